@@ -1,0 +1,82 @@
+"""Words on a command line to functions; the only place that prints results and sets exit codes.
+
+A first word that names a subcommand goes to it; anything else is Hydra's own command line.
+Exit codes: 0 all well; 1 some run failed; 2 nothing was run; 3 the gate said no; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from mnist_sweep.errors import MnistSweepError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUBCOMMANDS = {
+    "table": "mnist_sweep.cli_results",
+    "worst": "mnist_sweep.cli_results",
+    "best": "mnist_sweep.cli_results",
+    "data": "mnist_sweep.cli_data",
+}
+"""Subcommand -> the module that holds its Click command; imported only when it is called."""
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit.
+
+    Args:
+        arguments: Without the program's name; None takes the process's own.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if words and words[0] in SUBCOMMANDS:
+            code = _subcommand(words[0], words[1:])
+        else:
+            code = _hydra(words)
+        sys.stdout.flush()
+    except MnistSweepError as error:
+        code = _complain(error)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has seen enough; nothing is left to be told to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _subcommand(name: str, words: list[str]) -> int:
+    import click  # noqa: PLC0415  (each way through the program imports only what it needs)
+
+    command = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
+    try:
+        result = command.main(words, prog_name=f"mnist-sweep {name}", standalone_mode=False)
+    except click.exceptions.Exit as request:
+        return int(request.exit_code)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return 2
+    return int(result or 0)
+
+
+def _hydra(words: list[str]) -> int:
+    from mnist_sweep.cli_sweep import sweep  # noqa: PLC0415  (Hydra is not needed by subcommands)
+
+    return sweep(words)
+
+
+def _complain(error: MnistSweepError) -> int:
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+    else:
+        print(f"mnist-sweep: {error}", file=sys.stderr)
+    return error.exit_code
+

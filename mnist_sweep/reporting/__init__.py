@@ -1,0 +1,1 @@
+"""Records to what people read: tables in many forms. Imports neither TensorFlow nor Hydra."""

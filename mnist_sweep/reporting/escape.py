@@ -1,0 +1,61 @@
+"""Text from settings, paths and errors, made harmless for each place it is shown in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""Unicode categories that are not seen and change what is: controls, direction marks, surrogates."""
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the full-width forms of the others, which spreadsheets take for the same."""
+_GAPS = ("\t", "\r", "\n")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$#!])")
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
+    "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "—": "---", "–": "--", "…": r"\dots{}", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$",
+    "’": "'", "‘": "`", "“": "``", "”": "''",
+}  # fmt: skip
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with what cannot be seen written out: a line break as backslash n."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in _HIDDEN
+        else character
+        for character in text
+    )
+
+
+def shortened(text: str, length: int) -> str:
+    """The first `length` characters of `text`, with an ellipsis if there was more."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def markdown(text: str) -> str:
+    """`text` for a cell of a Markdown table: no pipe, markup, HTML or mention takes effect."""
+    escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN.sub(r"\\\1", escaped).replace("@", "&#64;")
+
+
+def latex(text: str) -> str:
+    """`text` for LaTeX; a character that plain pdfLaTeX cannot set is shown as its code point."""
+    return "".join(_latex_character(character) for character in visible(text))
+
+
+def csv_text(text: str) -> str:
+    """`text` for a CSV cell: an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(_GAPS) else text
+
+
+def _latex_character(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    # Latin-1 letters but for those that need the T1 encoding.
+    if character.isascii() or ("À" <= character <= "ÿ" and character not in "ÐÞðþ×÷"):
+        return character
+    return rf"\texttt{{U+{ord(character):04X}}}"

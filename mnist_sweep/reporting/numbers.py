@@ -1,0 +1,71 @@
+"""How numbers are written: as many digits as tell networks apart, and no more."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from mnist_sweep.reporting.escape import visible
+
+NOTHING = "—"
+"""Stands where there is no value."""
+
+
+class Format(StrEnum):
+    """How a column's values are written."""
+
+    SETTING = "setting"
+    """As on the command line: 300, 0.2, null, adam."""
+    SECONDS = "seconds"
+    """Three digits: 0.83, 14.2, 142, 1,420."""
+    LOSS = "loss"
+    """Three digits, small ones in scientific form: 0.0123, 9.78e-04."""
+    PERCENT = "percent"
+    """A share of one as a percentage: 97.43. One of 10,000 images is 0.01."""
+    SHARE = "share"
+    """A share of one with four digits: 0.9743."""
+    COUNT = "count"
+    """A whole number with separators: 123,456."""
+
+
+def written(value: Any, format: Format) -> str:
+    """`value` (a plain value; None is a dash) as text in `format`."""
+    if format is Format.SETTING:
+        return setting(value)
+    if value is None or isinstance(value, (bool, str)):
+        return NOTHING if value is None else setting(value)
+    match format:
+        case Format.SECONDS:
+            return three_digits(value)
+        case Format.LOSS:
+            return f"{value:.2e}" if 0 < abs(value) < 1e-3 else three_digits(value)
+        case Format.PERCENT:
+            return f"{100 * value:.2f}"
+        case Format.SHARE:
+            return f"{value:.4f}"
+        case Format.COUNT:
+            return f"{value:,}"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, whole numbers in full: 0.0123, 1.23, 12.3, 123, 1,234."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) < 0.01:
+        return f"{value:.3g}"
+    decimals = 2 if abs(value) >= 1 else 3 if abs(value) >= 0.1 else 4
+    text = f"{value:.{decimals}f}"
+    return f"{value:.1f}" if abs(float(text)) >= 10 else text
+
+
+def setting(value: Any) -> str:
+    """A setting as it is written on the command line: null, true, 0.001, adam."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return visible(str(value))

@@ -1,0 +1,37 @@
+"""Tables as text in one of several formats; each format has a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.reporting.table import Table
+
+FORMATS = ("text", "md", "csv", "latex", "json")
+
+
+def render(
+    tables: Sequence[Table], format: str = "text", width: int | None = None, colour: bool = False
+) -> str:
+    """The tables in `format`, ending with a line break.
+
+    Args:
+        tables: Tables over the same runs.
+        format: One of `FORMATS`.
+        width: For text: columns of the terminal, into which the tables are laid out; None is plain
+            aligned text of any width, for pipes and files.
+        colour: For text on a terminal: whether to style it.
+
+    Raises:
+        UsageError: There is no such format.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"No format {format!r}: expected one of {', '.join(FORMATS)}.")
+    if format == "text" and width is not None:
+        from mnist_sweep.reporting.render_terminal import render_terminal
+
+        return render_terminal(tables, width, colour)
+    module = import_module(f"mnist_sweep.reporting.render_{format}")
+    text: str = module.render(tables)
+    return text

@@ -1,0 +1,166 @@
+"""The rows of a comparison: every run of some directories, with a result or with the reason why not.
+
+A row is made of a record, of a planned point that has none, or of a file that could not be read:
+nothing is left out silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_sweep.errors import SelectionError, UsageError
+from mnist_sweep.results.collect import Problem
+from mnist_sweep.results.fields import Flat, flat, flat_missing, settings_of
+from mnist_sweep.results.metric import closest, resolve
+from mnist_sweep.results.paths import RunPaths, label_and_run_id
+from mnist_sweep.results.select import reason_of
+from mnist_sweep.results.sweep import Sweep
+from mnist_sweep.results.where import check_keys, matches, parse
+
+SWEEP = "sweep"
+"""The name of the directory in a row, for comparisons of several."""
+
+_ALWAYS = ("layers", "nodes")
+_LAST = "seed"
+_NO_RESULT = ("save_model", "data.download_timeout_s", "model._target_")
+"""Settings that are never worth a column: they change no result, or another column says them."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run: its flat values (see `results.fields`); `reason` is empty if it finished."""
+
+    values: Flat
+    status: str
+    reason: str
+
+    @property
+    def label(self) -> str:
+        """The run's readable name."""
+        return str(self.values.get("label") or self.values.get("run_id") or "?")
+
+
+def rows_of(sweeps: Sequence[Sweep]) -> list[RunRow]:
+    """All rows of some directories, in order of directories, records first."""
+    rows = []
+    for sweep in sweeps:
+        name = {SWEEP: sweep.directory.name or str(sweep.directory)}
+        for record in sweep.records:
+            reason = "" if record.status == "finished" else reason_of(record)
+            rows.append(RunRow(flat(record) | name, record.status, reason))
+        rows += [RunRow(flat_missing(m) | name, "missing", m.reason) for m in sweep.missing]
+        rows += [_of_problem(p, name) for p in sweep.problems if _is_of_a_run(p, sweep)]
+    return rows
+
+
+def filtered(rows: Sequence[RunRow], where: Iterable[str]) -> list[RunRow]:
+    """The rows for which all conditions hold.
+
+    Raises:
+        SelectionError: A condition is malformed or names nothing that there is.
+    """
+    conditions = parse(where)
+    check_keys(conditions, [row.values for row in rows])
+    return [row for row in rows if matches(conditions, row.values)]
+
+
+def varying(rows: Sequence[RunRow]) -> list[str]:
+    """Names of the settings that the rows' column block shows.
+
+    Layers and nodes always, others where they differ between the rows, the seed last.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.values if _is_setting(name)))
+    differing = [name for name in names if _differs(name, rows) and name not in _ALWAYS]
+    shown = [name for name in differing if not _repeats_another(name, rows)]
+    first = [SWEEP] if _differs(SWEEP, rows) else []
+    data = [name for name in ("dataset.name", "dataset.sha256") if _differs(name, rows)][:1]
+    last = [_LAST] if _LAST in shown else []
+    return [*first, *data, *_ALWAYS, *(name for name in shown if name != _LAST), *last]
+
+
+def ordered(rows: Sequence[RunRow], by: str | None, settings: Sequence[str]) -> list[RunRow]:
+    """The rows by their settings, or by `KEY` or `KEY,desc`; rows without the value come last.
+
+    Raises:
+        UsageError: There is no such setting or metric, or the order is neither asc nor desc.
+    """
+    by_settings = sorted(rows, key=lambda row: [_order(row.values.get(key)) for key in settings])
+    if not by:
+        return by_settings
+    key, _, direction = (part.strip() for part in by.partition(","))
+    if direction not in ("", "asc", "desc"):
+        raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")
+    column = column_of(key, rows, "--sort")
+    with_value = [row for row in by_settings if row.values.get(column) is not None]
+    without = [row for row in by_settings if row.values.get(column) is None]
+    with_value.sort(key=lambda row: _order(row.values[column]), reverse=direction == "desc")
+    return with_value + without
+
+
+def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
+    """The name in `results.fields` that `key` means; a metric without a split is the test split's.
+
+    Raises:
+        UsageError: There is no such setting or metric.
+    """
+    known = {name for row in rows for name in row.values}
+    if key in known:
+        return key
+    try:
+        column = resolve(key, "test").column
+    except SelectionError:
+        column = ""
+    if column in known:
+        return column
+    raise UsageError(f"In {option}: no such setting or metric as {key}; {closest(key, known)}")
+
+
+def _of_problem(problem: Problem, name: Flat) -> RunRow:
+    label, run_id = label_and_run_id(problem.path.parent.name)
+    if problem.path.name != RunPaths("").record.name:
+        label, run_id = label_and_run_id(problem.path.name)
+    known = {"run_id": run_id, "label": label or problem.path.parent.name}
+    values = {**settings_of(label), **known, **name, "status": "unreadable"}
+    return RunRow(values, "unreadable", problem.reason)
+
+
+def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
+    """Whether a problem stands for a run, and not for the plan or the directory as a whole."""
+    return problem.path.name != "sweep.json" and problem.path != sweep.directory / "runs"
+
+
+def _is_setting(name: str) -> bool:
+    results = ("dataset.", "train.", "validation.", "test.", "time.", "environment.", "error.")
+    others = (
+        "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", SWEEP,
+    )  # fmt: skip
+    return not name.startswith(results) and name not in others and name not in _NO_RESULT
+
+
+def _differs(name: str, rows: Sequence[RunRow]) -> bool:
+    """Whether rows that know `name` differ in it."""
+    return len({_identity(row.values[name]) for row in rows if name in row.values}) > 1
+
+
+def _identity(value: Any) -> str:
+    """Text that is equal for equal settings: 1 and 1.0 are, True and 1 are not."""
+    return repr(float(value) if type(value) is int else value)
+
+
+def _repeats_another(name: str, rows: Sequence[RunRow]) -> bool:
+    """Whether a model's own setting (`model.layers`) says what the run's setting says already."""
+    other = name.removeprefix("model.")
+    return name != other and all(
+        row.values.get(name) == row.values.get(other) for row in rows if name in row.values
+    )
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """A key that orders any plain values: null, then numbers, then text."""
+    if value is None:
+        return (0, 0.0, "")
+    if isinstance(value, (bool, int, float)):
+        return (1, float(value), "")
+    return (2, 0.0, str(value))

@@ -1,0 +1,149 @@
+"""What a table is, apart from how it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.numbers import NOTHING, Format, written
+from mnist_sweep.reporting.rows import RunRow
+
+Mark = Literal["", "best", "worst"]
+
+LEGEND = "best and worst of a column"
+_LONGEST_SETTING = 40
+_LONGEST_STATUS = 100
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    `key` is its name in `results.fields`, `unit` stands in the heading (s, %), `higher_is_better`
+    is None where no value is better than another, `numeric` says that it is set flush right.
+    """
+
+    key: str
+    heading: str
+    format: Format = Format.SETTING
+    unit: str = ""
+    higher_is_better: bool | None = None
+    numeric: bool = True
+
+    @property
+    def title(self) -> str:
+        """The heading with its unit."""
+        return f"{self.heading} [{self.unit}]" if self.unit else self.heading
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A plain value, its text for people (on one line, unescaped), and whether it is outstanding."""
+
+    value: Any
+    text: str
+    mark: Mark = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run's cells; `data` names the data it was evaluated on."""
+
+    run: RunRow
+    cells: tuple[Cell, ...]
+
+    @property
+    def data(self) -> str:
+        """The data's name and content hash, or nothing if the run left no record."""
+        values = self.run.values
+        return str(values.get("dataset.name") or "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, ready for any renderer; `notices` are to be shown loudly beside the title."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether any cell is marked, so that the marks need an explanation."""
+        return any(cell.mark for row in self.rows for cell in row.cells)
+
+
+STATUS = Column("status", "Status")
+"""The column that says why a run has no values; it is there if any row has a reason."""
+
+
+def make_table(
+    name: str,
+    title: str,
+    columns: Sequence[Column],
+    runs: Sequence[RunRow],
+    notices: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Table:
+    """A table with one row per run; the status column is added where a run needs it."""
+    if any(run.status != "finished" for run in runs) and STATUS not in columns:
+        columns = [*columns, STATUS]
+    aligned = [replace(column, numeric=_is_numeric(column, runs)) for column in columns]
+    by_column = [_cells(column, runs) for column in aligned]
+    cells = zip(*by_column, strict=True)
+    return Table(
+        name,
+        visible(title),
+        tuple(aligned),
+        tuple(Row(run, own) for run, own in zip(runs, cells, strict=True)),
+        tuple(notices),
+        tuple(notes),
+    )
+
+
+def status_text(run: RunRow) -> str:
+    """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
+    text = f"{run.status}: {run.reason}" if run.reason else run.status
+    return shortened(visible(text), _LONGEST_STATUS)
+
+
+def _cells(column: Column, runs: Sequence[RunRow]) -> list[Cell]:
+    """A column's cells, the best and worst of them marked.
+
+    What looks equal is marked alike, and nothing is where all look equal: a mark must not tell
+    apart what its reader cannot.
+    """
+    cells = [_cell(column, run) for run in runs]
+    known = [cell for cell in cells if cell.value is not None]
+    if column.higher_is_better is None or len({cell.text for cell in known}) < 2:
+        return cells
+    low = min(known, key=lambda cell: float(cell.value)).text
+    high = max(known, key=lambda cell: float(cell.value)).text
+    marks: dict[str, Mark] = {low: "worst", high: "best"}
+    if not column.higher_is_better:
+        marks = {low: "best", high: "worst"}
+    return [replace(cell, mark=marks.get(cell.text, "")) for cell in cells]
+
+
+def _cell(column: Column, run: RunRow) -> Cell:
+    if column.key == STATUS.key:
+        return Cell(run.status, status_text(run))
+    if column.key not in run.values:
+        return Cell(None, NOTHING)
+    value = run.values[column.key]
+    text = written(value, column.format)
+    if column.key.endswith("sha256") and isinstance(value, str):
+        text = value[:12]
+    return Cell(value, shortened(text, _LONGEST_SETTING))
+
+
+def _is_numeric(column: Column, runs: Sequence[RunRow]) -> bool:
+    values = [run.values.get(column.key) for run in runs]
+    return column.format is not Format.SETTING or all(
+        value is None or isinstance(value, (int, float)) for value in values
+    )

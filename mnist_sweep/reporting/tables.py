@@ -1,0 +1,159 @@
+"""The comparison tables: the one place that says which there are and what stands in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.numbers import Format
+from mnist_sweep.reporting.render import render
+from mnist_sweep.reporting.rows import (
+    SWEEP,
+    RunRow,
+    column_of,
+    filtered,
+    ordered,
+    rows_of,
+    varying,
+)
+from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
+from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
+from mnist_sweep.results.store import write_text
+from mnist_sweep.results.sweep import Sweep, load
+
+PERFORMANCE = (
+    Column("time.train_s", "Training time", Format.SECONDS, "s", higher_is_better=False),
+    Column("train.loss", "Training loss", Format.LOSS, higher_is_better=False),
+    Column("train.accuracy", "Training accuracy", Format.PERCENT, "%", higher_is_better=True),
+    Column("test.accuracy", "Testing accuracy", Format.PERCENT, "%", higher_is_better=True),
+)
+SCORES = (
+    Column("test.f1", "F1", Format.SHARE, higher_is_better=True),
+    Column("test.precision", "Precision", Format.SHARE, higher_is_better=True),
+    Column("test.recall", "Recall", Format.SHARE, higher_is_better=True),
+    Column("test.f1_min", "Lowest F1", Format.SHARE, higher_is_better=True),
+)
+_HEADINGS = {
+    SWEEP: "Sweep", "layers": "Layers", "nodes": "Nodes", "seed": "Seed", "dropout": "Dropout",
+    "dataset.name": "Data", "dataset.sha256": "Data's hash", "label": "Run", "run_id": "Run id",
+    "parameters": "Parameters", "status": "Status",
+}  # fmt: skip
+
+
+def comparison(
+    sweeps: Sequence[Sweep],
+    *,
+    where: Sequence[str] = (),
+    sort: str | None = None,
+    columns: Sequence[str] = (),
+) -> list[Table]:
+    """The comparison tables of one or several directories.
+
+    Args:
+        sweeps: What was loaded from them.
+        where: Conditions on the rows, such as `layers=2`.
+        sort: `KEY` or `KEY,desc`; None orders by the settings that are shown.
+        columns: Names of `results.fields` or metrics: one table of exactly these instead of the
+            usual three.
+
+    Raises:
+        SelectionError: A condition is malformed, names nothing known, or matches no run.
+        UsageError: `sort` or `columns` names nothing known.
+    """
+    runs = filtered(rows_of(sweeps), where)
+    if not runs:
+        conditions = " and ".join(where) or "no condition"
+        raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
+    shown = varying(runs)
+    runs = ordered(runs, sort, shown)
+    notices, notes = _notices(runs), _notes(runs)
+    settings = [Column(key, _HEADINGS.get(key, key)) for key in shown]
+    if columns:
+        keys = list(dict.fromkeys(column_of(key, runs, "--columns") for key in columns))
+        title = f"Chosen columns of {_data(runs)}"
+        return [make_table("columns", title, [column(key) for key in keys], runs, notices, notes)]
+    data = _data(runs)
+    definitions = [
+        ("performance", f"Time, loss and accuracy on {data}, training and test split", PERFORMANCE),
+        ("scores", f"F1, precision and recall on {data}, test split, macro averages", SCORES),
+        ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(runs)),
+    ]
+    return [
+        make_table(name, title, [*settings, *own], runs, notices, notes)
+        for name, title, own in definitions
+    ]
+
+
+def f1_columns(runs: Sequence[RunRow]) -> tuple[Column, ...]:
+    """One column per class that any of the runs has."""
+    classes = max((int(run.values.get("dataset.classes") or 0) for run in runs), default=0)
+    return tuple(
+        Column(f"test.f1.{k}", str(k), Format.SHARE, higher_is_better=True) for k in range(classes)
+    )
+
+
+def column(key: str) -> Column:
+    """The column of a name of `results.fields`, with the format that suits it."""
+    for known in (*PERFORMANCE, *SCORES, STATUS):
+        if known.key == key:
+            return known
+    split, _, metric = key.partition(".")
+    if split == "time":
+        return Column(key, key, Format.SECONDS, "s", higher_is_better=False)
+    if split in ("train", "validation", "test"):
+        if metric == "loss":
+            return Column(key, key, Format.LOSS, higher_is_better=False)
+        if metric == "accuracy":
+            return Column(key, key, Format.PERCENT, "%", higher_is_better=True)
+        return Column(key, key, Format.SHARE, higher_is_better=True)
+    format = Format.COUNT if key in ("parameters", "epochs_trained") else Format.SETTING
+    return Column(key, _HEADINGS.get(key, key), format)
+
+
+def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
+    """Write the comparison of a sweep's directory into its `tables/`, in every format.
+
+    Returns:
+        The tables.
+
+    Raises:
+        DirectoryError: The directory holds nothing to compare, or cannot be written.
+    """
+    tables = comparison([load(directory)])
+    for format in TABLE_FORMATS:
+        write_text(SweepPaths(directory).comparison(format), render(tables, format))
+    return tables
+
+
+def _data(runs: Sequence[RunRow]) -> str:
+    """What the runs were evaluated on, for a title."""
+    found: dict[str, None] = {}
+    for run in runs:
+        name = run.values.get("dataset.name")
+        if name:
+            stands_in = name == "digits" and run.values.get("dataset.notice")
+            shown = "MNIST" if name == "mnist" else str(name)
+            found["bundled digits (NOT MNIST)" if stands_in else shown] = None
+    return " and ".join(found) or "unknown data (no run left a record)"
+
+
+def _notices(runs: Sequence[RunRow]) -> list[str]:
+    notices = dict.fromkeys(run.values.get("dataset.notice") for run in runs)
+    return [visible(str(notice)) for notice in notices if notice]
+
+
+def _notes(runs: Sequence[RunRow]) -> list[str]:
+    """Where the numbers are from: one line per data set."""
+    notes: dict[str, None] = {}
+    for run in runs:
+        values = run.values
+        if values.get("dataset.name"):
+            notes[
+                f"{values['dataset.name']}: {values['dataset.n_train']:,} training, "
+                f"{values['dataset.n_validation']:,} validation and "
+                f"{values['dataset.n_test']:,} test examples; {values['dataset.source']}; "
+                f"sha256 {values['dataset.sha256'][:12]}"
+            ] = None
+    return [visible(note) for note in notes]

@@ -1,0 +1,1 @@
+"""Records at rest: read, written, collected, selected. Imports neither TensorFlow nor Hydra."""

@@ -1,0 +1,94 @@
+"""Where everything lies in a sweep's directory. No other module spells these names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
+"""Format of a written table -> the ending of its file."""
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run's directory."""
+
+    directory: Path
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "directory", Path(directory))
+
+    @property
+    def record(self) -> Path:
+        """The run's record, JSON."""
+        return self.directory / "record.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Predicted classes of the test and validation split, NPZ."""
+        return self.directory / "predictions.npz"
+
+    @property
+    def model(self) -> Path:
+        """The trained network, Keras's own format."""
+        return self.directory / "model.keras"
+
+    @property
+    def log(self) -> Path:
+        """The run's log, with the traceback if it failed."""
+        return self.directory / "job.log"
+
+    @property
+    def hydra(self) -> Path:
+        """Hydra's own files of the run."""
+        return self.directory / ".hydra"
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """The files of a sweep's directory."""
+
+    directory: Path
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        object.__setattr__(self, "directory", Path(directory))
+
+    @property
+    def sweep_json(self) -> Path:
+        """What was asked for: every invocation with its points."""
+        return self.directory / "sweep.json"
+
+    @property
+    def runs(self) -> Path:
+        """The directory that holds one directory per run."""
+        return self.directory / "runs"
+
+    def run(self, label: str, run_id: str) -> RunPaths:
+        """The directory of one run, named by its label and its run id."""
+        return RunPaths(self.runs / f"{label}-{run_id}")
+
+    @property
+    def tables(self) -> Path:
+        """The directory of the comparison tables."""
+        return self.directory / "tables"
+
+    def comparison(self, format: str) -> Path:
+        """The comparison tables' file in one of `TABLE_FORMATS`."""
+        return self.tables / f"comparison.{TABLE_FORMATS[format]}"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained HTML file."""
+        return self.directory / "report.html"
+
+    @property
+    def figures(self) -> Path:
+        """The directory of the figures."""
+        return self.directory / "figures"
+
+
+def label_and_run_id(directory_name: str) -> tuple[str, str]:
+    """A run directory's name taken apart: ('layers=2,nodes=300,seed=0', '0123456789ab')."""
+    label, _, run_id = directory_name.rpartition("-")
+    return label, run_id

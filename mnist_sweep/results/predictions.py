@@ -1,0 +1,107 @@
+"""`predictions.npz`: what a run predicted, example by example, without its model."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_sweep.errors import DirectoryError
+
+LARGEST_BYTES = 2**30
+"""A file that would unpack to more than this is refused before anything is unpacked."""
+
+_DTYPES = {
+    "test_true": np.uint8,
+    "test_predicted": np.uint8,
+    "test_probability": np.float16,
+    "validation_true": np.uint8,
+    "validation_predicted": np.uint8,
+    "validation_probability": np.float16,
+    "validation_index": np.int32,
+}
+_DAMAGE = (
+    OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError,
+    SyntaxError, struct.error, zipfile.BadZipFile, zlib.error, MemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run predicted.
+
+    `*_true` and `*_predicted` are classes, (n,) uint8; `*_probability` is the network's probability
+    of the predicted class, (n,) float16; `validation_index` holds rows of the training images,
+    (n_validation,) int32; `data_sha256` is the data's content hash.
+    """
+
+    test_true: NDArray[np.uint8]
+    test_predicted: NDArray[np.uint8]
+    test_probability: NDArray[np.float16]
+    validation_true: NDArray[np.uint8]
+    validation_predicted: NDArray[np.uint8]
+    validation_probability: NDArray[np.float16]
+    validation_index: NDArray[np.int32]
+    data_sha256: str
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All fields as arrays, the hash as a 0-d text array: what the file holds."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**values, "data_sha256": np.array(self.data_sha256, dtype="<U64")}
+
+
+def read(path: Path) -> Predictions:
+    """Read and check a run's predictions; nothing in the file is executed.
+
+    Raises:
+        DirectoryError: The file is missing, damaged, or holds something else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > LARGEST_BYTES:
+            raise ValueError(f"it would unpack to {size:,} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            return checked({name: file[name] for name in (*_DTYPES, "data_sha256")})
+    except FileNotFoundError as error:
+        raise DirectoryError(
+            f"Expected a run's predictions at {path}, but there is no such file. "
+            "Delete that run's directory and run the same command again to make it."
+        ) from error
+    except _DAMAGE as error:
+        raise DirectoryError(
+            f"Expected a run's predictions (NPZ) at {path}, but it cannot be used: {error}. "
+            "Delete that run's directory and run the same command again."
+        ) from error
+
+
+def checked(arrays: Mapping[str, NDArray[Any]]) -> Predictions:
+    """The arrays as `Predictions`.
+
+    Raises:
+        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ.
+    """
+    missing = [name for name in (*_DTYPES, "data_sha256") if name not in arrays]
+    if missing:
+        raise ValueError(f"without {', '.join(missing)}")
+    for name, dtype in _DTYPES.items():
+        array = arrays[name]
+        if array.dtype != dtype or array.ndim != 1:
+            raise ValueError(
+                f"{name} is {array.dtype} of shape {array.shape}, not {np.dtype(dtype)} of (n,)"
+            )
+    for split in ("test", "validation"):
+        lengths = {name: len(arrays[name]) for name in _DTYPES if name.startswith(split)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"lengths differ: {lengths}")
+    sha256 = arrays["data_sha256"]
+    if sha256.dtype.kind != "U" or sha256.ndim != 0:
+        raise ValueError("data_sha256 is not one text")
+    return Predictions(**{name: arrays[name] for name in _DTYPES}, data_sha256=str(sha256))

@@ -1,0 +1,256 @@
+"""A run's record: what it was, what came out, how long it took, or why it failed.
+
+The models below are the one definition of `record.json`. Types are strict (a string is no number),
+floats are finite, unknown fields are ignored, and a record of a newer schema version is refused
+by name. Fields that a record may lack have a default; all others are required.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+SCHEMA_VERSION = 1
+FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
+
+Plain = dict[str, Any]
+Status = Literal["finished", "failed", "diverged"]
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A share of one: accuracy, precision, recall, F1."""
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class DataRecord(_Strict):
+    """Which examples: `shape` is one image's, `scale` the raw value that maps to 1.0."""
+
+    name: str
+    source: str
+    sha256: str
+    shape: list[Count]
+    classes: Annotated[int, Field(ge=1)]
+    scale: float | None = None
+    n_train: Count
+    n_validation: Count
+    n_test: Count
+    notice: str | None = None
+
+
+class History(_Strict):
+    """One value per epoch; null where the value was not finite."""
+
+    loss: list[float | None] = []
+    accuracy: list[float | None] = []
+    val_loss: list[float | None] = []
+    val_accuracy: list[float | None] = []
+
+
+class TrainMetrics(_Strict):
+    """The final weights on the training split. `loss` is null where it was not finite."""
+
+    loss: float | None
+    accuracy: Share
+
+
+class ClassMetrics(_Strict):
+    """One class's precision, recall and F1; `support` is the number of its examples."""
+
+    label: Count
+    precision: Share
+    recall: Share
+    f1: Share
+    support: Count
+
+
+class SplitMetrics(_Strict):
+    """The final weights on one split: macro averages, the lowest single class's F1, and all classes.
+
+    `confusion[true][predicted]` counts examples, shape (classes, classes).
+    """
+
+    loss: float | None
+    accuracy: Share
+    precision: Share
+    recall: Share
+    f1: Share
+    f1_min: Share
+    per_class: list[ClassMetrics]
+    confusion: list[list[Count]]
+
+    @model_validator(mode="after")
+    def _is_square(self) -> SplitMetrics:
+        classes = len(self.per_class)
+        if len(self.confusion) != classes or any(len(row) != classes for row in self.confusion):
+            raise ValueError(f"confusion must be {classes} x {classes}, one row per class")
+        return self
+
+
+class Metrics(_Strict):
+    """Metrics of the three splits."""
+
+    train: TrainMetrics
+    validation: SplitMetrics
+    test: SplitMetrics
+
+
+class Times(_Strict):
+    """Wall-clock seconds of a run's parts; null for a part that a failed run did not reach."""
+
+    compile_s: Seconds | None = None
+    train_s: Seconds | None = None
+    evaluate_s: Seconds | None = None
+    total_s: Seconds | None = None
+    epoch_s: list[Seconds] = []
+
+
+class Environment(_Strict):
+    """Where and with what a run was carried out; `started_at` is ISO 8601 in UTC."""
+
+    python: str | None = None
+    tensorflow: str | None = None
+    keras: str | None = None
+    numpy: str | None = None
+    hydra: str | None = None
+    mnist_sweep: str | None = None
+    git_sha: str | None = None
+    git_dirty: bool | None = None
+    cpu: str | None = None
+    threads: int | None = None
+    workers: int | None = None
+    device: str | None = None
+    started_at: str | None = None
+
+    @field_validator("started_at")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            datetime.fromisoformat(value)
+        return value
+
+
+class Failure(_Strict):
+    """Why a run has no metrics: the exception's type and message, and its traceback if any."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+
+
+class Record(_Strict):
+    """One run's record, as `record.json` holds it."""
+
+    schema_version: Count
+    run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    configuration_id: str = ""
+    label: str = ""
+    status: Status
+    config: Plain
+    data: DataRecord
+    parameters: Count | None = None
+    history: History = History()
+    metrics: Metrics | None = None
+    time: Times | None = None
+    environment: Environment = Environment()
+    error: Failure | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        version = values.get("schema_version")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this "
+                "version of mnist-sweep reads; update mnist-sweep"
+            )
+        config = values.get("config")
+        if isinstance(config, dict):
+            values = {**values}
+            values["label"] = values.get("label") or _fallback_label(config)
+            values["configuration_id"] = values.get("configuration_id") or _digest_seedless(values)
+        return values
+
+    @field_validator("config")
+    @classmethod
+    def _is_finite(cls, value: Plain) -> Plain:
+        json.dumps(value, allow_nan=False)
+        return value
+
+    @model_validator(mode="after")
+    def _status_fits(self) -> Record:
+        if self.status == "finished" and self.metrics is None:
+            raise ValueError("status is finished but there are no metrics")
+        if self.status != "finished" and self.error is None:
+            raise ValueError(f"status is {self.status} but there is no error")
+        return self
+
+    @property
+    def seed(self) -> int | None:
+        """The run's seed, or None where its settings hold none."""
+        seed = self.config.get("seed")
+        return seed if isinstance(seed, int) else None
+
+
+def _fallback_label(config: Plain) -> str:
+    return ",".join(f"{key}={config[key]}" for key in FALLBACK_LABEL_KEYS if key in config)
+
+
+def _digest_seedless(values: Plain) -> str:
+    """A stand-in configuration id for a record that has none: its settings without the seed."""
+    config = {key: value for key, value in values["config"].items() if key != "seed"}
+    data = values.get("data")
+    sha256 = data.get("sha256") if isinstance(data, dict) else None
+    text = json.dumps([config, sha256], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def plain(value: Any) -> Any:
+    """`value` as strict JSON can hold it.
+
+    Non-finite floats become None, NumPy scalars and arrays Python numbers and lists, tuples lists,
+    keys strings, and text that UTF-8 cannot carry is written with backslash escapes.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # a NumPy scalar or array, without importing NumPy to ask
+        return plain(value.tolist())
+    return plain(str(value))
+
+
+def build(values: Mapping[str, Any]) -> Record:
+    """A checked record of `values`, made plain first (see `plain`).
+
+    Raises:
+        pydantic.ValidationError: A field is missing or of the wrong type; a programming error.
+    """
+    return Record.model_validate(plain(values))
+
+
+def to_json(record: Record | Mapping[str, Any]) -> str:
+    """The record as strict JSON text, one line per top-level field."""
+    checked = record if isinstance(record, Record) else build(record)
+    values = plain(checked.model_dump())
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False, ensure_ascii=False)}"
+        for key, value in values.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -1,0 +1,147 @@
+"""A sweep's directory: claimed for one sweep or shared on purpose, and the plan it keeps."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.config import Plain
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.results import store
+from mnist_sweep.results.locks import locked
+from mnist_sweep.results.paths import SweepPaths
+from mnist_sweep.sweeping.plan import Plan
+from mnist_sweep.training.data import DatasetInfo
+
+SCHEMA_VERSION = 1
+
+
+def claim(directory: Path, *, own: bool) -> Path:
+    """Make a sweep's directory.
+
+    Args:
+        directory: Where it should be.
+        own: Whether the sweep must have it for itself, as one without a name does; then the first
+            free of `directory`, `directory-2`, … is made and returned.
+
+    Raises:
+        DirectoryError: It cannot be made or written.
+    """
+    if not own:
+        store.make_directory(directory)
+        _check_writable(directory)
+        return directory
+    store.make_directory(directory.parent)
+    number = 1
+    while True:
+        candidate = directory if number == 1 else Path(f"{directory}-{number}")
+        try:
+            candidate.mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise store.cannot_write(candidate, error) from error
+        else:
+            return candidate
+
+
+def _check_writable(directory: Path) -> None:
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise DirectoryError(
+            f"Cannot write to {directory}: no permission. Choose another directory with name=… or "
+            "hydra.sweep.dir=…."
+        )
+
+
+def note_invocation(
+    directory: Path, plan: Plan, overrides: list[str], environment: Plain
+) -> list[str]:
+    """Add an invocation to `sweep.json`; two sweeps at once do not lose each other's.
+
+    Returns:
+        Notices: what differs from the directory's last invocation, or was wrong with the file.
+    """
+    paths = SweepPaths(directory)
+    with locked(directory / ".locks" / "sweep"):
+        content, notices = read(directory)
+        entry = _invocation(plan, overrides, environment)
+        notices += _changes(content["invocations"], entry)
+        content["invocations"].append(entry)
+        store.write_json(paths.sweep_json, content)
+    return notices
+
+
+def read(directory: Path) -> tuple[Plain, list[str]]:
+    """`sweep.json` and a notice if it was damaged; an empty one where there is none."""
+    path = SweepPaths(directory).sweep_json
+    empty: Plain = {"schema_version": SCHEMA_VERSION, "name": directory.name, "invocations": []}
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content["invocations"], list):
+            raise TypeError("invocations is not a list")
+        newer = content["schema_version"] > SCHEMA_VERSION
+    except FileNotFoundError:
+        return empty, []
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        kept = path.with_name("sweep.json.damaged")
+        os.replace(path, kept)
+        return empty, [f"{path} was damaged ({error}); it is kept as {kept.name}, records stand."]
+    if newer:
+        raise DirectoryError(
+            f"{path} has schema_version {content['schema_version']}, newer than {SCHEMA_VERSION}, "
+            "the newest this version of mnist-sweep reads. Update mnist-sweep."
+        )
+    return content, []
+
+
+def dataset_of(directory: Path, key: str) -> DatasetInfo:
+    """The prepared dataset that the plan in `directory` chose for some data settings.
+
+    Raises:
+        DirectoryError: There is no such plan.
+    """
+    for invocation in reversed(read(directory)[0]["invocations"]):
+        if key in invocation["data"]:
+            return DatasetInfo.from_dict(invocation["data"][key])
+    raise DirectoryError(
+        f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
+        "Start the sweep with `python -m mnist_sweep -m …`."
+    )
+
+
+def _invocation(plan: Plan, overrides: list[str], environment: Plain) -> Plain:
+    versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "overrides": overrides,
+        "varying": plan.varying,
+        "data": {key: info.to_dict() for key, info in plan.datasets.items()},
+        "versions": {key: environment[key] for key in versions},
+        "git": {"sha": environment["git_sha"], "dirty": environment["git_dirty"]},
+        "points": [
+            {"run_id": point.run_id, "label": point.label, "overrides": point.overrides}
+            for point in plan.points
+        ],
+    }
+
+
+def _changes(earlier: list[Any], entry: Plain) -> list[str]:
+    if not earlier:
+        return []
+    last, notices = earlier[-1], []
+    before = {info["sha256"] for info in last["data"].values()}
+    now = {info["sha256"] for info in entry["data"].values()}
+    if before and not before & now:
+        notices.append(
+            "The data differ from this directory's last sweep, so its runs count as others."
+        )
+    for name in ("tensorflow", "keras", "numpy", "mnist_sweep"):
+        old, new = last["versions"].get(name), entry["versions"][name]
+        if old != new:
+            notices.append(f"{name} is {new}; this directory's last sweep ran with {old}.")
+    if last["git"].get("sha") != entry["git"]["sha"]:
+        notices.append("The code (git commit) differs from this directory's last sweep.")
+    return notices

@@ -1,0 +1,59 @@
+"""What came of a sweep, handed from Hydra's inside to the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mnist_sweep.config import Plain
+from mnist_sweep.sweeping.plan import Plan
+
+
+@dataclass
+class Outcome:
+    """What came of one invocation.
+
+    Attributes:
+        directory: The sweep's; for a mere plan it may not exist.
+        plan: The points asked for.
+        skipped: Run ids that had been done before.
+        summaries: Of the runs that came to an end (see `execute.summary`).
+        notices: What the user should know.
+        interrupted: Whether it was stopped before all was done.
+        planned_only: Whether nothing was to be run (`plan=true`).
+        wall_s: Seconds from the reading of the grid to the last run.
+        workers: How many runs went at once.
+    """
+
+    directory: Path
+    plan: Plan
+    skipped: list[str] = field(default_factory=list)
+    summaries: list[Plain] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    planned_only: bool = False
+    wall_s: float = 0.0
+    workers: int = 1
+
+    def count(self, outcome: str) -> int:
+        """How many runs ended so."""
+        return sum(summary["outcome"] == outcome for summary in self.summaries)
+
+    @property
+    def failures(self) -> int:
+        """Runs that failed or diverged, in this invocation."""
+        return self.count("failed") + self.count("diverged")
+
+
+_delivered: list[Outcome] = []
+
+
+def deliver(outcome: Outcome) -> Outcome:
+    """Leave an outcome for `collect`: Hydra does not hand on what a sweeper returns."""
+    _delivered.append(outcome)
+    return outcome
+
+
+def collect() -> Outcome | None:
+    """Take the outcome that was delivered, if a sweep came to its end."""
+    return _delivered.pop() if _delivered else None

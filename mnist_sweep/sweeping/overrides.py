@@ -1,0 +1,128 @@
+"""Overrides of a command line, parsed and checked one by one before Hydra composes anything.
+
+Hydra stops at the first bad override and knows no ranges; here every bad key and every bad value of
+a whole grid is found at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.errors import OverrideParseException
+
+from mnist_sweep.config import NESTED, Problem, known_keys, suggestion, value_problem
+from mnist_sweep.errors import SettingsError, UsageError
+
+GROUPS = ("data", "model", "trainer", "experiment")
+
+
+def parse(arguments: Iterable[str]) -> list[Override]:
+    """Hydra's own reading of overrides.
+
+    Raises:
+        UsageError: One is not an override; the text says which and what was expected.
+    """
+    try:
+        return OverridesParser.create().parse_overrides(list(arguments))
+    except OverrideParseException as error:
+        first_line = str(error).splitlines()[0]
+        raise UsageError(
+            f"Cannot read {error.override!r}: {first_line}. Expected key=value, as in layers=1,2; "
+            "`python -m mnist_sweep --help` lists the keys, `mnist-sweep table --help` and the "
+            "like explain the subcommands."
+        ) from error
+
+
+def check(overrides: Iterable[Override]) -> None:
+    """Refuse unknown keys, empty sweeps and values out of range, all of them at once.
+
+    Raises:
+        SettingsError: Lists every problem with key, value and what is allowed.
+    """
+    found: list[Problem] = []
+    for override in overrides:
+        found += _problems(override)
+    raise_for(found)
+
+
+def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") -> None:
+    """Raise one SettingsError that lists all problems, if there are any."""
+    unique = list(dict.fromkeys(str(problem) for problem in found))
+    if unique:
+        lines = "\n".join(f"  {line}" for line in unique)
+        count = "a setting is" if len(unique) == 1 else f"{len(unique)} settings are"
+        raise SettingsError(f"{where}: {count} wrong.\n{lines}")
+
+
+def values(override: Override) -> list[Any]:
+    """The plain values an override gives its key: one, or those of its sweep."""
+    if override.is_sweep_override():
+        return [_plain(value) for value in override.sweep_iterator()]
+    return [_plain(override.value())]
+
+
+def key_of(override: Override) -> str:
+    """The dotted key, without +, ++, ~ and package."""
+    return str(override.key_or_group)
+
+
+def _plain(value: Any) -> Any:
+    return value.text if isinstance(value, QuotedString) else value
+
+
+def _problems(override: Override) -> list[Problem]:
+    key = key_of(override)
+    top, _, rest = key.partition(".")
+    if top == "hydra" or key.startswith("hydra/"):
+        return _sweep_problems(override, key)
+    if "/" in key or (key in GROUPS and not isinstance(override.value(), dict)):
+        if key not in GROUPS:
+            return [Problem(key, "", f"no such config group; {suggestion(key, list(GROUPS))}")]
+        return _sweep_problems(override, key)
+    if top == "model" and rest:
+        return _sweep_problems(override, key)
+    if key not in known_keys():
+        text = f"no such setting; {suggestion(key, [*known_keys(), 'experiment'])}"
+        return [Problem(key, override.get_value_element_as_str(), text)]
+    if override.is_delete():
+        return [Problem(f"~{key}", "", "a setting cannot be taken away; give it another value")]
+    if key == "model" or key in NESTED:
+        return []
+    return _sweep_problems(override, key) or [
+        problem
+        for value in values(override)
+        if not (isinstance(value, str) and "${" in value)
+        for problem in [value_problem(key, value)]
+        if problem
+    ]
+
+
+def _sweep_problems(override: Override, key: str) -> list[Problem]:
+    if not override.is_sweep_override():
+        return []
+    if not override.is_discrete_sweep():
+        text = "an interval has no end of values; give a list (1,2) or a range (range(1,5))"
+        return [Problem(key, override.get_value_element_as_str(), text)]
+    if next(iter(override.sweep_iterator()), _NOTHING) is _NOTHING:
+        text = "gives no value at all; a range ends before its stop: range(1,3) is 1,2"
+        return [Problem(key, override.get_value_element_as_str(), text)]
+    return []
+
+
+_NOTHING = object()
+
+
+def conf_directory() -> str:
+    """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for candidate in (os.path.join(package, "conf"), os.path.join(package, os.pardir, "conf")):
+        if os.path.isfile(os.path.join(candidate, "config.yaml")):
+            return os.path.abspath(candidate)
+    raise UsageError(
+        f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
+        "Install the package again."
+    )

@@ -1,0 +1,25 @@
+"""What the fork server imports once, so that a run's process has it at its start.
+
+Imported only: no operation runs and no device is touched, which would not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+
+# A worker trains on threads of TensorFlow's; NumPy's own pool would only crowd the machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from mnist_sweep.training import runtime
+
+runtime.import_tensorflow()
+
+import sklearn.metrics  # noqa: E402, F401
+import sklearn.model_selection  # noqa: E402, F401
+
+import mnist_sweep.sweeping.worker  # noqa: E402
+import mnist_sweep.training.compiled
+import mnist_sweep.training.evaluate
+import mnist_sweep.training.fit
+import mnist_sweep.training.model  # noqa: F401

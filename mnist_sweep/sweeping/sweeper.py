@@ -1,0 +1,121 @@
+"""`hydra/sweeper=grid`: Hydra's side of a sweep over a grid.
+
+It expands the grid, checks every point before any is run, drops duplicates, skips what is done,
+hands the rest to the launcher and, however that ends, tells what came of every point.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from mnist_sweep import config as schema
+from mnist_sweep.config import Plain
+from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping import grid, overrides
+from mnist_sweep.sweeping.compose import Composer
+from mnist_sweep.sweeping.outcome import Outcome, deliver
+from mnist_sweep.sweeping.plan import Plan, check_points, make_plan
+from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
+from mnist_sweep.training.data import prepare
+
+
+@dataclass
+class GridSweeperConf:
+    """The sweeper's config node.
+
+    `params` are overrides a config file sweeps over, those of the command line win; `single` says
+    that no sweep was asked for (no `-m`).
+    """
+
+    _target_: str = "hydra_plugins.mnist_sweep.GridSweeper"
+    params: dict[str, Any] | None = None
+    single: bool = False
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="mnist_sweep"
+)
+ConfigStore.instance().store(name="settings_schema", node=schema.Settings, provider="mnist_sweep")
+
+
+class GridSweeper(Sweeper):
+    """Runs every point of a grid once.
+
+    Args:
+        params: Overrides from config files.
+        single: Whether one run was asked for and not a sweep.
+    """
+
+    def __init__(self, params: Plain | None = None, single: bool = False) -> None:
+        self._params = dict(params or {})
+        self._single = single
+        self.config: DictConfig | None = None
+        self.launcher: Launcher | None = None
+        self.hydra_context: HydraContext | None = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra gives, and make the launcher."""
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Outcome:
+        """Run the grid of the command line's overrides.
+
+        Raises:
+            MnistSweepError: Nothing was run: settings, data or directory are not right.
+        """
+        if self.config is None or self.hydra_context is None or self.launcher is None:
+            raise UsageError("The sweep was started before Hydra set it up.")
+        started = time.monotonic()
+        asked = self._arguments(arguments)
+        plan = self._plan(asked, self.config, self.hydra_context.config_loader)
+        check_models(plan)
+        if self.config.plan:
+            return deliver(preview(self.config, plan, self._single))
+        outcome = begin(self.config, plan, asked, single=self._single)
+        try:
+            launch(self.launcher, self.config, outcome)
+        except (KeyboardInterrupt, Interrupted):
+            outcome.interrupted = True
+        outcome.wall_s = time.monotonic() - started
+        return deliver(outcome)
+
+    def _arguments(self, arguments: list[str]) -> list[str]:
+        """What the points are made of: the config's own sweep, then the command line's."""
+        given = {text.partition("=")[0].lstrip("+~") for text in arguments}
+        swept = [f"{key}={value}" for key, value in self._params.items() if key not in given]
+        # What steers Hydra (`hydra.…`) is in the master config already.
+        return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
+
+    def _plan(self, asked: list[str], master: DictConfig, loader: ConfigLoader) -> Plan:
+        parsed = overrides.parse(asked)
+        overrides.check(parsed)
+        axes = grid.axes(parsed, int(master.max_points))
+        swept = [axis.key for axis in axes if axis.swept]
+        if self._single and swept:
+            raise UsageError(
+                f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
+            )
+        whole = [key for key in swept if key in schema.SWEEP_KEYS]
+        if whole:
+            raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
+        composer = Composer(loader, master, axes)
+        points = list(grid.points(axes))
+        settings = check_points([partial(composer.settings, point) for point in points])
+        return make_plan(settings, [grid.texts(axes, point) for point in points], prepare)

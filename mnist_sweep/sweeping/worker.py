@@ -1,0 +1,100 @@
+"""A worker: a process of its own for one run, and what it tells its parent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import connection, parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.config import Plain
+from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.results.paths import RunPaths
+from mnist_sweep.sweeping import hydra_files
+from mnist_sweep.sweeping.execute import builder, execute
+from mnist_sweep.training.progress import History
+
+LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+
+
+def run(pipe: Connection, job: Plain) -> None:
+    """Carry one job out; sends ("epoch", epoch, validation accuracy) and ("done", summary)."""
+    _detach()
+
+    def on_epoch(epoch: int, history: History) -> None:
+        pipe.send(("epoch", epoch, history.val_accuracy[-1]))
+
+    def on_start() -> None:
+        _log_to(RunPaths(job["directory"]).log)
+        hydra_files.write(job)
+
+    try:
+        pipe.send(("done", execute(job, on_epoch, on_start)))
+    except MnistSweepError as error:
+        pipe.send(("error", str(error)))
+    pipe.close()
+    _leave()
+
+
+def call(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Call a function in a process of its own; sends ("done", result) or ("error", text)."""
+    _detach()
+    try:
+        pipe.send(("done", function(*arguments)))
+    except MnistSweepError as error:
+        pipe.send(("error", str(error)))
+    pipe.close()
+    _leave()
+
+
+def count_parameters(model: Plain, input_shape: tuple[int, ...], classes: int) -> int:
+    """Build a network as a run would, check it, and count its parameters.
+
+    Raises:
+        ModelError: It cannot be built, is no Keras model, or does not fit the data.
+    """
+    from mnist_sweep.training import runtime  # noqa: PLC0415  (TensorFlow only in a worker)
+
+    runtime.configure(1)
+    from mnist_sweep.training.model import checked  # noqa: PLC0415
+
+    network = builder(model)(input_shape, classes)
+    return int(checked(network, model["_target_"], input_shape, classes).count_params())
+
+
+def _detach() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent does, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def _log_to(path: Path) -> None:
+    """Send everything this process writes, native libraries included, to the run's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
+
+
+def _leave() -> None:
+    """End without tearing TensorFlow down, which takes time and has nothing left to do."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

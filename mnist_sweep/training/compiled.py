@@ -1,0 +1,186 @@
+"""`trainer=compiled`: every epoch is one compiled program.
+
+The loop over batches, the gather of their rows, forward, backward and the optimizer's update are
+inside the program; layers, loss and optimizer are Keras's own. It does what `fit` does: a fresh
+shuffle each epoch, the last short batch included, dropout on in training only. What it saves is
+everything `fit` does between the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_sweep.errors import ModelError
+from mnist_sweep.training import dropout, optimizer
+from mnist_sweep.training.data import Dataset
+from mnist_sweep.training.predictor import Predictor
+from mnist_sweep.training.progress import OnEpoch, Training, ignore
+from mnist_sweep.training.stopping import BestWeights
+from mnist_sweep.training.tensors import as_tensor
+
+
+class EpochProgram:
+    """One pass over the training rows as one compiled program.
+
+    Args:
+        network: A built Keras model ending in a softmax; its weights are updated in place.
+        update: A Keras optimizer.
+        images: (m, *image_shape) uint8.
+        labels: (m,) uint8.
+        batch_size: Examples a batch; the last one may be shorter.
+        scale: Raw pixel value that stands for 1.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        update: keras.optimizers.Optimizer,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        batch_size: int,
+        scale: float,
+    ) -> None:
+        self._network = network
+        self._update = update
+        self._images = images
+        self._labels = labels
+        self._batch_size = batch_size
+        self._factor = 1.0 / scale
+        self._loss = keras.losses.SparseCategoricalCrossentropy()
+        self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
+        update.build(network.trainable_variables)
+
+    def __call__(self, order: np.ndarray) -> tuple[float, float]:
+        """Train on the rows in this order; (loss, accuracy), means over the examples as trained.
+
+        Args:
+            order: (n,) int32 rows of the images, each once.
+        """
+        batches, rest = divmod(len(order), self._batch_size)
+        return self._run(order, batches, 1 if rest else 0)
+
+    def compile(self, n: int) -> None:
+        """Trace and compile for `n` rows, training nothing: the program runs with no batches.
+
+        Raises:
+            ModelError: Some layer or optimizer has no compiled form.
+        """
+        try:
+            self._run(np.zeros(n, np.int32), 0, 0)
+        except tf.errors.OpError as error:
+            raise ModelError(
+                "this network cannot be compiled into one program; use trainer=fit. "
+                f"TensorFlow says: {str(error).splitlines()[0]}"
+            ) from error
+
+    def _run(self, order: np.ndarray, batches: int, rests: int) -> tuple[float, float]:
+        loss, right = self._program(tf.constant(order), tf.constant(batches), tf.constant(rests))
+        return float(loss) / len(order), float(right) / len(order)
+
+    def _epoch(
+        self, order: tf.Tensor, batches: tf.Tensor, rests: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        rest = order.shape[0] % self._batch_size
+        totals = (tf.constant(0.0), tf.constant(0.0))
+        totals = self._loop(order, batches, self._batch_size, totals)
+        if rest:
+            # A loop of none or one: the last, short batch is a program of its own shape.
+            totals = self._loop(order[order.shape[0] - rest :], rests, rest, totals)
+        return totals
+
+    def _loop(
+        self, order: tf.Tensor, batches: tf.Tensor, size: int, totals: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if order.shape[0] < size:
+            return totals
+
+        def body(i: tf.Tensor, loss: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
+            batch_loss, batch_right = self._step(rows)
+            return i + 1, loss + batch_loss * size, right + batch_right
+
+        _, loss, right = tf.while_loop(
+            lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
+        )
+        return loss, right
+
+    def _step(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
+        labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
+        variables = self._network.trainable_variables
+        with tf.GradientTape() as tape:
+            probabilities = self._network(images, training=True)
+            loss = self._loss(labels, probabilities)
+            if self._network.losses:
+                loss += tf.add_n(self._network.losses)
+        self._update.apply(tape.gradient(loss, variables), variables)
+        predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+
+
+def epoch_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """The rows of one epoch in a fresh order, each exactly once.
+
+    Args:
+        rows: (n,) int32.
+        seed: Of the run.
+        epoch: From 1; the order is a function of seed and epoch alone.
+    """
+    shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
+    return shuffle.permutation(rows)
+
+
+def train(
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    on_epoch: OnEpoch = ignore,
+) -> Training:
+    """Train a network in place, with validation each epoch and early stopping if asked for.
+
+    Args:
+        network: A built Keras model.
+        dataset: Whose training split it learns from, and whose validation split it is judged by.
+        settings: A run's settings.
+        on_epoch: Called after every epoch.
+
+    Raises:
+        ModelError: The network cannot be compiled.
+    """
+    started = perf_counter()
+    rows, scale = dataset.train_index, dataset.info.scale
+    images, labels = as_tensor(dataset.train_images), as_tensor(dataset.train_labels)
+    steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
+    learner = dropout.for_training(network, settings["seed"])
+    update = optimizer.optimizer(settings, steps)
+    program = EpochProgram(learner, update, images, labels, settings["batch_size"], scale)
+    validate = Predictor(learner, scale, dataset.info.shape)
+    program.compile(len(rows))
+    validate(images, labels, dataset.validation_index[:1])
+    result = Training(compile_s=perf_counter() - started)
+    best = BestWeights(learner, settings["early_stopping"])
+    truth = dataset.train_labels[dataset.validation_index]
+    trained = perf_counter()
+    for epoch in range(1, settings["epochs"] + 1):
+        began = perf_counter()
+        training = program(epoch_order(rows, settings["seed"], epoch))
+        validation = validate(images, labels, dataset.validation_index).summary(truth)
+        result.history.add(training, validation)
+        result.epoch_s.append(perf_counter() - began)
+        on_epoch(epoch, result.history)
+        if not np.isfinite((training[0], validation[0])).all():
+            result.diverged = f"the loss was not finite in epoch {epoch}"
+            break
+        if best.done(epoch, result.history):
+            break
+    best.restore()
+    if learner is not network:
+        network.set_weights(learner.get_weights())
+    result.train_s = perf_counter() - trained
+    return result

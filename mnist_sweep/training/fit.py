@@ -1,0 +1,76 @@
+"""`trainer=fit`: Keras's own `fit`, for networks that cannot be compiled, and to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+
+from mnist_sweep.training import optimizer
+from mnist_sweep.training.data import Dataset
+from mnist_sweep.training.progress import History, OnEpoch, Training, ignore
+
+
+class _Watch(keras.callbacks.Callback):
+    """Times epochs and passes the history on."""
+
+    def __init__(self, result: Training, on_epoch: OnEpoch) -> None:
+        super().__init__()
+        self._result = result
+        self._on_epoch = on_epoch
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 (Keras's form)
+        self._began = perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        history = self._result.history
+        history.add((logs["loss"], logs["accuracy"]), (logs["val_loss"], logs["val_accuracy"]))
+        self._result.epoch_s.append(perf_counter() - self._began)
+        self._on_epoch(epoch + 1, history)
+        if not np.isfinite((logs["loss"], logs["val_loss"])).all():
+            self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
+            self.model.stop_training = True
+
+
+def train(
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    on_epoch: OnEpoch = ignore,
+) -> Training:
+    """Train a network in place with `fit`; arguments as `compiled.train`'s."""
+    started = perf_counter()
+    scale = np.float32(dataset.info.scale)
+    splits = [
+        (dataset.train_images[index].astype("float32") / scale, dataset.train_labels[index])
+        for index in (dataset.train_index, dataset.validation_index)
+    ]
+    steps = settings["epochs"] * -(-len(dataset.train_index) // settings["batch_size"])
+    options = settings["trainer"]
+    network.compile(
+        optimizer.optimizer(settings, steps),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile="auto" if options["jit_compile"] is None else options["jit_compile"],
+        steps_per_execution=options["steps_per_execution"],
+    )
+    result = Training(history=History(), compile_s=perf_counter() - started)
+    callbacks: list[keras.callbacks.Callback] = [_Watch(result, on_epoch)]
+    stopping = settings["early_stopping"]
+    if stopping["patience"]:
+        callbacks.append(keras.callbacks.EarlyStopping(**stopping, restore_best_weights=True))
+    trained = perf_counter()
+    network.fit(
+        *splits[0],
+        batch_size=settings["batch_size"],
+        epochs=settings["epochs"],
+        validation_data=splits[1],
+        callbacks=callbacks,
+        verbose=0,
+    )
+    result.train_s = perf_counter() - trained
+    return result

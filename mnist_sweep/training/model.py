@@ -1,0 +1,106 @@
+"""Builders of networks: ordinary Keras models from images to class probabilities.
+
+A builder is any function `build(input_shape, classes, **settings) -> keras.Model`, named by
+`model._target_`. The network takes float32 images of `input_shape`, scaled to [0, 1], and ends in
+a softmax: one probability per class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from mnist_sweep.errors import ModelError
+
+Shape = tuple[int, ...]
+
+
+def mlp(
+    input_shape: Shape,
+    classes: int,
+    layers: int,
+    nodes: int,
+    dropout: float = 0.0,
+    activation: str = "relu",
+) -> keras.Model:
+    """`layers` hidden layers of `nodes` units, each followed by dropout if there is any.
+
+    Args:
+        input_shape: Shape of one image, (28, 28).
+        classes: How many classes the network tells apart.
+        layers: Number of hidden layers.
+        nodes: Units in each of them.
+        dropout: Share of a hidden layer's units dropped in training, [0, 1).
+        activation: Keras's name of the hidden layers' activation.
+    """
+    network = keras.Sequential([keras.Input(input_shape), keras.layers.Flatten()])
+    for _ in range(layers):
+        network.add(keras.layers.Dense(nodes, activation=activation))
+        if dropout:
+            network.add(keras.layers.Dropout(dropout))
+    network.add(keras.layers.Dense(classes, activation="softmax"))
+    return network
+
+
+def cnn(
+    input_shape: Shape,
+    classes: int,
+    filters: int = 16,
+    kernel_size: int = 3,
+    nodes: int = 64,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Two convolutions with pooling and one hidden layer; an example of another network.
+
+    Args:
+        input_shape: Shape of one image, (28, 28) or (28, 28, 1).
+        classes: How many classes the network tells apart.
+        filters: Filters of the first convolution; the second has twice as many.
+        kernel_size: Width and height of a filter in pixels.
+        nodes: Units of the hidden layer.
+        dropout: Share of them dropped in training, [0, 1).
+    """
+    channels = input_shape if len(input_shape) == 3 else (*input_shape, 1)
+    network = keras.Sequential([keras.Input(input_shape), keras.layers.Reshape(channels)])
+    for width in (filters, 2 * filters):
+        network.add(keras.layers.Conv2D(width, kernel_size, padding="same", activation="relu"))
+        network.add(keras.layers.MaxPooling2D())
+    network.add(keras.layers.Flatten())
+    network.add(keras.layers.Dense(nodes, activation="relu"))
+    if dropout:
+        network.add(keras.layers.Dropout(dropout))
+    network.add(keras.layers.Dense(classes, activation="softmax"))
+    return network
+
+
+def checked(network: Any, target: str, input_shape: Shape, classes: int) -> keras.Model:
+    """The network, if it is a Keras model from images of `input_shape` to class probabilities.
+
+    Raises:
+        ModelError: It is not; the text names the builder and what came instead.
+    """
+    if not isinstance(network, keras.Model):
+        raise ModelError(
+            f"model._target_={target} must return a Keras model; it returned "
+            f"{type(network).__module__}.{type(network).__qualname__}."
+        )
+    try:
+        output = np.asarray(network(np.zeros((2, *input_shape), "float32"), training=False))
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"the network of model._target_={target} does not accept images of shape "
+            f"{input_shape}, which is what the data has: {error}"
+        ) from error
+    if output.shape != (2, classes):
+        raise ModelError(
+            f"the network of model._target_={target} gives an output of shape "
+            f"{output.shape[1:]} for an image; expected ({classes},), one probability per class."
+        )
+    if not np.allclose(output.sum(axis=1), 1, atol=1e-3) or output.min() < 0:
+        raise ModelError(
+            f"the network of model._target_={target} must end in a softmax: its outputs for one "
+            f"image sum to {output[0].sum():.4g}, not to 1."
+        )
+    return network

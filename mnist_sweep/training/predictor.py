@@ -1,0 +1,80 @@
+"""A network's answers, computed in one compiled program over batches of fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CHUNK = 500
+"""Images a call. Fixed, so that an image's probabilities never depend on how many come with it."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A network's answers to `n` images.
+
+    Attributes:
+        loss: Cross-entropy of each image, (n,) float32; NaN where no label was given.
+        predicted: The most probable class, (n,) int32.
+        probability: Its probability, (n,) float32.
+    """
+
+    loss: np.ndarray
+    predicted: np.ndarray
+    probability: np.ndarray
+
+    def summary(self, labels: np.ndarray) -> tuple[float, float]:
+        """Mean loss and accuracy against the true classes, (n,)."""
+        return float(self.loss.mean(dtype=np.float64)), float(np.mean(self.predicted == labels))
+
+
+class Predictor:
+    """Compiled forward pass of a network over rows of an image tensor.
+
+    Args:
+        network: Maps float32 images in [0, 1] to class probabilities.
+        scale: Raw pixel value that stands for 1.
+        image_shape: Shape of one image.
+    """
+
+    def __init__(self, network: keras.Model, scale: float, image_shape: tuple[int, ...]) -> None:
+        self.network = network
+        self._factor = 1.0 / scale
+        self._shape = image_shape
+        self._program = tf.function(self._answers, autograph=False, jit_compile=True)
+
+    def _answers(
+        self, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels = tf.ensure_shape(tf.gather(images, rows), (CHUNK, *self._shape))
+        truth = tf.cast(tf.gather(labels, rows), tf.int32)
+        probabilities = self.network(tf.cast(pixels, tf.float32) * self._factor, training=False)
+        loss = keras.losses.sparse_categorical_crossentropy(truth, probabilities)
+        predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        return loss, predicted, tf.reduce_max(probabilities, axis=-1)
+
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, rows: np.ndarray) -> Answers:
+        """Answers for some rows of the images.
+
+        Args:
+            images: (m, *image_shape) uint8.
+            labels: (m,) uint8.
+            rows: (n,) int32, which of them.
+        """
+        parts = [
+            [part.numpy()[:size] for part in self._program(images, labels, tf.constant(chunk))]
+            for chunk, size in _chunks(rows)
+        ]
+        loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Answers(loss, predicted, probability)
+
+
+def _chunks(rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Rows in chunks of CHUNK, the last filled up with repetitions, and how many count."""
+    for start in range(0, len(rows), CHUNK):
+        chunk = np.ascontiguousarray(rows[start : start + CHUNK], dtype=np.int32)
+        yield np.resize(chunk, CHUNK), len(chunk)

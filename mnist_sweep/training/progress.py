@@ -1,0 +1,42 @@
+"""What a trainer tells while it works, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """One value an epoch; training values are means over the epoch's batches, as Keras's are."""
+
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+
+    def add(self, training: tuple[float, float], validation: tuple[float, float]) -> None:
+        """Append one epoch's (loss, accuracy) of both splits."""
+        self.loss.append(training[0])
+        self.accuracy.append(training[1])
+        self.val_loss.append(validation[0])
+        self.val_accuracy.append(validation[1])
+
+
+@dataclass
+class Training:
+    """A finished or diverged training: `diverged` says in which epoch (from 1) and what."""
+
+    history: History = field(default_factory=History)
+    epoch_s: list[float] = field(default_factory=list)
+    compile_s: float = 0.0
+    train_s: float = 0.0
+    diverged: str | None = None
+
+
+OnEpoch = Callable[[int, History], None]
+"""Called after every epoch (from 1) with the history so far."""
+
+
+def ignore(_epoch: int, _history: History) -> None:
+    """An `OnEpoch` that tells nobody."""

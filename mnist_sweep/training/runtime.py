@@ -1,0 +1,83 @@
+"""TensorFlow set up for one process: its threads, its compiler's flags, its silence.
+
+TensorFlow makes its thread pools at its first operation and reads `XLA_FLAGS` at its first
+compilation, so `configure` must come before either; a process trains with one number of threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from mnist_sweep.errors import SettingsError
+
+_configured: list[int] = []
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Swallow what native libraries write to standard error; give it back if the block raises.
+
+    TensorFlow greets from C++ before any logging setting of its own is read, so only the file
+    descriptor itself can be silenced.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink:
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sink.seek(0)
+            os.write(saved, sink.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras without their start-up chatter; touches no device."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with quiet_stderr():
+        import keras  # noqa: F401, PLC0415  (the import is the effect)
+        import tensorflow as tf  # noqa: PLC0415
+
+    tf.get_logger().setLevel("ERROR")
+
+
+def configure(threads: int) -> None:
+    """Give this process `threads` threads for TensorFlow's operations and compiled programs.
+
+    Raises:
+        SettingsError: This process already trains with another number of threads.
+    """
+    if _configured:
+        if _configured != [threads]:
+            raise SettingsError(
+                f"threads={threads}: this process already trains with threads={_configured[0]}, "
+                "and TensorFlow cannot change that. Use the default launcher "
+                "(hydra/launcher=pool), which gives every run a process of its own."
+            )
+        return
+    flag = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    import_tensorflow()
+    import tensorflow as tf  # noqa: PLC0415  (start-up stays light until a process trains)
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.set_soft_device_placement(True)
+    _configured.append(threads)
+
+
+def device() -> str:
+    """What trains: `GPU` or `CPU`."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
