@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _subcommand(name: str, words: list[str]) -> int:
-    import click  # noqa: PLC0415  (each way through the program imports only what it needs)
+    import click
 
     command = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
     try:
@@ -68,7 +68,7 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.cli_sweep import sweep  # noqa: PLC0415  (Hydra is not needed by subcommands)
+    from mnist_sweep.cli_sweep import sweep
 
     return sweep(words)
 

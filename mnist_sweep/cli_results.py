@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import click
 
@@ -25,6 +25,11 @@ from mnist_sweep.results.sweep import Sweep, load
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."
+
+
+class _Terminal(TypedDict):
+    width: int | None
+    colour: bool
 
 
 @click.command("table")
@@ -64,7 +69,7 @@ def table(
     _need_records(sweeps)
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     tables = comparison(sweeps, where=where, sort=sort, columns=chosen)
-    click.echo(render(tables, format_name, *_terminal()), nl=False)
+    click.echo(render(tables, format_name, **_terminal()), nl=False)
     _print_problems(sweeps)
 
 
@@ -118,8 +123,9 @@ def best(**options: Any) -> None:
     _print_selection("best", **options)
 
 
-def _print_selection(
+def _print_selection(  # noqa: PLR0913  (the command's options)
     direction: Direction,
+    *,
     directory: str,
     where: tuple[str, ...],
     by: str,
@@ -128,7 +134,7 @@ def _print_selection(
 ) -> None:
     sweep = load(directory)
     _need_records([sweep])
-    selection = select(sweep.records, where, by, direction, split, sweep.missing)
+    selection = select(sweep.records, where, by, direction, split=split, missing=sweep.missing)
     if format_name == "json":
         problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
         value = {**to_json(selection), "problems": problems}
@@ -138,11 +144,12 @@ def _print_selection(
     _print_problems([sweep])
 
 
-def _terminal() -> tuple[int | None, bool]:
+def _terminal() -> _Terminal:
     """The terminal's width and whether to use colour; no width where output is piped."""
     if not sys.stdout.isatty():
-        return None, False
-    return shutil.get_terminal_size().columns, not os.environ.get("NO_COLOR")
+        return {"width": None, "colour": False}
+    width = shutil.get_terminal_size().columns
+    return {"width": width, "colour": not os.environ.get("NO_COLOR")}
 
 
 def _need_records(sweeps: Sequence[Sweep]) -> None:

@@ -20,8 +20,8 @@ def sweep(words: list[str]) -> int:
     Raises:
         MnistSweepError: Nothing was run.
     """
-    from hydra.errors import HydraException  # noqa: PLC0415  (part of the entry into Hydra)
-    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     try:
         outcome = entry.run(words)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+
 from mnist_sweep.config import RUN_KEYS, canonical, configuration_id, defaults, label, run_id
 from mnist_sweep.results.paths import RunPaths, SweepPaths
 from mnist_sweep.results.record import Record, build
 from mnist_sweep.results.store import write_json, write_predictions, write_record
-from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 DATA_SHA256 = "d" * 64
 BUNDLED_NOTICE = (
@@ -61,7 +62,7 @@ def simulate(
     accuracy: float | Iterable[float],
     classes: int = 10,
 ) -> NDArray[np.uint8]:
-    """Predictions that are right with probability `accuracy` (one, or one per class); (n,) uint8."""
+    """Predictions right with probability `accuracy` (one, or one per class); (n,) uint8."""
     right = np.broadcast_to(np.asarray(accuracy, float), (classes,))[true]
     other = (true + rng.integers(1, classes, true.size)) % classes
     usual = np.array([CONFUSABLE.get(k, (k + 1) % classes) % classes for k in range(classes)])
@@ -127,7 +128,9 @@ def make_run(
     """
     config = make_settings(**settings)
     sha256 = "b" * 64 if bundled else DATA_SHA256
-    deciding = {"sha256": sha256, "validation_fraction": 0.1, "split_seed": 0, "test_fraction": None}
+    deciding = {
+        "sha256": sha256, "validation_fraction": 0.1, "split_seed": 0, "test_fraction": None,
+    }  # fmt: skip
     form = canonical(config, deciding)
     epochs = int(config["epochs"])
     rng = np.random.default_rng(

@@ -6,18 +6,20 @@ import re
 import unicodedata
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories that are not seen and change what is: controls, direction marks, surrogates."""
+"""Unicode categories of what is not seen: controls, direction marks, surrogates."""
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms of the others, which spreadsheets take for the same."""
+_T1 = "ÐÞðþ\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 _GAPS = ("\t", "\r", "\n")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$#!])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
     "#": r"\#", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "—": "---", "–": "--", "…": r"\dots{}", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$",
-    "’": "'", "‘": "`", "“": "``", "”": "''",
+    "\N{EM DASH}": "---", "\N{EN DASH}": "--", "…": r"\dots{}", "·": r"$\cdot$", "±": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{LEFT SINGLE QUOTATION MARK}": "`",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'", "“": "``", "”": "''",
 }  # fmt: skip
 
 
@@ -56,6 +58,6 @@ def _latex_character(character: str) -> str:
     if character in _LATEX:
         return _LATEX[character]
     # Latin-1 letters but for those that need the T1 encoding.
-    if character.isascii() or ("À" <= character <= "ÿ" and character not in "ÐÞðþ×÷"):
+    if character.isascii() or ("À" <= character <= "ÿ" and character not in _T1):
         return character
     return rf"\texttt{{U+{ord(character):04X}}}"

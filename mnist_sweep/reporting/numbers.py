@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -28,23 +29,13 @@ class Format(StrEnum):
     """A whole number with separators: 123,456."""
 
 
-def written(value: Any, format: Format) -> str:
-    """`value` (a plain value; None is a dash) as text in `format`."""
-    if format is Format.SETTING:
-        return setting(value)
-    if value is None or isinstance(value, (bool, str)):
-        return NOTHING if value is None else setting(value)
-    match format:
-        case Format.SECONDS:
-            return three_digits(value)
-        case Format.LOSS:
-            return f"{value:.2e}" if 0 < abs(value) < 1e-3 else three_digits(value)
-        case Format.PERCENT:
-            return f"{100 * value:.2f}"
-        case Format.SHARE:
-            return f"{value:.4f}"
-        case Format.COUNT:
-            return f"{value:,}"
+def written(value: Any, style: Format) -> str:
+    """`value` (a plain value; None is a dash) as text in `style`."""
+    if value is None and style is not Format.SETTING:
+        return NOTHING
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _WRITERS[style](value)
+    return setting(value)
 
 
 def three_digits(value: float) -> str:
@@ -69,3 +60,18 @@ def setting(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     return visible(str(value))
+
+
+def loss(value: float) -> str:
+    """Three significant digits, below a thousandth in scientific form: 0.0123, 9.78e-04."""
+    return f"{value:.2e}" if 0 < abs(value) < 1e-3 else three_digits(value)
+
+
+_WRITERS: dict[Format, Callable[[float], str]] = {
+    Format.SETTING: setting,
+    Format.SECONDS: three_digits,
+    Format.LOSS: loss,
+    Format.PERCENT: lambda value: f"{100 * value:.2f}",
+    Format.SHARE: lambda value: f"{value:.4f}",
+    Format.COUNT: lambda value: f"{value:,}",
+}

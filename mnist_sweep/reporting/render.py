@@ -12,13 +12,17 @@ FORMATS = ("text", "md", "csv", "latex", "json")
 
 
 def render(
-    tables: Sequence[Table], format: str = "text", width: int | None = None, colour: bool = False
+    tables: Sequence[Table],
+    format_name: str = "text",
+    *,
+    width: int | None = None,
+    colour: bool = False,
 ) -> str:
-    """The tables in `format`, ending with a line break.
+    """The tables in `format_name`, ending with a line break.
 
     Args:
         tables: Tables over the same runs.
-        format: One of `FORMATS`.
+        format_name: One of `FORMATS`.
         width: For text: columns of the terminal, into which the tables are laid out; None is plain
             aligned text of any width, for pipes and files.
         colour: For text on a terminal: whether to style it.
@@ -26,12 +30,12 @@ def render(
     Raises:
         UsageError: There is no such format.
     """
-    if format not in FORMATS:
-        raise UsageError(f"No format {format!r}: expected one of {', '.join(FORMATS)}.")
-    if format == "text" and width is not None:
+    if format_name not in FORMATS:
+        raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
+    if format_name == "text" and width is not None:
         from mnist_sweep.reporting.render_terminal import render_terminal
 
-        return render_terminal(tables, width, colour)
-    module = import_module(f"mnist_sweep.reporting.render_{format}")
+        return render_terminal(tables, width, colour=colour)
+    module = import_module(f"mnist_sweep.reporting.render_{format_name}")
     text: str = module.render(tables)
     return text

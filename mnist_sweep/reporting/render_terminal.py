@@ -26,7 +26,7 @@ _GAP = 2
 _NARROWEST_STATUS = 18
 
 
-def render_terminal(tables: Sequence[Table], width: int, colour: bool) -> str:
+def render_terminal(tables: Sequence[Table], width: int, *, colour: bool) -> str:
     """All tables, `width` columns wide at most where that can be; without colour the marks stay.
 
     Every text goes in as Rich's `Text`, never as markup, so a setting's text stays text.
@@ -61,14 +61,14 @@ def _parts(table: Table, width: int) -> list[list[int]]:
     room = width - sum(_narrowest(table, i) + _GAP for i in settings)
     needed = sum(_narrowest(table, i) + _GAP for i in others) - _GAP
     if needed <= room or not others:
-        return [settings + others]
+        return [[*settings, *others]]
     # Equal parts read better than full ones with a rest.
     for count in range(2, len(others) + 1):
         size = ceil(len(others) / count)
         parts = [others[start : start + size] for start in range(0, len(others), size)]
         if all(sum(_narrowest(table, i) + _GAP for i in part) - _GAP <= room for part in parts):
-            return [settings + part for part in parts]
-    return [settings + [i] for i in others]
+            return [[*settings, *part] for part in parts]
+    return [[*settings, i] for i in others]
 
 
 def _laid_out(table: Table, part: Sequence[int], width: int) -> RichTable:

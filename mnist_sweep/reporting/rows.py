@@ -1,4 +1,4 @@
-"""The rows of a comparison: every run of some directories, with a result or with the reason why not.
+"""The rows of a comparison: every run of some directories, with a result or a reason.
 
 A row is made of a record, of a planned point that has none, or of a file that could not be read:
 nothing is left out silently.

@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A plain value, its text for people (on one line, unescaped), and whether it is outstanding."""
+    """A plain value, its text for people (one line, unescaped), and whether it is marked."""
 
     value: Any
     text: str
@@ -82,11 +82,12 @@ STATUS = Column("status", "Status")
 """The column that says why a run has no values; it is there if any row has a reason."""
 
 
-def make_table(
+def make_table(  # noqa: PLR0913  (the parts of a table)
     name: str,
     title: str,
     columns: Sequence[Column],
     runs: Sequence[RunRow],
+    *,
     notices: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:

@@ -68,12 +68,12 @@ def comparison(
         raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
     shown = varying(runs)
     runs = ordered(runs, sort, shown)
-    notices, notes = _notices(runs), _notes(runs)
+    said = {"notices": _notices(runs), "notes": _notes(runs)}
     settings = [Column(key, _HEADINGS.get(key, key)) for key in shown]
     if columns:
         keys = list(dict.fromkeys(column_of(key, runs, "--columns") for key in columns))
         title = f"Chosen columns of {_data(runs)}"
-        return [make_table("columns", title, [column(key) for key in keys], runs, notices, notes)]
+        return [make_table("columns", title, [column(key) for key in keys], runs, **said)]
     data = _data(runs)
     definitions = [
         ("performance", f"Time, loss and accuracy on {data}, training and test split", PERFORMANCE),
@@ -81,8 +81,7 @@ def comparison(
         ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(runs)),
     ]
     return [
-        make_table(name, title, [*settings, *own], runs, notices, notes)
-        for name, title, own in definitions
+        make_table(name, title, [*settings, *own], runs, **said) for name, title, own in definitions
     ]
 
 
@@ -108,8 +107,8 @@ def column(key: str) -> Column:
         if metric == "accuracy":
             return Column(key, key, Format.PERCENT, "%", higher_is_better=True)
         return Column(key, key, Format.SHARE, higher_is_better=True)
-    format = Format.COUNT if key in ("parameters", "epochs_trained") else Format.SETTING
-    return Column(key, _HEADINGS.get(key, key), format)
+    style = Format.COUNT if key in ("parameters", "epochs_trained") else Format.SETTING
+    return Column(key, _HEADINGS.get(key, key), style)
 
 
 def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
@@ -122,8 +121,8 @@ def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
         DirectoryError: The directory holds nothing to compare, or cannot be written.
     """
     tables = comparison([load(directory)])
-    for format in TABLE_FORMATS:
-        write_text(SweepPaths(directory).comparison(format), render(tables, format))
+    for name in TABLE_FORMATS:
+        write_text(SweepPaths(directory).comparison(name), render(tables, name))
     return tables
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ LARGEST_BYTES = 256 * 2**20
 """A record larger than this is refused unread: 100,000 epochs need about 10 MB."""
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
+_BEGUN = "no record: interrupted, or still running"
 _NON_FINITE = re.compile(rb"NaN|Infinity")
 
 
@@ -117,13 +118,12 @@ def _read_runs(runs: Path, found: Collection) -> dict[str, Path]:
     begun: dict[str, Path] = {}
     first: dict[str, Path] = {}
     try:
-        names = sorted(name for name in os.listdir(runs) if not name.startswith("."))
+        directories = sorted(child for child in runs.iterdir() if not child.name.startswith("."))
     except OSError as error:
         found.problems.append(Problem(runs, _reason(error)))
         return begun
-    for name in names:
-        directory = runs / name
-        run_id = label_and_run_id(name)[1]
+    for directory in directories:
+        run_id = label_and_run_id(directory.name)[1]
         try:
             record = _parse(_content(RunPaths(directory).record))
         except NotADirectoryError:
@@ -157,17 +157,13 @@ def _note_missing(found: Collection, points: list[Missing], begun: dict[str, Pat
     read = {record.run_id for record in found.records}
     damaged = {label_and_run_id(problem.path.parent.name)[1] for problem in found.problems}
     for point in points:
-        if point.run_id in begun:
-            reason = "no record: interrupted, or still running"
-            point = Missing(point.run_id, point.label, point.overrides, reason)
-            del begun[point.run_id]
+        was_begun = begun.pop(point.run_id, None) is not None
         if point.run_id not in read | damaged:
-            found.missing.append(point)
+            found.missing.append(replace(point, reason=_BEGUN) if was_begun else point)
     for run_id, directory in begun.items():
         if _RUN_ID.fullmatch(run_id) and run_id not in read:
             label = label_and_run_id(directory.name)[0]
-            reason = "no record: interrupted, or still running"
-            found.missing.append(Missing(run_id, label, (), reason))
+            found.missing.append(Missing(run_id, label, (), _BEGUN))
         else:
             found.problems.append(Problem(directory, "a directory without a record"))
 
@@ -189,7 +185,7 @@ def _planned(path: Path, found: Collection) -> list[Missing]:
 def _content(path: Path) -> bytes:
     """The bytes of a regular file; a pipe of that name must not make the reader wait for ever."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError("not a regular file")
@@ -240,7 +236,7 @@ def _reason(error: Exception) -> str:
 
 def _listing(path: Path) -> set[str]:
     try:
-        return set(os.listdir(path))
+        return {child.name for child in path.iterdir()}
     except FileNotFoundError:
         reason = "there is no such directory"
     except NotADirectoryError:

@@ -87,7 +87,7 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
 
 
 def flat_missing(missing: Missing) -> Flat:
-    """What is known of a planned point without a record: its settings, by its label and overrides."""
+    """What is known of a planned point without a record: its settings."""
     row: Flat = {"run_id": missing.run_id, "label": missing.label, "status": "missing"}
     usual = {key: value for key, value in defaults().items() if key in RUN_KEYS}
     return {**flat_settings(usual), **settings_of(missing.label, missing.overrides), **row}

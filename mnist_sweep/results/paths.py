@@ -73,9 +73,9 @@ class SweepPaths:
         """The directory of the comparison tables."""
         return self.directory / "tables"
 
-    def comparison(self, format: str) -> Path:
+    def comparison(self, format_name: str) -> Path:
         """The comparison tables' file in one of `TABLE_FORMATS`."""
-        return self.tables / f"comparison.{TABLE_FORMATS[format]}"
+        return self.tables / f"comparison.{TABLE_FORMATS[format_name]}"
 
     @property
     def report(self) -> Path:

@@ -73,7 +73,7 @@ class ClassMetrics(_Strict):
 
 
 class SplitMetrics(_Strict):
-    """The final weights on one split: macro averages, the lowest single class's F1, and all classes.
+    """The final weights on one split: macro averages, the lowest class's F1, and all classes.
 
     `confusion[true][predicted]` counts examples, shape (classes, classes).
     """
@@ -215,7 +215,7 @@ def _digest_seedless(values: Plain) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
     """`value` as strict JSON can hold it.
 
     Non-finite floats become None, NumPy scalars and arrays Python numbers and lists, tuples lists,

@@ -95,11 +95,12 @@ class Selection:
         return self.candidates[0]
 
 
-def select(
+def select(  # noqa: PLR0913  (what a selection is made of)
     records: Sequence[Record],
     where: Sequence[str] = (),
     by: str = "f1_min",
     direction: Direction = "worst",
+    *,
     split: str = "validation",
     missing: Sequence[Missing] = (),
 ) -> Selection:

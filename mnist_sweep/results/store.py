@@ -147,12 +147,12 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
     make_directory(path.parent)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}.partial"
     try:
-        # Mode x: never another writer's file. Plain open, so that the umask decides who may read.
-        with open(temporary, "xb") as file:
+        # Mode x: never another writer's file. No mkstemp: the umask decides who may read.
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException as error:  # an interrupt too must not leave the temporary file
         with suppress(OSError):
             temporary.unlink()
@@ -163,7 +163,7 @@ def _atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make a rename last; some file systems (network mounts) cannot, and the file is whole anyway."""
+    """Make a rename last; where a file system cannot, the file is whole all the same."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:

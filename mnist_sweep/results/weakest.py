@@ -26,7 +26,7 @@ class WeakClass:
 def weakest_classes(
     records: Sequence[Record], split: str, shown: int = SHOWN_CLASSES
 ) -> tuple[WeakClass, ...]:
-    """The `shown` classes of lowest F1 on `split`, lowest first, over repeats of a configuration."""
+    """The `shown` classes of lowest F1 on `split`, lowest first, over a configuration's runs."""
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()

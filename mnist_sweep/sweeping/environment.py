@@ -20,7 +20,7 @@ def describe() -> Plain:
     Versions come from the installed packages' metadata, so nothing heavy is imported.
     """
     versions = {name: _version(package) for name, package in _PACKAGES.items()}
-    from mnist_sweep import __version__  # noqa: PLC0415  (the package imports this room)
+    from mnist_sweep import __version__
 
     return {
         "python": platform.python_version(),

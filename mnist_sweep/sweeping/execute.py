@@ -214,7 +214,7 @@ def _record(job: Plain, result: training.Result, total_s: float) -> Plain:
             "epoch_s": done.epoch_s,
         },
     }
-    from mnist_sweep.training.runtime import device  # noqa: PLC0415  (TensorFlow is up by now)
+    from mnist_sweep.training.runtime import device
 
     record["environment"]["device"] = device()
     if done.diverged:

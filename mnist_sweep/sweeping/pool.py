@@ -48,7 +48,7 @@ def context() -> Any:
 def warm_up() -> None:
     """Start the fork server now; it imports TensorFlow while the parent reads its grid."""
     if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver  # noqa: PLC0415  (there is none on Windows)
+        from multiprocessing import forkserver
 
         forkserver.set_forkserver_preload([PRELOAD])
         forkserver.ensure_running()

@@ -59,13 +59,15 @@ def count_parameters(model: Plain, input_shape: tuple[int, ...], classes: int) -
     Raises:
         ModelError: It cannot be built, is no Keras model, or does not fit the data.
     """
-    from mnist_sweep.training import runtime  # noqa: PLC0415  (TensorFlow only in a worker)
+    from mnist_sweep.training import runtime
 
     runtime.configure(1)
-    from mnist_sweep.training.model import checked  # noqa: PLC0415
+    from mnist_sweep.training.model import check_probabilities, checked
 
-    network = builder(model)(input_shape, classes)
-    return int(checked(network, model["_target_"], input_shape, classes).count_params())
+    target = model["_target_"]
+    network = checked(builder(model)(input_shape, classes), target, input_shape, classes)
+    check_probabilities(network, target, input_shape)
+    return int(network.count_params())
 
 
 def _detach() -> None:

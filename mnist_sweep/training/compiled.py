@@ -155,22 +155,29 @@ def train(
     """
     started = perf_counter()
     rows, scale = dataset.train_index, dataset.info.scale
-    images, labels = as_tensor(dataset.train_images), as_tensor(dataset.train_labels)
     steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
     learner = dropout.for_training(network, settings["seed"])
     update = optimizer.optimizer(settings, steps)
-    program = EpochProgram(learner, update, images, labels, settings["batch_size"], scale)
-    validate = Predictor(learner, scale, dataset.info.shape)
+    program = EpochProgram(
+        learner,
+        update,
+        as_tensor(dataset.train_images),
+        as_tensor(dataset.train_labels),
+        settings["batch_size"],
+        scale,
+    )
+    validate = Predictor(learner, scale)
     program.compile(len(rows))
-    validate(images, labels, dataset.validation_index[:1])
-    result = Training(compile_s=perf_counter() - started)
+    validate(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
+    result = Training(predictor=validate, compile_s=perf_counter() - started)
     best = BestWeights(learner, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
     trained = perf_counter()
     for epoch in range(1, settings["epochs"] + 1):
         began = perf_counter()
         training = program(epoch_order(rows, settings["seed"], epoch))
-        validation = validate(images, labels, dataset.validation_index).summary(truth)
+        answers = validate(dataset.train_images, dataset.train_labels, dataset.validation_index)
+        validation = answers.summary(truth)
         result.history.add(training, validation)
         result.epoch_s.append(perf_counter() - began)
         on_epoch(epoch, result.history)

@@ -13,7 +13,6 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Answers, Predictor
-from mnist_sweep.training.tensors import as_tensor
 
 Metrics = dict[str, Any]
 Predictions = dict[str, np.ndarray]
@@ -62,7 +61,7 @@ def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictio
     Returns:
         A record's `metrics`, and the arrays of its `predictions.npz`.
     """
-    images, labels = as_tensor(dataset.train_images), as_tensor(dataset.train_labels)
+    images, labels = dataset.train_images, dataset.train_labels
     training = predictor(images, labels, dataset.train_index)
     loss, accuracy = training.summary(dataset.train_labels[dataset.train_index])
     metrics: Metrics = {"train": {"loss": loss, "accuracy": accuracy}}
@@ -72,7 +71,7 @@ def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictio
     }
     held_out = predictor(images, labels, dataset.validation_index)
     rows = np.arange(len(dataset.test_labels), dtype=np.int32)
-    tested = predictor(as_tensor(dataset.test_images), as_tensor(dataset.test_labels), rows)
+    tested = predictor(dataset.test_images, dataset.test_labels, rows)
     for split, answers, truth in (
         ("validation", held_out, dataset.train_labels[dataset.validation_index]),
         ("test", tested, np.asarray(dataset.test_labels)),

@@ -11,7 +11,8 @@ import numpy as np
 
 from mnist_sweep.training import optimizer
 from mnist_sweep.training.data import Dataset
-from mnist_sweep.training.progress import History, OnEpoch, Training, ignore
+from mnist_sweep.training.predictor import Predictor
+from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 
 class _Watch(keras.callbacks.Callback):
@@ -58,7 +59,9 @@ def train(
         jit_compile="auto" if options["jit_compile"] is None else options["jit_compile"],
         steps_per_execution=options["steps_per_execution"],
     )
-    result = Training(history=History(), compile_s=perf_counter() - started)
+    result = Training(
+        predictor=Predictor(network, dataset.info.scale), compile_s=perf_counter() - started
+    )
     callbacks: list[keras.callbacks.Callback] = [_Watch(result, on_epoch)]
     stopping = settings["early_stopping"]
     if stopping["patience"]:

@@ -60,11 +60,10 @@ def run(
     """
     runtime.configure(settings["threads"])
     # TensorFlow is imported by `configure`, with its threads and flags set; not before.
-    import keras  # noqa: PLC0415
+    import keras
 
-    from mnist_sweep.training import compiled, fit, model  # noqa: PLC0415
-    from mnist_sweep.training.evaluate import evaluate  # noqa: PLC0415
-    from mnist_sweep.training.predictor import Predictor  # noqa: PLC0415
+    from mnist_sweep.training import compiled, fit, model
+    from mnist_sweep.training.evaluate import evaluate
 
     dataset = load(info)
     keras.backend.clear_session()
@@ -76,8 +75,6 @@ def run(
     result = Result(training, network.count_params(), 0.0, None, None, network)
     if not training.diverged:
         started = perf_counter()
-        result.metrics, result.predictions = evaluate(
-            Predictor(network, info.scale, info.shape), dataset
-        )
+        result.metrics, result.predictions = evaluate(training.predictor, dataset)
         result.evaluate_s = perf_counter() - started
     return result

@@ -76,7 +76,7 @@ def cnn(
 
 
 def checked(network: Any, target: str, input_shape: Shape, classes: int) -> keras.Model:
-    """The network, if it is a Keras model from images of `input_shape` to class probabilities.
+    """The network, if it is a Keras model from images of `input_shape` to one value per class.
 
     Raises:
         ModelError: It is not; the text names the builder and what came instead.
@@ -87,20 +87,32 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
             f"{type(network).__module__}.{type(network).__qualname__}."
         )
     try:
-        output = np.asarray(network(np.zeros((2, *input_shape), "float32"), training=False))
-    except (ValueError, TypeError, RuntimeError) as error:
+        if not network.built:
+            network.build((None, *input_shape))
+        output = tuple(network.compute_output_shape((None, *input_shape)))
+    except Exception as error:  # a builder's own layers may raise anything
         raise ModelError(
             f"the network of model._target_={target} does not accept images of shape "
             f"{input_shape}, which is what the data has: {error}"
         ) from error
-    if output.shape != (2, classes):
+    if output != (None, classes):
         raise ModelError(
-            f"the network of model._target_={target} gives an output of shape "
-            f"{output.shape[1:]} for an image; expected ({classes},), one probability per class."
+            f"the network of model._target_={target} gives an output of shape {output[1:]} for "
+            f"an image; expected ({classes},), one probability per class."
         )
+    return network
+
+
+def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -> None:
+    """Refuse a network whose outputs for an image are no probabilities.
+
+    Raises:
+        ModelError: The outputs are negative or do not sum to 1.
+    """
+    gray = np.full((2, *input_shape), 0.5, "float32")
+    output = np.asarray(network(gray, training=False))
     if not np.allclose(output.sum(axis=1), 1, atol=1e-3) or output.min() < 0:
         raise ModelError(
             f"the network of model._target_={target} must end in a softmax: its outputs for one "
             f"image sum to {output[0].sum():.4g}, not to 1."
         )
-    return network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -33,48 +32,42 @@ class Answers:
 
 
 class Predictor:
-    """Compiled forward pass of a network over rows of an image tensor.
+    """Compiled forward pass of a network over rows of an image array.
 
     Args:
         network: Maps float32 images in [0, 1] to class probabilities.
         scale: Raw pixel value that stands for 1.
-        image_shape: Shape of one image.
     """
 
-    def __init__(self, network: keras.Model, scale: float, image_shape: tuple[int, ...]) -> None:
+    def __init__(self, network: keras.Model, scale: float) -> None:
         self.network = network
         self._factor = 1.0 / scale
-        self._shape = image_shape
         self._program = tf.function(self._answers, autograph=False, jit_compile=True)
 
     def _answers(
-        self, images: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+        self, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        pixels = tf.ensure_shape(tf.gather(images, rows), (CHUNK, *self._shape))
-        truth = tf.cast(tf.gather(labels, rows), tf.int32)
-        probabilities = self.network(tf.cast(pixels, tf.float32) * self._factor, training=False)
-        loss = keras.losses.sparse_categorical_crossentropy(truth, probabilities)
+        probabilities = self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+        loss = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         return loss, predicted, tf.reduce_max(probabilities, axis=-1)
 
-    def __call__(self, images: tf.Tensor, labels: tf.Tensor, rows: np.ndarray) -> Answers:
+    def __call__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Answers:
         """Answers for some rows of the images.
 
         Args:
-            images: (m, *image_shape) uint8.
+            images: (m, *image_shape) uint8; memory-mapped is fine, only the rows are read.
             labels: (m,) uint8.
             rows: (n,) int32, which of them.
         """
-        parts = [
-            [part.numpy()[:size] for part in self._program(images, labels, tf.constant(chunk))]
-            for chunk, size in _chunks(rows)
-        ]
+        parts = []
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            # Filled up with repetitions: one program serves every split, whatever its length.
+            full = np.resize(chunk, CHUNK)
+            answers = self._program(
+                tf.constant(images[full]), tf.constant(labels[full].astype(np.int32))
+            )
+            parts.append([part.numpy()[: len(chunk)] for part in answers])
         loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Answers(loss, predicted, probability)
-
-
-def _chunks(rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """Rows in chunks of CHUNK, the last filled up with repetitions, and how many count."""
-    for start in range(0, len(rows), CHUNK):
-        chunk = np.ascontiguousarray(rows[start : start + CHUNK], dtype=np.int32)
-        yield np.resize(chunk, CHUNK), len(chunk)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mnist_sweep.training.predictor import Predictor
 
 
 @dataclass
@@ -25,8 +29,12 @@ class History:
 
 @dataclass
 class Training:
-    """A finished or diverged training: `diverged` says in which epoch (from 1) and what."""
+    """A finished or diverged training.
 
+    `predictor` answers with the trained weights; `diverged` says in which epoch (from 1) and what.
+    """
+
+    predictor: Predictor
     history: History = field(default_factory=History)
     epoch_s: list[float] = field(default_factory=list)
     compile_s: float = 0.0

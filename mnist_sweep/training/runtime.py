@@ -45,8 +45,8 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_stderr():
-        import keras  # noqa: F401, PLC0415  (the import is the effect)
-        import tensorflow as tf  # noqa: PLC0415
+        import keras  # noqa: F401  (the import is the effect)
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
 
@@ -68,7 +68,7 @@ def configure(threads: int) -> None:
     flag = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
     import_tensorflow()
-    import tensorflow as tf  # noqa: PLC0415  (start-up stays light until a process trains)
+    import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -78,6 +78,6 @@ def configure(threads: int) -> None:
 
 def device() -> str:
     """What trains: `GPU` or `CPU`."""
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"

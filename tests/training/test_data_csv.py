@@ -77,9 +77,7 @@ def test_the_ways_programs_write_a_csv_are_one_table(tmp_path: Path, content: st
     ],
 )
 @pytest.mark.parametrize("before", [0, 3])
-def test_a_bad_line_is_told_by_its_number(
-    tmp_path: Path, bad: str, said: str, before: int
-) -> None:
+def test_a_bad_line_is_told_by_its_number(tmp_path: Path, bad: str, said: str, before: int) -> None:
     path = tmp_path / "d.csv"
     path.write_text(HEADER + "1,2,3,4,5\n" * before + "\n" + bad + "\n1,2,3,4,5\n")
     with pytest.raises(DataError, match=said) as error:
@@ -109,9 +107,7 @@ def test_lines_that_agree_with_each_other_and_not_with_the_header_are_refused(
         (HEADER + "\n\n", "holds a header and no images"),
     ],
 )
-def test_a_file_without_header_or_images_is_told(
-    tmp_path: Path, content: str, said: str
-) -> None:
+def test_a_file_without_header_or_images_is_told(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text(content)
     with pytest.raises(DataError, match=said) as error:

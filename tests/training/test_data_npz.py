@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import NPZ_NAMES, Bytes, write_npz
+from data_files import Bytes, write_npz
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -40,8 +40,8 @@ def test_whole_numbers_of_any_type_are_the_same_data(
         (np.array([[-1]]), "found -1"),
         (np.array([[np.nan]]), "found nan"),
         (np.array([[np.inf]]), "found inf"),
-        (np.array([["1"]]), "the type <U1"),
-        (np.array([[1j]]), "the type complex128"),
+        (np.array([["1"]]), "found the type <U1"),
+        (np.array([[1j]]), "found the type complex128"),
     ],
 )
 def test_other_values_are_refused(values: NDArray[np.generic], said: str) -> None:
@@ -63,7 +63,7 @@ def test_an_object_array_is_refused_and_not_unpickled(tmp_path: Path, small: Sma
 
     path = tmp_path / "d.npz"
     trap = np.array([Trap()], dtype=object)
-    np.savez(path, **{**dict(zip(NPZ_NAMES, small, strict=True)), "y_test": trap})
+    np.savez(path, x_train=small[0], y_train=small[1], x_test=small[2], y_test=trap)
     with pytest.raises(DataError, match="plain arrays") as error:
         read(path)
     assert str(path) in str(error.value)
@@ -83,6 +83,7 @@ def test_a_single_array_a_text_a_pickle_and_a_folder_are_told(tmp_path: Path) ->
         with pytest.raises(DataError) as error:
             read(path)
         assert str(path) in str(error.value)
+        assert ("single array" in str(error.value)) == (name == "single")
 
 
 def test_a_header_of_an_absurd_shape_is_an_error_and_no_memory(
@@ -95,7 +96,7 @@ def test_a_header_of_an_absurd_shape_is_an_error_and_no_memory(
     np.savez(path, x_train=small[0], y_train=small[1], x_test=small[2])
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y_test.npy", buffer.getvalue())
-    with pytest.raises(DataError, match="cannot be read as an .npz archive"):
+    with pytest.raises(DataError, match=r"cannot be read as an \.npz archive"):
         read(path)
 
 

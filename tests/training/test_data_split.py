@@ -61,7 +61,11 @@ def test_another_seed_is_another_split_and_the_same_is_the_same() -> None:
         ([50, 1], 0.1, "class 1 has a single one among 51"),
         ([5, 5, 5], 0.1, "leaves 13 for training and 2 for validation"),
         ([5, 5, 5], 0.9, "leaves 1 for training and 14 for validation"),
-        ([300, 3], 0.1, r"data.validation_fraction=0.1 leaves no example of class 1 for validation"),
+        (
+            [300, 3],
+            0.1,
+            r"data.validation_fraction=0.1 leaves no example of class 1 for validation",
+        ),
     ],
 )
 def test_a_class_too_small_for_both_parts_is_refused(

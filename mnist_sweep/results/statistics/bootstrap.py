@@ -7,12 +7,10 @@ repeats on 10,000 images therefore takes seconds; replicates go through in block
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.results.statistics.measures import (
@@ -20,10 +18,14 @@ from mnist_sweep.results.statistics.measures import (
     metric_from_counts,
     needs_predicted,
 )
-from mnist_sweep.results.statistics.patterns import Floats, Patterns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
     from scipy.sparse import csr_array
+
+    from mnist_sweep.results.statistics.patterns import Floats, Patterns
 
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
@@ -67,7 +69,7 @@ class _ErrorCounter:
     """Counts of each run's classes under weights of the patterns, from its wrong answers."""
 
     def __init__(self, patterns: Patterns, *, with_predicted: bool) -> None:
-        from scipy.sparse import csr_array  # noqa: PLC0415  SciPy only where it is needed
+        from scipy.sparse import csr_array
 
         self.runs, self.classes = patterns.n_runs, patterns.classes
         run, pattern = np.nonzero(patterns.predicted != patterns.true)

@@ -10,13 +10,17 @@ included, on draws without any difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnist_sweep.results.statistics.bootstrap import Resampled
-from mnist_sweep.results.statistics.patterns import Floats
 from mnist_sweep.results.statistics.variance import INTERACTION_SHARE, seed_spread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnist_sweep.results.statistics.bootstrap import Resampled
+    from mnist_sweep.results.statistics.patterns import Floats
 
 PRIOR_FREEDOM = 1.0
 """Degrees of freedom given to the spread over seeds that all configurations share; more would
@@ -136,6 +140,18 @@ def likely_errors(contest: Contest, rng: np.random.Generator) -> Floats:
     pooled = float(np.sum(own * (contest.runs - contest.interaction)) / own.sum())
     seeds = np.sqrt(max(pooled, 0.0) / contest.repeats)[:, None]
     return np.asarray(contest.deviations + seeds * rng.standard_normal(contest.deviations.shape))
+
+
+def scores_with_endless_seeds(contest: Contest, chosen: int) -> Floats:
+    """Differences from the chosen one in standard errors of the images alone, (n,).
+
+    What these would be if the means stayed as they are and repeats took all seed noise away.
+    """
+    images = np.atleast_2d(np.cov(contest.deviations))
+    images = images - np.diag(contest.interaction / contest.repeats)
+    own = np.diag(images)
+    variance = np.maximum(own + own[chosen] - 2 * images[chosen], 0.0)
+    return _studentized(contest.means - contest.means[chosen], variance)
 
 
 class _PairVariances:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from mnist_sweep.results.statistics.bootstrap import Resampled, resample
 from mnist_sweep.results.statistics.patterns import collapse, runs_of
 from mnist_sweep.results.statistics.variance import checked_level, uncertainty_of_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def interval(resampled: Resampled, level: float = 0.95) -> Interval:
     )
 
 
-def metric_intervals(
+def metric_intervals(  # noqa: PLR0913  plain arrays and choices, as callers have them
     predicted: ArrayLike,
     true: ArrayLike,
     configuration: ArrayLike,

@@ -6,10 +6,14 @@ and F1 are averaged over all classes, and a class that is never predicted or nev
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.results.statistics.patterns import Floats
+
+if TYPE_CHECKING:
+    from mnist_sweep.results.statistics.patterns import Floats
 
 METRICS = ("accuracy", "precision", "recall", "f1", "f1_min")
 """Metrics of all classes together; `f1_min` is the lowest single class's F1."""

@@ -7,9 +7,9 @@ out. Differences are the second side less the first.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.results.statistics.bootstrap import Resampled, resample
@@ -21,6 +21,9 @@ from mnist_sweep.results.statistics.variance import (
     uncertainty_of_difference,
     uncertainty_of_mean,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike, true: ArrayLike, classes: int =
     Raises:
         DataError: The arrays do not fit together.
     """
-    from scipy.stats import binomtest  # noqa: PLC0415  SciPy only where it is needed
+    from scipy.stats import binomtest
 
     answers_first, truth = checked_predictions(first, true, classes)
     answers_second, _ = checked_predictions(second, true, classes)
@@ -114,7 +117,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike, true: ArrayLike, classes: int =
     return McNemar(only_first, only_second, p_value)
 
 
-def compare_runs(
+def compare_runs(  # noqa: PLR0913  plain arrays and choices, as callers have them
     first: ArrayLike,
     second: ArrayLike,
     true: ArrayLike,
@@ -206,6 +209,4 @@ def difference(
 def corrected(family: list[Difference]) -> tuple[Difference, ...]:
     """The same differences with `p_holm` corrected over all of them."""
     adjusted = holm([member.p_value for member in family])
-    return tuple(
-        replace(member, p_holm=p) for member, p in zip(family, adjusted, strict=True)
-    )
+    return tuple(replace(member, p_holm=p) for member, p in zip(family, adjusted, strict=True))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.statistics.bootstrap import resample
 from mnist_sweep.results.statistics.contest import Contest, contest_of, likely_errors, pairwise_p
 from mnist_sweep.results.statistics.patterns import Floats, collapse, runs_of
 from mnist_sweep.results.statistics.variance import checked_level
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Direction = Literal["worst", "best"]
 
@@ -71,7 +73,7 @@ class SelectionUncertainty:
     covers: str
 
 
-def selection_uncertainty(
+def selection_uncertainty(  # noqa: PLR0913, PLR0917  plain arrays and choices, as callers have them
     predicted: ArrayLike,
     true: ArrayLike,
     configuration: ArrayLike,
@@ -185,9 +187,7 @@ def chance_of_lowest(contest: Contest, sign: float, rng: np.random.Generator) ->
     return np.asarray(np.bincount(lowest, minlength=count) / size)
 
 
-def _drawn_spread(
-    seen: Floats, variances: Floats, rng: np.random.Generator, size: int
-) -> Floats:
+def _drawn_spread(seen: Floats, variances: Floats, rng: np.random.Generator, size: int) -> Floats:
     """Draws of the variance between true means, given the contrasts seen, (size,)."""
     scale = float(variances.mean())
     largest = float(np.max(np.abs(seen)))

@@ -8,13 +8,15 @@ against the runs it was chosen by.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from mnist_sweep.results.statistics.bootstrap import observed_metric
 from mnist_sweep.results.statistics.paired import Difference, compare_runs
 from mnist_sweep.results.statistics.patterns import collapse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Effect:
     retraining: float
 
 
-def effect_of_change(
+def effect_of_change(  # noqa: PLR0913, PLR0917  plain arrays and choices, as callers have them
     unchanged: ArrayLike,
     changed: ArrayLike,
     selected: ArrayLike,

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnist_sweep.errors import DataError
-from mnist_sweep.results.statistics.bootstrap import Resampled
+
+if TYPE_CHECKING:
+    from mnist_sweep.results.statistics.bootstrap import Resampled
 
 INTERACTION_SHARE = 0.5
 
@@ -74,7 +77,7 @@ class Uncertainty:
 
     def half_width(self, level: float) -> float:
         """Half the width of the interval at the level, on the metric's own scale."""
-        from scipy.special import ndtri, stdtrit  # noqa: PLC0415  SciPy only where it is needed
+        from scipy.special import ndtri, stdtrit
 
         tail = (1 + level) / 2
         z = float(ndtri(tail))

@@ -35,7 +35,9 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
     """
     files(path)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        # Opened here, as NumPy leaves a damaged file open.
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(
                     f"{path} holds a single array; expected an .npz archive of {', '.join(NAMES)}."

@@ -1,0 +1,108 @@
+"""Intervals of a metric, from images and from seeds."""
+
+import json
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from scipy.stats import beta, norm, t
+
+from mnist_sweep.errors import DataError
+from mnist_sweep.results.statistics import metric_intervals
+from mnist_sweep.results.statistics.bootstrap import Resampled
+from mnist_sweep.results.statistics.intervals import interval
+from mnist_sweep.results.statistics.variance import SeedSpread, Uncertainty, seed_spread
+
+TRUE = np.arange(2000) % 10
+
+
+def with_errors(*counts):
+    """One run for each count, wrong on the first so many images."""
+    return np.array([np.where(np.arange(2000) < count, (TRUE + 1) % 10, TRUE) for count in counts])
+
+
+def accuracy_of(predicted, **options):
+    rng = np.random.default_rng(0)
+    zeros = np.zeros(len(predicted), dtype=int)
+    return metric_intervals(predicted, TRUE, zeros, ["accuracy"], rng, **options)[0]["accuracy"]
+
+
+def test_one_run_has_the_binomial_interval_of_its_logit_and_covers_images_only():
+    found = accuracy_of(with_errors(60), replicates=20_000)
+    p = 1 - 60 / 2000
+    logit, error = math.log(p / (1 - p)), math.sqrt(1 / (2000 * p * (1 - p)))
+    expected = [1 / (1 + math.exp(-(logit + side * 1.959964 * error))) for side in (-1, 1)]
+    assert [found.low, found.high] == pytest.approx(expected, abs=2e-4)
+    assert found.estimate == pytest.approx(p)
+    assert (found.covers, found.repeats, found.spread, found.images) == ("images", 1, None, 2000)
+
+
+@pytest.mark.parametrize(
+    ("metric", "images"), [("accuracy", 2000), ("f1", 2000), ("f1.3", 200), ("f1_min", 200)]
+)
+def test_a_run_without_errors_has_the_exact_lower_end_for_the_images_it_rests_on(metric, images):
+    rng = np.random.default_rng(0)
+    found = metric_intervals(with_errors(0), TRUE, [0], [metric], rng)[0][metric]
+    assert found.high == 1
+    assert found.low == pytest.approx(beta.ppf(0.025, images, 1))
+
+
+def test_a_run_always_wrong_has_the_exact_upper_end():
+    found = accuracy_of(with_errors(2000))
+    assert (found.low, found.high) == (0, pytest.approx(beta.ppf(0.975, 1, 2000)))
+
+
+def test_the_interval_widens_with_its_level():
+    narrow, wide = (accuracy_of(with_errors(60, 80), level=level) for level in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
+
+
+def test_repeats_that_disagree_widen_the_interval_and_it_says_that_it_covers_seeds():
+    alike, apart = accuracy_of(with_errors(60, 60, 60)), accuracy_of(with_errors(20, 60, 100))
+    assert alike.covers == apart.covers == "images and seeds"
+    assert apart.estimate == pytest.approx(alike.estimate)
+    assert apart.high - apart.low > 3 * (alike.high - alike.low)
+    assert apart.spread == pytest.approx(np.std([20, 60, 100], ddof=1) / 2000)
+
+
+def test_more_images_narrow_only_what_comes_from_images():
+    rng = np.random.default_rng(4)
+    means = np.array([0.95, 0.96, 0.97])
+    few = Resampled(means, means[:, None] + 1e-3 * rng.standard_normal(500), 100, 100)
+    many = Resampled(means, means[:, None] + 1e-9 * rng.standard_normal(500), 10**9, 10**9)
+    limit = t.ppf(0.975, 2) * 0.01 / math.sqrt(3) / (0.96 * 0.04)
+    logits = [math.log(end / (1 - end)) for end in (interval(many).low, interval(many).high)]
+    assert logits[1] - logits[0] == pytest.approx(2 * limit, rel=1e-4)
+    assert interval(few).high > interval(many).high
+
+
+def test_image_noise_that_differs_between_runs_is_not_taken_for_seeds():
+    rng = np.random.default_rng(6)
+    noise = 0.01 * rng.standard_normal((4, 4000))
+    spread = seed_spread(Resampled(np.array([0.95, 0.96, 0.955, 0.965]), 0.95 + noise, 1, 1))
+    assert spread.interaction == pytest.approx(1e-4, rel=0.05)
+    assert spread.own == pytest.approx(max(np.var([0, 1, 0.5, 1.5], ddof=1) * 1e-4 - 1e-4, 0), 0.3)
+
+
+def test_the_p_value_is_the_level_at_which_the_interval_touches_zero():
+    uncertainty = Uncertainty(2e-4, (SeedSpread(3, 4e-4, 1e-4, 1 / 3),))
+    for level in (0.5, 0.9, 0.99):
+        p_value = uncertainty.p_value(uncertainty.half_width(level))
+        assert p_value == pytest.approx(1 - level, rel=1e-6)
+    only_images = Uncertainty(1e-4, ())
+    assert only_images.p_value(0.02) == pytest.approx(2 * norm.sf(2), rel=1e-6)
+    assert only_images.p_value(0.0) == 1
+    assert Uncertainty(0.0, ()).p_value(0.1) <= 1e-15
+
+
+def test_the_same_seed_gives_the_same_answer_which_is_plain_json():
+    found = accuracy_of(with_errors(50, 70))
+    assert found == accuracy_of(with_errors(50, 70))
+    assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.5])
+def test_a_level_outside_0_and_1_is_refused(level):
+    with pytest.raises(DataError, match="between 0 and 1"):
+        accuracy_of(with_errors(5), level=level)
