@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from mnist_sweep.cli import INTERRUPTED
-from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.reporting import tables
-from mnist_sweep.sweeping import entry
+from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
+from mnist_sweep.reporting.render import render
+from mnist_sweep.reporting.selection import sentences
+from mnist_sweep.reporting.tables import write_tables
+from mnist_sweep.results.select import select
+from mnist_sweep.results.sweep import Sweep, load
+from mnist_sweep.sweeping import entry, planned
 from mnist_sweep.sweeping.outcome import Outcome
+
+INTERRUPTED = 130
+SOME_FAILED = 1
 
 
 def sweep(words: list[str]) -> int:
@@ -20,9 +30,6 @@ def sweep(words: list[str]) -> int:
     Raises:
         MnistSweepError: Nothing was run.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         outcome = entry.run(words)
     except SystemExit as request:
@@ -31,15 +38,91 @@ def sweep(words: list[str]) -> int:
         raise UsageError(str(request.code)) from request
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_reason(error)) from error
-    return show(outcome) if outcome is not None else 0
+    if outcome is None:
+        return 0
+    if outcome.planned_only:
+        print("\n".join(planned.lines(outcome)))
+        return 0
+    return show(outcome)
 
 
 def show(outcome: Outcome) -> int:
     """Print what came of a sweep; returns the exit code."""
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    for notice in outcome.notices:
+    for notice in _notices(outcome):
         say.print(f"Note: {notice}")
-    return 0
+    found = load(outcome.directory)
+    if found.records:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else None
+        colour = terminal and not os.environ.get("NO_COLOR")
+        print(render(write_tables(outcome.directory), width=width, colour=colour))
+        print(_worst_two_layer(found), end="")
+    for problem in found.problems:
+        say.print(f"Could not be read: {problem}")
+    print(_account(outcome))
+    print(f"Tables, records and models: {shown(outcome.directory)}/")
+    return _exit_code(outcome, found)
+
+
+def _notices(outcome: Outcome) -> list[str]:
+    notices = list(outcome.notices)
+    if outcome.plan.duplicates:
+        labels = outcome.plan.duplicates
+        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        notices.append(
+            f"{len(labels)} of the grid's points are the same run as another and left out: "
+            f"{'; '.join(labels[:3])}{more}."
+        )
+    return notices
+
+
+def _worst_two_layer(found: Sweep) -> str:
+    """The worst two-layer network, where there are several to choose from."""
+    two = {
+        record.configuration_id
+        for record in found.records
+        if record.status == "finished" and record.config["model"].get("layers") == 2
+    }
+    if len(two) < 2:
+        return ""
+    try:
+        selection = select(found.records, ["layers=2"], "f1_min", "worst", missing=found.missing)
+    except MnistSweepError:
+        return ""
+    return "\n".join(sentences(selection)) + "\n\n"
+
+
+def _account(outcome: Outcome) -> str:
+    """What was done, skipped, run and failed, in one line."""
+    ran = [s for s in outcome.summaries if s["outcome"] != "done"]
+    elsewhere = outcome.count("done")
+    asked = len(outcome.plan.points)
+    parts = [f"{asked} {'run' if asked == 1 else 'runs'} asked for"]
+    if outcome.skipped:
+        parts.append(f"{len(outcome.skipped)} done before")
+    if elsewhere:
+        parts.append(f"{elsewhere} done by another sweep")
+    parts.append(f"{len(ran)} run now")
+    if outcome.failures:
+        parts.append(f"{outcome.failures} of them failed")
+    left = asked - len(outcome.skipped) - len(outcome.summaries)
+    if left:
+        parts.append(f"{left} not run")
+    interrupted = "Interrupted. " if outcome.interrupted else ""
+    return f"{interrupted}{', '.join(parts)}, in {_seconds(outcome.wall_s)}."
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def _exit_code(outcome: Outcome, found: Sweep) -> int:
+    if outcome.interrupted:
+        return INTERRUPTED
+    finished = {record.run_id for record in found.records if record.status == "finished"}
+    asked = {point.run_id for point in outcome.plan.points}
+    return 0 if asked <= finished else SOME_FAILED
 
 
 def _reason(error: BaseException) -> str:
@@ -49,12 +132,9 @@ def _reason(error: BaseException) -> str:
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path as people write it: relative where it lies below the working directory."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-__all__ = ["INTERRUPTED", "show", "sweep", "sys", "tables"]

@@ -25,7 +25,7 @@ Plain = dict[str, Any]
 # Keras's own names (keras.optimizers.get); a test holds this list against Keras.
 OPTIMIZERS = (
     "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl",
-    "lamb", "lion", "nadam", "rmsprop", "sgd",
+    "lion", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
 MOMENTUM_OPTIMIZERS = ("rmsprop", "sgd")
 # Keras's own names (keras.activations.get) of those that act on each unit by itself.
@@ -151,10 +151,12 @@ def known_keys() -> list[str]:
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
-    """'; did you mean layers?' for a key that nearly is one, else a pointer to the list."""
+    """'did you mean layers?' for a key that nearly is one, else what there is at the top."""
     among = known_keys() if among is None else among
     close = difflib.get_close_matches(key, among, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(among))}"
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"there are {', '.join(name for name in among if '.' not in name)}"
 
 
 @dataclass(frozen=True)

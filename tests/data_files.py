@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import gzip
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Result = TypeVar("Result")
 Bytes = NDArray[np.uint8]
 IDX_NAMES = (
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
@@ -57,3 +64,11 @@ def csv_text(images: Bytes, labels: Bytes) -> str:
     rows = np.column_stack([labels, images.reshape(len(images), -1)])
     header = ",".join(["label", *(f"pixel{i}" for i in range(rows.shape[1] - 1))])
     return "\n".join([header, *(",".join(map(str, row)) for row in rows.tolist())]) + "\n"
+
+
+def result_or_message(action: Callable[[], Result]) -> Result | str:
+    """What `action` returns, or the text of its DataError; any other error is one of the test."""
+    try:
+        return action()
+    except DataError as error:
+        return str(error)

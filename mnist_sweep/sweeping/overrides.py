@@ -87,7 +87,7 @@ def _problems(override: Override) -> list[Problem]:
         return _sweep_problems(override, key)
     if key not in known_keys():
         text = f"no such setting; {suggestion(key, [*known_keys(), 'experiment'])}"
-        return [Problem(key, override.get_value_element_as_str(), text)]
+        return [Problem(key, _written(override), text)]
     if override.is_delete():
         return [Problem(f"~{key}", "", "a setting cannot be taken away; give it another value")]
     if key == "model" or key in NESTED:
@@ -106,14 +106,19 @@ def _sweep_problems(override: Override, key: str) -> list[Problem]:
         return []
     if not override.is_discrete_sweep():
         text = "an interval has no end of values; give a list (1,2) or a range (range(1,5))"
-        return [Problem(key, override.get_value_element_as_str(), text)]
+        return [Problem(key, _written(override), text)]
     if next(iter(override.sweep_iterator()), _NOTHING) is _NOTHING:
         text = "gives no value at all; a range ends before its stop: range(1,3) is 1,2"
-        return [Problem(key, override.get_value_element_as_str(), text)]
+        return [Problem(key, _written(override), text)]
     return []
 
 
 _NOTHING = object()
+
+
+def _written(override: Override) -> str:
+    """The value as it stands on the command line."""
+    return str(override.input_line).partition("=")[2]
 
 
 def conf_directory() -> str:

@@ -5,9 +5,10 @@ import os
 import shutil
 
 import pytest
-from factories import make_run, reference_grid, write_run, write_sweep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from factories import make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.collect import collect, read_record
 from mnist_sweep.results.paths import RunPaths, SweepPaths
@@ -223,7 +224,7 @@ def test_a_directory_without_runs_is_an_error_that_names_the_sweep_inside(tmp_pa
     with pytest.raises(DirectoryError, match="holds no runs"):
         collect(tmp_path)
     write_sweep(tmp_path / "grid", [GOOD])
-    with pytest.raises(DirectoryError, match="Did you mean .*grid"):
+    with pytest.raises(DirectoryError, match=r"Did you mean .*grid"):
         collect(tmp_path)
 
 

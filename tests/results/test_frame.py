@@ -1,8 +1,9 @@
 """`load` gives records, problems and what is missing; its frame is the same as a data frame."""
 
-import mnist_sweep
 import pandas as pd
 import pytest
+
+import mnist_sweep
 from factories import make_run, reference_grid, write_sweep
 from mnist_sweep.results.fields import flat, flat_missing, scalar, settings_of
 
@@ -78,7 +79,7 @@ def test_a_missing_point_is_known_by_its_label_and_the_defaults(sweep):
 )
 def test_a_label_spells_the_settings_it_was_made_of(settings):
     run = make_run(**settings)
-    spelled = settings_of(run.values["label"])
+    spelled = settings_of(run.record.label)
     row = flat(run.record)
     assert spelled == {key: row[key] for key in spelled}
     assert len(spelled) >= 3

@@ -1,6 +1,7 @@
 """Metrics are found by the names people use."""
 
 import pytest
+
 from factories import make_run
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.fields import flat
@@ -34,7 +35,7 @@ def test_a_split_before_the_dot_goes_before_the_default():
 @pytest.mark.parametrize(
     ("name", "hint"),
     [("f1min", "did you mean f1_min"), ("acuracy", "did you mean accuracy"), ("zzzz", "known:"),
-     ("f1.x", ""), ("train.f1", ""), ("", "known:"), ("layers", "")],
+     ("f1.x", "No metric"), ("train.f1", "No metric"), ("", "known:"), ("layers", "No metric")],
 )  # fmt: skip
 def test_an_unknown_metric_is_refused_with_a_hint(name, hint):
     with pytest.raises(SelectionError, match=hint):

@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from factories import make_run
 from hypothesis import given
 from hypothesis import strategies as st
-from mnist_sweep.results.record import SCHEMA_VERSION, Record, build, plain, to_json
 from pydantic import ValidationError
+
+from factories import make_run
+from mnist_sweep.results.record import SCHEMA_VERSION, Record, build, plain, to_json
 
 VALUES = make_run(layers=2, nodes=300, seed=1).values
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from factories import make_run, reference_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from factories import make_run, reference_grid
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.collect import Missing
 from mnist_sweep.results.select import select
@@ -133,7 +134,7 @@ def test_nothing_that_matches_is_an_error():
 
 def test_only_failed_matches_are_an_error_that_names_them():
     failed = make_run(layers=3, status="failed").record
-    with pytest.raises(SelectionError, match="layers=3.*failed: MemoryError"):
+    with pytest.raises(SelectionError, match=r"layers=3.*failed: MemoryError"):
         select([*GRID, failed], ["layers=3"])
 
 

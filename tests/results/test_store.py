@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from factories import make_run
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results import store

@@ -1,9 +1,10 @@
 """Conditions choose records by settings and results, and say what they do not understand."""
 
 import pytest
-from factories import make_run
 from hypothesis import given
 from hypothesis import strategies as st
+
+from factories import make_run
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.fields import flat
 from mnist_sweep.results.where import check_keys, matches, parse

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_files import small_arrays, write_idx
 
+from data_files import small_arrays, write_idx
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data import DatasetInfo, load, prepare
 from mnist_sweep.training.data.arrays import assemble
@@ -202,9 +202,16 @@ def test_a_damaged_memory_of_sources_is_passed_over(
     _check(prepare(settings, environ), idx_folder)
 
 
+@pytest.mark.parametrize("settled_after_s", [-1.0, 2.0])  # remembered, or read again
 def test_a_cache_that_cannot_be_written_is_replaced_by_a_private_one_and_said(
-    settings: dict[str, Any], environ: dict[str, str], idx_folder: Path, tmp_path: Path
+    settings: dict[str, Any],
+    environ: dict[str, str],
+    idx_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settled_after_s: float,
 ) -> None:
+    monkeypatch.setattr("mnist_sweep.training.data.source.SETTLED_AFTER_S", settled_after_s)
     (tmp_path / "cache").write_text("a file where the cache should be")
     info = prepare(settings, environ)
     _check(info, idx_folder)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_files import Bytes, write_npz
 
+from data_files import Bytes, write_npz
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data import prepare
 from mnist_sweep.training.data.keras_download import ORIGIN

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from data_files import Bytes, write_npz
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from data_files import Bytes, result_or_message, write_npz
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.read_npz import as_bytes, read
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Small = tuple[Bytes, Bytes, Bytes, Bytes]
 
@@ -112,9 +115,8 @@ def test_a_damaged_archive_is_an_error_or_the_same_data(
     else:
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
-    try:
-        train, _ = read(path)
-    except DataError as error:
-        assert str(path) in str(error)
+    found = result_or_message(lambda: read(path))
+    if isinstance(found, str):
+        assert str(path) in found
     else:
-        np.testing.assert_array_equal(train.images, arrays[0])
+        np.testing.assert_array_equal(found[0].images, arrays[0])

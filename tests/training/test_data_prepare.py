@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_files import Bytes, csv_text, small_arrays, write_idx, write_npz
 from sklearn.datasets import load_digits
 
+from data_files import Bytes, csv_text, small_arrays, write_idx, write_npz
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data import DatasetInfo, class_counts, describe, load, prepare
 
@@ -95,8 +95,12 @@ def test_bytes_under_another_scale_are_other_data(
 
 
 def test_a_csv_gets_a_test_split_by_the_seed_of_the_split(
-    tmp_path: Path, environ: dict[str, str], data_settings: Settings
+    tmp_path: Path,
+    environ: dict[str, str],
+    data_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("mnist_sweep.training.data.source.SETTLED_AFTER_S", -1.0)
     images, labels, _, _ = small_arrays(100, shape=(3, 3), classes=4)
     folder = tmp_path / "digit-recognizer"
     folder.mkdir()

@@ -8,9 +8,10 @@ again instead of being counted twice.
 With few seeds (2 to 5) resampling them understates their spread by (n - 1) / n and knows nothing of
 Student's t. Instead the half-widths of both parts, the images' with a normal quantile and the
 seeds' with Student's, are added in quadrature (the approach of Howe, 1974, and Graybill and Wang,
-1980, JASA 75:869, to sums of variances). Half of the interaction is taken out of the seeds' part:
-taking all of it covers too rarely where seeds matter, taking none covers too often where they
-do not; `tests/benchmarks/statistics_calibration.md` has the simulated coverage.
+1980, JASA 75:869, to sums of variances). With few repeats only a share of the interaction is
+taken out of the seeds' part: taking all of it covers too rarely where seeds matter, taking none
+too often where they do not; `tests/benchmarks/statistics_calibration.md` has the simulated
+coverage.
 """
 
 from __future__ import annotations
@@ -25,8 +26,15 @@ from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from mnist_sweep.results.statistics.bootstrap import Resampled
+    from mnist_sweep.results.statistics.patterns import Floats
 
-INTERACTION_SHARE = 0.5
+
+def interaction_share(freedom: Floats) -> Floats:
+    """The share of the interaction taken out of the seeds' part, for degrees of freedom (n,).
+
+    A third with two repeats, half with three, nearly all with many: chosen by simulated coverage.
+    """
+    return np.asarray(freedom / (freedom + 2))
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,11 @@ class SeedSpread:
     def own(self) -> float:
         """Estimated variance between seeds on infinitely many images."""
         return max(self.runs - self.interaction, 0.0)
+
+    @property
+    def taken_out(self) -> float:
+        """The interaction that is not left among the seeds' variance in an interval."""
+        return self.interaction * float(interaction_share(np.array(self.repeats - 1.0)))
 
 
 @dataclass(frozen=True)
@@ -82,10 +95,10 @@ class Uncertainty:
         tail = (1 + level) / 2
         z = float(ndtri(tail))
         images_only = z**2 * self.images
-        shared = INTERACTION_SHARE * sum(s.interaction * s.weight for s in self.seeds)
+        shared = sum(spread.taken_out * spread.weight for spread in self.seeds)
         combined = z**2 * max(self.images - shared, 0.0)
         for spread in self.seeds:
-            excess = max(spread.runs - INTERACTION_SHARE * spread.interaction, 0.0)
+            excess = max(spread.runs - spread.taken_out, 0.0)
             student = float(stdtrit(spread.repeats - 1, tail))
             combined += student**2 * excess * spread.weight
         return math.sqrt(max(images_only, combined))

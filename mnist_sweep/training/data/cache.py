@@ -14,10 +14,10 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
@@ -25,6 +25,9 @@ from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.arrays import Arrays, content_sha256
 from mnist_sweep.training.data.files import absolute, write_whole
 from mnist_sweep.training.data.stored import Stored, verified, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VARIABLE = "MNIST_SWEEP_CACHE"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DataError
-from mnist_sweep.training.data.cache import Cache
 from mnist_sweep.training.data.files import absolute
 from mnist_sweep.training.data.keras_mnist import cached_file, download
 from mnist_sweep.training.data.source import Source, at
-from mnist_sweep.training.data.stored import Stored
+
+if TYPE_CHECKING:
+    from mnist_sweep.training.data.cache import Cache
+    from mnist_sweep.training.data.stored import Stored
 
 VARIABLE = "MNIST_SWEEP_DATA"
 Attempt = Callable[[], Path]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DataError
-from mnist_sweep.training.data.arrays import Bytes
 from mnist_sweep.training.data.files import NOT_AN_ARRAY
-from mnist_sweep.training.data.split import Rows
 from mnist_sweep.training.data.stored import map_arrays
 from mnist_sweep.training.data.validation import validation_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mnist_sweep.training.data.arrays import Bytes
+    from mnist_sweep.training.data.split import Rows
 
 
 @dataclass(frozen=True)

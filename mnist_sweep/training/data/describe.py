@@ -44,8 +44,10 @@ def describe(info: DatasetInfo) -> list[tuple[str, str]]:
         ("training", f"{info.n_train:,} examples"),
         (
             "validation",
-            f"{info.n_validation:,} examples (validation_fraction {info.validation_fraction:g}, "
-            f"split_seed {info.split_seed}, stratified)",
+            (
+                f"{info.n_validation:,} examples (validation_fraction "
+                f"{info.validation_fraction:g}, split_seed {info.split_seed}, stratified)"
+            ),
         ),
         ("test", f"{info.n_test:,} examples ({test})"),
     ]

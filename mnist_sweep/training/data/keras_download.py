@@ -28,7 +28,7 @@ def main(timeout_s: float) -> str | None:
         signal.alarm(math.ceil(min(timeout_s, 86_400.0)) + 1)
     request = urllib.request.Request(ORIGIN, method="HEAD")
     try:
-        with urllib.request.urlopen(request, timeout=min(PROBE_S, timeout_s)):
+        with urllib.request.urlopen(request, timeout=min(PROBE_S, timeout_s)):  # noqa: S310
             pass
     except (OSError, ValueError) as error:
         return f"{ORIGIN} cannot be reached: {getattr(error, 'reason', error)}"

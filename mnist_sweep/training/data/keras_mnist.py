@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.files import absolute, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FILE = "mnist.npz"
 CHILD = Path(__file__).with_name("keras_download.py")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.training.data.arrays import Arrays, Bytes
+if TYPE_CHECKING:
+    from mnist_sweep.training.data.arrays import Arrays, Bytes
 
 # SHA-256 of the original distribution's four IDX files, uncompressed.
 PUBLISHED = {

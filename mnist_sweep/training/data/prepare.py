@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.cache import open_cache
@@ -14,6 +13,9 @@ from mnist_sweep.training.data.dataset import DatasetInfo
 from mnist_sweep.training.data.original import NAME
 from mnist_sweep.training.data.source import GREYLEVELS
 from mnist_sweep.training.data.validation import validation_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DIM_BELOW = 64
 """Greylevels whose largest is below this were hardly meant to go up to 255."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.arrays import Bytes, Examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TRAIN_FILE = "train.csv"
 EXPECTED = "a header label,pixel0,pixel1,… and whole numbers from 0 to 255 below it"

@@ -12,13 +12,15 @@ import math
 import re
 import struct
 import zlib
-from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.arrays import Bytes, Examples
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TYPES = {
     0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "short", 0x0C: "int",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data.arrays import Bytes, Examples
 from mnist_sweep.training.data.files import NOT_AN_ARRAY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.training.data import read_csv, read_digits, read_idx, read_npz
 from mnist_sweep.training.data.arrays import Examples, assemble
-from mnist_sweep.training.data.cache import Cache
-from mnist_sweep.training.data.stored import Stored
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mnist_sweep.training.data.cache import Cache
+    from mnist_sweep.training.data.stored import Stored
 
 READER_VERSION = 1
 """Raised when a reader would make other arrays of the same file, so that nothing old is used."""

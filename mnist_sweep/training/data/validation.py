@@ -7,13 +7,17 @@ import importlib.metadata
 import io
 import json
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.training.data.arrays import Bytes
 from mnist_sweep.training.data.files import NOT_AN_ARRAY, write_whole
 from mnist_sweep.training.data.split import Rows, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_sweep.training.data.arrays import Bytes
 
 
 def validation_rows(

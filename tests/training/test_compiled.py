@@ -1,0 +1,223 @@
+"""The compiled trainer computes what Keras computes."""
+
+import keras
+import numpy as np
+import pytest
+from training_settings import settings
+
+from mnist_sweep.config import OPTIMIZERS
+from mnist_sweep.errors import ModelError
+from mnist_sweep.training import compiled, fit, model, optimizer
+from mnist_sweep.training.compiled import EpochProgram, epoch_order
+from mnist_sweep.training.data import load, prepare
+from mnist_sweep.training.predictor import CHUNK, Predictor
+from mnist_sweep.training.tensors import as_tensor
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load(prepare(settings(data__name="digits")["data"]))
+
+
+def plain_network(seed=0):
+    keras.utils.set_random_seed(seed)
+    return model.mlp((8, 8), 10, layers=2, nodes=12)
+
+
+def network_with_everything(seed=0):
+    """Batch normalisation has state of its own, regularizers add to the loss."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(12, kernel_regularizer=keras.regularizers.L2(0.01)),
+            keras.layers.BatchNormalization(),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(10, activation="softmax", activity_regularizer="l2"),
+        ]
+    )
+
+
+def trained_by_keras(network, update, digits, order, batch_size):
+    network.compile(update, "sparse_categorical_crossentropy", jit_compile=False)
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        images = digits.train_images[rows].astype("float32") / digits.info.scale
+        network.train_on_batch(images, digits.train_labels[rows])
+    return network.get_weights()
+
+
+def trained_by_us(network, update, digits, order, batch_size):
+    program = EpochProgram(
+        network,
+        update,
+        as_tensor(digits.train_images),
+        as_tensor(digits.train_labels),
+        batch_size,
+        digits.info.scale,
+    )
+    program.compile(len(order))
+    program(order)
+    return network.get_weights()
+
+
+def assert_same_weights(ours, keras_weights, tolerance=2e-5):
+    for mine, theirs in zip(ours, keras_weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("build", [plain_network, network_with_everything])
+@pytest.mark.parametrize("batch_size", [32, 25, 5000])
+def test_an_epoch_leaves_the_weights_that_train_on_batch_leaves(digits, build, batch_size):
+    # 1,293 rows: 32 and 25 leave a short last batch, 5,000 is one short batch alone.
+    order = epoch_order(digits.train_index, seed=3, epoch=1)
+    assert len(order) % batch_size
+    options = settings(optimizer="sgd", momentum=0.9, learning_rate=0.05)
+    ours, theirs = build(), build()
+    before = ours.get_weights()
+    mine = trained_by_us(ours, optimizer.optimizer(options, 100), digits, order, batch_size)
+    keras_weights = trained_by_keras(
+        theirs, optimizer.optimizer(options, 100), digits, order, batch_size
+    )
+    assert_same_weights(mine, keras_weights)
+    assert any(not np.allclose(a, b) for a, b in zip(before, mine, strict=True))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_updates_as_keras_does(digits, name):
+    order = epoch_order(digits.train_index, seed=1, epoch=1)[:300]
+    options = settings(optimizer=name, learning_rate=0.01, schedule="cosine")
+    ours, theirs = plain_network(), plain_network()
+    mine = trained_by_us(ours, optimizer.optimizer(options, 10), digits, order, 32)
+    keras_weights = trained_by_keras(theirs, optimizer.optimizer(options, 10), digits, order, 32)
+    # Sign-like updates (lion, early adam steps) turn a rounding error into a whole step for a
+    # weight whose gradient is all but zero; all others agree to rounding.
+    for a, b in zip(mine, keras_weights, strict=True):
+        assert np.mean(np.abs(a - b) > 1e-4) < 0.01
+
+
+def test_compiling_trains_nothing(digits):
+    network = plain_network()
+    before = network.get_weights()
+    program = EpochProgram(
+        network,
+        keras.optimizers.Adam(),
+        as_tensor(digits.train_images),
+        as_tensor(digits.train_labels),
+        32,
+        16.0,
+    )
+    program.compile(len(digits.train_index))
+    for a, b in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_every_epoch_visits_every_example_once_in_an_order_of_its_own(digits):
+    rows = digits.train_index
+    orders = [epoch_order(rows, seed, epoch) for seed in (0, 1) for epoch in (1, 2, 3)]
+    for order in orders:
+        np.testing.assert_array_equal(np.sort(order), rows)
+    assert len({order.tobytes() for order in orders}) == len(orders)
+    np.testing.assert_array_equal(orders[0], epoch_order(rows, 0, 1))
+
+
+def test_the_history_holds_means_over_the_examples_as_they_were_trained(digits):
+    options = settings(epochs=2, optimizer="sgd", learning_rate=0.0001, batch_size=100)
+    network = plain_network()
+    answers = Predictor(network, 16.0)(
+        digits.train_images, digits.train_labels, digits.train_index
+    ).summary(digits.train_labels[digits.train_index])
+    history = compiled.train(network, digits, options).history
+    # So slow that an epoch changes next to nothing: the running mean is the network's own figure.
+    assert history.loss[0] == pytest.approx(answers[0], rel=1e-2)
+    assert history.accuracy[0] == pytest.approx(answers[1], abs=0.01)
+    assert len(history.val_loss) == len(history.val_accuracy) == len(history.accuracy) == 2
+
+
+def test_compiled_and_fit_learn_alike(digits):
+    options = settings(epochs=8, nodes=32, dropout=0.2, batch_size=64)
+    accuracies = []
+    for train in (compiled.train, fit.train):
+        keras.utils.set_random_seed(0)
+        network = model.mlp((8, 8), 10, layers=1, nodes=64, dropout=0.2)
+        accuracies.append(train(network, digits, options).history.val_accuracy[-1])
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.05)
+
+
+def test_early_stopping_stops_when_keras_does_and_restores_the_best_weights(digits):
+    options = settings(
+        epochs=40, learning_rate=0.05, early_stopping__patience=2, batch_size=16
+    )
+    network = plain_network()
+    training = compiled.train(network, digits, options)
+    losses = training.history.val_loss
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 2 < 40
+    truth = digits.train_labels[digits.validation_index]
+    restored = Predictor(network, 16.0)(
+        digits.train_images, digits.train_labels, digits.validation_index
+    )
+    assert restored.summary(truth)[0] == pytest.approx(losses[best], rel=1e-5)
+
+
+@pytest.mark.parametrize("train", [compiled.train, fit.train])
+def test_a_loss_that_is_not_finite_stops_the_run_as_diverged(digits, train):
+    options = settings(epochs=5, optimizer="sgd", learning_rate=1e30)
+    training = train(plain_network(), digits, options)
+    assert training.diverged
+    assert "epoch" in training.diverged
+    assert len(training.epoch_s) < 5
+
+
+def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
+    class Uncompiled(keras.layers.Layer):
+        def call(self, inputs):
+            import tensorflow as tf
+
+            values = tf.py_function(lambda x: x, [inputs], tf.float32)
+            return tf.ensure_shape(values, inputs.shape)
+
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            keras.layers.Flatten(),
+            Uncompiled(),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    with pytest.raises(ModelError, match="trainer=fit"):
+        compiled.train(network, digits, settings(epochs=1))
+
+
+def test_answers_do_not_depend_on_how_many_images_come_together(digits):
+    network = plain_network()
+    predictor = Predictor(network, 16.0)
+    rows = np.arange(CHUNK + 7, dtype=np.int32)
+    together = predictor(digits.train_images, digits.train_labels, rows)
+    alone = predictor(digits.train_images, digits.train_labels, rows[-3:])
+    np.testing.assert_array_equal(together.probability[-3:], alone.probability)
+    np.testing.assert_array_equal(together.loss[-3:], alone.loss)
+
+
+def test_answers_are_those_of_keras(digits):
+    network = plain_network()
+    answers = Predictor(network, 16.0)(
+        digits.test_images, digits.test_labels, np.arange(360, dtype=np.int32)
+    )
+    images = digits.test_images.astype("float32") / 16
+    probabilities = network.predict(images, verbose=0)
+    np.testing.assert_array_equal(answers.predicted, probabilities.argmax(axis=1))
+    np.testing.assert_allclose(answers.probability, probabilities.max(axis=1), rtol=1e-5)
+    network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = network.evaluate(images, digits.test_labels, verbose=0)
+    assert answers.summary(digits.test_labels) == pytest.approx((loss, accuracy), rel=1e-5)
+
+
+def test_a_mapped_dataset_is_not_copied(digits):
+    tensor = as_tensor(digits.train_images)
+    assert tensor.shape == digits.train_images.shape
+    address = tensor.__dlpack__()
+    assert address is not None
+    mapped = np.from_dlpack(tensor)
+    assert mapped.ctypes.data == digits.train_images.ctypes.data

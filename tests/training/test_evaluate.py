@@ -1,0 +1,75 @@
+"""Metrics are scikit-learn's, and stored predictions hold them."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sklearn_metrics
+from training_settings import settings
+
+from mnist_sweep.training import job, model
+from mnist_sweep.training.data import prepare
+from mnist_sweep.training.evaluate import split_metrics
+
+
+def test_metrics_of_a_split_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 5, 300).astype(np.uint8)
+    predicted = np.where(rng.random(300) < 0.7, truth, rng.integers(0, 5, 300))
+    predicted[predicted == 3] = 0  # a class that is never predicted
+    found = split_metrics(truth, predicted, 0.5, classes=6)
+    macro = sklearn_metrics.precision_recall_fscore_support(
+        truth, predicted, labels=range(6), average="macro", zero_division=0
+    )
+    assert (found["precision"], found["recall"], found["f1"]) == pytest.approx(macro[:3])
+    assert found["accuracy"] == sklearn_metrics.accuracy_score(truth, predicted)
+    assert found["f1_min"] == min(row["f1"] for row in found["per_class"]) == 0
+    assert [sum(row) for row in found["confusion"]] == np.bincount(truth, minlength=6).tolist()
+    assert [row["support"] for row in found["per_class"]] == np.bincount(
+        truth, minlength=6
+    ).tolist()
+
+
+@pytest.fixture(scope="module")
+def result():
+    options = settings(data__name="digits", epochs=3)
+    info = prepare(options["data"])
+    return job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+
+
+def test_a_results_metrics_follow_from_its_stored_predictions(result):
+    for split in ("validation", "test"):
+        truth = result.predictions[f"{split}_true"]
+        predicted = result.predictions[f"{split}_predicted"]
+        expected = split_metrics(truth, predicted, result.metrics[split]["loss"], 10)
+        assert result.metrics[split] == expected
+        assert predicted.dtype == np.uint8
+        assert result.predictions[f"{split}_probability"].dtype == np.float16
+
+
+def test_the_saved_networks_predictions_are_the_stored_ones(result, tmp_path):
+    import keras
+
+    from mnist_sweep.training.data import load
+
+    path = tmp_path / "model.keras"
+    result.network.save(path)
+    loaded = keras.saving.load_model(path, safe_mode=True)
+    data = load(prepare(settings(data__name="digits")["data"]))
+    probabilities = loaded.predict(data.test_images.astype("float32") / 16, verbose=0)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), result.predictions["test_predicted"])
+
+
+def test_the_same_point_gives_the_same_bits_again(result):
+    options = settings(data__name="digits", epochs=3)
+    info = prepare(options["data"])
+    again = job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+    assert again.metrics == result.metrics
+    for name, values in result.predictions.items():
+        np.testing.assert_array_equal(values, again.predictions[name])
+    assert again.training.history == result.training.history
+
+
+def test_another_seed_gives_another_network(result):
+    options = settings(data__name="digits", epochs=3, seed=1)
+    info = prepare(options["data"])
+    other = job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+    assert other.metrics != result.metrics
