@@ -12,7 +12,7 @@ from mnist_sweep.results.metric import Metric
 from mnist_sweep.results.select import Candidate, Selection
 from mnist_sweep.results.weakest import WeakClass
 
-SHOWN_CANDIDATES = 20
+SHOWN = 20
 _LONGEST_REASON = 200
 _NOT_NAMED = ("layers", "nodes", "seed", "save_model", "model._target_", "data.download_timeout_s")
 
@@ -26,19 +26,22 @@ def sentences(selection: Selection) -> list[str]:
         among = "the only configuration with a result, so there is nothing to compare it with"
     where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
     value = f"{_value(chosen.value, selection.metric)} ({_runs(chosen)})"
-    name = name_of(chosen, selection.candidates)
+    named = differing(selection.candidates)
+    name = name_of(chosen, named)
     lines = [f"{name} is {among}{where}, by {selection.metric}: {value}."]
     if selection.ties:
-        tied = "; ".join(name_of(tie, selection.candidates) for tie in selection.ties)
-        lines.append(f"Exactly as {_adjective(selection)}: {tied}.")
+        tied = "; ".join(name_of(tie, named) for tie in selection.ties[:SHOWN])
+        lines.append(f"Exactly as {_adjective(selection)}: {tied}{_rest(selection.ties)}.")
     if selection.weakest:
         weak = "; ".join(_weak(entry) for entry in selection.weakest)
         lines.append(f"Its weakest classes on the {selection.weakest_split} split: {weak}.")
     if count > 1:
-        lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection)))
-    for run in selection.uncounted:
+        lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection, named)))
+    for run in selection.uncounted[:SHOWN]:
         reason = shortened(visible(run.reason), _LONGEST_REASON)
         lines.append(f"Not counted: {visible(run.label)} ({run.status}: {reason}).")
+    if len(selection.uncounted) > SHOWN:
+        lines.append(f"Not counted either:{_rest(selection.uncounted)}, see the table command.")
     return [*lines, *_data_lines(selection), *selection.notes]
 
 
@@ -70,26 +73,31 @@ def to_json(selection: Selection) -> dict[str, Any]:
     }
 
 
-def name_of(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
-    """'2 layers x 300 nodes, dropout=0.2': the size, and what else differs among candidates."""
+def differing(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Settings besides layers and nodes in which the candidates differ, to be named by."""
+    first, *others = [candidate.settings for candidate in candidates]
+    keys = dict.fromkeys(key for settings in (first, *others) for key in settings)
+    return tuple(
+        key
+        for key in keys
+        if key not in _NOT_NAMED
+        and any(other.get(key) != first.get(key) for other in others)
+        and not all(_says_again(key, settings) for settings in (first, *others))
+    )
+
+
+def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:
+    """'2 layers x 300 nodes, dropout=0.2': the size, and the settings in `named`."""
     settings = candidate.settings
     layers, nodes = settings.get("layers"), settings.get("nodes")
     size = f"{setting(layers)} layer{'' if layers == 1 else 's'} x {setting(nodes)} nodes"
-    others = [other.settings for other in candidates]
-    differing = [
-        key
-        for key in settings
-        if key not in _NOT_NAMED
-        and not _says_again(key, settings)
-        and any(other.get(key) != settings[key] for other in others)
-    ]
-    return ", ".join([size, *(f"{key}={setting(settings[key])}" for key in differing)])
+    return ", ".join([size, *(f"{k}={setting(settings[k])}" for k in named if k in settings)])
 
 
 def _says_again(key: str, settings: Flat) -> bool:
     """Whether `model.nodes` only repeats `nodes`."""
     other = key.removeprefix("model.")
-    return other != key and settings.get(other) == settings[key]
+    return other != key and settings.get(other) == settings.get(key)
 
 
 def _adjective(selection: Selection) -> str:
@@ -116,15 +124,19 @@ def _weak(weak: WeakClass) -> str:
     return f"{weak.label} (F1 {weak.f1:.4f}; mistaken for {mistakes or 'nothing'})"
 
 
-def _candidate_lines(selection: Selection) -> list[str]:
-    shown = selection.candidates[:SHOWN_CANDIDATES]
+def _candidate_lines(selection: Selection, named: Sequence[str]) -> list[str]:
     lines = [
         f"  {_value(candidate.value, selection.metric)}  "
-        f"{name_of(candidate, selection.candidates)} ({_runs(candidate)})"
-        for candidate in shown
+        f"{name_of(candidate, named)} ({_runs(candidate)})"
+        for candidate in selection.candidates[:SHOWN]
     ]
-    rest = len(selection.candidates) - len(shown)
-    return [*lines, f"  … and {rest} more"] if rest else lines
+    rest = _rest(selection.candidates)
+    return [*lines, f" {rest}"] if rest else lines
+
+
+def _rest(items: Sequence[object]) -> str:
+    """' … and 10 more' where more than are shown."""
+    return f" … and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
 
 
 def _data(selection: Selection) -> list[dict[str, Any]]:

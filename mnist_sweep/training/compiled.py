@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dropout, optimizer
+from mnist_sweep.training import dropout, optimizer, runtime
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -71,8 +71,17 @@ class EpochProgram:
         Raises:
             ModelError: Some layer or optimizer has no compiled form.
         """
+        order = np.zeros(n, np.int32)
         try:
-            self._run(np.zeros(n, np.int32), 0, 0)
+            try:
+                self._run(order, 0, 0)
+            except tf.errors.OpError:
+                # A damaged program on disk looks like one that cannot be compiled: try without,
+                # and as a new function, since TensorFlow remembers that this one failed.
+                if not runtime.forget_programs():
+                    raise
+                self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
+                self._run(order, 0, 0)
         except tf.errors.OpError as error:
             raise ModelError(
                 "this network cannot be compiled into one program; use trainer=fit. "

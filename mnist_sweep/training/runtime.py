@@ -11,10 +11,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from mnist_sweep.errors import SettingsError
+from mnist_sweep.training import programs
 
 _configured: list[int] = []
+_programs: list[Path] = []
 
 
 @contextlib.contextmanager
@@ -67,6 +70,7 @@ def configure(threads: int) -> None:
         return
     flag = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    _keep_programs(os.environ["XLA_FLAGS"])
     import_tensorflow()
     import tensorflow as tf
 
@@ -74,6 +78,22 @@ def configure(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.set_soft_device_placement(True)
     _configured.append(threads)
+
+
+def forget_programs() -> bool:
+    """Remove the compiled programs kept on disk, one of which may be damaged; False if none are."""
+    for path in _programs:
+        programs.forget(path)
+    return bool(_programs)
+
+
+def _keep_programs(flags: str) -> None:
+    path = programs.directory(flags)
+    if path is not None:
+        programs.prune(path)
+        flag = f"--tf_xla_persistent_cache_directory={path}"
+        os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {flag}".strip()
+        _programs.append(path)
 
 
 def device() -> str:

@@ -3,7 +3,7 @@
 import json
 
 from factories import make_run, reference_grid
-from mnist_sweep.reporting.selection import name_of, sentences, to_json
+from mnist_sweep.reporting.selection import differing, name_of, sentences, to_json
 from mnist_sweep.results.collect import Missing
 from mnist_sweep.results.select import select
 
@@ -56,7 +56,8 @@ def test_one_candidate_is_not_called_the_worst_of_anything():
 def test_names_say_what_differs():
     records = [make_run(layers=2, nodes=n, dropout=d).record for n in (100, 300) for d in (0, 0.2)]
     selection = select(records)
-    assert {name_of(c, selection.candidates) for c in selection.candidates} == {
+    named = differing(selection.candidates)
+    assert {name_of(c, named) for c in selection.candidates} == {
         f"2 layers x {n} nodes, dropout={d}" for n in (100, 300) for d in (0, 0.2)
     }
 
@@ -72,6 +73,12 @@ def test_many_candidates_are_cut_and_counted():
     records = [make_run(nodes=n, n_test=50, n_validation=50).record for n in range(1, 31)]
     text = "\n".join(sentences(select(records)))
     assert "… and 10 more" in text
+
+
+def test_many_uncounted_runs_are_cut_and_counted():
+    failed = [make_run(nodes=n, status="failed").record for n in range(1, 31)]
+    text = "\n".join(sentences(select([*RUNS, *failed])))
+    assert "Not counted either: … and 10 more" in text
 
 
 def test_hostile_text_is_made_visible():

@@ -128,11 +128,11 @@ def test_more_configurations_to_choose_from_make_the_same_difference_less_sure()
 def test_seeds_whose_spread_is_known_from_two_repeats_are_not_taken_at_their_word():
     def p_value(repeats):
         one = contest([0.0, 3.0], 1e-6, repeats=repeats, runs=repeats)
-        return pairwise_p(one, 0, np.random.default_rng(1), 5000)[1]
+        return pairwise_p(one, 0, np.random.default_rng(1), 20_000)[1]
 
     # The same standard error of the means each time, but known ever better.
     assert p_value(2) > 0.1 > p_value(5) > p_value(50)
-    assert p_value(50) == pytest.approx(0.034, abs=0.01)
+    assert p_value(50) == pytest.approx(0.037, abs=0.005)
 
 
 def test_the_probability_is_less_than_resampling_says_where_all_may_be_alike():

@@ -106,14 +106,17 @@ class Cache:
         )
 
 
-def open_cache(environ: Mapping[str, str]) -> Cache:
-    """The cache that `MNIST_SWEEP_CACHE` names, or the platform's usual one for this program."""
+def cache_root(environ: Mapping[str, str]) -> Path:
+    """The directory that `MNIST_SWEEP_CACHE` names, or the platform's usual one for this program."""
     configured = environ.get(VARIABLE)
-    root = (
-        absolute(configured, VARIABLE)
-        if configured
-        else platformdirs.user_cache_path("mnist-sweep", appauthor=False)
-    )
+    if configured:
+        return absolute(configured, VARIABLE)
+    return platformdirs.user_cache_path("mnist-sweep", appauthor=False)
+
+
+def open_cache(environ: Mapping[str, str]) -> Cache:
+    """The cache of prepared data."""
+    root = cache_root(environ)
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Cache(root, Path(tempfile.gettempdir()) / f"mnist-sweep-{user}")
 

@@ -1,0 +1,75 @@
+"""Compiled programs kept on disk, so that the next run of the same network need not compile.
+
+Repeats of a configuration differ in their seed only and compile to the same program; compiling is
+most of what a short run costs. XLA keys an entry by the whole program; the directory is keyed by
+what else decides the code: TensorFlow's version, the compiler's flags and the processor. The code
+is the same that compiling would give, so a run's bits do not depend on where it came from.
+
+Entries are executable, as Python's own bytecode cache is, so only the user may write there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+from mnist_sweep.training.data.cache import cache_root
+
+LARGEST_BYTES = 500_000_000
+SWITCH = "MNIST_SWEEP_PROGRAMS"
+"""Set to 0, nothing is kept."""
+
+
+def directory(flags: str) -> Path | None:
+    """Where programs compiled with `flags` are kept; None where they cannot be.
+
+    Args:
+        flags: The compiler's, as in `XLA_FLAGS`.
+    """
+    if os.environ.get(SWITCH) == "0":
+        return None
+    parts = [metadata.version("tensorflow"), flags, platform.machine(), _processor()]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    path = cache_root(os.environ) / "programs" / key
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = path.stat()
+    except OSError:
+        return None
+    mine = not hasattr(os, "getuid") or (state.st_uid == os.getuid() and not state.st_mode & 0o022)
+    return path if mine and os.access(path, os.W_OK) else None
+
+
+def forget(path: Path) -> None:
+    """Remove all programs in a directory: one of them is damaged."""
+    for entry in path.iterdir():
+        with suppress(OSError):
+            entry.unlink()
+
+
+def prune(path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
+    """Remove the oldest programs beyond `largest_bytes`."""
+    entries = []
+    for entry in path.iterdir():
+        with suppress(OSError):
+            state = entry.stat()
+            entries.append((state.st_mtime, state.st_size, entry))
+    total = 0
+    for _, size, entry in sorted(entries, reverse=True):
+        total += size
+        if total > largest_bytes:
+            with suppress(OSError):
+                entry.unlink()
+
+
+def _processor() -> str:
+    """The processor's instruction sets: code compiled for one may not run on another."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith(("flags", "Features")):
+                return line.partition(":")[2].strip()
+    return platform.processor()

@@ -1,0 +1,70 @@
+"""Compiled programs on disk save time and change nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mnist_sweep.training import programs
+
+TRAIN = """
+import hashlib, sys
+from training_settings import settings
+from mnist_sweep.training import job, model
+from mnist_sweep.training.data import prepare
+options = settings(data__name="digits", epochs=2)
+result = job.run(options, prepare(options["data"]), lambda s, c: model.mlp(s, c, 1, 8, 0.2))
+print(hashlib.sha256(b"".join(w.tobytes() for w in result.network.get_weights())).hexdigest())
+"""
+
+
+def trained(cache, **environ):
+    answer = subprocess.run(
+        [sys.executable, "-c", TRAIN],
+        env={**os.environ, "PYTHONPATH": "tests", "MNIST_SWEEP_CACHE": str(cache), **environ},
+        capture_output=True, text=True, check=True, cwd=os.path.dirname(__file__) + "/../..",
+    )  # fmt: skip
+    return answer.stdout.split()[-1]
+
+
+def kept(cache):
+    return sorted((cache / "programs").glob("*/*.pb"))
+
+
+def test_a_program_from_disk_gives_the_bits_of_a_fresh_one_and_a_damaged_one_is_made_anew(tmp_path):
+    fresh = trained(tmp_path, MNIST_SWEEP_PROGRAMS="0")
+    assert kept(tmp_path) == []
+    assert trained(tmp_path) == fresh
+    before = {path.name: path.stat().st_mtime_ns for path in kept(tmp_path)}
+    assert len(before) == 2
+    assert trained(tmp_path) == fresh
+    assert {path.name: path.stat().st_mtime_ns for path in kept(tmp_path)} == before
+    for path in kept(tmp_path):
+        path.write_bytes(path.read_bytes()[:1000])
+    assert trained(tmp_path) == fresh
+
+
+def test_the_directory_is_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path))
+    path = programs.directory("--flag")
+    assert path.stat().st_mode & 0o077 == 0
+    assert programs.directory("--other") != path
+    path.chmod(0o777)
+    assert programs.directory("--flag") is None
+
+
+def test_a_place_that_cannot_be_written_keeps_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "file"))
+    assert programs.directory("--flag") is None
+
+
+@pytest.mark.parametrize(("limit", "left"), [(10, []), (250, ["2", "3"]), (1000, ["1", "2", "3"])])
+def test_the_oldest_programs_go_first(tmp_path, limit, left):
+    for name in ("1", "2", "3"):
+        path = tmp_path / name
+        path.write_bytes(b"x" * 100)
+        os.utime(path, (int(name), int(name)))
+    programs.prune(tmp_path, limit)
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
