@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "worst": "mnist_sweep.cli_results",
     "best": "mnist_sweep.cli_results",
     "data": "mnist_sweep.cli_data",
+    "resume": "mnist_sweep.cli_resume",
 }
 """Subcommand -> the module that holds its Click command; imported only when it is called."""
 

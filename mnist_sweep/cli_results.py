@@ -10,8 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import click
 
@@ -22,6 +21,9 @@ from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results.fields import SPLITS
 from mnist_sweep.results.select import Direction, select
 from mnist_sweep.results.sweep import Sweep, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."

@@ -39,6 +39,8 @@ DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz")
 MONITORS = ("val_accuracy", "val_loss")
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 MLP_TARGET = "mnist_sweep.training.model.mlp"
+MLP_KEYS = ("layers", "nodes", "dropout", "activation")
+"""What the network of `model=mlp` is made of; its `model.…` refer to these keys at the top."""
 CANONICAL_VERSION = 1
 
 
@@ -217,8 +219,16 @@ def value_problem(key: str, value: Any) -> Problem | None:
     rule = next(f for f in fields(schema) if f.name == (inner or top))
     if not inner and top in NESTED:
         return None
+    if str(rule.type).startswith("str") and isinstance(value, (int, float)):
+        # name=2024 is read as a number and becomes text in the schema's field.
+        value = str(value)
     allowed = _violation(rule.metadata, value, str(rule.type))
     return Problem(key, value, allowed) if allowed else None
+
+
+def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with some of the values below one key of `NESTED`, each by itself."""
+    return _problems_of(NESTED[key], values, prefix=f"{key}.")
 
 
 def _violation(rule: Mapping[str, Any], value: Any, type_name: str) -> str | None:
@@ -275,15 +285,34 @@ def _relations(settings: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem("momentum", settings["momentum"], text))
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
         found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
-    target = settings["model"].get("_target_")
-    if not isinstance(target, str) or "." not in target:
-        text = "must name a function that builds a Keras model, as package.module.function"
-        found.append(Problem("model._target_", target, text))
+    found += _model_problems(settings)
     data = settings["data"]
     if data["name"] in ("csv", "idx", "npz") and not data["path"]:
         found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
     found += _sweep_name_problems(settings.get("name"))
     return found
+
+
+def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    model = settings["model"]
+    target = model.get("_target_")
+    if not isinstance(target, str) or "." not in target:
+        text = "must name a function that builds a Keras model, as package.module.function"
+        return [Problem("model._target_", target, text)]
+    if target != MLP_TARGET:
+        return []
+    # Tables, labels and selections read the keys at the top: both must say the same.
+    found = [
+        Problem(f"model.{key}", model.get(key), f"model=mlp takes it from {key}: set {key}=…")
+        for key in MLP_KEYS
+        if key not in model or model[key] != settings[key]
+    ]
+    known = ", ".join(MLP_KEYS)
+    return found + [
+        Problem(f"model.{key}", model[key], f"model=mlp has no such setting; it has {known}")
+        for key in model
+        if key not in ("_target_", *MLP_KEYS)
+    ]
 
 
 def _sweep_name_problems(name: Any) -> list[Problem]:
@@ -358,8 +387,17 @@ def configuration_id(canonical_form: Mapping[str, Any]) -> str:
 
 
 def _digest(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_one_form(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _one_form(value: Any) -> Any:
+    """Equal values as equal JSON: 1.0 and 1, 0.0 and -0.0 decide the same."""
+    if isinstance(value, Mapping):
+        return {key: _one_form(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_one_form(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 LABEL_KEYS = ("layers", "nodes")
@@ -369,26 +407,41 @@ LABEL_LENGTH = 100
 def label(settings: Mapping[str, Any]) -> str:
     """A readable name made of settings alone: layers=2,nodes=300,dropout=0.2,seed=0.
 
-    Layers, nodes and seed always stand there; others where they differ from the default. It is a
-    function of the settings only, so the same run has the same directory in every sweep.
+    Layers, nodes and seed always stand there, and what a network of the user's own is made of;
+    others where they differ from the default. A setting that has no say in the result is left out,
+    as in `canonical`, so that one run has one directory however it was asked for.
     """
-    usual = defaults()
+    usual, model = defaults(), settings["model"]
     parts = []
-    target = str(settings["model"].get("_target_"))
+    target = str(model.get("_target_"))
     if target != MLP_TARGET:
         parts.append(f"model={target.rpartition('.')[2]}")
-    for key in RUN_KEYS:
-        value = settings[key]
-        if key in ("model", "data", "save_model", "seed"):
-            continue
-        if key in NESTED:
-            parts += [
-                f"{name if key != 'trainer' or name != 'name' else 'trainer'}={_show(inner)}"
-                for name, inner in value.items()
-                if inner != usual[key][name]
-            ]
-        elif key in LABEL_KEYS or value != usual[key]:
+    for key, value in model.items():
+        always = key in LABEL_KEYS or key not in MLP_KEYS
+        if key != "_target_" and (always or value != usual[key]):
             parts.append(f"{key}={_show(value)}")
+    for key, value in _used(settings):
+        if value != usual[key]:
+            parts.append(f"{key}={_show(value)}")
+    stopping, trainer = settings["early_stopping"], settings["trainer"]
+    if stopping["patience"]:
+        parts += _unusual(stopping, usual["early_stopping"])
+    if trainer["name"] != usual["trainer"]["name"]:
+        parts.append(f"trainer={trainer['name']}")
+    if trainer["name"] == "fit":
+        parts += _unusual({**trainer, "name": usual["trainer"]["name"]}, usual["trainer"])
     parts.append(f"seed={settings['seed']}")
     text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
     return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "~"
+
+
+def _used(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Settings at the top that a label may tell, in the schema's order, the network's left out."""
+    untold = {*MLP_KEYS, *NESTED, "model", "seed", "save_model"}
+    if settings["schedule"] == "constant":
+        untold.add("schedule_end")
+    return [(key, settings[key]) for key in RUN_KEYS if key not in untold]
+
+
+def _unusual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={_show(value)}" for key, value in values.items() if value != usual[key]]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from mnist_sweep.config import RUN_KEYS, canonical, configuration_id, defaults, label, run_id
 from mnist_sweep.results.paths import RunPaths, SweepPaths
 from mnist_sweep.results.record import Record, build
 from mnist_sweep.results.store import write_json, write_predictions, write_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 DATA_SHA256 = "d" * 64
 BUNDLED_NOTICE = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOTHING = "—"
 """Stands where there is no value."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.reporting.table import Table
 
 FORMATS = ("text", "md", "csv", "latex", "json")
 

@@ -7,12 +7,15 @@ every line also says which run it is, on which data, and how it ended.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import csv_text, visible
-from mnist_sweep.reporting.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.reporting.table import Table
 
 IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.reporting.table import Row, Table
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.reporting.table import Row, Table
 
 
 def render(tables: Sequence[Table]) -> str:

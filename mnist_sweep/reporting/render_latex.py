@@ -3,10 +3,14 @@ r"""Tables as LaTeX with booktabs: \input the file into a document that uses boo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import latex
-from mnist_sweep.reporting.table import Cell, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.reporting.table import Cell, Table
 
 _SCIENTIFIC = re.compile(r"(-?\d(?:\.\d+)?)e([+-]\d+)")
 _COMMAND = {"best": r"\textbf", "worst": r"\underline"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import markdown
-from mnist_sweep.reporting.table import Cell, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mnist_sweep.reporting.table import Cell, Table
 
 _AROUND = {"": "", "best": "**", "worst": "*"}
 

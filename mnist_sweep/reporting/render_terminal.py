@@ -6,9 +6,9 @@ not enough its columns come in several parts, each beginning with the runs' sett
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from io import StringIO
 from math import ceil
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len
@@ -19,6 +19,9 @@ from rich.text import Text
 from mnist_sweep.reporting.numbers import Format
 from mnist_sweep.reporting.render_text import SUFFIX, marked
 from mnist_sweep.reporting.table import LEGEND, STATUS, Cell, Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STYLE = {"": "", "best": "bold green", "worst": "red"}
 _GAP = 2

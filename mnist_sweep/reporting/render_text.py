@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from mnist_sweep.reporting.table import LEGEND, Cell, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUFFIX = {"": "", "best": "*", "worst": "!"}
 """What follows a marked value, so that marks survive without colour."""

@@ -6,18 +6,21 @@ nothing is left out silently.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.results.collect import Problem
 from mnist_sweep.results.fields import Flat, flat, flat_missing, settings_of
 from mnist_sweep.results.metric import closest, resolve
 from mnist_sweep.results.paths import RunPaths, label_and_run_id
 from mnist_sweep.results.select import reason_of
-from mnist_sweep.results.sweep import Sweep
 from mnist_sweep.results.where import check_keys, matches, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mnist_sweep.results.collect import Problem
+    from mnist_sweep.results.sweep import Sweep
 
 SWEEP = "sweep"
 """The name of the directory in a row, for comparisons of several."""

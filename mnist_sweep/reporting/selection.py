@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting, three_digits
-from mnist_sweep.results.fields import Flat
-from mnist_sweep.results.metric import Metric
-from mnist_sweep.results.select import Candidate, Selection
-from mnist_sweep.results.weakest import WeakClass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.metric import Metric
+    from mnist_sweep.results.select import Candidate, Selection
+    from mnist_sweep.results.weakest import WeakClass
 
 SHOWN = 20
 _LONGEST_REASON = 200

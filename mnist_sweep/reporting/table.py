@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import NOTHING, Format, written
-from mnist_sweep.reporting.rows import RunRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.reporting.rows import RunRow
 
 Mark = Literal["", "best", "worst"]
 

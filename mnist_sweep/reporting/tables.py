@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.reporting.escape import visible
@@ -22,6 +21,10 @@ from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.results.store import write_text
 from mnist_sweep.results.sweep import Sweep, load
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
 
 PERFORMANCE = (
     Column("time.train_s", "Training time", Format.SECONDS, "s", higher_is_better=False),

@@ -28,11 +28,13 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.config import NESTED, RUN_KEYS, defaults, known_keys
-from mnist_sweep.results.collect import Missing
-from mnist_sweep.results.record import Record, SplitMetrics
+
+if TYPE_CHECKING:
+    from mnist_sweep.results.collect import Missing
+    from mnist_sweep.results.record import Record, SplitMetrics
 
 Flat = dict[str, Any]
 """Name (see above) -> plain value; None where the record has none."""

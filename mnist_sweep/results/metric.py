@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.fields import SPLITS, flat
-from mnist_sweep.results.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from mnist_sweep.results.record import Record
 
 SUMMARIES = ("f1_min", "f1", "accuracy", "precision", "recall", "loss")
 _PER_CLASS = re.compile(r"(f1|precision|recall)\.\d+")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
 
 TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
 """Format of a written table -> the ending of its file."""

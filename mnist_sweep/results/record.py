@@ -114,7 +114,11 @@ class Times(_Strict):
 
 
 class Environment(_Strict):
-    """Where and with what a run was carried out; `started_at` is ISO 8601 in UTC."""
+    """Where and with what a run was carried out.
+
+    `started_at` is ISO 8601 in UTC; `peak_memory_mb` is the most memory its process held, shared
+    pages included.
+    """
 
     python: str | None = None
     tensorflow: str | None = None
@@ -128,6 +132,7 @@ class Environment(_Strict):
     threads: int | None = None
     workers: int | None = None
     device: str | None = None
+    peak_memory_mb: float | None = None
     started_at: str | None = None
 
     @field_validator("started_at")

@@ -7,18 +7,21 @@ cannot be counted, because it failed, diverged or was never run, is named and ne
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.results.collect import Missing
 from mnist_sweep.results.fields import SPLITS, Flat, flat, flat_missing, flat_settings
 from mnist_sweep.results.metric import Metric, resolve
-from mnist_sweep.results.record import Record
 from mnist_sweep.results.weakest import WeakClass, weakest_classes
 from mnist_sweep.results.where import Condition, check_keys, matches, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.results.collect import Missing
+    from mnist_sweep.results.record import Record
 
 Direction = Literal["worst", "best"]
 _TIE = 1e-12

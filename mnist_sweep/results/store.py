@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.record import Record, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.typing import NDArray
 
     from mnist_sweep.results.predictions import Predictions

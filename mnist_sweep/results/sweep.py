@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.results.collect import Missing, Problem, collect
 from mnist_sweep.results.fields import flat
-from mnist_sweep.results.record import Record
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pandas as pd
+
+    from mnist_sweep.results.record import Record
 
 _LARGEST_INT64 = 2**63 - 1
 

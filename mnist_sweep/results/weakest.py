@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mnist_sweep.results.record import Record, SplitMetrics
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.results.record import Record, SplitMetrics
 
 SHOWN_CLASSES = 3
 SHOWN_MISTAKES = 3

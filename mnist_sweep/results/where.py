@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.fields import Flat, scalar
 from mnist_sweep.results.metric import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
 
 ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
 """Config groups: what a user writes on the command line -> the name in `fields`."""

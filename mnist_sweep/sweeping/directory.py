@@ -57,9 +57,16 @@ def _check_writable(directory: Path) -> None:
 
 
 def note_invocation(
-    directory: Path, plan: Plan, overrides: list[str], environment: Plain
+    directory: Path, plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
 ) -> list[str]:
     """Add an invocation to `sweep.json`; two sweeps at once do not lose each other's.
+
+    Args:
+        directory: The sweep's.
+        plan: What is to be run.
+        overrides: That asked for it.
+        hydra: Overrides of Hydra's own settings.
+        environment: See `environment.describe`.
 
     Returns:
         Notices: what differs from the directory's last invocation, or was wrong with the file.
@@ -67,7 +74,7 @@ def note_invocation(
     paths = SweepPaths(directory)
     with locked(directory / ".locks" / "sweep"):
         content, notices = read(directory)
-        entry = _invocation(plan, overrides, environment)
+        entry = {**_invocation(plan, overrides, environment), "hydra_overrides": hydra}
         notices += _changes(content["invocations"], entry)
         content["invocations"].append(entry)
         store.write_json(paths.sweep_json, content)
@@ -110,6 +117,31 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
         f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
         "Start the sweep with `python -m mnist_sweep -m …`."
     )
+
+
+def last_command(directory: Path) -> list[str]:
+    """The words of the command line that ran last in `directory`, to be run there again.
+
+    Raises:
+        DirectoryError: There is no plan.
+    """
+    invocations = read(directory)[0]["invocations"]
+    if not invocations:
+        raise DirectoryError(
+            f"{directory} holds no sweep to resume: expected {SweepPaths(directory).sweep_json}. "
+            "Name the directory of a sweep, as in outputs/NAME."
+        )
+    last = invocations[-1]
+    hydra = [str(text) for text in last.get("hydra_overrides", [])]
+    single = SINGLE in hydra
+    here = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode", "hydra.sweeper.single")
+    kept = [text for text in hydra if not text.lstrip("+").startswith(here)]
+    escaped = str(directory.absolute()).replace("'", "\\'")
+    place = f"hydra.{'run' if single else 'sweep'}.dir='{escaped}'"
+    return [*([] if single else ["-m"]), *map(str, last["overrides"]), *kept, place]
+
+
+SINGLE = "hydra.sweeper.single=true"
 
 
 def _invocation(plan: Plan, overrides: list[str], environment: Plain) -> Plain:

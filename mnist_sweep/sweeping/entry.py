@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.sweeping import foreign, outcome, overrides, pool
+from mnist_sweep.sweeping.directory import SINGLE
 
 VERSION_BASE = "1.3"
 
@@ -41,7 +42,7 @@ def run(arguments: list[str]) -> outcome.Outcome | None:
         overrides.check(overrides.parse(options.overrides))
         pool.warm_up()
         if not options.multirun:
-            arguments = [*arguments, "hydra.sweeper.single=true"]
+            arguments = [*arguments, SINGLE]
     main = hydra.main(
         config_path=overrides.conf_directory(), config_name="config", version_base=VERSION_BASE
     )(task)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 import time
 import traceback
@@ -216,10 +217,20 @@ def _record(job: Plain, result: training.Result, total_s: float) -> Plain:
     }
     from mnist_sweep.training.runtime import device
 
-    record["environment"]["device"] = device()
+    record["environment"] |= {"device": device(), "peak_memory_mb": _peak_memory_mb()}
     if done.diverged:
         record["error"] = {"type": "Diverged", "message": done.diverged, "traceback": None}
     return record
+
+
+def _peak_memory_mb() -> float | None:
+    """The most memory this process held so far, 2**20 bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _write(job: Plain, result: training.Result, record: Plain) -> None:

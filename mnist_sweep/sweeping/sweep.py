@@ -53,10 +53,13 @@ def check_models(plan: Plan) -> None:
             pool.call(worker.count_parameters, model, info.shape, info.classes)
 
 
-def preview(master: DictConfig, plan: Plan, single: bool) -> Outcome:
+def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> Outcome:
     """The outcome of a mere plan: nothing is made or run."""
     path, _ = place(master, single=single)
     outcome = Outcome(path, plan, planned_only=True)
+    if isinstance(launcher, PoolLauncher):
+        threads = max(point.settings["threads"] for point in plan.points)
+        outcome.workers = launcher.workers(len(plan.points), threads)
     outcome.skipped = [
         point.run_id for point in plan.points if _status(path, point.label, point.run_id) in DONE
     ]
@@ -75,7 +78,8 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
     """
     path, made_up = place(master, single=single)
     outcome = Outcome(directory.claim(path, own=made_up), plan)
-    outcome.notices += directory.note_invocation(outcome.directory, plan, asked, describe())
+    hydra = [str(text) for text in master.hydra.overrides.hydra]
+    outcome.notices += directory.note_invocation(outcome.directory, plan, asked, hydra, describe())
     if not locks.supported(outcome.directory):
         outcome.notices.append(
             f"The file system of {outcome.directory} has no locks: start one sweep at a time there."

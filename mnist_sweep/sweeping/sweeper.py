@@ -87,7 +87,7 @@ class GridSweeper(Sweeper):
         plan = self._plan(asked, self.config, self.hydra_context.config_loader)
         check_models(plan)
         if self.config.plan:
-            return deliver(preview(self.config, plan, self._single))
+            return deliver(preview(self.launcher, self.config, plan, single=self._single))
         outcome = begin(self.config, plan, asked, single=self._single)
         try:
             launch(self.launcher, self.config, outcome)

@@ -62,6 +62,12 @@ def test_once_out_a_configuration_stays_out_with_the_runs_it_had():
     assert (found.repeats, found.looks) == (4, 3)
 
 
+def test_runs_beyond_a_look_are_not_used_by_it():
+    spoiled = np.concatenate([CLOSE, runs_of([2000], seed=5)])
+    found = decided(spoiled, np.append(ROUNDS, 2))
+    assert found.eliminated == decided(CLOSE, ROUNDS).eliminated
+
+
 def test_before_everyone_has_the_least_repeats_it_asks_for_those():
     found = decided(CLOSE[:4], ROUNDS[:4])
     assert (found.state, found.looks, found.next_runs) == ("undecided", 0, (1, 2))

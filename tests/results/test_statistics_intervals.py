@@ -85,6 +85,11 @@ def test_image_noise_that_differs_between_runs_is_not_taken_for_seeds():
     assert spread.own == pytest.approx(max(np.var([0, 1, 0.5, 1.5], ddof=1) * 1e-4 - 1e-4, 0), 0.3)
 
 
+def test_repeats_that_happen_to_agree_do_not_narrow_what_the_images_call_for():
+    agreeing = Uncertainty(1e-4, (SeedSpread(3, 0.0, 1e-4, 1 / 3),))
+    assert agreeing.half_width(0.95) == pytest.approx(0.01 * norm.ppf(0.975))
+
+
 def test_the_p_value_is_the_level_at_which_the_interval_touches_zero():
     uncertainty = Uncertainty(2e-4, (SeedSpread(3, 4e-4, 1e-4, 1 / 3),))
     for level in (0.5, 0.9, 0.99):

@@ -1,14 +1,22 @@
 """How sure a selection is."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy.stats import studentized_range, t
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.results.statistics import selection_uncertainty
-from mnist_sweep.results.statistics.contest import Contest, pairwise_p
+from mnist_sweep.results.statistics.bootstrap import Resampled
+from mnist_sweep.results.statistics.contest import (
+    MARGIN,
+    PRIOR_FREEDOM,
+    Contest,
+    contest_of,
+    pairwise_p,
+)
 from mnist_sweep.results.statistics.ranking import chance_of_lowest
 
 IMAGES = 4000
@@ -109,12 +117,10 @@ def test_the_same_predictions_twice_are_never_told_apart():
 
 
 def test_the_correction_is_tukeys_studentized_range_where_noise_is_independent():
-    from scipy.stats import studentized_range
-
     means = [0.0, 2.0, 3.0, 4.0]
     p_values = pairwise_p(contest(means), 0, np.random.default_rng(1), 40_000)
     # A range of q standard errors is a pair's difference over sqrt(2) of them.
-    expected = studentized_range.sf(np.array(means[1:]), 4, 10**6)
+    expected = np.minimum(MARGIN * studentized_range.sf(np.array(means[1:]), 4, 10**6), 1)
     np.testing.assert_allclose(p_values[1:], expected, atol=0.02)
     assert p_values[0] == 1
 
@@ -132,7 +138,7 @@ def test_seeds_whose_spread_is_known_from_two_repeats_are_not_taken_at_their_wor
 
     # The same standard error of the means each time, but known ever better.
     assert p_value(2) > 0.1 > p_value(5) > p_value(50)
-    assert p_value(50) == pytest.approx(0.037, abs=0.005)
+    assert p_value(50) == pytest.approx(MARGIN * 2 * t.sf(3 / 2**0.5, 98), abs=0.006)
 
 
 def test_the_probability_is_less_than_resampling_says_where_all_may_be_alike():
@@ -144,10 +150,42 @@ def test_the_probability_is_less_than_resampling_says_where_all_may_be_alike():
     assert chance_of_lowest(contest([0.0, 1.0]), -1.0, rng)[0] == pytest.approx(1 - close, abs=0.03)
 
 
+def test_noise_of_images_that_are_hard_for_everyone_cancels_out():
+    alone = contest([0.0, 3.0])
+    hard = 100 * np.random.default_rng(4).standard_normal(4000)
+    shared = replace(alone, deviations=alone.deviations + hard)
+    for one in (alone, shared):
+        assert pairwise_p(one, 0, np.random.default_rng(1), 10_000)[1] == pytest.approx(
+            MARGIN * 0.034, abs=0.01
+        )
+
+
+def test_a_spread_over_seeds_is_moderated_by_no_more_than_the_others_know():
+    two = contest([0.0, 0.0], repeats=2)
+    np.testing.assert_array_equal(two.freedom, [2, 2])
+    # Own spread 1 and pooled 2, each with one degree of freedom.
+    np.testing.assert_allclose(two.moderated(np.array([1.0, 3.0])), [1.5, 2.5])
+    many = replace(contest([0.0] * 20, repeats=3), repeats=np.array([1.0, *[3.0] * 19]))
+    assert many.freedom[0] == PRIOR_FREEDOM
+    assert many.moderated(np.array([0.0, *[4.0] * 19]))[0] == pytest.approx(4)
+
+
+def test_image_noise_that_differs_between_runs_is_told_from_seeds_also_for_single_runs():
+    rng = np.random.default_rng(5)
+    noise = np.array([1.0, 1.0, 2.0, 2.0, 9.0])[:, None] * rng.standard_normal((5, 20_000))
+    table = Resampled(np.arange(5.0), noise, 1, 1)
+    found = contest_of(table, [np.array([0, 1]), np.array([2, 3]), np.array([4])])
+    # The single run takes over what the others have in common: (1 + 4) / 2.
+    np.testing.assert_allclose(found.interaction, [1, 4, 2.5], rtol=0.05)
+    np.testing.assert_allclose(found.runs, [0.5, 0.5, 0])
+
+
 def test_duplicates_among_the_candidates_do_not_hide_that_another_is_worse():
-    doubled = contest([0.0, 5.0, 5.0, 9.0])
+    doubled = contest([0.0, 3.0, 3.0])
     doubled.deviations[2] = doubled.deviations[1]
-    assert chance_of_lowest(doubled, 1.0, np.random.default_rng(3))[0] > 0.97
+    rng = np.random.default_rng(3)
+    once = chance_of_lowest(contest([0.0, 3.0]), 1.0, rng)[0]
+    assert chance_of_lowest(doubled, 1.0, rng)[0] == pytest.approx(once, abs=0.05)
 
 
 def test_the_same_seed_gives_the_same_answer_which_is_plain_json():

@@ -26,6 +26,11 @@ PRIOR_FREEDOM = 1.0
 """Degrees of freedom given to the spread over seeds that all configurations share; more would
 gain power where their spreads are alike, and lose the level where they are not."""
 
+MARGIN = 1.25
+"""P-values are stated this much larger. Few wrong images make the bootstrap's variance itself
+uncertain: without the margin, 1,000 images with 50 wrong ones set apart configurations that do not
+differ in 5 to 6 percent of simulations instead of at most 5."""
+
 
 @dataclass(frozen=True)
 class Contest:
@@ -103,7 +108,7 @@ def pairwise_p(contest: Contest, chosen: int, rng: np.random.Generator, draws: i
         contest: At least one configuration.
         chosen: The index of the chosen one.
         rng: Where the randomness comes from.
-        draws: How many draws without any difference; the smallest p-value is about 3 / draws.
+        draws: How many draws without any difference; the smallest p-value is MARGIN / (draws + 1).
 
     Returns:
         (n,) p-values; 1 for the chosen one.
@@ -124,8 +129,7 @@ def pairwise_p(contest: Contest, chosen: int, rng: np.random.Generator, draws: i
         np.maximum(largest, apart.max(axis=0), out=largest)
     exceeded = draws - np.searchsorted(np.sort(largest), observed, side="left")
     p_values = (1.0 + exceeded) / (1.0 + draws)
-    # Two standard errors of the drawing on top, so that its luck sets no one apart.
-    p_values = np.minimum(p_values + 2 * np.sqrt(p_values * (1 - p_values) / draws), 1.0)
+    p_values = np.minimum(MARGIN * p_values, 1.0)
     p_values[chosen] = 1.0
     return np.asarray(p_values)
 

@@ -196,7 +196,7 @@ def _drawn_spread(seen: Floats, variances: Floats, rng: np.random.Generator, siz
     ceiling = max(100 * largest, 10 * scale**0.5)
     grid = np.geomspace(scale**0.5 / 100, ceiling, 200)
     # Two configurations that always answer alike say nothing of how far apart the others are.
-    total = grid[:, None] ** 2 + np.maximum(variances, scale / 20)
+    total = grid[:, None] ** 2 + np.maximum(variances, scale / 2)
     log_density = -0.5 * np.sum(np.log(total) + seen**2 / total, axis=1)
     # On a geometric grid each point stands for a width proportional to itself.
     log_density += np.log(grid) - np.log1p(grid**2 / scale)

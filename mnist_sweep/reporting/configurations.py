@@ -1,0 +1,190 @@
+"""Finished runs grouped into configurations, named by what tells them apart.
+
+Figures and the report's plots show configurations; runs that differ only in seed are repeats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, rows_of, varying
+from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.record import Record
+    from mnist_sweep.results.sweep import Sweep
+
+SEED = "seed"
+BY = "validation.f1_min"
+"""Configurations are ranked by this where only some can be shown."""
+
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration of one sweep with its finished runs, in order of seed.
+
+    Attributes:
+        name: What a person calls it: '2 layers x 300 nodes, dropout=0.2'; one line, unescaped.
+        key: Letters, digits, `=`, `,`, `.`, `-`; different for every configuration: for file names.
+        rows: The runs as flat rows (see `results.fields`).
+        records: The runs' records.
+        directories: The runs' directories.
+    """
+
+    name: str
+    key: str
+    rows: tuple[RunRow, ...] = field(repr=False)
+    records: tuple[Record, ...] = field(repr=False)
+    directories: tuple[Path, ...] = field(repr=False)
+
+    @property
+    def settings(self) -> Flat:
+        """The settings and everything else of the first run, flat."""
+        return self.rows[0].values
+
+    def values(self, column: str) -> list[float]:
+        """A metric of each run that has it."""
+        found = [row.values.get(column) for row in self.rows]
+        return [float(value) for value in found if value is not None]
+
+    def mean(self, column: str) -> float | None:
+        """The mean of a metric over the runs that have it, or None."""
+        values = self.values(column)
+        return fmean(values) if values else None
+
+    @property
+    def data_name(self) -> str:
+        """The data, for a title: 'MNIST', or loudly that bundled digits stand in for it."""
+        data = self.records[0].data
+        if data.name == "digits" and data.notice:
+            return "bundled digits (NOT MNIST)"
+        return "MNIST" if data.name == "mnist" else visible(data.name)
+
+
+def configurations(sweeps: Sequence[Sweep]) -> list[Configuration]:
+    """All configurations with a finished run, in the order of the tables.
+
+    Args:
+        sweeps: What was loaded from one or several directories.
+    """
+    rows = rows_of(sweeps)
+    shown = varying(rows)
+    known = {id(row): found for row, found in _records(rows, sweeps)}
+    groups: dict[tuple[Path, str], list[RunRow]] = {}
+    for row in ordered(rows, None, shown):
+        if id(row) in known and row.status == "finished":
+            sweep, record, _ = known[id(row)]
+            groups.setdefault((sweep, record.configuration_id), []).append(row)
+    names = _distinct([_name(group[0], shown) for group in groups.values()])
+    keys = _distinct([_key(group[0].values) for group in groups.values()])
+    made = []
+    for name, key, group in zip(names, keys, groups.values(), strict=True):
+        found = [known[id(row)] for row in group]
+        records = tuple(record for _, record, _ in found)
+        places = tuple(directory for _, _, directory in found)
+        made.append(Configuration(name, key, tuple(group), records, places))
+    return made
+
+
+def has_repeats(shown: Sequence[Configuration]) -> bool:
+    """Whether any configuration has more than one run."""
+    return any(len(configuration.records) > 1 for configuration in shown)
+
+
+def extremes(shown: Sequence[Configuration], count: int) -> list[Configuration]:
+    """At most `count` configurations: all, or the best and the worst half by `BY`, in order."""
+    ranked = [c for c in shown if c.mean(BY) is not None]
+    if len(shown) <= count:
+        return list(shown)
+    ranked.sort(key=lambda configuration: configuration.mean(BY) or 0.0)
+    kept = ranked[: count // 2] + ranked[len(ranked) - (count - count // 2) :]
+    return [configuration for configuration in shown if configuration in kept]
+
+
+def extent(part: Sequence[Configuration], whole: Sequence[Configuration]) -> str:
+    """Words that say which part is shown; empty if it is all."""
+    if len(part) == len(whole):
+        return ""
+    return f"the best and worst {len(part)} of {len(whole):,} by validation f1_min"
+
+
+def varying_settings(shown: Sequence[Configuration]) -> list[str]:
+    """Names of the settings in which the configurations differ, without the seed."""
+    rows = [configuration.rows[0] for configuration in shown]
+    names = [name for name in varying(rows) if name not in (SEED, SWEEP)]
+    return [name for name in names if len({_text(row, name) for row in rows}) > 1]
+
+
+def text_of(value: Any) -> str:
+    """A setting's value as short text for an axis or a legend."""
+    return shortened(setting(value), 24)
+
+
+def _records(
+    rows: Sequence[RunRow], sweeps: Sequence[Sweep]
+) -> list[tuple[RunRow, tuple[Path, Record, Path]]]:
+    """The rows that stand for records, each with its sweep, record and run directory."""
+    remaining = iter(rows)
+    found = []
+    for sweep in sweeps:
+        places = _places(sweep)
+        for record in sweep.records:
+            place = places.get(record.run_id, sweep.directory)
+            found.append((next(remaining), (sweep.directory, record, place)))
+        by_record = {id(row) for row, _ in found}
+        name = sweep.directory.name or str(sweep.directory)
+        # rows_of lists a sweep's missing and unreadable runs after its records.
+        following = [r for r in rows if id(r) not in by_record and r.values.get(SWEEP) == name]
+        skip = {id(row) for row in following if row.status in ("missing", "unreadable")}
+        position = next((i for i, r in enumerate(rows) if found and r is found[-1][0]), -1) + 1
+        while position < len(rows) and id(rows[position]) in skip:
+            position += 1
+        remaining = iter(rows[position:])
+    return found
+
+
+def _places(sweep: Sweep) -> dict[str, Path]:
+    """Run id -> the run's directory."""
+    runs = SweepPaths(sweep.directory).runs
+    if RunPaths(sweep.directory).record.exists() or not runs.is_dir():
+        return {record.run_id: sweep.directory for record in sweep.records}
+    return {label_and_run_id(child.name)[1]: child for child in sorted(runs.iterdir())}
+
+
+def _name(row: RunRow, shown: Sequence[str]) -> str:
+    values = row.values
+    layers, nodes = values.get("layers"), values.get("nodes")
+    size = f"{setting(layers)} layer{'' if layers == 1 else 's'} x {setting(nodes)} nodes"
+    others = [name for name in shown if name not in ("layers", "nodes", SEED)]
+    parts = [size, *(f"{name}={text_of(values.get(name))}" for name in others)]
+    return shortened(visible(", ".join(parts)), _LONGEST_NAME)
+
+
+def _key(values: Flat) -> str:
+    label = ",".join(p for p in str(values.get("label")).split(",") if not p.startswith("seed="))
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
+    return f"{safe.strip('.')[:80]}-{str(values.get('configuration_id'))[:12]}".strip("-")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, repeated ones numbered."""
+    seen: dict[str, int] = {}
+    made = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
+
+
+def _text(row: RunRow, name: str) -> str:
+    return setting(row.values.get(name))
