@@ -62,6 +62,8 @@ def _subcommand(name: str, words: list[str]) -> int:
         result = command.main(words, prog_name=f"mnist-sweep {name}", standalone_mode=False)
     except click.exceptions.Exit as request:
         return int(request.exit_code)
+    except click.exceptions.Abort:  # Click's word for Ctrl-C
+        raise KeyboardInterrupt from None
     except click.ClickException as error:
         error.show(sys.stderr)
         return 2
@@ -80,4 +82,3 @@ def _complain(error: MnistSweepError) -> int:
     else:
         print(f"mnist-sweep: {error}", file=sys.stderr)
     return error.exit_code
-

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
@@ -129,7 +130,26 @@ def _reason(error: BaseException) -> str:
     """The innermost cause's words, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_choice(error.missing_cfg_file, list(error.options or []))
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    key = getattr(error, "full_key", None)
+    if key:  # OmegaConf's: its further lines name classes of ours
+        return f"{key}: {lines[0]}. `python -m mnist_sweep --help` lists what can be set."
+    return " ".join(lines)
+
+
+def _no_choice(name: str, options: list[str]) -> str:
+    """What to say of `model=nosuch`; `name` is model/nosuch."""
+    group, _, choice = name.rpartition("/")
+    if not group:
+        return f"There is no configuration {choice!r}: expected {choice}.yaml in conf/."
+    close = difflib.get_close_matches(choice, options, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}"
+    return (
+        f"{group}={choice}: no such choice; {hint}. A file of your own is found as "
+        f"{group}/{choice}.yaml in the directory that --config-dir names."
+    )
 
 
 def shown(path: Path) -> str:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, rows_of, varying
+from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, varying
 from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.fields import Flat, flat
     from mnist_sweep.results.record import Record
     from mnist_sweep.results.sweep import Sweep
 
@@ -77,22 +77,28 @@ def configurations(sweeps: Sequence[Sweep]) -> list[Configuration]:
     Args:
         sweeps: What was loaded from one or several directories.
     """
-    rows = rows_of(sweeps)
+    known: dict[int, tuple[Path, Record, Path]] = {}
+    rows = []
+    for sweep in sweeps:
+        places, name = _places(sweep), {SWEEP: sweep.directory.name or str(sweep.directory)}
+        for record in sweep.records:
+            if record.status == "finished":
+                row = RunRow(flat(record) | name, record.status, "")
+                place = places.get(record.run_id, sweep.directory)
+                known[id(row)] = (sweep.directory, record, place)
+                rows.append(row)
     shown = varying(rows)
-    known = {id(row): found for row, found in _records(rows, sweeps)}
     groups: dict[tuple[Path, str], list[RunRow]] = {}
     for row in ordered(rows, None, shown):
-        if id(row) in known and row.status == "finished":
-            sweep, record, _ = known[id(row)]
-            groups.setdefault((sweep, record.configuration_id), []).append(row)
+        sweep_directory, record, _ = known[id(row)]
+        groups.setdefault((sweep_directory, record.configuration_id), []).append(row)
     names = _distinct([_name(group[0], shown) for group in groups.values()])
     keys = _distinct([_key(group[0].values) for group in groups.values()])
     made = []
-    for name, key, group in zip(names, keys, groups.values(), strict=True):
+    for called, key, group in zip(names, keys, groups.values(), strict=True):
         found = [known[id(row)] for row in group]
         records = tuple(record for _, record, _ in found)
-        places = tuple(directory for _, _, directory in found)
-        made.append(Configuration(name, key, tuple(group), records, places))
+        made.append(Configuration(called, key, tuple(group), records, tuple(p for *_, p in found)))
     return made
 
 
@@ -130,29 +136,6 @@ def text_of(value: Any) -> str:
     return shortened(setting(value), 24)
 
 
-def _records(
-    rows: Sequence[RunRow], sweeps: Sequence[Sweep]
-) -> list[tuple[RunRow, tuple[Path, Record, Path]]]:
-    """The rows that stand for records, each with its sweep, record and run directory."""
-    remaining = iter(rows)
-    found = []
-    for sweep in sweeps:
-        places = _places(sweep)
-        for record in sweep.records:
-            place = places.get(record.run_id, sweep.directory)
-            found.append((next(remaining), (sweep.directory, record, place)))
-        by_record = {id(row) for row, _ in found}
-        name = sweep.directory.name or str(sweep.directory)
-        # rows_of lists a sweep's missing and unreadable runs after its records.
-        following = [r for r in rows if id(r) not in by_record and r.values.get(SWEEP) == name]
-        skip = {id(row) for row in following if row.status in ("missing", "unreadable")}
-        position = next((i for i, r in enumerate(rows) if found and r is found[-1][0]), -1) + 1
-        while position < len(rows) and id(rows[position]) in skip:
-            position += 1
-        remaining = iter(rows[position:])
-    return found
-
-
 def _places(sweep: Sweep) -> dict[str, Path]:
     """Run id -> the run's directory."""
     runs = SweepPaths(sweep.directory).runs
@@ -182,7 +165,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     made = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        made.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
     return made
 
 

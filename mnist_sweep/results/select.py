@@ -98,7 +98,7 @@ class Selection:
         return self.candidates[0]
 
 
-def select(  # noqa: PLR0913  (what a selection is made of)
+def select(
     records: Sequence[Record],
     where: Sequence[str] = (),
     by: str = "f1_min",

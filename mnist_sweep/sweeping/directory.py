@@ -31,7 +31,7 @@ def claim(directory: Path, *, own: bool) -> Path:
         DirectoryError: It cannot be made or written.
     """
     if not own:
-        store.make_directory(directory)
+        store.make_directory(SweepPaths(directory).runs)
         _check_writable(directory)
         return directory
     store.make_directory(directory.parent)
@@ -87,8 +87,7 @@ def read(directory: Path) -> tuple[Plain, list[str]]:
     empty: Plain = {"schema_version": SCHEMA_VERSION, "name": directory.name, "invocations": []}
     try:
         content = json.loads(path.read_bytes())
-        if not isinstance(content["invocations"], list):
-            raise TypeError("invocations is not a list")
+        _check_plan(content)
         newer = content["schema_version"] > SCHEMA_VERSION
     except FileNotFoundError:
         return empty, []
@@ -102,6 +101,16 @@ def read(directory: Path) -> tuple[Plain, list[str]]:
             "the newest this version of mnist-sweep reads. Update mnist-sweep."
         )
     return content, []
+
+
+def _check_plan(content: Any) -> None:
+    """Refuse what cannot be the content of a `sweep.json`; KeyError or TypeError says why."""
+    if not isinstance(content["invocations"], list):
+        raise TypeError("invocations is not a list")
+    for invocation in content["invocations"]:
+        for key, kind in (("data", dict), ("versions", dict), ("git", dict), ("overrides", list)):
+            if not isinstance(invocation[key], kind):
+                raise TypeError(f"an invocation's {key} is of another type than expected")
 
 
 def dataset_of(directory: Path, key: str) -> DatasetInfo:
@@ -164,7 +173,7 @@ def _changes(earlier: list[Any], entry: Plain) -> list[str]:
     if not earlier:
         return []
     last, notices = earlier[-1], []
-    before = {info["sha256"] for info in last["data"].values()}
+    before = {info.get("sha256") for info in last["data"].values() if isinstance(info, dict)}
     now = {info["sha256"] for info in entry["data"].values()}
     if before and not before & now:
         notices.append(

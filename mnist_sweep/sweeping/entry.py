@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
+from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping import foreign, outcome, overrides, pool
 from mnist_sweep.sweeping.directory import SINGLE
 
@@ -36,19 +40,64 @@ def run(arguments: list[str]) -> outcome.Outcome | None:
         MnistSweepError: Nothing was run.
         SystemExit: Hydra's own, after help and the like.
     """
-    options = get_args_parser().parse_args(arguments)
+    options, flags = _parse(arguments)
+    arguments = [*options.overrides, *flags]
     shows = options.cfg or options.help or options.hydra_help or options.info
     if not (shows or options.shell_completion):
         overrides.check(overrides.parse(options.overrides))
         pool.warm_up()
         if not options.multirun:
-            arguments = [*arguments, SINGLE]
+            arguments = [SINGLE, *arguments]
     main = hydra.main(
         config_path=overrides.conf_directory(), config_name="config", version_base=VERSION_BASE
     )(task)
-    with _command_line(arguments), _raw_errors():
-        main()
+    with _command_line(arguments), _raw_errors(), _directory_importable():
+        try:
+            main()
+        except BaseException:
+            pool.cool_down()
+            raise
     return outcome.collect()
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Hydra's options, and those words that are no overrides; either may stand anywhere.
+
+    Raises:
+        UsageError: An option is unknown or lacks its value.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise UsageError(
+            f"{message[0].upper()}{message[1:]}. `python -m mnist_sweep --help` tells what there "
+            "is, `--hydra-help` tells Hydra's options."
+        )
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]  # it would print a page and exit
+    options = parser.parse_intermixed_args(arguments)
+    overrides_left = list(options.overrides)
+    flags = []
+    for word in arguments:
+        if overrides_left and word == overrides_left[0]:
+            overrides_left.pop(0)
+        else:
+            flags.append(word)
+    return options, flags
+
+
+@contextmanager
+def _directory_importable() -> Iterator[None]:
+    """The working directory's modules, for `_target_`: as `python -m` has them, so the script."""
+    here = str(Path.cwd())
+    if here in sys.path or "" in sys.path:
+        yield
+        return
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
 @contextmanager

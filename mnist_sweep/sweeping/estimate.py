@@ -7,6 +7,7 @@ core of a server of 2023 stands in.
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -46,13 +47,13 @@ def parameters(model: Plain, shape: Sequence[int], classes: int) -> int | None:
     if model["_target_"] != MLP_TARGET:
         return None
     widths = [math.prod(shape), *[model["nodes"]] * model["layers"], classes]
-    return sum((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+    return int(sum((a + 1) * b for a, b in itertools.pairwise(widths)))
 
 
 def work(size: int | None, settings: Plain, n_train: int) -> float:
     """Units of work of one epoch; a model of unknown size counts as a large perceptron."""
     batches = n_train / min(settings["batch_size"], n_train)
-    return (size or UNKNOWN_PARAMETERS) * (n_train + EXAMPLES_PER_UPDATE * batches)
+    return float((size or UNKNOWN_PARAMETERS) * (n_train + EXAMPLES_PER_UPDATE * batches))
 
 
 class Estimator:
@@ -115,7 +116,7 @@ def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:
     def cost(point: Point) -> float:
         info = plan.datasets[point.data_key]
         size = parameters(point.settings["model"], info.shape, info.classes)
-        return point.settings["epochs"] * work(size, point.settings, info.n_train)
+        return float(point.settings["epochs"] * work(size, point.settings, info.n_train))
 
     return sorted(points, key=lambda point: -cost(point))
 

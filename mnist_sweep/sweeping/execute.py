@@ -176,14 +176,27 @@ def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
                 model, input_shape=list(input_shape), classes=classes, _convert_="all"
             )
         except HydraException as error:
-            cause = error.__cause__ or error
             raise ModelError(
-                f"model._target_={model['_target_']} cannot build a network: "
-                f"{type(cause).__name__}: {str(cause).splitlines()[0]}. Expected a function "
-                "build(input_shape, classes, …) in a module that Python can import."
+                f"model._target_={model['_target_']} cannot build a network: {_cause(error)}. "
+                "Expected a function build(input_shape, classes, …) in a module that Python can "
+                "import, which takes the settings under model"
+                f"{_without(model)}."
             ) from error
 
     return build
+
+
+def _cause(error: HydraException) -> str:
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines()[:2] if line.strip()]
+    text = " ".join(lines).rstrip(".")
+    return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
+
+
+def _without(model: Plain) -> str:
+    """The settings under `model`, and the way to leave one out."""
+    names = [key for key in model if key != "_target_"]
+    return f" ({', '.join(names)}; leave one out with ~model.{names[0]})" if names else ""
 
 
 def _head(job: Plain, status: str) -> Plain:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override, OverrideType, RangeSweep
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping.overrides import GROUPS, key_of, values
+from mnist_sweep.sweeping.overrides import GROUPS, key_of, range_size, values
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,9 @@ def _size(override: Override) -> int:
     if not override.is_sweep_override():
         return 1
     sweep = override.value()
-    if override.is_range_sweep():
-        return len(range(0)) if sweep.step == 0 else max(0, _steps(sweep))
+    if isinstance(sweep, RangeSweep):
+        return range_size(sweep)
     return sum(1 for _ in override.sweep_iterator())
-
-
-def _steps(sweep: Any) -> int:
-    return math.ceil((sweep.stop - sweep.start) / sweep.step)
 
 
 def _axis(override: Override) -> Axis:

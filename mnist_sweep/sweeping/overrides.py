@@ -6,18 +6,28 @@ a whole grid is found at once.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString
+from hydra.core.override_parser.types import Override, QuotedString, RangeSweep
 from hydra.errors import OverrideParseException
 
-from mnist_sweep.config import NESTED, Problem, known_keys, suggestion, value_problem
+from mnist_sweep.config import (
+    NESTED,
+    Problem,
+    known_keys,
+    nested_problems,
+    suggestion,
+    value_problem,
+)
 from mnist_sweep.errors import SettingsError, UsageError
 
 GROUPS = ("data", "model", "trainer", "experiment")
+LONG_RANGE = 1000
+"""Of a longer range only both ends are checked; whether it is too long is for `max_points`."""
 
 
 def parse(arguments: Iterable[str]) -> list[Override]:
@@ -29,9 +39,9 @@ def parse(arguments: Iterable[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(list(arguments))
     except OverrideParseException as error:
-        first_line = str(error).splitlines()[0]
+        reason = ". ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UsageError(
-            f"Cannot read {error.override!r}: {first_line}. Expected key=value, as in layers=1,2; "
+            f"Cannot read {error.override!r}: {reason}. Expected key=value, as in layers=1,2; "
             "`python -m mnist_sweep --help` lists the keys, `mnist-sweep table --help` and the "
             "like explain the subcommands."
         ) from error
@@ -61,8 +71,20 @@ def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") ->
 def values(override: Override) -> list[Any]:
     """The plain values an override gives its key: one, or those of its sweep."""
     if override.is_sweep_override():
-        return [_plain(value) for value in override.sweep_iterator()]
+        ends = _ends_of_long_range(override.value())
+        return ends or [_plain(value) for value in override.sweep_iterator()]
     return [_plain(override.value())]
+
+
+def range_size(sweep: RangeSweep) -> int:
+    """How many values a range has, to within one where its step is a fraction."""
+    return max(0, math.ceil((float(sweep.stop) - float(sweep.start)) / float(sweep.step)))
+
+
+def _ends_of_long_range(sweep: Any) -> list[Any]:
+    if not isinstance(sweep, RangeSweep) or range_size(sweep) <= LONG_RANGE:
+        return []
+    return [sweep.start, sweep.start + (range_size(sweep) - 1) * sweep.step]
 
 
 def key_of(override: Override) -> str:
@@ -78,11 +100,12 @@ def _problems(override: Override) -> list[Problem]:
     key = key_of(override)
     top, _, rest = key.partition(".")
     if top == "hydra" or key.startswith("hydra/"):
-        return _sweep_problems(override, key)
+        return _hydra_problems(override, key)
     if "/" in key or (key in GROUPS and not isinstance(override.value(), dict)):
         if key not in GROUPS:
-            return [Problem(key, "", f"no such config group; {suggestion(key, list(GROUPS))}")]
-        return _sweep_problems(override, key)
+            text = f"no such config group; {suggestion(key, list(GROUPS))}"
+            return [Problem(key, _written(override), text)]
+        return _group_problems(override, key)
     if top == "model" and rest:
         return _sweep_problems(override, key)
     if key not in known_keys():
@@ -90,8 +113,10 @@ def _problems(override: Override) -> list[Problem]:
         return [Problem(key, _written(override), text)]
     if override.is_delete():
         return [Problem(f"~{key}", "", "a setting cannot be taken away; give it another value")]
-    if key == "model" or key in NESTED:
+    if key == "model":
         return []
+    if key in NESTED:
+        return _sweep_problems(override, key) or _mapping_problems(override, key)
     return _sweep_problems(override, key) or [
         problem
         for value in values(override)
@@ -101,11 +126,52 @@ def _problems(override: Override) -> list[Problem]:
     ]
 
 
+def _hydra_problems(override: Override, key: str) -> list[Problem]:
+    if key == "hydra.mode" and override.value() != "MULTIRUN":
+        text = "one run is a sweep of one point here; leave -m away for it"
+        return [Problem(key, override.value(), text)]
+    if key == "hydra.sweep.subdir":
+        text = "a run's directory is always runs/LABEL-RUNID; choose the sweep's by hydra.sweep.dir"
+        return [Problem(key, override.value(), text)]
+    return _sweep_problems(override, key)
+
+
+def _group_problems(override: Override, key: str) -> list[Problem]:
+    if key == "experiment":
+        return _sweep_problems(override, key)
+    if override.is_delete():
+        return [Problem(f"~{key}", "", f"there must be one; choose another with {key}=…")]
+    found = _sweep_problems(override, key)
+    if not found and any(value is None for value in values(override)):
+        return [Problem(key, None, f"there must be one; choose another with {key}=…")]
+    return found
+
+
+def _mapping_problems(override: Override, key: str) -> list[Problem]:
+    """Problems of `early_stopping={patience: 3}` and its like."""
+    found = []
+    for value in values(override):
+        if isinstance(value, Mapping):
+            found += nested_problems(key, value)
+        else:
+            text = f"has settings of its own: set {' or '.join(_below(key))}"
+            found.append(Problem(key, value, text))
+    return found
+
+
+def _below(key: str) -> list[str]:
+    return [f"{known}=…" for known in known_keys() if known.startswith(f"{key}.")]
+
+
 def _sweep_problems(override: Override, key: str) -> list[Problem]:
     if not override.is_sweep_override():
         return []
     if not override.is_discrete_sweep():
         text = "an interval has no end of values; give a list (1,2) or a range (range(1,5))"
+        return [Problem(key, _written(override), text)]
+    sweep = override.value()
+    if isinstance(sweep, RangeSweep) and sweep.step == 0:
+        text = "a range whose step is 0 never ends; give it another step"
         return [Problem(key, _written(override), text)]
     if next(iter(override.sweep_iterator()), _NOTHING) is _NOTHING:
         text = "gives no value at all; a range ends before its stop: range(1,3) is 1,2"

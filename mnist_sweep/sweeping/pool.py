@@ -13,6 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -52,6 +53,17 @@ def warm_up() -> None:
 
         forkserver.set_forkserver_preload([PRELOAD])
         forkserver.ensure_running()
+
+
+def cool_down() -> None:
+    """End the fork server at once where nothing is to be run: it may be importing for seconds."""
+    from multiprocessing import forkserver
+
+    # There is no public way; without one it would end by itself, only later.
+    process_id = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if process_id is not None:
+        with suppress(OSError):
+            os.kill(process_id, signal.SIGKILL)
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -49,6 +49,7 @@ def random_words(seed: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 
     Args:
         seed: Two words, (2,) of any integer type: a stream and a position in it.
+        shape: Of the result; at most 2**32 words.
     """
     stream, position = tf.unstack(tf.cast(seed, tf.uint32))
     stream = triple32(stream + _word(0x9E3779B9))
@@ -61,7 +62,7 @@ def random_words(seed: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 class CounterDropout(keras.layers.Dropout):
     """`keras.layers.Dropout` on `random_words`; needs a batch of known shape."""
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 (Keras's form)
         """Zero a share `rate` of the inputs and scale up the rest, in training only."""
         if not training or self.rate == 0:
             return inputs

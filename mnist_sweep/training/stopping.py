@@ -43,7 +43,7 @@ class BestWeights:
         if figure > self._best + (self._min_delta if self._best_epoch else 0):
             self._best, self._best_epoch = figure, epoch
             self._weights = self._network.get_weights()
-        return epoch - self._best_epoch >= self._patience
+        return bool(epoch - self._best_epoch >= self._patience)
 
     def restore(self) -> None:
         """Put the best weights back, if any were kept."""

@@ -98,11 +98,3 @@ def test_what_is_no_setting_is_passed_over():
 def test_text_spells_a_plain_value(text, value):
     assert scalar(text) == value
     assert type(scalar(text)) is type(value)
-
-
-def test_an_epoch_s_time_is_the_median_so_that_a_slow_first_one_does_not_count():
-    run = make_run(epochs=3)
-    run.values["time"]["epoch_s"] = [9.0, 1.0, 2.0]
-    assert flat(run.record)["time.epoch_s"] == 2.0
-    run.values["time"]["epoch_s"] = []
-    assert flat(run.record)["time.epoch_s"] is None

@@ -51,3 +51,11 @@ def test_a_class_that_is_not_there_is_refused():
 def test_an_unknown_split_is_refused():
     with pytest.raises(SelectionError, match="validation, test"):
         resolve("f1", "train")
+
+
+def test_an_epoch_s_time_is_the_median_so_that_a_slow_first_one_does_not_count():
+    run = make_run(epochs=3)
+    run.values["time"]["epoch_s"] = [9.0, 1.0, 2.0]
+    assert flat(run.record)["time.epoch_s"] == 2.0
+    run.values["time"]["epoch_s"] = []
+    assert flat(run.record)["time.epoch_s"] is None

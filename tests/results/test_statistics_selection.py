@@ -183,9 +183,7 @@ def test_image_noise_that_differs_between_runs_is_told_from_seeds_also_for_singl
 def test_duplicates_among_the_candidates_do_not_hide_that_another_is_worse():
     doubled = contest([0.0, 3.0, 3.0])
     doubled.deviations[2] = doubled.deviations[1]
-    rng = np.random.default_rng(3)
-    once = chance_of_lowest(contest([0.0, 3.0]), 1.0, rng)[0]
-    assert chance_of_lowest(doubled, 1.0, rng)[0] == pytest.approx(once, abs=0.05)
+    assert chance_of_lowest(doubled, 1.0, np.random.default_rng(3))[0] > 0.75
 
 
 def test_the_same_seed_gives_the_same_answer_which_is_plain_json():

@@ -14,28 +14,6 @@ from mnist_sweep import config
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REPOSITORY = Path(__file__).parents[2]
-
-
-def mnist_folder() -> Path | None:
-    """The real MNIST: where MNIST_SWEEP_DATA says, or beside the checkout; None without it."""
-    named = os.environ.get("MNIST_SWEEP_DATA")
-    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "mnist"
-    return folder if folder.exists() else None
-
-
-def pytest_report_header() -> str:
-    folder = mnist_folder()
-    return f"digits: {f'MNIST in {folder}' if folder else 'bundled digits (no MNIST found)'}"
-
-
-@pytest.fixture(scope="session")
-def real_mnist() -> Path:
-    folder = mnist_folder()
-    if folder is None:
-        pytest.skip("no MNIST here: set MNIST_SWEEP_DATA to the folder of its IDX files")
-    return folder
-
 
 @pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from training_settings import settings
 
 from mnist_sweep.config import OPTIMIZERS
 from mnist_sweep.errors import ModelError
@@ -12,6 +11,7 @@ from mnist_sweep.training.compiled import EpochProgram, epoch_order
 from mnist_sweep.training.data import load, prepare
 from mnist_sweep.training.predictor import CHUNK, Predictor
 from mnist_sweep.training.tensors import as_tensor
+from training_settings import settings
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +146,7 @@ def test_compiled_and_fit_learn_alike(digits):
 
 
 def test_early_stopping_stops_when_keras_does_and_restores_the_best_weights(digits):
-    options = settings(
-        epochs=40, learning_rate=0.05, early_stopping__patience=2, batch_size=16
-    )
+    options = settings(epochs=40, learning_rate=0.05, early_stopping__patience=2, batch_size=16)
     network = plain_network()
     training = compiled.train(network, digits, options)
     losses = training.history.val_loss

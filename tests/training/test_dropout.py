@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from training_settings import settings  # configures TensorFlow before its first operation
 
 from mnist_sweep.training import dropout, model
 from mnist_sweep.training.dropout import CounterDropout, random_words, triple32
+from training_settings import settings  # configures TensorFlow before its first operation
 
 BATCH, UNITS, CALLS = 32, 300, 400
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
-from training_settings import settings
 
 from mnist_sweep.training import job, model
 from mnist_sweep.training.data import prepare
 from mnist_sweep.training.evaluate import split_metrics
+from training_settings import settings
 
 
 def test_metrics_of_a_split_are_those_of_scikit_learn():
@@ -55,7 +55,9 @@ def test_the_saved_networks_predictions_are_the_stored_ones(result, tmp_path):
     loaded = keras.saving.load_model(path, safe_mode=True)
     data = load(prepare(settings(data__name="digits")["data"]))
     probabilities = loaded.predict(data.test_images.astype("float32") / 16, verbose=0)
-    np.testing.assert_array_equal(probabilities.argmax(axis=1), result.predictions["test_predicted"])
+    np.testing.assert_array_equal(
+        probabilities.argmax(axis=1), result.predictions["test_predicted"]
+    )
 
 
 def test_the_same_point_gives_the_same_bits_again(result):

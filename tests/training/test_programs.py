@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ def trained(cache, **environ):
     answer = subprocess.run(
         [sys.executable, "-c", TRAIN],
         env={**os.environ, "PYTHONPATH": "tests", "MNIST_SWEEP_CACHE": str(cache), **environ},
-        capture_output=True, text=True, check=True, cwd=os.path.dirname(__file__) + "/../..",
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     return answer.stdout.split()[-1]
 

@@ -73,7 +73,7 @@ class Decision:
         return self.state == "decided"
 
 
-def decide(  # noqa: PLR0913, PLR0917  plain arrays and choices, as callers have them
+def decide(
     predicted: ArrayLike,
     true: ArrayLike,
     configuration: ArrayLike,

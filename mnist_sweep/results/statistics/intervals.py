@@ -86,7 +86,7 @@ def interval(resampled: Resampled, level: float = 0.95) -> Interval:
     )
 
 
-def metric_intervals(  # noqa: PLR0913  plain arrays and choices, as callers have them
+def metric_intervals(
     predicted: ArrayLike,
     true: ArrayLike,
     configuration: ArrayLike,

@@ -117,7 +117,7 @@ def mcnemar(first: ArrayLike, second: ArrayLike, true: ArrayLike, classes: int =
     return McNemar(only_first, only_second, p_value)
 
 
-def compare_runs(  # noqa: PLR0913  plain arrays and choices, as callers have them
+def compare_runs(
     first: ArrayLike,
     second: ArrayLike,
     true: ArrayLike,

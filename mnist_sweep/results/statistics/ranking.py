@@ -73,7 +73,7 @@ class SelectionUncertainty:
     covers: str
 
 
-def selection_uncertainty(  # noqa: PLR0913, PLR0917  plain arrays and choices, as callers have them
+def selection_uncertainty(
     predicted: ArrayLike,
     true: ArrayLike,
     configuration: ArrayLike,

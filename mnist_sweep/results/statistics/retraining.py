@@ -39,7 +39,7 @@ class Effect:
     retraining: float
 
 
-def effect_of_change(  # noqa: PLR0913, PLR0917  plain arrays and choices, as callers have them
+def effect_of_change(
     unchanged: ArrayLike,
     changed: ArrayLike,
     selected: ArrayLike,

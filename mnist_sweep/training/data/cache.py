@@ -107,7 +107,7 @@ class Cache:
 
 
 def cache_root(environ: Mapping[str, str]) -> Path:
-    """The directory that `MNIST_SWEEP_CACHE` names, or the platform's usual one for this program."""
+    """The directory that `MNIST_SWEEP_CACHE` names, or the platform's usual one."""
     configured = environ.get(VARIABLE)
     if configured:
         return absolute(configured, VARIABLE)

@@ -1,0 +1,32 @@
+"""What holds for all tests: which digits they use is said, and nothing outside is touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def mnist_folder() -> Path | None:
+    """The real MNIST: where MNIST_SWEEP_DATA says, or beside the checkout; None without it."""
+    named = os.environ.get("MNIST_SWEEP_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "mnist"
+    return folder if folder.exists() else None
+
+
+def pytest_report_header() -> str:
+    """Say which digits the tests use."""
+    folder = mnist_folder()
+    return f"digits: {f'MNIST in {folder}' if folder else 'bundled digits (no MNIST found)'}"
+
+
+@pytest.fixture(scope="session")
+def real_mnist() -> Path:
+    """The folder of MNIST's IDX files; tests of it are skipped where there is none."""
+    folder = mnist_folder()
+    if folder is None:
+        pytest.skip("no MNIST here: set MNIST_SWEEP_DATA to the folder of its IDX files")
+    return folder
