@@ -145,9 +145,9 @@ def _no_choice(name: str, options: list[str]) -> str:
     if not group:
         return f"There is no configuration {choice!r}: expected {choice}.yaml in conf/."
     close = difflib.get_close_matches(choice, options, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}"
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}."
     return (
-        f"{group}={choice}: no such choice; {hint}. A file of your own is found as "
+        f"{group}={choice}: no such choice; {hint} A file of your own is found as "
         f"{group}/{choice}.yaml in the directory that --config-dir names."
     )
 

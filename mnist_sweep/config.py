@@ -104,6 +104,26 @@ class EarlyStopping:
 
 
 @dataclass
+class StudySettings:
+    """How a study is made of stages, and how sure it must be.
+
+    `stages` is a list of mappings (see `mnist_sweep.sweeping.stages`); null or empty is no study.
+    `repeats` is the number of seeds every configuration gets. With `decide`, configurations that
+    still contend for a selection get further ones, from `min_repeats` to at most `max_repeats`, and
+    for at most `budget_s` seconds of a stage's further rounds (null: no limit).
+    """
+
+    repeats: int = _number(1, low=1, high=1000)
+    level: float = _number(0.95, low=0.5, high=1, open_low=True, open_high=True)
+    replicates: int = _number(2000, low=100, high=1_000_000)
+    decide: bool = False
+    min_repeats: int = _number(2, low=2, high=1000)
+    max_repeats: int = _number(10, low=2, high=1000)
+    budget_s: float | None = _number(None, low=0, open_low=True)
+    stages: list[Any] | None = None
+
+
+@dataclass
 class Settings:
     """All settings of a run and of its sweep, with defaults and ranges."""
 
@@ -135,9 +155,13 @@ class Settings:
     fail_fast: bool = _sweep(False)
     rerun_failed: bool = _sweep(True)
     plan: bool = _sweep(False)
+    study: StudySettings = field(default_factory=StudySettings, metadata={"scope": "sweep"})
 
 
-NESTED = {"early_stopping": EarlyStopping, "trainer": TrainerSettings, "data": DataSettings}
+NESTED = {
+    "early_stopping": EarlyStopping, "trainer": TrainerSettings, "data": DataSettings,
+    "study": StudySettings,
+}  # fmt: skip
 SWEEP_KEYS = tuple(f.name for f in fields(Settings) if f.metadata.get("scope") == "sweep")
 RUN_KEYS = tuple(f.name for f in fields(Settings) if f.metadata.get("scope") != "sweep")
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, varying
+from mnist_sweep.results.fields import flat
 from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mnist_sweep.results.fields import Flat, flat
+    from mnist_sweep.results.fields import Flat
     from mnist_sweep.results.record import Record
     from mnist_sweep.results.sweep import Sweep
 

@@ -6,14 +6,14 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from mnist_sweep.errors import DirectoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ _DTYPES = {
     "validation_probability": np.float16,
     "validation_index": np.int32,
 }
+_Read = TypeVar("_Read")
 _DAMAGE = (
     OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError,
     SyntaxError, struct.error, zipfile.BadZipFile, zlib.error, MemoryError,
@@ -60,19 +61,58 @@ class Predictions:
         return {**values, "data_sha256": np.array(self.data_sha256, dtype="<U64")}
 
 
+@dataclass(frozen=True)
+class SplitPredictions:
+    """The classes of one split: `true` and `predicted`, (n,) uint8.
+
+    `images` says which images: the data's content hash and, for validation, the rows, (n,) int32.
+    """
+
+    true: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+    images: tuple[str, bytes]
+
+
 def read(path: Path) -> Predictions:
     """Read and check a run's predictions; nothing in the file is executed.
 
     Raises:
         DirectoryError: The file is missing, damaged, or holds something else.
     """
+    return _read(path, (*_DTYPES, "data_sha256"), checked)
+
+
+def read_split(path: Path, split: str) -> SplitPredictions:
+    """Read and check one split's classes alone: a tenth of the time that all arrays take.
+
+    Args:
+        path: The run's predictions.
+        split: "validation" or "test".
+
+    Raises:
+        DirectoryError: The file is missing, damaged, or holds something else.
+    """
+    names = [name for name in _DTYPES if name.startswith(split) and "probability" not in name]
+
+    def chosen(arrays: Mapping[str, NDArray[Any]]) -> SplitPredictions:
+        _check(arrays, names)
+        true, predicted, *index = (arrays[name] for name in names)
+        rows = index[0].tobytes() if index else b""
+        return SplitPredictions(true, predicted, (str(arrays["data_sha256"]), rows))
+
+    return _read(path, (*names, "data_sha256"), chosen)
+
+
+def _read(
+    path: Path, names: Sequence[str], build: Callable[[Mapping[str, NDArray[Any]]], _Read]
+) -> _Read:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
         if size > LARGEST_BYTES:
             raise ValueError(f"it would unpack to {size:,} bytes")
         with np.load(path, allow_pickle=False) as file:
-            return checked({name: file[name] for name in (*_DTYPES, "data_sha256")})
+            return build({name: file[name] for name in names})
     except FileNotFoundError as error:
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "
@@ -91,20 +131,26 @@ def checked(arrays: Mapping[str, NDArray[Any]]) -> Predictions:
     Raises:
         ValueError: An array is missing, of the wrong dtype or shape, or lengths differ.
     """
-    missing = [name for name in (*_DTYPES, "data_sha256") if name not in arrays]
+    _check(arrays, tuple(_DTYPES))
+    return Predictions(
+        **{name: arrays[name] for name in _DTYPES}, data_sha256=str(arrays["data_sha256"])
+    )
+
+
+def _check(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
+    missing = [name for name in (*names, "data_sha256") if name not in arrays]
     if missing:
         raise ValueError(f"without {', '.join(missing)}")
-    for name, dtype in _DTYPES.items():
-        array = arrays[name]
+    for name in names:
+        array, dtype = arrays[name], _DTYPES[name]
         if array.dtype != dtype or array.ndim != 1:
             raise ValueError(
                 f"{name} is {array.dtype} of shape {array.shape}, not {np.dtype(dtype)} of (n,)"
             )
     for split in ("test", "validation"):
-        lengths = {name: len(arrays[name]) for name in _DTYPES if name.startswith(split)}
+        lengths = {name: len(arrays[name]) for name in names if name.startswith(split)}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"lengths differ: {lengths}")
     sha256 = arrays["data_sha256"]
     if sha256.dtype.kind != "U" or sha256.ndim != 0:
         raise ValueError("data_sha256 is not one text")
-    return Predictions(**{name: arrays[name] for name in _DTYPES}, data_sha256=str(sha256))

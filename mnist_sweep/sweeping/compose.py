@@ -7,7 +7,6 @@ result over the whole schema.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -45,7 +44,8 @@ class Composer:
         """
         chosen = grid.texts(self._axes, point)
         try:
-            config = copy.deepcopy(self._base(chosen))
+            # Not copied: every point sets all of these axes, so nothing of the last one stays.
+            config = self._base(chosen)
             for axis, index, merge in zip(self._axes, point, self._mergeable, strict=True):
                 if merge:
                     OmegaConf.update(config, axis.key, axis.values[index], merge=True)

@@ -188,7 +188,7 @@ def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
 
 def _cause(error: HydraException) -> str:
     cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines()[:2] if line.strip()]
+    lines = [line.strip() for line in str(cause).splitlines()[:2]]
     text = " ".join(lines).rstrip(".")
     return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
 

@@ -44,11 +44,12 @@ def axes(overrides: list[Override], max_points: int) -> list[Axis]:
     Raises:
         SettingsError: The grid has more than `max_points` points; nothing is expanded.
     """
-    latest = {override.get_key_element(): override for override in overrides}
-    sizes = {key: _size(override) for key, override in latest.items()}
-    points = math.prod(sizes.values())
+    # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
+    latest = {(override.get_key_element(), _chooses(override)): override for override in overrides}
+    sizes = [(key, _size(override)) for (key, _), override in latest.items()]
+    points = math.prod(size for _, size in sizes)
     if points > max_points:
-        product = " x ".join(f"{size} {key}" for key, size in sizes.items() if size > 1)
+        product = " x ".join(f"{size} {key}" for key, size in sizes if size > 1)
         raise SettingsError(
             f"The grid has {points:,} points ({product}), more than max_points={max_points:,}. "
             f"Make it smaller, or allow it with max_points={points}."
@@ -83,5 +84,10 @@ def _axis(override: Override) -> Axis:
         texts = (str(override.input_line),)
     plain = override.type == OverrideType.CHANGE and override.package is None
     found = () if override.is_delete() else tuple(values(override))
-    group = key_of(override) in GROUPS and not isinstance(override.value(), dict)
-    return Axis(key_of(override), texts, found, group or "/" in key_of(override), plain)
+    return Axis(key_of(override), texts, found, _chooses(override), plain)
+
+
+def _chooses(override: Override) -> bool:
+    """Whether an override chooses a config group's file, and does not set a value."""
+    key = key_of(override)
+    return "/" in key or (key in GROUPS and not isinstance(override.value(), dict))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString, RangeSweep
@@ -71,9 +71,13 @@ def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") ->
 def values(override: Override) -> list[Any]:
     """The plain values an override gives its key: one, or those of its sweep."""
     if override.is_sweep_override():
-        ends = _ends_of_long_range(override.value())
-        return ends or [_plain(value) for value in override.sweep_iterator()]
+        return [_plain(value) for value in override.sweep_iterator()]
     return [_plain(override.value())]
+
+
+def _values_to_check(override: Override) -> list[Any]:
+    ends = _ends_of_long_range(override.value()) if override.is_sweep_override() else []
+    return ends or values(override)
 
 
 def range_size(sweep: RangeSweep) -> int:
@@ -84,7 +88,8 @@ def range_size(sweep: RangeSweep) -> int:
 def _ends_of_long_range(sweep: Any) -> list[Any]:
     if not isinstance(sweep, RangeSweep) or range_size(sweep) <= LONG_RANGE:
         return []
-    return [sweep.start, sweep.start + (range_size(sweep) - 1) * sweep.step]
+    start, step = cast("Any", sweep.start), cast("Any", sweep.step)
+    return [start, start + (range_size(sweep) - 1) * step]
 
 
 def key_of(override: Override) -> str:
@@ -119,7 +124,7 @@ def _problems(override: Override) -> list[Problem]:
         return _sweep_problems(override, key) or _mapping_problems(override, key)
     return _sweep_problems(override, key) or [
         problem
-        for value in values(override)
+        for value in _values_to_check(override)
         if not (isinstance(value, str) and "${" in value)
         for problem in [value_problem(key, value)]
         if problem
@@ -142,7 +147,7 @@ def _group_problems(override: Override, key: str) -> list[Problem]:
     if override.is_delete():
         return [Problem(f"~{key}", "", f"there must be one; choose another with {key}=…")]
     found = _sweep_problems(override, key)
-    if not found and any(value is None for value in values(override)):
+    if not found and any(value is None for value in _values_to_check(override)):
         return [Problem(key, None, f"there must be one; choose another with {key}=…")]
     return found
 
@@ -150,7 +155,7 @@ def _group_problems(override: Override, key: str) -> list[Problem]:
 def _mapping_problems(override: Override, key: str) -> list[Problem]:
     """Problems of `early_stopping={patience: 3}` and its like."""
     found = []
-    for value in values(override):
+    for value in _values_to_check(override):
         if isinstance(value, Mapping):
             found += nested_problems(key, value)
         else:

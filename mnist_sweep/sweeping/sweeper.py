@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -22,10 +21,10 @@ from omegaconf import DictConfig
 from mnist_sweep import config as schema
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping import grid, overrides
-from mnist_sweep.sweeping.compose import Composer
+from mnist_sweep.sweeping import study
+from mnist_sweep.sweeping.expand import expand
 from mnist_sweep.sweeping.outcome import Outcome, deliver
-from mnist_sweep.sweeping.plan import Plan, check_points, make_plan
+from mnist_sweep.sweeping.plan import Plan, make_plan
 from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
 from mnist_sweep.training.data import prepare
 
@@ -84,6 +83,13 @@ class GridSweeper(Sweeper):
             raise UsageError("The sweep was started before Hydra set it up.")
         started = time.monotonic()
         asked = self._arguments(arguments)
+        if self.config.study.stages:
+            if self._single:
+                raise UsageError("A study is a sweep of several stages: add -m to run it.")
+            around = study.Surroundings(
+                self.launcher, self.config, self.hydra_context.config_loader, asked
+            )
+            return deliver(study.run(around))
         plan = self._plan(asked, self.config, self.hydra_context.config_loader)
         check_models(plan)
         if self.config.plan:
@@ -104,18 +110,5 @@ class GridSweeper(Sweeper):
         return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
 
     def _plan(self, asked: list[str], master: DictConfig, loader: ConfigLoader) -> Plan:
-        parsed = overrides.parse(asked)
-        overrides.check(parsed)
-        axes = grid.axes(parsed, int(master.max_points))
-        swept = [axis.key for axis in axes if axis.swept]
-        if self._single and swept:
-            raise UsageError(
-                f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
-            )
-        whole = [key for key in swept if key in schema.SWEEP_KEYS]
-        if whole:
-            raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
-        composer = Composer(loader, master, axes)
-        points = list(grid.points(axes))
-        settings = check_points([partial(composer.settings, point) for point in points])
-        return make_plan(settings, [grid.texts(axes, point) for point in points], prepare)
+        found = expand(asked, master, loader, single=self._single)
+        return make_plan(found.settings, found.overrides, prepare)

@@ -1,0 +1,161 @@
+"""Which figures a report has, and how they become files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_sweep.reporting.configurations import (
+    BY,
+    Configuration,
+    extent,
+    extremes,
+    has_repeats,
+    varying_settings,
+)
+from mnist_sweep.reporting.figures import (
+    confusion,
+    cost,
+    curves,
+    difference,
+    effects,
+    f1_by_digit,
+    gallery,
+    parallel,
+    spread,
+    style,
+)
+from mnist_sweep.results.store import write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+FORMATS = ("png", "svg")
+MOST_CONFUSIONS = 12
+MOST_CURVES = 8
+MOST_ROWS = 30
+FEWEST_PARALLEL = 6
+"""Fewer lines than this are read more easily in the tables."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A figure to be drawn: its file's name without ending, and what draws it."""
+
+    name: str
+    draw: Callable[[], Figure]
+
+
+def planned(
+    shown: Sequence[Configuration],
+    pictures: gallery.Gallery,
+    images: Mapping[str, NDArray[np.uint8]],
+) -> Iterator[Planned]:
+    """The figures of a report.
+
+    Args:
+        shown: The configurations.
+        pictures: The most mistaken test images.
+        images: Data hash -> (n_test, height, width) uint8; without it there is no gallery.
+    """
+    if not shown:
+        return
+    data = " and ".join(dict.fromkeys(c.data_name for c in shown))
+    yield from _confusions(shown)
+    yield from _overviews(shown, data)
+    if pictures.mistaken and pictures.sha256 in images:
+        title = f"Test images that most of {pictures.runs} runs get wrong: {data}"
+        yield Planned(
+            "gallery", lambda: gallery.draw(pictures, images[pictures.sha256], title)
+        )
+
+
+def write_figures(figures: Iterator[Planned], directory: Path) -> list[Path]:
+    """Draw and write figures as PNG and SVG.
+
+    Returns:
+        The files.
+
+    Raises:
+        DirectoryError: A file cannot be written.
+    """
+    written = []
+    with style.styled():
+        for plan in figures:
+            figure = plan.draw()
+            for file_format in FORMATS:
+                path = directory / f"{plan.name}.{file_format}"
+                write_bytes(path, style.rendered(figure, file_format))
+                written.append(path)
+    return written
+
+
+def _confusions(shown: Sequence[Configuration]) -> Iterator[Planned]:
+    for configuration in extremes(shown, MOST_CONFUSIONS):
+        matrix = confusion.confusion_of(configuration.records)
+        title = f"Confusion matrix: {configuration.name} ({configuration.data_name}, test split)"
+        yield Planned(
+            f"confusion-{configuration.key}",
+            lambda matrix=matrix, title=title: confusion.draw(matrix, title),  # type: ignore[misc]
+        )
+    pair = _ends(shown)
+    if pair:
+        worst, best = pair
+        first, second = (confusion.confusion_of(c.records) for c in pair)
+        if first.labels == second.labels:
+            title = f"Confusion difference: {best.name} less {worst.name} ({best.data_name}, test)"
+            found = difference.difference_of(first, second)
+            yield Planned(
+                "confusion-difference",
+                lambda: difference.draw(found, worst.name, best.name, title),
+            )
+
+
+def _overviews(shown: Sequence[Configuration], data: str) -> Iterator[Planned]:
+    few = extremes(shown, MOST_CURVES)
+    drawn = [curves.curves_of(configuration) for configuration in few]
+    title = _title("Learning curves", data, few, shown)
+    yield Planned("learning-curves", lambda: curves.draw(drawn, title))
+    rows = extremes(shown, MOST_ROWS)
+    heat = f1_by_digit.f1_by_digit_of(rows)
+    heat_title = _title("F1 by digit", data, rows, shown)
+    yield Planned("f1-by-digit", lambda: f1_by_digit.draw(heat, heat_title))
+    costs = cost.cost_of(shown)
+    yield Planned("accuracy-against-cost", lambda: cost.draw(costs, f"Accuracy and cost: {data}"))
+    found = effects.effects_of(shown)
+    if found:
+        effect_title = f"Test accuracy by hyperparameter: {data}"
+        yield Planned("effects", lambda: effects.draw(found, effect_title))
+    if has_repeats(shown):
+        spread_title = _title("Spread over seeds", data, rows, shown)
+        yield Planned("spread", lambda: spread.draw(spread.spread_of(rows), spread_title))
+    if is_parallel(shown):
+        lines = parallel.parallel_of(shown)
+        yield Planned(
+            "parallel-coordinates", lambda: parallel.draw(lines, f"Settings and results: {data}")
+        )
+
+
+def is_parallel(shown: Sequence[Configuration]) -> bool:
+    """Whether a grid is large enough for parallel coordinates."""
+    return len(shown) >= FEWEST_PARALLEL and len(varying_settings(shown)) >= 2
+
+
+def _ends(shown: Sequence[Configuration]) -> tuple[Configuration, Configuration] | None:
+    """The worst and the best configuration on validation, if there are two on the same data."""
+    same = [c for c in shown if c.records[0].data.sha256 == shown[0].records[0].data.sha256]
+    if len(same) < 2:
+        return None
+    ranked = sorted(same, key=lambda configuration: configuration.mean(BY) or 0.0)
+    return ranked[0], ranked[-1]
+
+
+def _title(
+    what: str, data: str, part: Sequence[Configuration], whole: Sequence[Configuration]
+) -> str:
+    shown = extent(part, whole)
+    return f"{what}: {data}" + (f" ({shown})" if shown else "")

@@ -1,0 +1,145 @@
+"""A point's settings are those that Hydra's own composition gives, however they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from mnist_sweep.config import Settings, known_keys, problems
+from mnist_sweep.errors import SettingsError
+from mnist_sweep.sweeping import grid
+from mnist_sweep.sweeping.compose import compose, to_plain
+
+VALUES = {
+    "layers": "2,3", "nodes": "7,8", "dropout": "0,0.5", "activation": "tanh,elu", "seed": "1,2",
+    "epochs": "1,2", "batch_size": "16,64", "optimizer": "sgd,adamw", "learning_rate": "1,1e-4",
+    "momentum": "0,0.5", "weight_decay": "null,0.1", "schedule": "cosine,linear",
+    "schedule_end": "0,1", "threads": "1,2", "save_model": "true,false", "name": "a,'b c'",
+    "max_points": "10,20", "n_jobs": "null,2", "retries": "0,2", "fail_fast": "true,false",
+    "rerun_failed": "true,false", "plan": "true,false",
+    "early_stopping": "{patience: 1},{patience: 2, monitor: val_accuracy}",
+    "early_stopping.patience": "1,2", "early_stopping.monitor": "val_loss,val_accuracy",
+    "early_stopping.min_delta": "0,0.1",
+    "trainer": "fit,compiled", "trainer.name": "fit,compiled", "trainer.jit_compile": "null,true",
+    "trainer.steps_per_execution": "1,5",
+    "data": "digits,mnist", "data.name": "digits,mnist", "data.path": "'/a b/c','/d'",
+    "data.sha256": "null,abc", "data.validation_fraction": "0.2,0.3",
+    "data.test_fraction": "0.2,0.3", "data.split_seed": "1,2", "data.download_timeout_s": "0,1",
+    "model": "cnn,mlp",
+}  # fmt: skip
+"""Two values for every key of the schema."""
+
+
+def test_there_are_values_here_for_every_key_of_the_schema():
+    assert set(VALUES) == set(known_keys())
+
+
+def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
+    """Settings of every point, composed our way and Hydra's."""
+    loaded = load()
+    composer, axes = loaded.composer(*words)
+    points = list(grid.points(axes))
+    ours = [composer.settings(point) for point in points]
+    hydras = [
+        to_plain(compose(loaded.loader, loaded.master, grid.texts(axes, point)))
+        for point in points
+    ]
+    return ours, hydras
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_any_key_swept_alone_gives_hydras_settings(hydra_master: Callable[..., Any], key: str):
+    ours, hydras = both(hydra_master, f"{key}={VALUES[key]}")
+    assert ours == hydras
+    assert ours[0] != ours[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["layers=1,2", "nodes=100,300", "dropout=0.2"],
+        ["data=digits,mnist", "data.validation_fraction=0.2,0.3"],
+        ["data.validation_fraction=0.2,0.3", "data=digits,mnist"],
+        ["model=cnn,mlp", "nodes=7,8", "layers=3"],
+        ["model=cnn", "model.filters=8,32"],
+        ["model=cnn", "+model.own=1,2", "dropout=0.1,0.2"],
+        ["trainer=fit,compiled", "trainer.steps_per_execution=1,3", "trainer.jit_compile=true"],
+        ["early_stopping={patience: 3}", "early_stopping.patience=1,2"],
+        ["early_stopping.patience=1,2", "early_stopping={patience: 3}"],
+        ["early_stopping={patience: 3, monitor: val_accuracy},{patience: 4}",
+         "early_stopping.min_delta=0.1,0.2"],
+        ["early_stopping.monitor=val_loss,val_accuracy", "early_stopping.patience=1,2"],
+        ["+experiment=smoke", "epochs=1,2", "layers=1,2"],
+        ["layers=1,2", "+experiment=smoke"],
+        ["layers=1,2", "nodes=${layers}", "batch_size=7,8"],
+        ["layers=${seed}", "seed=1,2"],
+        ["++layers=1,2", "nodes=1,2"],
+        ["~model.activation", "layers=1,2"],
+        ["model={_target_: mine.build}", "nodes=1,2"],
+        ["model=cnn", "model={filters: 3}", "nodes=1,2"],
+        ["data=digits", "data={split_seed: 3}", "data.path=a,b"],
+        ["layers=1,2", "layers=3,4"],
+        ["name='a,b','c=d'", "seed=1,2"],
+        ["learning_rate=1,2", "weight_decay=0,1"],
+    ],
+)  # fmt: skip
+def test_keys_together_give_hydras_settings(hydra_master: Callable[..., Any], words: list[str]):
+    ours, hydras = both(hydra_master, *words)
+    assert ours == hydras
+    types = [OmegaConf.to_yaml(OmegaConf.create(s)) for s in (*ours, *hydras)]
+    assert types[: len(ours)] == types[len(ours) :]  # 1.0 stays 1.0
+
+
+def test_settings_hold_every_key_of_the_schema_and_none_of_hydras(
+    hydra_master: Callable[..., Any],
+):
+    composer, _ = hydra_master().composer()
+    settings = composer.settings(())
+    assert set(settings) == set(Settings.__dataclass_fields__)
+    assert problems(settings) == []
+    assert settings["model"] == {
+        "_target_": "mnist_sweep.training.model.mlp",
+        "layers": 1, "nodes": 100, "dropout": 0.0, "activation": "relu",
+    }  # fmt: skip
+
+
+def test_one_point_does_not_leak_into_the_next(hydra_master: Callable[..., Any]):
+    composer, _ = hydra_master().composer("layers=1,2", "+model.own=1,2")
+    first = composer.settings((0, 0))
+    composer.settings((1, 1))["model"]["own"] = 99
+    assert composer.settings((0, 0)) == first
+    assert composer.settings((1, 1))["model"]["own"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["layers=${nosuch},1"], "nosuch"),
+        (["model=mlp", "model.filters=1,2"], "model.filters=1"),
+        (["layers=${nodes},1", "nodes=${layers}"], "layers"),
+        (["model=nosuch,cnn"], "model=nosuch"),
+        (["layers=???,1"], "layers"),
+    ],
+)
+def test_what_hydra_cannot_compose_is_told_with_its_overrides(
+    hydra_master: Callable[..., Any], words: list[str], said: str
+):
+    composer, axes = hydra_master().composer(*words)
+    with pytest.raises(SettingsError) as refused:
+        composer.settings((0,) * len(axes))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_choice_of_every_group_composes_to_sound_settings(hydra_master: Callable[..., Any]):
+    words = {
+        "data": "auto,digits,mnist", "model": "cnn,mlp", "trainer": "compiled,fit",
+        "+experiment": "smoke",
+    }  # fmt: skip
+    for key, choices in words.items():
+        composer, axes = hydra_master().composer(f"{key}={choices}")
+        for point in grid.points(axes):
+            assert problems(composer.settings(point)) == []

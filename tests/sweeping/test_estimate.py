@@ -1,0 +1,107 @@
+"""How long and how large a run will be: order by work, and figures from past records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from factories import make_run, write_run
+from hypothesis import given
+from hypothesis import strategies as st
+from sweep_parts import info_of, plan_of, point_of
+
+from mnist_sweep.sweeping import estimate
+from mnist_sweep.sweeping.estimate import Estimator, longest_first, past_records, wall_s
+from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.planned import clock, lines
+
+
+@pytest.mark.parametrize(
+    ("layers", "nodes", "expected"),
+    [(1, 100, 79_510), (2, 300, 328_810), (1, 1, 805), (3, 10, 8_180)],
+)
+def test_the_parameters_of_a_perceptron_are_counted_without_building_it(
+    layers: int, nodes: int, expected: int
+):
+    model = point_of(layers=layers, nodes=nodes).settings["model"]
+    assert estimate.parameters(model, (28, 28), 10) == expected
+
+
+def test_other_networks_are_of_unknown_size():
+    assert estimate.parameters({"_target_": "mine.build"}, (28, 28), 10) is None
+
+
+@pytest.mark.parametrize(
+    "more", [{"nodes": 300}, {"layers": 2}, {"epochs": 40}, {"batch_size": 8}]
+)
+def test_more_work_takes_longer(more: dict[str, int]):
+    info, estimator = info_of(), Estimator([])
+    assert estimator.of(point_of(**more), info).seconds > estimator.of(point_of(), info).seconds
+
+
+def test_longer_runs_start_first_and_equal_ones_keep_their_order():
+    points = [
+        point_of(seed=1), point_of(nodes=300), point_of(seed=2), point_of(layers=2, nodes=300),
+        point_of(seed=3),
+    ]  # fmt: skip
+    order = longest_first(points, plan_of(*points))
+    assert [point.label for point in order] == [points[i].label for i in (3, 1, 0, 2, 4)]
+
+
+def test_past_records_set_the_scale():
+    # Twice as slow a machine takes twice as long, but for the overhead.
+    record = make_run(train_s=10.0).record
+    slow = make_run(train_s=20.0).record
+    info = info_of(n_train=record.data.n_train)
+    point = point_of()
+    fast_s = Estimator([record]).of(point, info).seconds
+    slow_s = Estimator([slow]).of(point, info).seconds
+    assert fast_s == pytest.approx(10.0 + 0.9)
+    assert slow_s == pytest.approx(20.0 + 0.9)
+
+
+def test_failed_records_and_other_processors_tell_nothing(tmp_path: Path):
+    for run in (make_run(), make_run(status="failed", seed=1)):
+        write_run(run, tmp_path / "grid" / "runs" / run.directory_name)
+    (tmp_path / "grid" / "runs" / "broken").mkdir()
+    (tmp_path / "file").write_text("")
+    assert len(past_records(tmp_path, "a processor")) == 1
+    assert past_records(tmp_path, "another") == []
+    assert past_records(tmp_path / "nowhere", "a processor") == []
+    assert Estimator([make_run(status="failed").record]).based_on == 0
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=20), st.integers(1, 8))
+def test_the_wall_time_lies_between_a_fair_share_and_one_after_another(
+    seconds: list[float], workers: int
+):
+    wall = wall_s(seconds, workers)
+    assert wall >= max([sum(seconds) / workers, *seconds]) * (1 - 1e-9)
+    assert wall <= sum(seconds) * (1 + 1e-9)
+
+
+def test_the_wall_time_of_two_workers():
+    assert wall_s([5, 3, 3, 1], 2) == 6
+    assert wall_s([], 3) == 0
+
+
+def test_a_plan_is_told_with_what_is_done_and_what_is_left(tmp_path: Path):
+    points = [point_of(layers=1), point_of(layers=2)]
+    outcome = Outcome(tmp_path / "grid", plan_of(*points), planned_only=True, workers=2)
+    outcome.skipped = [points[0].run_id]
+    told = lines(outcome)
+    assert points[0].run_id in told[1]
+    assert "done" in told[1]
+    assert points[1].run_id in told[2]
+    assert "to run" in told[2]
+    assert told[-3] == "2 points, 1 done, 1 to run."
+    assert told[-2].startswith("Expected: ")
+    assert told[-1] == "Nothing was run."
+    outcome.skipped = [point.run_id for point in points]
+    assert "Expected" not in "\n".join(lines(outcome))
+
+
+def test_clock_times_are_read_as_people_say_them():
+    assert [clock(s) for s in (0.4, 59.4, 59.6, 65, 3599.6, 7380)] == [
+        "0 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:00",
+    ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""The plan: points checked all at once, identified by what decides them, each only once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from factories import make_settings
+from sweep_parts import info_of
+
+from mnist_sweep.config import canonical, defaults, run_id
+from mnist_sweep.errors import DataError, SettingsError
+from mnist_sweep.sweeping.plan import check_points, identify, make_plan, varying
+from mnist_sweep.training.data import DatasetInfo
+
+
+def point(**changes: Any) -> dict[str, Any]:
+    return {**defaults(), **make_settings(**changes), "name": "grid"}
+
+
+def points(*all_changes: dict[str, Any]) -> list[dict[str, Any]]:
+    return [point(**changes) for changes in all_changes]
+
+
+def composing(*settings: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
+    return [partial(dict, one) for one in settings]
+
+
+def prepare(data: dict[str, Any]) -> DatasetInfo:
+    return info_of(name=data["name"], split_seed=data["split_seed"])
+
+
+def test_sound_points_are_handed_on_in_their_order():
+    made = points({"layers": 2}, {"layers": 1})
+    assert check_points(composing(*made)) == made
+
+
+def test_every_problem_of_every_point_is_listed_once_with_its_number_of_points():
+    made = points({"layers": 99, "seed": 1}, {"layers": 99, "seed": -1}, {"momentum": 0.5}, {})
+
+    def broken() -> dict[str, Any]:
+        raise SettingsError("Hydra cannot make settings of x=1: no")
+
+    with pytest.raises(SettingsError) as refused:
+        check_points([*composing(*made), broken])
+    assert str(refused.value).splitlines() == [
+        "Nothing was run: 4 settings are wrong.",
+        "  layers=99: must be a whole number from 1 to 16 (2 points)",
+        "  seed=-1: must be a whole number from 0 to 4294967295",
+        "  momentum=0.5: only rmsprop and sgd take it, not adam",
+        "  Hydra cannot make settings of x=1: no",
+    ]
+
+
+def test_a_point_is_identified_by_what_decides_its_result():
+    settings, info = point(layers=2), info_of()
+    made = identify(settings, ["layers=2"], info)
+    assert made.run_id == run_id(canonical(settings, info.deciding()))
+    assert made.label == "layers=2,nodes=100,seed=0"
+    assert made.overrides == ["layers=2"]
+    assert "name" not in made.settings
+    assert made.settings["layers"] == 2
+
+
+def test_duplicates_are_left_out_and_told():
+    made = points({}, {"layers": 2}, {"schedule_end": 0.5}, {"save_model": False}, {"layers": 2})
+    plan = make_plan(made, [["a"], ["b"], ["c"], ["d"], ["e"]], prepare)
+    assert [one.overrides for one in plan.points] == [["a"], ["b"]]
+    assert plan.duplicates == [
+        "layers=1,nodes=100,seed=0", "layers=1,nodes=100,seed=0", "layers=2,nodes=100,seed=0",
+    ]  # fmt: skip
+
+
+def test_each_dataset_is_prepared_once_and_tells_points_apart():
+    asked: list[str] = []
+
+    def counting(data: dict[str, Any]) -> DatasetInfo:
+        asked.append(data["name"])
+        return info_of(name=data["name"], sha256=data["name"].ljust(64, "0"))
+
+    made = points(
+        {"data": {"name": "digits"}}, {"data": {"name": "mnist"}},
+        {"data": {"name": "digits"}, "seed": 1},
+    )  # fmt: skip
+    plan = make_plan(made, [[], [], []], counting)
+    assert asked == ["digits", "mnist"]
+    assert len({one.run_id for one in plan.points}) == 3
+    assert {plan.datasets[one.data_key].name for one in plan.points} == {"digits", "mnist"}
+
+
+def test_data_that_cannot_be_had_ends_the_plan():
+    def missing(data: dict[str, Any]) -> DatasetInfo:
+        raise DataError(f"data={data['name']} is missing")
+
+    with pytest.raises(DataError, match="data=auto is missing"):
+        make_plan(points({}), [[]], missing)
+
+
+def test_what_varies_is_told_by_dotted_keys():
+    made = points({"layers": 1}, {"layers": 2, "data": {"split_seed": 1}})
+    assert varying(made) == ["layers", "model.layers", "data.split_seed"]
+    assert varying(points({}, {})) == []
+    assert varying(points({"weight_decay": 0.0}, {"weight_decay": None})) == ["weight_decay"]

@@ -1,0 +1,162 @@
+"""What a person sees while a sweep runs."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sweep_parts import point_of
+
+from mnist_sweep.sweeping import progress
+from mnist_sweep.sweeping.progress import Display, Lines, choose
+
+
+def console(width: int, *, terminal: bool = True) -> Console:
+    return Console(
+        file=io.StringIO(), width=width, height=30, force_terminal=terminal, color_system=None,
+        legacy_windows=False, _environ={},
+    )  # fmt: skip
+
+
+def job(**settings: Any) -> dict[str, Any]:
+    point = point_of(**settings)
+    return {"run_id": point.run_id, "label": point.label, "settings": point.settings}
+
+
+def ended(which: dict[str, Any], outcome: str, **more: Any) -> dict[str, Any]:
+    return {
+        "run_id": which["run_id"], "label": which["label"], "outcome": outcome, "message": "",
+        **more,
+    }  # fmt: skip
+
+
+def text_of(used: Console) -> str:
+    file: Any = used.file
+    return str(file.getvalue())
+
+
+def picture(display: Display, width: int) -> str:
+    """The live table as it stands, drawn on a page of this width."""
+    page = console(width)
+    page.print(display._picture())
+    return text_of(page)
+
+
+FAILED = {"outcome": "failed", "message": "ValueError: [red]bad[/red] :smile:"}
+
+
+def tell_a_story(told: Any) -> None:
+    one, two, three = job(layers=1), job(layers=2), job(layers=3)
+    told.begin(5, 2)
+    told.started(one)
+    told.started(two)
+    told.epoch(one, 3, 0.9123)
+    told.refresh()
+    told.ended(ended(one, "finished", accuracy=0.9765, total_s=2.345))
+    told.retrying(two, "its process was ended by SIGKILL (out of memory, perhaps)")
+    told.started(two)
+    told.ended(ended(two, **FAILED))
+    told.started(three)
+    told.postponed(three)
+    told.refresh()
+
+
+def test_lines_are_one_a_run_whatever_the_width():
+    for width in (20, 80, 200):
+        used = console(width, terminal=False)
+        lines = Lines(used)
+        tell_a_story(lines)
+        lines.ended(ended(job(layers=3), "done"))
+        lines.end()
+        assert text_of(used).splitlines() == [
+            "running 5 runs, 2 at a time",
+            "[1/5] layers=1,nodes=100,seed=0: test accuracy 97.65% in 2.3 s",
+            "again: layers=2,nodes=100,seed=0: its process was ended by SIGKILL (out of memory, "
+            "perhaps)",
+            "[2/5] layers=2,nodes=100,seed=0 failed: ValueError: [red]bad[/red] :smile:",
+            "waiting: layers=3,nodes=100,seed=0 is being run by another sweep",
+            "[3/5] layers=3,nodes=100,seed=0: was done already",
+        ]
+
+
+def test_one_run_is_not_said_in_the_plural():
+    used = console(80, terminal=False)
+    Lines(used).begin(1, 1)
+    assert text_of(used) == "running 1 run\n"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_display_shows_every_running_run_and_the_sums(width: int):
+    display = Display(console(width))
+    tell_a_story(display)
+    four = job(layers=4, nodes=300)
+    display.started(four)
+    display.epoch(four, 7, 0.95)
+    shown = picture(display, width)
+    display.end()
+    assert all(len(line) <= width for line in shown.splitlines())
+    for words in (
+        "run", "epoch", "validation accuracy", "time", "layers=4,nodes=300,seed=0", "7/20",
+        "95.00%", "1 done, 1 failed, 3 left", "elapsed", "remaining", "1 run elsewhere",
+    ):  # fmt: skip
+        assert words in " ".join(shown.split())
+
+
+def test_the_display_cuts_a_long_label_and_keeps_the_figures():
+    display = Display(console(80))
+    long = job(layers=2, nodes=300, dropout=0.25, activation="hard_sigmoid", epochs=100_000)
+    display.begin(1, 1)
+    display.started(long)
+    display.epoch(long, 12_345, 0.9)
+    shown = picture(display, 60)
+    display.end()
+    assert "12345/100000" in shown
+    assert "90.00%" in shown
+    assert "…" in shown
+    assert all(len(line) <= 60 for line in shown.splitlines())
+
+
+def test_the_display_says_failures_as_they_are_written():
+    used = console(80)
+    display = Display(used)
+    tell_a_story(display)
+    display.end()
+    assert "failed: ValueError: [red]bad[/red] :smile:" in text_of(used)
+    assert "test accuracy 97.65%" not in text_of(used)  # finished runs are in the tables
+
+
+def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    display = Display(console(80))
+    display.begin(4, 2)
+    one = job(layers=1)
+    display.started(one)
+    assert "remaining" not in picture(display, 200)
+    now[0] += 30
+    display.ended(ended(one, "finished", accuracy=0.9, total_s=30.0))
+    assert "0:30 elapsed, about 0:45 remaining" in picture(display, 200)  # 3 x 30 s on 2 workers
+    two = job(layers=2)
+    display.started(two)
+    now[0] += 10
+    assert "0:40 elapsed, about 0:40 remaining" in picture(display, 200)
+    display.ended(ended(job(layers=9), "done"))  # no time spent on it here
+    assert "about 0:25 remaining" in picture(display, 200)
+    display.end()
+
+
+def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CI", raising=False)
+    assert isinstance(choose(console(80)), Display)
+    assert isinstance(choose(console(80, terminal=False)), Lines)
+    monkeypatch.setenv("CI", "true")
+    assert isinstance(choose(console(80)), Lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3600, "1:00:00")]
+)
+def test_clocks(seconds: float, text: str):
+    assert progress._clock(seconds) == text
