@@ -21,7 +21,13 @@ SUBCOMMANDS = {
     "table": "mnist_sweep.cli_results",
     "worst": "mnist_sweep.cli_results",
     "best": "mnist_sweep.cli_results",
+    "compare": "mnist_sweep.cli_compare",
+    "check": "mnist_sweep.cli_gate",
+    "baseline": "mnist_sweep.cli_gate",
     "data": "mnist_sweep.cli_data",
+    "report": "mnist_sweep.cli_report",
+    "predict": "mnist_sweep.cli_predict",
+    "export": "mnist_sweep.cli_export",
     "resume": "mnist_sweep.cli_resume",
 }
 """Subcommand -> the module that holds its Click command; imported only when it is called."""

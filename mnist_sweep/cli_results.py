@@ -16,10 +16,10 @@ import click
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.reporting.render import FORMATS, render
-from mnist_sweep.reporting.selection import sentences, to_json
+from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results.fields import SPLITS
-from mnist_sweep.results.select import Direction, select
+from mnist_sweep.results.select import Direction
 from mnist_sweep.results.sweep import Sweep, load
 
 if TYPE_CHECKING:
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."
+
+
+_LEVEL = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of intervals and of what cannot be told apart.",
+)
 
 
 class _Terminal(TypedDict):
@@ -55,22 +64,30 @@ class _Terminal(TypedDict):
     metavar="A,B,…",
     help="One table of exactly these settings and metrics; a metric without a split is test's.",
 )
+@click.option(
+    "--runs", is_flag=True, help="A row for every run, also where some differ only in seed."
+)
+@_LEVEL
 def table(
+    *,
     directories: tuple[str, ...],
     format_name: str,
     sort: str | None,
     where: tuple[str, ...],
     columns: str | None,
+    runs: bool,
+    level: float,
 ) -> None:
     """Print the comparison tables of one or several sweep directories.
 
     Time, losses and accuracies; F1, precision and recall; F1 by digit. One row per run, with the
-    settings that vary; runs without a result are in their place, with the reason.
+    settings that vary; runs without a result are in their place, with the reason. Where runs differ
+    only in seed there is one row per configuration, with mean, spread, number of runs and interval.
     """
     sweeps = [load(directory) for directory in directories]
     _need_records(sweeps)
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
-    tables = comparison(sweeps, where=where, sort=sort, columns=chosen)
+    tables = comparison(sweeps, where=where, sort=sort, columns=chosen, runs=runs, level=level)
     click.echo(render(tables, format_name, **_terminal()), nl=False)
     _print_problems(sweeps)
 
@@ -104,6 +121,14 @@ def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]
                 default="text",
                 show_default=True,
             ),
+            _LEVEL,
+            click.option(
+                "--replicates",
+                type=click.IntRange(100, 1_000_000),
+                default=2000,
+                show_default=True,
+                help="How often the images are resampled to say how sure the selection is.",
+            ),
         ]
         decorated: Any = function
         for decorator in reversed(decorators):
@@ -115,17 +140,17 @@ def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]
 
 @_selecting("worst")
 def worst(**options: Any) -> None:
-    """Name the worst configuration, its weakest digits and what they are mistaken for."""
+    """Name the worst configuration, how sure that is, its weakest digits and their mistakes."""
     _print_selection("worst", **options)
 
 
 @_selecting("best")
 def best(**options: Any) -> None:
-    """Name the best configuration, its weakest digits and what they are mistaken for."""
+    """Name the best configuration, how sure that is, its weakest digits and their mistakes."""
     _print_selection("best", **options)
 
 
-def _print_selection(  # noqa: PLR0913  (the command's options)
+def _print_selection(
     direction: Direction,
     *,
     directory: str,
@@ -133,13 +158,20 @@ def _print_selection(  # noqa: PLR0913  (the command's options)
     by: str,
     split: str,
     format_name: str,
+    level: float,
+    replicates: int,
 ) -> None:
+    # NumPy and SciPy are for the selections; the tables of single runs do without.
+    from mnist_sweep.results.uncertain import select_with_uncertainty
+
     sweep = load(directory)
     _need_records([sweep])
-    selection = select(sweep.records, where, by, direction, split=split, missing=sweep.missing)
+    selection = select_with_uncertainty(
+        sweep, where, by, direction, split=split, level=level, replicates=replicates
+    )
     if format_name == "json":
         problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
-        value = {**to_json(selection), "problems": problems}
+        value = {**selection.to_json(), "problems": problems}
         click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2))
     else:
         click.echo("\n".join(sentences(selection)))

@@ -12,12 +12,13 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from mnist_sweep.cli_study import study_lines
 from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
 from mnist_sweep.reporting.render import render
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.tables import write_tables
-from mnist_sweep.results.select import select
 from mnist_sweep.results.sweep import Sweep, load
+from mnist_sweep.results.uncertain import select_with_uncertainty
 from mnist_sweep.sweeping import entry, planned
 from mnist_sweep.sweeping.outcome import Outcome
 
@@ -58,7 +59,10 @@ def show(outcome: Outcome) -> int:
         width = shutil.get_terminal_size().columns if terminal else None
         colour = terminal and not os.environ.get("NO_COLOR")
         print(render(write_tables(outcome.directory), width=width, colour=colour))
-        print(_worst_two_layer(found), end="")
+        if outcome.study is None:
+            print(_worst_two_layer(found), end="")
+    if outcome.study is not None:
+        print("\n".join(study_lines(outcome, outcome.study, found)))
     for problem in found.problems:
         say.print(f"Could not be read: {problem}")
     print(_account(outcome))
@@ -88,7 +92,7 @@ def _worst_two_layer(found: Sweep) -> str:
     if len(two) < 2:
         return ""
     try:
-        selection = select(found.records, ["layers=2"], "f1_min", "worst", missing=found.missing)
+        selection = select_with_uncertainty(found, ["layers=2"], "f1_min", "worst")
     except MnistSweepError:
         return ""
     return "\n".join(sentences(selection)) + "\n\n"
@@ -123,7 +127,9 @@ def _exit_code(outcome: Outcome, found: Sweep) -> int:
         return INTERRUPTED
     finished = {record.run_id for record in found.records if record.status == "finished"}
     asked = {point.run_id for point in outcome.plan.points}
-    return 0 if asked <= finished else SOME_FAILED
+    stages = outcome.study.stages if outcome.study else ()
+    whole = all(stage.status == "done" for stage in stages)
+    return 0 if asked <= finished and whole else SOME_FAILED
 
 
 def _reason(error: BaseException) -> str:

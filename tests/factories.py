@@ -9,9 +9,13 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
 from mnist_sweep.config import RUN_KEYS, canonical, configuration_id, defaults, label, run_id
+from mnist_sweep.results import study as study_file
 from mnist_sweep.results.paths import RunPaths, SweepPaths
 from mnist_sweep.results.record import Record, build
 from mnist_sweep.results.store import write_json, write_predictions, write_record
+from mnist_sweep.results.study import Stage, Study
+from mnist_sweep.results.sweep import load
+from mnist_sweep.results.uncertain import select_with_uncertainty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +27,8 @@ DATA_SHA256 = "d" * 64
 BUNDLED_NOTICE = (
     "scikit-learn's bundled digits stand in for MNIST: 1,797 real handwritten 8x8 digits."
 )
+REPLICATES = 300
+"""Of the images, in studies made here: enough for tests."""
 CONFUSABLE = {2: 7, 3: 5, 4: 9, 5: 3, 7: 9, 8: 3, 9: 4}
 """A wrong prediction of a simulated network is most often this class."""
 
@@ -246,3 +252,61 @@ def reference_grid(seeds: Iterable[int] = (0,), **more: Any) -> list[Made]:
         for (layers, nodes), value in accuracy.items()
         for seed in seeds
     ]
+
+
+def write_study(
+    directory: Path,
+    repeats: int = 2,
+    *,
+    dropout: float = 0.2,
+    changed: float = 0.97,
+    split: str = "validation",
+    **more: Any,
+) -> Study:
+    """Write a study's directory: the report's grid, its worst two-layer network, dropout.
+
+    Args:
+        directory: Where.
+        repeats: Runs of every configuration; stage 2 has as many on fresh seeds, with controls.
+        dropout: What stage 2 changes.
+        changed: Accuracy of the changed networks.
+        split: The split of the selection.
+        **more: Of every run, see `make_run`.
+    """
+    grid = reference_grid(seeds=range(repeats), **more)
+    write_sweep(directory, grid)
+    selection = select_with_uncertainty(
+        load(directory), ["layers=2"], replicates=REPLICATES, split=split,
+        run_ids=[run.values["run_id"] for run in grid],
+    )  # fmt: skip
+    chosen = {key: selection.chosen.records[0].config[key] for key in ("layers", "nodes")}
+    fresh = range(repeats, 2 * repeats)
+    controls = [make_run(**chosen, seed=seed, accuracy=0.955, **more) for seed in fresh]
+    made = [
+        make_run(**chosen, dropout=dropout, seed=seed, accuracy=changed, **more) for seed in fresh
+    ]
+    write_sweep(directory, [*grid, *controls, *made])
+    study = Study(
+        replicates=REPLICATES,
+        seeds=tuple(range(repeats)),
+        stages=(
+            Stage(
+                name="grid",
+                params={"layers": "1,2", "nodes": "100,300"},
+                run_ids=tuple(run.values["run_id"] for run in grid),
+                selection=selection.to_json(),
+                status="done",
+            ),
+            Stage(
+                name="dropout",
+                of="grid",
+                params={"dropout": str(dropout)},
+                run_ids=tuple(run.values["run_id"] for run in made),
+                control_run_ids=tuple(run.values["run_id"] for run in controls),
+                changed={made[0].values["configuration_id"]: {"dropout": dropout}},
+                status="done",
+            ),
+        ),
+    )
+    study_file.write_study(directory, study)
+    return study

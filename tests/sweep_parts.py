@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from factories import make_settings
-
 from mnist_sweep.config import defaults
 from mnist_sweep.sweeping.plan import Plan, Point, identify
 from mnist_sweep.training.data import DatasetInfo

@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 import pytest
-from factories import make_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import make_settings
 from mnist_sweep import config
 from mnist_sweep.training import runtime
 

@@ -18,11 +18,13 @@ class Conclusion:
         text: The sentence.
         number: The number it rests on, with its unit: '+0.21 points'; empty if it needs none.
         sureness: How sure that is: '95 % interval +0.05 to +0.37'; empty if nothing is known.
+        reported: What the published report says of the same; empty if nothing.
     """
 
     text: str
     number: str = ""
     sureness: str = ""
+    reported: str = ""
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _name(row: RunRow, shown: Sequence[str]) -> str:
 def _key(values: Flat) -> str:
     label = ",".join(p for p in str(values.get("label")).split(",") if not p.startswith("seed="))
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
-    return f"{safe.strip('.')[:80]}-{str(values.get('configuration_id'))[:12]}".strip("-")
+    return f"{safe.strip('.-')[:80]}-{str(values.get('configuration_id'))[:12]}".strip("-")
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

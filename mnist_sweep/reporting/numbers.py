@@ -14,6 +14,9 @@ NOTHING = "—"
 """Stands where there is no value."""
 
 
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+
+
 class Format(StrEnum):
     """How a column's values are written."""
 
@@ -38,6 +41,16 @@ def written(value: Any, style: Format) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _WRITERS[style](value)
     return setting(value)
+
+
+def with_spread(mean: float, spread: float, style: Format) -> str:
+    """A mean with its standard deviation to the mean's own digit: '97.43 ± 0.12'."""
+    text = written(mean, style)
+    if "e" in text:
+        return f"{text} {PLUS_MINUS} {spread:.1e}"
+    shown = 100 * spread if style is Format.PERCENT else spread
+    decimals = len(text.partition(".")[2])
+    return f"{text} {PLUS_MINUS} {shown:,.{decimals}f}"
 
 
 def three_digits(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Tables as CSV for spreadsheets and scripts: one sheet, one line per run, raw numbers.
+"""Tables as CSV for spreadsheets and scripts: one sheet, one line per row, raw numbers.
 
 The tables' columns stand side by side under their names in `results.fields`, which say the split;
 every line also says which run it is, on which data, and how it ended.
@@ -11,26 +11,53 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import csv_text, visible
+from mnist_sweep.reporting.repeats import ConfigurationRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_sweep.reporting.rows import RunRow
     from mnist_sweep.reporting.table import Table
+    from mnist_sweep.results.fields import Flat
 
 IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice")
 
 
 def render(tables: Sequence[Table]) -> str:
-    """All tables as one; an empty cell where there is no value."""
-    keys = [column.key for table in tables for column in table.columns]
+    """All tables as one; an empty cell where there is no value.
+
+    Where rows are configurations, a result is followed by its standard deviation (`.spread`) and
+    the ends of its interval (`.low`, `.high`), if any row has such.
+    """
+    rows = [row.run for row in tables[0].rows] if tables else []
+    keys = [column.key for table in tables for column in table.columns if not column.interval_of]
     keys = [key for key in dict.fromkeys((*IDENTITY, *keys)) if key != "status"]
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*keys, "status", "reason"])
-    for row in tables[0].rows if tables else ():
-        values = [row.run.values.get(key) for key in keys]
-        writer.writerow([_cell(value) for value in (*values, row.run.status, row.run.reason)])
+    lines = [_values(run) for run in rows]
+    names = [name for key in keys for name in _names(key, lines)]
+    writer.writerow([*names, "status", "reason"])
+    for run, values in zip(rows, lines, strict=True):
+        cells = (*(values.get(name) for name in names), run.status, run.reason)
+        writer.writerow([_cell(cell) for cell in cells])
     return file.getvalue()
+
+
+def _values(run: RunRow) -> Flat:
+    """A row's values; a configuration's with spreads and intervals under names of their own."""
+    if not isinstance(run, ConfigurationRow):
+        return run.values
+    return {
+        **run.values,
+        **{f"{key}.spread": value for key, value in run.spreads.items()},
+        **{f"{key}.low": one.low for key, one in run.intervals.items()},
+        **{f"{key}.high": one.high for key, one in run.intervals.items()},
+    }
+
+
+def _names(key: str, lines: Sequence[Flat]) -> list[str]:
+    more = [f"{key}.{end}" for end in ("spread", "low", "high")]
+    return [key, *(name for name in more if any(name in line for line in lines))]
 
 
 def _cell(value: Any) -> Any:

@@ -51,9 +51,11 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    number = _SCIENTIFIC.fullmatch(cell.text)
-    if number and isinstance(cell.value, float):
-        text = rf"${number[1]} \times 10^{{{int(number[2])}}}$"
-    else:
-        text = latex(cell.text)
+    text = latex(cell.text)
+    if isinstance(cell.value, float):
+        text = _SCIENTIFIC.sub(_power, text)
     return rf"{_COMMAND[cell.mark]}{{{text}}}" if cell.mark else text
+
+
+def _power(number: re.Match[str]) -> str:
+    return rf"${number[1]} \times 10^{{{int(number[2])}}}$"

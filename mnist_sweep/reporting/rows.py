@@ -6,18 +6,19 @@ nothing is left out silently.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.results.fields import Flat, flat, flat_missing, settings_of
 from mnist_sweep.results.metric import closest, resolve
-from mnist_sweep.results.paths import RunPaths, label_and_run_id
+from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id, run_directories
 from mnist_sweep.results.select import reason_of
 from mnist_sweep.results.where import check_keys, matches, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from mnist_sweep.results.collect import Problem
     from mnist_sweep.results.sweep import Sweep
@@ -33,11 +34,15 @@ _NO_RESULT = ("save_model", "data.download_timeout_s", "model._target_")
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run: its flat values (see `results.fields`); `reason` is empty if it finished."""
+    """One run: its flat values (see `results.fields`).
+
+    `reason` is empty if it finished; `directory` is where the run's files are or would be.
+    """
 
     values: Flat
     status: str
     reason: str
+    directory: Path | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -49,11 +54,15 @@ def rows_of(sweeps: Sequence[Sweep]) -> list[RunRow]:
     """All rows of some directories, in order of directories, records first."""
     rows = []
     for sweep in sweeps:
+        places = run_directories(sweep.directory)
         name = {SWEEP: sweep.directory.name or str(sweep.directory)}
         for record in sweep.records:
             reason = "" if record.status == "finished" else reason_of(record)
-            rows.append(RunRow(flat(record) | name, record.status, reason))
-        rows += [RunRow(flat_missing(m) | name, "missing", m.reason) for m in sweep.missing]
+            place = places.get(record.run_id, sweep.directory)
+            rows.append(RunRow(flat(record) | name, record.status, reason, place))
+        for m in sweep.missing:
+            place = SweepPaths(sweep.directory).run(m.label, m.run_id).directory
+            rows.append(RunRow(flat_missing(m) | name, "missing", m.reason, place))
         rows += [_of_problem(p, name) for p in sweep.problems if _is_of_a_run(p, sweep)]
     return rows
 
@@ -121,12 +130,12 @@ def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
 
 
 def _of_problem(problem: Problem, name: Flat) -> RunRow:
-    label, run_id = label_and_run_id(problem.path.parent.name)
-    if problem.path.name != RunPaths("").record.name:
-        label, run_id = label_and_run_id(problem.path.name)
+    of_record = problem.path.name == RunPaths("").record.name
+    directory = problem.path.parent if of_record else problem.path
+    label, run_id = label_and_run_id(directory.name)
     known = {"run_id": run_id, "label": label or problem.path.parent.name}
     values = {**settings_of(label), **known, **name, "status": "unreadable"}
-    return RunRow(values, "unreadable", problem.reason)
+    return RunRow(values, "unreadable", problem.reason, directory)
 
 
 def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
@@ -134,10 +143,17 @@ def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
     return problem.path.name != "sweep.json" and problem.path != sweep.directory / "runs"
 
 
+def is_result(name: str) -> bool:
+    """Whether a name of `results.fields` is of a number that a run brought out."""
+    results = ("train.", "validation.", "test.", "time.")
+    return name.startswith(results) or name in ("epochs_trained", "parameters")
+
+
 def _is_setting(name: str) -> bool:
     results = ("dataset.", "train.", "validation.", "test.", "time.", "environment.", "error.")
     others = (
-        "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", SWEEP,
+        "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "repeats",
+        SWEEP,
     )  # fmt: skip
     return not name.startswith(results) and name not in others and name not in _NO_RESULT
 

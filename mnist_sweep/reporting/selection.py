@@ -1,18 +1,22 @@
-"""A selection in words, and as JSON."""
+"""A selection in words: which, by what, how sure, how close the others are, what was left out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from statistics import stdev
+from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting, three_digits
+from mnist_sweep.results.select import Selection
+from mnist_sweep.results.select_json import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mnist_sweep.results.fields import Flat
     from mnist_sweep.results.metric import Metric
-    from mnist_sweep.results.select import Candidate, Selection
+    from mnist_sweep.results.select import Candidate
+    from mnist_sweep.results.uncertain import Sureness, UncertainSelection
     from mnist_sweep.results.weakest import WeakClass
 
 SHOWN = 20
@@ -20,8 +24,49 @@ _LONGEST_REASON = 200
 _NOT_NAMED = ("layers", "nodes", "seed", "save_model", "model._target_", "data.download_timeout_s")
 
 
-def sentences(selection: Selection) -> list[str]:
-    """What was selected, how close the others are, what was left out, and on which data."""
+def sentences(selection: Selection | UncertainSelection) -> list[str]:
+    """What was selected, how sure that is, how close the others are, and what was left out.
+
+    Args:
+        selection: With its uncertainty, or without: then nothing is said of it.
+    """
+    if isinstance(selection, Selection):
+        return _sentences(selection, None)
+    return _sentences(selection.selection, selection)
+
+
+def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
+    """'P = 0.62; not distinguishable from 2 layers x 100 nodes', or that it is not known."""
+    if uncertain.probability is None:
+        return f"how sure is not known: {uncertain.unknown.rstrip('.')}"
+    others = uncertain.not_distinguishable
+    if others:
+        shown = "; ".join(name_of(other, named) for other in others[:SHOWN])
+        return f"{chance(uncertain.probability)}; not distinguishable from {shown}{_rest(others)}"
+    return f"{chance(uncertain.probability)}; distinguishable from all others"
+
+
+def coverage(uncertain: UncertainSelection) -> str:
+    """What the uncertainty rests on, one sentence."""
+    basis = (
+        f"How sure that is (level {uncertain.level:g}, {uncertain.replicates:,} replicates) rests "
+        f"on {uncertain.images:,} {uncertain.split} images"
+    )
+    counts = sorted({len(candidate.values) for candidate in uncertain.selection.candidates})
+    if uncertain.covers != "images and seeds":
+        return f"{basis} and one run each: it covers other images, not other seeds."
+    many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"{basis} and {many} runs each: it covers other images and other seeds."
+
+
+def chance(probability: float) -> str:
+    """'P = 0.62'; never 0 or 1, which no resampling can show."""
+    if probability > 0.995:
+        return "P > 0.99"
+    return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
+
+
+def _sentences(selection: Selection, uncertain: UncertainSelection | None) -> list[str]:
     chosen = selection.chosen
     count = len(selection.candidates)
     among = f"the {selection.direction} of {count} configurations"
@@ -30,8 +75,10 @@ def sentences(selection: Selection) -> list[str]:
     where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
     value = f"{_value(chosen.value, selection.metric)} ({_runs(chosen)})"
     named = differing(selection.candidates)
-    name = name_of(chosen, named)
-    lines = [f"{name} is {among}{where}, by {selection.metric}: {value}."]
+    lines = [f"{name_of(chosen, named)} is {among}{where}, by {selection.metric}: {value}."]
+    if uncertain and count > 1:
+        text = visible(sureness(uncertain, named))
+        lines.append(f"{text[0].upper()}{text[1:]}.")
     if selection.ties:
         tied = "; ".join(name_of(tie, named) for tie in selection.ties[:SHOWN])
         lines.append(f"Exactly as {_adjective(selection)}: {tied}{_rest(selection.ties)}.")
@@ -39,41 +86,17 @@ def sentences(selection: Selection) -> list[str]:
         weak = "; ".join(_weak(entry) for entry in selection.weakest)
         lines.append(f"Its weakest classes on the {selection.weakest_split} split: {weak}.")
     if count > 1:
-        lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection, named)))
+        lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection, uncertain, named)))
+    if uncertain and uncertain.sureness:
+        lines.append(coverage(uncertain))
     for run in selection.uncounted[:SHOWN]:
         reason = shortened(visible(run.reason), _LONGEST_REASON)
         lines.append(f"Not counted: {visible(run.label)} ({run.status}: {reason}).")
     if len(selection.uncounted) > SHOWN:
         lines.append(f"Not counted either:{_rest(selection.uncounted)}, see the table command.")
+    if uncertain and selection.uncounted:
+        lines.append("The uncounted runs might have changed the selection.")
     return [*lines, *_data_lines(selection), *selection.notes]
-
-
-def to_json(selection: Selection) -> dict[str, Any]:
-    """The selection as plain values."""
-    return {
-        "metric": selection.metric.name,
-        "split": selection.metric.split,
-        "direction": selection.direction,
-        "where": list(selection.where),
-        "chosen": _candidate_json(selection.chosen),
-        "candidates": [_candidate_json(candidate) for candidate in selection.candidates],
-        "ties": [tie.configuration_id for tie in selection.ties],
-        "uncounted": [
-            {"label": run.label, "status": run.status, "reason": run.reason}
-            for run in selection.uncounted
-        ],
-        "weakest_split": selection.weakest_split,
-        "weakest": [
-            {
-                "label": weak.label,
-                "f1": weak.f1,
-                "mistaken_for": [{"label": k, "count": n} for k, n in weak.mistaken_for],
-            }
-            for weak in selection.weakest
-        ],
-        "data": _data(selection),
-        "notes": list(selection.notes),
-    }
 
 
 def differing(candidates: Sequence[Candidate]) -> tuple[str, ...]:
@@ -127,14 +150,33 @@ def _weak(weak: WeakClass) -> str:
     return f"{weak.label} (F1 {weak.f1:.4f}; mistaken for {mistakes or 'nothing'})"
 
 
-def _candidate_lines(selection: Selection, named: Sequence[str]) -> list[str]:
-    lines = [
-        f"  {_value(candidate.value, selection.metric)}  "
-        f"{name_of(candidate, named)} ({_runs(candidate)})"
-        for candidate in selection.candidates[:SHOWN]
-    ]
+def _candidate_lines(
+    selection: Selection, uncertain: UncertainSelection | None, named: Sequence[str]
+) -> list[str]:
+    known = uncertain.sureness if uncertain else ()
+    lines = []
+    for index, candidate in enumerate(selection.candidates[:SHOWN]):
+        value = _value(candidate.value, selection.metric)
+        if len(candidate.values) > 1:
+            spread = _value(stdev(candidate.values), selection.metric)
+            value += f" \N{PLUS-MINUS SIGN} {spread}"
+        line = f"  {value}  {name_of(candidate, named)} ({_runs(candidate)})"
+        lines.append(line + (f"; {_beside(known[index], first=not index)}" if known else ""))
     rest = _rest(selection.candidates)
     return [*lines, f" {rest}"] if rest else lines
+
+
+def _beside(sure: Sureness, *, first: bool) -> str:
+    """A candidate's probability, and whether it can be told from the selected one."""
+    if first:
+        return chance(sure.probability)
+    apart = "differs" if sure.distinguishable else "not distinguishable"
+    return f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
+
+
+def p_value(value: float) -> str:
+    """'= 0.031', '< 0.001'."""
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
 def _rest(items: Sequence[object]) -> str:
@@ -142,25 +184,9 @@ def _rest(items: Sequence[object]) -> str:
     return f" … and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
 
 
-def _data(selection: Selection) -> list[dict[str, Any]]:
-    split = f"n_{selection.weakest_split}"
-    found = {
-        record.data.sha256: {
-            "name": record.data.name,
-            "source": record.data.source,
-            "sha256": record.data.sha256,
-            "examples": getattr(record.data, split),
-            "notice": record.data.notice,
-        }
-        for candidate in selection.candidates
-        for record in candidate.records
-    }
-    return list(found.values())
-
-
 def _data_lines(selection: Selection) -> list[str]:
     lines = []
-    for data in _data(selection):
+    for data in data_of(selection):
         if data["notice"]:
             lines.append(f"NOTICE: {visible(data['notice'])}")
         lines.append(
@@ -168,15 +194,3 @@ def _data_lines(selection: Selection) -> list[str]:
             f"{selection.weakest_split} examples, sha256 {visible(data['sha256'][:12])}."
         )
     return lines
-
-
-def _candidate_json(candidate: Candidate) -> dict[str, Any]:
-    return {
-        "configuration_id": candidate.configuration_id,
-        "label": candidate.label,
-        "value": candidate.value,
-        "runs": [
-            {"run_id": record.run_id, "seed": record.seed, "value": value}
-            for record, value in zip(candidate.records, candidate.values, strict=True)
-        ],
-    }

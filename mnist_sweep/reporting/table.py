@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.numbers import NOTHING, Format, written
+from mnist_sweep.reporting.numbers import NOTHING, Format, with_spread, written
+from mnist_sweep.reporting.repeats import ConfigurationRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ class Column:
 
     `key` is its name in `results.fields`, `unit` stands in the heading (s, %), `higher_is_better`
     is None where no value is better than another, `numeric` says that it is set flush right.
+    `interval_of` is the key of the column whose interval this one shows: formats for programs pass
+    it over and carry both ends beside the value itself.
     """
 
     key: str
@@ -34,6 +37,7 @@ class Column:
     unit: str = ""
     higher_is_better: bool | None = None
     numeric: bool = True
+    interval_of: str = ""
 
     @property
     def title(self) -> str:
@@ -52,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One run's cells; `data` names the data it was evaluated on."""
+    """The cells of one run or configuration; `data` names the data it was evaluated on."""
 
     run: RunRow
     cells: tuple[Cell, ...]
@@ -85,7 +89,7 @@ STATUS = Column("status", "Status")
 """The column that says why a run has no values; it is there if any row has a reason."""
 
 
-def make_table(  # noqa: PLR0913  (the parts of a table)
+def make_table(
     name: str,
     title: str,
     columns: Sequence[Column],
@@ -94,7 +98,7 @@ def make_table(  # noqa: PLR0913  (the parts of a table)
     notices: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table with one row per run; the status column is added where a run needs it."""
+    """A table of runs or configurations; the status column is added where a row needs it."""
     if any(run.status != "finished" for run in runs) and STATUS not in columns:
         columns = [*columns, STATUS]
     aligned = [replace(column, numeric=_is_numeric(column, runs)) for column in columns]
@@ -124,26 +128,45 @@ def _cells(column: Column, runs: Sequence[RunRow]) -> list[Cell]:
     """
     cells = [_cell(column, run) for run in runs]
     known = [cell for cell in cells if cell.value is not None]
-    if column.higher_is_better is None or len({cell.text for cell in known}) < 2:
+    # The spread stands beside a mean, not in it: marks go by the mean as it is written.
+    looks = [written(cell.value, column.format) for cell in known]
+    if column.higher_is_better is None or len(set(looks)) < 2:
         return cells
-    low = min(known, key=lambda cell: float(cell.value)).text
-    high = max(known, key=lambda cell: float(cell.value)).text
+    low = looks[min(range(len(known)), key=lambda i: float(known[i].value))]
+    high = looks[max(range(len(known)), key=lambda i: float(known[i].value))]
     marks: dict[str, Mark] = {low: "worst", high: "best"}
     if not column.higher_is_better:
         marks = {low: "best", high: "worst"}
-    return [replace(cell, mark=marks.get(cell.text, "")) for cell in cells]
+    return [
+        replace(cell, mark=marks.get(written(cell.value, column.format), ""))
+        if cell.value is not None
+        else cell
+        for cell in cells
+    ]
 
 
 def _cell(column: Column, run: RunRow) -> Cell:
     if column.key == STATUS.key:
         return Cell(run.status, status_text(run))
+    if column.interval_of:
+        return _interval(column, run)
     if column.key not in run.values:
         return Cell(None, NOTHING)
     value = run.values[column.key]
     text = written(value, column.format)
+    if isinstance(run, ConfigurationRow) and column.key in run.spreads:
+        text = with_spread(value, run.spreads[column.key], column.format)
     if column.key.endswith("sha256") and isinstance(value, str):
         text = value[:12]
     return Cell(value, shortened(text, _LONGEST_SETTING))
+
+
+def _interval(column: Column, run: RunRow) -> Cell:
+    found = run.intervals.get(column.interval_of) if isinstance(run, ConfigurationRow) else None
+    if found is None:
+        return Cell(None, NOTHING)
+    ends = (written(end, column.format) for end in (found.low, found.high))
+    return Cell(found.low, " to ".join(ends))
 
 
 def _is_numeric(column: Column, runs: Sequence[RunRow]) -> bool:

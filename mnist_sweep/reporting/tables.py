@@ -8,14 +8,21 @@ from mnist_sweep.errors import SelectionError
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import Format
 from mnist_sweep.reporting.render import render
+from mnist_sweep.reporting.repeats import REPEATS, ConfigurationRow
 from mnist_sweep.reporting.rows import (
     SWEEP,
     RunRow,
     column_of,
-    filtered,
     ordered,
     rows_of,
     varying,
+)
+from mnist_sweep.reporting.summaries import (
+    notes_on_repeats,
+    refuse_of_runs,
+    rows_to_compare,
+    rows_with_intervals,
+    with_interval_columns,
 )
 from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
@@ -41,7 +48,7 @@ SCORES = (
 _HEADINGS = {
     SWEEP: "Sweep", "layers": "Layers", "nodes": "Nodes", "seed": "Seed", "dropout": "Dropout",
     "dataset.name": "Data", "dataset.sha256": "Data's hash", "label": "Run", "run_id": "Run id",
-    "parameters": "Parameters", "status": "Status",
+    "parameters": "Parameters", "status": "Status", REPEATS: "Runs",
 }  # fmt: skip
 
 
@@ -51,8 +58,13 @@ def comparison(
     where: Sequence[str] = (),
     sort: str | None = None,
     columns: Sequence[str] = (),
+    runs: bool = False,
+    level: float = 0.95,
 ) -> list[Table]:
     """The comparison tables of one or several directories.
+
+    Where a configuration has repeats the rows are configurations, with mean, spread and interval;
+    otherwise they are runs.
 
     Args:
         sweeps: What was loaded from them.
@@ -60,32 +72,47 @@ def comparison(
         sort: `KEY` or `KEY,desc`; None orders by the settings that are shown.
         columns: Names of `results.fields` or metrics: one table of exactly these instead of the
             usual three.
+        runs: Every run has a row of its own, repeats too.
+        level: Confidence level of the intervals.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
         UsageError: `sort` or `columns` names nothing known.
     """
-    runs = filtered(rows_of(sweeps), where)
-    if not runs:
+    rows = rows_to_compare(rows_of(sweeps), where, runs=runs)
+    if not rows:
         conditions = " and ".join(where) or "no condition"
         raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
-    shown = varying(runs)
-    runs = ordered(runs, sort, shown)
-    said = {"notices": _notices(runs), "notes": _notes(runs)}
-    settings = [Column(key, _HEADINGS.get(key, key)) for key in shown]
+    shown = varying(rows)
+    refuse_of_runs([*columns, *(sort or "").split(",")[:1]], rows)
+    rows = ordered(rows, sort, shown)
+    keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
+    rows = rows_with_intervals(rows, [column(key) for key in keys] or _usual(rows), level)
+    said = {"notices": _notices(rows), "notes": [*notes_on_repeats(rows, level), *_notes(rows)]}
+    data = _data(rows)
     if columns:
-        keys = list(dict.fromkeys(column_of(key, runs, "--columns") for key in columns))
-        title = f"Chosen columns of {_data(runs)}"
-        return [make_table("columns", title, [column(key) for key in keys], runs, **said)]
-    data = _data(runs)
+        own = with_interval_columns([column(key) for key in keys], rows, level)
+        return [make_table("columns", f"Chosen columns of {data}", own, rows, **said)]
+    settings = [column(key) for key in shown]
+    means = ""
+    if any(isinstance(row, ConfigurationRow) for row in rows):
+        settings.append(column(REPEATS))
+        means = ", means over runs"
+    performance = with_interval_columns(PERFORMANCE, rows, level)
+    scores = with_interval_columns(SCORES, rows, level)
     definitions = [
-        ("performance", f"Time, loss and accuracy on {data}, training and test split", PERFORMANCE),
-        ("scores", f"F1, precision and recall on {data}, test split, macro averages", SCORES),
-        ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(runs)),
+        ("performance", f"Time, loss and accuracy on {data}, training and test split", performance),
+        ("scores", f"F1, precision and recall on {data}, test split, macro averages", scores),
+        ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(rows)),
     ]
     return [
-        make_table(name, title, [*settings, *own], runs, **said) for name, title, own in definitions
+        make_table(name, title + means, [*settings, *own], rows, **said)
+        for name, title, own in definitions
     ]
+
+
+def _usual(rows: Sequence[RunRow]) -> list[Column]:
+    return [*PERFORMANCE, *SCORES, *f1_columns(rows)]
 
 
 def f1_columns(runs: Sequence[RunRow]) -> tuple[Column, ...]:

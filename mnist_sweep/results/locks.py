@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnist_sweep.results.store import cannot_write, make_directory
@@ -15,6 +15,7 @@ try:
 except ImportError:  # Windows has no flock; sweeps there do not share a directory
     fcntl = None  # type: ignore[assignment]
 
+_held: set[int] = set()
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -37,7 +38,7 @@ def try_lock(path: Path) -> int | None:
     """Take the lock file `path` if nobody has it.
 
     Returns:
-        An open file descriptor that holds the lock until it is closed or the process ends, or
+        An open file descriptor that holds the lock until `release` or the end of the process, or
         None where somebody else holds it.
 
     Raises:
@@ -50,9 +51,27 @@ def try_lock(path: Path) -> int | None:
         os.close(descriptor)
         raise
     if taken:
+        _held.add(descriptor)
         return descriptor
     os.close(descriptor)
     return None
+
+
+def release(descriptor: int) -> None:
+    """Give a lock of `try_lock` back."""
+    _held.discard(descriptor)
+    os.close(descriptor)
+
+
+def _not_a_childs() -> None:
+    """In a forked process: a lock is its taker's, and must not outlive it in a child."""
+    while _held:
+        with suppress(OSError):
+            os.close(_held.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_not_a_childs)
 
 
 def supported(directory: Path) -> bool:

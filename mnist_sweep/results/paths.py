@@ -63,6 +63,11 @@ class SweepPaths:
         return self.directory / "sweep.json"
 
     @property
+    def study_json(self) -> Path:
+        """What a study's stages asked for, selected and decided."""
+        return self.directory / "study.json"
+
+    @property
     def runs(self) -> Path:
         """The directory that holds one directory per run."""
         return self.directory / "runs"
@@ -95,3 +100,13 @@ def label_and_run_id(directory_name: str) -> tuple[str, str]:
     """A run directory's name taken apart: ('layers=2,nodes=300,seed=0', '0123456789ab')."""
     label, _, run_id = directory_name.rpartition("-")
     return label, run_id
+
+
+def run_directories(directory: Path) -> dict[str, Path]:
+    """Run id -> the run's directory; empty where `directory` is itself a single run's."""
+    runs = SweepPaths(directory).runs
+    if not runs.is_dir():
+        return {}
+    # As in `collect`: of two directories of one run, the first by name counts.
+    children = sorted(runs.iterdir(), reverse=True)
+    return {label_and_run_id(child.name)[1]: child for child in children}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep.errors import DataError
-from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.results.paths import RunPaths
 from mnist_sweep.results.predictions import read_split
 
 if TYPE_CHECKING:
@@ -29,20 +29,6 @@ class Predicted:
 
     predicted: NDArray[np.uint8]
     true: NDArray[np.uint8]
-
-
-def run_directories(directory: Path) -> dict[str, Path]:
-    """Run id -> the run's directory, of a sweep's directory or a single run's.
-
-    Args:
-        directory: Of a sweep; a single run's directory stands for any run id.
-    """
-    runs = SweepPaths(directory).runs
-    if not runs.is_dir():
-        return {}
-    # As in `collect`: of two directories of one run, the first by name counts.
-    children = sorted(runs.iterdir(), reverse=True)
-    return {label_and_run_id(child.name)[1]: child for child in children}
 
 
 def read_predicted(directories: Sequence[Path], split: str) -> Predicted:

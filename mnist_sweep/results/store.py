@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -118,13 +119,38 @@ def make_directory(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def clean_temporary(directory: Path) -> int:
-    """Remove what interrupted writers left in `directory` and below; returns how many files.
+@contextmanager
+def scratch(directory: Path) -> Iterator[Path]:
+    """A directory in `directory` for the block, for writers that want a file name of their own.
 
-    Only for a directory that nothing writes to at the moment.
+    Raises:
+        DirectoryError: It cannot be made.
+    """
+    path = directory / f".scratch.{secrets.token_hex(8)}.partial"
+    make_directory(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def clean_temporary(directory: Path, *, below: bool = True) -> int:
+    """Remove what interrupted writers left in `directory`; returns how many files.
+
+    Only where nothing writes at the moment.
+
+    Args:
+        directory: Where to look.
+        below: Whether to look in all directories below it as well.
     """
     removed = 0
-    for parent, _, names in os.walk(directory):
+    for parent, inner, names in os.walk(directory):
+        for name in [name for name in inner if TEMPORARY.fullmatch(name)]:
+            removed += len(list((Path(parent) / name).iterdir()))
+            shutil.rmtree(Path(parent) / name, ignore_errors=True)
+            inner.remove(name)
+        if not below:
+            inner.clear()
         for name in names:
             if TEMPORARY.fullmatch(name):
                 with suppress(OSError):

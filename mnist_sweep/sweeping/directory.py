@@ -73,12 +73,40 @@ def note_invocation(
     """
     paths = SweepPaths(directory)
     with locked(directory / ".locks" / "sweep"):
+        # Under this lock nobody else writes here; a killed sweep may have left its part.
+        store.clean_temporary(directory, below=False)
         content, notices = read(directory)
         entry = {**_invocation(plan, overrides, environment), "hydra_overrides": hydra}
         notices += _changes(content["invocations"], entry)
         content["invocations"].append(entry)
         store.write_json(paths.sweep_json, content)
     return notices
+
+
+def note_points(
+    directory: Path, plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
+) -> None:
+    """Let an invocation's points grow: those of a study's later stages, once they are known.
+
+    Args:
+        directory: The sweep's.
+        plan: All points so far; the first of them are noted already.
+        overrides: As for `note_invocation`, which came before.
+        hydra: The same.
+        environment: The same.
+    """
+    with locked(directory / ".locks" / "sweep"):
+        content, _ = read(directory)
+        entry = {**_invocation(plan, overrides, environment), "hydra_overrides": hydra}
+        ids = [point["run_id"] for point in entry["points"]]
+        for earlier in reversed(content["invocations"]):
+            noted = [point["run_id"] for point in earlier.get("points", [])]
+            if earlier["overrides"] == overrides and noted == ids[: len(noted)]:
+                earlier.update({key: entry[key] for key in ("points", "varying", "data")})
+                break
+        else:
+            content["invocations"].append(entry)
+        store.write_json(SweepPaths(directory).sweep_json, content)
 
 
 def read(directory: Path) -> tuple[Plain, list[str]]:

@@ -16,8 +16,9 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping import foreign, outcome, overrides, pool
+from mnist_sweep.sweeping import foreign, outcome, overrides, processes
 from mnist_sweep.sweeping.directory import SINGLE
+from mnist_sweep.sweeping.interrupts import sigterm_interrupts
 
 VERSION_BASE = "1.3"
 
@@ -42,21 +43,22 @@ def run(arguments: list[str]) -> outcome.Outcome | None:
     """
     options, flags = _parse(arguments)
     arguments = [*options.overrides, *flags]
-    shows = options.cfg or options.help or options.hydra_help or options.info
-    if not (shows or options.shell_completion):
+    shows = bool(
+        options.cfg or options.help or options.hydra_help or options.info
+        or options.shell_completion
+    )  # fmt: skip
+    if not shows:
         overrides.check(overrides.parse(options.overrides))
-        pool.warm_up()
         if not options.multirun:
             arguments = [SINGLE, *arguments]
     main = hydra.main(
         config_path=overrides.conf_directory(), config_name="config", version_base=VERSION_BASE
     )(task)
-    with _command_line(arguments), _raw_errors(), _directory_importable():
-        try:
-            main()
-        except BaseException:
-            pool.cool_down()
-            raise
+    with (
+        sigterm_interrupts(), _own_processes(started=not shows),
+        _command_line(arguments), _raw_errors(), _directory_importable(),
+    ):  # fmt: skip
+        main()
     return outcome.collect()
 
 
@@ -76,6 +78,11 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]  # it would print a page and exit
     options = parser.parse_intermixed_args(arguments)
+    if options.experimental_rerun:
+        refuse(
+            "--experimental-rerun unpickles a file, which may execute anything. To run a sweep "
+            "again use `mnist-sweep resume DIR`"
+        )
     overrides_left = list(options.overrides)
     flags = []
     for word in arguments:
@@ -98,6 +105,17 @@ def _directory_importable() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(here)
+
+
+@contextmanager
+def _own_processes(*, started: bool) -> Iterator[None]:
+    """The fork server from here to the end of the block; other launchers start it if need be."""
+    try:
+        if started:
+            processes.warm_up()
+        yield
+    finally:
+        processes.cool_down()
 
 
 @contextmanager

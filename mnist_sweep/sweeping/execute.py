@@ -7,9 +7,8 @@ written last, whole or not at all: a run is done when its record is there.
 from __future__ import annotations
 
 import logging
-import os
+import re
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -24,15 +23,18 @@ from mnist_sweep.config import Plain
 from mnist_sweep.errors import DirectoryError, MnistSweepError, ModelError
 from mnist_sweep.results import store
 from mnist_sweep.results.collect import read_record
-from mnist_sweep.results.locks import try_lock
+from mnist_sweep.results.locks import release, try_lock
 from mnist_sweep.results.paths import RunPaths, SweepPaths
-from mnist_sweep.results.record import SCHEMA_VERSION
+from mnist_sweep.results.record import SCHEMA_VERSION, Record
 from mnist_sweep.sweeping.plan import Point
 from mnist_sweep.training import job as training
 from mnist_sweep.training.data import DatasetInfo
 from mnist_sweep.training.progress import History, OnEpoch, ignore
 
 log = logging.getLogger(__name__)
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+"""Keras prints parts of its messages in bold, which a record is no place for."""
 
 DONE = ("finished", "diverged")
 """Statuses that running again would not change."""
@@ -86,23 +88,57 @@ def execute(
     if lock is None:
         return {"run_id": job["run_id"], "label": job["label"], "outcome": "busy", "message": ""}
     try:
-        status = status_of(job)
-        if status in DONE or (status == "failed" and not job["rerun_failed"]):
+        if settled(job):
             return summary(job, "done", "")
         store.make_directory(Path(job["directory"]))
         store.clean_temporary(Path(job["directory"]))
         return _carry_out(job, on_epoch, on_start)
     finally:
-        os.close(lock)
+        release(lock)
 
 
 def status_of(job: Plain) -> str | None:
     """The status of the job's record, or None where there is none that can be read."""
+    record = _read(job)
+    return record.status if record else None
+
+
+def failed_at(job: Plain) -> str | None:
+    """When the run of the job's failed record started; None where there is no such record."""
+    record = _read(job)
+    return str(record.environment.started_at) if record and record.status == "failed" else None
+
+
+def settled(job: Plain) -> bool:
+    """Whether there is a record that is not to be replaced.
+
+    A failed run is tried again once by a sweep that asks for it, and so not where the record came
+    after the sweep was planned: then another sweep beside this one has just tried.
+    """
+    status = status_of(job)
+    if status != "failed" or not job["rerun_failed"]:
+        return status is not None
+    return "failed_at" in job and job["failed_at"] != failed_at(job)
+
+
+def recorded(job: Plain) -> Plain | None:
+    """The summary of a run from its record, or None where there is none that can be read."""
+    record = _read(job)
+    if record is None:
+        return None
+    message = record.error.message if record.error else None
+    told = summary(job, record.status, message or "")
+    if record.metrics and record.time:
+        told |= {"accuracy": record.metrics.test.accuracy, "total_s": record.time.total_s}
+    return told
+
+
+def _read(job: Plain) -> Record | None:
     try:
         record = read_record(RunPaths(job["directory"]).record)
     except DirectoryError:
         return None
-    return record.status if record.run_id == job["run_id"] else None
+    return record if record.run_id == job["run_id"] else None
 
 
 def _carry_out(job: Plain, on_epoch: OnEpoch, on_start: Callable[[], None]) -> Plain:
@@ -147,10 +183,10 @@ def _scalars(values: Plain) -> Plain:
 
 def record_failure(job: Plain, error: BaseException, history: History, total_s: float) -> Plain:
     """Write a failed record and return its summary."""
-    told = isinstance(error, MnistSweepError)
+    told = isinstance(error, MnistSweepError) and error.__cause__ is None
     failure = {
         "type": type(error).__name__,
-        "message": str(error) or type(error).__name__,
+        "message": _TERMINAL_CODES.sub("", str(error)).strip() or type(error).__name__,
         "traceback": None if told else "".join(traceback.format_exception(error)),
     }
     record = {
@@ -160,8 +196,9 @@ def record_failure(job: Plain, error: BaseException, history: History, total_s: 
         "error": failure,
     }
     store.write_record(RunPaths(job["directory"]).record, record)
-    first_line = failure["message"].splitlines()[0]
-    return summary(job, "failed", f"{failure['type']}: {first_line}")
+    # Keras says in the first line where, and in the next what.
+    lines = [line for line in failure["message"].splitlines() if line.strip()]
+    return summary(job, "failed", f"{failure['type']}: {' '.join(lines[:2])}")
 
 
 def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
@@ -251,8 +288,8 @@ def _write(job: Plain, result: training.Result, record: Plain) -> None:
     if result.predictions is not None:
         store.write_predictions(paths.predictions, result.predictions)
         if job["settings"]["save_model"]:
-            with tempfile.TemporaryDirectory() as scratch:
-                saved = Path(scratch) / "model.keras"
+            with store.scratch(paths.directory) as scratch:
+                saved = scratch / "model.keras"
                 result.network.save(saved)
                 store.write_bytes(paths.model, saved.read_bytes())
     store.write_record(paths.record, record)

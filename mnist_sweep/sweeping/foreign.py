@@ -18,15 +18,22 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
+from mnist_sweep.results.locks import locked
 from mnist_sweep.sweeping import directory
 from mnist_sweep.sweeping.compose import to_plain
 from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.execute import execute, make_job, summary
+from mnist_sweep.sweeping.execute import execute, make_job, recorded, settled, summary
+from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import data_key, identify
+from mnist_sweep.sweeping.progress import Progress
 
 
-def launch(launcher: Launcher, jobs: list[Plain], place: Path) -> list[Plain]:
+def launch(
+    launcher: Launcher, jobs: list[Plain], outcome: Outcome, progress: Progress
+) -> list[Plain]:
     """Run jobs through one of Hydra's launchers and return their summaries.
+
+    Interrupted, the outcome has the summaries of the runs that came to an end.
 
     Raises:
         UsageError: The jobs ask for several numbers of threads, which one process cannot give.
@@ -37,8 +44,47 @@ def launch(launcher: Launcher, jobs: list[Plain], place: Path) -> list[Plain]:
             f"threads={','.join(map(str, sorted(threads)))} in one sweep needs "
             "hydra/launcher=pool, which gives every run a process of its own."
         )
-    returns = launcher.launch([_overrides(job, place) for job in jobs], initial_job_idx=0)
+    progress.begin(len(jobs), 1)
+    summaries = []
+    waiting = jobs
+    try:
+        while waiting:
+            answers = _round(launcher, waiting, outcome.directory)
+            busy = {answer["run_id"] for answer in answers if answer["outcome"] == "busy"}
+            for answer in answers:
+                if answer["run_id"] not in busy:
+                    summaries.append(answer)
+                    progress.ended(answer)
+            waiting, done = _after_others([job for job in waiting if job["run_id"] in busy])
+            summaries += done
+    except KeyboardInterrupt:
+        told = {answer["run_id"] for answer in summaries}
+        records = [recorded(job) for job in jobs if job["run_id"] not in told and settled(job)]
+        outcome.summaries = summaries + [record for record in records if record]
+        raise
+    return summaries
+
+
+def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> list[Plain]:
+    overrides = [_overrides(job, place) for job in jobs]
+    try:
+        returns = launcher.launch(overrides, initial_job_idx=0)
+    except Exception as error:  # a launcher may raise anything where one of its workers dies
+        reason = f"its launcher ended with {type(error).__name__}: {error}".splitlines()[0]
+        return [recorded(job) or summary(job, "failed", reason) for job in jobs]
     return [_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True)]
+
+
+def _after_others(jobs: list[Plain]) -> tuple[list[Plain], list[Plain]]:
+    """Wait for runs that another sweep is at; those that are still to be run, and the others."""
+    open_jobs, done = [], []
+    for job in jobs:
+        with locked(Path(job["lock"])):
+            if settled(job):
+                done.append(summary(job, "done", ""))
+            else:
+                open_jobs.append(job)
+    return open_jobs, done
 
 
 def task(config: DictConfig) -> Plain:

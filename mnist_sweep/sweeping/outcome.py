@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnist_sweep.config import Plain
+from mnist_sweep.results.study import Study
+from mnist_sweep.results.uncertain import UncertainSelection
 from mnist_sweep.sweeping.plan import Plan
 
 
@@ -23,6 +25,9 @@ class Outcome:
         planned_only: Whether nothing was to be run (`plan=true`).
         wall_s: Seconds from the reading of the grid to the last run.
         workers: How many runs went at once.
+        study: What study.json holds; None where the sweep is no study.
+        selections: Stage -> what it selected.
+        later: Of a mere plan of a study: what later stages depend on, in words.
     """
 
     directory: Path
@@ -34,6 +39,9 @@ class Outcome:
     planned_only: bool = False
     wall_s: float = 0.0
     workers: int = 1
+    study: Study | None = None
+    selections: dict[str, UncertainSelection] = field(default_factory=dict)
+    later: list[str] = field(default_factory=list)
 
     def count(self, outcome: str) -> int:
         """How many runs ended so."""

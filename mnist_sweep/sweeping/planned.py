@@ -31,6 +31,8 @@ def lines(outcome: Outcome) -> list[str]:
             f"Expected: {clock(wall_s(seconds, outcome.workers))} with {runs} at a time, "
             f"{at_once:,.0f} MB of memory; {_basis(estimator.based_on)}."
         )
+    if outcome.later:
+        rows += ["", *outcome.later]
     return [*rows, "Nothing was run."]
 
 

@@ -7,14 +7,10 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -22,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.config import Plain
-from mnist_sweep.errors import MnistSweepError, ModelError
-from mnist_sweep.results.locks import try_lock
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.results.locks import release, try_lock
 from mnist_sweep.results.paths import RunPaths
 from mnist_sweep.sweeping import execute, worker
+from mnist_sweep.sweeping.processes import WorkerDiedError, context, ending, running, start
 from mnist_sweep.sweeping.progress import Progress
 from mnist_sweep.training.progress import History
 
@@ -33,61 +30,7 @@ REFRESH_S = 0.25
 POLL_S = 0.5
 STOP_S = 2.0
 LOG_LINES = 15
-PRELOAD = "mnist_sweep.sweeping.preload"
-
-
-class WorkerDiedError(MnistSweepError):
-    """A worker's process ended without a word."""
-
-
-def context() -> Any:
-    """The way processes are started here: a fork server where there is one."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return multiprocessing.get_context(method)
-
-
-def warm_up() -> None:
-    """Start the fork server now; it imports TensorFlow while the parent reads its grid."""
-    if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver
-
-        forkserver.set_forkserver_preload([PRELOAD])
-        forkserver.ensure_running()
-
-
-def cool_down() -> None:
-    """End the fork server at once where nothing is to be run: it may be importing for seconds."""
-    from multiprocessing import forkserver
-
-    # There is no public way; without one it would end by itself, only later.
-    process_id = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
-    if process_id is not None:
-        with suppress(OSError):
-            os.kill(process_id, signal.SIGKILL)
-
-
-def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a process of its own.
-
-    Raises:
-        ModelError: The function raised an error of this program's.
-        WorkerDiedError: The process ended without an answer.
-    """
-    ours, theirs = context().Pipe(duplex=False)
-    process = context().Process(target=worker.call, args=(theirs, function, arguments), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        kind, value = ours.recv()
-    except EOFError:
-        process.join()
-        raise WorkerDiedError(f"A worker {_ending(process.exitcode)}.") from None
-    finally:
-        ours.close()
-    process.join()
-    if kind == "error":
-        raise ModelError(value)
-    return value
+LOG_LINE_LENGTH = 300
 
 
 @dataclass
@@ -97,6 +40,7 @@ class _Active:
     pipe: Connection
     started: float = field(default_factory=time.monotonic)
     answer: Plain | None = None
+    orphaned: bool = False
 
 
 class Pool:
@@ -161,15 +105,19 @@ class Pool:
                 active.process.kill()
                 active.process.join()
             active.pipe.close()
+            if execute.settled(active.job) and (summary := execute.recorded(active.job)):
+                # It was done but for the telling.
+                self._summaries.append(summary)
         self._active.clear()
 
     def _failures(self) -> list[Plain]:
         return [s for s in self._summaries if s["outcome"] in ("failed", "diverged")]
 
     def _start(self, job: Plain) -> None:
+        # Also for the record of a run that dies before it can say so itself.
+        job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=worker.run, args=(theirs, job), daemon=True)
-        process.start()
+        process = start(worker.run, theirs, job)
         theirs.close()
         self._active.append(_Active(job, process, ours))
         self._progress.started(job)
@@ -180,9 +128,17 @@ class Pool:
             time.sleep(POLL_S)
             return
         handles: list[Any] = [active.pipe for active in self._active]
-        ready = connection.wait(handles, timeout=REFRESH_S)
-        for active in [active for active in self._active if active.pipe in ready]:
-            self._receive(active)
+        # A process that a builder left behind may hold the pipe open after its parent's death.
+        handles += [active.process.sentinel for active in self._active if not active.orphaned]
+        ready = set(connection.wait(handles, timeout=REFRESH_S))
+        for active in list(self._active):
+            if active.pipe in ready:
+                self._receive(active)
+            elif active.process.sentinel in ready:
+                # Ready too where only the fork server died: then the pipe tells.
+                active.orphaned = running(active.process)
+                if not active.orphaned:
+                    self._ended(active)
 
     def _receive(self, active: _Active) -> None:
         try:
@@ -201,7 +157,10 @@ class Pool:
             }  # fmt: skip
 
     def _ended(self, active: _Active) -> None:
-        active.process.join()
+        active.process.join(STOP_S)
+        if active.process.is_alive():  # it closed its pipe and goes on: nothing can come of it
+            active.process.kill()
+            active.process.join()
         active.pipe.close()
         self._active.remove(active)
         if active.answer is None:
@@ -215,18 +174,35 @@ class Pool:
     def _died(self, active: _Active) -> None:
         """A process that ended without a word: once more, or a failed record in its name."""
         job = active.job
-        if execute.status_of(job) in execute.DONE:
+        lock = try_lock(Path(job["lock"]))
+        if lock is None:  # its lock went with it, and another sweep has taken the run over
             self._elsewhere.append(job)
+            self._progress.postponed(job)
             return
+        try:
+            summary = execute.recorded(job)
+            if summary is not None and summary["outcome"] in execute.DONE:
+                self._finish(summary)
+            else:
+                self._again_or_failed(active)
+        finally:
+            release(lock)
+
+    def _again_or_failed(self, active: _Active) -> None:
+        job = active.job
         attempts = self._attempts[job["run_id"]] = self._attempts.get(job["run_id"], 0) + 1
-        reason = f"its process {_ending(active.process.exitcode)}"
+        reason = f"its process {ending(active.process.exitcode)}"
         if attempts <= self._retries:
             self._progress.retrying(job, reason)
             self._queue.append(job)
             return
         error = WorkerDiedError(f"{reason}. The end of its log:\n{_tail(job)}")
-        seconds = time.monotonic() - active.started
-        self._finish(execute.record_failure(job, error, History(), seconds))
+        summary = execute.summary(job, "failed", reason)
+        try:
+            execute.record_failure(job, error, History(), time.monotonic() - active.started)
+        except DirectoryError as unwritten:
+            summary["message"] += f". {unwritten}"
+        self._finish(summary)
 
     def _finish(self, summary: Plain) -> None:
         self._summaries.append(summary)
@@ -240,23 +216,12 @@ class Pool:
             if lock is None:
                 waiting.append(job)
                 continue
-            os.close(lock)
-            if execute.status_of(job) in execute.DONE:
+            release(lock)
+            if execute.settled(job):
                 self._finish(execute.summary(job, "done", ""))
             else:
                 self._queue.append(job)
         self._elsewhere = waiting
-
-
-def _ending(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        try:
-            name = signal.Signals(-exit_code).name
-        except ValueError:
-            name = f"signal {-exit_code}"
-        hint = " (out of memory, perhaps)" if name == "SIGKILL" else ""
-        return f"was ended by {name}{hint}"
-    return f"ended with exit code {exit_code} and no answer"
 
 
 def _tail(job: Plain) -> str:
@@ -264,4 +229,8 @@ def _tail(job: Plain) -> str:
         text = RunPaths(job["directory"]).log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(there is none)"
-    return "\n".join(text.splitlines()[-LOG_LINES:])
+    lines = text.splitlines()
+    # What a signal leaves starts with the line that it struck; its callers follow.
+    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
+    shown = lines[-LOG_LINES:] if crash < 0 else lines[crash : crash + LOG_LINES]
+    return "\n".join(line[:LOG_LINE_LENGTH] for line in shown)

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 
+# Ctrl-C is the parent's business, from the first moment on.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 # A worker trains on threads of TensorFlow's; NumPy's own pool would only crowd the machine.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")

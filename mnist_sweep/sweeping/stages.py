@@ -84,7 +84,7 @@ def read_stages(raw: Sequence[Any]) -> list[Stage]:
 
 
 def depth(stage: Stage, stages: Iterable[Stage]) -> int:
-    """How many stages it goes through: 0 for a grid of its own, 1 for one `of` that, …"""
+    """How many stages it goes through: 0 for a grid of its own, 1 for one `of` that."""
     by_name = {other.name: other for other in stages}
     sources = [stage.of] if stage.of else []
     if stage.of and (choice := by_name[stage.of].select):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +10,21 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from mnist_sweep.config import DEFAULT_NAME, MLP_TARGET, Plain
+from mnist_sweep.errors import ModelError
 from mnist_sweep.results import locks
-from mnist_sweep.sweeping import directory, foreign, pool, worker
+from mnist_sweep.sweeping import directory, foreign, processes, worker
 from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.estimate import longest_first
-from mnist_sweep.sweeping.execute import DONE, make_job, status_of
+from mnist_sweep.sweeping.estimate import Estimator, longest_first
+from mnist_sweep.sweeping.execute import DONE, failed_at, make_job, settled, status_of
+from mnist_sweep.sweeping.interrupts import Interrupted
 from mnist_sweep.sweeping.launcher import PoolLauncher
 from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import Plan
-from mnist_sweep.sweeping.progress import choose
+from mnist_sweep.sweeping.progress import Lines, choose
+
+__all__ = ["Interrupted", "begin", "check_models", "launch", "place", "preview"]
 
 DEFAULT_DIRECTORY = "outputs/${name}"
-
-
-class Interrupted(BaseException):
-    """SIGTERM: end as Ctrl-C does."""
 
 
 def place(master: DictConfig, *, single: bool) -> tuple[Path, bool]:
@@ -42,15 +39,29 @@ def check_models(plan: Plan) -> None:
     """Build each network of the user's own once, in a worker, before any run.
 
     Raises:
-        ModelError: One cannot be built, is no Keras model, or does not fit the data.
+        ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
-    seen = set()
+    networks: dict[str, tuple[Plain, tuple[int, ...], int]] = {}
     for point in plan.points:
         model, info = point.settings["model"], plan.datasets[point.data_key]
-        key = (str(model), info.shape, info.classes)
-        if model["_target_"] != MLP_TARGET and key not in seen:
-            seen.add(key)
-            pool.call(worker.count_parameters, model, info.shape, info.classes)
+        if model["_target_"] != MLP_TARGET:
+            key = f"{model} {info.shape} {info.classes}"
+            networks[key] = (model, info.shape, info.classes)
+    if not networks:
+        return
+    found: list[str] = []
+    try:
+        found += processes.call(worker.network_problems, list(networks.values()))
+    except processes.WorkerDiedError:
+        # One of them takes its process along: one by one, to say which.
+        for network in networks.values():
+            try:
+                found += processes.call(worker.network_problems, [network])
+            except processes.WorkerDiedError as died:
+                target = network[0]["_target_"]
+                found.append(f"model._target_={target} cannot build a network. {died}")
+    if found:
+        raise ModelError("\n".join(dict.fromkeys(found)))
 
 
 def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> Outcome:
@@ -78,7 +89,15 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
     """
     path, made_up = place(master, single=single)
     outcome = Outcome(directory.claim(path, own=made_up), plan)
-    hydra = [str(text) for text in master.hydra.overrides.hydra]
+    # With what else Hydra needs to be told to come to the same points again.
+    hydra = [
+        *(str(text) for text in master.hydra.overrides.hydra),
+        *(
+            f"--config-dir={source.path}"
+            for source in master.hydra.runtime.config_sources
+            if source.provider == "command-line"
+        ),
+    ]
     outcome.notices += directory.note_invocation(outcome.directory, plan, asked, hydra, describe())
     if not locks.supported(outcome.directory):
         outcome.notices.append(
@@ -92,19 +111,17 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
     jobs = _open_jobs(master, outcome)
     if not jobs:
         return
-    progress = choose(Console(stderr=True))
     if not isinstance(launcher, PoolLauncher):
-        progress.begin(len(jobs), 1)
-        outcome.summaries = foreign.launch(launcher, jobs, outcome.directory)
+        outcome.summaries = foreign.launch(launcher, jobs, outcome, Lines(Console(stderr=True)))
         return
+    progress = choose(Console(stderr=True))
     threads = max(job["settings"]["threads"] for job in jobs)
     outcome.workers = launcher.workers(len(jobs), threads)
     for job in jobs:
         job["environment"]["workers"] = outcome.workers
-    progress.begin(len(jobs), outcome.workers)
+    progress.begin(len(jobs), outcome.workers, sum(job["expected_s"] for job in jobs))
     try:
-        with _sigterm_interrupts():
-            launcher.launch_jobs(jobs, outcome.workers, progress)
+        launcher.launch_jobs(jobs, outcome.workers, progress)
     finally:
         outcome.summaries = launcher.summaries
         progress.end()
@@ -114,26 +131,17 @@ def _open_jobs(master: DictConfig, outcome: Outcome) -> list[Plain]:
     """Jobs of the points that are not done, longest first."""
     plan, environment = outcome.plan, describe()
     hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
+    # Their proportions are what the display needs; it learns this machine's speed as it goes.
+    estimator = Estimator([])
     jobs = []
     for point in longest_first(plan.points, plan):
         job = make_job(point, plan.datasets[point.data_key], outcome.directory, environment)
         job["rerun_failed"] = bool(master.rerun_failed)
         job["hydra"] = hydra
-        status = status_of(job)
-        if status in DONE or (status == "failed" and not master.rerun_failed):
+        if settled(job):
             outcome.skipped.append(point.run_id)
         else:
+            job["failed_at"] = failed_at(job)
+            job["expected_s"] = estimator.of(point, plan.datasets[point.data_key]).seconds
             jobs.append(job)
     return jobs
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    def stop(_number: int, _frame: Any) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

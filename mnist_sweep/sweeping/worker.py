@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -28,7 +29,10 @@ def run(pipe: Connection, job: Plain) -> None:
     _detach()
 
     def on_epoch(epoch: int, history: History) -> None:
-        pipe.send(("epoch", epoch, history.val_accuracy[-1]))
+        try:
+            pipe.send(("epoch", epoch, history.val_accuracy[-1]))
+        except OSError:  # the parent is gone: this is no failure of the run's
+            os._exit(1)
 
     def on_start() -> None:
         _log_to(RunPaths(job["directory"]).log)
@@ -53,21 +57,26 @@ def call(pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, .
     _leave()
 
 
-def count_parameters(model: Plain, input_shape: tuple[int, ...], classes: int) -> int:
-    """Build a network as a run would, check it, and count its parameters.
+def network_problems(networks: list[tuple[Plain, tuple[int, ...], int]]) -> list[str]:
+    """Build networks as runs would, check them, and say what is wrong with any.
 
-    Raises:
-        ModelError: It cannot be built, is no Keras model, or does not fit the data.
+    Args:
+        networks: Of each the settings under `model`, the shape of an image, and how many classes.
     """
     from mnist_sweep.training import runtime
 
     runtime.configure(1)
     from mnist_sweep.training.model import check_probabilities, checked
 
-    target = model["_target_"]
-    network = checked(builder(model)(input_shape, classes), target, input_shape, classes)
-    check_probabilities(network, target, input_shape)
-    return int(network.count_params())
+    found = []
+    for model, input_shape, classes in networks:
+        target = model["_target_"]
+        try:
+            network = checked(builder(model)(input_shape, classes), target, input_shape, classes)
+            check_probabilities(network, target, input_shape)
+        except MnistSweepError as error:
+            found.append(str(error))
+    return found
 
 
 def _detach() -> None:
@@ -92,6 +101,8 @@ def _log_to(path: Path) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
+    # Where a run dies of a signal, its log ends with the Python line that it was at.
+    faulthandler.enable(all_threads=False)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
 
 

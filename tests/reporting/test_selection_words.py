@@ -1,9 +1,7 @@
 """A selection in words says which, by what, on which data, and what was left out."""
 
-import json
-
 from factories import make_run, reference_grid
-from mnist_sweep.reporting.selection import differing, name_of, sentences, to_json
+from mnist_sweep.reporting.selection import differing, name_of, sentences
 from mnist_sweep.results.collect import Missing
 from mnist_sweep.results.select import select
 
@@ -85,13 +83,3 @@ def test_hostile_text_is_made_visible():
     error = {"type": "E", "message": "a\n\x1b[31mb", "traceback": None}
     failed = make_run(layers=3, status="failed", error=error).record
     assert "\x1b" not in "\n".join(sentences(select([*RUNS, failed])))
-
-
-def test_json_is_complete_and_strict():
-    value = json.loads(json.dumps(to_json(select(RUNS)), allow_nan=False))
-    assert value["chosen"] == value["candidates"][0]
-    assert value["chosen"]["runs"][0]["run_id"] in {record.run_id for record in RUNS}
-    assert (value["metric"], value["split"], value["direction"]) == (
-        "f1_min", "validation", "worst",
-    )  # fmt: skip
-    assert value["data"][0]["sha256"] == "d" * 64

@@ -11,8 +11,8 @@ from mnist_sweep.reporting.tables import comparison, write_tables
 from mnist_sweep.results.sweep import load
 
 
-def tables_of(tmp_path, runs, missing=(), **options):
-    return comparison([load(write_sweep(tmp_path / "grid", runs, missing))], **options)
+def tables_of(tmp_path, made, missing=(), **options):
+    return comparison([load(write_sweep(tmp_path / "grid", made, missing))], **options)
 
 
 def column(table, key):
@@ -72,7 +72,7 @@ def test_only_settings_that_vary_are_shown_the_seed_last(tmp_path):
         make_run(layers=2, seed=seed, dropout=dropout, optimizer="sgd", trainer={"name": name})
         for seed in (0, 1) for dropout in (0.0, 0.2) for name in ("fit", "compiled")
     ]  # fmt: skip
-    keys = [c.key for c in tables_of(tmp_path, runs)[0].columns]
+    keys = [c.key for c in tables_of(tmp_path, runs, runs=True)[0].columns]
     assert keys[:5] == ["layers", "nodes", "dropout", "trainer.name", "seed"]
 
 

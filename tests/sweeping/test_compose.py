@@ -29,6 +29,9 @@ VALUES = {
     "data.sha256": "null,abc", "data.validation_fraction": "0.2,0.3",
     "data.test_fraction": "0.2,0.3", "data.split_seed": "1,2", "data.download_timeout_s": "0,1",
     "model": "cnn,mlp",
+    "study": "{repeats: 2},{repeats: 3}", "study.repeats": "1,2", "study.level": "0.9,0.99",
+    "study.replicates": "100,200", "study.decide": "true,false", "study.min_repeats": "2,3",
+    "study.max_repeats": "5,6", "study.budget_s": "null,1", "study.stages": "null,[{name: a}]",
 }  # fmt: skip
 """Two values for every key of the schema."""
 
@@ -44,8 +47,7 @@ def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     points = list(grid.points(axes))
     ours = [composer.settings(point) for point in points]
     hydras = [
-        to_plain(compose(loaded.loader, loaded.master, grid.texts(axes, point)))
-        for point in points
+        to_plain(compose(loaded.loader, loaded.master, grid.texts(axes, point))) for point in points
     ]
     return ours, hydras
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.collect import collect
 from mnist_sweep.sweeping import directory
+from sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
 
 PLAN = plan_of(point_of(layers=1), point_of(layers=2))
 
@@ -56,7 +56,7 @@ def test_sweeps_that_start_in_the_same_moment_get_directories_of_their_own(tmp_p
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, own: bool, below: str):
     (tmp_path / "file").write_text("in the way")
     place = tmp_path / "file" / (below or "x")
-    with pytest.raises(DirectoryError, match="Cannot write .*file.*a part of that path is a file"):
+    with pytest.raises(DirectoryError, match=r"Cannot write .*file.*(in the way|is a file)"):
         directory.claim(place, own=own)
 
 
@@ -152,7 +152,7 @@ def test_a_damaged_plan_is_kept_aside_and_said(tmp_path: Path, content: str):
 def test_a_newer_plan_is_refused_and_left_alone(tmp_path: Path):
     text = '{"schema_version": 2, "invocations": [], "news": 1}'
     (tmp_path / "sweep.json").write_text(text)
-    with pytest.raises(DirectoryError, match="schema_version 2, newer than 1.*Update mnist-sweep"):
+    with pytest.raises(DirectoryError, match=r"schema_version 2, newer than 1.*Update mnist-sweep"):
         note(tmp_path)
     assert (tmp_path / "sweep.json").read_text() == text
 

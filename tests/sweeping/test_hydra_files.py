@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
-from sweep_parts import point_of
 
 from mnist_sweep.sweeping import hydra_files
+from sweep_parts import point_of
 
 HYDRA: dict[str, Any] = {
     "overrides": {"hydra": ["hydra.sweep.dir=x"], "task": ["layers=1,2"]},

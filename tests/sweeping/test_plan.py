@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from factories import make_settings
-from sweep_parts import info_of
 
+from factories import make_settings
 from mnist_sweep.config import canonical, defaults, run_id
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.sweeping.plan import check_points, identify, make_plan, varying
 from mnist_sweep.training.data import DatasetInfo
+from sweep_parts import info_of
 
 
 def point(**changes: Any) -> dict[str, Any]:
@@ -100,6 +100,6 @@ def test_data_that_cannot_be_had_ends_the_plan():
 
 def test_what_varies_is_told_by_dotted_keys():
     made = points({"layers": 1}, {"layers": 2, "data": {"split_seed": 1}})
-    assert varying(made) == ["layers", "model.layers", "data.split_seed"]
+    assert varying(made) == ["layers", "data.split_seed", "model.layers"]
     assert varying(points({}, {})) == []
     assert varying(points({"weight_decay": 0.0}, {"weight_decay": None})) == ["weight_decay"]

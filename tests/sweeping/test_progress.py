@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
-from sweep_parts import point_of
 
 from mnist_sweep.sweeping import progress
 from mnist_sweep.sweeping.progress import Display, Lines, choose
+from sweep_parts import point_of
 
 
 def console(width: int, *, terminal: bool = True) -> Console:
@@ -44,6 +45,7 @@ def picture(display: Display, width: int) -> str:
     return text_of(page)
 
 
+KILLED = "its process was ended by SIGKILL (out of memory, perhaps)"
 FAILED = {"outcome": "failed", "message": "ValueError: [red]bad[/red] :smile:"}
 
 
@@ -55,7 +57,7 @@ def tell_a_story(told: Any) -> None:
     told.epoch(one, 3, 0.9123)
     told.refresh()
     told.ended(ended(one, "finished", accuracy=0.9765, total_s=2.345))
-    told.retrying(two, "its process was ended by SIGKILL (out of memory, perhaps)")
+    told.retrying(two, KILLED)
     told.started(two)
     told.ended(ended(two, **FAILED))
     told.started(three)
@@ -73,8 +75,7 @@ def test_lines_are_one_a_run_whatever_the_width():
         assert text_of(used).splitlines() == [
             "running 5 runs, 2 at a time",
             "[1/5] layers=1,nodes=100,seed=0: test accuracy 97.65% in 2.3 s",
-            "again: layers=2,nodes=100,seed=0: its process was ended by SIGKILL (out of memory, "
-            "perhaps)",
+            f"again: layers=2,nodes=100,seed=0: {KILLED}",
             "[2/5] layers=2,nodes=100,seed=0 failed: ValueError: [red]bad[/red] :smile:",
             "waiting: layers=3,nodes=100,seed=0 is being run by another sweep",
             "[3/5] layers=3,nodes=100,seed=0: was done already",
@@ -105,14 +106,14 @@ def test_the_display_shows_every_running_run_and_the_sums(width: int):
 
 
 def test_the_display_cuts_a_long_label_and_keeps_the_figures():
-    display = Display(console(80))
-    long = job(layers=2, nodes=300, dropout=0.25, activation="hard_sigmoid", epochs=100_000)
+    display = Display(console(60))
+    long = job(layers=2, nodes=300, dropout=0.25, activation="hard_sigmoid", epochs=200)
     display.begin(1, 1)
     display.started(long)
-    display.epoch(long, 12_345, 0.9)
+    display.epoch(long, 123, 0.9)
     shown = picture(display, 60)
     display.end()
-    assert "12345/100000" in shown
+    assert "123/200" in shown
     assert "90.00%" in shown
     assert "…" in shown
     assert all(len(line) <= 60 for line in shown.splitlines())
@@ -129,7 +130,7 @@ def test_the_display_says_failures_as_they_are_written():
 
 def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
     display = Display(console(80))
     display.begin(4, 2)
     one = job(layers=1)
@@ -140,10 +141,13 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
     assert "0:30 elapsed, about 0:45 remaining" in picture(display, 200)  # 3 x 30 s on 2 workers
     two = job(layers=2)
     display.started(two)
-    now[0] += 10
-    assert "0:40 elapsed, about 0:40 remaining" in picture(display, 200)
-    display.ended(ended(job(layers=9), "done"))  # no time spent on it here
-    assert "about 0:25 remaining" in picture(display, 200)
+    now[0] += 15
+    display.epoch(two, 10, 0.9)  # half of 20 epochs: 2.5 runs of 30 s are left
+    assert "0:45 elapsed, about 0:38 remaining" in picture(display, 200)
+    now[0] += 5
+    assert "0:50 elapsed, about 0:35 remaining" in picture(display, 200)
+    display.ended(ended(job(layers=9), "done"))  # by another sweep: one less, no time of ours
+    assert "about 0:20 remaining" in picture(display, 200)
     display.end()
 
 

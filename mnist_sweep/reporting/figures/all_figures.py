@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mnist_sweep.reporting.configurations import (
     BY,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-FORMATS = ("png", "svg")
-MOST_CONFUSIONS = 12
+FORMATS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
+MOST_CONFUSIONS = 8
 MOST_CURVES = 8
 MOST_ROWS = 30
 FEWEST_PARALLEL = 6
@@ -69,9 +69,7 @@ def planned(
     yield from _overviews(shown, data)
     if pictures.mistaken and pictures.sha256 in images:
         title = f"Test images that most of {pictures.runs} runs get wrong: {data}"
-        yield Planned(
-            "gallery", lambda: gallery.draw(pictures, images[pictures.sha256], title)
-        )
+        yield Planned("gallery", lambda: gallery.draw(pictures, images[pictures.sha256], title))
 
 
 def write_figures(figures: Iterator[Planned], directory: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from mnist_sweep.results.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -129,7 +130,7 @@ def _number(axes: Axes, confusion: Confusion) -> None:
             )
 
 
-def _shades(hue: str, low: float = 0.0, high: float = 0.8) -> object:
+def _shades(hue: str, low: float = 0.0, high: float = 0.8) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
     ends = [tuple(1 - part * (1 - c) for c in to_rgb(hue)) for part in (low, high)]

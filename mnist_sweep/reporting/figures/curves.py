@@ -58,7 +58,7 @@ def draw(shown: Sequence[Curves], title: str) -> Figure:
                 markevery=max(1, len(solid) // 8), label=curves.name, **look,
             )  # fmt: skip
             axes.plot(epochs[: len(dashed)], factor * dashed, linestyle="--", alpha=0.8, **look)
-        if measure == "loss" and _is_wide(shown):
+        if measure == "loss" and is_wide(shown):
             axes.set_yscale("log")
         axes.set_xlabel("Epoch")
         axes.set_ylabel(label)
@@ -84,7 +84,7 @@ def _mean(runs: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
     return means
 
 
-def _is_wide(shown: Sequence[Curves]) -> bool:
+def is_wide(shown: Sequence[Curves]) -> bool:
     """Whether losses span more than a factor of 20, so that only a log scale shows them all."""
     every = [v for c in shown for part in (c.train, c.validation) for v in part["loss"] if v > 0]
     return bool(every) and max(every) > 20 * min(every)

@@ -73,6 +73,6 @@ def draw(difference: ConfusionDifference, first: str, second: str, title: str) -
 
 
 def signed(value: float) -> str:
-    """'+3', '−2' or '+0.5', with a real minus sign."""
+    """A number with its sign, as '+3' or '+0.5'; minus is the minus sign, not a hyphen."""
     text = f"{value:+.0f}" if value == int(value) else f"{value:+.1f}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_RUNS = 60
 """Predictions of at most this many runs are read, evenly spread over all."""
 SHOWN = 40
+_PITCH = 1.25
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,18 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
     """
     columns = 8
     rows = max(1, -(-len(gallery.mistaken) // columns))
-    figure = style.new(9.6, 0.8 + 1.5 * rows, title)
-    panels = figure.subplots(rows, columns, squeeze=False)
-    for axes in panels.flat:
-        axes.set_axis_off()
-    for axes, item in zip(panels.flat, gallery.mistaken, strict=False):
-        axes.imshow(images[item.row].squeeze(), cmap="gray_r")
-        axes.set_title(caption(item, gallery.runs), fontsize=7.5)
+    figure = style.new(9.6, 0.4 + 1.5 * rows, title)
+    # One picture of all images: forty panels would take a second to lay out.
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    for place, item in enumerate(gallery.mistaken):
+        left, top = place % columns, place // columns * _PITCH
+        extent = (left + 0.14, left + 0.86, top + 1.2, top + 0.48)
+        axes.imshow(images[item.row].squeeze(), cmap="gray_r", extent=extent, aspect="auto")
+        axes.text(left + 0.5, top + 0.42, caption(item, gallery.runs), fontsize=7.5, ha="center")
+    axes.set_xlim(0, columns)
+    axes.set_ylim(rows * _PITCH, 0.12)
+    axes.set_aspect("equal")
     return figure
 
 

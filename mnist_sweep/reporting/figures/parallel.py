@@ -70,8 +70,8 @@ def draw(parallel: Parallel, title: str) -> Figure:
     for position, axis in enumerate(parallel.axes):
         axes.axvline(position, color="#555555", linewidth=0.8)
         for height, text in axis.ticks:
-            axes.text(position, height, f" {text}", fontsize=7.5, va="center",
-                      bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0})  # fmt: skip
+            box = {"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0}
+            axes.text(position, height, f" {text}", fontsize=7.5, va="center", bbox=box)
     axes.set_xticks(x, [style.wrapped(axis.name, 20) for axis in parallel.axes])
     axes.set_yticks([])
     axes.set_xlim(-0.1, len(x) - 0.6)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ ERRORS, RIGHT, GAIN = "#D55E00", "#0072B2", "#0072B2"
 
 _DPI = 144
 _WRAP = 88
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 10.5,
@@ -39,6 +39,7 @@ _SETTINGS = {
     "text.parse_math": False,
     # Text stays text: smaller, searchable, and quick to write.
     "svg.fonttype": "none",
+    "image.composite_image": False,
     # The same records give the same bytes.
     "svg.hashsalt": "mnist-sweep",
 }
@@ -70,7 +71,7 @@ def new(width: float, height: float, title: str = "") -> Figure:
     """An empty figure of `width` by `height` inches with a wrapped title."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), facecolor="white")
     if title:
         figure.suptitle(wrapped(title, int(width * 11)), fontsize=11)
     return figure
@@ -81,9 +82,26 @@ def wrapped(text: str, width: int = _WRAP) -> str:
     return "\n".join(textwrap.wrap(text, max(width, 20))) or text
 
 
-def rendered(figure: Figure, file_format: str) -> bytes:
-    """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes."""
+def rendered(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
+    """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes.
+
+    The layout is worked out once and the canvas asked directly: `savefig` would lay out and draw
+    everything twice for each format.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     stream = BytesIO()
-    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-    figure.savefig(stream, format=file_format, dpi=_DPI, metadata=metadata, facecolor="white")
+    if file_format == "svg":
+        svg: Any = FigureCanvasSVG(figure)
+        svg.print_svg(stream, metadata={"Date": None})
+    else:
+        figure.set_dpi(_DPI)
+        agg: Any = FigureCanvasAgg(figure)
+        agg.print_png(stream, metadata={"Software": None})
+        figure.set_dpi(100)
     return stream.getvalue()

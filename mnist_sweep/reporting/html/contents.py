@@ -1,0 +1,184 @@
+"""What stands in the page, apart from how it looks: plain values for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.reporting.configurations import Configuration, text_of
+from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.figures.confusion import confusion_of
+from mnist_sweep.reporting.figures.gallery import Gallery
+from mnist_sweep.reporting.html.embed import png_uri
+from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.rows import SWEEP, RunRow
+from mnist_sweep.reporting.table import Table
+from mnist_sweep.results.fields import flat_settings
+from mnist_sweep.results.record import Record
+from mnist_sweep.results.sweep import Sweep
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SPLITS = ("test", "validation")
+_LONGEST_VALUE = 300
+_LONGEST_TRACEBACK = 4000
+_MOST_FAILURES = 200
+_SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall", "loss")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run or file without a result: what it is, and why."""
+
+    label: str
+    status: str
+    reason: str
+    traceback: str
+
+
+def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
+    """The networks of the switch: every configuration, and each run of those with repeats.
+
+    `test` and `validation` hold `counts[predicted][true]`, `runs` how many runs are added.
+    """
+    made = []
+    for configuration in shown:
+        several = len(configuration.records) > 1
+        name = configuration.name
+        suffix = f" ({len(configuration.records)} runs added)" if several else ""
+        made.append(_network(name + suffix, configuration.records))
+        if several:
+            made += [
+                _network(f"{name}, seed {record.seed}", [record])
+                for record in configuration.records
+            ]
+    return made
+
+
+def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict[str, list[Any]]:
+    """The tables' rows by column, for sorting and filtering in the page.
+
+    `#` is the index of the row's configuration among `shown`, or -1.
+    """
+    if not tables:
+        return {}
+    rows = [row.run for row in tables[0].rows]
+    keys = dict.fromkeys(("label", "run_id", "status", "parameters", "time.total_s"))
+    keys |= dict.fromkeys(f"{split}.{name}" for split in SPLITS for name in _SUMMARIES)
+    columns = {key: [_plain(run.values.get(key)) for run in rows] for key in keys}
+    for table in tables:
+        for index, column in enumerate(table.columns):
+            columns[column.key] = [_plain(row.cells[index].value) for row in table.rows]
+    place = {_identity(c.rows[0]): index for index, c in enumerate(shown)}
+    columns["#"] = [place.get(_identity(run), -1) for run in rows]
+    return columns
+
+
+def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
+    """Every run without a result, in the tables' order, then what else could not be read."""
+    tracebacks = {
+        record.run_id: record.error.traceback or ""
+        for sweep in sweeps
+        for record in sweep.records
+        if record.error
+    }
+    found = [
+        Failure(
+            visible(row.label),
+            row.status,
+            shortened(visible(row.reason), _LONGEST_VALUE),
+            _lines(tracebacks.get(str(row.values.get("run_id")), "")),
+        )
+        for row in rows
+        if row.status != "finished"
+    ]
+    found += [
+        Failure(visible(str(problem.path)), "unreadable", visible(problem.reason), "")
+        for sweep in sweeps
+        for problem in sweep.problems
+    ]
+    return found[:_MOST_FAILURES]
+
+
+def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
+    """Settings that all records share, as (name, value); what varies stands in the tables."""
+    rows = [flat_settings(record.config) for sweep in sweeps for record in sweep.records]
+    if not rows:
+        return []
+    first, *others = rows
+    shared = [
+        name for name, value in first.items() if all(o.get(name, _ABSENT) == value for o in others)
+    ]
+    return [(visible(name), shortened(setting(first[name]), _LONGEST_VALUE)) for name in shared]
+
+
+def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
+    """Where the runs were carried out: each fact with its values over all records."""
+    found: dict[str, dict[str, None]] = {}
+    times: list[str] = []
+    for sweep in sweeps:
+        for record in sweep.records:
+            for name, value in record.environment.model_dump().items():
+                if name == "started_at":
+                    times += [value] if value else []
+                elif value is not None:
+                    found.setdefault(name, {})[setting(value)] = None
+    facts = [(name, shortened(", ".join(values), _LONGEST_VALUE)) for name, values in found.items()]
+    if times:
+        facts.append(("started_at", " to ".join(dict.fromkeys((min(times), max(times))))))
+    return facts
+
+
+def thumbnails(
+    pictures: Gallery, images: Mapping[str, NDArray[np.uint8]], scale: float
+) -> list[dict[str, Any]]:
+    """The gallery's images with their captions; empty where the images are not at hand."""
+    if pictures.sha256 not in images:
+        return []
+    source = images[pictures.sha256]
+    made = []
+    for item in pictures.mistaken:
+        several = len(item.predicted) > 1
+        answers = ", ".join(
+            f"{label} \N{MULTIPLICATION SIGN}{count}" if several else str(label)
+            for label, count in item.predicted[:3]
+        )
+        made.append({
+            "uri": png_uri(source[item.row], scale),
+            "true": item.true,
+            "answers": answers,
+            "share": f"{item.wrong} of {pictures.runs} wrong",
+            "confidence": f"{100 * item.confidence:.0f} % sure",
+            "row": item.row,
+        })  # fmt: skip
+    return made
+
+
+def _network(name: str, records: Sequence[Record]) -> dict[str, Any]:
+    found = {split: confusion_of(records, split) for split in SPLITS}
+    counts = {split: confusion.counts.tolist() for split, confusion in found.items()}
+    return {"name": name, "runs": len(records), **counts}
+
+
+def _identity(row: RunRow) -> tuple[Any, Any]:
+    return row.values.get(SWEEP), row.values.get("configuration_id")
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.10g}")
+    return text_of(value) if not isinstance(value, str) else shortened(visible(value), 120)
+
+
+def _lines(text: str) -> str:
+    """A traceback with its line breaks, everything unseen in it written out, and its end kept."""
+    shown = "\n".join(visible(line) for line in text.splitlines())
+    return shown if len(shown) <= _LONGEST_TRACEBACK else f"…{shown[-_LONGEST_TRACEBACK:]}"
+
+
+_ABSENT = object()

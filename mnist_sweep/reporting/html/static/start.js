@@ -1,0 +1,22 @@
+if (byId("filter")) {
+  startPlots();
+  startTables();
+}
+if (byId("network")) startMatrix();
+setTheme(themes.includes(memory.get("theme")) ? memory.get("theme") : "auto");
+
+/* While a sweep runs: load the page anew, where its reader was, unless they pause it. */
+if (data.refresh) {
+  const before = memory.get("scroll");
+  if (before) scrollTo(0, Number(before));
+  addEventListener("pagehide", () => memory.set("scroll", String(scrollY)));
+  let timer = setTimeout(() => location.reload(), 1000 * data.refresh);
+  byId("pause").addEventListener("click", (event) => {
+    const paused = event.currentTarget.getAttribute("aria-pressed") === "true";
+    event.currentTarget.setAttribute("aria-pressed", String(!paused));
+    event.currentTarget.textContent = paused ? "Pause" : "Go on";
+    clearTimeout(timer);
+    if (paused) timer = setTimeout(() => location.reload(), 1000 * data.refresh);
+  });
+}
+root.dataset.ready = "yes";

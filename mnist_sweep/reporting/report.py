@@ -1,0 +1,106 @@
+"""The report of one or several sweep directories: page, figures and tables, from records alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.reporting.answer import Answer, usual_answer
+from mnist_sweep.reporting.configurations import configurations
+from mnist_sweep.reporting.render import render as render_tables
+from mnist_sweep.reporting.tables import comparison
+from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
+from mnist_sweep.results.store import write_text
+from mnist_sweep.results.sweep import load
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, how many planned runs have no record yet, and how long it took."""
+
+    page: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    missing: int
+    seconds: float
+
+
+def write_report(
+    directories: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    answer: Answer | None = None,
+    images: Mapping[str, NDArray[np.uint8]] | None = None,
+    figures: bool = True,
+    refresh_s: int = 0,
+) -> Written:
+    """Write report.html, figures/ and tables/.
+
+    Args:
+        directories: Of sweeps or single runs.
+        output: Where to write; None is the one directory itself.
+        answer: What the page begins with; None selects the best and the worst.
+        images: Data hash -> test images (n_test, height, width) uint8, for the gallery.
+        figures: Whether to draw the figures; they take most of the time.
+        refresh_s: Seconds after which the page loads itself anew; 0 is never.
+
+    Raises:
+        DirectoryError: A directory holds nothing of ours, or `output` cannot be written.
+        UsageError: Several directories, and no output.
+    """
+    from mnist_sweep.reporting.figures import all_figures, gallery
+    from mnist_sweep.reporting.html import page
+
+    started = time.perf_counter()
+    paths = SweepPaths(_output(directories, output))
+    sweeps = [load(directory) for directory in directories]
+    tables = comparison(sweeps)
+    shown = configurations(sweeps)
+    pictures = gallery.gallery_of(shown)
+    at_hand = dict(images or {})
+    report = page.Report(
+        sweeps,
+        tables,
+        shown,
+        usual_answer(sweeps) if answer is None else answer,
+        pictures,
+        at_hand,
+        refresh_s,
+    )
+    for name in TABLE_FORMATS:
+        write_text(paths.comparison(name), render_tables(tables, name))
+    write_text(paths.report, page.render(report))
+    drawn: list[Path] = []
+    if figures:
+        drawn = all_figures.write_figures(
+            all_figures.planned(shown, pictures, at_hand), paths.figures
+        )
+    return Written(
+        paths.report,
+        tuple(drawn),
+        tuple(paths.comparison(name) for name in TABLE_FORMATS),
+        sum(len(sweep.missing) for sweep in sweeps),
+        time.perf_counter() - started,
+    )
+
+
+def _output(
+    directories: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str] | None
+) -> Path:
+    if output is not None:
+        return Path(output)
+    if len(directories) != 1:
+        raise UsageError(
+            f"Expected --output DIR, because the report is about {len(directories)} directories "
+            "and belongs to none of them. For example: --output outputs/together."
+        )
+    return Path(directories[0])

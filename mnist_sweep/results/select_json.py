@@ -1,0 +1,65 @@
+"""A selection as plain values for JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_sweep.results.select import Candidate, Selection
+
+
+def selection_json(selection: Selection) -> dict[str, Any]:
+    """The selection as plain values: what was chosen, from what, and what was left out."""
+    return {
+        "metric": selection.metric.name,
+        "split": selection.metric.split,
+        "direction": selection.direction,
+        "where": list(selection.where),
+        "chosen": _candidate_json(selection.chosen),
+        "candidates": [_candidate_json(candidate) for candidate in selection.candidates],
+        "ties": [tie.configuration_id for tie in selection.ties],
+        "uncounted": [
+            {"label": run.label, "status": run.status, "reason": run.reason}
+            for run in selection.uncounted
+        ],
+        "weakest_split": selection.weakest_split,
+        "weakest": [
+            {
+                "label": weak.label,
+                "f1": weak.f1,
+                "mistaken_for": [{"label": k, "count": n} for k, n in weak.mistaken_for],
+            }
+            for weak in selection.weakest
+        ],
+        "data": data_of(selection),
+        "notes": list(selection.notes),
+    }
+
+
+def data_of(selection: Selection) -> list[dict[str, Any]]:
+    """The data that the candidates were measured on, each once; `examples` of `weakest_split`."""
+    split = f"n_{selection.weakest_split}"
+    found = {
+        record.data.sha256: {
+            "name": record.data.name,
+            "source": record.data.source,
+            "sha256": record.data.sha256,
+            "examples": getattr(record.data, split),
+            "notice": record.data.notice,
+        }
+        for candidate in selection.candidates
+        for record in candidate.records
+    }
+    return list(found.values())
+
+
+def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "configuration_id": candidate.configuration_id,
+        "label": candidate.label,
+        "value": candidate.value,
+        "runs": [
+            {"run_id": record.run_id, "seed": record.seed, "value": value}
+            for record, value in zip(candidate.records, candidate.values, strict=True)
+        ],
+    }

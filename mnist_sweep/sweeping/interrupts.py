@@ -1,0 +1,45 @@
+"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is at."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGTERM."""
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Raise `Interrupted` at SIGTERM within the block; once, so that the clean-up is not cut."""
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread may set handlers; a program that sweeps in another one has its own.
+        yield
+        return
+
+    def stop(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Interrupted
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Processes started within the block never see Ctrl-C, not even while they start."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

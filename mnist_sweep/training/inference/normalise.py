@@ -1,0 +1,196 @@
+"""A picture of one digit made to look as MNIST's do: the same ink, size, place and polarity.
+
+MNIST's digits were fitted, with their proportions kept and antialiased, into a box of 20x20 pixels,
+which was put into 28x28 so that the ink's centre of mass is in the middle; ink is light on black
+(LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist). The steps before that are for
+photographs: an uneven light is subtracted, dark ink on light paper is inverted, noise is removed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+Floats = NDArray[np.float64]
+
+MNIST_BOX = 20 / 28
+"""Side of the box that a digit is fitted into, as a share of the image's."""
+LEAST_CONTRAST = 0.08
+"""Ink that differs less from its surroundings, of the range from black to white, is no ink."""
+NEARLY_FULL = 0.95
+"""A clean picture whose ink reaches this keeps its greylevels as they are."""
+RINGS = 0.06
+"""What JPEG's compression adds around strokes at usual qualities, of the range 0 to 1."""
+_BORDER = 0.08
+_NOISE_LEVELS = 3.5
+_SPECK = 0.08
+_MAD_TO_SIGMA = 1.4826  # of a normal distribution
+
+
+class NoDigitError(ValueError):
+    """Nothing in a picture stands out from its background."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a normalised image is like.
+
+    Attributes:
+        height: Pixels.
+        width: Pixels.
+        scale: The raw value of full ink: 255, or 16 for the bundled digits.
+        box: Longest side of the digit, pixels.
+    """
+
+    height: int
+    width: int
+    scale: float
+    box: int
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], scale: float) -> Frame:
+        """The frame of a dataset whose images have this shape.
+
+        MNIST's proportions, but for images so small that a margin would cost too much: those of
+        the bundled 8x8 digits reach from edge to edge.
+        """
+        height, width = shape[:2]
+        side = min(height, width)
+        return cls(height, width, scale, side if side < 16 else round(side * MNIST_BOX))
+
+
+def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.uint8]:
+    """One digit of any size, dark on light or light on dark, as an image of the frame.
+
+    Args:
+        grey: (height, width) float64, brightness from 0 (black) to 1 (white).
+        frame: What to make.
+        lossy: Whether the picture was compressed as JPEG does, which leaves faint rings around
+            strokes.
+
+    Returns:
+        (frame.height, frame.width) uint8, 0 where there is no ink, up to `frame.scale`.
+
+    Raises:
+        NoDigitError: Nothing stands out from the background.
+    """
+    ink = extract_ink(grey, lossy=lossy)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    fitted = _fit(digit, frame.box)
+    placed = _place(fitted, frame)
+    return np.rint(placed * frame.scale).astype(np.uint8)
+
+
+def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
+    """How much ink there is at each pixel, from 0 to 1, whatever the paper, light and polarity.
+
+    Args:
+        grey: (height, width) float64, brightness from 0 to 1.
+        lossy: Whether faint differences are the compression's.
+
+    Returns:
+        The same shape; a picture without noise keeps its greylevels.
+
+    Raises:
+        NoDigitError: Nothing stands out from the background.
+    """
+    difference = grey - _background(grey)
+    noise = max(_spread(difference), RINGS / _NOISE_LEVELS if lossy else 0.0)
+    if noise > 0:
+        difference = ndimage.median_filter(difference, size=3)
+    floor = _NOISE_LEVELS * noise
+    above, below = (np.clip(sign * difference - floor, 0, None) for sign in (1, -1))
+    ink = above if above.sum() >= below.sum() else below
+    if ink.max(initial=0.0) < LEAST_CONTRAST:
+        raise NoDigitError("nothing in it stands out from the background")
+    if noise > 0:
+        ink = _without_specks(ink)
+        full = float(np.quantile(ink[ink > 0], 0.9))
+    else:
+        full = float(ink.max())
+        full = 1.0 if full > NEARLY_FULL else full
+    return np.clip(ink / full, 0, 1)
+
+
+def _background(grey: Floats) -> Floats:
+    """Paper and light: a quadratic surface through what is neither ink nor stain.
+
+    It starts from the picture's border, most of which is paper, and then takes in all pixels that
+    agree with it.
+    """
+    height, width = grey.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1)
+    edge = np.zeros(grey.shape, dtype=bool)
+    margin = max(1, round(_BORDER * min(height, width)))
+    edge[:margin] = edge[-margin:] = edge[:, :margin] = edge[:, -margin:] = True
+    surface = np.full(grey.shape, np.median(grey[edge]))
+    for region in (edge, edge, edge, edge, *[np.ones_like(edge)] * 4):
+        difference = grey - surface
+        near = region & (np.abs(difference) <= 2.5 * _spread(difference[region]) + 1e-9)
+        if near.sum() < terms.shape[-1]:
+            break
+        chosen = terms[near]
+        # The normal equations: with terms within [-1, 1] they are tame, and 20 times as fast.
+        weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ grey[near], rcond=None)[0]
+        surface = terms @ weights
+    # Rounding must not turn a clean picture into a noisy one.
+    surface = np.where(np.abs(grey - surface) < 1e-6, grey, surface)
+    return np.asarray(surface, dtype=np.float64)
+
+
+def _spread(values: Floats) -> float:
+    """The standard deviation of the bulk of `values` about 0, blind to outliers."""
+    return _MAD_TO_SIGMA * float(np.median(np.abs(values)))
+
+
+def _without_specks(ink: Floats) -> Floats:
+    """The ink without what is small or faint beside the largest connected piece.
+
+    Raises:
+        NoDigitError: All of it is.
+    """
+    pieces, count = ndimage.label(ink > LEAST_CONTRAST / 2, structure=np.ones((3, 3)))
+    mass = ndimage.sum_labels(ink, pieces, np.arange(1, count + 1))
+    if not count or np.bincount(pieces.ravel())[1:].max() < max(4, ink.size / 2000):
+        raise NoDigitError("nothing in it is larger than a speck")
+    kept = np.flatnonzero(mass >= _SPECK * mass.max()) + 1  # piece 0 is the background
+    # The soft edges of a stroke lie around its piece.
+    around = ndimage.binary_dilation(np.isin(pieces, kept), iterations=1)
+    return np.where(around, ink, 0.0)
+
+
+def _fit(digit: Floats, box: int) -> Floats:
+    """Resize, antialiased, so that the longest side is `box`; thin strokes regain full ink."""
+    height, width = digit.shape
+    factor = box / max(height, width)
+    if factor == 1:
+        return digit
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = Image.fromarray(digit.astype(np.float32))
+    resized = np.asarray(image.resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
+    resized = np.clip(resized, 0, 1)
+    return np.clip(resized / max(float(resized.max()), 1e-9), 0, 1)
+
+
+def _place(digit: Floats, frame: Frame) -> Floats:
+    """Put the centre of mass into the middle, as far as the digit stays inside the frame.
+
+    The middle is pixel 14 of 0 to 27: with it, and with no other, MNIST's own images stay as they
+    are.
+    """
+    placed = np.zeros((frame.height, frame.width))
+    centre = ndimage.center_of_mass(digit)
+    corner = []
+    for middle, mass, size, side in zip(
+        (frame.height / 2, frame.width / 2), centre, digit.shape, placed.shape, strict=True
+    ):
+        corner.append(int(np.clip(np.floor(middle - mass + 0.5), 0, side - size)))
+    top, left = corner
+    placed[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    return placed

@@ -1,0 +1,143 @@
+"""Ctrl-C and SIGTERM: no new runs, none left running, tables of what is finished, exit code 130."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Callable
+from fcntl import ioctl
+
+import pyte
+import pytest
+from real_sweeps import GUARD_S, Place, until
+
+CTRL_C = b"\x03"
+
+
+class Terminal:
+    """A sweep in a terminal of its own, and what stands on its screen."""
+
+    def __init__(self, place: Place, width: int, *words: str, height: int = 40) -> None:
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        self._screen = pyte.HistoryScreen(width, height, history=5000)
+        self._stream = pyte.ByteStream(self._screen)
+        self._ours = ours
+        self.raw = b""
+        environment = {**place.environment, "TERM": "xterm-256color"}
+        self.process = subprocess.Popen(
+            place.command(*words), cwd=place.path, env=environment, stdin=theirs, stdout=theirs,
+            stderr=theirs, start_new_session=True, preexec_fn=_take_terminal,
+        )  # fmt: skip
+        os.close(theirs)
+
+    def look(self) -> str:
+        """Read what came in, and say what the screen shows."""
+        while select.select([self._ours], [], [], 0.02)[0]:
+            try:
+                content = os.read(self._ours, 65536)
+            except OSError:  # the terminal's other side is closed
+                break
+            if not content:
+                break
+            self.raw += content
+            self._stream.feed(content)
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def wait_for(self, condition: Callable[[str], bool]) -> str:
+        def look() -> str | None:
+            shown = self.look()
+            return shown if condition(shown) else None
+
+        return str(until(look, f"on this screen:\n{self.look()}"))
+
+    def end(self) -> int:
+        until(lambda: (self.look(), self.process.poll() is not None)[1])
+        self.look()
+        os.close(self._ours)
+        return self.process.wait(GUARD_S)
+
+
+def _take_terminal() -> None:
+    ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_ctrl_c_in_a_terminal(place: Place, width: int):
+    words = place.sweep_words(
+        "model.kind=fine,raises,endless", "seed=1,2", "n_jobs=2", "name=stopped"
+    )
+    terminal = Terminal(place, width, *words)
+    shown = terminal.wait_for(
+        lambda s: "2 done" in s and "2 failed" in s and s.count("kind=endless") == 2
+    )
+    print(shown)
+    assert "epoch  validation accuracy" in shown
+    assert "0/2" in shown
+    assert "2 done, 2 failed, 2 left" in shown
+    assert "elapsed, about" in shown
+    assert "raises" in shown
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130
+    text = terminal.raw.decode()
+    assert "Interrupted. 6 runs asked for, 4 run now, 2 of them failed, 2 not run" in text
+    assert "on digits, training and test split" in text
+    assert "Traceback" not in text
+    assert "E0000" not in text
+    assert "tensorflow" not in text.lower()
+    assert "\x1b[?25l" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown again"
+    until(place.gone)
+    assert len(place.executions()) == 6
+
+
+def test_ctrl_c_while_the_sweep_is_being_prepared(place: Place):
+    terminal = Terminal(place, 80, *place.sweep_words("seed=range(0,300)", "name=early"))
+    until(lambda: any("forkserver" in what for what in place.processes().values()))
+    terminal.type(CTRL_C)
+    assert terminal.end() == 130
+    text = terminal.raw.decode()
+    assert "Interrupted" in text
+    assert "Traceback" not in text
+    assert "KeyboardInterrupt" not in text
+    until(place.gone)
+
+
+@pytest.mark.parametrize("moment", ["preparing", "running"])
+def test_sigterm_is_as_ctrl_c(place: Place, moment: str):
+    process = place.start(*place.sweep_words("model.kind=fine,endless", "n_jobs=2", "name=ended"))
+    if moment == "running":
+        until(lambda: place.record_files("ended") and len(place.executions()) == 2)
+    else:
+        until(lambda: any("forkserver" in what for what in place.processes().values()))
+    process.send_signal(signal.SIGTERM)
+    ended = place.wait(process)
+    assert ended.code == 130, ended
+    assert "Traceback" not in ended.err
+    assert "Interrupted" in ended.out + ended.err
+    if moment == "running":
+        assert "Interrupted. 2 runs asked for, 1 run now, 1 not run" in ended.out
+        assert "Training accuracy" in ended.out
+    until(place.gone)
+
+
+def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
+    words = place.sweep_words(
+        "model.kind=fine", "seed=range(0,40)", "hydra/launcher=basic", "name=own"
+    )
+    process = place.start(*words)
+    until(lambda: place.record_files("own"))
+    os.killpg(process.pid, signal.SIGINT)
+    ended = place.wait(process)
+    assert ended.code == 130, ended
+    done = len(place.records("own"))
+    assert f"Interrupted. 40 runs asked for, {done} run now, {40 - done} not run" in ended.out
+    until(place.gone)

@@ -1,0 +1,65 @@
+"""A run's result does not depend on what carried it out, nor on what ran beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from real_sweeps import Place
+
+WAYS = {
+    "pool": ["nodes=4,5,6"],
+    "alone": ["nodes=6,5,4", "n_jobs=1"],
+    "basic": ["nodes=5,4", "hydra/launcher=basic"],
+    "joblib": ["nodes=4,5", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+}
+
+
+def test_launchers_workers_and_order_leave_the_bits_alone(place: Place):
+    for way, words in WAYS.items():
+        ended = place.sweep(*words, f"name={way}")
+        assert ended.code == 0, (way, ended)
+        assert f"{len(place.records(way))} run now" in ended.account
+        assert (place.directory(way) / "tables" / "comparison.md").exists()
+    usual = results(place, "pool")
+    for way in WAYS:
+        for run_id, result in results(place, way).items():
+            assert result == usual[run_id], way
+
+
+def results(place: Place, name: str) -> dict:
+    found = {}
+    for record in place.records(name).values():
+        directory = place.directory(name) / "runs" / f"{record['label']}-{record['run_id']}"
+        with np.load(directory / "predictions.npz", allow_pickle=False) as arrays:
+            bits = {key: arrays[key].tobytes() for key in arrays.files}
+        assert (directory / "job.log").stat().st_size > 0
+        found[record["run_id"]] = (record["metrics"], record["history"], bits)
+    return found
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_hydras_own_launchers_resume_and_fail_truthfully(place: Place, launcher: str):
+    words = place.sweep_words("seed=1,2", "epochs=1", "name=own", f"hydra/launcher={launcher}")
+    first = place.run(*words, "data.sha256=" + "0" * 64)
+    assert first.code == 2
+    ended = place.run(*words, "seed=1")
+    assert ended.code == 0, ended
+    kept = place.record_files("own")
+    broken = place.path / "modules" / "trouble.py"
+    broken.write_text(broken.read_text().replace("def misbehave(kind):", BROKEN))
+    ended = place.run(*words)
+    assert ended.code == 1
+    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
+    assert "broken on purpose" in ended.err
+    assert kept.items() <= place.record_files("own").items()
+
+
+BROKEN = """
+_built = build
+def build(input_shape, classes, **settings):
+    import traceback
+    if any("_carry_out" in line for line in traceback.format_stack()):
+        raise ValueError("broken on purpose")
+    return _built(input_shape, classes, **settings)
+
+def misbehave(kind):"""

@@ -1,0 +1,167 @@
+"""How comparisons and judgements are written: every format says the same and nothing takes effect."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from factories import make_run, reference_grid, write_run, write_sweep
+
+from mnist_sweep.reporting.comparison_render import MOST_MARKDOWN, render
+from mnist_sweep.reporting.comparison_sections import page
+from mnist_sweep.reporting.judgement import as_json, summary, text
+from mnist_sweep.reporting.junit import junit
+from mnist_sweep.results.compare import compare, load_side
+from mnist_sweep.results.gate import Finding, Judgement
+
+HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'
+JUDGEMENT = Judgement(
+    (
+        Finding("test.accuracy against the baseline", "layers=2", False, "It fell.", 0.01),
+        Finding("test.accuracy against the baseline", "layers=1", True, "It held.", 0.02),
+        Finding("records", "", True, "Every record can be read."),
+    ),
+    ("A note.",),
+)
+
+
+@pytest.fixture(scope="module")
+def worse(tmp_path_factory):
+    place = tmp_path_factory.mktemp("renderings")
+    first = write_sweep(place / "before", reference_grid())
+    runs = [
+        make_run(layers=one, nodes=n, epochs=5, accuracy=0.9)
+        for one, n in ((1, 100), (1, 300), (2, 100), (2, 300))
+    ]
+    return compare([load_side(first), load_side(write_sweep(place / "after", runs))])
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    place = tmp_path_factory.mktemp("hostile")
+    sides = []
+    for name, activation in (("a", HOSTILE), ("b", "relu")):
+        run = make_run()
+        run.values["config"]["activation"] = activation
+        run.values["label"] = activation if activation == HOSTILE else "b"
+        sides.append(load_side(write_run(run, place / name)))
+    return compare(sides)
+
+
+class Page(html.parser.HTMLParser):
+    """Elements and attributes of a page, and the text of its style."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.style = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attrs]
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1] == "style" and not self.style:
+            self.style = data
+
+
+@pytest.mark.parametrize("format_name", ["text", "md", "html"])
+def test_the_verdict_is_on_top(worse, format_name):
+    written = render(worse, format_name)
+    assert "after is worse than before" in written
+    if format_name == "text":
+        assert written.startswith("after is worse than before: test accuracy changed in 4 of 4")
+
+
+def test_markdown_fits_a_comment_and_folds_the_details(worse):
+    written = render(worse, "md")
+    assert len(written) < MOST_MARKDOWN + 2000
+    assert written.count("<details>") == written.count("</details>") > 2
+    rows = [line for line in written.splitlines() if line.startswith("|")]
+    assert all(re.fullmatch(r"\|.*\|", row) for row in rows)
+
+
+def test_long_grids_are_cut_and_say_so(tmp_path):
+    runs = [make_run(nodes=n, n_test=50, n_validation=20) for n in range(1, 13)]
+    side = load_side(write_sweep(tmp_path / "a", runs))
+    other = load_side(
+        write_sweep(tmp_path / "b", [make_run(nodes=n, epochs=5, n_test=50, n_validation=20)
+                                     for n in range(1, 13)])
+    )  # fmt: skip
+    metrics = next(s for s in page(compare([side, other])).sections if "Metrics" in s.title)
+    assert metrics.grid.rows[-1][0] == "… and 32 more"
+
+
+def test_the_page_is_alone_and_runs_nothing(worse):
+    written = render(worse, "html")
+    found = Page(written)
+    assert not {"script", "iframe", "link", "img", "object"} & set(found.tags)
+    names = {name for _, name, _ in found.attributes}
+    assert not {"src", "href", "style"} & names
+    assert not any(name.startswith("on") for name in names)
+    policy = dict(pair[1:] for pair in found.attributes)["content"]
+    policy = next(value for _, name, value in found.attributes if name == "content")
+    digest = base64.b64encode(hashlib.sha256(found.style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert "Confusion difference" in written
+
+
+@pytest.mark.parametrize("format_name", ["text", "md", "html"])
+def test_text_from_settings_takes_no_effect(hostile, format_name):
+    written = render(hostile, format_name)
+    assert "alert(1)" in written
+    assert "\x1b" not in written
+    if format_name != "text":
+        assert "<script" not in written
+        assert "<img" not in written
+    if format_name == "md":
+        assert "@everyone" not in written
+
+
+def test_the_json_holds_what_the_text_says(worse):
+    value = json.loads(render(worse, "json"))
+    (pair,) = value["pairs"]
+    assert pair["verdict"]["kind"] == "worse"
+    assert pair["verdict"]["sentence"] in render(worse, "text")
+    assert len(pair["shared"]) == 4
+    assert len(pair["shared"][0]["digits"]) == 10
+    assert value["differs"]["settings"] == {"epochs": [[20], [5]]}
+
+
+def test_the_judgement_puts_failures_first():
+    lines = text(JUDGEMENT).splitlines()
+    assert lines[0] == (
+        "FAILED: 1 of 3 checks. Smallest drop it would notice (4 times in 5): "
+        "test.accuracy 0.0100 to 0.0200."
+    )
+    assert "FAIL" in lines[1]
+    assert "layers=2" in lines[1]
+    assert lines[-1] == "Note: A note."
+
+
+def test_a_judgement_of_nothing_does_not_pass():
+    assert not Judgement(()).passed
+
+
+def test_junit_counts_and_escapes():
+    odd = Finding('a <rule> & "more"', "\x00layers", False, "]]> \x1b it\x00 fell", None)
+    root = ElementTree.fromstring(junit(Judgement((*JUDGEMENT.findings, odd))).encode())
+    suite = root.find("testsuite")
+    assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
+    assert [case.find("failure") is not None for case in suite.findall("testcase")] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert suite.findall("testcase")[0].find("failure").get("message") == "It fell."
+
+
+def test_the_summary_is_a_table_and_the_json_is_strict():
+    assert summary(JUDGEMENT).startswith("### ❌")
+    assert "| ❌ | test.accuracy against the baseline | layers=2 | It fell. |" in summary(JUDGEMENT)
+    value = json.loads(as_json(JUDGEMENT))
+    assert value["passed"] is False
+    assert [finding["passed"] for finding in value["findings"]] == [False, True, True]

@@ -1,0 +1,311 @@
+"""Conclusions are sentences made from the numbers, each with its split and its sureness."""
+
+import json
+import re
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from factories import make_run, reference_grid, write_run, write_study, write_sweep
+from mnist_sweep.reporting import reported
+from mnist_sweep.reporting.conclusions import conclusions
+from mnist_sweep.results.paths import SweepPaths, run_directories
+from mnist_sweep.results.study import load_study
+from mnist_sweep.results.study import write_study as write
+from mnist_sweep.results.study_effect import study_effects
+from mnist_sweep.results.sweep import load
+from mnist_sweep.results.weakest import weakest_classes
+
+SIZE = {"n_test": 1000, "n_validation": 600}
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "reported.json"
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    """The report as a study, of single runs and with three repeats."""
+    root = tmp_path_factory.mktemp("studies")
+    for repeats in (1, 3):
+        write_study(root / str(repeats), repeats, **SIZE)
+    return root
+
+
+def concluded(directory):
+    return conclusions(load(directory), load_study(directory))
+
+
+def about(found, beginning):
+    return next(one for one in found if re.match(beginning, one.text))
+
+
+def finished(directory, **settings):
+    records = load(directory).records
+    return [r for r in records if settings.items() <= r.config.items() and r.metrics]
+
+
+def test_the_argument_is_told_in_order(studies):
+    texts = [one.text for one in concluded(studies / "3")]
+    beginnings = (
+        "The best network is", "The hardest digits", "The worst of 2 configurations",
+        "dropout=0.2 changed the test accuracy", "dropout=0.2 changed the test f1_min",
+        "Beside the runs it was selected by", "Digit by digit", "2 layers x",
+    )  # fmt: skip
+    assert len(texts) == len(beginnings)
+    for text, beginning in zip(texts, beginnings, strict=True):
+        assert text.startswith(beginning)
+
+
+@pytest.mark.parametrize("repeats", ["1", "3"])
+def test_every_sentence_has_its_number_its_split_and_its_sureness(studies, repeats):
+    for one in concluded(studies / repeats):
+        assert one.number
+        assert one.sureness
+        assert re.search(r"\b(test|validation)\b", one.text)
+        assert re.search(r"\d", one.number)
+
+
+def test_the_best_network_is_chosen_on_validation_and_its_test_accuracy_stated(studies):
+    first = concluded(studies / "3")[0]
+    runs = finished(studies / "3", layers=1, nodes=300)
+    accuracy = 100 * fmean(r.metrics.test.accuracy for r in runs)
+    assert first.number == f"test accuracy {accuracy:.2f} %"
+    assert "1 layer x 300 nodes" in first.text
+    assert "the highest validation accuracy of 4 configurations" in first.text
+    assert "test split of MNIST" in first.text
+    assert "95 % interval" in first.sureness
+
+
+def test_the_hardest_digits_and_their_mistakes_are_the_records_own(studies):
+    one = about(concluded(studies / "1"), "The hardest digits for 1 layer x 300 nodes, test split")
+    (run,) = finished(studies / "1", layers=1, nodes=300)
+    weak = weakest_classes([run], "test")
+    for entry in weak:
+        assert f"{entry.label} (F1 {entry.f1:.4f})" in one.text
+        label, count = entry.mistaken_for[0]
+        assert run.metrics.test.confusion[entry.label][label] == count
+        assert f"taken for {label} in {count}" in one.text
+    assert one.number == f"F1 {weak[0].f1:.4f} (digit {weak[0].label})"
+    assert "Holm over all pairs of digits" in one.sureness
+
+
+def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
+    accuracy = [0.99] * 8 + [0.6, 0.99]
+    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(3)]
+    found = conclusions(load(write_sweep(tmp_path / "s", runs)))
+    assert "8 is distinguishably the hardest" in found[1].sureness
+
+
+def test_the_worst_is_the_study_s_own_selection_with_its_sureness(studies):
+    study = load_study(studies / "3")
+    value = study.stages[0].selection
+    one = about(concluded(studies / "3"), "The worst of 2 configurations where layers=2")
+    assert one.number == f"validation f1_min {value['chosen']['value']:.4f}"
+    assert re.match(r"P [=<>] 0\.\d\d; ", one.sureness)
+    assert "its weakest digit there is" in one.text
+
+
+def test_the_effect_is_the_paired_one_beside_the_naive(studies):
+    found = concluded(studies / "3")
+    (effect,) = study_effects(load_study(studies / "3"), load(studies / "3"))
+    overall = effect.effects["accuracy"].overall
+    one = about(found, "dropout=0.2 changed the test accuracy of 2 layers x 300 nodes")
+    assert one.number == f"{100 * overall.estimate:+.2f} points"
+    assert f"from {100 * overall.first:.2f} % to {100 * overall.second:.2f} %" in one.text
+    assert "paired on 3 fresh seeds" in one.text
+    ends = f"{100 * overall.low:+.2f} to {100 * overall.high:+.2f} points"
+    assert f"95 % interval {ends}" in one.sureness
+    naive = about(found, "Beside the runs it was selected by")
+    assert f"{100 * effect.effects['accuracy'].naive:+.2f} points" in naive.text
+    assert f"made {100 * effect.effects['accuracy'].retraining:+.2f} points of that" in naive.text
+
+
+def test_what_cannot_be_told_apart_is_said_so(tmp_path):
+    write_study(tmp_path / "s", 3, changed=0.955, **SIZE)
+    one = about(concluded(tmp_path / "s"), "dropout=0.2 changed the test accuracy")
+    assert one.text.endswith("not distinguishable from no change.")
+
+
+def test_a_large_effect_is_called_better_and_names_its_digits(tmp_path):
+    write_study(tmp_path / "s", 3, changed=0.999, **SIZE)
+    found = concluded(tmp_path / "s")
+    assert about(found, "dropout=0.2 changed the test accuracy").text.endswith(
+        "distinguishably better."
+    )
+    assert "distinguishably for" in about(found, "Digit by digit").text
+
+
+def test_single_runs_are_said_as_such(studies):
+    found = concluded(studies / "1")
+    assert "(one run)" in found[0].text
+    for one in found:
+        assert "another seed may turn" in one.sureness or "naive" in one.number
+    changed = about(found, "dropout=0.2 changed the test accuracy")
+    assert "paired on one fresh seed" in changed.text
+
+
+def test_with_repeats_other_seeds_are_covered(studies):
+    found = concluded(studies / "3")
+    assert "(mean of 3 runs)" in found[0].text
+    assert all("another seed may turn" not in one.sureness for one in found)
+
+
+def test_a_selection_on_the_test_split_is_said_wherever_it_matters(tmp_path):
+    write_study(tmp_path / "s", 1, split="test", **SIZE)
+    found = concluded(tmp_path / "s")
+    assert "selected on the test split" in found[0].text
+    assert "It was selected on the test split." in about(found, "The worst of").text
+    assert "selected on the test split too" in about(found, "dropout=0.2 changed").sureness
+
+
+def test_several_changes_are_corrected_over_each_other(tmp_path):
+    directory = tmp_path / "s"
+    study = write_study(directory, 2, **SIZE)
+    more = [make_run(layers=2, nodes=300, dropout=0.5, seed=s, **SIZE) for s in (2, 3)]
+    for run in more:
+        paths = SweepPaths(directory).run(run.values["label"], run.values["run_id"])
+        write_run(run, paths.directory)
+    stage = study.stages[1]
+    stage = stage.model_copy(
+        update={
+            "run_ids": (*stage.run_ids, *(run.values["run_id"] for run in more)),
+            "changed": {**stage.changed, more[0].values["configuration_id"]: {"dropout": 0.5}},
+        }
+    )
+    write(directory, study.model_copy(update={"stages": (study.stages[0], stage)}))
+    found = concluded(directory)
+    for change in ("0.2", "0.5"):
+        one = about(found, f"dropout={change} changed the test accuracy")
+        assert "p corrected over 2 changes (Holm)" in one.sureness
+        assert one.text.count("fresh seeds") == 1
+
+
+def test_an_effect_that_is_not_known_is_said_and_why(tmp_path):
+    study = write_study(tmp_path / "s", 1, **SIZE)
+    places = run_directories(tmp_path / "s")
+    (places[study.stages[1].control_run_ids[0]] / "record.json").unlink()
+    one = about(concluded(tmp_path / "s"), "What dropout=0.2 changed")
+    assert "no seed on which both" in one.text
+
+
+def test_a_blocked_stage_is_said(tmp_path):
+    study = write_study(tmp_path / "s", 1, **SIZE)
+    blocked = study.stages[1].model_copy(
+        update={"status": "blocked", "reason": "all failed", "changed": {}}
+    )
+    write(tmp_path / "s", study.model_copy(update={"stages": (study.stages[0], blocked)}))
+    texts = [one.text for one in concluded(tmp_path / "s")]
+    assert "Stage dropout came to no end: all failed" in texts
+
+
+def test_failed_candidates_are_never_left_out(tmp_path):
+    runs = [*reference_grid(**SIZE), make_run(layers=2, nodes=900, status="failed")]
+    found = conclusions(load(write_sweep(tmp_path / "s", runs)))
+    for one in (found[0], about(found, "The worst of 2")):
+        assert "layers=2,nodes=900,seed=0 (failed); with them it might be another" in one.text
+
+
+def test_a_sweep_without_a_study_has_its_best_its_digits_and_its_worst(tmp_path):
+    found = conclusions(load(write_sweep(tmp_path / "s", reference_grid(**SIZE))))
+    assert len(found) == 3
+    assert "where layers=2" in found[2].text
+    single = conclusions(load(write_sweep(tmp_path / "one", [make_run(**SIZE)])))
+    assert "is the only configuration with a result" in single[0].text
+    assert len(single) == 2
+
+
+def test_without_any_result_nothing_is_concluded(tmp_path):
+    assert conclusions(load(write_sweep(tmp_path / "s", [make_run(status="failed")]))) == []
+
+
+def test_without_predictions_the_reason_stands_where_the_sureness_would(tmp_path):
+    directory = write_sweep(tmp_path / "s", reference_grid(**SIZE))
+    for file in directory.glob("runs/*/predictions.npz"):
+        file.unlink()
+    found = conclusions(load(directory))
+    assert all("no such file" in one.sureness for one in found)
+
+
+def test_the_same_records_give_the_same_sentences(studies):
+    assert concluded(studies / "1") == concluded(studies / "1")
+
+
+def test_bundled_digits_are_never_called_mnist(tmp_path):
+    runs = reference_grid(bundled=True, **SIZE)
+    found = conclusions(load(write_sweep(tmp_path / "s", runs)))
+    assert "bundled digits (NOT MNIST)" in found[0].text
+
+
+def test_the_reported_claims_stand_beside(studies):
+    found = concluded(studies / "1")
+    assert found[0].reported == (
+        "1 layer x 300 nodes, test accuracy 97.9 %, F1 0.98, one run of each: the same here."
+    )
+    assert found[1].reported.startswith("3, 5, 8, most often taken 3 for 5 and 8; 5 for 3; 8 for 3")
+    assert found[2].reported.startswith("2 layers x 300 nodes, by the lowest F1 of a digit")
+    assert found[3].reported.startswith("+0.4 points (97.3 to 97.7 %)")
+    assert found[4].reported.startswith("+0.01 (0.96 to 0.97)")
+    assert found[7].reported.startswith("97.7 % against 97.9 % (-0.2 points)")
+
+
+def test_another_worst_network_than_the_reported_one_is_said(tmp_path):
+    runs = [make_run(layers=2, nodes=n, accuracy=a, **SIZE) for n, a in ((100, 0.8), (300, 0.99))]
+    found = conclusions(load(write_sweep(tmp_path / "s", runs)))
+    assert found[2].reported.endswith("another one here, and distinguishable from it.")
+    runs = [make_run(layers=2, nodes=n, accuracy=0.9, **SIZE) for n in (100, 200)]
+    found = conclusions(load(write_sweep(tmp_path / "t", runs)))
+    assert found[2].reported.endswith("not among the candidates here.")
+
+
+def test_the_reported_figures_are_the_published_ones():
+    if not REFERENCE.exists():
+        pytest.skip("the published figures are not beside this checkout")
+    published = json.loads(REFERENCE.read_text())
+    ours = reported.reported()
+    models = [{k: v for k, v in m.items() if k != "model"} for m in published["models"]]
+    assert ours["networks"] == models
+    claims, theirs = ours["claims"], published["claims"]
+    assert reported.network(claims["best"]) == models[theirs["best_model"] - 1]
+    assert (
+        reported.network(claims["worst_two_layer"]) == models[theirs["worst_two_layer_model"] - 1]
+    )
+    assert claims["worst_two_layer"]["lowest_f1"] == theirs["worst_digit_f1"]["f1"]
+    assert claims["worst_two_layer"]["digits"] == theirs["worst_digit_f1"]["digits"]
+    assert claims["changed"]["lowest_f1"] == theirs["dropout_model_min_digit_f1"]
+    assert claims["hardest_digits_of_best"] == theirs["hard_digits"]
+    for digit, others in claims["mistaken_for_by_best"].items():
+        assert theirs["confusions_true_to_predicted"][digit] == others
+    assert ours["source"]
+
+
+def test_the_changed_network_is_stated_beside_the_best(studies):
+    one = concluded(studies / "3")[-1]
+    best = fmean(r.metrics.test.accuracy for r in finished(studies / "3", layers=1, nodes=300))
+    changed = fmean(r.metrics.test.accuracy for r in finished(studies / "3", dropout=0.2))
+    assert one.number == f"{100 * (changed - best):+.2f} points"
+    assert f"test accuracy of {100 * changed:.2f} % beside {100 * best:.2f} %" in one.text
+
+
+def test_digits_of_equal_difficulty_are_not_told_apart(tmp_path):
+    runs = [make_run(seed=s, accuracy=0.97, **SIZE) for s in range(3)]
+    sureness = conclusions(load(write_sweep(tmp_path / "s", runs)))[1].sureness
+    assert "no digit is distinguishable from" in sureness
+
+
+def test_only_digits_that_are_easier_beyond_doubt_are_told_from_the_hardest(tmp_path):
+    # 6 and 8 are equally hard, and neither is mistaken for the other.
+    accuracy = [0.999] * 6 + [0.7, 0.999, 0.7, 0.999]
+    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(3)]
+    one = conclusions(load(write_sweep(tmp_path / "s", runs)))[1]
+    hardest = int(re.search(r"digit (\d)", one.number)[1])
+    assert f"not distinguishable from {hardest} as the hardest: {14 - hardest} (" in one.sureness
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "place"),
+    [
+        ("accuracy", 0.0, 0.01, "inside"), ("accuracy", 0.005, 0.01, "outside"),
+        ("f1_min", 0.0, 0.02, "inside"), ("f1_min", -0.02, 0.0, "outside"),
+    ],
+)  # fmt: skip
+def test_the_reported_difference_lies_inside_our_interval_or_outside(metric, low, high, place):
+    assert reported.change(metric, low, high).endswith(f"{place} our interval.")

@@ -1,0 +1,115 @@
+"""`worst` and `best` say how sure they are, in words and as JSON."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from factories import make_run, reference_grid, write_sweep
+from mnist_sweep.cli_results import best, worst
+from mnist_sweep.reporting.selection import chance, p_value, sentences
+from mnist_sweep.results.sweep import load
+from mnist_sweep.results.uncertain import select_with_uncertainty
+
+SIZE = {"n_test": 300, "n_validation": 300}
+
+
+@pytest.fixture(scope="module")
+def close(tmp_path_factory):
+    """Two networks that nobody can tell apart, and one that is plainly better."""
+    runs = [
+        make_run(layers=2, nodes=nodes, accuracy=accuracy, **SIZE)
+        for nodes, accuracy in ((100, 0.9), (300, 0.9), (500, 0.999))
+    ]
+    return write_sweep(tmp_path_factory.mktemp("sweeps") / "close", runs)
+
+
+def invoke(command, *arguments):
+    return CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_the_second_sentence_says_how_sure(close):
+    found = select_with_uncertainty(load(close), by="accuracy")
+    (other,) = found.not_distinguishable
+    assert sentences(found)[1] == (
+        f"{chance(found.probability)}; not distinguishable from 2 layers x "
+        f"{other.settings['nodes']} nodes."
+    )
+
+
+def test_a_plain_winner_is_distinguishable_from_all_others(close):
+    assert sentences(select_with_uncertainty(load(close), by="accuracy", direction="best"))[1] == (
+        "P > 0.99; distinguishable from all others."
+    )
+
+
+def test_single_runs_are_said_not_to_tell_of_other_seeds(close):
+    text = "\n".join(sentences(select_with_uncertainty(load(close))))
+    assert "300 validation images and one run each: it covers other images, not other seeds" in text
+    assert "another seed may change the order" in text
+
+
+def test_repeats_are_said_to_cover_seeds_and_shown_with_their_spread(tmp_path):
+    directory = write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1), **SIZE))
+    text = "\n".join(sentences(select_with_uncertainty(load(directory))))
+    assert "300 validation images and 2 runs each: it covers other images and other seeds" in text
+    assert " ± " in text
+
+
+def test_each_candidate_has_its_probability(close):
+    found = select_with_uncertainty(load(close), by="accuracy")
+    text = "\n".join(sentences(found))
+    for candidate, sure in zip(found.selection.candidates[1:], found.sureness[1:], strict=True):
+        apart = "differs" if sure.distinguishable else "not distinguishable"
+        line = f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
+        assert f"{candidate.settings['nodes']} nodes (one run, seed 0); {line}" in text
+
+
+def test_what_is_not_known_is_said(tmp_path):
+    directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
+    assert "How sure is not known: The runs' predictions do not tell" in "\n".join(
+        sentences(select_with_uncertainty(load(directory), by="loss"))
+    )
+    next(directory.glob("runs/*/predictions.npz")).unlink()
+    assert sentences(select_with_uncertainty(load(directory)))[1].startswith(
+        "How sure is not known: Expected a run's predictions at"
+    )
+
+
+def test_a_failed_candidate_might_have_changed_the_selection(tmp_path):
+    runs = [*reference_grid(**SIZE), make_run(layers=2, nodes=500, status="failed")]
+    text = "\n".join(sentences(select_with_uncertainty(load(write_sweep(tmp_path / "s", runs)))))
+    assert "Not counted: layers=2,nodes=500,seed=0 (failed: MemoryError: out of memory)." in text
+    assert "The uncounted runs might have changed the selection." in text
+
+
+def test_worst_prints_how_sure_it_is(close):
+    result = invoke(worst, close, "--by", "accuracy", "--level", "0.9", "--replicates", "200")
+    assert "not distinguishable from 2 layers x" in result.stdout
+    assert "(level 0.9, 200 replicates)" in result.stdout
+
+
+def test_best_as_json_holds_the_uncertainty(close):
+    result = invoke(best, close, "--by", "accuracy", "--split", "test", "--format", "json")
+    value = json.loads(result.stdout)
+    expected = select_with_uncertainty(load(close), (), "accuracy", "best", split="test").to_json()
+    assert value == {**expected, "problems": []}
+    assert value["uncertainty"]["probability"] > 0.99
+    assert any("Selected on the test split" in note for note in value["notes"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--level", "1"), ("--level", "95"), ("--replicates", "5"), ("--level", "x")]
+)
+def test_a_senseless_level_or_count_is_a_wrong_command_line(close, arguments):
+    result = invoke(worst, close, *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(1.0, "P > 0.99"), (0.996, "P > 0.99"), (0.624, "P = 0.62"), (0.0, "P < 0.01")],
+)
+def test_no_probability_is_called_certain(probability, text):
+    assert chance(probability) == text
