@@ -52,7 +52,9 @@ def export(
     if tracker == "tensorboard" and (tracking_uri or experiment):
         raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
     if output and tracking_uri:
-        raise UsageError("--output makes a local store, --tracking-uri names one: give one of them.")
+        raise UsageError(
+            "--output makes a local store, --tracking-uri names one: give one of them."
+        )
     sweep = load(directory)
     if not sweep.records:
         reasons = [str(problem) for problem in sweep.problems]

@@ -56,7 +56,7 @@ def said(written: Written) -> str:
 
 def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
-    seen: frozenset[tuple[str, int]] = frozenset()
+    seen: frozenset[tuple[str, int]] | None = None
     waiting = ""
     try:
         while True:

@@ -1,4 +1,4 @@
-"""Real digits as if written on paper and photographed: other sizes, shading, noise, dark on light."""
+"""Real digits as if photographed on paper: other sizes, shading, noise, dark on light."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def photograph(
     ink[top : top + drawn.height, left : left + drawn.width] = np.clip(drawn, 0, 1)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     tilt = rng.uniform(-0.3, 0.3, 2)
-    light = 0.8 + tilt[0] * (x - 0.5) + tilt[1] * (y - 0.5) - 0.2 * ((x - 0.4) ** 2 + (y - 0.5) ** 2)
+    light = (
+        0.8 + tilt[0] * (x - 0.5) + tilt[1] * (y - 0.5) - 0.2 * ((x - 0.4) ** 2 + (y - 0.5) ** 2)
+    )
     paper, pen = (CREAM, BLUE_INK) if not chalk else (BLUE_INK, CREAM)
     colours = light[..., None] * (paper + (pen - paper) * 0.9 * ink[..., None])
     noisy = colours + rng.normal(0, 6, (height, width, 1)) + rng.normal(0, 3, colours.shape)

@@ -171,7 +171,7 @@ def last_command(directory: Path) -> list[str]:
     last = invocations[-1]
     hydra = [str(text) for text in last.get("hydra_overrides", [])]
     single = SINGLE in hydra
-    here = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode", "hydra.sweeper.single")
+    here = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode", "hydra.sweeper.single", "hydra.sweeper.same_data")
     kept = [text for text in hydra if not text.lstrip("+").startswith(here)]
     escaped = str(directory.absolute()).replace("'", "\\'")
     place = f"hydra.{'run' if single else 'sweep'}.dir='{escaped}'"
@@ -197,11 +197,37 @@ def _invocation(plan: Plan, overrides: list[str], environment: Plain) -> Plain:
     }
 
 
+def check_same_data(directory: Path, plan: Plan) -> None:
+    """Refuse to go on with other data than the directory's last sweep had.
+
+    Raises:
+        DirectoryError: The data are others; tells both.
+    """
+    invocations = read(directory)[0]["invocations"]
+    before = _sources(invocations[-1]["data"]) if invocations else {}
+    now = {info.sha256: info.source for info in plan.datasets.values()}
+    if before and not before.keys() & now.keys():
+        raise DirectoryError(
+            f"{directory} was run with {'; '.join(before.values())}, and what is found now is "
+            f"{'; '.join(now.values())}. Make the same data available again (MNIST_SWEEP_DATA=…), "
+            "or run the sweep's own command to add runs on the other data."
+        )
+
+
+def _sources(data: Plain) -> dict[str, str]:
+    """Content hash -> where it came from, of an invocation's data."""
+    return {
+        str(info.get("sha256")): str(info.get("source"))
+        for info in data.values()
+        if isinstance(info, dict)
+    }
+
+
 def _changes(earlier: list[Any], entry: Plain) -> list[str]:
     if not earlier:
         return []
     last, notices = earlier[-1], []
-    before = {info.get("sha256") for info in last["data"].values() if isinstance(info, dict)}
+    before = _sources(last["data"]).keys()
     now = {info["sha256"] for info in entry["data"].values()}
     if before and not before & now:
         notices.append(

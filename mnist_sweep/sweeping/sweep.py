@@ -89,6 +89,8 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
     """
     path, made_up = place(master, single=single)
     outcome = Outcome(directory.claim(path, own=made_up), plan)
+    if master.hydra.sweeper.get("same_data"):
+        directory.check_same_data(outcome.directory, plan)
     # With what else Hydra needs to be told to come to the same points again.
     hydra = [
         *(str(text) for text in master.hydra.overrides.hydra),

@@ -6,7 +6,9 @@ hands the rest to the launcher and, however that ends, tells what came of every 
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +35,17 @@ from mnist_sweep.training.data import prepare
 class GridSweeperConf:
     """The sweeper's config node.
 
-    `params` are overrides a config file sweeps over, those of the command line win; `single` says
-    that no sweep was asked for (no `-m`).
+    `params` are overrides a config file sweeps over; `points` are sets of overrides, each of which
+    makes points of its own, for sweeps that are no plain product ("layers=2 nodes=300"). Those of
+    the command line win. `single` says that no sweep was asked for (no `-m`);
+    `same_data` that the directory must have been run with the data that are found now.
     """
 
     _target_: str = "hydra_plugins.mnist_sweep.GridSweeper"
     params: dict[str, Any] | None = None
+    points: list[str] | None = None
     single: bool = False
+    same_data: bool = False
 
 
 ConfigStore.instance().store(
@@ -53,11 +59,19 @@ class GridSweeper(Sweeper):
 
     Args:
         params: Overrides from config files.
+        points: Sets of overrides from config files.
         single: Whether one run was asked for and not a sweep.
     """
 
-    def __init__(self, params: Plain | None = None, single: bool = False) -> None:
+    def __init__(
+        self,
+        params: Plain | None = None,
+        points: Sequence[str] | None = None,
+        single: bool = False,  # noqa: FBT001, FBT002 (Hydra passes keywords)
+        same_data: bool = False,  # noqa: FBT001, FBT002, ARG002 (`begin` reads it)
+    ) -> None:
         self._params = dict(params or {})
+        self._points = list(points or [])
         self._single = single
         self.config: DictConfig | None = None
         self.launcher: Launcher | None = None
@@ -110,5 +124,12 @@ class GridSweeper(Sweeper):
         return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
 
     def _plan(self, asked: list[str], master: DictConfig, loader: ConfigLoader) -> Plan:
-        found = expand(asked, master, loader, single=self._single)
-        return make_plan(found.settings, found.overrides, prepare)
+        found = [
+            expand([*shlex.split(point), *asked], master, loader, single=self._single)
+            for point in self._points or [""]
+        ]
+        return make_plan(
+            [settings for part in found for settings in part.settings],
+            [overrides for part in found for overrides in part.overrides],
+            prepare,
+        )

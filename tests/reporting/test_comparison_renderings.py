@@ -1,4 +1,4 @@
-"""How comparisons and judgements are written: every format says the same and nothing takes effect."""
+"""How comparisons and judgements are written: all formats agree, and no text takes effect."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import hashlib
 import html.parser
 import json
 import re
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
-from factories import make_run, reference_grid, write_run, write_sweep
 
+from factories import make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.reporting.comparison_render import MOST_MARKDOWN, render
 from mnist_sweep.reporting.comparison_sections import page
 from mnist_sweep.reporting.judgement import as_json, summary, text
@@ -150,7 +150,7 @@ def test_a_judgement_of_nothing_does_not_pass():
 
 def test_junit_counts_and_escapes():
     odd = Finding('a <rule> & "more"', "\x00layers", False, "]]> \x1b it\x00 fell", None)
-    root = ElementTree.fromstring(junit(Judgement((*JUDGEMENT.findings, odd))).encode())
+    root = ET.fromstring(junit(Judgement((*JUDGEMENT.findings, odd))).encode())
     suite = root.find("testsuite")
     assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
     assert [case.find("failure") is not None for case in suite.findall("testcase")] == [

@@ -22,7 +22,8 @@ needs_mlflow = pytest.mark.skipif(
     reason="needs the extra: pip install 'mnist-sweep[mlflow]'",
 )
 needs_server = pytest.mark.skipif(
-    importlib.util.find_spec("flask") is None, reason="needs the whole of MLflow: pip install mlflow"
+    importlib.util.find_spec("flask") is None,
+    reason="needs the whole of MLflow: pip install mlflow",
 )
 
 ASK = """
@@ -180,7 +181,8 @@ def test_a_real_server_shows_the_export(sweep, exported, tmp_path):
 
 @needs_mlflow
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:9", "nonsense://x", "file:///tmp/store", "sqlite:////proc/no/mlflow.db"]
+    "uri",
+    ["http://127.0.0.1:9", "nonsense://x", "file:///tmp/store", "sqlite:////proc/no/mlflow.db"],
 )
 def test_a_store_that_cannot_be_used_is_one_error(sweep, uri):
     done = export(sweep, "--tracking-uri", uri, check=False)

@@ -19,9 +19,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.results.fields import flat
 from mnist_sweep.results.sweep import load
 
-pytest.importorskip(
-    "tensorboard", reason="needs the extra: pip install 'mnist-sweep[tensorboard]'"
-)
+pytest.importorskip("tensorboard", reason="needs the extra: pip install 'mnist-sweep[tensorboard]'")
 
 # TensorBoard reads event files without TensorFlow as well, and starts in a fifth of the time.
 SERVE = (
@@ -108,7 +106,9 @@ def test_results_are_the_metrics_of_the_records(sweep, ask):
         row = flat(record)
         names = ["test.accuracy", "validation.f1_min", "test.f1.8", "train.loss", "time.train_s"]
         for name in names:
-            found = ask("plugin/scalars/scalars", run=name_of(record), tag=name.replace(".", "/", 1))
+            found = ask(
+                "plugin/scalars/scalars", run=name_of(record), tag=name.replace(".", "/", 1)
+            )
             assert [np.float32(value) for *_, value in found] == [np.float32(row[name])]
 
 
@@ -141,7 +141,9 @@ def test_the_table_marks_the_settings_in_which_runs_differ(ask):
 
 def contents(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    return {
+        path.relative_to(folder): (path.read_bytes(), path.stat().st_mtime_ns) for path in files
+    }
 
 
 def test_exporting_again_changes_nothing_and_adds_what_is_new(exported, sweep):
@@ -190,9 +192,7 @@ def test_a_missing_package_names_the_extra(sweep, monkeypatch):
         invoke(sweep, "--to", "tensorboard")
 
 
-@pytest.mark.parametrize(
-    "more", [["--tracking-uri", "http://localhost"], ["--experiment", "x"]]
-)
+@pytest.mark.parametrize("more", [["--tracking-uri", "http://localhost"], ["--experiment", "x"]])
 def test_what_belongs_to_mlflow_is_refused(sweep, more):
     with pytest.raises(MnistSweepError, match="belong to --to mlflow"):
         invoke(sweep, "--to", "tensorboard", *more)

@@ -250,11 +250,12 @@ def test_times_of_another_machine_are_noted(repeated, tmp_path):
 
 
 def test_a_tolerance_lets_a_known_drop_pass(repeated, tmp_path):
+    grid = zip(((1, 100), (1, 300), (2, 100), (2, 300)), ACCURACIES, strict=True)
     runs = [
-        make_run(layers=one, nodes=n, seed=s, accuracy=a - 0.06)
-        for (one, n), a in {(1, 100): 0.975, (1, 300): 0.985, (2, 100): 0.972, (2, 300): 0.955}.items()
-        for s in (3, 4, 5)
-    ]  # fmt: skip
+        make_run(layers=layers, nodes=nodes, seed=seed, accuracy=accuracy - 0.06)
+        for (layers, nodes), accuracy in grid
+        for seed in (3, 4, 5)
+    ]
     found = sweep_in(tmp_path / "a", runs)
     assert not check(found, repeated[1], Rules()).passed
     tolerant = {"baseline": [{"metric": "test.accuracy", "tolerance": 0.06}]}

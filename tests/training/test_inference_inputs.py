@@ -193,7 +193,7 @@ MALFORMED = {
     "csv: binary": ("a.csv", bytes(range(256)) * 9, "line 1"),
     "csv: UTF-16": ("a.csv", f"{HEADER}\n{ROW}\n".encode("utf-16"), "line 1"),
     "csv: zeros": ("a.csv", b"\0" * 5000, "line 1"),
-    "csv: another size": ("a.csv", b"pixel0,pixel1\n0,0\n", r"trained on .*\(4, 5\).*\(1?,? ?2,?\)"),
+    "csv: another size": ("a.csv", b"pixel0,pixel1\n0,0\n", r"trained on .*\(4, 5\).*\(2,\)"),
     "csv: a label that is no class": (
         "a.csv", f"label,{HEADER}\n7,{ROW}\n".encode(), "classes 0 to 2.*label 7",
     ),
@@ -278,7 +278,7 @@ def test_all_bad_pictures_of_a_folder_are_named_at_once(tmp_path):
 
 def test_pixels_beyond_the_networks_scale_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.full((1, 8, 8), 200, np.uint8))
-    with pytest.raises(DataError, match="pixels from 0 to 16, but .* one of 200"):
+    with pytest.raises(DataError, match=r"pixels from 0 to 16, but .* one of 200"):
         read(tmp_path / "a.npz", Expected((8, 8), 16.0, 10))
 
 

@@ -131,9 +131,7 @@ def _hparams_event(time_s: float, **content_of: Any) -> Any:
     }
     data = plugin_data_pb2.HParamsPluginData(version=metadata.PLUGIN_DATA_VERSION, **content_of)
     event = Event(wall_time=time_s)
-    value = event.summary.value.add(
-        tag=tags[next(iter(content_of))], tensor=metadata.NULL_TENSOR
-    )
+    value = event.summary.value.add(tag=tags[next(iter(content_of))], tensor=metadata.NULL_TENSOR)
     value.metadata.plugin_data.plugin_name = metadata.PLUGIN_NAME
     # The settings are a map, which has no order of its own: the same record, the same bytes.
     value.metadata.plugin_data.content = data.SerializeToString(deterministic=True)
