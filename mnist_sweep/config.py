@@ -155,6 +155,7 @@ class Settings:
     fail_fast: bool = _sweep(False)
     rerun_failed: bool = _sweep(True)
     plan: bool = _sweep(False)
+    report: bool = _sweep(True)
     study: StudySettings = field(default_factory=StudySettings, metadata={"scope": "sweep"})
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
+from mnist_sweep.results.compare.comparison import FEWEST_FOR_MEAN
 from mnist_sweep.results.compare.images import most_moved
 from mnist_sweep.results.compare.verdict import verdict
 
@@ -118,7 +119,7 @@ def _configurations(pair: Pair, prefix: str) -> Section:
 
 
 def _mean(pair: Pair, prefix: str) -> Section | None:
-    if len(pair.changes) < 2:
+    if len(pair.changes) < FEWEST_FOR_MEAN:
         return None
     rows = [(c.metric, *_change(c)) for c in pair.mean]
     note = (

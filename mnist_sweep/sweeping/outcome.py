@@ -23,6 +23,7 @@ class Outcome:
         notices: What the user should know.
         interrupted: Whether it was stopped before all was done.
         planned_only: Whether nothing was to be run (`plan=true`).
+        report: Whether report.html is to be written.
         wall_s: Seconds from the reading of the grid to the last run.
         workers: How many runs went at once.
         study: What study.json holds; None where the sweep is no study.
@@ -37,6 +38,7 @@ class Outcome:
     notices: list[str] = field(default_factory=list)
     interrupted: bool = False
     planned_only: bool = False
+    report: bool = True
     wall_s: float = 0.0
     workers: int = 1
     study: Study | None = None

@@ -88,7 +88,7 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
         DirectoryError: The directory cannot be made or written.
     """
     path, made_up = place(master, single=single)
-    outcome = Outcome(directory.claim(path, own=made_up), plan)
+    outcome = Outcome(directory.claim(path, own=made_up), plan, report=bool(master.report))
     if master.hydra.sweeper.get("same_data"):
         directory.check_same_data(outcome.directory, plan)
     # With what else Hydra needs to be told to come to the same points again.

@@ -45,7 +45,8 @@ def main(run: str, folder: str, rows: int = ROWS) -> None:
         print(done.stdout, end="")
         print(
             f"{rows:,} rows, {source.stat().st_size / 2**20:.1f} MiB of CSV: {seconds:.1f} s "
-            f"({computing:.1f} s of a core), {megabytes:.0f} MiB at most, {lines - 1:,} rows of submission"
+            f"({computing:.1f} s of a core), {megabytes:.0f} MiB at most, "
+            f"{lines - 1:,} rows of submission"
         )
 
 

@@ -306,8 +306,8 @@ def test_while_a_sweep_runs_the_page_loads_itself_anew_until_it_is_paused(browse
     assert written.missing == 1
     chromium.resize(browser, 1280)
     browser.get(written.page.as_uri())
-    browser.execute_script("window.before = true; document.getElementById('filter').value = 'mlp';"
-                           "document.getElementById('filter').dispatchEvent(new Event('input'))")  # fmt: skip
+    browser.execute_script("window.before = true")
+    type_filter(browser, "mlp")
     chromium.wait(
         browser, "window.before === undefined && document.getElementById('pause') !== null"
     )

@@ -3,7 +3,7 @@
     python tests/pictures/make_pictures.py outputs/study
 
 writes report.png, the top of the report in headless Chromium, and confusion.png, the confusion
-matrix of the configuration that the report shows first, beside this file.
+matrix of the last configuration in the tables, beside this file.
 """
 
 from __future__ import annotations

@@ -6,12 +6,11 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 
 import pytest
 from real_sweeps import Place, kill_group, table, until
 
-POINTS = ("nodes=4,5", "seed=1,2,3")
+POINTS = ("nodes=4,5", "seed=1,2")
 SEED = 20
 
 
@@ -20,7 +19,7 @@ def test_sweeps_killed_at_random_moments_end_as_an_uninterrupted_one_does(place:
     print(f"seed of the moments: {SEED}")
     words = place.sweep_words(*POINTS, "name=killed")
     known: dict = {}
-    for kill in range(4):
+    for kill in range(3):
         begun = len(place.executions())
         process = place.start(*words)
         # The first kill hits the preparation, the others some moment after a run began.
@@ -39,7 +38,7 @@ def test_sweeps_killed_at_random_moments_end_as_an_uninterrupted_one_does(place:
     assert ended.code == 0, ended
     files = place.record_files("killed")
     assert known.items() <= files.items()
-    assert len(files) == 6
+    assert len(files) == 4
     assert_none_run_after_its_record(place, "killed")
     assert [p for p in place.directory("killed").rglob("*") if ".partial" in p.name] == []
     until(place.gone)
@@ -72,12 +71,3 @@ def test_nothing_outlives_a_killed_parent(place: Place, moment: str):
     process.communicate(timeout=120)  # returns once nobody holds its output open
     until(place.gone, "for the workers of a killed parent to end")
     assert place.records("orphans") == {}, "an orphan must not be recorded as failed"
-
-
-def test_each_killed_run_is_begun_again_once(place: Place):
-    words = place.sweep_words("model.kind=slow", "seed=1,2", "name=again")
-    process = place.start(*words)
-    until(lambda: len(place.executions()) == 2)
-    kill_group(process)
-    assert place.run(*words).code == 0
-    assert Counter(who for who, _, _ in place.executions()) == {"slow,4,1": 2, "slow,4,2": 2}

@@ -61,9 +61,3 @@ def test_a_stopped_sweep_goes_on_where_it_was_stopped(place: Place):
     assert "The data differ from this directory's last sweep" in ended.err
     assert len(place.records("grid")) == 5
     assert finished.items() <= place.record_files("grid").items()
-
-    # Nothing is to be done: said at once, with the tables.
-    ended = place.run("resume", "outputs/grid")
-    assert ended.code == 0
-    assert ended.account == "2 runs asked for, 2 done before, 0 run now"
-    assert "Training accuracy" in ended.out

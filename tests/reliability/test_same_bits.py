@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from real_sweeps import Place
 
 WAYS = {
-    "pool": ["nodes=4,5,6"],
-    "alone": ["nodes=6,5,4", "n_jobs=1"],
-    "basic": ["nodes=5,4", "hydra/launcher=basic"],
+    "pool": ["nodes=4,5"],
+    "alone": ["nodes=5,4", "n_jobs=1"],
+    "basic": ["nodes=5", "hydra/launcher=basic"],
     "joblib": ["nodes=4,5", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
 }
 
@@ -37,18 +36,14 @@ def results(place: Place, name: str) -> dict:
     return found
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_hydras_own_launchers_resume_and_fail_truthfully(place: Place, launcher: str):
-    words = place.sweep_words("seed=1,2", "epochs=1", "name=own", f"hydra/launcher={launcher}")
-    first = place.run(*words, "data.sha256=" + "0" * 64)
-    assert first.code == 2
-    ended = place.run(*words, "seed=1")
-    assert ended.code == 0, ended
+def test_hydras_own_launchers_resume_and_fail_truthfully(place: Place):
+    words = place.sweep_words("seed=1,2", "epochs=1", "name=own", "hydra/launcher=basic")
+    assert place.run(*words, "seed=1").code == 0
     kept = place.record_files("own")
-    broken = place.path / "modules" / "trouble.py"
-    broken.write_text(broken.read_text().replace("def misbehave(kind):", BROKEN))
+    trouble = place.path / "modules" / "trouble.py"
+    trouble.write_text(trouble.read_text().replace("def misbehave(kind):", BROKEN))
     ended = place.run(*words)
-    assert ended.code == 1
+    assert ended.code == 1, ended
     assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
     assert "broken on purpose" in ended.err
     assert kept.items() <= place.record_files("own").items()
@@ -57,8 +52,8 @@ def test_hydras_own_launchers_resume_and_fail_truthfully(place: Place, launcher:
 BROKEN = """
 _built = build
 def build(input_shape, classes, **settings):
-    import traceback
-    if any("_carry_out" in line for line in traceback.format_stack()):
+    import inspect
+    if "_carry_out" in [frame.function for frame in inspect.stack(0)]:
         raise ValueError("broken on purpose")
     return _built(input_shape, classes, **settings)
 

@@ -20,13 +20,6 @@ def test_identical_sweeps_share_the_work_and_end_alike(place: Place):
     assert table(place, "shared")[0]["rows"]
 
 
-def test_a_run_that_fails_in_one_of_two_sweeps_is_not_tried_by_the_other(place: Place):
-    words = place.sweep_words("model.kind=raises", "seed=1,2,3", "name=shared", "n_jobs=1")
-    processes = [place.start(*words) for _ in range(2)]
-    assert [place.wait(process).code for process in processes] == [1, 1]
-    assert set(Counter(who for who, _, _ in place.executions()).values()) == {1}
-
-
 def test_sweeps_without_a_name_never_share_a_directory(place: Place):
     # Directories of the coming seconds are taken, as by sweeps started at the same moment.
     now = datetime.now()  # noqa: DTZ005  (names are made of local time)

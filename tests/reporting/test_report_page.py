@@ -66,8 +66,9 @@ def page_of(directory, **options):
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     runs = [*reference_grid(), make_run(layers=2, nodes=300, dropout=0.2)]
-    failed = make_run(layers=3, status="failed", error={
-        "type": "ResourceExhausted", "message": "out of <memory>", "traceback": "line 1\nline 2"})  # fmt: skip
+    reason = {"type": "ResourceExhausted", "message": "out of <memory>"}
+    error = {**reason, "traceback": "line 1\nline 2"}
+    failed = make_run(layers=3, status="failed", error=error)
     missing = make_run(layers=4)
     return write_sweep(tmp_path_factory.mktemp("page") / "grid", [*runs, failed], [missing])
 

@@ -177,6 +177,24 @@ def test_other_data_are_named(tmp_path):
     assert found.pairs[0].changes[0].measured.evidence == "other images"
 
 
+def test_runs_of_other_data_in_one_directory_are_no_repeats(tmp_path):
+    both = write_sweep(tmp_path / "a", [make_run(), make_run(seed=1, bundled=True)])
+    one = write_sweep(tmp_path / "b", [make_run()])
+    pair = one_pair(both, one)
+    assert [len(change.shared.first) for change in pair.changes] == [1]
+    assert verdict(pair).kind == "identical"
+    assert len(pair.matched.only_first) == 1
+
+
+def test_predictions_that_are_no_classes_are_said(tmp_path):
+    runs = [make_run(nodes=n) for n in (100, 50)]
+    for run in runs:
+        run.arrays["test_predicted"][:] = 200
+    runs[1].arrays["test_predicted"][:] = 201
+    pair = one_pair(*(write_run(run, tmp_path / str(i)) for i, run in enumerate(runs)))
+    assert "between 0 and 9" in pair.changes[0].measured.reason
+
+
 def test_lost_predictions_leave_values_and_a_caveat(tmp_path):
     first, second = run_in(tmp_path / "a", nodes=100), run_in(tmp_path / "b", nodes=50)
     (second / "predictions.npz").write_bytes(b"PK\x03\x04 not a zip")

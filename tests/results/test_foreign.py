@@ -79,6 +79,15 @@ def test_a_multirun_against_itself_does_not_differ(multiruns):
     assert verdict(pair).kind == "noise"
 
 
+def test_repeats_that_all_change_alike_are_a_change(tmp_path):
+    for name, value in (("a", 0.5), ("b", 0.25)):
+        for seed in range(3):
+            write_job(tmp_path / name / str(seed), {"err": value}, config=f"seed: {seed}\nx: 1")
+    mapping = mapping_of("*/results.json", ["err"])
+    pair = compare([load_foreign(tmp_path / name, mapping) for name in "ab"]).pairs[0]
+    assert verdict(pair).kind == "better"
+
+
 def test_less_of_a_loss_is_better(multiruns):
     assert load_foreign(multiruns / "before", MAPPING).runs[0].lower_is_better == {"loss"}
 

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from factories import make_run, reference_grid, write_run, write_sweep
 from gate_simulation import ACCURACIES, outcomes, simulated
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.results.baseline import build_baseline, read_baseline, write_baseline
+from mnist_sweep.results.baseline import (
+    BaselineConfiguration,
+    BaselineRun,
+    build_baseline,
+    read_baseline,
+    write_baseline,
+)
 from mnist_sweep.results.collect import collect
 from mnist_sweep.results.gate import Rules, check, read_rules
 from mnist_sweep.results.gate.noise import Noise, image_deviation, noise_of
@@ -313,6 +319,22 @@ def test_a_noticeable_drop_is_larger_than_an_allowed_one(values, level):
         repeats = (len(own), 1)
         assert 0 < noise.allowed(repeats, level) < noise.noticeable(repeats, level)
         assert noise.allowed((len(own), 4), level) < noise.allowed(repeats, level)
+
+
+def test_another_processors_rounding_passes():
+    """Baselines whose seeds agree to the image: a rerun that loses one image on each passes."""
+
+    def runs_of(right):
+        run = BaselineRun(
+            run_id="a",
+            seed=0,
+            values={"test.accuracy": right / 1000},
+            confusion={"test": [[right, 1000 - right], [0, 0]]},
+        )
+        return [BaselineConfiguration(configuration_id="a", label="a", runs=[run] * 3)]
+
+    assert all(outcome.passed for outcome in outcomes(runs_of(990), runs_of(989)))
+    assert not all(outcome.passed for outcome in outcomes(runs_of(990), runs_of(980)))
 
 
 def test_the_threshold_is_students():

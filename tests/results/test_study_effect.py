@@ -17,10 +17,17 @@ from mnist_sweep.results.sweep import load
 SIZE = {"n_test": 500, "n_validation": 300}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("studies") / "study"
+    write_study(directory, repeats=3, **SIZE)
+    return directory
+
+
 @pytest.fixture
-def study(tmp_path):
-    write_study(tmp_path / "study", repeats=3, **SIZE)
-    return tmp_path / "study"
+def study(made, tmp_path):
+    """A study of three repeats, to be changed at will."""
+    return shutil.copytree(made, tmp_path / "study")
 
 
 def effects(directory, **options):

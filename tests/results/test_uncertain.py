@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,9 +20,16 @@ from mnist_sweep.results.uncertain import select_again, select_with_uncertainty
 SIZE = {"n_test": 400, "n_validation": 300}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("sweeps") / "grid"
+    return write_sweep(directory, reference_grid(seeds=(0, 1), **SIZE))
+
+
 @pytest.fixture
-def grid(tmp_path):
-    return write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1), **SIZE))
+def grid(made, tmp_path):
+    """The report's four networks, two runs each, to be changed at will."""
+    return shutil.copytree(made, tmp_path / "grid")
 
 
 def predictions_of(directory, **settings):
@@ -177,7 +185,7 @@ def test_senseless_levels_and_replicates_are_refused(grid, level, replicates):
 
 
 def test_what_is_no_selection_cannot_be_made_again(grid):
-    value = select_with_uncertainty(load(grid), run_ids=["0" * 12][:0] or None).to_json()
+    value = select_with_uncertainty(load(grid)).to_json()
     with pytest.raises(DirectoryError, match="'level'"):
         select_again(load(grid), {k: v for k, v in value.items() if k != "level"})
     with pytest.raises(SelectionError):

@@ -179,3 +179,14 @@ def test_the_last_command_can_be_given_again(tmp_path: Path):
     assert directory.last_command(place) == ["layers=2", f"hydra.run.dir='{escaped}'"]
     with pytest.raises(DirectoryError, match="holds no sweep to resume"):
         directory.last_command(tmp_path)
+
+
+def test_a_resumed_sweep_refuses_other_data_and_names_both(tmp_path: Path):
+    directory.check_same_data(tmp_path, PLAN)
+    note(tmp_path)
+    directory.check_same_data(tmp_path, PLAN)
+    other = info_of(sha256="e" * 64, source="bundled digits")
+    with pytest.raises(DirectoryError, match=r"a folder.*bundled digits.*MNIST_SWEEP_DATA"):
+        directory.check_same_data(
+            tmp_path, plan_of(point_of(other), sha256="e" * 64, source="bundled digits")
+        )

@@ -144,7 +144,7 @@ def _is_better(change: Change, *, lower_is_better: bool) -> bool | None:
 def _predicted(runs: Sequence[ComparedRun], split: str) -> tuple[Predicted | None, str]:
     directories = [run.directory for run in runs if run.directory is not None]
     if len(directories) < len(runs):
-        return None, "without predictions image by image"
+        return None, "the runs keep none that can be read."
     try:
         return read_predicted(directories, split), ""
     except MnistSweepError as error:
@@ -245,14 +245,19 @@ def _by_values(name: str, shared: Shared) -> Change | None:
     plain = Change(name, fmean(first), fmean(second), change)
     if shared.paired and len(first) == len(second) == len(shared.first) > 1:
         apart = [b - a for a, b in zip(first, second, strict=True)]
-        return with_t(plain, variance(apart) / len(apart), len(apart) - 1.0)
+        return _without_spread(with_t(plain, variance(apart) / len(apart), len(apart) - 1.0))
     parts = [(variance(v) / len(v), len(v) - 1) for v in (first, second) if len(v) > 1]
     if len(parts) < 2:
         return plain
     total = sum(part for part, _ in parts)
     # Welch, 1947, Biometrika 34:28.
     spread = sum(part**2 / freedom for part, freedom in parts)
-    return with_t(plain, total, total**2 / spread if spread > 0 else 1.0)
+    return _without_spread(with_t(plain, total, total**2 / spread if spread > 0 else 1.0))
+
+
+def _without_spread(change: Change) -> Change:
+    """Repeats that all change alike, as those of a program that ignores its seed: p tends to 0."""
+    return replace(change, p_value=0.0) if change.p_value is None else change
 
 
 def with_t(change: Change, squared_error: float, freedom: float) -> Change:
@@ -265,7 +270,7 @@ def with_t(change: Change, squared_error: float, freedom: float) -> Change:
     if error > 0:
         p_value = 2 * float(stdtr(freedom, -abs(change.change) / error))
     else:
-        # Repeats that agree to the last digit: all that can be said is whether the sides do too.
+        # Without any spread there is no scale to measure a change by.
         p_value = 1.0 if change.change == 0 else None
     return replace(
         change, low=change.change - half, high=change.change + half, p_value=p_value, covers="seeds"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ def match(first: Side, second: Side) -> Matched:
 
     Those with the same settings belong together. Where one side differs from the other as a whole
     (5 epochs there, 20 here), such settings are set aside, as long as that leaves every
-    configuration's partner unambiguous.
+    configuration's partner unambiguous. The data count as a setting only where one side holds
+    several: they are never repeats of each other.
     """
-    groups = (_configurations(first.runs), _configurations(second.runs))
+    mixed = any(len({_data(run) for run in side.runs}) > 1 for side in (first, second))
+    groups = (_configurations(first.runs, mixed), _configurations(second.runs, mixed))
     changed = _constant_changes(*groups) if not groups[0].keys() & groups[1].keys() else ()
     keyed = [_without(group, changed) for group in groups]
     if any(len(keys) != len(group) for keys, group in zip(keyed, groups, strict=True)):
@@ -99,9 +101,16 @@ def match(first: Side, second: Side) -> Matched:
 _Groups = dict[str, tuple["ComparedRun", ...]]
 
 
-def _configurations(runs: Sequence[ComparedRun]) -> _Groups:
+def _data(run: ComparedRun) -> str:
+    return str(run.data.get("sha256"))
+
+
+def _configurations(runs: Sequence[ComparedRun], by_data: bool) -> _Groups:  # noqa: FBT001
     groups: dict[str, list[ComparedRun]] = {}
-    for run in runs:
+    for one in runs:
+        run = one
+        if by_data:
+            run = replace(one, settings={**one.settings, "dataset": _data(one)[:12]})
         groups.setdefault(_key(run.settings), []).append(run)
     return {
         key: tuple(sorted(group, key=lambda run: (run.seed is None, run.seed or 0)))

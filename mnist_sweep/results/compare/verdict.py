@@ -68,7 +68,7 @@ def _changed(
     place = f" ({name})" if len(pair.changes) > 1 else ""
     largest_word = "most: " if len(own) > 1 else ""
     sentence = (
-        f"{words[kind]}: {pair.first.split} {metric} changed in {of}, {largest_word}"
+        f"{words[kind]}: {_told(pair, metric)} changed in {of}, {largest_word}"
         f"{change_words(largest)}{place}{_digits(telling)}."
     )
     return Verdict(kind, sentence, caveats)
@@ -84,14 +84,14 @@ def _of_other_seeds(pair: Pair, found: Sequence[Change], caveats: tuple[str, ...
         leading = next(c for c in found if c.metric == _leading(found))
         return Verdict(
             kind,
-            f"{pair.second.name} is {word}: the {configurations} move together, {pair.first.split} "
-            f"{leading.metric} by {change_words(leading)} on average.",
+            f"{pair.second.name} is {word}: the {configurations} move together, "
+            f"{_told(pair, leading.metric)} by {change_words(leading)} on average.",
             caveats,
         )
     return Verdict(
         "noise",
         f"No difference beyond noise: both hold single runs of other seeds, and their differences "
-        f"are of the size and kind that seeds make ({pair.first.split} {mean.metric} "
+        f"are of the size and kind that seeds make ({_told(pair, mean.metric)} "
         f"{change_words(mean)} on average over {configurations}).",
         caveats,
     )
@@ -112,7 +112,7 @@ def _nothing_found(pair: Pair, tested: Sequence[Change], caveats: tuple[str, ...
     return Verdict(
         "noise",
         f"No difference beyond noise: none of {len(tested)} changes is significant after Holm's "
-        f"correction; the largest is {pair.first.split} {largest_change.metric} "
+        f"correction; the largest is {_told(pair, largest_change.metric)} "
         f"{change_words(largest_change)}.",
         caveats,
     )
@@ -176,6 +176,11 @@ def _caveats(pair: Pair) -> tuple[str, ...]:
             count = len(side.unfinished) + len(side.problems)
             found.append(f"{side.name}: {_count(count, 'run')} left no result and cannot count.")
     return tuple(found)
+
+
+def _told(pair: Pair, metric: str) -> str:
+    """The metric with its split, where there are splits: test accuracy."""
+    return f"{pair.first.split} {metric}".strip()
 
 
 def _count(number: int, noun: str) -> str:

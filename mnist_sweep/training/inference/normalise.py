@@ -26,6 +26,7 @@ NEARLY_FULL = 0.95
 RINGS = 0.06
 """What JPEG's compression adds around strokes at usual qualities, of the range 0 to 1."""
 _BORDER = 0.08
+_EVEN = 0.4
 _NOISE_LEVELS = 3.5
 _SPECK = 0.08
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -100,7 +101,9 @@ def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
         NoDigitError: Nothing stands out from the background.
     """
     difference = grey - _background(grey)
-    noise = max(_spread(difference), RINGS / _NOISE_LEVELS if lossy else 0.0)
+    # Of a tight crop half the pixels may be ink, but hardly half of its border.
+    noise = min(_spread(difference), _spread(difference[_edge(grey.shape)]))
+    noise = max(noise, RINGS / _NOISE_LEVELS if lossy else 0.0)
     if noise > 0:
         difference = ndimage.median_filter(difference, size=3)
     floor = _NOISE_LEVELS * noise
@@ -126,9 +129,11 @@ def _background(grey: Floats) -> Floats:
     height, width = grey.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1)
-    edge = np.zeros(grey.shape, dtype=bool)
-    margin = max(1, round(_BORDER * min(height, width)))
-    edge[:margin] = edge[-margin:] = edge[:, :margin] = edge[:, -margin:] = True
+    edge = _edge(grey.shape)
+    levels, counts = np.unique(np.round(grey[edge] * 255), return_counts=True)
+    if counts.max() >= _EVEN * counts.sum():
+        # No light is uneven here; a surface would bend to the ink of a tight crop.
+        return np.full(grey.shape, float(levels[counts.argmax()]) / 255)
     surface = np.full(grey.shape, np.median(grey[edge]))
     for region in (edge, edge, edge, edge, *[np.ones_like(edge)] * 4):
         difference = grey - surface
@@ -142,6 +147,14 @@ def _background(grey: Floats) -> Floats:
     # Rounding must not turn a clean picture into a noisy one.
     surface = np.where(np.abs(grey - surface) < 1e-6, grey, surface)
     return np.asarray(surface, dtype=np.float64)
+
+
+def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The picture's border, where paper is most likely."""
+    edge = np.ones(shape, dtype=bool)
+    margin = max(1, round(_BORDER * min(shape)))
+    edge[margin:-margin, margin:-margin] = False
+    return edge
 
 
 def _spread(values: Floats) -> float:
@@ -185,7 +198,9 @@ def _place(digit: Floats, frame: Frame) -> Floats:
     are.
     """
     placed = np.zeros((frame.height, frame.width))
-    centre = ndimage.center_of_mass(digit)
+    fills = frame.box == min(frame.height, frame.width)
+    # Digits that reach from edge to edge are in the middle themselves, not their ink.
+    centre = [n / 2 for n in digit.shape] if fills else ndimage.center_of_mass(digit)
     corner = []
     for middle, mass, size, side in zip(
         (frame.height / 2, frame.width / 2), centre, digit.shape, placed.shape, strict=True
