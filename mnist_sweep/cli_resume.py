@@ -16,6 +16,7 @@ from mnist_sweep.sweeping.directory import last_command
 def resume(directory: Path, overrides: tuple[str, ...]) -> int:
     """Repeat the last command of a sweep's directory: finished runs are kept, the rest is run.
 
-    With other data than that command had, nothing is run. Further settings (n_jobs=1, rerun_failed=false) are added to that command.
+    With other data than that command had, nothing is run. Further settings (n_jobs=1,
+    rerun_failed=false) are added to that command.
     """
     return sweep([*last_command(directory), "hydra.sweeper.same_data=true", *overrides])

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mnist_sweep.config import Plain
-from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.reporting.conclusions import conclusions
+from mnist_sweep.reporting.answer import Conclusion
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.results.study import Stage, Study
-from mnist_sweep.results.sweep import Sweep
 from mnist_sweep.sweeping.outcome import Outcome
 
 
-def study_lines(outcome: Outcome, study: Study, found: Sweep) -> list[str]:
-    """The study's stages with what they selected, and its conclusions.
+def study_lines(outcome: Outcome, study: Study) -> list[str]:
+    """The study's stages with what they selected.
 
     Args:
         outcome: Of this invocation.
         study: Its study.
-        found: What the directory holds.
     """
     lines = []
     for number, stage in enumerate(study.stages, 1):
@@ -28,15 +27,11 @@ def study_lines(outcome: Outcome, study: Study, found: Sweep) -> list[str]:
         if stage.name in outcome.selections:
             lines += sentences(outcome.selections[stage.name])
         lines.append("")
-    return lines + conclusion_lines(found, study)
+    return lines
 
 
-def conclusion_lines(found: Sweep, study: Study) -> list[str]:
-    """The study's conclusions, each with how sure it is and what the published report says."""
-    try:
-        concluded = conclusions(found, study)
-    except MnistSweepError as error:  # the runs stand, whatever is wrong with their predictions
-        return [f"No conclusions: {visible(str(error))}", ""]
+def conclusion_lines(concluded: Sequence[Conclusion]) -> list[str]:
+    """Conclusions, each with how sure it is and what the published report says."""
     if not concluded:
         return []
     lines = ["Conclusions", ""]

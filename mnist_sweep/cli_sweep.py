@@ -12,13 +12,16 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from mnist_sweep.cli_study import study_lines
+from mnist_sweep.cli_study import conclusion_lines, study_lines
 from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
+from mnist_sweep.reporting.answer import Answer
+from mnist_sweep.reporting.opening import conclusions_of
 from mnist_sweep.reporting.render import render
+from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.tables import write_tables
 from mnist_sweep.results.sweep import Sweep, load
-from mnist_sweep.results.uncertain import select_with_uncertainty
+from mnist_sweep.results.uncertain import UncertainSelection, select_with_uncertainty
 from mnist_sweep.sweeping import entry, planned
 from mnist_sweep.sweeping.outcome import Outcome
 
@@ -59,14 +62,18 @@ def show(outcome: Outcome) -> int:
         width = shutil.get_terminal_size().columns if terminal else None
         colour = terminal and not os.environ.get("NO_COLOR")
         print(render(write_tables(outcome.directory), width=width, colour=colour))
-        if outcome.study is None:
-            print(_worst_two_layer(found), end="")
-    if outcome.study is not None:
-        print("\n".join(study_lines(outcome, outcome.study, found)))
+    selections = _selections(outcome, found)
+    concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
+    if outcome.study is None:
+        print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
+    else:
+        print("\n".join([*study_lines(outcome, outcome.study), *conclusion_lines(concluded)]))
     for problem in found.problems:
         say.print(f"Could not be read: {problem}")
     print(_account(outcome))
     print(f"Tables, records and models: {shown(outcome.directory)}/")
+    if found.records and outcome.report and not outcome.interrupted:
+        _report(outcome, Answer(concluded, tuple(selections)), say)
     return _exit_code(outcome, found)
 
 
@@ -82,20 +89,34 @@ def _notices(outcome: Outcome) -> list[str]:
     return notices
 
 
-def _worst_two_layer(found: Sweep) -> str:
-    """The worst two-layer network, where there are several to choose from."""
+def _report(outcome: Outcome, answer: Answer, say: Console) -> None:
+    """Write the report; whatever becomes of it, the runs and the exit code stand."""
+    from mnist_sweep.report_images import images_of
+
+    directories = [str(outcome.directory)]
+    try:
+        written = write_report(directories, answer=answer, images=images_of(directories))
+    except MnistSweepError as error:
+        say.print(f"No report: {error}")
+        return
+    print(f"Report: {shown(written.page)} ({_seconds(written.seconds)})")
+
+
+def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:
+    """A study's selections, or else the worst two-layer network of several."""
+    if outcome.study is not None:
+        return list(outcome.selections.values())
     two = {
         record.configuration_id
         for record in found.records
         if record.status == "finished" and record.config["model"].get("layers") == 2
     }
     if len(two) < 2:
-        return ""
+        return []
     try:
-        selection = select_with_uncertainty(found, ["layers=2"], "f1_min", "worst")
+        return [select_with_uncertainty(found, ["layers=2"], "f1_min", "worst")]
     except MnistSweepError:
-        return ""
-    return "\n".join(sentences(selection)) + "\n\n"
+        return []
 
 
 def _account(outcome: Outcome) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from factories import make_settings
 from mnist_sweep import config
+from mnist_sweep.config.identity import _one_form
 from mnist_sweep.training import runtime
 
 DATA = {"sha256": "d" * 64, "validation_fraction": 0.1, "split_seed": 0, "test_fraction": None}
@@ -284,7 +285,7 @@ def test_an_id_depends_neither_on_the_order_of_keys_nor_on_how_a_number_is_writt
 @given(plain, plain)
 def test_different_values_give_different_ids(one: Any, other: Any):
     def text(value: Any) -> str:
-        return json.dumps(config._one_form(value), sort_keys=True)
+        return json.dumps(_one_form(value), sort_keys=True)
 
     def number(value: Any) -> str:
         model = {"_target_": "mine.build", "value": value}

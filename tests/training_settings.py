@@ -14,12 +14,14 @@ runtime.configure(1)
 def settings(**changes: Any) -> dict[str, Any]:
     """A run's settings at their defaults but for `changes`."""
     values = copy.deepcopy(config.defaults())
-    values["model"] = {"_target_": config.MLP_TARGET}
     for key, value in changes.items():
         top, _, inner = key.partition("__")
         if inner:
             values[top][inner] = value
         else:
             values[top] = value
+    values["model"] = {"_target_": config.MLP_TARGET} | {
+        key: values[key] for key in config.MLP_KEYS
+    }
     assert config.problems({**values, "name": "test"}) == []
     return values

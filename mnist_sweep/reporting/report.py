@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting.answer import Answer, usual_answer
+from mnist_sweep.reporting.answer import Answer
 from mnist_sweep.reporting.configurations import configurations
+from mnist_sweep.reporting.opening import usual_answer
 from mnist_sweep.reporting.render import render as render_tables
 from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths

@@ -25,8 +25,9 @@ from mnist_sweep.reporting.summaries import (
     with_interval_columns,
 )
 from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
+from mnist_sweep.results.locks import locked
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
-from mnist_sweep.results.store import write_text
+from mnist_sweep.results.store import clean_temporary, write_text
 from mnist_sweep.results.sweep import Sweep, load
 
 if TYPE_CHECKING:
@@ -150,9 +151,13 @@ def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
     Raises:
         DirectoryError: The directory holds nothing to compare, or cannot be written.
     """
-    tables = comparison([load(directory)])
-    for name in TABLE_FORMATS:
-        write_text(SweepPaths(directory).comparison(name), render(tables, name))
+    paths = SweepPaths(directory)
+    # One sweep of several in this directory at a time; what a killed one left is cleaned.
+    with locked(paths.lock("tables")):
+        clean_temporary(paths.tables)
+        tables = comparison([load(directory)])
+        for name in TABLE_FORMATS:
+            write_text(paths.comparison(name), render(tables, name))
     return tables
 
 

@@ -72,6 +72,10 @@ class SweepPaths:
         """The directory that holds one directory per run."""
         return self.directory / "runs"
 
+    def lock(self, name: str) -> Path:
+        """The lock file of a run (its run id), or of `sweep.json` ("sweep") or the tables."""
+        return self.directory / ".locks" / name
+
     def run(self, label: str, run_id: str) -> RunPaths:
         """The directory of one run, named by its label and its run id."""
         return RunPaths(self.runs / f"{label}-{run_id}")

@@ -121,7 +121,7 @@ def read(directory: Path) -> tuple[Plain, list[str]]:
         return empty, []
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         kept = path.with_name("sweep.json.damaged")
-        os.replace(path, kept)
+        path.replace(kept)
         return empty, [f"{path} was damaged ({error}); it is kept as {kept.name}, records stand."]
     if newer:
         raise DirectoryError(
@@ -171,7 +171,13 @@ def last_command(directory: Path) -> list[str]:
     last = invocations[-1]
     hydra = [str(text) for text in last.get("hydra_overrides", [])]
     single = SINGLE in hydra
-    here = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode", "hydra.sweeper.single", "hydra.sweeper.same_data")
+    here = (
+        "hydra.sweep.dir",
+        "hydra.run.dir",
+        "hydra.mode",
+        "hydra.sweeper.single",
+        "hydra.sweeper.same_data",
+    )
     kept = [text for text in hydra if not text.lstrip("+").startswith(here)]
     escaped = str(directory.absolute()).replace("'", "\\'")
     place = f"hydra.{'run' if single else 'sweep'}.dir='{escaped}'"

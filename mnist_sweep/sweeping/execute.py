@@ -57,7 +57,7 @@ def make_job(point: Point, info: DatasetInfo, directory: Path, environment: Plai
         "overrides": point.overrides,
         "data": info.to_dict(),
         "directory": str(SweepPaths(directory).run(point.label, point.run_id).directory),
-        "lock": str(directory / ".locks" / point.run_id),
+        "lock": str(SweepPaths(directory).lock(point.run_id)),
         "environment": {**environment, "workers": 1},
         "rerun_failed": True,
     }
@@ -184,9 +184,10 @@ def _scalars(values: Plain) -> Plain:
 def record_failure(job: Plain, error: BaseException, history: History, total_s: float) -> Plain:
     """Write a failed record and return its summary."""
     told = isinstance(error, MnistSweepError) and error.__cause__ is None
+    message = _TERMINAL_CODES.sub("", str(error)).strip() or type(error).__name__
     failure = {
         "type": type(error).__name__,
-        "message": _TERMINAL_CODES.sub("", str(error)).strip() or type(error).__name__,
+        "message": message,
         "traceback": None if told else "".join(traceback.format_exception(error)),
     }
     record = {
@@ -197,7 +198,7 @@ def record_failure(job: Plain, error: BaseException, history: History, total_s: 
     }
     store.write_record(RunPaths(job["directory"]).record, record)
     # Keras says in the first line where, and in the next what.
-    lines = [line for line in failure["message"].splitlines() if line.strip()]
+    lines = [line for line in message.splitlines() if line.strip()]
     return summary(job, "failed", f"{failure['type']}: {' '.join(lines[:2])}")
 
 

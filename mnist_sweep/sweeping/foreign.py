@@ -69,7 +69,7 @@ def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> list[Plain]:
     overrides = [_overrides(job, place) for job in jobs]
     try:
         returns = launcher.launch(overrides, initial_job_idx=0)
-    except Exception as error:  # a launcher may raise anything where one of its workers dies
+    except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
         reason = f"its launcher ended with {type(error).__name__}: {error}".splitlines()[0]
         return [recorded(job) or summary(job, "failed", reason) for job in jobs]
     return [_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True)]
@@ -115,6 +115,6 @@ def _summary_of(answer: Any, job: Plain) -> Plain:
         return dict(answer.return_value)
     try:
         reason = str(answer.return_value)
-    except Exception as error:  # a failed JobReturn raises what the job raised
+    except Exception as error:  # noqa: BLE001  (a failed JobReturn raises what the job raised)
         reason = f"{type(error).__name__}: {error}"
     return summary(job, "failed", reason)

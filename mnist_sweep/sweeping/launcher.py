@@ -54,7 +54,7 @@ class PoolLauncher(Launcher):
         """Run jobs and return their summaries; see `Pool.run`."""
         if self._config is None:
             raise UsageError("The pool launcher was used before Hydra set it up.")
-        self._pool = Pool(workers, self._config.retries, self._config.fail_fast, progress)
+        self._pool = Pool(workers, self._config.retries, progress, fail_fast=self._config.fail_fast)
         return self._pool.run(jobs)
 
     @property
@@ -70,4 +70,3 @@ class PoolLauncher(Launcher):
             "hydra/launcher=pool works with hydra/sweeper=grid. With another sweeper use "
             "hydra/launcher=basic, joblib or submitit_local."
         )
-

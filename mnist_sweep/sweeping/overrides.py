@@ -7,8 +7,8 @@ a whole grid is found at once.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -82,7 +82,8 @@ def _values_to_check(override: Override) -> list[Any]:
 
 def range_size(sweep: RangeSweep) -> int:
     """How many values a range has, to within one where its step is a fraction."""
-    return max(0, math.ceil((float(sweep.stop) - float(sweep.start)) / float(sweep.step)))
+    start, stop, step = (float(cast("Any", x)) for x in (sweep.start, sweep.stop, sweep.step))
+    return max(0, math.ceil((stop - start) / step))
 
 
 def _ends_of_long_range(sweep: Any) -> list[Any]:
@@ -101,7 +102,7 @@ def _plain(value: Any) -> Any:
     return value.text if isinstance(value, QuotedString) else value
 
 
-def _problems(override: Override) -> list[Problem]:
+def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line per kind of key)
     key = key_of(override)
     top, _, rest = key.partition(".")
     if top == "hydra" or key.startswith("hydra/"):
@@ -194,10 +195,10 @@ def _written(override: Override) -> str:
 
 def conf_directory() -> str:
     """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for candidate in (os.path.join(package, "conf"), os.path.join(package, os.pardir, "conf")):
-        if os.path.isfile(os.path.join(candidate, "config.yaml")):
-            return os.path.abspath(candidate)
+    package = Path(__file__).resolve().parents[1]
+    for candidate in (package / "conf", package.parent / "conf"):
+        if (candidate / "config.yaml").is_file():
+            return str(candidate)
     raise UsageError(
         f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
         "Install the package again."

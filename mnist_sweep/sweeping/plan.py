@@ -83,9 +83,7 @@ def data_key(settings: Plain) -> str:
     return json.dumps(settings["data"], sort_keys=True)
 
 
-def make_plan(
-    all_settings: list[Plain], all_overrides: list[list[str]], prepare: Prepare
-) -> Plan:
+def make_plan(all_settings: list[Plain], all_overrides: list[list[str]], prepare: Prepare) -> Plan:
     """Identify points by what decides their results and drop the duplicates.
 
     Args:

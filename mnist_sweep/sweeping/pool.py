@@ -1,7 +1,19 @@
 """A pool of workers on this machine: one process a run, started by a fork server.
 
-The server has TensorFlow and Keras imported, so a process of its own costs a run tens of
-milliseconds and buys everything: a crash, an out-of-memory kill or a leak costs that run alone.
+A process of its own for every run, and not one for many, because (tests/benchmarks/
+worker_processes.py measures it):
+
+- Time: the server has TensorFlow and Keras imported, so a new process costs a run about 0.1 s.
+  A reused one saves none of the second and more that tracing and compiling take: each network is a
+  program of its own. It loses more than it saves, since the names in a process's second and later
+  programs count on, so that programs kept on disk (training/programs.py) are not found again; a
+  fresh process finds them, and compiles in a third of the time.
+- Memory: what a run leaves behind (compiled programs, Keras's graphs) stays with a reused process,
+  whose own memory grew from 160 to 290 MB over six runs on MNIST; a fresh one had 80 to 90 MB of
+  its own where its program was on disk. The pixels are mapped: with MNIST's 52 MB instead of the
+  bundled digits a worker's own memory grows by 3 MB, which the larger network accounts for.
+- Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
+
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
 
@@ -49,11 +61,11 @@ class Pool:
     Args:
         workers: How many at once.
         retries: How often a run is repeated whose process died without an error of its own.
-        fail_fast: Start nothing more after the first failed run, and stop the running ones.
         progress: Is told what happens.
+        fail_fast: Start nothing more after the first failed run, and stop the running ones.
     """
 
-    def __init__(self, workers: int, retries: int, fail_fast: bool, progress: Progress) -> None:
+    def __init__(self, workers: int, retries: int, progress: Progress, *, fail_fast: bool) -> None:
         self._workers = workers
         self._retries = retries
         self._fail_fast = fail_fast

@@ -3,6 +3,7 @@
 Imported only: no operation runs and no device is touched, which would not survive a fork.
 """
 
+# ruff: noqa: E402, F401  (imports are what this module is for, in this order)
 from __future__ import annotations
 
 import gc
@@ -19,14 +20,14 @@ from mnist_sweep.training import runtime
 
 runtime.import_tensorflow()
 
-import sklearn.metrics  # noqa: E402, F401
-import sklearn.model_selection  # noqa: E402, F401
+import sklearn.metrics
+import sklearn.model_selection
 
-import mnist_sweep.sweeping.worker  # noqa: E402
+import mnist_sweep.sweeping.worker
 import mnist_sweep.training.compiled
 import mnist_sweep.training.evaluate
 import mnist_sweep.training.fit
-import mnist_sweep.training.model  # noqa: F401
+import mnist_sweep.training.model
 
 # What was imported stays for good: left alone by the garbage collector, its pages stay shared.
 gc.collect()

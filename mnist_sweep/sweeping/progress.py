@@ -61,7 +61,7 @@ class Lines:
         self._total = 0
         self._ended = 0
 
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
+    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
         """Say what is coming."""
         self._total = total
         side_by_side = f", {workers} at a time" if workers > 1 else ""

@@ -70,7 +70,7 @@ def main() -> None:
         lost += check(place, place.record_files(f"killed{sweeps}"), options.runs)
         again = begun_again(place, sweeps)
         same = table(place, f"killed{sweeps}") == table(place, "whole")
-        left = [p for p in Path(scratch).rglob("*.partial")]
+        left = list(Path(scratch).rglob("*.partial"))
         until(place.gone)
     print(
         f"{kills} kills, {sweeps + 1} sweeps, exit code {ended.code}; finished records lost or "

@@ -3,8 +3,9 @@
     python tests/benchmarks/worker_processes.py [MNIST_FOLDER] [--runs 6]
 
 The same runs one after another: each in a fresh process of the fork server, and all in one. Prints
-wall-clock seconds a run and the worker's proportional memory (PSS of /proc/PID/smaps_rollup: pages
-shared with the fork server and other workers count in part), and the part of it that is private.
+wall-clock seconds a run and the worker's memory from /proc/PID/smaps_rollup: its proportional share
+(PSS: pages shared with the fork server and other workers count in part), what is its own (private
+and written to) and its share of mapped files, the data among them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from mnist_sweep.training.data import DatasetInfo, prepare
 
 
 def memory_mb() -> dict[str, float]:
-    """PSS and private memory of this process, 2**20 bytes."""
+    """Memory of this process, 2**20 bytes: its share of all, its own, and of mapped files."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.partition(":")[0]: int(line.split()[1]) / 1024 for line in lines}
-    return {"pss": sizes["Pss"], "private": sizes["Private_Dirty"] + sizes["Private_Clean"]}
+    return {"pss": sizes["Pss"], "own": sizes["Private_Dirty"], "files": sizes["Pss_File"]}
 
 
 def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[str, float]]:
@@ -40,8 +41,8 @@ def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[
         took = time.perf_counter() - began
         after = memory_mb()
         found.append({
-            "seconds": took, "compile_s": result.training.compile_s, "before": before["private"],
-            "pss": after["pss"], "private": after["private"], "parameters": result.parameters,
+            "seconds": took, "compile_s": result.training.compile_s, "own before": before["own"],
+            **after, "parameters": result.parameters,
         })  # fmt: skip
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from real_sweeps import Place, until
 
 if not Path("/proc/self/environ").exists():

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from real_sweeps import Place
 
 NO_LOCKS = """

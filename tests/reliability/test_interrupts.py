@@ -14,6 +14,7 @@ from fcntl import ioctl
 
 import pyte
 import pytest
+
 from real_sweeps import GUARD_S, Place, until
 
 CTRL_C = b"\x03"
@@ -33,7 +34,7 @@ class Terminal:
         environment = {**place.environment, "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
             place.command(*words), cwd=place.path, env=environment, stdin=theirs, stdout=theirs,
-            stderr=theirs, start_new_session=True, preexec_fn=_take_terminal,
+            stderr=theirs, start_new_session=True, preexec_fn=_take_terminal,  # noqa: PLW1509  (no threads here)
         )  # fmt: skip
         os.close(theirs)
 

@@ -7,8 +7,10 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
 from real_sweeps import Ended, Place, until
 
 KINDS = (
@@ -45,7 +47,7 @@ def test_the_other_runs_finish(swept: tuple[Place, Ended]):
 
 
 def test_the_sweep_says_so_and_exits_1(swept: tuple[Place, Ended]):
-    place, ended = swept
+    _, ended = swept
     assert ended.code == 1, ended
     assert ended.account == "10 runs asked for, 10 run now, 8 of them failed"
     assert "Traceback" not in ended.err + ended.out
@@ -118,7 +120,7 @@ def test_no_process_is_left(swept: tuple[Place, Ended]):
 
 def _left_on_purpose(pid: int) -> bool:
     """Whether it is the child that the builder itself left behind, which sleeps for a while."""
-    return os.readlink(f"/proc/{pid}/fd/1").endswith("/job.log")
+    return Path(f"/proc/{pid}/fd/1").readlink().name == "job.log"
 
 
 def test_fail_fast_stops_at_the_first_failed_run(place: Place):
@@ -144,5 +146,4 @@ def test_a_killed_worker_and_a_killed_fork_server_cost_no_finished_run(place: Pl
 
 
 def _parent(pid: int) -> int:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return int(file.read().rpartition(")")[2].split()[1])
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+
 from real_sweeps import Place, kill_group, table, until
 
 POINTS = ("nodes=4,5", "seed=1,2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from real_sweeps import Place
 
 WAYS = {
@@ -23,6 +24,19 @@ def test_launchers_workers_and_order_leave_the_bits_alone(place: Place):
     for way in WAYS:
         for run_id, result in results(place, way).items():
             assert result == usual[run_id], way
+    resume_and_fail_truthfully(place)
+
+
+def resume_and_fail_truthfully(place: Place) -> None:
+    """Another point in the directory that Hydra's basic launcher filled, and its builder broken."""
+    kept = place.record_files("basic")
+    trouble = place.path / "modules" / "trouble.py"
+    trouble.write_text(trouble.read_text().replace("def misbehave(kind):", BROKEN))
+    ended = place.sweep("nodes=4,5", "hydra/launcher=basic", "name=basic")
+    assert ended.code == 1, ended
+    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
+    assert "broken on purpose" in ended.err
+    assert kept.items() <= place.record_files("basic").items()
 
 
 def results(place: Place, name: str) -> dict:
@@ -34,19 +48,6 @@ def results(place: Place, name: str) -> dict:
         assert (directory / "job.log").stat().st_size > 0
         found[record["run_id"]] = (record["metrics"], record["history"], bits)
     return found
-
-
-def test_hydras_own_launchers_resume_and_fail_truthfully(place: Place):
-    words = place.sweep_words("seed=1,2", "epochs=1", "name=own", "hydra/launcher=basic")
-    assert place.run(*words, "seed=1").code == 0
-    kept = place.record_files("own")
-    trouble = place.path / "modules" / "trouble.py"
-    trouble.write_text(trouble.read_text().replace("def misbehave(kind):", BROKEN))
-    ended = place.run(*words)
-    assert ended.code == 1, ended
-    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
-    assert "broken on purpose" in ended.err
-    assert kept.items() <= place.record_files("own").items()
 
 
 BROKEN = """

@@ -321,6 +321,12 @@ def test_a_noticeable_drop_is_larger_than_an_allowed_one(values, level):
         assert noise.allowed((len(own), 4), level) < noise.allowed(repeats, level)
 
 
+def test_a_spread_that_is_small_by_luck_is_not_believed():
+    lucky, other = noise_of([[0.970, 0.9701], [0.960, 0.980]], [0.01] * 2, 1e-4)
+    assert lucky.deviation == pytest.approx(0.01, rel=0.01), "both pooled: sqrt(0.0002 / 2)"
+    assert other.deviation == pytest.approx(0.0002**0.5), "its own, which is larger"
+
+
 def test_another_processors_rounding_passes():
     """Baselines whose seeds agree to the image: a rerun that loses one image on each passes."""
 

@@ -20,6 +20,7 @@ VALUES = {
     "schedule_end": "0,1", "threads": "1,2", "save_model": "true,false", "name": "a,'b c'",
     "max_points": "10,20", "n_jobs": "null,2", "retries": "0,2", "fail_fast": "true,false",
     "rerun_failed": "true,false", "plan": "true,false",
+    "report": "true,false",
     "early_stopping": "{patience: 1},{patience: 2, monitor: val_accuracy}",
     "early_stopping.patience": "1,2", "early_stopping.monitor": "val_loss,val_accuracy",
     "early_stopping.min_delta": "0,0.1",

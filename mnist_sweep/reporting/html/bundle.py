@@ -23,7 +23,7 @@ class Bundle:
 @cache
 def bundle() -> Bundle:
     """Plotly's library from its Python package."""
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
     packed = base64.b64encode(zlib.compress(source.encode("utf-8"), 6)).decode("ascii")

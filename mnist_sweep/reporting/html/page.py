@@ -20,8 +20,8 @@ from mnist_sweep.reporting.html.policy import content_security_policy
 from mnist_sweep.reporting.rows import rows_of
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.table import LEGEND, Table
-from mnist_sweep.results.select import Selection
 from mnist_sweep.results.sweep import Sweep
+from mnist_sweep.results.uncertain import UncertainSelection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,14 +129,16 @@ def _said(report: Report) -> dict[str, Any]:
     }
 
 
-def _selection(selection: Selection) -> dict[str, Any]:
+def _selection(selection: UncertainSelection) -> dict[str, Any]:
     """A selection's sentences: the answer, and what can be unfolded."""
     answer, *others = sentences(selection)
     short = [line for line in others if line.startswith(("Exactly as", "Its weakest"))]
-    short = [line for line in short if len(line) <= _LONGEST_SHOWN] + list(selection.notes)
+    short = [line for line in short if len(line) <= _LONGEST_SHOWN] + list(
+        selection.selection.notes
+    )
     folded = [line for line in others if line not in short]
     said = {"answer": answer, "short": short, "others": folded}
-    return {"direction": selection.direction, **said}
+    return {"direction": selection.selection.direction, **said}
 
 
 def _chosen(report: Report) -> int:
