@@ -13,13 +13,14 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from mnist_sweep.cli_study import conclusion_lines, study_lines
-from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
+from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError, UsageError
 from mnist_sweep.reporting.answer import Answer
 from mnist_sweep.reporting.opening import conclusions_of
 from mnist_sweep.reporting.render import render
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.selection import sentences
-from mnist_sweep.reporting.tables import write_tables
+from mnist_sweep.reporting.table import Table
+from mnist_sweep.reporting.tables import comparison, write_tables
 from mnist_sweep.results.sweep import Sweep, load
 from mnist_sweep.results.uncertain import UncertainSelection, select_with_uncertainty
 from mnist_sweep.sweeping import entry, planned
@@ -61,7 +62,7 @@ def show(outcome: Outcome) -> int:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
         colour = terminal and not os.environ.get("NO_COLOR")
-        print(render(write_tables(outcome.directory), width=width, colour=colour))
+        print(render(_tables(outcome, found, say), width=width, colour=colour))
     selections = _selections(outcome, found)
     concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
     if outcome.study is None:
@@ -75,6 +76,15 @@ def show(outcome: Outcome) -> int:
     if found.records and outcome.report and not outcome.interrupted:
         _report(outcome, Answer(concluded, tuple(selections)), say)
     return _exit_code(outcome, found)
+
+
+def _tables(outcome: Outcome, found: Sweep, say: Console) -> list[Table]:
+    """The comparison tables; a full disk keeps them from being written, not from being shown."""
+    try:
+        return write_tables(outcome.directory)
+    except DirectoryError as error:
+        say.print(f"No tables written: {error}")
+        return comparison([found])
 
 
 def _notices(outcome: Outcome) -> list[str]:

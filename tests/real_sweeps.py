@@ -142,6 +142,7 @@ class Place:
         conf = str(self.path / "conf")
         return [
             "-m", "--config-dir", conf, "data=digits", "model=trouble", "nodes=4", "epochs=2",
+            "report=false",
             *words,
         ]  # fmt: skip
 

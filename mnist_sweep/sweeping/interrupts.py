@@ -33,13 +33,17 @@ def sigterm_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def ctrl_c_ignored() -> Iterator[None]:
-    """Processes started within the block never see Ctrl-C, not even while they start."""
-    if threading.current_thread() is not threading.main_thread():
+def ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C waits for the end of the block; processes started within never see it.
+
+    They inherit that it is blocked, not even while they start do they end with a traceback. What
+    was typed meanwhile interrupts this process when the block ends: it is not lost.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

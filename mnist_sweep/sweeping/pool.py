@@ -3,15 +3,15 @@
 A process of its own for every run, and not one for many, because (tests/benchmarks/
 worker_processes.py measures it):
 
-- Time: the server has TensorFlow and Keras imported, so a new process costs a run about 0.1 s.
-  A reused one saves none of the second and more that tracing and compiling take: each network is a
-  program of its own. It loses more than it saves, since the names in a process's second and later
-  programs count on, so that programs kept on disk (training/programs.py) are not found again; a
-  fresh process finds them, and compiles in a third of the time.
-- Memory: what a run leaves behind (compiled programs, Keras's graphs) stays with a reused process,
-  whose own memory grew from 160 to 290 MB over six runs on MNIST; a fresh one had 80 to 90 MB of
-  its own where its program was on disk. The pixels are mapped: with MNIST's 52 MB instead of the
-  bundled digits a worker's own memory grows by 3 MB, which the larger network accounts for.
+- Time: the server has TensorFlow and Keras imported, so a new process costs a run less than 0.1 s.
+  A reused one saves nothing else: each network is a program of its own, to be traced and compiled
+  or fetched from disk (training/programs.py) all the same. There it even loses: the names in its
+  second and later programs count on, so that only a process that ran the same networks in the same
+  order finds them again; a fresh process always does, and that saves three quarters of compiling.
+- Memory: what a run leaves behind (programs, Keras's graphs) stays with a reused process: its own
+  memory grew from 81 to 190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB, each
+  after its run. The data are mapped: 45 to 50 MB of a worker's memory are pages of files, shared by
+  all, and with MNIST instead of the bundled digits its own grew by 3 MB, for the larger network.
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.

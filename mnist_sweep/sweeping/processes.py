@@ -13,7 +13,7 @@ from typing import Any
 
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.sweeping import worker
-from mnist_sweep.sweeping.interrupts import ctrl_c_ignored
+from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.preload"
 STARTS = 4
@@ -33,10 +33,12 @@ def context() -> Any:
 def warm_up() -> None:
     """Start the fork server now; it imports TensorFlow while the parent reads its grid."""
     if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         forkserver.set_forkserver_preload([PRELOAD])
-        with ctrl_c_ignored():
+        # It starts a process too, and would let Ctrl-C through again in the middle of the block.
+        resource_tracker.ensure_running()
+        with ctrl_c_later():
             forkserver.ensure_running()
 
 

@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         place = Place(Path(scratch), Path(scratch) / "cache")
-        words = ["-m", "data=digits", "layers=1", "epochs=1"]
+        words = ["-m", "data=digits", "layers=1", "epochs=1", "report=false"]
         # Prepares the data and compiles once.
         place.run(*words, "nodes=4", "name=before")
         nodes = options.points // 40
@@ -44,7 +44,10 @@ def main() -> None:
         runs = place.directory("large") / "runs"
         while not any(runs.glob("*/job.log")):
             time.sleep(0.005)
-        print(f"{nodes * 40} points: first run started after {time.monotonic() - began:.2f} s")
+        print(
+            f"{nodes * 40} points: first run started after {time.monotonic() - began:.2f} s, of "
+            f"which {processor_s(process.pid):.2f} s of processor time in the parent"
+        )
         memory = []
         while process.poll() is None:
             done = len(list(runs.glob("*/record.json")))
@@ -68,6 +71,12 @@ def resident_mb(pid: int) -> int:
     except (OSError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor time of a process so far."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def thinned(memory: list[tuple[int, int]]) -> list[str]:

@@ -39,3 +39,31 @@ def test_a_directory_that_cannot_be_written_is_one_short_error(place: Place):
     assert len(ended.err.strip().splitlines()) == 1
     assert where in ended.err
     assert place.executions() == []
+
+
+FULL = """
+import errno, os
+from pathlib import Path
+_fsync = os.fsync
+def fsync(descriptor):
+    place = Path(f"/proc/self/fd/{descriptor}").readlink()
+    if any(word in str(place) for word in ("/.record.json.", "/tables/")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    _fsync(descriptor)
+os.fsync = fsync
+"""
+
+
+def test_a_full_disk_fails_runs_and_still_shows_what_there_is(place: Place):
+    assert place.sweep("seed=1", "name=full").code == 0
+    (place.path / "modules" / "sitecustomize.py").write_text(FULL)
+    before = place.record_files("full")
+    ended = place.sweep("seed=1,2", "name=full")
+    assert ended.code == 1, ended
+    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
+    assert ended.err.count("the disk is full") == 2
+    assert "No tables written" in ended.err
+    assert "on digits, training and test split" in ended.out
+    assert "Traceback" not in ended.err
+    assert place.record_files("full") == before
+    assert [p for p in place.directory("full").rglob("*") if ".partial" in p.name] == []
