@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dropout, optimizer, runtime
+from mnist_sweep.training import dropout, one_pass, optimizer, runtime
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -166,7 +166,7 @@ def train(
     rows, scale = dataset.train_index, dataset.info.scale
     steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
     learner = dropout.for_training(network, settings["seed"])
-    update = optimizer.optimizer(settings, steps)
+    update = one_pass.for_training(optimizer.optimizer(settings, steps))
     program = EpochProgram(
         learner,
         update,

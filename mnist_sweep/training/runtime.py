@@ -16,6 +16,9 @@ from pathlib import Path
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.training import programs
 
+_COMPILER = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
+"""Lets one loop of a compiled program write several arrays, as `one_pass` needs it."""
+
 _configured: list[int] = []
 _programs: list[Path] = []
 
@@ -68,8 +71,9 @@ def configure(threads: int) -> None:
                 "(hydra/launcher=pool), which gives every run a process of its own."
             )
         return
-    flag = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    several = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+    # The last word on a flag counts, and the user's own is to have it where a choice is left.
+    os.environ["XLA_FLAGS"] = f"{_COMPILER} {os.environ.get('XLA_FLAGS', '')} {several}"
     _keep_programs(os.environ["XLA_FLAGS"])
     import_tensorflow()
     import tensorflow as tf

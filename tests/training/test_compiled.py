@@ -6,7 +6,7 @@ import pytest
 
 from mnist_sweep.config import OPTIMIZERS
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, model, optimizer
+from mnist_sweep.training import compiled, fit, model, one_pass, optimizer
 from mnist_sweep.training.compiled import EpochProgram, epoch_order
 from mnist_sweep.training.data import load, prepare
 from mnist_sweep.training.predictor import CHUNK, Predictor
@@ -89,7 +89,8 @@ def test_every_optimizer_updates_as_keras_does(digits, name):
     order = epoch_order(digits.train_index, seed=1, epoch=1)[:300]
     options = settings(optimizer=name, learning_rate=0.01, schedule="cosine")
     ours, theirs = plain_network(), plain_network()
-    mine = trained_by_us(ours, optimizer.optimizer(options, 10), digits, order, 32)
+    update = one_pass.for_training(optimizer.optimizer(options, 10))
+    mine = trained_by_us(ours, update, digits, order, 32)
     keras_weights = trained_by_keras(theirs, optimizer.optimizer(options, 10), digits, order, 32)
     # Sign-like updates (lion, early adam steps) turn a rounding error into a whole step for a
     # weight whose gradient is all but zero; all others agree to rounding.
