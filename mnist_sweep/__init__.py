@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.results.sweep import Sweep, load
+if TYPE_CHECKING:
+    from mnist_sweep.results.sweep import Sweep, load
 
 __version__ = "0.1.0"
 __all__ = ["Sweep", "__version__", "load"]
@@ -18,3 +20,12 @@ __all__ = ["Sweep", "__version__", "load"]
 _PLUGINS = str(Path(__file__).parent / "_hydra")
 if _PLUGINS not in sys.path:
     sys.path.append(_PLUGINS)
+
+
+def __getattr__(name: str) -> Any:
+    """`load` and `Sweep`, imported when they are first asked for: a sweep starts without them."""
+    if name not in ("Sweep", "load"):
+        raise AttributeError(f"module 'mnist_sweep' has no attribute {name!r}")
+    from mnist_sweep.results import sweep
+
+    return getattr(sweep, name)

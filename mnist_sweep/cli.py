@@ -77,9 +77,19 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.cli_sweep import sweep
+    from mnist_sweep.sweeping import fork_server
+    from mnist_sweep.sweeping.interrupts import sigterm_interrupts
 
-    return sweep(words)
+    with sigterm_interrupts():
+        try:
+            if fork_server.needed(words):
+                fork_server.warm_up()
+            # Its imports take a while: the fork server's take longer, and go on beside them.
+            from mnist_sweep.cli_sweep import sweep
+
+            return sweep(words)
+        finally:
+            fork_server.cool_down()
 
 
 def _complain(error: MnistSweepError) -> int:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping import foreign, outcome, overrides, processes
+from mnist_sweep.sweeping import foreign, fork_server, outcome, overrides
 from mnist_sweep.sweeping.directory import SINGLE
 from mnist_sweep.sweeping.interrupts import sigterm_interrupts
 
@@ -112,10 +112,10 @@ def _own_processes(*, started: bool) -> Iterator[None]:
     """The fork server from here to the end of the block; other launchers start it if need be."""
     try:
         if started:
-            processes.warm_up()
+            fork_server.warm_up()
         yield
     finally:
-        processes.cool_down()
+        fork_server.cool_down()
 
 
 @contextmanager

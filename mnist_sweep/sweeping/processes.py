@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.sweeping import worker
-from mnist_sweep.sweeping.interrupts import ctrl_c_later
+from mnist_sweep.sweeping.fork_server import context, cool_down, warm_up
 
-PRELOAD = "mnist_sweep.sweeping.preload"
+__all__ = [
+    "WorkerDiedError",
+    "call",
+    "context",
+    "cool_down",
+    "ending",
+    "running",
+    "start",
+    "warm_up",
+]
+
 STARTS = 4
 RESTART_S = 0.2
 
 
 class WorkerDiedError(MnistSweepError):
     """A worker's process ended without a word."""
-
-
-def context() -> Any:
-    """The way processes are started here: a fork server where there is one."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    return multiprocessing.get_context(method)
-
-
-def warm_up() -> None:
-    """Start the fork server now; it imports TensorFlow while the parent reads its grid."""
-    if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver, resource_tracker
-
-        forkserver.set_forkserver_preload([PRELOAD])
-        # It starts a process too, and would let Ctrl-C through again in the middle of the block.
-        resource_tracker.ensure_running()
-        with ctrl_c_later():
-            forkserver.ensure_running()
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -63,19 +53,6 @@ def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
         f"Expected to start a process for a run, but {STARTS} times it could not be: {reason}. "
         "Look whether this machine is out of memory or processes; then run the same command again."
     )
-
-
-def cool_down() -> None:
-    """End the fork server at once: it may be importing for seconds, and holds our output open."""
-    from multiprocessing import forkserver
-
-    # There is no public way; without one it would end by itself, only later.
-    server = getattr(forkserver, "_forkserver", None)
-    process_id = getattr(server, "_forkserver_pid", None)
-    if server is not None and process_id is not None:
-        with suppress(OSError):
-            os.kill(process_id, signal.SIGKILL)
-            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:

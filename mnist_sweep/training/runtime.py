@@ -46,11 +46,27 @@ def quiet_stderr() -> Iterator[None]:
             os.close(saved)
 
 
+@contextlib.contextmanager
+def _absent(*modules: str) -> Iterator[None]:
+    """Within the block, importing these raises ImportError unless they are imported already."""
+    hidden = [module for module in modules if module not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be had
+    try:
+        yield
+    finally:
+        for module in hidden:
+            sys.modules.pop(module, None)
+
+
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras without their start-up chatter; touches no device."""
+    """Import TensorFlow and Keras without their start-up chatter; touches no device.
+
+    Keras also imports what it draws with (matplotlib) and data frames (pandas) where they are
+    installed, a fifth of the time; training needs neither, so Keras is not to find them.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet_stderr():
+    with quiet_stderr(), _absent("matplotlib", "pandas"):
         import keras  # noqa: F401  (the import is the effect)
         import tensorflow as tf
 
