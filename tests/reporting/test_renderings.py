@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -107,10 +108,26 @@ def test_latex_has_as_many_cells_as_columns_and_is_balanced(tables):
         assert len(body) == len(table.rows) + 1
         for line in body:
             assert len(re.findall(r"(?<!\\)&", line)) == len(table.columns) - 1
-        unescaped = re.sub(r"\\[{}]", "", part)
+        unescaped = re.sub(r"\\[\\{}]", "", part)
         assert unescaped.count("{") == unescaped.count("}")
     assert r"\times 10^{" in text
     assert r"10\%" in text
+
+
+def test_latex_stacks_what_is_long_and_sets_wide_tables_small(tmp_path):
+    table = comparison([load(write_sweep(tmp_path / "g", [make_run(), make_run(layers=2)]))])[0]
+    text = render([table], "latex")
+    assert r"\shortstack[r]{Training\\{}accuracy\\{}[\%]}" in text
+    assert r"\small\setlength" in text
+    column, cell = table.columns[-1], table.rows[0].cells[-1]
+    wide = replace(
+        table,
+        columns=table.columns + (column,) * 20,
+        rows=tuple(replace(row, cells=row.cells + (cell,) * 20) for row in table.rows),
+    )
+    text = render([wide], "latex")
+    assert text.startswith(r"% Needs \usepackage{booktabs} and \usepackage{graphicx}.")
+    assert r"\resizebox{\textwidth}{!}{%" in text
 
 
 def test_plain_text_is_aligned_and_marks_survive_without_colour(tables):
