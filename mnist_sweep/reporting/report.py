@@ -59,6 +59,7 @@ def write_report(
         UsageError: Several directories, and no output.
     """
     from mnist_sweep.reporting.figures import all_figures, gallery
+    from mnist_sweep.reporting.figures.drawing import Drawing
     from mnist_sweep.reporting.html import page
 
     started = time.perf_counter()
@@ -77,14 +78,15 @@ def write_report(
         at_hand,
         refresh_s,
     )
-    for name in TABLE_FORMATS:
-        write_text(paths.comparison(name), render_tables(tables, name))
-    write_text(paths.report, page.render(report))
-    drawn: list[Path] = []
-    if figures:
-        drawn = all_figures.write_figures(
-            all_figures.planned(shown, pictures, at_hand), paths.figures
-        )
+    plans = list(all_figures.planned(shown, pictures, at_hand)) if figures else []
+    drawing = Drawing(plans, paths.figures)
+    try:
+        for name in TABLE_FORMATS:
+            write_text(paths.comparison(name), render_tables(tables, name))
+        write_text(paths.report, page.render(report))
+        drawn = drawing.finish()
+    finally:
+        drawing.stop()
     return Written(
         paths.report,
         tuple(drawn),

@@ -49,7 +49,10 @@ class OnePassAdamW(_OnePass, keras.optimizers.AdamW):
 
 def for_training(update: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The same optimizer, not built yet; where there is one, its twin that needs one pass."""
-    twins = {keras.optimizers.Adam: OnePassAdam, keras.optimizers.AdamW: OnePassAdamW}
+    twins: dict[type, Any] = {
+        keras.optimizers.Adam: OnePassAdam,
+        keras.optimizers.AdamW: OnePassAdamW,
+    }
     twin = twins.get(type(update))
     if twin is None or update.amsgrad:
         return update

@@ -1,9 +1,15 @@
 """What is drawn is what the data say: texts, axes and bytes of real Matplotlib figures."""
 
+import os
+import shutil
+import signal
+import sys
+
 import numpy as np
 import pytest
 
 from factories import make_run, reference_grid, write_sweep
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.reporting.configurations import configurations
 from mnist_sweep.reporting.figures import (
     all_figures,
@@ -13,8 +19,11 @@ from mnist_sweep.reporting.figures import (
     f1_by_digit,
     style,
 )
+from mnist_sweep.reporting.figures.drawing import Drawing
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.results.sweep import load
+
+forking = pytest.mark.skipif(sys.platform != "linux", reason="figures are forked off on Linux only")
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +139,44 @@ def test_labels_are_readable_in_grey():
     ramp = [lightness(colormaps["cividis"](x)[:3]) for x in np.linspace(0, 1, 20)]
     assert np.all(np.diff(ramp) > 0)
     assert len({style.marker(k) for k in range(7)}) == 7
+
+
+def drawing(tmp_path, name, monkeypatch, cores):
+    monkeypatch.setattr("mnist_sweep.reporting.figures.drawing._two_cores", lambda: cores > 1)
+    found = configurations([load(write_sweep(tmp_path / name, reference_grid()))])
+    plans = list(all_figures.planned(found, gallery_of(found), {}))
+    return Drawing(plans, tmp_path / name / "figures")
+
+
+@forking
+def test_two_processes_draw_what_one_draws(tmp_path, monkeypatch):
+    one = drawing(tmp_path, "one", monkeypatch, 1).finish()
+    two = drawing(tmp_path, "two", monkeypatch, 2).finish()
+    assert [path.name for path in one] == [path.name for path in two]
+    assert len(one) > 8
+    for first, second in zip(one, two, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+@forking
+def test_figures_of_a_process_that_was_killed_are_drawn_again(tmp_path, monkeypatch):
+    begun = drawing(tmp_path, "killed", monkeypatch, 2)
+    os.kill(begun._helper.pid, signal.SIGKILL)
+    assert all(path.stat().st_size for path in begun.finish())
+
+
+@forking
+def test_what_keeps_the_other_process_from_writing_is_told(tmp_path, monkeypatch):
+    begun = drawing(tmp_path, "full", monkeypatch, 2)
+    begun.stop()
+    shutil.rmtree(tmp_path / "full" / "figures", ignore_errors=True)
+    (tmp_path / "full" / "figures").write_text("a file stands in the directory's place")
+    with pytest.raises(DirectoryError, match="figures"):
+        begun.finish()
+
+
+@forking
+def test_a_drawing_that_is_given_up_leaves_no_process(tmp_path, monkeypatch):
+    begun = drawing(tmp_path, "stopped", monkeypatch, 2)
+    begun.stop()
+    assert not begun._helper.is_alive()

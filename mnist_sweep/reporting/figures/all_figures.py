@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -72,7 +72,12 @@ def planned(
         yield Planned("gallery", lambda: gallery.draw(pictures, images[pictures.sha256], title))
 
 
-def write_figures(figures: Iterator[Planned], directory: Path) -> list[Path]:
+def files(plan: Planned, directory: Path) -> list[Path]:
+    """Where a figure is written."""
+    return [directory / f"{plan.name}.{file_format}" for file_format in FORMATS]
+
+
+def write_figures(figures: Iterable[Planned], directory: Path) -> list[Path]:
     """Draw and write figures as PNG and SVG.
 
     Returns:
@@ -85,8 +90,7 @@ def write_figures(figures: Iterator[Planned], directory: Path) -> list[Path]:
     with style.styled():
         for plan in figures:
             figure = plan.draw()
-            for file_format in FORMATS:
-                path = directory / f"{plan.name}.{file_format}"
+            for path, file_format in zip(files(plan, directory), FORMATS, strict=True):
                 write_bytes(path, style.rendered(figure, file_format))
                 written.append(path)
     return written
