@@ -17,8 +17,11 @@ import click
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.reporting.render import FORMATS, render
 from mnist_sweep.reporting.selection import sentences
+from mnist_sweep.reporting.shortening import MOST_ROWS
 from mnist_sweep.reporting.tables import comparison
+from mnist_sweep.results import index
 from mnist_sweep.results.fields import SPLITS
+from mnist_sweep.results.pause import no_search_for_cycles
 from mnist_sweep.results.select import Direction
 from mnist_sweep.results.sweep import Sweep, load
 
@@ -67,6 +70,12 @@ class _Terminal(TypedDict):
 @click.option(
     "--runs", is_flag=True, help="A row for every run, also where some differ only in seed."
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"Every row on a terminal too, which shows both ends of more than {MOST_ROWS}.",
+)
 @_LEVEL
 def table(
     *,
@@ -76,6 +85,7 @@ def table(
     where: tuple[str, ...],
     columns: str | None,
     runs: bool,
+    everything: bool,
     level: float,
 ) -> None:
     """Print the comparison tables of one or several sweep directories.
@@ -84,11 +94,22 @@ def table(
     settings that vary; runs without a result are in their place, with the reason. Where runs differ
     only in seed there is one row per configuration, with mean, spread, number of runs and interval.
     """
-    sweeps = [load(directory) for directory in directories]
-    _need_records(sweeps)
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
-    tables = comparison(sweeps, where=where, sort=sort, columns=chosen, runs=runs, level=level)
-    click.echo(render(tables, format_name, **_terminal()), nl=False)
+    terminal = _terminal()
+    on_terminal = format_name == "text" and terminal["width"] is not None
+    with no_search_for_cycles():
+        sweeps = [load(directory) for directory in directories]
+        _need_records(sweeps)
+        tables = comparison(
+            sweeps,
+            where=where,
+            sort=sort,
+            columns=chosen,
+            runs=runs,
+            level=level,
+            most=MOST_ROWS if on_terminal and not everything else None,
+        )
+        click.echo(render(tables, format_name, **terminal), nl=False)
     _print_problems(sweeps)
 
 
@@ -129,6 +150,11 @@ def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]
                 show_default=True,
                 help="How often the images are resampled to say how sure the selection is.",
             ),
+            click.option(
+                "--exact",
+                is_flag=True,
+                help="Compare very many candidates each with each too, however long it takes.",
+            ),
         ]
         decorated: Any = function
         for decorator in reversed(decorators):
@@ -160,15 +186,24 @@ def _print_selection(
     format_name: str,
     level: float,
     replicates: int,
+    exact: bool,
 ) -> None:
     # NumPy and SciPy are for the selections; the tables of single runs do without.
-    from mnist_sweep.results.uncertain import select_with_uncertainty
+    from mnist_sweep.results.uncertain import MOST_COMPARED, select_with_uncertainty
 
-    sweep = load(directory)
-    _need_records([sweep])
-    selection = select_with_uncertainty(
-        sweep, where, by, direction, split=split, level=level, replicates=replicates
-    )
+    with no_search_for_cycles():
+        sweep = load(directory)
+        _need_records([sweep])
+        selection = select_with_uncertainty(
+            sweep,
+            where,
+            by,
+            direction,
+            split=split,
+            level=level,
+            replicates=replicates,
+            most=None if exact else MOST_COMPARED,
+        )
     if format_name == "json":
         problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
         value = {**selection.to_json(), "problems": problems}
@@ -204,6 +239,8 @@ def _need_records(sweeps: Sequence[Sweep]) -> None:
 
 
 def _print_problems(sweeps: Sequence[Sweep]) -> None:
+    for advice in filter(None, (index.advice(len(sweep.records)) for sweep in sweeps)):
+        click.echo(f"Note: {advice}", err=True)
     problems = [problem for sweep in sweeps for problem in sweep.problems]
     if not problems:
         return

@@ -21,6 +21,7 @@ from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.table import Table
 from mnist_sweep.reporting.tables import comparison, write_tables
+from mnist_sweep.results.select import Direction
 from mnist_sweep.results.sweep import Sweep, load
 from mnist_sweep.results.uncertain import UncertainSelection, select_with_uncertainty
 from mnist_sweep.sweeping import entry, planned
@@ -47,7 +48,7 @@ def sweep(words: list[str]) -> int:
     if outcome is None:
         return 0
     if outcome.planned_only:
-        print("\n".join(planned.lines(outcome)))
+        print("\n".join(outcome.told or planned.lines(outcome)))
         return 0
     return show(outcome)
 
@@ -113,13 +114,15 @@ def _report(outcome: Outcome, answer: Answer, say: Console) -> None:
 
 
 def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:
-    """A study's selections, or else the worst two-layer network of several."""
+    """A study's selections, what a search found, or the worst two-layer network of several."""
     if outcome.study is not None:
         return list(outcome.selections.values())
+    if outcome.by is not None:
+        return _found(found, *outcome.by)
     two = {
-        record.configuration_id
-        for record in found.records
-        if record.status == "finished" and record.config["model"].get("layers") == 2
+        run.configuration_id
+        for run in found.runs
+        if run.status == "finished" and run.values.get("model.layers") == 2
     }
     if len(two) < 2:
         return []
@@ -129,21 +132,31 @@ def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:
         return []
 
 
+def _found(found: Sweep, by: str, direction: Direction) -> list[UncertainSelection]:
+    """What a search was for; nothing where no run came to its end."""
+    try:
+        return [select_with_uncertainty(found, [], by, direction)]
+    except MnistSweepError:
+        return []
+
+
 def _account(outcome: Outcome) -> str:
     """What was done, skipped, run and failed, in one line."""
     ran = [s for s in outcome.summaries if s["outcome"] != "done"]
     elsewhere = outcome.count("done")
-    asked = len(outcome.plan.points)
+    asked = len(outcome.plan.points) if outcome.asked is None else outcome.asked
     parts = [f"{asked} {'run' if asked == 1 else 'runs'} asked for"]
     if outcome.skipped:
         parts.append(f"{len(outcome.skipped)} done before")
     if elsewhere:
         parts.append(f"{elsewhere} done by another sweep")
     parts.append(f"{len(ran)} run now")
+    if outcome.count("pruned"):
+        parts.append(f"{outcome.count('pruned')} of them pruned")
     if outcome.failures:
         parts.append(f"{outcome.failures} of them failed")
     left = asked - len(outcome.skipped) - len(outcome.summaries)
-    if left:
+    if left > 0:
         parts.append(f"{left} not run")
     interrupted = "Interrupted. " if outcome.interrupted else ""
     return f"{interrupted}{', '.join(parts)}, in {_seconds(outcome.wall_s)}."
@@ -156,7 +169,9 @@ def _seconds(seconds: float) -> str:
 def _exit_code(outcome: Outcome, found: Sweep) -> int:
     if outcome.interrupted:
         return INTERRUPTED
-    finished = {record.run_id for record in found.records if record.status == "finished"}
+    # A search stops poor runs itself: that is no failure. Others run every point to its end.
+    well = ("finished",) if outcome.by is None else ("finished", "pruned")
+    finished = {run.run_id for run in found.runs if run.status in well}
     asked = {point.run_id for point in outcome.plan.points}
     stages = outcome.study.stages if outcome.study else ()
     whole = all(stage.status == "done" for stage in stages)
@@ -181,6 +196,8 @@ def _no_choice(name: str, options: list[str]) -> str:
     group, _, choice = name.rpartition("/")
     if not group:
         return f"There is no configuration {choice!r}: expected {choice}.yaml in conf/."
+    if group == "hydra/launcher" and choice.startswith("submitit"):
+        return f"{group}={choice} needs a plugin: pip install 'mnist-sweep[slurm]'."
     close = difflib.get_close_matches(choice, options, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}."
     return (

@@ -82,7 +82,7 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "an empty grid": (["-m", "layers=range(0,0)"], ["layers=range(0,0)", "no value at all"]),
     "an empty choice": (["-m", "layers=choice()"], ["layers=choice()", "empty choice"]),
     "a range that stands still": (["-m", "layers=range(1,3,0)"], ["step is 0"]),
-    "an interval": (["-m", "dropout=interval(0,0.5)"], ["dropout=interval", "give a list"]),
+    "an interval": (["-m", "dropout=interval(0,0.5)"], ["dropout=interval", "takes a list"]),
     "too large a grid": (
         ["-m", "seed=range(0,1000000)"], ["1,000,000 points", "max_points=10,000"]
     ),

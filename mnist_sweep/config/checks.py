@@ -88,6 +88,13 @@ def value_problem(key: str, value: Any) -> Problem | None:
     return Problem(key, value, allowed) if allowed else None
 
 
+def is_whole(key: str) -> bool:
+    """Whether a dotted key of the schema takes whole numbers; False where it knows no such key."""
+    top, _, inner = key.partition(".")
+    known = {f.name: str(f.type) for f in fields(NESTED.get(top, Settings) if inner else Settings)}
+    return known.get(inner or top, "").startswith("int")
+
+
 def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with some of the values below one key of `NESTED`, each by itself."""
     return _problems_of(NESTED[key], values, prefix=f"{key}.")

@@ -28,6 +28,8 @@ ACTIVATIONS = (
 SCHEDULES = ("constant", "cosine", "exponential", "linear")
 TRAINERS = ("compiled", "fit")
 DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz")
+SAMPLERS = ("tpe", "random", "grid")
+PRUNERS = ("none", "median", "halving", "hyperband")
 MONITORS = ("val_accuracy", "val_loss")
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 MLP_TARGET = "mnist_sweep.training.model.mlp"
@@ -115,6 +117,30 @@ class StudySettings:
 
 
 @dataclass
+class SearchSettings:
+    """How `hydra/sweeper=search` chooses its points, and when it stops poor runs early.
+
+    `runs` is how many runs of the searched space the directory holds in the end (null: all points
+    of a grid, else 20). `by` is a metric of the validation split; `direction` whether its best or
+    its worst is looked for. `sampler` chooses the points from `seed`; `tpe` takes `n_startup` of
+    them at random before it learns from them. `pruner` stops runs from their validation figures:
+    none after fewer than `min_epochs` epochs; `median` not before `min_runs` runs ran to their end;
+    of the runs that reach a rung `halving` and `hyperband` let one in `reduction` go on.
+    """
+
+    runs: int | None = _number(None, low=1, high=100_000)
+    by: str = "accuracy"
+    direction: str = _choice("best", "best", "worst")
+    sampler: str = _choice("tpe", *SAMPLERS)
+    seed: int = _number(0, low=0, high=2**32 - 1)
+    n_startup: int = _number(10, low=1, high=100_000)
+    pruner: str = _choice("none", *PRUNERS)
+    min_epochs: int = _number(1, low=1, high=100_000)
+    min_runs: int = _number(5, low=1, high=100_000)
+    reduction: int = _number(3, low=2, high=100)
+
+
+@dataclass
 class Settings:
     """All settings of a run and of its sweep, with defaults and ranges."""
 
@@ -148,11 +174,12 @@ class Settings:
     plan: bool = _sweep(False)
     report: bool = _sweep(True)
     study: StudySettings = field(default_factory=StudySettings, metadata={"scope": "sweep"})
+    search: SearchSettings = field(default_factory=SearchSettings, metadata={"scope": "sweep"})
 
 
 NESTED = {
     "early_stopping": EarlyStopping, "trainer": TrainerSettings, "data": DataSettings,
-    "study": StudySettings,
+    "study": StudySettings, "search": SearchSettings,
 }  # fmt: skip
 SWEEP_KEYS = tuple(f.name for f in fields(Settings) if f.metadata.get("scope") == "sweep")
 RUN_KEYS = tuple(f.name for f in fields(Settings) if f.metadata.get("scope") != "sweep")

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, varying
-from mnist_sweep.results.fields import flat
-from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.results.columns import with_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.fields import FlatValues
     from mnist_sweep.results.record import Record
     from mnist_sweep.results.sweep import Sweep
 
@@ -49,7 +48,7 @@ class Configuration:
     directories: tuple[Path, ...] = field(repr=False)
 
     @property
-    def settings(self) -> Flat:
+    def settings(self) -> FlatValues:
         """The settings and everything else of the first run, flat."""
         return self.rows[0].values
 
@@ -81,12 +80,11 @@ def configurations(sweeps: Sequence[Sweep]) -> list[Configuration]:
     known: dict[int, tuple[Path, Record, Path]] = {}
     rows = []
     for sweep in sweeps:
-        places, name = _places(sweep), {SWEEP: sweep.directory.name or str(sweep.directory)}
-        for record in sweep.records:
-            if record.status == "finished":
-                row = RunRow(flat(record) | name, record.status, "")
-                place = places.get(record.run_id, sweep.directory)
-                known[id(row)] = (sweep.directory, record, place)
+        name = {SWEEP: sweep.directory.name or str(sweep.directory)}
+        for run in sweep.runs:
+            if run.status == "finished":
+                row = RunRow(with_values(run.values, name), run.status, "")
+                known[id(row)] = (sweep.directory, run.record, run.directory or sweep.directory)
                 rows.append(row)
     shown = varying(rows)
     groups: dict[tuple[Path, str], list[RunRow]] = {}
@@ -137,14 +135,6 @@ def text_of(value: Any) -> str:
     return shortened(setting(value), 24)
 
 
-def _places(sweep: Sweep) -> dict[str, Path]:
-    """Run id -> the run's directory."""
-    runs = SweepPaths(sweep.directory).runs
-    if RunPaths(sweep.directory).record.exists() or not runs.is_dir():
-        return {record.run_id: sweep.directory for record in sweep.records}
-    return {label_and_run_id(child.name)[1]: child for child in sorted(runs.iterdir())}
-
-
 def _name(row: RunRow, shown: Sequence[str]) -> str:
     values = row.values
     layers, nodes = values.get("layers"), values.get("nodes")
@@ -154,7 +144,7 @@ def _name(row: RunRow, shown: Sequence[str]) -> str:
     return shortened(visible(", ".join(parts)), _LONGEST_NAME)
 
 
-def _key(values: Flat) -> str:
+def _key(values: FlatValues) -> str:
     label = ",".join(p for p in str(values.get("label")).split(",") if not p.startswith("seed="))
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
     return f"{safe.strip('.-')[:80]}-{str(values.get('configuration_id'))[:12]}".strip("-")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mnist_sweep.errors import MnistSweepError, SelectionError
 from mnist_sweep.reporting.answer import Answer, Conclusion
 from mnist_sweep.reporting.conclusions import conclusions
+from mnist_sweep.results.runs import Records
 from mnist_sweep.results.select import Direction, select
 from mnist_sweep.results.study import load_study
 from mnist_sweep.results.sweep import Sweep
@@ -59,7 +60,7 @@ def _select(
 ) -> UncertainSelection:
     if _resamples(sweeps):
         return select_with_uncertainty(sweeps[0], where, "f1_min", direction)
-    records = [record for sweep in sweeps for record in sweep.records]
+    records = Records(run for sweep in sweeps for run in sweep.runs)
     missing = [point for sweep in sweeps for point in sweep.missing]
     found = select(records, where, "f1_min", direction, missing=missing)
     return UncertainSelection(found, unknown=_UNKNOWN)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.escape import csv_text, visible
 from mnist_sweep.reporting.repeats import ConfigurationRow
+from mnist_sweep.results.columns import all_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mnist_sweep.reporting.rows import RunRow
     from mnist_sweep.reporting.table import Table
-    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.fields import FlatValues
 
 IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice")
 
@@ -34,8 +35,9 @@ def render(tables: Sequence[Table]) -> str:
     keys = [key for key in dict.fromkeys((*IDENTITY, *keys)) if key != "status"]
     file = StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    lines = [_values(run) for run in rows]
-    names = [name for key in keys for name in _names(key, lines)]
+    lines = [_values(run, keys) for run in rows]
+    known = set(all_names(lines))
+    names = [name for key in keys for name in _names(key, known)]
     writer.writerow([*names, "status", "reason"])
     for run, values in zip(rows, lines, strict=True):
         cells = (*(values.get(name) for name in names), run.status, run.reason)
@@ -43,21 +45,21 @@ def render(tables: Sequence[Table]) -> str:
     return file.getvalue()
 
 
-def _values(run: RunRow) -> Flat:
+def _values(run: RunRow, keys: Sequence[str]) -> FlatValues:
     """A row's values; a configuration's with spreads and intervals under names of their own."""
     if not isinstance(run, ConfigurationRow):
         return run.values
     return {
-        **run.values,
-        **{f"{key}.spread": value for key, value in run.spreads.items()},
+        **{key: run.values.get(key) for key in keys},
+        **{f"{key}.spread": run.spreads[key] for key in keys if key in run.spreads},
         **{f"{key}.low": one.low for key, one in run.intervals.items()},
         **{f"{key}.high": one.high for key, one in run.intervals.items()},
     }
 
 
-def _names(key: str, lines: Sequence[Flat]) -> list[str]:
+def _names(key: str, known: Collection[str]) -> list[str]:
     more = [f"{key}.{end}" for end in ("spread", "low", "high")]
-    return [key, *(name for name in more if any(name in line for line in lines))]
+    return [key, *(name for name in more if name in known)]
 
 
 def _cell(value: Any) -> Any:

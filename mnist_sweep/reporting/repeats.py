@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.reporting.rows import SWEEP, RunRow, is_result
+from mnist_sweep.reporting.rows import SWEEP, RunRow, column_values, is_result
+from mnist_sweep.results.columns import Layout, names_of, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from mnist_sweep.results.fields import Flat
+    from mnist_sweep.results.fields import Flat, FlatValues
     from mnist_sweep.results.statistics import Interval
 
 REPEATS = "repeats"
@@ -32,7 +35,7 @@ class ConfigurationRow(RunRow):
     """
 
     runs: tuple[RunRow, ...] = ()
-    spreads: dict[str, float] = field(default_factory=dict)
+    spreads: Mapping[str, float] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
     unknown: str = ""
 
@@ -42,28 +45,31 @@ class ConfigurationRow(RunRow):
         return tuple(run for run in self.runs if run.status == "finished")
 
 
-def summed_up(rows: Iterable[RunRow]) -> list[ConfigurationRow]:
+def summed_up(rows: Sequence[RunRow]) -> list[ConfigurationRow]:
     """One row per configuration of each directory, in the order of their first runs."""
     return [_summed_up(group) for group in _groups(rows)]
 
 
-def has_repeats(rows: Iterable[RunRow]) -> bool:
+def has_repeats(rows: Sequence[RunRow]) -> bool:
     """Whether any configuration has several runs, finished or not."""
     return any(len(group) > 1 for group in _groups(rows))
 
 
-def _groups(rows: Iterable[RunRow]) -> list[list[RunRow]]:
+def _groups(rows: Sequence[RunRow]) -> list[list[RunRow]]:
     groups: dict[Any, list[RunRow]] = {}
     by_label: dict[Any, set[Any]] = {}
     unknown = []
-    for row in rows:
-        configuration_id = row.values.get("configuration_id")
+    ids = column_values(rows, "configuration_id")
+    for row, configuration_id in zip(rows, ids, strict=True):
         if configuration_id:
-            known = (*_place(row), configuration_id)
-            groups.setdefault(known, []).append(row)
-            by_label.setdefault((*_place(row), label_without_seed(row)), set()).add(known)
+            groups.setdefault((*_place(row), configuration_id), []).append(row)
         else:
             unknown.append(row)
+    if not unknown:
+        return list(groups.values())
+    for known, group in groups.items():
+        for row in group:
+            by_label.setdefault((*_place(row), label_without_seed(row)), set()).add(known)
     for row in unknown:
         # A point without a record is known by its label; a cut one (~) or an ambiguous one is not.
         label = (*_place(row), label_without_seed(row))
@@ -74,7 +80,7 @@ def _groups(rows: Iterable[RunRow]) -> list[list[RunRow]]:
 
 
 def _place(row: RunRow) -> tuple[Any, Any]:
-    return row.values.get(SWEEP), row.directory.parent if row.directory else None
+    return row.values.get(SWEEP), row.origin
 
 
 def label_without_seed(row: RunRow) -> str:
@@ -85,28 +91,81 @@ def label_without_seed(row: RunRow) -> str:
 def _summed_up(runs: Sequence[RunRow]) -> ConfigurationRow:
     runs = sorted(runs, key=lambda run: (run.values.get("seed") or 0, run.label))
     finished = [run for run in runs if run.status == "finished"]
-    first = (finished or runs)[0].values
-    kept = {
-        name: value
-        for name, value in first.items()
-        if name not in _OF_ONE_RUN and not name.startswith("environment.") and not is_result(name)
-    }
-    results: dict[str, list[float]] = {}
-    for name in filter(is_result, first):
-        found = [run.values.get(name) for run in finished]
-        results[name] = [value for value in found if value is not None]
     status, reason = _status(runs, len(finished))
-    values: Flat = {
-        **kept,
-        **{name: _mean(found) for name, found in results.items()},
-        "label": label_without_seed(runs[0]),
-        "status": status,
-        REPEATS: len(finished),
-    }
-    spreads = {name: stdev(found) for name, found in results.items() if len(found) > 1}
+    own = {"label": label_without_seed(runs[0]), "status": status, REPEATS: len(finished)}
+    values = _Means((finished or runs)[0].values, finished, own)
+    first = runs[0]
     return ConfigurationRow(
-        values, status, reason, runs[0].directory, runs=tuple(runs), spreads=spreads
+        values, status, reason, first.files, first.origin,
+        runs=tuple(runs), spreads=_Spreads(values),
+    )  # fmt: skip
+
+
+class _Means(Mapping[str, Any]):
+    """A configuration's flat values, each mean computed when it is asked for.
+
+    There are some eighty results, of which a table shows a few, of perhaps 10,000 configurations.
+    """
+
+    def __init__(self, first: FlatValues, finished: Sequence[RunRow], own: Flat) -> None:
+        self._first, self._finished, self._own = first, finished, own
+        self._kept, self.results = _kept_and_results(names_of(first))
+        self._known: dict[str, Any] = {}
+
+    def found(self, name: str) -> list[float]:
+        """A result of each finished run that has it."""
+        values = values_of([run.values for run in self._finished], name)
+        return [value for value in values if value is not None]
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._own:
+            return self._own[name]
+        if name in self._kept:
+            return self._first[name]
+        if name not in self.results:
+            raise KeyError(name)
+        if name not in self._known:
+            self._known[name] = _mean(self.found(name))
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._kept or name in self.results
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._kept, *self.results, *self._own))
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self.results) + len(self._own)
+
+
+class _Spreads(Mapping[str, float]):
+    """Standard deviations over a configuration's finished runs, where two or more have a result."""
+
+    def __init__(self, means: _Means) -> None:
+        self._means = means
+
+    def __getitem__(self, name: str) -> float:
+        found = self._means.found(name) if name in self._means.results else []
+        if len(found) < 2:
+            raise KeyError(name)
+        return stdev(found)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._means.results if len(self._means.found(name)) > 1)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@lru_cache
+def _kept_and_results(names: Layout) -> tuple[dict[str, None], dict[str, None]]:
+    """Which of a run's names its configuration has as they are, and which as means."""
+    kept = (
+        name
+        for name in names
+        if name not in _OF_ONE_RUN and not name.startswith("environment.") and not is_result(name)
     )
+    return dict.fromkeys(kept), dict.fromkeys(filter(is_result, names))
 
 
 def _mean(values: Sequence[float]) -> float | None:

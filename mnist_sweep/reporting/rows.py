@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.results.fields import Flat, flat, flat_missing, settings_of
+from mnist_sweep.results.columns import View, all_names, values_of, with_values
+from mnist_sweep.results.fields import Flat, FlatValues, flat_missing, settings_of
 from mnist_sweep.results.metric import closest, resolve
-from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id, run_directories
+from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.results.runs import Run
 from mnist_sweep.results.select import reason_of
 from mnist_sweep.results.where import check_keys, matches, parse
 
@@ -36,13 +38,20 @@ _NO_RESULT = ("save_model", "data.download_timeout_s", "model._target_")
 class RunRow:
     """One run: its flat values (see `results.fields`).
 
-    `reason` is empty if it finished; `directory` is where the run's files are or would be.
+    `reason` is empty if it finished; `files` is the directory that holds the run's files or would,
+    or the run that knows it; `origin` is the directory that the row was loaded from.
     """
 
-    values: Flat
+    values: FlatValues
     status: str
     reason: str
-    directory: Path | None = field(default=None, compare=False)
+    files: Path | Run | None = field(default=None, compare=False)
+    origin: Path | None = field(default=None, compare=False)
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the run's files are or would be."""
+        return self.files.directory or self.origin if isinstance(self.files, Run) else self.files
 
     @property
     def label(self) -> str:
@@ -54,17 +63,23 @@ def rows_of(sweeps: Sequence[Sweep]) -> list[RunRow]:
     """All rows of some directories, in order of directories, records first."""
     rows = []
     for sweep in sweeps:
-        places = run_directories(sweep.directory)
         name = {SWEEP: sweep.directory.name or str(sweep.directory)}
-        for record in sweep.records:
-            reason = "" if record.status == "finished" else reason_of(record)
-            place = places.get(record.run_id, sweep.directory)
-            rows.append(RunRow(flat(record) | name, record.status, reason, place))
+        for run in sweep.runs:
+            reason = "" if run.status == "finished" else reason_of(run)
+            values = with_values(run.values, name)
+            rows.append(RunRow(values, run.status, reason, run, sweep.directory))
         for m in sweep.missing:
             place = SweepPaths(sweep.directory).run(m.label, m.run_id).directory
-            rows.append(RunRow(flat_missing(m) | name, "missing", m.reason, place))
-        rows += [_of_problem(p, name) for p in sweep.problems if _is_of_a_run(p, sweep)]
+            values = {**flat_missing(m), **name}
+            rows.append(RunRow(values, "missing", m.reason, place, sweep.directory))
+        problems = [problem for problem in sweep.problems if _is_of_a_run(problem, sweep)]
+        rows += [_of_problem(problem, name, sweep.directory) for problem in problems]
     return rows
+
+
+def column_values(rows: Sequence[RunRow], name: str) -> list[Any]:
+    """The value of `name` in each row; None where it has none."""
+    return values_of([row.values for row in rows], name)
 
 
 def filtered(rows: Sequence[RunRow], where: Iterable[str]) -> list[RunRow]:
@@ -83,11 +98,13 @@ def varying(rows: Sequence[RunRow]) -> list[str]:
 
     Layers and nodes always, others where they differ between the rows, the seed last.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.values if _is_setting(name)))
-    differing = [name for name in names if _differs(name, rows) and name not in _ALWAYS]
-    shown = [name for name in differing if not _repeats_another(name, rows)]
-    first = [SWEEP] if _differs(SWEEP, rows) else []
-    data = [name for name in ("dataset.name", "dataset.sha256") if _differs(name, rows)][:1]
+    values = [row.values for row in rows]
+    view = View(values)
+    names = list(filter(_is_setting, all_names(values)))
+    differing = [name for name in names if name not in _ALWAYS and _differs(name, view)]
+    shown = [name for name in differing if not _repeats_another(name, view)]
+    first = [SWEEP] if _differs(SWEEP, view) else []
+    data = [name for name in ("dataset.name", "dataset.sha256") if _differs(name, view)][:1]
     last = [_LAST] if _LAST in shown else []
     return [*first, *data, *_ALWAYS, *(name for name in shown if name != _LAST), *last]
 
@@ -98,7 +115,10 @@ def ordered(rows: Sequence[RunRow], by: str | None, settings: Sequence[str]) -> 
     Raises:
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
-    by_settings = sorted(rows, key=lambda row: [_order(row.values.get(key)) for key in settings])
+    view = View([row.values for row in rows])
+    orders = zip(*([*map(_order, view.values(key))] for key in settings), strict=True)
+    places = [place for _, place in sorted(zip(orders, range(len(rows)), strict=True))]
+    by_settings = [rows[place] for place in places]
     if not by:
         return by_settings
     key, _, direction = (part.strip() for part in by.partition(","))
@@ -117,7 +137,7 @@ def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
     Raises:
         UsageError: There is no such setting or metric.
     """
-    known = {name for row in rows for name in row.values}
+    known = set(all_names(row.values for row in rows))
     if key in known:
         return key
     try:
@@ -129,13 +149,13 @@ def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
     raise UsageError(f"In {option}: no such setting or metric as {key}; {closest(key, known)}")
 
 
-def _of_problem(problem: Problem, name: Flat) -> RunRow:
+def _of_problem(problem: Problem, name: Flat, origin: Path) -> RunRow:
     of_record = problem.path.name == RunPaths("").record.name
     directory = problem.path.parent if of_record else problem.path
     label, run_id = label_and_run_id(directory.name)
     known = {"run_id": run_id, "label": label or problem.path.parent.name}
     values = {**settings_of(label), **known, **name, "status": "unreadable"}
-    return RunRow(values, "unreadable", problem.reason, directory)
+    return RunRow(values, "unreadable", problem.reason, directory, origin)
 
 
 def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
@@ -145,12 +165,14 @@ def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
 
 def is_result(name: str) -> bool:
     """Whether a name of `results.fields` is of a number that a run brought out."""
-    results = ("train.", "validation.", "test.", "time.")
+    results = ("train.", "validation.", "test.", "time.", "history.")
     return name.startswith(results) or name in ("epochs_trained", "parameters")
 
 
 def _is_setting(name: str) -> bool:
-    results = ("dataset.", "train.", "validation.", "test.", "time.", "environment.", "error.")
+    results = (
+        "dataset.", "train.", "validation.", "test.", "time.", "environment.", "error.", "history.",
+    )  # fmt: skip
     others = (
         "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "repeats",
         SWEEP,
@@ -158,9 +180,13 @@ def _is_setting(name: str) -> bool:
     return not name.startswith(results) and name not in others and name not in _NO_RESULT
 
 
-def _differs(name: str, rows: Sequence[RunRow]) -> bool:
+def _differs(name: str, view: View) -> bool:
     """Whether rows that know `name` differ in it."""
-    return len({_identity(row.values[name]) for row in rows if name in row.values}) > 1
+    if view.constant(name):
+        return False
+    # Most values are equal, and text of them is made quicker than what tells equal ones.
+    few = {repr(value): value for value in view.known(name)}
+    return len({_identity(value) for value in few.values()}) > 1
 
 
 def _identity(value: Any) -> str:
@@ -168,12 +194,10 @@ def _identity(value: Any) -> str:
     return repr(float(value) if type(value) is int else value)
 
 
-def _repeats_another(name: str, rows: Sequence[RunRow]) -> bool:
+def _repeats_another(name: str, view: View) -> bool:
     """Whether a model's own setting (`model.layers`) says what the run's setting says already."""
     other = name.removeprefix("model.")
-    return name != other and all(
-        row.values.get(name) == row.values.get(other) for row in rows if name in row.values
-    )
+    return name != other and view.repeats(name, other)
 
 
 def _order(value: Any) -> tuple[int, float, str]:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting, three_digits
+from mnist_sweep.results.columns import View, first_of_each_layout
 from mnist_sweep.results.select import Selection
 from mnist_sweep.results.select_json import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.results.fields import Flat
     from mnist_sweep.results.metric import Metric
-    from mnist_sweep.results.select import Candidate
+    from mnist_sweep.results.select import Candidate, Uncounted
     from mnist_sweep.results.uncertain import Sureness, UncertainSelection
     from mnist_sweep.results.weakest import WeakClass
 
@@ -89,27 +89,58 @@ def _sentences(selection: Selection, uncertain: UncertainSelection | None) -> li
         lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection, uncertain, named)))
     if uncertain and uncertain.sureness:
         lines.append(coverage(uncertain))
-    for run in selection.uncounted[:SHOWN]:
+    lines += _uncounted_lines(selection, uncertain)
+    return [*lines, *_data_lines(selection), *selection.notes]
+
+
+def _uncounted_lines(selection: Selection, uncertain: UncertainSelection | None) -> list[str]:
+    """The runs that are no candidates, each by its name but for those that were pruned."""
+    pruned = [run for run in selection.uncounted if run.status == "pruned"]
+    others = [run for run in selection.uncounted if run.status != "pruned"]
+    lines = [_pruned_line(pruned)] if pruned else []
+    for run in others[:SHOWN]:
         reason = shortened(visible(run.reason), _LONGEST_REASON)
         lines.append(f"Not counted: {visible(run.label)} ({run.status}: {reason}).")
-    if len(selection.uncounted) > SHOWN:
-        lines.append(f"Not counted either:{_rest(selection.uncounted)}, see the table command.")
-    if uncertain and selection.uncounted:
+    if len(others) > SHOWN:
+        lines.append(f"Not counted either:{_rest(others)}, see the table command.")
+    if uncertain and others:
         lines.append("The uncounted runs might have changed the selection.")
-    return [*lines, *_data_lines(selection), *selection.notes]
+    return lines
+
+
+def _pruned_line(pruned: Sequence[Uncounted]) -> str:
+    """How many runs were stopped early, which are no candidates."""
+    runs = "run was" if len(pruned) == 1 else "runs were"
+    last = f"{visible(pruned[-1].label)} {visible(pruned[-1].reason)}"
+    return (
+        f"Not counted: {len(pruned)} {runs} stopped early (pruned) and have no final figures; "
+        f"the last of them, {last}. Whether one of them would have caught up is not known."
+    )
 
 
 def differing(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """Settings besides layers and nodes in which the candidates differ, to be named by."""
-    first, *others = [candidate.settings for candidate in candidates]
-    keys = dict.fromkeys(key for settings in (first, *others) for key in settings)
-    return tuple(
-        key
-        for key in keys
-        if key not in _NOT_NAMED
-        and any(other.get(key) != first.get(key) for other in others)
-        and not all(_says_again(key, settings) for settings in (first, *others))
-    )
+    rows = [candidate.runs[0].values for candidate in candidates]
+    view = View(rows)
+    keys = dict.fromkeys(key for names in _kinds(candidates) for key in names)
+    return tuple(key for key in keys if key not in _NOT_NAMED and _tells_apart(key, view))
+
+
+def _kinds(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
+    """The names of the settings that candidates have; many have the same, and all are few."""
+    firsts = first_of_each_layout([candidate.runs[0].values for candidate in candidates])
+    return [tuple(candidates[place].settings) for place in firsts]
+
+
+def _tells_apart(key: str, view: View) -> bool:
+    """Whether rows differ in a setting, and it does not only repeat another."""
+    if view.constant(key):
+        return False
+    values = view.values(key)
+    if all(value == values[0] for value in values):
+        return False
+    other = key.removeprefix("model.")
+    return key == other or values != view.values(other)
 
 
 def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:
@@ -118,12 +149,6 @@ def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:
     layers, nodes = settings.get("layers"), settings.get("nodes")
     size = f"{setting(layers)} layer{'' if layers == 1 else 's'} x {setting(nodes)} nodes"
     return ", ".join([size, *(f"{k}={setting(settings[k])}" for k in named if k in settings)])
-
-
-def _says_again(key: str, settings: Flat) -> bool:
-    """Whether `model.nodes` only repeats `nodes`."""
-    other = key.removeprefix("model.")
-    return other != key and settings.get(other) == settings.get(key)
 
 
 def _adjective(selection: Selection) -> str:

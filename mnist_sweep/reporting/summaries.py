@@ -8,7 +8,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import PLUS_MINUS
 from mnist_sweep.reporting.repeats import ConfigurationRow, has_repeats, summed_up
-from mnist_sweep.reporting.rows import RunRow, filtered, is_result
+from mnist_sweep.reporting.rows import RunRow, column_values, filtered, is_result
 from mnist_sweep.reporting.table import Column
 from mnist_sweep.results.where import parse
 
@@ -37,8 +37,11 @@ def refuse_of_runs(keys: Sequence[str], rows: Sequence[RunRow]) -> None:
     Raises:
         UsageError: One of `keys` belongs to a single run.
     """
+    wanted = list(filter(None, (key.strip() for key in keys)))
+    if not wanted:
+        return  # the names of very many rows are not looked through for nothing
     of_runs = {name for row in rows if isinstance(row, ConfigurationRow) for name in _names(row)}
-    for key in (key.strip() for key in keys):
+    for key in wanted:
         if key in of_runs:
             raise UsageError(
                 f"Rows are configurations here, and {key} belongs to a single run: add --runs for "
@@ -87,7 +90,8 @@ def notes_on_repeats(rows: Sequence[RunRow], level: float) -> list[str]:
     """What a mean, a spread and an interval are here, and where there are none."""
     summed = [row for row in rows if isinstance(row, ConfigurationRow)]
     if not summed:
-        ids = [row.values["configuration_id"] for row in rows if row.status == "finished"]
+        finished = [row for row in rows if row.status == "finished"]
+        ids = column_values(finished, "configuration_id")
         single = len(ids) > 1 and len(set(ids)) == len(ids)
         return ["One run per configuration: another seed may change the order."] * single
     notes = [

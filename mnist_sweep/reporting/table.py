@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import NOTHING, Format, with_spread, written
 from mnist_sweep.reporting.repeats import ConfigurationRow
+from mnist_sweep.reporting.rows import column_values
+from mnist_sweep.results.columns import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,14 +97,27 @@ def make_table(
     columns: Sequence[Column],
     runs: Sequence[RunRow],
     *,
+    among: Sequence[RunRow] = (),
     notices: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table of runs or configurations; the status column is added where a row needs it."""
+    """A table of runs or configurations; the status column is added where a row needs it.
+
+    Args:
+        name: For files and programs.
+        title: For people.
+        columns: Of the table.
+        runs: The rows.
+        among: More rows than the table's own, of which the best and the worst are to be marked.
+        notices: To be shown loudly beside the title.
+        notes: Below the table.
+    """
     if any(run.status != "finished" for run in runs) and STATUS not in columns:
         columns = [*columns, STATUS]
     aligned = [replace(column, numeric=_is_numeric(column, runs)) for column in columns]
-    by_column = [_cells(column, runs) for column in aligned]
+    # What was stopped early took less time, which is no merit.
+    counting = View([run.values for run in among or runs if run.status != "pruned"])
+    by_column = [_cells(column, runs, counting) for column in aligned]
     cells = zip(*by_column, strict=True)
     return Table(
         name,
@@ -116,33 +131,40 @@ def make_table(
 
 def status_text(run: RunRow) -> str:
     """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
-    text = f"{run.status}: {run.reason}" if run.reason else run.status
+    colon = "" if run.status == "pruned" else ":"  # pruned after epoch 3 of 20
+    text = f"{run.status}{colon} {run.reason}" if run.reason else run.status
     return shortened(visible(text), _LONGEST_STATUS)
 
 
-def _cells(column: Column, runs: Sequence[RunRow]) -> list[Cell]:
-    """A column's cells, the best and worst of them marked.
-
-    What looks equal is marked alike, and nothing is where all look equal: a mark must not tell
-    apart what its reader cannot.
-    """
+def _cells(column: Column, runs: Sequence[RunRow], among: View) -> list[Cell]:
+    """A column's cells, those that look like the best and the worst among all marked."""
     cells = [_cell(column, run) for run in runs]
-    known = [cell for cell in cells if cell.value is not None]
-    # The spread stands beside a mean, not in it: marks go by the mean as it is written.
-    looks = [written(cell.value, column.format) for cell in known]
-    if column.higher_is_better is None or len(set(looks)) < 2:
+    marks = _marks(column, among)
+    if not marks:
         return cells
-    low = looks[min(range(len(known)), key=lambda i: float(known[i].value))]
-    high = looks[max(range(len(known)), key=lambda i: float(known[i].value))]
-    marks: dict[str, Mark] = {low: "worst", high: "best"}
-    if not column.higher_is_better:
-        marks = {low: "best", high: "worst"}
     return [
         replace(cell, mark=marks.get(written(cell.value, column.format), ""))
-        if cell.value is not None
+        if cell.value is not None and run.status != "pruned"
         else cell
-        for cell in cells
+        for cell, run in zip(cells, runs, strict=True)
     ]
+
+
+def _marks(column: Column, among: View) -> dict[str, Mark]:
+    """What the best and the worst value of a column look like.
+
+    What looks equal is marked alike, and nothing is where all look equal: a mark must not tell
+    apart what its reader cannot. The spread stands beside a mean, not in it: marks go by the mean.
+    """
+    if column.higher_is_better is None:
+        return {}
+    known = [value for value in among.values(column.key) if value is not None]
+    if not known:
+        return {}
+    low, high = (written(end(known, key=float), column.format) for end in (min, max))
+    if low == high:
+        return {}
+    return {low: "worst", high: "best"} if column.higher_is_better else {low: "best", high: "worst"}
 
 
 def _cell(column: Column, run: RunRow) -> Cell:
@@ -170,7 +192,7 @@ def _interval(column: Column, run: RunRow) -> Cell:
 
 
 def _is_numeric(column: Column, runs: Sequence[RunRow]) -> bool:
-    values = [run.values.get(column.key) for run in runs]
+    values = column_values(runs, column.key)
     return column.format is not Format.SETTING or all(
         value is None or isinstance(value, (int, float)) for value in values
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.reporting.escape import visible
@@ -17,6 +18,7 @@ from mnist_sweep.reporting.rows import (
     rows_of,
     varying,
 )
+from mnist_sweep.reporting.shortening import ends_of, note_on_hidden
 from mnist_sweep.reporting.summaries import (
     notes_on_repeats,
     refuse_of_runs,
@@ -25,6 +27,7 @@ from mnist_sweep.reporting.summaries import (
     with_interval_columns,
 )
 from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
+from mnist_sweep.results.columns import View
 from mnist_sweep.results.locks import locked
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.results.store import clean_temporary, write_text
@@ -61,6 +64,7 @@ def comparison(
     columns: Sequence[str] = (),
     runs: bool = False,
     level: float = 0.95,
+    most: int | None = None,
 ) -> list[Table]:
     """The comparison tables of one or several directories.
 
@@ -75,6 +79,8 @@ def comparison(
             usual three.
         runs: Every run has a row of its own, repeats too.
         level: Confidence level of the intervals.
+        most: Of more rows than this, the first and the last are shown and a note says so; None
+            shows all.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -88,12 +94,15 @@ def comparison(
     refuse_of_runs([*columns, *(sort or "").split(",")[:1]], rows)
     rows = ordered(rows, sort, shown)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
-    rows = rows_with_intervals(rows, [column(key) for key in keys] or _usual(rows), level)
-    said = {"notices": _notices(rows), "notes": [*notes_on_repeats(rows, level), *_notes(rows)]}
-    data = _data(rows)
+    data, everyone = _data(rows), rows
+    rows = rows_with_intervals(
+        ends_of(everyone, most), [column(key) for key in keys] or _usual(rows), level
+    )
+    notes = [*note_on_hidden(everyone, most), *notes_on_repeats(rows, level), *_notes(everyone)]
+    made = partial(make_table, runs=rows, among=everyone, notices=_notices(everyone), notes=notes)
     if columns:
         own = with_interval_columns([column(key) for key in keys], rows, level)
-        return [make_table("columns", f"Chosen columns of {data}", own, rows, **said)]
+        return [made("columns", f"Chosen columns of {data}", own)]
     settings = [column(key) for key in shown]
     means = ""
     if any(isinstance(row, ConfigurationRow) for row in rows):
@@ -106,10 +115,7 @@ def comparison(
         ("scores", f"F1, precision and recall on {data}, test split, macro averages", scores),
         ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(rows)),
     ]
-    return [
-        make_table(name, title + means, [*settings, *own], rows, **said)
-        for name, title, own in definitions
-    ]
+    return [made(name, title + means, [*settings, *own]) for name, title, own in definitions]
 
 
 def _usual(rows: Sequence[RunRow]) -> list[Column]:
@@ -164,30 +170,35 @@ def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
 def _data(runs: Sequence[RunRow]) -> str:
     """What the runs were evaluated on, for a title."""
     found: dict[str, None] = {}
-    for run in runs:
-        name = run.values.get("dataset.name")
+    for name, notice in _distinct(runs, "dataset.name", "dataset.notice"):
         if name:
-            stands_in = name == "digits" and run.values.get("dataset.notice")
+            stands_in = name == "digits" and notice
             shown = "MNIST" if name == "mnist" else str(name)
             found["bundled digits (NOT MNIST)" if stands_in else shown] = None
     return " and ".join(found) or "unknown data (no run left a record)"
 
 
 def _notices(runs: Sequence[RunRow]) -> list[str]:
-    notices = dict.fromkeys(run.values.get("dataset.notice") for run in runs)
-    return [visible(str(notice)) for notice in notices if notice]
+    notices = _distinct(runs, "dataset.notice")
+    return [visible(str(notice)) for (notice,) in notices if notice]
 
 
 def _notes(runs: Sequence[RunRow]) -> list[str]:
     """Where the numbers are from: one line per data set."""
-    notes: dict[str, None] = {}
-    for run in runs:
-        values = run.values
-        if values.get("dataset.name"):
-            notes[
-                f"{values['dataset.name']}: {values['dataset.n_train']:,} training, "
-                f"{values['dataset.n_validation']:,} validation and "
-                f"{values['dataset.n_test']:,} test examples; {values['dataset.source']}; "
-                f"sha256 {values['dataset.sha256'][:12]}"
-            ] = None
-    return [visible(note) for note in notes]
+    keys = ("name", "n_train", "n_validation", "n_test", "source", "sha256")
+    notes = [
+        f"{name}: {train:,} training, {validation:,} validation and {test:,} test examples; "
+        f"{source}; sha256 {sha256[:12]}"
+        for name, train, validation, test, source, sha256 in _distinct(
+            runs, *(f"dataset.{key}" for key in keys)
+        )
+        if name
+    ]
+    return [visible(note) for note in dict.fromkeys(notes)]
+
+
+def _distinct(runs: Sequence[RunRow], *names: str) -> list[tuple[Any, ...]]:
+    """The combinations of some values that there are, in the order of their first row."""
+    view = View([run.values for run in runs])
+    columns = [view.values(name) for name in names]
+    return list(dict.fromkeys(zip(*columns, strict=True)))

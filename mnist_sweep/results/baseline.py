@@ -17,6 +17,7 @@ from mnist_sweep.results.fields import SPLITS, flat
 from mnist_sweep.results.store import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mnist_sweep.results.record import Record
@@ -94,8 +95,8 @@ def build_baseline(found: Collection) -> Baseline:
     """
     reasons = [str(problem) for problem in found.problems]
     reasons += [f"{point.label}: {point.reason}" for point in found.missing]
-    reasons += [f"{r.label}: {r.status}" for r in found.records if r.status != "finished"]
-    if reasons or not found.records:
+    reasons += [f"{r.label}: {r.status}" for r in found.runs if r.status != "finished"]
+    if reasons or not found.runs:
         more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
         raise DirectoryError(
             f"Expected a whole sweep in {found.directory} for a baseline, but: "
@@ -117,7 +118,7 @@ def build_baseline(found: Collection) -> Baseline:
     )
 
 
-def configurations_of(records: list[Record]) -> list[BaselineConfiguration]:
+def configurations_of(records: Sequence[Record]) -> list[BaselineConfiguration]:
     """Finished runs as a baseline keeps them, by configuration, in order of label and seed."""
     groups: dict[str, list[Record]] = {}
     for record in records:

@@ -14,8 +14,9 @@
     Of one class.
 `time.compile_s`, `.train_s`, `.evaluate_s`, `.total_s`, `.epoch_s`
     Seconds; `epoch_s` is the median epoch.
-`epochs_trained`
-    Epochs carried out.
+`epochs_trained`, `history.val_accuracy`
+    Epochs carried out, and the validation accuracy after the last of them, of every run that has
+    any, finished or not.
 `environment.python`, …
     As in the record.
 `error.type`, `error.message`
@@ -27,6 +28,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 Flat = dict[str, Any]
 """Name (see above) -> plain value; None where the record has none."""
+FlatValues = Mapping[str, Any]
+"""The same for who only reads it: it may lie in an index."""
 
 SPLITS = ("validation", "test")
 _SUMMARIES = ("loss", "accuracy", "precision", "recall", "f1", "f1_min")
@@ -69,10 +73,18 @@ def flat(record: Record) -> Flat:
     epochs = record.time.epoch_s if record.time else []
     row["time.epoch_s"] = median(epochs) if epochs else None
     row["epochs_trained"] = len(record.history.loss)
+    reached = record.history.val_accuracy
+    row["history.val_accuracy"] = reached[-1] if reached else None
     row |= {f"environment.{name}": value for name, value in record.environment.model_dump().items()}
     row["error.type"] = record.error.type if record.error else None
     row["error.message"] = record.error.message if record.error else None
     return row
+
+
+@lru_cache
+def settings_names(layout: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of a flat record's names, in their order, are of settings."""
+    return layout[layout.index("status") + 1 : layout.index("parameters")]
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import os
 
 TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
 """Format of a written table -> the ending of its file."""
@@ -90,6 +87,11 @@ class SweepPaths:
         return self.tables / f"comparison.{TABLE_FORMATS[format_name]}"
 
     @property
+    def index(self) -> Path:
+        """What is known of the records without reading them; may be deleted at any time."""
+        return self.directory / "index"
+
+    @property
     def report(self) -> Path:
         """The report, one self-contained HTML file."""
         return self.directory / "report.html"
@@ -104,6 +106,16 @@ def label_and_run_id(directory_name: str) -> tuple[str, str]:
     """A run directory's name taken apart: ('layers=2,nodes=300,seed=0', '0123456789ab')."""
     label, _, run_id = directory_name.rpartition("-")
     return label, run_id
+
+
+def names_in(directory: Path) -> list[str]:
+    """The names of what a directory holds, in no order; paths of 100,000 would take a second.
+
+    Raises:
+        OSError: It cannot be listed.
+    """
+    with os.scandir(directory) as entries:
+        return [entry.name for entry in entries]
 
 
 def run_directories(directory: Path) -> dict[str, Path]:

@@ -20,7 +20,13 @@ SCHEMA_VERSION = 1
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 
 Plain = dict[str, Any]
-Status = Literal["finished", "failed", "diverged"]
+Status = Literal["finished", "failed", "diverged", "pruned"]
+"""How a run ended. `finished`: trained and evaluated; the only status with metrics. `failed`: an
+error or the death of its process. `diverged`: the loss was not finite. `pruned`: stopped before its
+last epoch by a search or a halving, since its validation figures were poor beside those of others;
+it has the history and the times so far, `error` (of type Pruned) says after which epoch and why,
+and it is no finished run: what asks for the same point without pruning runs it anew.
+"""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of one: accuracy, precision, recall, F1."""
 Count = Annotated[int, Field(ge=0)]

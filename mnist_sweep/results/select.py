@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.results.fields import SPLITS, Flat, flat, flat_missing, flat_settings
+from mnist_sweep.results.fields import SPLITS, Flat, FlatValues, flat_missing
 from mnist_sweep.results.metric import Metric, resolve
+from mnist_sweep.results.runs import Records, Run, runs_of
 from mnist_sweep.results.weakest import WeakClass, weakest_classes
 from mnist_sweep.results.where import Condition, check_keys, matches, parse
 
@@ -33,10 +35,15 @@ class Candidate:
     """One configuration: its finished runs and their values of the metric, in order of seed."""
 
     configuration_id: str
-    records: tuple[Record, ...] = field(repr=False)
+    records: Sequence[Record] = field(repr=False)
     values: tuple[float, ...]
 
     @property
+    def runs(self) -> tuple[Run, ...]:
+        """The same runs as flat values, their records read only when asked for."""
+        return runs_of(self.records)
+
+    @cached_property
     def value(self) -> float:
         """The mean over the configuration's runs."""
         return fmean(self.values)
@@ -44,17 +51,17 @@ class Candidate:
     @property
     def settings(self) -> Flat:
         """Flat settings of the configuration, without the seed."""
-        return {k: v for k, v in flat_settings(self.records[0].config).items() if k != "seed"}
+        return {k: v for k, v in self.runs[0].settings.items() if k != "seed"}
 
     @property
     def seeds(self) -> tuple[int | None, ...]:
         """Seeds of the runs."""
-        return tuple(record.seed for record in self.records)
+        return tuple(run.seed for run in self.runs)
 
     @property
     def label(self) -> str:
         """The configuration's label: that of its runs without the seed."""
-        parts = self.records[0].label.split(",")
+        parts = self.runs[0].label.split(",")
         return ",".join(part for part in parts if not part.startswith("seed="))
 
 
@@ -120,16 +127,16 @@ def select(
     Raises:
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
-    classes = max((record.data.classes for record in records), default=None)
+    runs = runs_of(records)
+    classes = max((run.values["dataset.classes"] for run in runs), default=None)
     metric = resolve(by, split, classes)
     conditions = parse(where)
-    rows = [(record, flat(record)) for record in records]
-    check_keys(conditions, [row for _, row in rows])
-    matching = [(record, row) for record, row in rows if matches(conditions, row)]
+    check_keys(conditions, [run.values for run in runs])
+    matching = [run for run in runs if matches(conditions, run.values)]
     candidates, uncounted = _candidates(matching, metric)
     uncounted += _matching_missing(missing, conditions)
     if not candidates:
-        raise SelectionError(_nothing(where, metric, len(records), uncounted))
+        raise SelectionError(_nothing(where, metric, len(runs), uncounted))
     downward = metric.higher_is_better == (direction == "best")
     candidates.sort(key=lambda c: (-c.value if downward else c.value, c.label))
     chosen = candidates[0]
@@ -147,30 +154,38 @@ def select(
     )
 
 
-def _candidates(
-    matching: Sequence[tuple[Record, Flat]], metric: Metric
-) -> tuple[list[Candidate], list[Uncounted]]:
-    groups: dict[str, list[tuple[Record, float]]] = {}
+def _candidates(matching: Sequence[Run], metric: Metric) -> tuple[list[Candidate], list[Uncounted]]:
+    groups: dict[str, list[tuple[Run, float]]] = {}
     uncounted = []
-    for record, row in matching:
-        value = row.get(metric.column)
-        if record.status == "finished" and value is not None:
-            groups.setdefault(record.configuration_id, []).append((record, float(value)))
+    for run in matching:
+        value = run.values.get(metric.column)
+        if run.status == "finished" and value is not None:
+            groups.setdefault(run.configuration_id, []).append((run, float(value)))
         else:
-            uncounted.append(Uncounted(record.label, record.status, reason_of(record, metric)))
+            uncounted.append(Uncounted(run.label, run.status, reason_of(run, metric)))
     candidates = []
     for configuration_id, runs in groups.items():
         runs.sort(key=lambda run: (run[0].seed or 0, run[0].run_id))
         found, values = zip(*runs, strict=True)
-        candidates.append(Candidate(configuration_id, found, values))
+        candidates.append(Candidate(configuration_id, Records(found), values))
     return candidates, uncounted
 
 
-def reason_of(record: Record, metric: Metric | None = None) -> str:
+def reason_of(run: Run, metric: Metric | None = None) -> str:
     """Why a run has no value, in a few words."""
-    if record.error is not None:
-        return f"{record.error.type}: {record.error.message}"
+    if run.status == "pruned":
+        return _how_far(run.values)
+    if run.error is not None:
+        return ": ".join(run.error)
     return f"has no finite {metric}" if metric else "no reason recorded"
+
+
+def _how_far(values: FlatValues) -> str:
+    """'after epoch 3 of 20, validation accuracy 91.2 %', of a pruned run."""
+    epochs, accuracy = values.get("epochs"), values.get("history.val_accuracy")
+    of_all = f" of {epochs}" if epochs else ""
+    reached = f", validation accuracy {accuracy:.1%}" if accuracy else ""
+    return f"after epoch {values['epochs_trained']}{of_all}{reached}".replace("%", " %")
 
 
 def _matching_missing(
@@ -190,8 +205,8 @@ def _notes(candidates: Sequence[Candidate], metric: Metric) -> tuple[str, ...]:
             "Selected on the test split: its test figures are then no unbiased estimate "
             "of what the chosen network does on new images."
         )
-    records = [record for candidate in candidates for record in candidate.records]
-    data = {record.data.sha256: record.data.name for record in records}
+    rows = [run.values for candidate in candidates for run in candidate.runs]
+    data = {row["dataset.sha256"]: row["dataset.name"] for row in rows}
     if len(data) > 1:
         named = ", ".join(f"{name} ({sha256[:8]})" for sha256, name in data.items())
         notes.append(f"The candidates saw different data, so their values do not compare: {named}.")

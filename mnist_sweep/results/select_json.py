@@ -38,19 +38,22 @@ def selection_json(selection: Selection) -> dict[str, Any]:
 
 def data_of(selection: Selection) -> list[dict[str, Any]]:
     """The data that the candidates were measured on, each once; `examples` of `weakest_split`."""
-    split = f"n_{selection.weakest_split}"
-    found = {
-        record.data.sha256: {
-            "name": record.data.name,
-            "source": record.data.source,
-            "sha256": record.data.sha256,
-            "examples": getattr(record.data, split),
-            "notice": record.data.notice,
-        }
+    split = f"dataset.n_{selection.weakest_split}"
+    rows = {
+        run.values["dataset.sha256"]: run.values
         for candidate in selection.candidates
-        for record in candidate.records
+        for run in candidate.runs
     }
-    return list(found.values())
+    return [
+        {
+            "name": row["dataset.name"],
+            "source": row["dataset.source"],
+            "sha256": sha256,
+            "examples": row[split],
+            "notice": row["dataset.notice"],
+        }
+        for sha256, row in rows.items()
+    ]
 
 
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
         "label": candidate.label,
         "value": candidate.value,
         "runs": [
-            {"run_id": record.run_id, "seed": record.seed, "value": value}
-            for record, value in zip(candidate.records, candidate.values, strict=True)
+            {"run_id": run.run_id, "seed": run.seed, "value": value}
+            for run, value in zip(candidate.runs, candidate.values, strict=True)
         ],
     }

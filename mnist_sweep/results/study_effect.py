@@ -132,7 +132,7 @@ def _effect(
         effects={},
         changed=tuple(changed[one] for one in seeds),
         unchanged=tuple(unchanged[one] for one in seeds),
-        selected=tuple(r for r in sweep.records if r.run_id in selected_ids and r.metrics),
+        selected=_with_metrics(sweep, selected_ids),
     )
     if not seeds:
         reason = "There is no seed on which both the changed and the unchanged network finished."
@@ -171,13 +171,18 @@ def _measured(
 
 def _by_seed(sweep: Sweep, run_ids: Collection[str], configuration_id: str) -> dict[int, Record]:
     return {
-        record.seed: record
-        for record in sweep.records
-        if record.run_id in run_ids
-        and record.configuration_id == configuration_id
-        and record.status == "finished"
-        and record.seed is not None
+        run.seed: run.record
+        for run in sweep.runs
+        if run.run_id in run_ids
+        and run.configuration_id == configuration_id
+        and run.status == "finished"
+        and run.seed is not None
     }
+
+
+def _with_metrics(sweep: Sweep, run_ids: Collection[str]) -> tuple[Record, ...]:
+    found = (run.record for run in sweep.runs if run.run_id in run_ids)
+    return tuple(record for record in found if record.metrics)
 
 
 def _unpaired(
@@ -187,11 +192,11 @@ def _unpaired(
     others = {one for one in stage.changed if one != changed_id}
     asked = {*stage.run_ids, *stage.control_run_ids}
     texts = []
-    for record in sweep.records:
-        if record.run_id not in asked or record.configuration_id in others or record.seed in seeds:
+    for run in sweep.runs:
+        if run.run_id not in asked or run.configuration_id in others or run.seed in seeds:
             continue
-        finished = record.status == "finished"
-        why = "its partner did not finish" if finished else f"{record.status}: {reason_of(record)}"
-        texts.append(f"{record.label} ({why})")
+        finished = run.status == "finished"
+        why = "its partner did not finish" if finished else f"{run.status}: {reason_of(run)}"
+        texts.append(f"{run.label} ({why})")
     texts += [f"{m.label} (missing: {m.reason})" for m in sweep.missing if m.run_id in asked]
     return tuple(texts)

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.results.collect import Missing, Problem, collect
-from mnist_sweep.results.fields import flat
+from mnist_sweep.results.columns import View
+from mnist_sweep.results.runs import Run, runs_of
 
 if TYPE_CHECKING:
     import os
@@ -27,15 +28,21 @@ class Sweep:
 
     Attributes:
         directory: The sweep's directory, or a single run's.
-        records: One per run, finished or not, in the order of their directories' names.
+        records: One per run, finished or not, in the order of their directories' names; those of
+            a large sweep are read from disk each time that they are asked for.
         problems: What could not be read, and why.
         missing: Planned points without a record, and why.
     """
 
     directory: Path
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     problems: tuple[Problem, ...]
     missing: tuple[Missing, ...]
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The same runs as flat values, their records read only when asked for."""
+        return runs_of(self.records)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -54,16 +61,15 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
         DirectoryError: It does not exist or holds nothing of ours.
     """
     found = collect(directory)
-    return Sweep(found.directory, tuple(found.records), tuple(found.problems), tuple(found.missing))
+    return Sweep(found.directory, found.records, tuple(found.problems), tuple(found.missing))
 
 
 def frame(records: Sequence[Record]) -> pd.DataFrame:
     """Records as a tidy data frame, one row per record; see `Sweep.frame`."""
     import pandas as pd
 
-    rows = [flat(record) for record in records]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: [row.get(name) for row in rows] for name in names}
+    view = View([run.values for run in runs_of(records)])  # noqa: PD011  (no pandas object)
+    columns = {name: view.values(name) for name in view.names()}
     return pd.DataFrame(
         {name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()}
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DataError, DirectoryError
+from mnist_sweep.results.bounded import what_is_known
 from mnist_sweep.results.fields import SPLITS
-from mnist_sweep.results.paths import run_directories
 from mnist_sweep.results.predicted import Predicted, read_predicted
+from mnist_sweep.results.runs import Records
 from mnist_sweep.results.select import Candidate, Direction, Selection, select
 from mnist_sweep.results.select_json import selection_json
 from mnist_sweep.results.statistics import METRICS, selection_uncertainty
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 REPLICATES = 2000
+MOST_COMPARED = 400
+"""Configurations that are compared each with each: twice as many take four times as long, and these
+some 20 seconds."""
 _SAME = 1e-9
 """A metric computed again from the predictions equals the record's but for rounding."""
 
@@ -149,6 +153,7 @@ def select_with_uncertainty(
     replicates: int = REPLICATES,
     seed: int = 0,
     run_ids: Collection[str] | None = None,
+    most: int | None = MOST_COMPARED,
 ) -> UncertainSelection:
     """Select a configuration and say how sure that is.
 
@@ -165,13 +170,15 @@ def select_with_uncertainty(
         replicates: Bootstrap samples of the images, at least 100.
         seed: Of the randomness; the same seed gives the same answer.
         run_ids: Only these runs count; None takes all.
+        most: Among more configurations than this only a bound is computed, which `unknown` tells;
+            None computes it all, however long that takes.
 
     Raises:
         SelectionError: Unknown metric or setting, or nothing with a value matches.
         DataError: The level or the number of replicates makes no sense.
     """
     chosen = select(
-        [r for r in sweep.records if run_ids is None or r.run_id in run_ids],
+        Records(run for run in sweep.runs if run_ids is None or run.run_id in run_ids),
         where,
         by,
         direction,
@@ -185,6 +192,8 @@ def select_with_uncertainty(
     unknown = _unknown_metric(chosen.metric)
     if len(chosen.candidates) == 1:
         unknown = "There is only one candidate."
+    if not unknown and most is not None and len(chosen.candidates) > most:
+        unknown = _too_many(chosen, most, level)
     if unknown:
         return UncertainSelection(chosen, unknown=unknown, **settings)
     try:
@@ -226,14 +235,21 @@ def _unknown_metric(metric: Metric) -> str:
     return f"The runs' predictions do not tell how {metric} would vary; its repeats do."
 
 
-def _answers(sweep: Sweep, selection: Selection) -> Predicted:
-    places = run_directories(sweep.directory)
-    records = [record for candidate in selection.candidates for record in candidate.records]
-    answers = read_predicted(
-        [places.get(record.run_id, sweep.directory) for record in records],
-        str(selection.metric.split),
+def _too_many(selection: Selection, most: int, level: float) -> str:
+    return (
+        f"the {len(selection.candidates):,} candidates are too many to compare each with each "
+        f"(over {most}; --exact does it, in a time that grows with their square). "
+        f"{what_is_known(selection, level)}"
     )
-    checked_predictions(answers.predicted, answers.true, records[0].data.classes)
+
+
+def _answers(sweep: Sweep, selection: Selection) -> Predicted:
+    runs = [run for candidate in selection.candidates for run in candidate.runs]
+    answers = read_predicted(
+        [run.directory or sweep.directory for run in runs], str(selection.metric.split)
+    )
+    classes = runs[0].values["dataset.classes"]
+    checked_predictions(answers.predicted, answers.true, classes)
     return answers
 
 
@@ -252,7 +268,7 @@ def _with_sureness(
         np.random.default_rng(settings["seed"]),
         level=settings["level"],
         replicates=settings["replicates"],
-        classes=candidates[0].records[0].data.classes,
+        classes=candidates[0].runs[0].values["dataset.classes"],
     )
     found = {one.configuration: one for one in result.candidates}
     for number, candidate in enumerate(candidates):

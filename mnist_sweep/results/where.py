@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.results.fields import Flat, scalar
+from mnist_sweep.results.columns import all_names
+from mnist_sweep.results.fields import FlatValues, scalar
 from mnist_sweep.results.metric import closest
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
 """Config groups: what a user writes on the command line -> the name in `fields`."""
 
-_RESULTS = ("train.", "validation.", "test.", "time.", "parameters", "epochs_trained")
+_RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
 
 
@@ -29,7 +30,7 @@ class Condition:
     values: tuple[Any, ...]
     text: str
 
-    def holds(self, row: Flat) -> bool:
+    def holds(self, row: FlatValues) -> bool:
         """Whether it is true of a flat record; an ordering is not true of a value that is missing.
 
         Raises:
@@ -63,13 +64,13 @@ def parse(expressions: Iterable[str]) -> list[Condition]:
     return [_parse_one(text) for text in expressions]
 
 
-def check_keys(conditions: Sequence[Condition], rows: Collection[Flat]) -> None:
+def check_keys(conditions: Sequence[Condition], rows: Collection[FlatValues]) -> None:
     """Refuse conditions on names that no row has.
 
     Raises:
         SelectionError: With the closest name that there is.
     """
-    known = {key for row in rows for key in row}
+    known = set(all_names(rows))
     for condition in conditions:
         if known and condition.key not in known:
             raise SelectionError(
@@ -78,7 +79,7 @@ def check_keys(conditions: Sequence[Condition], rows: Collection[Flat]) -> None:
             )
 
 
-def matches(conditions: Iterable[Condition], row: Flat) -> bool:
+def matches(conditions: Iterable[Condition], row: FlatValues) -> bool:
     """Whether all conditions hold for a flat record.
 
     A run without results (failed, missing) is not left out by a condition on results: nobody knows
@@ -87,7 +88,7 @@ def matches(conditions: Iterable[Condition], row: Flat) -> bool:
     return all(condition.holds(row) for condition in conditions if not _unknown(condition, row))
 
 
-def _unknown(condition: Condition, row: Flat) -> bool:
+def _unknown(condition: Condition, row: FlatValues) -> bool:
     if row.get("status") == "finished" or row.get(condition.key) is not None:
         return False
     return condition.key not in row or condition.key.startswith(_RESULTS)

@@ -7,6 +7,7 @@ result over the whole schema.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -42,13 +43,25 @@ class Composer:
         Raises:
             SettingsError: A value does not fit its key, or refers to something that is not there.
         """
-        chosen = grid.texts(self._axes, point)
+        values = [a.values[i] if a.values else None for a, i in zip(self._axes, point, strict=True)]
+        return self.settings_at(grid.texts(self._axes, point), values)
+
+    def settings_at(self, chosen: list[str], values: Sequence[Any]) -> Plain:
+        """As `settings`, of a point whose values need not be among those of the axes.
+
+        Args:
+            chosen: One override for each axis.
+            values: Their plain values.
+
+        Raises:
+            SettingsError: See `settings`.
+        """
         try:
             # Not copied: every point sets all of these axes, so nothing of the last one stays.
             config = self._base(chosen)
-            for axis, index, merge in zip(self._axes, point, self._mergeable, strict=True):
+            for axis, value, merge in zip(self._axes, values, self._mergeable, strict=True):
                 if merge:
-                    OmegaConf.update(config, axis.key, axis.values[index], merge=True)
+                    OmegaConf.update(config, axis.key, value, merge=True)
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except (OmegaConfBaseException, HydraException) as error:
             raise SettingsError(_explain(error, chosen)) from error

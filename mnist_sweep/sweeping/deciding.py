@@ -16,6 +16,7 @@ from mnist_sweep.config import Plain
 from mnist_sweep.results.metric import resolve
 from mnist_sweep.results.paths import run_directories
 from mnist_sweep.results.predicted import read_predicted
+from mnist_sweep.results.runs import Records
 from mnist_sweep.results.select import select
 from mnist_sweep.results.statistics import Decision, decide
 from mnist_sweep.results.sweep import load
@@ -101,7 +102,7 @@ def look(
         DirectoryError: Predictions are missing.
     """
     sweep, wanted = load(directory), set(run_ids)
-    records = [record for record in sweep.records if record.run_id in wanted]
+    records = Records(run for run in sweep.runs if run.run_id in wanted)
     found = select(records, choice.where, choice.by, choice.direction, split=choice.split)
     # Numbered in the order they were asked for, so that the answer depends on no directory listing.
     order = list(dict.fromkeys(names[run_id] for run_id in run_ids))

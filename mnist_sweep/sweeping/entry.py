@@ -19,6 +19,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping import foreign, fork_server, outcome, overrides
 from mnist_sweep.sweeping.directory import SINGLE
 from mnist_sweep.sweeping.interrupts import sigterm_interrupts
+from mnist_sweep.sweeping.on_ray import connection as ray_connection
 
 VERSION_BASE = "1.3"
 
@@ -48,7 +49,8 @@ def run(arguments: list[str]) -> outcome.Outcome | None:
         or options.shell_completion
     )  # fmt: skip
     if not shows:
-        overrides.check(overrides.parse(options.overrides))
+        # Whether intervals are right here depends on the sweeper, which refuses them if not.
+        overrides.check(overrides.parse(options.overrides), intervals=True)
         if not options.multirun:
             arguments = [SINGLE, *arguments]
     main = hydra.main(
@@ -109,13 +111,17 @@ def _directory_importable() -> Iterator[None]:
 
 @contextmanager
 def _own_processes(*, started: bool) -> Iterator[None]:
-    """The fork server from here to the end of the block; other launchers start it if need be."""
+    """The fork server from here to the end of the block; other launchers start it if need be.
+
+    What a launcher opened on a cluster is closed with it.
+    """
     try:
         if started:
             fork_server.warm_up()
         yield
     finally:
         fork_server.cool_down()
+        ray_connection.close()
 
 
 @contextmanager

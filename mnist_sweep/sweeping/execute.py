@@ -60,6 +60,7 @@ def make_job(point: Point, info: DatasetInfo, directory: Path, environment: Plai
         "lock": str(SweepPaths(directory).lock(point.run_id)),
         "environment": {**environment, "workers": 1},
         "rerun_failed": True,
+        "prune": False,
     }
 
 
@@ -76,13 +77,14 @@ def execute(
 
     Args:
         job: See `make_job`.
-        on_epoch: Called after every epoch.
+        on_epoch: Called after every epoch; a reason it returns ends the run there, as pruned.
         on_start: Called once the run is this process's own, before it starts.
 
     Returns:
-        `outcome`: finished, failed or diverged for a run carried out here, "done" where its record
-        was there already, "busy" where another process holds its lock; `run_id`, `label`,
-        `message`, and `accuracy` (test) and `total_s` where there are any.
+        `outcome`: finished, failed, diverged or pruned for a run carried out here, "done" where its
+        record was there already, "busy" where another process holds its lock; `run_id`, `label`,
+        `message`, and where there are any `accuracy` (test, of a pruned run validation) and
+        `total_s`.
     """
     lock = try_lock(Path(job["lock"]))
     if lock is None:
@@ -99,13 +101,13 @@ def execute(
 
 def status_of(job: Plain) -> str | None:
     """The status of the job's record, or None where there is none that can be read."""
-    record = _read(job)
+    record = record_of(job)
     return record.status if record else None
 
 
 def failed_at(job: Plain) -> str | None:
     """When the run of the job's failed record started; None where there is no such record."""
-    record = _read(job)
+    record = record_of(job)
     return str(record.environment.started_at) if record and record.status == "failed" else None
 
 
@@ -113,9 +115,12 @@ def settled(job: Plain) -> bool:
     """Whether there is a record that is not to be replaced.
 
     A failed run is tried again once by a sweep that asks for it, and so not where the record came
-    after the sweep was planned: then another sweep beside this one has just tried.
+    after the sweep was planned: then another sweep beside this one has just tried. A pruned run
+    stands only where a job may be pruned itself; any other wants the whole run.
     """
     status = status_of(job)
+    if status == "pruned":
+        return bool(job.get("prune"))
     if status != "failed" or not job["rerun_failed"]:
         return status is not None
     return "failed_at" in job and job["failed_at"] != failed_at(job)
@@ -123,17 +128,21 @@ def settled(job: Plain) -> bool:
 
 def recorded(job: Plain) -> Plain | None:
     """The summary of a run from its record, or None where there is none that can be read."""
-    record = _read(job)
+    record = record_of(job)
     if record is None:
         return None
     message = record.error.message if record.error else None
     told = summary(job, record.status, message or "")
+    if record.status == "pruned" and record.time:
+        accuracy = record.history.val_accuracy[-1]
+        return told | {"accuracy": accuracy, "total_s": record.time.total_s}
     if record.metrics and record.time:
         told |= {"accuracy": record.metrics.test.accuracy, "total_s": record.time.total_s}
     return told
 
 
-def _read(job: Plain) -> Record | None:
+def record_of(job: Plain) -> Record | None:
+    """The job's record, or None where there is none that can be read."""
     try:
         record = read_record(RunPaths(job["directory"]).record)
     except DirectoryError:
@@ -145,9 +154,9 @@ def _carry_out(job: Plain, on_epoch: OnEpoch, on_start: Callable[[], None]) -> P
     settings = job["settings"]
     history = History()
 
-    def watch(epoch: int, so_far: History) -> None:
+    def watch(epoch: int, so_far: History) -> str | None:
         history.__dict__.update(so_far.__dict__)
-        on_epoch(epoch, so_far)
+        return on_epoch(epoch, so_far)
 
     started = time.perf_counter()
     job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -162,6 +171,9 @@ def _carry_out(job: Plain, on_epoch: OnEpoch, on_start: Callable[[], None]) -> P
         log.exception("the run failed")
         return record_failure(job, error, history, time.perf_counter() - started)
     metrics = record["metrics"]
+    if record["status"] == "pruned":
+        log.info("the run was %s", record["error"]["message"])
+        return recorded(job) or summary(job, "pruned", record["error"]["message"])
     if metrics is None:
         log.error("the run diverged: %s", record["error"]["message"])
         return summary(job, "diverged", record["error"]["message"])
@@ -254,7 +266,7 @@ def _head(job: Plain, status: str) -> Plain:
 def _record(job: Plain, result: training.Result, total_s: float) -> Plain:
     done = result.training
     record = {
-        **_head(job, "diverged" if done.diverged else "finished"),
+        **_head(job, "diverged" if done.diverged else "pruned" if done.pruned else "finished"),
         "parameters": result.parameters,
         "history": done.history.__dict__,
         "metrics": result.metrics,
@@ -271,6 +283,10 @@ def _record(job: Plain, result: training.Result, total_s: float) -> Plain:
     record["environment"] |= {"device": device(), "peak_memory_mb": _peak_memory_mb()}
     if done.diverged:
         record["error"] = {"type": "Diverged", "message": done.diverged, "traceback": None}
+    elif done.pruned:
+        epoch, epochs = len(done.history.loss), job["settings"]["epochs"]
+        message = f"stopped after epoch {epoch} of {epochs}: {done.pruned}"
+        record["error"] = {"type": "Pruned", "message": message, "traceback": None}
     return record
 
 

@@ -7,7 +7,7 @@ from the plan there, never decided again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,23 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
-from mnist_sweep.results.locks import locked
-from mnist_sweep.sweeping import directory
+from mnist_sweep.results.locks import locked, release, try_lock
+from mnist_sweep.sweeping import directory, submitit_jobs
 from mnist_sweep.sweeping.compose import to_plain
 from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.execute import execute, make_job, recorded, settled, summary
+from mnist_sweep.sweeping.execute import (
+    execute,
+    make_job,
+    record_failure,
+    recorded,
+    settled,
+    summary,
+)
 from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import data_key, identify
+from mnist_sweep.sweeping.processes import WorkerDiedError
 from mnist_sweep.sweeping.progress import Progress
+from mnist_sweep.training.progress import History
 
 
 def launch(
@@ -49,10 +58,11 @@ def launch(
     waiting = jobs
     try:
         while waiting:
-            answers = _round(launcher, waiting, outcome.directory)
-            busy = {answer["run_id"] for answer in answers if answer["outcome"] == "busy"}
-            for answer in answers:
-                if answer["run_id"] not in busy:
+            busy = set()
+            for answer in _round(launcher, waiting, outcome.directory):
+                if answer["outcome"] == "busy":
+                    busy.add(answer["run_id"])
+                else:
                     summaries.append(answer)
                     progress.ended(answer)
             waiting, done = _after_others([job for job in waiting if job["run_id"] in busy])
@@ -65,14 +75,44 @@ def launch(
     return summaries
 
 
-def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> list[Plain]:
+def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> Iterator[Plain]:
+    """Summaries of jobs, as they end where the launcher tells, else when all have ended."""
     overrides = [_overrides(job, place) for job in jobs]
+    if submitit_jobs.is_submitit(launcher):
+        for number, answer in submitit_jobs.run(launcher, overrides):
+            if isinstance(answer, Exception):
+                yield _record_of_the_dead(jobs[number], answer)
+            else:
+                yield _summary_of(answer, jobs[number])
+        return
     try:
         returns = launcher.launch(overrides, initial_job_idx=0)
     except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
-        reason = f"its launcher ended with {type(error).__name__}: {error}".splitlines()[0]
-        return [recorded(job) or summary(job, "failed", reason) for job in jobs]
-    return [_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True)]
+        yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
+        return
+    yield from (_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True))
+
+
+def _of_the_dead(job: Plain, error: Exception, who: str) -> Plain:
+    """What came of a run whose process may have died before it could tell."""
+    said = " ".join(str(error).split("\n")[:2]).replace("\t", " ")
+    reason = f"{who} ended with {type(error).__name__}: {said}"
+    # A record that was to be replaced says nothing of this run.
+    return (recorded(job) if settled(job) else None) or summary(job, "failed", reason)
+
+
+def _record_of_the_dead(job: Plain, error: Exception) -> Plain:
+    """The same of one job that is known to have ended; a failed record in its name."""
+    told = _of_the_dead(job, error, "its job")
+    lock = try_lock(Path(job["lock"]))
+    if lock is None:  # another sweep is at it now
+        return told
+    try:
+        if settled(job):
+            return told
+        return record_failure(job, WorkerDiedError(told["message"]), History(), 0.0)
+    finally:
+        release(lock)
 
 
 def _after_others(jobs: list[Plain]) -> tuple[list[Plain], list[Plain]]:

@@ -44,9 +44,8 @@ def axes(overrides: list[Override], max_points: int) -> list[Axis]:
     Raises:
         SettingsError: The grid has more than `max_points` points; nothing is expanded.
     """
-    # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
-    latest = {(override.get_key_element(), _chooses(override)): override for override in overrides}
-    sizes = [(key, _size(override)) for (key, _), override in latest.items()]
+    given = latest(overrides)
+    sizes = [(override.get_key_element(), _size(override)) for override in given]
     points = math.prod(size for _, size in sizes)
     if points > max_points:
         product = " x ".join(f"{size} {key}" for key, size in sizes if size > 1)
@@ -54,7 +53,14 @@ def axes(overrides: list[Override], max_points: int) -> list[Axis]:
             f"The grid has {points:,} points ({product}), more than max_points={max_points:,}. "
             f"Make it smaller, or allow it with max_points={points}."
         )
-    return [_axis(override) for override in latest.values()]
+    return [axis_of(override) for override in given]
+
+
+def latest(overrides: list[Override]) -> list[Override]:
+    """Of several overrides of a key the last, at the place of the first."""
+    # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
+    found = {(override.get_key_element(), _chooses(override)): override for override in overrides}
+    return list(found.values())
 
 
 def points(grid: list[Axis]) -> Iterator[tuple[int, ...]]:
@@ -76,7 +82,8 @@ def _size(override: Override) -> int:
     return sum(1 for _ in override.sweep_iterator())
 
 
-def _axis(override: Override) -> Axis:
+def axis_of(override: Override) -> Axis:
+    """What one override stands for; it is no interval."""
     name = override.get_key_element()
     if override.is_sweep_override():
         texts = tuple(f"{name}={value}" for value in override.sweep_string_iterator())

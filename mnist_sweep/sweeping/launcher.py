@@ -1,9 +1,11 @@
-"""`hydra/launcher=pool`: Hydra's side of the pool of workers."""
+"""`hydra/launcher=pool`: Hydra's side of the pool of workers, and what such a launcher is."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -13,9 +15,11 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import Plain
 from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.dispatch import Dispatch
 from mnist_sweep.sweeping.environment import available_cores
 from mnist_sweep.sweeping.pool import Pool
 from mnist_sweep.sweeping.progress import Progress
+from mnist_sweep.sweeping.search_guide import Guide
 
 
 @dataclass
@@ -30,12 +34,15 @@ ConfigStore.instance().store(
 )
 
 
-class PoolLauncher(Launcher):
-    """Runs jobs in worker processes on this machine."""
+class SweepLauncher(Launcher, ABC):
+    """What a sweep asks of a launcher of this program's own: jobs in, summaries out.
+
+    Hydra's own launchers are reached by `foreign`.
+    """
 
     def __init__(self) -> None:
         self._config: DictConfig | None = None
-        self._pool: Pool | None = None
+        self._engine: Dispatch[Any] | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -43,30 +50,50 @@ class PoolLauncher(Launcher):
         """Keep the sweep's config; Hydra calls this once."""
         self._config = config
 
-    def workers(self, jobs: int, threads: int) -> int:
-        """How many runs go at once: `n_jobs`, or one per core that `threads` leaves."""
+    @property
+    def config(self) -> DictConfig:
+        """The sweep's."""
         if self._config is None:
-            raise UsageError("The pool launcher was used before Hydra set it up.")
-        chosen = self._config.n_jobs or max(1, available_cores() // threads)
-        return max(1, min(int(chosen), jobs))
+            raise UsageError("The launcher was used before Hydra set it up.")
+        return self._config
 
-    def launch_jobs(self, jobs: list[Plain], workers: int, progress: Progress) -> list[Plain]:
-        """Run jobs and return their summaries; see `Pool.run`."""
-        if self._config is None:
-            raise UsageError("The pool launcher was used before Hydra set it up.")
-        self._pool = Pool(workers, self._config.retries, progress, fail_fast=self._config.fail_fast)
-        return self._pool.run(jobs)
+    @abstractmethod
+    def workers(self, jobs: int, threads: int) -> int:
+        """How many of `jobs` runs, of `threads` threads each, go at once."""
+
+    @abstractmethod
+    def launch_jobs(
+        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
+    ) -> list[Plain]:
+        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
 
     @property
     def summaries(self) -> list[Plain]:
         """Of the runs that came to an end so far, interrupted or not."""
-        return self._pool.summaries if self._pool else []
+        return self._engine.summaries if self._engine else []
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run what another sweeper asks for."""
         raise UsageError(
-            "hydra/launcher=pool works with hydra/sweeper=grid. With another sweeper use "
-            "hydra/launcher=basic, joblib or submitit_local."
+            "hydra/launcher=pool and ray work with this program's own sweepers. With another "
+            "sweeper use hydra/launcher=basic, joblib or submitit_local."
         )
+
+
+class PoolLauncher(SweepLauncher):
+    """Runs jobs in worker processes on this machine."""
+
+    def workers(self, jobs: int, threads: int) -> int:
+        """How many runs go at once: `n_jobs`, or one per core that `threads` leaves."""
+        chosen = self.config.n_jobs or max(1, available_cores() // threads)
+        return max(1, min(int(chosen), jobs))
+
+    def launch_jobs(
+        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
+    ) -> list[Plain]:
+        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
+        retries, fail_fast = int(self.config.retries), bool(self.config.fail_fast)
+        self._engine = Pool(workers, retries, progress, fail_fast=fail_fast, guide=guide)
+        return self._engine.run(jobs)

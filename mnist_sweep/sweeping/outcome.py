@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mnist_sweep.config import Plain
+from mnist_sweep.results.select import Direction
 from mnist_sweep.results.study import Study
 from mnist_sweep.results.uncertain import UncertainSelection
 from mnist_sweep.sweeping.plan import Plan
@@ -29,6 +30,9 @@ class Outcome:
         study: What study.json holds; None where the sweep is no study.
         selections: Stage -> what it selected.
         later: Of a mere plan of a study: what later stages depend on, in words.
+        asked: How many runs were asked for; None: as many as the plan has points.
+        by: Metric and direction that a search went by; None where the sweep is no search.
+        told: Of a mere plan of a search: what it would do, in words.
     """
 
     directory: Path
@@ -44,6 +48,9 @@ class Outcome:
     study: Study | None = None
     selections: dict[str, UncertainSelection] = field(default_factory=dict)
     later: list[str] = field(default_factory=list)
+    asked: int | None = None
+    by: tuple[str, Direction] | None = None
+    told: list[str] = field(default_factory=list)
 
     def count(self, outcome: str) -> int:
         """How many runs ended so."""

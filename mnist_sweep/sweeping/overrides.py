@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep
 from hydra.errors import OverrideParseException
 
 from mnist_sweep.config import (
     NESTED,
     Problem,
+    is_whole,
     known_keys,
     nested_problems,
     suggestion,
@@ -47,15 +48,26 @@ def parse(arguments: Iterable[str]) -> list[Override]:
         ) from error
 
 
-def check(overrides: Iterable[Override]) -> None:
+def check(overrides: Iterable[Override], *, intervals: bool = False) -> None:
     """Refuse unknown keys, empty sweeps and values out of range, all of them at once.
+
+    Args:
+        overrides: As Hydra reads them.
+        intervals: Whether intervals may stand among them; a search takes them, a grid does not.
 
     Raises:
         SettingsError: Lists every problem with key, value and what is allowed.
     """
     found: list[Problem] = []
     for override in overrides:
-        found += _problems(override)
+        if intervals or not is_interval(override):
+            found += _problems(override)
+        else:
+            text = (
+                "an interval has no end of values: a grid takes a list (1,2) or a range "
+                "(range(1,5)), a search takes intervals (hydra/sweeper=search)"
+            )
+            found.append(Problem(key_of(override), _written(override), text))
     raise_for(found)
 
 
@@ -75,7 +87,23 @@ def values(override: Override) -> list[Any]:
     return [_plain(override.value())]
 
 
+def is_interval(override: Override) -> bool:
+    """Whether an override is swept over all numbers between two."""
+    return isinstance(override.value(), IntervalSweep)
+
+
+def interval_ends(override: Override) -> tuple[float, float]:
+    """Both ends of an interval; whole numbers where its key takes no others."""
+    sweep, key = override.value(), key_of(override)
+    ends = cast("Any", sweep).start, cast("Any", sweep).end
+    if is_whole(key) and all(float(end).is_integer() for end in ends):
+        return int(ends[0]), int(ends[1])
+    return ends
+
+
 def _values_to_check(override: Override) -> list[Any]:
+    if is_interval(override):
+        return list(interval_ends(override))
     ends = _ends_of_long_range(override.value()) if override.is_sweep_override() else []
     return ends or values(override)
 
@@ -172,15 +200,25 @@ def _below(key: str) -> list[str]:
 def _sweep_problems(override: Override, key: str) -> list[Problem]:
     if not override.is_sweep_override():
         return []
-    if not override.is_discrete_sweep():
-        text = "an interval has no end of values; give a list (1,2) or a range (range(1,5))"
-        return [Problem(key, _written(override), text)]
+    if is_interval(override):
+        return _interval_problems(override, key)
     sweep = override.value()
     if isinstance(sweep, RangeSweep) and sweep.step == 0:
         text = "a range whose step is 0 never ends; give it another step"
         return [Problem(key, _written(override), text)]
     if next(iter(override.sweep_iterator()), _NOTHING) is _NOTHING:
         text = "gives no value at all; a range ends before its stop: range(1,3) is 1,2"
+        return [Problem(key, _written(override), text)]
+    return []
+
+
+def _interval_problems(override: Override, key: str) -> list[Problem]:
+    low, high = interval_ends(override)
+    if low > high:
+        text = "an interval starts at its lower end: interval(0,0.5)"
+        return [Problem(key, _written(override), text)]
+    if "log" in cast("Any", override.value()).tags and low <= 0:
+        text = "a logarithmic interval starts above 0"
         return [Problem(key, _written(override), text)]
     return []
 

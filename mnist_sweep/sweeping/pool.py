@@ -20,7 +20,7 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 from __future__ import annotations
 
 import time
-from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing import connection
@@ -30,19 +30,13 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.config import Plain
-from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.locks import release, try_lock
-from mnist_sweep.results.paths import RunPaths
 from mnist_sweep.sweeping import execute, worker
-from mnist_sweep.sweeping.processes import WorkerDiedError, context, ending, running, start
-from mnist_sweep.sweeping.progress import Progress
-from mnist_sweep.training.progress import History
+from mnist_sweep.sweeping.dispatch import Dispatch
+from mnist_sweep.sweeping.processes import STOP_S, context, ending, running, start
 
 REFRESH_S = 0.25
 POLL_S = 0.5
-STOP_S = 2.0
-LOG_LINES = 15
-LOG_LINE_LENGTH = 300
 
 
 @dataclass
@@ -55,56 +49,8 @@ class _Active:
     orphaned: bool = False
 
 
-class Pool:
-    """Runs jobs side by side.
-
-    Args:
-        workers: How many at once.
-        retries: How often a run is repeated whose process died without an error of its own.
-        progress: Is told what happens.
-        fail_fast: Start nothing more after the first failed run, and stop the running ones.
-    """
-
-    def __init__(self, workers: int, retries: int, progress: Progress, *, fail_fast: bool) -> None:
-        self._workers = workers
-        self._retries = retries
-        self._fail_fast = fail_fast
-        self._progress = progress
-        self._context = context()
-        self._active: list[_Active] = []
-        self._queue: deque[Plain] = deque()
-        self._elsewhere: list[Plain] = []
-        self._attempts: dict[str, int] = {}
-        self._summaries: list[Plain] = []
-
-    def run(self, jobs: list[Plain]) -> list[Plain]:
-        """Carry jobs out in their order and return the summary of each that came to an end.
-
-        On KeyboardInterrupt the running ones are stopped and the exception goes on; `summaries`
-        holds what was finished by then.
-        """
-        self._queue.extend(jobs)
-        try:
-            while self._queue or self._active or self._elsewhere:
-                while self._queue and len(self._active) < self._workers:
-                    self._start(self._queue.popleft())
-                self._wait()
-                if self._fail_fast and self._failures():
-                    self._queue.clear()
-                    self._elsewhere.clear()
-                    self.stop()
-                elif not self._queue and len(self._active) < self._workers:
-                    self._look_elsewhere()
-                self._progress.refresh()
-        except BaseException:
-            self.stop()
-            raise
-        return self._summaries
-
-    @property
-    def summaries(self) -> list[Plain]:
-        """Of the runs that came to an end so far."""
-        return self._summaries
+class Pool(Dispatch[_Active]):
+    """Runs jobs side by side, each in a process of its own; see `Dispatch`."""
 
     def stop(self) -> None:
         """End all running workers, at once."""
@@ -122,13 +68,11 @@ class Pool:
                 self._summaries.append(summary)
         self._active.clear()
 
-    def _failures(self) -> list[Plain]:
-        return [s for s in self._summaries if s["outcome"] in ("failed", "diverged")]
-
     def _start(self, job: Plain) -> None:
         # Also for the record of a run that dies before it can say so itself.
         job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-        ours, theirs = self._context.Pipe(duplex=False)
+        # Both ways only where the worker waits for an answer after each epoch.
+        ours, theirs = context().Pipe(duplex=bool(job.get("prune")))
         process = start(worker.run, theirs, job)
         theirs.close()
         self._active.append(_Active(job, process, ours))
@@ -159,7 +103,7 @@ class Pool:
             self._ended(active)
             return
         if message[0] == "epoch":
-            self._progress.epoch(active.job, message[1], message[2])
+            self._after_epoch(active, message[1], message[2])
         elif message[0] == "done":
             active.answer = message[1]
         else:
@@ -167,6 +111,13 @@ class Pool:
                 "run_id": active.job["run_id"], "label": active.job["label"],
                 "outcome": "failed", "message": message[1],
             }  # fmt: skip
+
+    def _after_epoch(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
+        self._progress.epoch(active.job, epoch, figures["val_accuracy"])
+        if active.job.get("prune"):
+            reason = self._guide.epoch(active.job, epoch, figures) if self._guide else None
+            with suppress(OSError):  # its process died meanwhile, which is seen at its end
+                active.pipe.send(reason)
 
     def _ended(self, active: _Active) -> None:
         active.process.join(STOP_S)
@@ -178,71 +129,23 @@ class Pool:
         if active.answer is None:
             self._died(active)
         elif active.answer["outcome"] == "busy":
-            self._elsewhere.append(active.job)
-            self._progress.postponed(active.job)
+            self._postpone(active.job)
         else:
-            self._finish(active.answer)
+            self._finish(active.job, active.answer)
 
     def _died(self, active: _Active) -> None:
         """A process that ended without a word: once more, or a failed record in its name."""
         job = active.job
         lock = try_lock(Path(job["lock"]))
         if lock is None:  # its lock went with it, and another sweep has taken the run over
-            self._elsewhere.append(job)
-            self._progress.postponed(job)
+            self._postpone(job)
             return
         try:
             summary = execute.recorded(job)
-            if summary is not None and summary["outcome"] in execute.DONE:
-                self._finish(summary)
+            if summary is not None and summary["outcome"] != "failed" and execute.settled(job):
+                self._finish(job, summary)
             else:
-                self._again_or_failed(active)
+                reason = f"its process {ending(active.process.exitcode)}"
+                self._again_or_failed(job, reason, active.started)
         finally:
             release(lock)
-
-    def _again_or_failed(self, active: _Active) -> None:
-        job = active.job
-        attempts = self._attempts[job["run_id"]] = self._attempts.get(job["run_id"], 0) + 1
-        reason = f"its process {ending(active.process.exitcode)}"
-        if attempts <= self._retries:
-            self._progress.retrying(job, reason)
-            self._queue.append(job)
-            return
-        error = WorkerDiedError(f"{reason}. The end of its log:\n{_tail(job)}")
-        summary = execute.summary(job, "failed", reason)
-        try:
-            execute.record_failure(job, error, History(), time.monotonic() - active.started)
-        except DirectoryError as unwritten:
-            summary["message"] += f". {unwritten}"
-        self._finish(summary)
-
-    def _finish(self, summary: Plain) -> None:
-        self._summaries.append(summary)
-        self._progress.ended(summary)
-
-    def _look_elsewhere(self) -> None:
-        """See whether runs that another sweep is at are done, or free again."""
-        waiting = []
-        for job in self._elsewhere:
-            lock = try_lock(Path(job["lock"]))
-            if lock is None:
-                waiting.append(job)
-                continue
-            release(lock)
-            if execute.settled(job):
-                self._finish(execute.summary(job, "done", ""))
-            else:
-                self._queue.append(job)
-        self._elsewhere = waiting
-
-
-def _tail(job: Plain) -> str:
-    try:
-        text = RunPaths(job["directory"]).log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "(there is none)"
-    lines = text.splitlines()
-    # What a signal leaves starts with the line that it struck; its callers follow.
-    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
-    shown = lines[-LOG_LINES:] if crash < 0 else lines[crash : crash + LOG_LINES]
-    return "\n".join(line[:LOG_LINE_LENGTH] for line in shown)

@@ -26,6 +26,8 @@ __all__ = [
 
 STARTS = 4
 RESTART_S = 0.2
+STOP_S = 2.0
+"""How long a process that is to end may take before it is killed."""
 
 
 class WorkerDiedError(MnistSweepError):

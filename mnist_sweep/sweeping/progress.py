@@ -145,7 +145,7 @@ class Display:
         # Drawn by `refresh` alone: a thread of its own would draw half-made pictures.
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._rows: dict[str, _Row] = {}
-        self._counts = {"finished": 0, "failed": 0, "diverged": 0, "done": 0}
+        self._counts = {"finished": 0, "failed": 0, "diverged": 0, "pruned": 0, "done": 0}
         self._total = 0
         self._workers = 1
         self._began = time.monotonic()
@@ -238,7 +238,9 @@ class Display:
     def _totals(self) -> str:
         ended = sum(self._counts.values())
         failed = self._counts["failed"] + self._counts["diverged"]
-        words = [f"{ended - failed} done"]
+        pruned = self._counts["pruned"]
+        words = [f"{ended - failed - pruned} done"]
+        words += [f"{pruned} pruned"] if pruned else []
         words += [f"{failed} failed"] if failed else []
         words += [f"{self._total - ended} left"]
         words += [f"{len(self._waiting)} run elsewhere"] if self._waiting else []
@@ -278,6 +280,8 @@ def _ending(summary: Plain) -> str:
             return f"{label}: test accuracy {accuracy:.2%} in {seconds:.1f} s"
         case "done":
             return f"{label}: was done already"
+        case "pruned":
+            return f"{label}: {summary['message']}"
         case outcome:
             return f"{label} {outcome}: {summary['message']}"
 

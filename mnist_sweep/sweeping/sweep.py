@@ -17,12 +17,13 @@ from mnist_sweep.sweeping.environment import describe
 from mnist_sweep.sweeping.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.execute import DONE, failed_at, make_job, settled, status_of
 from mnist_sweep.sweeping.interrupts import Interrupted
-from mnist_sweep.sweeping.launcher import PoolLauncher
+from mnist_sweep.sweeping.launcher import SweepLauncher
 from mnist_sweep.sweeping.outcome import Outcome
-from mnist_sweep.sweeping.plan import Plan
+from mnist_sweep.sweeping.plan import Plan, Point
 from mnist_sweep.sweeping.progress import Lines, choose
+from mnist_sweep.training.data import DatasetInfo
 
-__all__ = ["Interrupted", "begin", "check_models", "launch", "place", "preview"]
+__all__ = ["Interrupted", "Jobs", "begin", "check_models", "launch", "place", "preview"]
 
 DEFAULT_DIRECTORY = "outputs/${name}"
 
@@ -68,7 +69,7 @@ def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool)
     """The outcome of a mere plan: nothing is made or run."""
     path, _ = place(master, single=single)
     outcome = Outcome(path, plan, planned_only=True)
-    if isinstance(launcher, PoolLauncher):
+    if isinstance(launcher, SweepLauncher):
         threads = max(point.settings["threads"] for point in plan.points)
         outcome.workers = launcher.workers(len(plan.points), threads)
     outcome.skipped = [
@@ -113,7 +114,7 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
     jobs = _open_jobs(master, outcome)
     if not jobs:
         return
-    if not isinstance(launcher, PoolLauncher):
+    if not isinstance(launcher, SweepLauncher):
         outcome.summaries = foreign.launch(launcher, jobs, outcome, Lines(Console(stderr=True)))
         return
     progress = choose(Console(stderr=True))
@@ -131,19 +132,39 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
 
 def _open_jobs(master: DictConfig, outcome: Outcome) -> list[Plain]:
     """Jobs of the points that are not done, longest first."""
-    plan, environment = outcome.plan, describe()
-    hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
-    # Their proportions are what the display needs; it learns this machine's speed as it goes.
-    estimator = Estimator([])
-    jobs = []
+    plan, made, jobs = outcome.plan, Jobs(master, outcome.directory), []
     for point in longest_first(plan.points, plan):
-        job = make_job(point, plan.datasets[point.data_key], outcome.directory, environment)
-        job["rerun_failed"] = bool(master.rerun_failed)
-        job["hydra"] = hydra
+        job = made.of(point, plan.datasets[point.data_key])
         if settled(job):
             outcome.skipped.append(point.run_id)
         else:
             job["failed_at"] = failed_at(job)
-            job["expected_s"] = estimator.of(point, plan.datasets[point.data_key]).seconds
             jobs.append(job)
     return jobs
+
+
+class Jobs:
+    """Makes jobs of a sweep's points.
+
+    Args:
+        master: The sweep's own config.
+        directory: The sweep's.
+    """
+
+    def __init__(self, master: DictConfig, directory: Path) -> None:
+        self._hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
+        self._rerun_failed = bool(master.rerun_failed)
+        self._directory = directory
+        self._environment = describe()
+        # Their proportions are what the display needs; it learns this machine's speed as it goes.
+        self._estimator = Estimator([])
+
+    def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Plain:
+        """The job of a point on its prepared data; `prune` lets it be stopped early."""
+        return {
+            **make_job(point, info, self._directory, self._environment),
+            "rerun_failed": self._rerun_failed,
+            "prune": prune,
+            "hydra": self._hydra,
+            "expected_s": self._estimator.of(point, info).seconds,
+        }

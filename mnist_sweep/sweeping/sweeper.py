@@ -95,22 +95,28 @@ class GridSweeper(Sweeper):
         """
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise UsageError("The sweep was started before Hydra set it up.")
-        started = time.monotonic()
         asked = self._arguments(arguments)
-        if self.config.study.stages:
+        loader = self.hydra_context.config_loader
+        return self.carry_out(study.Surroundings(self.launcher, self.config, loader, asked))
+
+    def carry_out(self, around: study.Surroundings) -> Outcome:
+        """Run a study or a grid.
+
+        Raises:
+            MnistSweepError: Nothing was run: settings, data or directory are not right.
+        """
+        started, master = time.monotonic(), around.master
+        if master.study.stages:
             if self._single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
-            around = study.Surroundings(
-                self.launcher, self.config, self.hydra_context.config_loader, asked
-            )
             return deliver(study.run(around))
-        plan = self._plan(asked, self.config, self.hydra_context.config_loader)
+        plan = self._plan(around.asked, master, around.loader)
         check_models(plan)
-        if self.config.plan:
-            return deliver(preview(self.launcher, self.config, plan, single=self._single))
-        outcome = begin(self.config, plan, asked, single=self._single)
+        if master.plan:
+            return deliver(preview(around.launcher, master, plan, single=self._single))
+        outcome = begin(master, plan, around.asked, single=self._single)
         try:
-            launch(self.launcher, self.config, outcome)
+            launch(around.launcher, master, outcome)
         except (KeyboardInterrupt, Interrupted):
             outcome.interrupted = True
         outcome.wall_s = time.monotonic() - started

@@ -25,13 +25,18 @@ LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
 def run(pipe: Connection, job: Plain) -> None:
-    """Carry one job out; sends ("epoch", epoch, validation accuracy) and ("done", summary)."""
+    """Carry one job out; sends ("epoch", epoch, figures) and ("done", summary).
+
+    `figures` are the epoch's own of the history, by name. Where the job may be pruned, each epoch
+    waits for the parent's answer: None to go on, or why to stop.
+    """
     _detach()
 
-    def on_epoch(epoch: int, history: History) -> None:
+    def on_epoch(epoch: int, history: History) -> str | None:
         try:
-            pipe.send(("epoch", epoch, history.val_accuracy[-1]))
-        except OSError:  # the parent is gone: this is no failure of the run's
+            pipe.send(("epoch", epoch, {name: v[-1] for name, v in history.__dict__.items()}))
+            return pipe.recv() if job.get("prune") else None
+        except (EOFError, OSError):  # the parent is gone: this is no failure of the run's
             os._exit(1)
 
     def on_start() -> None:

@@ -157,7 +157,7 @@ def train(
         network: A built Keras model.
         dataset: Whose training split it learns from, and whose validation split it is judged by.
         settings: A run's settings.
-        on_epoch: Called after every epoch.
+        on_epoch: Called after every epoch; a reason it returns ends the training there.
 
     Raises:
         ModelError: The network cannot be compiled.
@@ -189,11 +189,14 @@ def train(
         validation = answers.summary(truth)
         result.history.add(training, validation)
         result.epoch_s.append(perf_counter() - began)
-        on_epoch(epoch, result.history)
+        reason = on_epoch(epoch, result.history)
         if not np.isfinite((training[0], validation[0])).all():
             result.diverged = f"the loss was not finite in epoch {epoch}"
             break
-        if best.done(epoch, result.history):
+        if best.done(epoch, result.history) or epoch == settings["epochs"]:
+            break
+        if reason:
+            result.pruned = reason
             break
     best.restore()
     if learner is not network:

@@ -31,9 +31,12 @@ class _Watch(keras.callbacks.Callback):
         history = self._result.history
         history.add((logs["loss"], logs["accuracy"]), (logs["val_loss"], logs["val_accuracy"]))
         self._result.epoch_s.append(perf_counter() - self._began)
-        self._on_epoch(epoch + 1, history)
+        reason = self._on_epoch(epoch + 1, history)
         if not np.isfinite((logs["loss"], logs["val_loss"])).all():
             self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
+            self.model.stop_training = True
+        elif reason and not self.model.stop_training and epoch + 1 < self.params["epochs"]:
+            self._result.pruned = reason
             self.model.stop_training = True
 
 
@@ -62,10 +65,12 @@ def train(
     result = Training(
         predictor=Predictor(network, dataset.info.scale), compile_s=perf_counter() - started
     )
-    callbacks: list[keras.callbacks.Callback] = [_Watch(result, on_epoch)]
+    callbacks: list[keras.callbacks.Callback] = []
     stopping = settings["early_stopping"]
     if stopping["patience"]:
         callbacks.append(keras.callbacks.EarlyStopping(**stopping, restore_best_weights=True))
+    # Last, so that it sees whether the epoch was the last one anyway.
+    callbacks.append(_Watch(result, on_epoch))
     trained = perf_counter()
     network.fit(
         *splits[0],

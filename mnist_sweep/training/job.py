@@ -24,11 +24,12 @@ class Result:
     """What came of a point.
 
     Attributes:
-        training: History and times; `diverged` is set where the loss was not finite.
+        training: History and times; `diverged` is set where the loss was not finite, `pruned` where
+            `on_epoch` stopped it.
         parameters: Weights of the network, trainable or not.
         evaluate_s: Seconds of evaluation.
-        metrics: As in the record; None where training diverged.
-        predictions: Arrays of `predictions.npz`; None where training diverged.
+        metrics: As in the record; None where training diverged or was pruned.
+        predictions: Arrays of `predictions.npz`; None where there are no metrics.
         network: The trained network, plain Keras.
     """
 
@@ -52,7 +53,7 @@ def run(
         settings: A run's settings.
         info: The prepared dataset.
         build: Makes the network.
-        on_epoch: Called after every epoch.
+        on_epoch: Called after every epoch; a reason it returns ends the training there.
 
     Raises:
         DataError: The prepared dataset is no longer whole.
@@ -73,7 +74,7 @@ def run(
     trainer = {"compiled": compiled.train, "fit": fit.train}[settings["trainer"]["name"]]
     training = trainer(network, dataset, settings, on_epoch)
     result = Result(training, network.count_params(), 0.0, None, None, network)
-    if not training.diverged:
+    if not (training.diverged or training.pruned):
         started = perf_counter()
         result.metrics, result.predictions = evaluate(training.predictor, dataset)
         result.evaluate_s = perf_counter() - started

@@ -29,9 +29,10 @@ class History:
 
 @dataclass
 class Training:
-    """A finished or diverged training.
+    """A finished, diverged or pruned training.
 
-    `predictor` answers with the trained weights; `diverged` says in which epoch (from 1) and what.
+    `predictor` answers with the trained weights; `diverged` says in which epoch (from 1) and what;
+    `pruned` says why it was stopped before its end.
     """
 
     predictor: Predictor
@@ -40,11 +41,12 @@ class Training:
     compile_s: float = 0.0
     train_s: float = 0.0
     diverged: str | None = None
+    pruned: str | None = None
 
 
-OnEpoch = Callable[[int, History], None]
-"""Called after every epoch (from 1) with the history so far."""
+OnEpoch = Callable[[int, History], str | None]
+"""Called after every epoch (from 1) with the history so far; returns why to stop there, or None."""
 
 
 def ignore(_epoch: int, _history: History) -> None:
-    """An `OnEpoch` that tells nobody."""
+    """An `OnEpoch` that tells nobody and stops nothing."""

@@ -234,7 +234,7 @@ def test_every_format_shows_mean_and_number_of_runs(repeated, format_name):
 
 def test_latex_sets_small_means_and_spreads_as_powers_of_ten(repeated):
     tables = tables_of(repeated, columns=["train.loss"])
-    assert r"1.69 \times 10^{-4}$ $\pm$ $0.0 \times 10^{0}$" in render(tables, "latex")
+    assert r"1.69 \times 10^{-4}$ $\pm$\\{}$0.0 \times 10^{0}$" in render(tables, "latex")
 
 
 def test_csv_has_numbers_only_under_names_of_their_own(repeated):

@@ -33,6 +33,10 @@ VALUES = {
     "study": "{repeats: 2},{repeats: 3}", "study.repeats": "1,2", "study.level": "0.9,0.99",
     "study.replicates": "100,200", "study.decide": "true,false", "study.min_repeats": "2,3",
     "study.max_repeats": "5,6", "study.budget_s": "null,1", "study.stages": "null,[{name: a}]",
+    "search": "{runs: 2},{runs: 3}", "search.runs": "null,7", "search.by": "loss,f1",
+    "search.direction": "best,worst", "search.sampler": "tpe,grid", "search.seed": "1,2",
+    "search.n_startup": "3,4", "search.pruner": "none,median", "search.min_epochs": "1,2",
+    "search.min_runs": "1,2", "search.reduction": "2,3",
 }  # fmt: skip
 """Two values for every key of the schema."""
 

@@ -197,7 +197,8 @@ def _log(client: Any, experiment_id: str, record: Record, place: Path | None, sh
     for path in _files(place):
         client.log_artifact(run_id, str(path))
     client.log_batch(run_id, tags=[RunTag(RECORD, sha256)])
-    status = "FINISHED" if record.status == "finished" else "FAILED"
+    # A pruned run did not fail: it was stopped, which MLflow calls so.
+    status = {"finished": "FINISHED", "pruned": "KILLED"}.get(record.status, "FAILED")
     client.set_terminated(run_id, status=status, end_time=round(one.ended_s * 1000))
 
 

@@ -14,7 +14,6 @@ from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.rows import SWEEP, RunRow
 from mnist_sweep.reporting.table import Table
-from mnist_sweep.results.fields import flat_settings
 from mnist_sweep.results.record import Record
 from mnist_sweep.results.sweep import Sweep
 
@@ -80,10 +79,10 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
 def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
     """Every run without a result, in the tables' order, then what else could not be read."""
     tracebacks = {
-        record.run_id: record.error.traceback or ""
+        run.run_id: run.record.error.traceback or ""
         for sweep in sweeps
-        for record in sweep.records
-        if record.error
+        for run in sweep.runs
+        if run.error and run.record.error
     }
     found = [
         Failure(
@@ -92,7 +91,8 @@ def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
             shortened(visible(row.reason), _LONGEST_VALUE),
             _lines(tracebacks.get(str(row.values.get("run_id")), "")),
         )
-        for row in rows
+        # What was stopped early stands behind what went wrong.
+        for row in sorted(rows, key=lambda row: row.status == "pruned")
         if row.status != "finished"
     ]
     found += [
@@ -105,7 +105,7 @@ def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
 
 def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Settings that all records share, as (name, value); what varies stands in the tables."""
-    rows = [flat_settings(record.config) for sweep in sweeps for record in sweep.records]
+    rows = [run.settings for sweep in sweeps for run in sweep.runs]
     if not rows:
         return []
     first, *others = rows

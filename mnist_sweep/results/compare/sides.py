@@ -10,13 +10,11 @@ from mnist_sweep.config import MLP_KEYS, MLP_TARGET, MOMENTUM_OPTIMIZERS
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.collect import collect
 from mnist_sweep.results.fields import Flat, flat, flat_settings
-from mnist_sweep.results.paths import RunPaths, SweepPaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mnist_sweep.results.collect import Collection
     from mnist_sweep.results.record import Record
 
 SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall")
@@ -87,11 +85,15 @@ def load_side(directory: Path, split: str = "test") -> Side:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
     found = collect(directory)
-    runs = [_run(r, _place(found, r), split) for r in found.records if r.status == "finished"]
+    runs = [
+        _run(run.record, run.directory or directory, split)
+        for run in found.runs
+        if run.status == "finished"
+    ]
     unfinished = [
-        f"{r.label}: {r.status}: {r.error.type}: {r.error.message}"
-        for r in found.records
-        if r.error is not None
+        f"{run.label}: {run.status}: {': '.join(run.error)}"
+        for run in found.runs
+        if run.error is not None
     ]
     unfinished += [f"{point.label}: {point.reason}" for point in found.missing]
     problems = [str(problem) for problem in found.problems]
@@ -157,14 +159,3 @@ def _was_busy(record: Record) -> bool:
     if len(epochs) < _FEWEST_EPOCHS or median(epochs) < _BUSY_S:
         return False
     return max(epochs) > BUSY * median(epochs)
-
-
-def _place(found: Collection, record: Record) -> Path:
-    if RunPaths(found.directory).record.exists():
-        return found.directory
-    paths = SweepPaths(found.directory)
-    usual = paths.run(record.label, record.run_id).directory
-    if usual.is_dir():
-        return usual
-    # A directory renamed by hand keeps its run id at the end of its name.
-    return next(iter(sorted(paths.runs.glob(f"*-{record.run_id}"))), usual)

@@ -13,7 +13,6 @@ from mnist_sweep.results.baseline import (
     machine_of,
     without_seed,
 )
-from mnist_sweep.results.fields import flat
 from mnist_sweep.results.gate.noise import level_of_each
 from mnist_sweep.results.gate.relative import judge_relative
 from mnist_sweep.results.where import matches, parse
@@ -133,16 +132,21 @@ def _readable(found: Collection) -> list[Finding]:
 def _finished(found: Collection) -> list[Finding]:
     rule = "all points finished"
     reasons = [
-        (record.label, f"The run {record.status}: {record.error.type}: {record.error.message}.")
-        for record in found.records
-        if record.error is not None
+        (run.label, f"The run {_ended(run.status)}: {': '.join(run.error)}.")
+        for run in found.runs
+        if run.error is not None
     ]
     reasons += [(p.label, f"The planned run has no record: {p.reason}.") for p in found.missing]
     if reasons:
         return [Finding(rule, label, passed=False, sentence=text) for label, text in reasons]
-    count = len(found.records)
+    count = len(found.runs)
     words = f"All {count} runs finished." if count != 1 else "The run finished."
     return [Finding(rule, "", passed=True, sentence=words)]
+
+
+def _ended(status: str) -> str:
+    """A run's status as the end of a sentence."""
+    return "was pruned" if status == "pruned" else status
 
 
 def _other_data(found: Collection, baseline: Baseline) -> Finding:
@@ -183,11 +187,11 @@ def _floor(found: Collection, floor: Floor) -> list[Finding]:
     conditions = parse([floor.where]) if floor.where else []
     groups: dict[str, list[float | None]] = {}
     labels: dict[str, str] = {}
-    for record in found.records:
-        row = flat(record)
-        if record.status == "finished" and matches(conditions, row):
-            labels.setdefault(record.configuration_id, without_seed(record.label))
-            groups.setdefault(record.configuration_id, []).append(row.get(column))
+    for run in found.runs:
+        row = run.values
+        if run.status == "finished" and matches(conditions, row):
+            labels.setdefault(run.configuration_id, without_seed(run.label))
+            groups.setdefault(run.configuration_id, []).append(row.get(column))
     if not groups:
         reason = "No finished run for which the rule holds: it judged nothing."
         return [Finding(rule, "", passed=False, sentence=reason)]
@@ -238,7 +242,7 @@ def _notes(
             f"{new} configuration{'s are' if new > 1 else ' is'} not in the baseline: held to the "
             "floors alone."
         )
-    own = machine_of(next(r for r in found.records if r.status == "finished"))
+    own = machine_of(next(r for r in found.runs if r.status == "finished").record)
     differs = [name for name in _MACHINE if own[name] != baseline.machine.get(name)]
     if rules.ratios and differs:
         words = ", ".join(f"{n} {baseline.machine.get(n)} then, {own[n]} now" for n in differs)

@@ -1,11 +1,20 @@
 """Where Hydra finds this project's plugins: it accepts classes of this namespace only."""
 
-from mnist_sweep.sweeping import launcher, sweeper
+from mnist_sweep.sweeping import launcher, search_sweeper, sweeper
+from mnist_sweep.sweeping.on_ray import launcher as ray_launcher
 
 
 class GridSweeper(sweeper.GridSweeper):
     """`hydra/sweeper=grid`."""
 
 
+class SearchSweeper(search_sweeper.SearchSweeper):
+    """`hydra/sweeper=search`."""
+
+
 class PoolLauncher(launcher.PoolLauncher):
     """`hydra/launcher=pool`."""
+
+
+class RayLauncher(ray_launcher.RayLauncher):
+    """`hydra/launcher=ray`."""

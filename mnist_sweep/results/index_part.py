@@ -1,0 +1,204 @@
+"""A part of the index: the flat rows of some records as one Parquet file.
+
+A column holds one type as Parquet has it, or else, where a setting takes values of several kinds,
+JSON text. The file is named after the hash of its content, and what reads it checks that: a
+damaged part is as good as none. It says which code made it, so that a later program with other
+columns does not use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+
+from mnist_sweep.results.columns import Layout
+from mnist_sweep.results.fields import settings_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+ENDING = ".parquet"
+_FILE = "file."
+_LAYOUT = "layout"
+_META = b"mnist_sweep"
+_JSON = {b"mnist_sweep": b"json"}
+_OF_RESULTS = frozenset((
+    "run_id", "configuration_id", "label", "status", "parameters", "dataset", "train", "validation",
+    "test", "time", "epochs_trained", "history", "environment", "error",
+))  # fmt: skip
+_LARGEST_INT64 = 2**63 - 1
+_CODE = ("record.py", "fields.py", "parse.py", "index_part.py")
+"""What decides whether a record is taken, and which values it then has."""
+
+
+Key = tuple[str, int, int, int, int]
+"""Which file a row was made of: its run's directory's name, its size, its times of change (ns) and
+inode. A file of the same key holds the same bytes (see `index`); plain tuples, of which there are
+very many."""
+_KEY = ("name", "size", "mtime_ns", "ctime_ns", "inode")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A record in the index: its file and its flat row."""
+
+    key: Key
+    values: Mapping[str, Any]
+
+
+class Part:
+    """One part that was read; a `columns.Source`.
+
+    Args:
+        name: Of its file.
+        content: The file's bytes; columns are decoded from them when they are asked for.
+
+    Raises:
+        ValueError: The content is not what its name says, or other code made it.
+    """
+
+    def __init__(self, name: str, content: bytes) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        if name != _name(content):
+            raise ValueError("its content is not what its name says")
+        try:
+            self._file: parquet.ParquetFile = parquet.ParquetFile(pa.BufferReader(content))
+            meta = json.loads((self._file.schema_arrow.metadata or {})[_META])
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise ValueError(str(error)) from error
+        if meta["code"] != code():
+            raise ValueError("another version of the program made it")
+        self.name = name
+        schema = self._file.schema_arrow
+        self._number = {name: number for number, name in enumerate(schema.names)}
+        self._json = {field.name for field in schema if field.metadata == _JSON}
+        self.layouts: tuple[Layout, ...] = tuple(map(tuple, meta["layouts"]))
+        self.layout_of: list[int] = self._list(_LAYOUT)
+        columns = [self._list(_FILE + field) for field in _KEY]
+        self.keys: list[Key] = list(zip(*columns, strict=True))
+
+    def column(self, name: str) -> list[Any]:
+        """A column's value for every row; None in rows without it."""
+        if name not in self._number:
+            return list(repeat(None, len(self.keys)))
+        return self._list(name)
+
+    def distinct(self, name: str) -> list[Any]:
+        """A column's values, each once."""
+        found = self._column(name)
+        values: list[Any] = found.unique().to_pylist()
+        return _decoded(values) if name in self._json else values
+
+    def _list(self, name: str) -> list[Any]:
+        values: list[Any] = self._column(name).to_pylist()
+        return _decoded(values) if name in self._json else values
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        # By its number: a name with a dot would be taken for a path into a nested column.
+        table = self._file.reader.read_all([self._number[name]], use_threads=False)
+        return table.column(0)
+
+
+def encoded(entries: Sequence[Entry]) -> tuple[str, bytes]:
+    """The name and the content of the part that holds these rows.
+
+    Raises:
+        ValueError: A row has a value that JSON cannot hold.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    numbers: dict[Layout, int] = {}
+    layout_of = [numbers.setdefault(tuple(entry.values), len(numbers)) for entry in entries]
+    fields, arrays = [pa.field(_LAYOUT, pa.int32())], [pa.array(layout_of, pa.int32())]
+    for number, field in enumerate(_KEY):
+        kind = pa.int64() if number else pa.string()
+        fields.append(pa.field(_FILE + field, kind))
+        arrays.append(pa.array([entry.key[number] for entry in entries], kind))
+    for name, values in _columns(entries, list(numbers)).items():
+        kind = _kind(values)
+        if kind is None:
+            texts = [None if value is None else json.dumps(value) for value in values]
+            fields.append(pa.field(name, pa.string(), metadata=_JSON))
+            arrays.append(pa.array(texts, pa.string()))
+        else:
+            fields.append(pa.field(name, kind))
+            arrays.append(pa.array(values, kind))
+    meta = {_META: json.dumps({"code": code(), "layouts": list(numbers)}).encode()}
+    sink = pa.BufferOutputStream()
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=meta))
+    parquet.write_table(table, sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return _name(content), content
+
+
+def fits(config: Mapping[str, Any], layout: Layout) -> bool:
+    """Whether a record's flat row can stand in the index.
+
+    Not if a name is one of the index's own, or if a setting has a name that is for results: then
+    it could not be told from them.
+    """
+    return _OF_RESULTS.isdisjoint(config) and _is_plain(layout)
+
+
+@lru_cache
+def _is_plain(layout: Layout) -> bool:
+    own = any(name == _LAYOUT or name.startswith(_FILE) for name in layout)
+    return not own and not any(
+        name.partition(".")[0] in _OF_RESULTS for name in settings_names(layout)
+    )
+
+
+def _columns(entries: Sequence[Entry], layouts: Sequence[Layout]) -> dict[str, Sequence[Any]]:
+    if len(layouts) == 1:
+        columns = zip(*(entry.values.values() for entry in entries), strict=True)
+        return dict(zip(layouts[0], columns, strict=True))
+    names = dict.fromkeys(name for layout in layouts for name in layout)
+    return {name: [entry.values.get(name) for entry in entries] for name in names}
+
+
+@cache
+def code() -> str:
+    """Tells apart programs that may take records, or make rows of them, differently."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(pydantic.VERSION.encode())
+    for name in _CODE:
+        digest.update((here / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _name(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32] + ENDING
+
+
+def _kind(values: Sequence[Any]) -> pa.DataType | None:
+    """The one type of a column's values; None where there are several, or another than these."""
+    import pyarrow as pa
+
+    kinds: dict[type, Callable[[], pa.DataType]] = {
+        bool: pa.bool_, int: pa.int64, float: pa.float64, str: pa.string, type(None): pa.string,
+    }  # fmt: skip
+    found = set(map(type, values))
+    if len(found) > 1:
+        found.discard(type(None))
+    if len(found) != 1:
+        return None
+    (kind,) = found
+    if kind is int and any(abs(value) > _LARGEST_INT64 for value in values if value is not None):
+        return None
+    return kinds[kind]() if kind in kinds else None
+
+
+def _decoded(texts: Sequence[str | None]) -> list[Any]:
+    return [None if text is None else json.loads(text) for text in texts]

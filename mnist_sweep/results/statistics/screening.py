@@ -1,0 +1,108 @@
+"""Which of very many configurations certainly differ from the chosen one, from counts alone.
+
+`selection_uncertainty` compares each with each on their stored predictions, which takes the square
+of their number in time. For more than some hundreds there is this bound. It reads no predictions,
+and it errs on one side: what it calls different is so, at the level, whichever was chosen by
+looking; of the others it says nothing.
+
+Each step makes the bound wider, never narrower. The standard error of a difference is at most the
+sum of both standard errors, however alike two networks' answers are. That of an average over runs
+or classes is at most the average of theirs; that of the lowest of several is at most the largest of
+theirs (Gaussian Poincare inequality: Boucheron, Lugosi and Massart, 2013, theorem 3.20). And
+the correction for having chosen is Bonferroni's, over all pairs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_sweep.results.statistics.contest import MARGIN, PRIOR_FREEDOM
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mnist_sweep.results.statistics.patterns import Floats
+
+
+def f1_error(hits: Floats, mistakes: Floats) -> Floats:
+    """At most the standard error of a class's F1 over other images, by the delta method.
+
+    F1 is 2h / (2h + m) of the hits h and mistakes m, two disjoint kinds of images; its
+    gradient is orthogonal to their mean, so its variance is 4 h m (h + m) / (2h + m)^4. One of each
+    kind is added: none seen does not mean none.
+
+    Args:
+        hits: Images of the class recognised as such, (...).
+        mistakes: Images of the class not recognised, and others taken for it, (...).
+    """
+    h, m = hits + 1.0, mistakes + 1.0
+    return np.asarray(2 * np.sqrt(h * m * (h + m)) / (2 * h + m) ** 2)
+
+
+def share_error(share: Floats, of: Floats | float) -> Floats:
+    """The standard error of a share, such as an accuracy, of so many images.
+
+    Two successes and two failures are added (Agresti and Coull, 1998, Am. Stat. 52:119).
+    """
+    adjusted = (share * of + 2) / (of + 4)
+    return np.asarray(np.sqrt(adjusted * (1 - adjusted) / (of + 4)))
+
+
+def class_error(base: str, precision: Floats, recall: Floats, support: float) -> Floats:
+    """At most the standard error of one class's metric over other images, (n_runs,).
+
+    Args:
+        base: f1, precision or recall.
+        precision: Of the class in each run, (n_runs,).
+        recall: Of the class in each run, (n_runs,).
+        support: Images of the class.
+    """
+    hits = recall * support
+    # Where nothing was recognised, nobody knows how often the class was named: as if never.
+    named = np.divide(hits, precision, out=np.zeros_like(hits), where=precision > 0)
+    if base == "recall":
+        return share_error(recall, support)
+    if base == "precision":
+        return share_error(precision, named)
+    return f1_error(hits, named - hits + support - hits)
+
+
+def certainly_different(
+    means: Floats,
+    errors: Floats,
+    chosen: int,
+    *,
+    level: float,
+    repeats: Floats,
+    spreads: Floats,
+) -> NDArray[np.bool_]:
+    """Which configurations differ from the chosen one for certain, at the level, (n,) bool.
+
+    Args:
+        means: Each configuration's mean metric, (n,).
+        errors: At most its standard error over other images, (n,).
+        chosen: The index of the chosen one, whichever it is and for whatever reason.
+        level: Confidence level.
+        repeats: How many runs each has, (n,).
+        spreads: Sample variance over its runs, (n,); 0 with one run.
+    """
+    from scipy.stats import norm, t
+
+    count = len(means)
+    pairs = count * (count - 1) / 2
+    tail = (1 - level) / MARGIN / pairs / 2
+    own = repeats - 1
+    if not own.any():
+        seeds, critical = np.zeros(count), np.full(count, norm.isf(tail))
+    else:
+        pooled = float(np.sum(own * spreads) / own.sum())
+        freedom = own + np.minimum(PRIOR_FREEDOM, own.sum() - own)
+        moderated = (own * spreads + (freedom - own) * pooled) / np.maximum(freedom, 1.0)
+        seeds = moderated / repeats
+        critical = t.isf(tail, np.maximum(np.minimum(freedom, freedom[chosen]), 1.0))
+    error = np.sqrt((errors + errors[chosen]) ** 2 + seeds + seeds[chosen])
+    different = np.abs(means - means[chosen]) > critical * error
+    different[chosen] = False
+    return np.asarray(different)

@@ -1,0 +1,45 @@
+"""A table of very many rows shows both ends on a terminal, and says what it does not show."""
+
+from __future__ import annotations
+
+import pytest
+
+from factories import make_run, write_sweep
+from mnist_sweep.reporting import shortening
+from mnist_sweep.reporting.tables import comparison
+from mnist_sweep.results.sweep import load
+
+RUNS = [
+    make_run(
+        nodes=nodes, n_test=60, n_validation=40, epochs=2, accuracy=0.5 + nodes / 50,
+        status="failed" if nodes in (9, 10) else "finished",
+    )
+    for nodes in range(1, 21)
+]  # fmt: skip
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch):
+    monkeypatch.setattr(shortening, "SHOWN_ENDS", 3)
+    return load(write_sweep(tmp_path / "grid", RUNS))
+
+
+def test_both_ends_are_shown_and_the_note_counts_what_is_not(sweep):
+    for table in comparison([sweep], most=10):
+        assert [row.run.values["nodes"] for row in table.rows] == [1, 2, 3, 18, 19, 20]
+        note = table.notes[0]
+        assert "of 20 rows" in note
+        assert "14 are not shown (among them 2 failed)" in note
+        assert "--all" in note
+
+
+def test_shown_rows_look_and_are_marked_as_in_the_whole_table(sweep):
+    whole = {table.name: table for table in comparison([sweep])}
+    for table in comparison([sweep], most=10):
+        cells = {row.run.label: row.cells for row in whole[table.name].rows}
+        assert all(row.cells == cells[row.run.label][: len(row.cells)] for row in table.rows)
+
+
+def test_fewer_rows_than_the_limit_and_no_limit_show_all(sweep):
+    for most in (20, None):
+        assert all(len(table.rows) == 20 for table in comparison([sweep], most=most))

@@ -1,0 +1,236 @@
+"""Runs that are stopped early: what they leave, what counts them, and what ends them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from factories import make_run, make_settings, write_run, write_sweep
+from mnist_sweep.config import defaults
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.reporting.selection import sentences
+from mnist_sweep.reporting.tables import comparison
+from mnist_sweep.results.baseline import build_baseline
+from mnist_sweep.results.collect import collect
+from mnist_sweep.results.record import build
+from mnist_sweep.results.select import select
+from mnist_sweep.results.sweep import load
+from mnist_sweep.sweeping import processes
+from mnist_sweep.sweeping.environment import describe
+from mnist_sweep.sweeping.execute import make_job, recorded, settled
+from mnist_sweep.sweeping.plan import identify
+from mnist_sweep.sweeping.pool import Pool
+from mnist_sweep.sweeping.progress import Display, Lines
+from mnist_sweep.training import compiled, fit, model
+from mnist_sweep.training.data import load as load_data
+from mnist_sweep.training.data import prepare
+from real_sweeps import Place, until
+from training_settings import settings as settings_of
+
+
+def pruned_run(epoch: int = 3, **settings: Any) -> Any:
+    run = make_run(status="pruned", **settings)
+    figures = [0.5 + 0.1 * n for n in range(epoch)]
+    run.values["history"] = {
+        "loss": figures, "accuracy": figures, "val_loss": figures, "val_accuracy": figures,
+    }  # fmt: skip
+    message = f"stopped after epoch {epoch} of 20: validation accuracy 70.00% is behind"
+    run.values["error"] = {"type": "Pruned", "message": message, "traceback": None}
+    run.values["time"] = {"total_s": 0.1, "train_s": 0.1, "epoch_s": [0.01] * epoch}
+    return run
+
+
+@pytest.fixture
+def half_pruned(tmp_path: Path) -> Path:
+    runs = [make_run(layers=1), make_run(layers=2, accuracy=0.9)]
+    return write_sweep(tmp_path / "half", [*runs, pruned_run(layers=3), pruned_run(layers=4)])
+
+
+def test_a_pruned_record_says_how_far_it_came():
+    record = pruned_run().record
+    assert (record.status, record.metrics, len(record.history.loss)) == ("pruned", None, 3)
+    with pytest.raises(ValueError, match="status is pruned but there is no error"):
+        build({**pruned_run().values, "error": None})
+
+
+@pytest.mark.parametrize(("prune", "stands"), [(True, True), (False, False)])
+def test_a_pruned_run_stands_only_where_runs_may_be_pruned(
+    tmp_path: Path, prune: bool, stands: bool
+):
+    run = pruned_run()
+    job = {
+        "run_id": run.values["run_id"], "label": "a", "directory": str(write_run(run, tmp_path)),
+        "rerun_failed": True, "prune": prune,
+    }  # fmt: skip
+    assert settled(job) is stands
+    told = recorded(job)
+    assert told
+    assert (told["outcome"], told["accuracy"], told["total_s"]) == ("pruned", 0.7, 0.1)
+
+
+def test_tables_show_pruned_runs_in_their_place_and_give_them_no_marks(half_pruned: Path):
+    table = comparison([load(half_pruned)])[0]
+    cells = {row.run.values["layers"]: row.cells for row in table.rows}
+    assert cells[3][-1].text == "pruned after epoch 3 of 20, validation accuracy 70.0 %"
+    # They took the least time, and that is no merit.
+    assert [cell.mark for cell in (*cells[3], *cells[4]) if cell.mark] == []
+    assert any(cell.mark for cell in cells[1])
+
+
+def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):
+    found = select(load(half_pruned).records, by="accuracy", direction="best")
+    assert [c.settings["layers"] for c in found.candidates] == [1, 2]
+    assert [run.status for run in found.uncounted] == ["pruned", "pruned"]
+    text = " ".join(sentences(found))
+    assert "Not counted: 2 runs were stopped early (pruned)" in text
+    assert "layers=4,nodes=100,seed=0 after epoch 3 of 20, validation accuracy 70.0 %" in text
+    with pytest.raises(SelectionError, match="is pruned: after epoch 3 of 20"):
+        select(load(half_pruned).records, ["layers=3"])
+
+
+def test_a_sweep_with_pruned_runs_is_no_baseline(half_pruned: Path):
+    with pytest.raises(Exception, match=r"layers=3,nodes=100,seed=0: pruned"):
+        build_baseline(collect(half_pruned))
+
+
+def test_the_display_counts_pruned_runs_apart():
+    summary = {
+        "run_id": "a", "label": "layers=3", "outcome": "pruned", "accuracy": 0.7, "total_s": 1.0,
+        "message": "stopped after epoch 3 of 20: it is behind",
+    }  # fmt: skip
+    for progress in (Lines, Display):
+        console = Console(force_terminal=progress is Display, width=100, record=True)
+        told = progress(console)
+        told.begin(2, 1)
+        told.started({"run_id": "a", "label": "layers=3", "settings": {"epochs": 20}})
+        told.ended(summary)
+        told.end()
+        text = console.export_text() + (told._totals() if isinstance(told, Display) else "")
+        wanted = "0 done, 1 pruned, 1 left" if progress is Display else "stopped after epoch 3"
+        assert wanted in text
+
+
+@pytest.mark.parametrize("trainer", [compiled.train, fit.train])
+def test_a_stopped_training_is_the_beginning_of_the_whole_one(trainer: Any):
+    import keras
+
+    digits = load_data(prepare(settings_of(data__name="digits")["data"]))
+    histories = []
+    for stop in (None, 2, 3):
+        keras.utils.set_random_seed(0)
+        network = model.mlp((8, 8), 10, layers=1, nodes=8)
+        asked: list[int] = []
+
+        def watch(epoch: int, _so_far: Any, asked: list[int] = asked, stop: Any = stop) -> Any:
+            asked.append(epoch)
+            return "enough" if stop and epoch >= stop else None
+
+        found = trainer(network, digits, settings_of(epochs=3, nodes=8), watch)
+        histories.append(found.history)
+        # After the last epoch there is nothing left to be saved: the run has come to its end.
+        assert found.pruned == ("enough" if stop == 2 else None)
+        assert asked == list(range(1, (stop or 3) + 1))
+        assert len(found.epoch_s) == (stop or 3)
+    whole, part, to_its_end = histories
+    assert to_its_end == whole
+    assert part.val_accuracy == whole.val_accuracy[:2]
+    assert part.loss == whole.loss[:2]
+
+
+class Stopping:
+    """Stops runs of nodes=5 after their second epoch; the third job comes from it."""
+
+    def __init__(self, extra: list[dict[str, Any]]) -> None:
+        self.extra, self.asked, self.over = extra, [], []
+
+    def next(self) -> dict[str, Any] | None:
+        return self.extra.pop() if self.extra else None
+
+    def epoch(self, job: dict[str, Any], epoch: int, figures: dict[str, float]) -> str | None:
+        self.asked.append((job["settings"]["nodes"], epoch))
+        assert set(figures) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+        return "it is behind" if job["settings"]["nodes"] == 5 and epoch == 2 else None
+
+    def ended(self, job: dict[str, Any], summary: dict[str, Any]) -> None:
+        self.over.append((job["settings"]["nodes"], summary["outcome"]))
+
+
+def test_a_pool_stops_the_runs_that_its_guide_names(tmp_path: Path):
+    info = prepare({**defaults()["data"], "name": "digits"})
+    jobs = []
+    for nodes, trainer in ((4, "compiled"), (5, "compiled"), (5, "fit")):
+        values = {**defaults(), **make_settings(nodes=nodes, epochs=3, trainer={"name": trainer})}
+        point = identify({**values, "name": "s"}, [], info)
+        jobs.append({**make_job(point, info, tmp_path, describe()), "prune": True})
+    guide = Stopping(extra=jobs[2:])
+    processes.warm_up()
+    try:
+        pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, guide=guide)
+        summaries = pool.run(jobs[:2])
+    finally:
+        processes.cool_down()
+    assert sorted((s["outcome"], s["run_id"] == jobs[0]["run_id"]) for s in summaries) == [
+        ("finished", True), ("pruned", False), ("pruned", False),
+    ]  # fmt: skip
+    assert sorted(guide.over) == [(4, "finished"), (5, "pruned"), (5, "pruned")]
+    assert sorted(guide.asked) == [(4, 1), (4, 2), (4, 3), (5, 1), (5, 1), (5, 2), (5, 2)]
+    stopped = json.loads((Path(jobs[1]["directory"]) / "record.json").read_bytes())
+    assert stopped["error"] == {
+        "type": "Pruned", "message": "stopped after epoch 2 of 3: it is behind", "traceback": None,
+    }  # fmt: skip
+    assert stopped["parameters"]
+    assert len(stopped["time"]["epoch_s"]) == len(stopped["history"]["val_accuracy"]) == 2
+    assert not (Path(jobs[1]["directory"]) / "model.keras").exists()
+    whole = json.loads((Path(jobs[0]["directory"]) / "record.json").read_bytes())
+    assert whole["status"] == "finished"
+    assert np.isfinite(whole["metrics"]["test"]["accuracy"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's /proc")
+@pytest.mark.parametrize("by", ["kill -9", "Ctrl-C"])
+def test_a_worker_that_waits_for_its_answer_ends_with_its_parent(tmp_path: Path, by: str):
+    pytest.importorskip("optuna", reason="a search needs Optuna")
+    place = Place(tmp_path / "place", tmp_path / "cache")
+    process = place.start(
+        *place.sweep_words(
+            "hydra/sweeper=search", "nodes=range(2,9)", "epochs=100000", "name=waits",
+            "search.runs=2", "search.pruner=median", "n_jobs=1",
+        )
+    )  # fmt: skip
+    try:
+        until(place.executions, "for a run to begin")
+        worker = place.executions()[0][1]
+        until(lambda: cpu_ticks(worker) > 30, "for the run's epochs")
+        process.send_signal(signal.SIGSTOP)
+        # It has sent an epoch and waits: it works no more, although it has epochs left.
+        until(lambda: idle(worker), "for the worker to wait")
+        if by == "kill -9":
+            process.kill()
+        else:
+            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGCONT)
+    except BaseException:
+        process.kill()  # stopped, it would stay for ever
+        raise
+    ended = place.wait(process)
+    assert ended.code == (-signal.SIGKILL if by == "kill -9" else 130)
+    until(place.gone, "for all its processes to end")
+    assert place.records("waits") == {}
+
+
+def cpu_ticks(process_id: int) -> int:
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def idle(process_id: int) -> bool:
+    before = cpu_ticks(process_id)
+    time.sleep(0.3)
+    return cpu_ticks(process_id) == before

@@ -1,0 +1,201 @@
+"""Parts of runs on Ray that need no Ray: what travels, where data lie, what a run asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mnist_sweep
+from mnist_sweep import config
+from mnist_sweep.errors import DataError, UsageError
+from mnist_sweep.results.locks import release, try_lock
+from mnist_sweep.sweeping.on_ray import connection, mailbox, node_data, task
+from mnist_sweep.sweeping.on_ray.connection import Needs, environment_of_runs
+from mnist_sweep.training.data import DatasetInfo, load, prepare
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> DatasetInfo:
+    settings = {**config.defaults()["data"], "name": "digits"}
+    return prepare(settings, {"MNIST_SWEEP_CACHE": str(tmp_path / "drivers")})
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache of a node that has seen nothing yet."""
+    monkeypatch.setattr(node_data, "_here", {})
+    monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "nodes"))
+    return tmp_path / "nodes"
+
+
+def elsewhere(info: DatasetInfo) -> DatasetInfo:
+    """The dataset as a node sees it that does not have the driver's files."""
+    return replace(info, cache="/not/on/this/machine")
+
+
+def counted(info: DatasetInfo) -> tuple[Callable[[], dict[str, Any]], list[int]]:
+    calls: list[int] = []
+
+    def fetch() -> dict[str, Any]:
+        calls.append(1)
+        return node_data.pack(info)
+
+    return fetch, calls
+
+
+def test_a_node_fetches_data_once_and_finds_them_again(digits: DatasetInfo, node: Path):
+    fetch, calls = counted(digits)
+    placed = node_data.place(elsewhere(digits), fetch)
+    assert Path(placed.cache).is_relative_to(node)
+    there, here = load(digits), load(placed)
+    for name in ("train_images", "train_labels", "test_images", "test_labels", "validation_index"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    assert node_data.place(elsewhere(digits), fetch) == placed
+    node_data._here.clear()  # as another process of the node
+    assert node_data.place(elsewhere(digits), fetch) == placed
+    assert len(calls) == 1
+
+
+def test_a_node_that_has_the_drivers_files_uses_them(digits: DatasetInfo, node: Path):
+    assert node_data.place(digits, None) == digits
+    assert not node.exists()
+
+
+def test_a_damaged_file_on_a_node_is_fetched_anew(digits: DatasetInfo, node: Path):
+    fetch, calls = counted(digits)
+    placed = node_data.place(elsewhere(digits), fetch)
+    images = Path(placed.cache) / "train_images.npy"
+    content = bytearray(images.read_bytes())
+    content[-1] ^= 1
+    images.write_bytes(content)
+    node_data._here.clear()
+    assert node_data.place(elsewhere(digits), fetch) == placed
+    assert len(calls) == 2
+    np.testing.assert_array_equal(load(placed).train_images, load(digits).train_images)
+
+
+def test_other_data_than_were_planned_with_are_refused(digits: DatasetInfo, node: Path):
+    def other() -> dict[str, Any]:
+        packed = node_data.pack(digits)
+        return {**packed, "train_labels": packed["train_labels"][::-1]}
+
+    with pytest.raises(DataError, match=f"not {digits.sha256}"):
+        node_data.place(elsewhere(digits), other)
+
+
+def test_data_that_are_nowhere_are_an_error_that_says_where_they_were_looked_for(
+    digits: DatasetInfo, node: Path
+):
+    with pytest.raises(DataError, match="/not/on/this/machine"):
+        node_data.place(elsewhere(digits), None)
+    with pytest.raises(DataError, match="/not/on/this/machine"):
+        node_data.pack(elsewhere(digits))
+
+
+def test_needs_fit_as_the_scarcest_resource_allows():
+    node = {"CPU": 8.0, "GPU": 2.0, "memory": 4 * 2**30, "fast": 3.0}
+    assert Needs(1).fit(node) == 8
+    assert Needs(3).fit(node) == 2
+    assert Needs(1, num_gpus=0.5).fit(node) == 4
+    assert Needs(0.1, num_gpus=0.2).fit(node) == 10
+    assert Needs(1, memory_mb=1024).fit(node) == 4
+    assert Needs(1, resources={"fast": 1}).fit(node) == 3
+    assert Needs(1, num_gpus=1).fit({"CPU": 8.0}) == 0
+    assert Needs(16).fit(node) == 0
+    assert Needs(0.1).fit({"CPU": 0.3}) == 3
+
+
+def test_needs_are_said_in_words_and_in_rays_terms():
+    needs = Needs(2, 1, 512, {"fast": 1})
+    assert str(needs) == "2 CPU, 1 GPU, 512 MB of memory, 1 fast"
+    assert needs.options() == {
+        "num_cpus": 2, "num_gpus": 1, "memory": 512 * 2**20, "resources": {"fast": 1},
+    }  # fmt: skip
+    assert "memory" not in Needs(1).options()
+
+
+def test_code_travels_and_what_the_user_adds_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/here", "/there"]))
+    asked = {"py_modules": ["/mine"], "env_vars": {"A": "1"}, "pip": ["einops"]}
+    found = environment_of_runs(asked)
+    assert found["py_modules"] == [str(Path(mnist_sweep.__file__).parent), "/mine"]
+    assert found["pip"] == ["einops"]
+    assert found["env_vars"]["A"] == "1"
+    assert found["env_vars"]["PYTHONSAFEPATH"] == "1"
+    assert found["env_vars"]["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/here", "/there"]
+    assert environment_of_runs({"env_vars": {"PYTHONPATH": "/only"}})["env_vars"][
+        "PYTHONPATH"
+    ] == "/only"  # fmt: skip
+
+
+def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(UsageError, match=r"pip install 'mnist-sweep\[ray\]'"):
+        connection.check_installed()
+
+
+def test_the_mailbox_keeps_the_latest_word_of_each_run(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mailbox, "PATIENCE_S", 0.01)
+
+    async def talk() -> list[dict[str, Any]]:
+        box = mailbox.Mailbox()
+        await box.tell("a", 0, {})
+        await box.tell("a", 2, {"val_accuracy": 0.5})
+        await box.tell("b", 1, {"val_accuracy": 0.25})
+        return [await box.take(), await box.take()]
+
+    first, second = asyncio.run(talk())
+    assert first == {"a": (2, {"val_accuracy": 0.5}), "b": (1, {"val_accuracy": 0.25})}
+    assert second == {}
+
+
+def test_a_run_that_asks_waits_for_the_answer_to_its_own_question():
+    async def talk() -> list[str | None]:
+        box = mailbox.Mailbox()
+        asking = [
+            asyncio.create_task(box.ask(name, 1, {"val_accuracy": 0.1})) for name in ("a", "b")
+        ]
+        assert set(await box.take()) == {"a", "b"}
+        await box.answer("nobody", "not asked")
+        await box.answer("b", "too poor")
+        await box.answer("a", None)
+        return [await one for one in asking]
+
+    assert asyncio.run(talk()) == [None, "too poor"]
+
+
+def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(task.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(task.tempfile, "tempdir", str(tmp_path))
+    left, used, young, other = (
+        tmp_path / f"{task.SCRATCH}left", tmp_path / f"{task.SCRATCH}used",
+        tmp_path / f"{task.SCRATCH}young", tmp_path / "somebody-elses",
+    )  # fmt: skip
+    for path in (left, used, young, other):
+        path.mkdir()
+        (path / "file").touch()
+    lock = try_lock(used / ".used")
+    for path in (left, used, other):
+        os.utime(path, (1, 1))
+    with task.scratch() as mine:
+        assert mine.parent == tmp_path
+        assert not left.exists()
+        assert used.exists()
+        assert young.exists()
+        assert other.exists()
+    assert not mine.exists()
+    assert lock is not None
+    release(lock)

@@ -1,0 +1,117 @@
+"""Searches as people run them: real processes, real training, small networks."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from commands import environment, run, run_all
+
+pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
+
+SMALL = ["data=digits", "epochs=2", "report=false", "name=s", "n_jobs=1"]
+
+
+def statuses(place: Path) -> dict[str, str]:
+    records = [json.loads(p.read_bytes()) for p in place.glob("outputs/s/runs/*/record.json")]
+    return {record["label"]: record["status"] for record in records}
+
+
+def account(out: str) -> str:
+    return next(line for line in out.splitlines() if " asked for" in line).rpartition(", in ")[0]
+
+
+def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
+    environ = environment(tmp_path)
+    words = ["-m", "+experiment=search", "layers=1", "nodes=range(4,20,4)", *SMALL]
+    plan = run([*words, "search.runs=4", "plan=true"], tmp_path, environ)
+    assert plan.code == 0, plan.err
+    assert "A search for the best validation accuracy: 4 runs, chosen by tpe, poor" in plan.out
+    assert "dropout        0.0 to 0.5\n" in plan.out
+    assert "Expected: " in plan.out
+    assert not (tmp_path / "outputs").exists()
+    whole = run([*words, "search.runs=3"], tmp_path, environ)
+    assert whole.code == 0, whole.err
+    assert account(whole.out).startswith("3 runs asked for, 3 run now")
+    assert "is the best of 3 configurations, by validation accuracy" in whole.out
+    before = statuses(tmp_path)
+    resumed = run(["resume", "outputs/s", "search.runs=4"], tmp_path, environ)
+    assert resumed.code == 0, resumed.err
+    assert account(resumed.out) == "4 runs asked for, 3 done before, 1 run now"
+    assert statuses(tmp_path).items() > before.items()
+    noted = json.loads((tmp_path / "outputs" / "s" / "sweep.json").read_bytes())
+    assert len(noted["invocations"][-1]["points"]) == 4
+
+
+def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
+    environ = environment(tmp_path)
+    grid = ["nodes=2,32", "learning_rate=0.01,0.00001", *SMALL]
+    halving = ["search.sampler=grid", "search.pruner=halving", "search.reduction=2"]
+    halved = run(["-m", *grid, "hydra/sweeper=search", *halving], tmp_path, environ)
+    assert halved.code == 0, halved.err
+    found = list(statuses(tmp_path).values())
+    pruned = found.count("pruned")
+    assert len(found) == 4
+    assert pruned >= 1
+    assert account(halved.out) == f"4 runs asked for, 4 run now, {pruned} of them pruned"
+    assert f"{pruned} run" in next(x for x in halved.out.splitlines() if "stopped early" in x)
+    assert halved.err.count("stopped after epoch") == pruned
+    with (tmp_path / "outputs" / "s" / "tables" / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["status"] == "pruned" for row in rows) == pruned
+    # The plain grid wants whole runs: what was stopped is run anew, the rest is kept.
+    whole = run(["-m", *grid], tmp_path, environ)
+    assert whole.code == 0, whole.err
+    assert account(whole.out) == f"4 runs asked for, {4 - pruned} done before, {pruned} run now"
+    assert set(statuses(tmp_path).values()) == {"finished"}
+
+
+def test_what_a_search_refuses_before_anything_runs(tmp_path: Path):
+    search = ["hydra/sweeper=search", "data=digits", "dropout=interval(0,0.5)"]
+    commands = {
+        "single": search,
+        "study": ["-m", "+experiment=study", *search],
+        "points": ["-m", "+experiment=reference", *search],
+        "test": ["-m", *search, "search.by=test.f1"],
+        "closed": ["-m", "hydra/sweeper=search", "layers=2"],
+        "range": ["-m", *search, "search.reduction=1"],
+        "unknown": ["-m", *search, "search.prune=median"],
+        "grid": ["-m", "data=digits", "dropout=interval(0,0.5)"],
+        "values": ["-m", "data=digits", "dropout=interval(0,1.5)", "layers=interval(0,9)"],
+        "swept": ["-m", *search, "search.runs=10,20"],
+    }
+    said = {
+        "single": "add -m to run it",
+        "study": "stages are grids",
+        "points": "hydra.sweeper.points belongs to a grid",
+        "test": "chooses by the validation split alone",
+        "closed": "needs something to search",
+        "range": "search.reduction=1: must be a whole number from 2 to 100",
+        "unknown": "did you mean search.pruner?",
+        "grid": "a search takes intervals (hydra/sweeper=search)",
+        "values": "layers=0: must be a whole number from 1 to 16",
+        "swept": "one value for the whole search",
+    }
+    done = run_all(commands, tmp_path, environment(tmp_path))
+    for name, ended in done.items():
+        assert ended.code == 2, (name, ended)
+        assert said[name] in ended.err, (name, ended.err)
+        assert "Traceback" not in ended.err
+        assert not (tmp_path / name / "outputs").exists()
+    assert "dropout=1.5: must be" in done["values"].err
+
+
+def test_without_optuna_one_sentence_says_how_to_get_it(tmp_path: Path):
+    (tmp_path / "optuna.py").write_text("raise ModuleNotFoundError('no optuna')\n")
+    environ = environment(tmp_path, PYTHONPATH=f"{tmp_path}")
+    ended = run(["-m", "+experiment=search", *SMALL], tmp_path, environ)
+    assert ended.code == 2
+    assert ended.err.strip() == (
+        "mnist-sweep: A search needs Optuna, which is not installed: "
+        "pip install 'mnist-sweep[optuna]'."
+    )
+    usual = run(["-m", "nodes=2", "plan=true", *SMALL], tmp_path, environ)
+    assert usual.code == 0, usual.err
