@@ -9,6 +9,7 @@ everything `fit` does between the batches.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -17,12 +18,15 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dropout, one_pass, optimizer, runtime
+from mnist_sweep.training import dropout, lit, one_pass, optimizer, runtime
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 from mnist_sweep.training.stopping import BestWeights
 from mnist_sweep.training.tensors import as_tensor
+
+LOOK_AHEAD = 5
+"""Epochs whose batches are looked through for how many columns they have at most."""
 
 
 class EpochProgram:
@@ -35,6 +39,7 @@ class EpochProgram:
         labels: (m,) uint8.
         batch_size: Examples a batch; the last one may be shorter.
         scale: Raw pixel value that stands for 1.
+        columns: The lit columns of a network that `lit.for_training` has given a `LitDense`.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class EpochProgram:
         labels: tf.Tensor,
         batch_size: int,
         scale: float,
+        columns: lit.LitColumns | None = None,
     ) -> None:
         self._network = network
         self._update = update
@@ -52,6 +58,8 @@ class EpochProgram:
         self._labels = labels
         self._batch_size = batch_size
         self._factor = 1.0 / scale
+        self._columns = columns
+        self._lit = lit.layer_of(network) if columns else None
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
         update.build(network.trainable_variables)
@@ -89,35 +97,49 @@ class EpochProgram:
             ) from error
 
     def _run(self, order: np.ndarray, batches: int, rests: int) -> tuple[float, float]:
-        loss, right = self._program(tf.constant(order), tf.constant(batches), tf.constant(rests))
+        columns = self._columns.of(order) if self._columns else ()
+        loss, right = self._program(
+            tf.constant(order), tf.constant(batches), tf.constant(rests), *map(tf.constant, columns)
+        )
         return float(loss) / len(order), float(right) / len(order)
 
     def _epoch(
-        self, order: tf.Tensor, batches: tf.Tensor, rests: tf.Tensor
+        self, order: tf.Tensor, batches: tf.Tensor, rests: tf.Tensor, *columns: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         rest = order.shape[0] % self._batch_size
         totals = (tf.constant(0.0), tf.constant(0.0))
-        totals = self._loop(order, batches, self._batch_size, totals)
+        totals = self._loop(order, batches, self._batch_size, totals, columns)
         if rest:
             # A loop of none or one: the last, short batch is a program of its own shape.
             totals = self._loop(order[order.shape[0] - rest :], rests, rest, totals)
         return totals
 
     def _loop(
-        self, order: tf.Tensor, batches: tf.Tensor, size: int, totals: tuple[tf.Tensor, tf.Tensor]
+        self,
+        order: tf.Tensor,
+        batches: tf.Tensor,
+        size: int,
+        totals: tuple[tf.Tensor, tf.Tensor],
+        columns: tuple[tf.Tensor, ...] = (),
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if order.shape[0] < size:
             return totals
 
         def body(i: tf.Tensor, loss: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, ...]:
             rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
-            batch_loss, batch_right = self._step(rows)
+            with self._batch(i, columns):
+                batch_loss, batch_right = self._step(rows)
             return i + 1, loss + batch_loss * size, right + batch_right
 
         _, loss, right = tf.while_loop(
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
         )
         return loss, right
+
+    def _batch(self, i: tf.Tensor, columns: tuple[tf.Tensor, ...]) -> AbstractContextManager[None]:
+        if self._lit is None or not columns:
+            return nullcontext()
+        return self._lit.on(columns[0][i], columns[1][i])
 
     def _step(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
@@ -166,6 +188,9 @@ def train(
     rows, scale = dataset.train_index, dataset.info.scale
     steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
     learner = dropout.for_training(network, settings["seed"])
+    columns = _lit_columns(learner, dataset, settings)
+    if columns:
+        learner = lit.for_training(learner)
     update = one_pass.for_training(optimizer.optimizer(settings, steps))
     program = EpochProgram(
         learner,
@@ -174,6 +199,7 @@ def train(
         as_tensor(dataset.train_labels),
         settings["batch_size"],
         scale,
+        columns,
     )
     validate = Predictor(learner, scale)
     program.compile(len(rows))
@@ -203,3 +229,15 @@ def train(
         network.set_weights(learner.get_weights())
     result.train_s = perf_counter() - trained
     return result
+
+
+def _lit_columns(
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
+) -> lit.LitColumns | None:
+    """The lit columns, where the network's first layer can make use of them and they are few."""
+    if not lit.fits(network):
+        return None
+    epochs = range(1, min(settings["epochs"], LOOK_AHEAD) + 1)
+    orders = (epoch_order(dataset.train_index, settings["seed"], epoch) for epoch in epochs)
+    columns = lit.LitColumns(dataset.train_images, settings["batch_size"], orders)
+    return columns if columns.worthwhile else None

@@ -16,8 +16,12 @@ from pathlib import Path
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.training import programs
 
-_COMPILER = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
-"""Lets one loop of a compiled program write several arrays, as `one_pass` needs it."""
+_COMPILER = (
+    # Lets one loop of a compiled program write several arrays, as `one_pass` needs it.
+    "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion "
+    # Sees that weights which are read for the last time need no copy before they are written.
+    "--xla_cpu_copy_insertion_use_region_analysis=true"
+)
 
 _configured: list[int] = []
 _programs: list[Path] = []

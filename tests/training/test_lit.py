@@ -1,0 +1,170 @@
+"""Products over lit pixels only: Keras's own results, and really fewer columns."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from mnist_sweep.training import compiled, dropout, lit, model
+from mnist_sweep.training.compiled import EpochProgram
+from mnist_sweep.training.tensors import as_tensor
+from training_settings import settings
+
+ROWS, SHAPE, CLASSES, BATCH = 150, (12, 12), 5, 16
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A fifth of the pixels lit, and those of a narrow part of each image."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 256, (ROWS, *SHAPE)).astype(np.uint8)
+    part = np.zeros((ROWS, *SHAPE), bool)
+    for row, start in enumerate(rng.integers(0, 3, ROWS)):
+        part[row, 3:8, start : start + 5] = True
+    return np.where(part & (rng.random(values.shape) < 0.8), values, 0).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def labels():
+    return np.random.default_rng(1).integers(0, CLASSES, ROWS).astype(np.uint8)
+
+
+def network(**options):
+    keras.utils.set_random_seed(3)
+    return model.mlp(SHAPE, CLASSES, layers=2, nodes=9, **options)
+
+
+def after_an_epoch(built, images, labels, order, columns=None):
+    program = EpochProgram(
+        built, keras.optimizers.SGD(0.1, momentum=0.9), as_tensor(images), as_tensor(labels),
+        BATCH, 255.0, columns,
+    )  # fmt: skip
+    program.compile(len(order))
+    return program(order)
+
+
+def test_an_epoch_leaves_the_weights_that_keras_s_layer_leaves(images, labels):
+    order = np.random.default_rng(2).permutation(ROWS).astype(np.int32)
+    columns = lit.LitColumns(images, BATCH, [order])
+    assert columns.worthwhile
+    plain, ours = network(), lit.for_training(network())
+    theirs = after_an_epoch(plain, images, labels, order)
+    assert after_an_epoch(ours, images, labels, order, columns) == pytest.approx(theirs, rel=1e-5)
+    for mine, keras_value in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_value, rtol=2e-5, atol=2e-6)
+
+
+def test_a_batch_with_more_columns_than_were_looked_for_is_right_too(images, labels):
+    order = np.arange(ROWS, dtype=np.int32)
+    brighter = images.copy()
+    brighter[40] = 7  # every pixel of one image
+    columns = lit.LitColumns(images, BATCH, [order])
+    before = columns.of(order)[0].shape[1]
+    columns = lit.LitColumns(brighter, BATCH, [order[:BATCH]])
+    assert columns.of(order[:BATCH])[0].shape[1] <= before
+    plain, ours = network(), lit.for_training(network())
+    after_an_epoch(plain, brighter, labels, order)
+    after_an_epoch(ours, brighter, labels, order, columns)
+    assert columns.of(order)[0].shape[1] == columns.width
+    for mine, keras_value in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_value, rtol=2e-5, atol=2e-6)
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 2)),
+    st.integers(1, 9),
+)
+def test_columns_hold_what_is_lit_and_places_find_it(flat, batch):
+    order = np.random.default_rng(len(flat)).permutation(len(flat)).astype(np.int32)
+    columns, places = lit.LitColumns(flat, batch, [order]).of(order)
+    assert len(columns) == len(places) == len(flat) // batch
+    for i, (some, where) in enumerate(zip(columns, places, strict=True)):
+        present = (flat[order[i * batch : (i + 1) * batch]] > 0).any(axis=0)
+        assert len(set(some)) == len(some)
+        assert set(np.flatnonzero(present)) <= set(some)
+        np.testing.assert_array_equal(some[where[present]], np.flatnonzero(present))
+        # What is not lit finds a column of zeros: its gradient.
+        assert not present[some[where[~present]]].any()
+
+
+def test_the_products_are_of_fewer_columns(images):
+    order = np.arange(ROWS, dtype=np.int32)
+    columns = lit.LitColumns(images, BATCH, [order])
+    few = columns.of(order)[0].shape[1]
+    layer = lit.layer_of(lit.for_training(network()))
+
+    @tf.function(jit_compile=True, autograph=False)
+    def product(x, some, places):
+        with layer.on(some, places):
+            return layer(x)
+
+    some, places = (each[0] for each in columns.of(order))
+    text = product.experimental_get_compiler_ir(tf.ones((BATCH, 144)), some, places)("hlo")
+    assert few < 144
+    assert f"f32[{few},9]" in text
+    assert "dot(" in text
+
+
+def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):
+    plain = network()
+    ours = lit.for_training(plain)
+    x = images[:20].astype("float32") / 255
+    np.testing.assert_array_equal(ours(x).numpy(), plain(x).numpy())
+
+
+def other_networks():
+    dense, flatten = keras.layers.Dense, keras.layers.Flatten
+    top = dense(CLASSES, activation="softmax")
+    inputs = keras.Input(SHAPE)
+    return {
+        "a convolution first": model.cnn(SHAPE, CLASSES),
+        "no flatten": keras.Sequential([keras.Input((4,)), dense(3), top]),
+        "a functional network": keras.Model(inputs, dense(CLASSES)(flatten()(inputs))),
+        "half precision": keras.Sequential(
+            [keras.Input(SHAPE), flatten(), dense(3, dtype="mixed_bfloat16"), dense(CLASSES)]
+        ),
+    }
+
+
+def test_other_networks_train_as_they_are():
+    assert {name: lit.fits(other) for name, other in other_networks().items()} == dict.fromkeys(
+        other_networks(), False
+    )
+
+
+def test_dropout_and_lit_columns_go_together(images, labels):
+    ours = lit.for_training(dropout.for_training(network(dropout=0.5), seed=0))
+    kinds = [type(layer) for layer in ours.layers]
+    assert kinds.count(lit.LitDense) == 1
+    assert kinds.count(dropout.CounterDropout) == 2
+    order = np.arange(ROWS, dtype=np.int32)
+    loss, _ = after_an_epoch(ours, images, labels, order, lit.LitColumns(images, BATCH, [order]))
+    assert np.isfinite(loss)
+
+
+def test_images_that_are_lit_everywhere_are_left_alone(images):
+    order = np.arange(ROWS, dtype=np.int32)
+    assert not lit.LitColumns(np.full_like(images, 3), BATCH, [order]).worthwhile
+
+
+def test_training_uses_it_where_it_helps_and_saves_a_plain_network(monkeypatch, images, labels):
+    class Data:
+        class info:  # noqa: N801
+            scale = 255.0
+
+        train_images, train_labels = images, labels
+        train_index = np.arange(120, dtype=np.int32)
+        validation_index = np.arange(120, ROWS, dtype=np.int32)
+
+    used = []
+    monkeypatch.setattr(lit, "for_training", lambda n, f=lit.for_training: used.append(n) or f(n))
+    trained = network()
+    before = trained.get_weights()
+    result = compiled.train(trained, Data, settings(epochs=2, batch_size=BATCH))
+    assert used
+    assert not result.diverged
+    assert [type(layer).__module__.split(".")[0] for layer in trained.layers] == ["keras"] * 4
+    assert not np.allclose(before[0], trained.get_weights()[0])
