@@ -18,6 +18,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.reporting.render import FORMATS, render
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.shortening import MOST_ROWS
+from mnist_sweep.reporting.summaries import MOST_WITH_INTERVALS
 from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results import index
 from mnist_sweep.results.fields import SPLITS
@@ -76,6 +77,11 @@ class _Terminal(TypedDict):
     is_flag=True,
     help=f"Every row on a terminal too, which shows both ends of more than {MOST_ROWS}.",
 )
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help=f"Intervals of more than {MOST_WITH_INTERVALS} configurations too, however long it takes.",
+)
 @_LEVEL
 def table(
     *,
@@ -86,6 +92,7 @@ def table(
     columns: str | None,
     runs: bool,
     everything: bool,
+    intervals: bool,
     level: float,
 ) -> None:
     """Print the comparison tables of one or several sweep directories.
@@ -108,6 +115,7 @@ def table(
             runs=runs,
             level=level,
             most=MOST_ROWS if on_terminal and not everything else None,
+            intervals=intervals,
         )
         click.echo(render(tables, format_name, **terminal), nl=False)
     _print_problems(sweeps)

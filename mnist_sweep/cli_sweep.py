@@ -19,6 +19,7 @@ from mnist_sweep.reporting.opening import conclusions_of
 from mnist_sweep.reporting.render import render
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.selection import sentences
+from mnist_sweep.reporting.shortening import MOST_ROWS
 from mnist_sweep.reporting.table import Table
 from mnist_sweep.reporting.tables import comparison, write_tables
 from mnist_sweep.results.select import Direction
@@ -58,12 +59,14 @@ def show(outcome: Outcome) -> int:
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for notice in _notices(outcome):
         say.print(f"Note: {notice}")
-    found = load(outcome.directory)
+    found, tables = _tables(outcome, say)
     if found.records:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
         colour = terminal and not os.environ.get("NO_COLOR")
-        print(render(_tables(outcome, found, say), width=width, colour=colour))
+        long = terminal and len(tables[0].rows) > MOST_ROWS
+        shown_tables = comparison([found], most=MOST_ROWS) if long else tables
+        print(render(shown_tables, width=width, colour=colour))
     selections = _selections(outcome, found)
     concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
     if outcome.study is None:
@@ -75,17 +78,22 @@ def show(outcome: Outcome) -> int:
     print(_account(outcome))
     print(f"Tables, records and models: {shown(outcome.directory)}/")
     if found.records and outcome.report and not outcome.interrupted:
-        _report(outcome, Answer(concluded, tuple(selections)), say)
+        _report(outcome, found, tables, Answer(concluded, tuple(selections)), say)
     return _exit_code(outcome, found)
 
 
-def _tables(outcome: Outcome, found: Sweep, say: Console) -> list[Table]:
-    """The comparison tables; a full disk keeps them from being written, not from being shown."""
+def _tables(outcome: Outcome, say: Console) -> tuple[Sweep, list[Table]]:
+    """What the directory holds, and the comparison tables of any records.
+
+    A full disk keeps them from being written, not from being shown.
+    """
     try:
         return write_tables(outcome.directory)
     except DirectoryError as error:
-        say.print(f"No tables written: {error}")
-        return comparison([found])
+        found = load(outcome.directory)
+        if found.records:
+            say.print(f"No tables written: {error}")
+        return found, comparison([found]) if found.records else []
 
 
 def _notices(outcome: Outcome) -> list[str]:
@@ -100,13 +108,21 @@ def _notices(outcome: Outcome) -> list[str]:
     return notices
 
 
-def _report(outcome: Outcome, answer: Answer, say: Console) -> None:
+def _report(
+    outcome: Outcome, found: Sweep, tables: list[Table], answer: Answer, say: Console
+) -> None:
     """Write the report; whatever becomes of it, the runs and the exit code stand."""
     from mnist_sweep.report_images import images_of
 
     directories = [str(outcome.directory)]
     try:
-        written = write_report(directories, answer=answer, images=images_of(directories))
+        written = write_report(
+            directories,
+            answer=answer,
+            images=images_of(directories),
+            loaded=[found],
+            tables=tables,
+        )
     except MnistSweepError as error:
         say.print(f"No report: {error}")
         return

@@ -114,5 +114,7 @@ def _narrowest(table: Table, index: int) -> int:
 
 
 def _text(cell: Cell, table: Table, index: int, status: str) -> Text:
-    failed = table.columns[index].key == STATUS.key and status != "finished"
-    return Text(marked(cell), style="bold red" if failed else _STYLE[cell.mark])
+    if table.columns[index].key == STATUS.key and status != "finished":
+        # What was stopped early did not fail.
+        return Text(marked(cell), style="dim" if status == "pruned" else "bold red")
+    return Text(marked(cell), style=_STYLE[cell.mark])

@@ -9,7 +9,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.rows import SWEEP, RunRow, column_values, is_result
-from mnist_sweep.results.columns import Layout, names_of, values_of
+from mnist_sweep.results.columns import Layout, names_of
+from mnist_sweep.results.view import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

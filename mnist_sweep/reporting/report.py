@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mnist_sweep.reporting.table import Table
+    from mnist_sweep.results.sweep import Sweep
+
 
 @dataclass(frozen=True)
 class Written:
@@ -43,6 +46,8 @@ def write_report(
     images: Mapping[str, NDArray[np.uint8]] | None = None,
     figures: bool = True,
     refresh_s: int = 0,
+    loaded: Sequence[Sweep] | None = None,
+    tables: Sequence[Table] | None = None,
 ) -> Written:
     """Write report.html, figures/ and tables/.
 
@@ -53,6 +58,8 @@ def write_report(
         images: Data hash -> test images (n_test, height, width) uint8, for the gallery.
         figures: Whether to draw the figures; they take most of the time.
         refresh_s: Seconds after which the page loads itself anew; 0 is never.
+        loaded: What the directories hold, where that was loaded already; None loads it.
+        tables: Their comparison tables, where those were made and written already.
 
     Raises:
         DirectoryError: A directory holds nothing of ours, or `output` cannot be written.
@@ -64,14 +71,14 @@ def write_report(
 
     started = time.perf_counter()
     paths = SweepPaths(_output(directories, output))
-    sweeps = [load(directory) for directory in directories]
-    tables = comparison(sweeps)
+    sweeps = [load(directory) for directory in directories] if loaded is None else loaded
+    compared = comparison(sweeps) if tables is None else tables
     shown = configurations(sweeps)
     pictures = gallery.gallery_of(shown)
     at_hand = dict(images or {})
     report = page.Report(
         sweeps,
-        tables,
+        compared,
         shown,
         usual_answer(sweeps) if answer is None else answer,
         pictures,
@@ -81,8 +88,8 @@ def write_report(
     plans = list(all_figures.planned(shown, pictures, at_hand)) if figures else []
     drawing = Drawing(plans, paths.figures)
     try:
-        for name in TABLE_FORMATS:
-            write_text(paths.comparison(name), render_tables(tables, name))
+        for name in TABLE_FORMATS if tables is None else ():
+            write_text(paths.comparison(name), render_tables(compared, name))
         write_text(paths.report, page.render(report))
         drawn = drawing.finish()
     finally:

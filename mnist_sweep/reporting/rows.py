@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.results.columns import View, all_names, values_of, with_values
+from mnist_sweep.results.columns import all_names, with_values
 from mnist_sweep.results.fields import Flat, FlatValues, flat_missing, settings_of
 from mnist_sweep.results.metric import closest, resolve
 from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.results.runs import Run
 from mnist_sweep.results.select import reason_of
+from mnist_sweep.results.view import View, values_of
 from mnist_sweep.results.where import check_keys, matches, parse
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _is_setting(name: str) -> bool:
 
 def _differs(name: str, view: View) -> bool:
     """Whether rows that know `name` differ in it."""
-    if view.constant(name):
+    if view.alike(name):
         return False
     # Most values are equal, and text of them is made quicker than what tells equal ones.
     few = {repr(value): value for value in view.known(name)}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting, three_digits
-from mnist_sweep.results.columns import View, first_of_each_layout
+from mnist_sweep.results.columns import first_of_each_layout
 from mnist_sweep.results.select import Selection
 from mnist_sweep.results.select_json import data_of
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

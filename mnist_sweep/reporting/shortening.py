@@ -33,7 +33,7 @@ def note_on_hidden(rows: Sequence[RunRow], most: int | None) -> list[str]:
     among = f" (among them {without})" if without else ""
     note = (
         f"The first {SHOWN_ENDS} and the last {SHOWN_ENDS} of {len(rows):,} rows in this order; "
-        f"{len(hidden):,} are not shown{among}. --all shows every row, --where fewer, --sort "
-        "test.accuracy,desc the best first; a pipe or another --format has every row."
+        f"{len(hidden):,} are not shown{among}. The table command's --all shows every row, --where "
+        "fewer, --sort test.accuracy,desc the best first; a pipe or another --format has every row."
     )
     return [note]

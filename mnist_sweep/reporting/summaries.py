@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHOWN_UNKNOWN = 3
+MOST_WITH_INTERVALS = 500
+"""Configurations whose intervals are computed unasked: each has the predictions of its runs read
+and resampled, and these with five runs each take about half a minute."""
 
 
 def rows_to_compare(rows: Sequence[RunRow], where: Sequence[str], *, runs: bool) -> list[RunRow]:
@@ -68,6 +71,19 @@ def rows_with_intervals(
         with_intervals(row, names, level) if isinstance(row, ConfigurationRow) else row
         for row in rows
     ]
+
+
+def note_on_too_many(rows: Sequence[RunRow]) -> list[str]:
+    """Why the rows have no intervals, and how to get them; nothing where they have."""
+    count = sum(isinstance(row, ConfigurationRow) for row in rows)
+    if count <= MOST_WITH_INTERVALS:
+        return []
+    note = (
+        f"No intervals: they take a look at the predictions of every run, and {count:,} "
+        f"configurations are more than {MOST_WITH_INTERVALS}. The table command's --intervals "
+        "computes them all the same, --where leaves fewer."
+    )
+    return [note]
 
 
 def with_interval_columns(

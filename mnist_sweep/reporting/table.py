@@ -9,7 +9,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import NOTHING, Format, with_spread, written
 from mnist_sweep.reporting.repeats import ConfigurationRow
 from mnist_sweep.reporting.rows import column_values
-from mnist_sweep.results.columns import View
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,6 +20,7 @@ from mnist_sweep.reporting.rows import (
 )
 from mnist_sweep.reporting.shortening import ends_of, note_on_hidden
 from mnist_sweep.reporting.summaries import (
+    note_on_too_many,
     notes_on_repeats,
     refuse_of_runs,
     rows_to_compare,
@@ -27,11 +28,11 @@ from mnist_sweep.reporting.summaries import (
     with_interval_columns,
 )
 from mnist_sweep.reporting.table import STATUS, Column, Table, make_table
-from mnist_sweep.results.columns import View
 from mnist_sweep.results.locks import locked
 from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.results.store import clean_temporary, write_text
 from mnist_sweep.results.sweep import Sweep, load
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     import os
@@ -65,6 +66,7 @@ def comparison(
     runs: bool = False,
     level: float = 0.95,
     most: int | None = None,
+    intervals: bool = False,
 ) -> list[Table]:
     """The comparison tables of one or several directories.
 
@@ -81,6 +83,7 @@ def comparison(
         level: Confidence level of the intervals.
         most: Of more rows than this, the first and the last are shown and a note says so; None
             shows all.
+        intervals: Also of more than `MOST_WITH_INTERVALS` configurations, however long that takes.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -95,10 +98,15 @@ def comparison(
     rows = ordered(rows, sort, shown)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
     data, everyone = _data(rows), rows
-    rows = rows_with_intervals(
-        ends_of(everyone, most), [column(key) for key in keys] or _usual(rows), level
-    )
-    notes = [*note_on_hidden(everyone, most), *notes_on_repeats(rows, level), *_notes(everyone)]
+    # By all rows, not by those shown: one row looks the same in every format.
+    too_many = [] if intervals else note_on_too_many(everyone)
+    rows = ends_of(everyone, most)
+    if not too_many:
+        rows = rows_with_intervals(rows, [column(key) for key in keys] or _usual(everyone), level)
+    notes = [
+        *note_on_hidden(everyone, most), *notes_on_repeats(rows, level), *too_many,
+        *_notes(everyone),
+    ]  # fmt: skip
     made = partial(make_table, runs=rows, among=everyone, notices=_notices(everyone), notes=notes)
     if columns:
         own = with_interval_columns([column(key) for key in keys], rows, level)
@@ -148,23 +156,27 @@ def column(key: str) -> Column:
     return Column(key, _HEADINGS.get(key, key), style)
 
 
-def write_tables(directory: str | os.PathLike[str]) -> list[Table]:
+def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
     """Write the comparison of a sweep's directory into its `tables/`, in every format.
 
     Returns:
-        The tables.
+        What was loaded from the directory, and its tables; of no record none are written.
 
     Raises:
-        DirectoryError: The directory holds nothing to compare, or cannot be written.
+        DirectoryError: The directory holds nothing of ours, or cannot be written.
     """
     paths = SweepPaths(directory)
-    # One sweep of several in this directory at a time; what a killed one left is cleaned.
+    # One sweep of several in this directory at a time; what a killed one left is cleaned. Loaded
+    # inside, so that who comes last has seen everything.
     with locked(paths.lock("tables")):
+        sweep = load(directory)
+        if not sweep.records:
+            return sweep, []
         clean_temporary(paths.tables)
-        tables = comparison([load(directory)])
+        tables = comparison([sweep])
         for name in TABLE_FORMATS:
             write_text(paths.comparison(name), render(tables, name))
-    return tables
+    return sweep, tables
 
 
 def _data(runs: Sequence[RunRow]) -> str:

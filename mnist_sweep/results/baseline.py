@@ -17,10 +17,13 @@ from mnist_sweep.results.fields import SPLITS, flat
 from mnist_sweep.results.store import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mnist_sweep.results.record import Record
+
+Dataset = dict[str, str | int | None]
+"""What names a record's data, see `dataset_of`."""
 
 SCHEMA_VERSION = 1
 LARGEST_BYTES = 64 * 2**20
@@ -103,7 +106,7 @@ def build_baseline(found: Collection) -> Baseline:
             f"{'; '.join(reasons[:3]) or 'it holds no record'}{more}. Run the sweep's command "
             "again, then make the baseline."
         )
-    datasets = {json.dumps(dataset_of(record), sort_keys=True) for record in found.records}
+    configurations, datasets = configurations_and_datasets(found.records)
     if len(datasets) > 1:
         raise DirectoryError(
             f"Expected runs of one dataset in {found.directory} for a baseline, but they saw "
@@ -112,30 +115,44 @@ def build_baseline(found: Collection) -> Baseline:
     return Baseline(
         kind="mnist_sweep baseline",
         schema_version=SCHEMA_VERSION,
-        dataset=dataset_of(found.records[0]),
+        dataset=datasets[0][0],
         machine=machine_of(found.records[0]),
-        configurations=configurations_of(found.records),
+        configurations=configurations,
     )
 
 
-def configurations_of(records: Sequence[Record]) -> list[BaselineConfiguration]:
-    """Finished runs as a baseline keeps them, by configuration, in order of label and seed."""
-    groups: dict[str, list[Record]] = {}
+def configurations_and_datasets(
+    records: Iterable[Record],
+) -> tuple[list[BaselineConfiguration], list[tuple[Dataset, str]]]:
+    """What a baseline keeps of records, each looked at once and not held on to.
+
+    Returns:
+        The finished runs by configuration, in order of label and seed; and the datasets of all
+        records, each with the label of the first that has it.
+    """
+    labels: dict[str, str] = {}
+    groups: dict[str, list[BaselineRun]] = {}
+    datasets: dict[str, tuple[Dataset, str]] = {}
     for record in records:
+        dataset = dataset_of(record)
+        datasets.setdefault(json.dumps(dataset, sort_keys=True), (dataset, record.label))
         if record.status == "finished":
-            groups.setdefault(record.configuration_id, []).append(record)
+            key = record.configuration_id
+            labels.setdefault(key, without_seed(record.label))
+            groups.setdefault(key, []).append(_run(record))
     made = [
         BaselineConfiguration(
             configuration_id=key,
-            label=without_seed(group[0].label),
-            runs=[_run(r) for r in sorted(group, key=lambda r: (r.seed or 0, r.run_id))],
+            label=labels[key],
+            runs=sorted(group, key=lambda run: (run.seed or 0, run.run_id)),
         )
         for key, group in groups.items()
     ]
-    return sorted(made, key=lambda one: (one.label, one.configuration_id))
+    ordered = sorted(made, key=lambda one: (one.label, one.configuration_id))
+    return ordered, list(datasets.values())
 
 
-def dataset_of(record: Record) -> dict[str, str | int | None]:
+def dataset_of(record: Record) -> Dataset:
     """What names a record's data: two records with the same were evaluated on the same images."""
     config = record.config.get("data")
     settings = config if isinstance(config, dict) else {}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from statistics import variance
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.results.columns import View
 from mnist_sweep.results.statistics.screening import (
     certainly_different,
     class_error,
     share_error,
 )
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from mnist_sweep.results.select import Selection
     from mnist_sweep.results.statistics.patterns import Floats
 
+FEW_SEEDS = 5
+"""With no more runs than this of each, their spread is so uncertain that the bound tells little."""
 _SAME_IMAGES = ("dataset.sha256", "data.split_seed", "data.validation_fraction")
 
 
@@ -30,26 +31,35 @@ def what_is_known(selection: Selection, level: float) -> str:
     runs = [run for candidate in selection.candidates for run in candidate.runs]
     if not _saw_the_same(runs, str(selection.metric.split)):
         return "They saw different images, so nothing else is known of it."
-    owner = np.repeat(np.arange(len(counts)), counts)
-    errors = np.bincount(owner, _image_errors(selection, runs)) / np.array(counts)
+    owner, repeats = np.repeat(np.arange(len(counts)), counts), np.array(counts, dtype=np.float64)
+    errors = np.bincount(owner, _image_errors(selection, runs)) / repeats
+    means = np.array([candidate.value for candidate in selection.candidates])
+    values = np.array([value for candidate in selection.candidates for value in candidate.values])
+    squares = np.bincount(owner, (values - means[owner]) ** 2)
+    is_lowest = selection.metric.name == "f1_min"
     different = certainly_different(
-        np.array([candidate.value for candidate in selection.candidates]),
+        means,
         errors,
         0,
         level=level,
-        repeats=np.array(counts, dtype=np.float64),
-        spreads=np.array(
-            [variance(c.values) if len(c.values) > 1 else 0.0 for c in selection.candidates]
-        ),
+        repeats=repeats,
+        spreads=squares / np.maximum(repeats - 1, 1),
+        lowest_of=int(runs[0].values["dataset.classes"]) * max(counts) if is_lowest else 1,
     )
     apart = int(different.sum())
     left = len(counts) - 1 - apart
     adjective = "bad" if selection.direction == "worst" else "good"
     seeds = " and seeds" if max(counts) > 1 else ""
+    few = (
+        f" With at most {max(counts)} runs each it can hardly tell any apart, so that says nothing "
+        "of how alike they are."
+        if 1 < max(counts) <= FEW_SEEDS and not apart
+        else ""
+    )
     return (
         f"By a bound from the records alone, {apart:,} of the others differ from it (level "
         f"{level:g}, other images{seeds}, corrected for having chosen); the remaining {left:,} may "
-        f"be as {adjective}."
+        f"be as {adjective}.{few}"
     )
 
 
@@ -60,7 +70,7 @@ def _saw_the_same(runs: Sequence[Run], split: str) -> bool:
 
 
 def _image_errors(selection: Selection, runs: Sequence[Run]) -> Floats:
-    """At most each run's standard error over other images, (n_runs,)."""
+    """About each run's standard error over other images, or more, (n_runs,)."""
     split, (base, _, label) = selection.metric.split, selection.metric.name.partition(".")
     view = View([run.values for run in runs])
 

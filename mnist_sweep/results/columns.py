@@ -7,13 +7,12 @@ a few columns of them. A row is a mapping, as `fields.flat` gives one, that hold
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Protocol
 
 Layout = tuple[str, ...]
 """The names that a row has, in order: rows of the same kind of network share one."""
 
-_ABSENT = object()
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Source(Protocol):
@@ -38,14 +37,21 @@ class Stacked:
     """A `Source` of flat rows that are in memory already."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._rows = rows
         numbers: dict[Layout, int] = {}
         self.layout_of = [numbers.setdefault(tuple(row), len(numbers)) for row in rows]
         self.layouts = tuple(numbers)
+        # Values alone: each row's own names would take more memory than they do.
+        self._rows = [tuple(row.values()) for row in rows]
+        self._places = [{name: place for place, name in enumerate(kept)} for kept in numbers]
 
     def column(self, name: str) -> list[Any]:
         """A column's value for every row; None in rows without it."""
-        return [row.get(name) for row in self._rows]
+        places = [known.get(name) for known in self._places]
+        found = (places[layout] for layout in self.layout_of)
+        return [
+            None if place is None else row[place]
+            for place, row in zip(found, self._rows, strict=True)
+        ]
 
     def distinct(self, name: str) -> list[Any]:
         """A column's values."""
@@ -63,7 +69,7 @@ class Columns:
     def __init__(self, sources: Sequence[Source], places: Sequence[tuple[int, int]]) -> None:
         self._sources = sources
         self._columns: dict[str, list[Any]] = {}
-        self._constants: dict[str, bool] = {}
+        self._distinct: dict[str, frozenset[str]] = {}
         self._size = len(places)
         positions: list[list[int]] = [[] for _ in sources]
         rows: list[list[int]] = [[] for _ in sources]
@@ -94,23 +100,25 @@ class Columns:
             self._columns[name] = found
         return found
 
-    def constant(self, name: str) -> bool:
-        """Whether all rows certainly have one and the same value of a column; False is no proof."""
-        known = self._constants.get(name)
+    def distinct(self, name: str) -> frozenset[str]:
+        """What a column's values look like, at least; None among them where rows are without it."""
+        known = self._distinct.get(name)
         if known is None:
-            seen = {
+            known = self._distinct[name] = frozenset(
                 repr(value)
                 for source in self._sources
                 if any(name in layout for layout in source.layouts)
                 for value in source.distinct(name)
-            }
-            known = len(seen) <= 1 and self.everywhere(name)
-            self._constants[name] = known
+            )
         return known
 
     def everywhere(self, name: str) -> bool:
         """Whether all rows have a column."""
         return all(name in names for names in self._names)
+
+    def nowhere(self, name: str) -> bool:
+        """Whether no row has a column."""
+        return not any(name in names for names in self._names)
 
     def has(self, row: int, name: str) -> bool:
         """Whether a row has a column."""
@@ -123,7 +131,7 @@ class FlatRow(Mapping[str, Any]):
     __slots__ = ("columns", "more", "row")
 
     def __init__(self, columns: Columns, row: int, more: Mapping[str, Any] | None = None) -> None:
-        self.columns, self.row, self.more = columns, row, more or {}
+        self.columns, self.row, self.more = columns, row, more or _NOTHING
 
     def __getitem__(self, name: str) -> Any:
         if name in self.more:
@@ -187,52 +195,3 @@ def first_of_each_layout(rows: Sequence[Mapping[str, Any]]) -> list[int]:
         key = (id(row.layout), *row.more) if isinstance(row, FlatRow) else tuple(row)
         places.setdefault(key, place)
     return list(places.values())
-
-
-class View:
-    """Some flat rows by column: what `row.get(name)` of each gives, quick where they are stored."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        self._rows = rows
-        self._columns: Columns | None = None
-        self._more: set[str] = set()
-        first = rows[0] if len(rows) > 1 else None
-        if isinstance(first, FlatRow):
-            stored = [row for row in rows if isinstance(row, FlatRow)]
-            if len(stored) == len(rows) and all(row.columns is first.columns for row in stored):
-                self._columns = first.columns
-                self._pick = itemgetter(*[row.row for row in stored])
-                kinds = {id(row.more): row.more for row in stored}
-                self._more = {name for more in kinds.values() for name in more}
-
-    def names(self) -> list[str]:
-        """The names that any of the rows has."""
-        return all_names(self._rows)
-
-    def values(self, name: str) -> list[Any]:
-        """The value of `name` in each row; None where it has none."""
-        if self._columns is None or name in self._more:
-            return [row.get(name) for row in self._rows]
-        return list(self._pick(self._columns.column(name)))
-
-    def known(self, name: str) -> list[Any]:
-        """The value of `name` in each of the rows that have the name."""
-        if self._columns is not None and self._columns.everywhere(name):
-            return self.values(name)
-        return [row[name] for row in self._rows if name in row]
-
-    def repeats(self, name: str, other: str) -> bool:
-        """Whether `other` has the same value in each of the rows that have `name`."""
-        if self._columns is not None and self._columns.everywhere(name):
-            return self.values(name) == self.values(other)
-        return all(row[name] == row.get(other) for row in self._rows if name in row)
-
-    def constant(self, name: str) -> bool:
-        """Whether all rows certainly have one and the same value; False is no proof."""
-        stored = self._columns is not None and name not in self._more
-        return stored and self._columns is not None and self._columns.constant(name)
-
-
-def values_of(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
-    """The value of `name` in each row; see `View` for several names."""
-    return View(rows).values(name)

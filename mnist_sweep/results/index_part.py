@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from itertools import repeat
 from pathlib import Path
+from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -36,7 +39,9 @@ _OF_RESULTS = frozenset((
     "test", "time", "epochs_trained", "history", "environment", "error",
 ))  # fmt: skip
 _LARGEST_INT64 = 2**63 - 1
-_CODE = ("record.py", "fields.py", "parse.py", "index_part.py")
+MISSING = "it is not installed"
+"""What `library_problem` says where nobody asked for the library."""
+_CODE = ("record", "fields", "parse", "index_part")
 """What decides whether a record is taken, and which values it then has."""
 
 
@@ -72,21 +77,21 @@ class Part:
 
         if name != _name(content):
             raise ValueError("its content is not what its name says")
+        self.name = name
         try:
             self._file: parquet.ParquetFile = parquet.ParquetFile(pa.BufferReader(content))
-            meta = json.loads((self._file.schema_arrow.metadata or {})[_META])
-        except (pa.ArrowException, OSError, KeyError) as error:
+            schema = self._file.schema_arrow
+            meta = json.loads((schema.metadata or {})[_META])
+            if meta["code"] != code():
+                raise ValueError("another version of the program made it")
+            self._number = {name: number for number, name in enumerate(schema.names)}
+            self._json = {field.name for field in schema if field.metadata == _JSON}
+            self.layouts: tuple[Layout, ...] = tuple(map(tuple, meta["layouts"]))
+            self.layout_of: list[int] = self._list(_LAYOUT)
+            columns = [self._list(_FILE + field) for field in _KEY]
+            self.keys: list[Key] = list(zip(*columns, strict=True))
+        except (pa.ArrowException, OSError, LookupError, TypeError) as error:
             raise ValueError(str(error)) from error
-        if meta["code"] != code():
-            raise ValueError("another version of the program made it")
-        self.name = name
-        schema = self._file.schema_arrow
-        self._number = {name: number for number, name in enumerate(schema.names)}
-        self._json = {field.name for field in schema if field.metadata == _JSON}
-        self.layouts: tuple[Layout, ...] = tuple(map(tuple, meta["layouts"]))
-        self.layout_of: list[int] = self._list(_LAYOUT)
-        columns = [self._list(_FILE + field) for field in _KEY]
-        self.keys: list[Key] = list(zip(*columns, strict=True))
 
     def column(self, name: str) -> list[Any]:
         """A column's value for every row; None in rows without it."""
@@ -143,13 +148,21 @@ def encoded(entries: Sequence[Entry]) -> tuple[str, bytes]:
     return _name(content), content
 
 
-def fits(config: Mapping[str, Any], layout: Layout) -> bool:
+def fits(name: str, config: Mapping[str, Any], layout: Layout) -> bool:
     """Whether a record's flat row can stand in the index.
 
     Not if a name is one of the index's own, or if a setting has a name that is for results: then
-    it could not be told from them.
+    it could not be told from them. Nor if its directory's name is no text: Parquet holds none such.
     """
-    return _OF_RESULTS.isdisjoint(config) and _is_plain(layout)
+    return _is_text(name) and _OF_RESULTS.isdisjoint(config) and _is_plain(layout)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache
@@ -171,11 +184,27 @@ def _columns(entries: Sequence[Entry], layouts: Sequence[Layout]) -> dict[str, S
 @cache
 def code() -> str:
     """Tells apart programs that may take records, or make rows of them, differently."""
-    here = Path(__file__).parent
     digest = hashlib.sha256(pydantic.VERSION.encode())
+    ending = Path(__file__).suffix  # .pyc where sources are not installed
     for name in _CODE:
-        digest.update((here / name).read_bytes())
+        try:
+            # Not from the file system: the package may lie in a ZIP file.
+            digest.update(get_data(__package__, name + ending) or b"")
+        except OSError:
+            digest.update(os.urandom(16))  # not to be known: no other process takes its parts
     return digest.hexdigest()
+
+
+@cache
+def library_problem() -> str:
+    """Why pyarrow cannot be used: `MISSING`, or what its import said; empty where it can."""
+    try:
+        import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        return MISSING if error.name == "pyarrow" else str(error)
+    except (ImportError, AttributeError, ValueError) as error:  # as of an unfitting NumPy
+        return " ".join(str(error).split())[:200] or type(error).__name__
+    return ""
 
 
 def _name(content: bytes) -> str:

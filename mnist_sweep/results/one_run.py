@@ -107,9 +107,12 @@ def _readable(directory: Path) -> Collection:
 def _finished(found: Collection, record: Record, because: str = "") -> OneRun:
     if record.status != "finished":
         reason = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
+        pruned = record.status == "pruned"
+        again = "Run its point as a grid (without search)" if pruned else "Run it again"
         raise SelectionError(
-            f"Expected a finished run in {found.directory}, but {record.label} {record.status} "
-            f"({reason}), so it has no network. Run it again, or take another."
+            f"Expected a finished run in {found.directory}, but {record.label} "
+            f"{'was ' if pruned else ''}{record.status} ({reason}), so it has no network. "
+            f"{again}, or take another."
         )
     return OneRun(RunPaths(_directory_of(found, record)), record, because)
 

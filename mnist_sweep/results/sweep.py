@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.results.collect import Missing, Problem, collect
-from mnist_sweep.results.columns import View
 from mnist_sweep.results.runs import Run, runs_of
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     import os

@@ -110,6 +110,8 @@ class Dispatch(ABC, Generic[Active]):
     def _fill(self) -> bool:
         """Start runs while workers are free; whether anything runs."""
         while len(self._active) < self._room():
+            if self._fail_fast and self._failures():  # a run may fail without having started
+                break
             job = self._queue.popleft() if self._queue else self._guide and self._guide.next()
             if not job:
                 break

@@ -7,6 +7,7 @@ a whole grid is found at once.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,11 @@ from mnist_sweep.config import (
 from mnist_sweep.errors import SettingsError, UsageError
 
 GROUPS = ("data", "model", "trainer", "experiment")
+_WHOLE_ENDS = re.compile(
+    r"^(?!.*\bfloat\().*\binterval\("
+    r"\s*(?:start\s*=\s*)?[+-]?[\d_]+\s*,\s*(?:end\s*=\s*)?[+-]?[\d_]+\s*\)"
+)
+"""An interval whose ends are written as whole numbers; Hydra reads both as fractions."""
 LONG_RANGE = 1000
 """Of a longer range only both ends are checked; whether it is too long is for `max_points`."""
 
@@ -93,10 +99,15 @@ def is_interval(override: Override) -> bool:
 
 
 def interval_ends(override: Override) -> tuple[float, float]:
-    """Both ends of an interval; whole numbers where its key takes no others."""
+    """Both ends of an interval; whole numbers where its key takes no others.
+
+    Of a setting that the schema does not know, as of a network of the user's own, the writing
+    tells: `interval(8,64)` holds whole numbers, `interval(8.0,64)` all between.
+    """
     sweep, key = override.value(), key_of(override)
     ends = cast("Any", sweep).start, cast("Any", sweep).end
-    if is_whole(key) and all(float(end).is_integer() for end in ends):
+    whole = is_whole(key) if key in known_keys() else _WHOLE_ENDS.search(_written(override))
+    if whole and all(float(end).is_integer() for end in ends):
         return int(ends[0]), int(ends[1])
     return ends
 

@@ -125,11 +125,27 @@ def identify(settings: Plain, overrides: list[str], info: DatasetInfo) -> Point:
 
 def varying(all_settings: Iterable[Plain]) -> list[str]:
     """Dotted keys that take more than one value."""
-    values: dict[str, set[str]] = {}
+    variation = Variation()
     for settings in all_settings:
+        variation.add(settings)
+    return variation.keys
+
+
+class Variation:
+    """The values that settings take, of points that come one after another."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, set[str]] = {}
+
+    def add(self, settings: Plain) -> None:
+        """Take in a point's."""
         for key, value in _flat(settings, ""):
-            values.setdefault(key, set()).add(json.dumps(value, sort_keys=True))
-    return [key for key, seen in values.items() if len(seen) > 1]
+            self._values.setdefault(key, set()).add(json.dumps(value, sort_keys=True))
+
+    @property
+    def keys(self) -> list[str]:
+        """Dotted keys that take more than one value."""
+        return [key for key, seen in self._values.items() if len(seen) > 1]
 
 
 def _flat(settings: Plain, prefix: str) -> Iterable[tuple[str, Any]]:

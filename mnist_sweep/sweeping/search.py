@@ -17,7 +17,7 @@ from mnist_sweep.config import Plain, SearchSettings
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.sweeping.execute import record_of, settled
 from mnist_sweep.sweeping.outcome import Outcome
-from mnist_sweep.sweeping.plan import Plan, Point, varying
+from mnist_sweep.sweeping.plan import Plan, Point, Variation
 from mnist_sweep.sweeping.search_asked import Asked
 from mnist_sweep.sweeping.search_history import Known, point_of, tried
 from mnist_sweep.sweeping.search_sampler import Judge, Tried, reason, suggest
@@ -68,17 +68,25 @@ class Search:
             maximize=asked.maximize_figure,
             epochs=max(settings["epochs"] for _, settings in space.check()),
         )
-        self._grid = _order(space, asked.settings) if asked.settings.sampler == "grid" else []
+        grid = asked.settings.sampler == "grid"
+        self._grid = deque(_order(space, asked.settings) if grid else [])
+        self._failed_at: dict[str, str | None] = {}
+        self._variation = Variation()
+        for point in outcome.plan.points:
+            self._variation.add(point.settings)
         for one in known:
             self._take_in(one)
 
     def _take_in(self, one: Known) -> None:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
+        if one.record and one.record.status == "failed":
+            self._failed_at[run_id] = str(one.record.environment.started_at)
         if settled(self._job(one.point)):
             self._outcome.skipped.append(run_id)
             self._tried[run_id] = self._result(one.parameters, one.record)
-            self._judge.replay(run_id, self._tried[run_id])
+            epochs = one.point.settings["epochs"]
+            self._judge.replay(run_id, self._tried[run_id], epochs)
         else:
             self._first.append(one.point)
             self._tried[run_id] = Tried(one.parameters)
@@ -149,6 +157,8 @@ class Search:
     def _job(self, point: Point) -> Plain:
         job = self._jobs.of(point, self._info, prune=self._prune)
         job["environment"]["workers"] = self.workers
+        # Of two searches in one directory one tries a failed run again, not each after the other.
+        job["failed_at"] = self._failed_at.get(point.run_id)
         return job
 
     def _ask(self) -> Point | None:
@@ -176,7 +186,7 @@ class Search:
 
     def _suggest(self, attempt: int) -> Parameters | None:
         if self._asked.settings.sampler == "grid":
-            return self._grid.pop(0) if self._grid else None
+            return self._grid.popleft() if self._grid else None
         return suggest(
             self._space, list(self._tried.values()), self._asked.settings,
             maximize=self._asked.maximize, attempt=attempt,
@@ -185,7 +195,8 @@ class Search:
     def _add(self, point: Point) -> None:
         plan = self._outcome.plan
         plan.points.append(point)
-        plan.varying = varying(one.settings for one in plan.points)
+        self._variation.add(point.settings)
+        plan.varying = self._variation.keys
         self._note(plan)
 
 

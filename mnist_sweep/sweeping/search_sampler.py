@@ -91,8 +91,9 @@ def suggest(
         )
     study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
     distributions = {d.axis.key: _distribution(d, optuna) for d in space.dimensions}
-    for one in tried:
-        study.add_trial(_trial(one, distributions, optuna))
+    if isinstance(sampler, optuna.samplers.TPESampler):  # chance reads nothing of what was tried
+        for one in tried:
+            study.add_trial(_trial(one, distributions, optuna))
     drawn = study.ask(distributions).params
     return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
 
@@ -173,11 +174,18 @@ class Judge:
             pruned = one.status in ("pruned", "diverged")
             self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
-    def replay(self, run_id: str, one: Tried) -> None:
-        """Take in a run of an earlier invocation."""
+    def replay(self, run_id: str, one: Tried, epochs: int) -> None:
+        """Take in a run of an earlier invocation.
+
+        Args:
+            run_id: The run's.
+            one: What came of it.
+            epochs: Its own setting: after the last of them nobody asked whether it should stop.
+        """
         self.begin(run_id)
         for epoch, figure in one.after_epoch.items():
-            self.stops(run_id, epoch, figure)
+            if epoch < epochs:
+                self.stops(run_id, epoch, figure)
         self.end(run_id, one)
 
 
@@ -196,9 +204,9 @@ def _pruner(settings: SearchSettings, epochs: int, optuna: Any) -> Any:
 
 
 REASONS = {
-    "median": "{figure} is behind the median of the runs that went on to their end",
-    "halving": "{figure} is not among the best 1 in {reduction} that came this far",
-    "hyperband": "{figure} is not among the best 1 in {reduction} of its bracket so far",
+    "median": "{figure} is {behind} the median of the runs that went on to their end",
+    "halving": "{figure} is not among the {direction} 1 in {reduction} that came this far",
+    "hyperband": "{figure} is not among the {direction} 1 in {reduction} of its bracket so far",
 }
 
 
@@ -209,4 +217,7 @@ def reason(settings: SearchSettings, figure: str) -> str:
         settings: The search's.
         figure: The run's figure, in words.
     """
-    return REASONS[settings.pruner].format(figure=figure, reduction=settings.reduction)
+    return REASONS[settings.pruner].format(
+        figure=figure, reduction=settings.reduction, direction=settings.direction,
+        behind="behind" if settings.direction == "best" else "ahead of",
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from factories import make_run, reference_grid, write_sweep
 from mnist_sweep.cli_results import best, table, worst
 from mnist_sweep.errors import DirectoryError, MnistSweepError, SelectionError
+from mnist_sweep.reporting import summaries
 from mnist_sweep.reporting.render import FORMATS, render
 from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results.sweep import load
@@ -36,6 +37,13 @@ def test_table_prints_the_comparison_in_every_format(sweep, format_name):
     assert result.exit_code == 0
     assert result.stdout == render(comparison([load(sweep)]), format_name)
     assert result.stderr == ""
+
+
+def test_table_computes_intervals_of_very_many_when_asked_for(tmp_path, monkeypatch):
+    repeated = write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1)))
+    monkeypatch.setattr(summaries, "MOST_WITH_INTERVALS", 3)
+    assert "95 % interval" not in invoke(table, repeated).stdout
+    assert "95 % interval" in invoke(table, repeated, "--intervals").stdout
 
 
 def test_table_filters_sorts_and_chooses_columns(sweep):

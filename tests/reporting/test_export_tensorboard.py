@@ -36,6 +36,7 @@ def sweep(tmp_path_factory):
         *reference_grid(),
         make_run(layers=2, nodes=50, status="diverged"),
         make_run(layers=4, nodes=50, status="failed"),
+        make_run(layers=5, nodes=50, status="pruned"),
     ]
     return write_sweep(tmp_path_factory.mktemp("sweeps") / "grid", runs, [make_run(layers=9)])
 
@@ -47,7 +48,7 @@ def invoke(*arguments):
 @pytest.fixture(scope="module")
 def exported(sweep):
     result = invoke(sweep, "--to", "tensorboard")
-    assert "6 runs exported" in result.stdout
+    assert "7 runs exported" in result.stdout
     assert "layers=9" in result.stderr  # what has no record is named
     return sweep / "tensorboard"
 
@@ -125,7 +126,8 @@ def test_the_hparams_table_has_every_run_with_its_settings_and_results(sweep, as
         assert group["hparams"]["trainer.name"] == record.config["trainer"]["name"]
         finished = record.status == "finished"
         status = group["sessions"][0]["status"]
-        assert status == ("STATUS_SUCCESS" if finished else "STATUS_FAILURE")
+        known = {"finished": "STATUS_SUCCESS", "pruned": "STATUS_UNKNOWN"}
+        assert status == known.get(record.status, "STATUS_FAILURE")
         values = {m["name"]["tag"]: m["value"] for m in group.get("metricValues", ())}
         if finished:
             test = record.metrics.test
@@ -149,7 +151,7 @@ def contents(folder):
 def test_exporting_again_changes_nothing_and_adds_what_is_new(exported, sweep):
     before = contents(exported)
     result = invoke(sweep, "--to", "tensorboard")
-    assert "0 runs exported, 6 there already" in result.stdout
+    assert "0 runs exported, 7 there already" in result.stdout
     assert contents(exported) == before
     other = write_sweep(sweep.parent / "more", [make_run(layers=1, nodes=9)])
     assert "1 run exported" in invoke(other, "--to", "tensorboard", "--output", exported).stdout

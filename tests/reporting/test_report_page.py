@@ -15,8 +15,10 @@ import pytest
 from factories import BUNDLED_NOTICE, make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.reporting.answer import Answer, Conclusion
+from mnist_sweep.reporting.html.contents import environments
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.results.record import build
+from mnist_sweep.results.sweep import load
 
 HOSTILE = (
     "<script>alert(1)</script>", '" onmouseover="alert(1)', "</style><b>", "</script><img src=x>",
@@ -61,6 +63,20 @@ class Page(HTMLParser):
 def page_of(directory, **options):
     written = write_report([directory], figures=False, **options)
     return Page(written.page.read_text(encoding="utf-8"))
+
+
+def test_each_fact_of_the_environment_stands_with_all_its_values(tmp_path):
+    runs = [make_run(layers=n) for n in (1, 2, 3)]
+    for day, run in zip((5, 2, 9), runs, strict=True):
+        run.values["environment"] |= {
+            "started_at": f"2026-01-0{day}T03:04:05+00:00", "cpu": f"cpu {day}",
+            "device": None if day == 5 else "CPU",
+        }  # fmt: skip
+    facts = dict(environments([load(write_sweep(tmp_path / "grid", runs))]))
+    assert facts["cpu"] == "cpu 5, cpu 2, cpu 9"
+    assert facts["device"] == "CPU"
+    assert facts["started_at"] == "2026-01-02T03:04:05+00:00 to 2026-01-09T03:04:05+00:00"
+    assert "git_sha" in facts
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from factories import make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.errors import UsageError
+from mnist_sweep.reporting import intervals, summaries
 from mnist_sweep.reporting.intervals import REPLICATES
 from mnist_sweep.reporting.numbers import Format, with_spread
 from mnist_sweep.reporting.render import FORMATS, render
@@ -98,6 +99,26 @@ def test_the_notes_say_what_is_covered(repeated):
     notes = "\n".join(tables_of(repeated)[0].notes)
     assert "standard deviation over seeds" in notes
     assert "other seeds" in notes
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
+    repeated, monkeypatch, most
+):
+    usual = tables_of(repeated, most=most)
+    monkeypatch.setattr(summaries, "MOST_WITH_INTERVALS", 4)
+    read = []
+    monkeypatch.setattr(intervals, "read_predicted", read.append)
+    tables = tables_of(repeated, most=most)
+    assert not read
+    for table in tables:
+        assert "5 configurations are more than 4" in "\n".join(table.notes)
+        assert not any("interval" in column.key for column in table.columns)
+    for format_name in FORMATS:
+        assert (".low" in render(tables, format_name)) is False
+    monkeypatch.undo()
+    monkeypatch.setattr(summaries, "MOST_WITH_INTERVALS", 4)
+    assert tables_of(repeated, most=most, intervals=True) == usual
 
 
 def test_every_run_is_shown_when_asked_for(repeated):

@@ -23,6 +23,7 @@ from mnist_sweep.results.baseline import (
 from mnist_sweep.results.collect import collect
 from mnist_sweep.results.gate import Rules, check, read_rules
 from mnist_sweep.results.gate.noise import Noise, image_deviation, noise_of
+from mnist_sweep.results.runs import Run
 
 NO_BASELINE_RULE = {"baseline": []}
 
@@ -124,6 +125,26 @@ def test_another_dataset_fails_and_says_so_once(repeated, tmp_path):
     judgement = check(found, repeated[1], Rules())
     assert len(judgement.failures) == 1
     assert "Another dataset: its sha256 is bbbbbbbbbbbb" in reasons(judgement)[0]
+    assert judgement.failures[0].configuration == found.runs[0].label
+
+
+def test_each_record_is_read_once(repeated, monkeypatch):
+    found = collect(repeated[0])
+    read = []
+    original = Run.record.fget
+    monkeypatch.setattr(Run, "record", property(lambda run: read.append(run) or original(run)))
+    assert check(found, repeated[1], Rules()).passed
+    # And the first again, for the machine.
+    assert len(read) == len(found.runs) + 1
+    read.clear()
+    assert build_baseline(found) == repeated[1]
+    assert len(read) == len(found.runs) + 1
+
+
+def test_a_baseline_s_runs_stand_in_order_of_seed(tmp_path):
+    found = sweep_in(tmp_path / "a", [make_run(layers=1, seed=seed) for seed in (10, 9, 2)])
+    (one,) = build_baseline(found).configurations
+    assert [run.seed for run in one.runs] == [2, 9, 10]
 
 
 def test_another_split_of_the_same_data_fails(repeated, tmp_path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 
 from factories import make_run, write_run, write_sweep
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.results import index
+from mnist_sweep.results import index, index_part, index_read, index_store
 from mnist_sweep.results.paths import RunPaths, SweepPaths
 from mnist_sweep.results.select import select
 from mnist_sweep.results.sweep import load
@@ -37,7 +41,7 @@ OLD_NS = 10**18
 def indexed(monkeypatch):
     """Every sweep is large, and files count as settled at once unless a test is about that."""
     monkeypatch.setattr(index, "FEWEST", 1)
-    monkeypatch.setattr(index, "RACY_NS", -(10**12))
+    monkeypatch.setattr(index_read, "RACY_NS", -(10**12))
 
 
 @pytest.fixture
@@ -77,9 +81,9 @@ def parts(sweep):
 def count_reads(monkeypatch):
     """The names of the directories whose records are read from now on."""
     read = []
-    original = index.try_record
+    original = index_read.try_record
     monkeypatch.setattr(
-        index, "try_record", lambda path: read.append(path.parent.name) or original(path)
+        index_read, "try_record", lambda path: read.append(path.parent.name) or original(path)
     )
     return read
 
@@ -166,7 +170,7 @@ def act(sweep, action, one, other):  # noqa: C901  (one branch for each action)
 
 
 def test_a_record_that_was_touched_just_before_is_not_put_into_the_index(sweep, monkeypatch):
-    monkeypatch.setattr(index, "RACY_NS", 2 * 10**9)
+    monkeypatch.setattr(index_read, "RACY_NS", 2 * 10**9)
     load(sweep)
     assert parts(sweep) == []
     read = count_reads(monkeypatch)
@@ -175,13 +179,13 @@ def test_a_record_that_was_touched_just_before_is_not_put_into_the_index(sweep, 
 
 
 def test_a_merge_leaves_out_what_was_touched_just_before(tmp_path, monkeypatch):
-    *before, last = [make_run(nodes=n, **SMALL) for n in range(1, index.MOST_SMALL + 2)]
+    *before, last = [make_run(nodes=n, **SMALL) for n in range(1, index_store.MOST_SMALL + 2)]
     sweep = write_sweep(tmp_path / "grid", [])
     for run in before:
         write_run(run, sweep / "runs" / run.directory_name)
         load(sweep)
-    assert len(parts(sweep)) == index.MOST_SMALL
-    monkeypatch.setattr(index, "RACY_NS", 2 * 10**9)
+    assert len(parts(sweep)) == index_store.MOST_SMALL
+    monkeypatch.setattr(index_read, "RACY_NS", 2 * 10**9)
     write_run(last, sweep / "runs" / last.directory_name)
     load(sweep)
     read = count_reads(monkeypatch)
@@ -190,7 +194,7 @@ def test_a_merge_leaves_out_what_was_touched_just_before(tmp_path, monkeypatch):
 
 
 def test_a_time_in_the_future_is_never_trusted(sweep, monkeypatch):
-    monkeypatch.setattr(index, "RACY_NS", 0)
+    monkeypatch.setattr(index_read, "RACY_NS", 0)
     os.utime(record(sweep, 0), ns=(0, 4 * 10**18))
     load(sweep)
     read = count_reads(monkeypatch)
@@ -251,7 +255,35 @@ def foreign(path):
     path.with_name("0" * 32 + ".parquet").write_bytes(b"PAR1 is not all that it takes")
 
 
-@pytest.mark.parametrize("damage", [cut, flip, empty, foreign])
+def named_rightly(path, content):
+    path.unlink()
+    path.with_name(index_part._name(content)).write_bytes(content)
+
+
+def no_parquet(path):
+    named_rightly(path, b"PAR1 is not all that it takes")
+
+
+def other_notes(path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    sink = pa.BufferOutputStream()
+    schema = pa.schema([("layout", pa.int32())], metadata={b"mnist_sweep": b"[1]"})
+    parquet.write_table(pa.table([[0]], schema=schema), sink)
+    named_rightly(path, sink.getvalue().to_pybytes())
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, flip, empty, foreign, no_parquet, other_notes, pipe],
+    ids=lambda one: one.__name__,
+)
 def test_a_damaged_index_is_made_anew(sweep, monkeypatch, damage):
     expected = without_index(sweep, monkeypatch)
     load(sweep)
@@ -264,8 +296,6 @@ def test_a_damaged_index_is_made_anew(sweep, monkeypatch, damage):
 
 
 def test_an_index_of_another_version_of_the_program_is_made_anew(sweep, monkeypatch):
-    from mnist_sweep.results import index_part
-
     load(sweep)
     (old,) = parts(sweep)
     monkeypatch.setattr(index_part, "code", lambda: "another")
@@ -285,16 +315,43 @@ def test_a_place_that_cannot_be_written_to_costs_time_only(sweep, monkeypatch):
     assert repr(everything(sweep)) == expected
 
 
-def test_without_the_library_all_is_read(sweep, monkeypatch):
-    monkeypatch.setattr(index, "is_installed", lambda: False)
-    assert len(load(sweep).records) == len(RUNS)
+def test_without_the_library_all_is_read_each_time_and_said(sweep, monkeypatch):
+    expected = without_index(sweep, monkeypatch)
+    monkeypatch.setattr(index_part, "library_problem", lambda: index_part.MISSING)
+    assert repr(everything(sweep)) == expected
     assert parts(sweep) == []
+    read = count_reads(monkeypatch)
+    found = load(sweep)
+    assert len(read) == len(RUNS)
+    assert not any(hasattr(run, "_record") for run in found.runs)
     assert "pip install 'mnist-sweep[index]'" in index.advice(100_000)
     assert index.advice(100) == ""
 
 
+@pytest.fixture
+def library_afresh():
+    index_part.library_problem.cache_clear()
+    yield
+    index_part.library_problem.cache_clear()
+
+
+def test_a_library_that_cannot_be_imported_costs_one_note(
+    sweep, monkeypatch, tmp_path, library_afresh
+):
+    expected = without_index(sweep, monkeypatch)
+    broken = tmp_path / "broken" / "pyarrow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libarrow.so: no such file')")
+    monkeypatch.syspath_prepend(broken.parent)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert repr(everything(sweep)) == expected
+    assert parts(sweep) == []
+    assert "cannot be imported (libarrow.so: no such file)" in index.advice(5)
+
+
 def test_who_comes_while_another_writes_does_without(sweep, monkeypatch):
-    with index._writing(SweepPaths(sweep), wanted=True) as now_ns:
+    with index_store.writing(SweepPaths(sweep), wanted=True) as now_ns:
         assert now_ns is not None
         expected = without_index(sweep, monkeypatch)
         assert repr(everything(sweep)) == expected
@@ -327,7 +384,7 @@ def test_small_parts_are_merged_and_those_of_gone_runs_removed(tmp_path, monkeyp
     for run in runs:
         write_run(run, sweep / "runs" / run.directory_name)
         load(sweep)
-        assert len(parts(sweep)) <= index.MOST_SMALL + 1
+        assert len(parts(sweep)) <= index_store.MOST_SMALL + 1
     expected = without_index(sweep, monkeypatch)
     read = count_reads(monkeypatch)
     assert repr(everything(sweep)) == expected
@@ -340,8 +397,135 @@ def test_small_parts_are_merged_and_those_of_gone_runs_removed(tmp_path, monkeyp
     assert len(parts(sweep)) <= 3
 
 
+def test_of_two_rows_for_one_record_one_counts_and_the_other_s_part_goes(sweep, monkeypatch):
+    monkeypatch.setattr(index_read, "PART_ROWS", 3)
+    load(sweep)
+    twice = [path.read_bytes() for path in parts(sweep)]
+    shutil.rmtree(SweepPaths(sweep).index)
+    monkeypatch.setattr(index_read, "PART_ROWS", 10)
+    load(sweep)
+    for content in twice:
+        (SweepPaths(sweep).index / index_part._name(content)).write_bytes(content)
+    assert len(parts(sweep)) == 3
+    read = count_reads(monkeypatch)
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    rows = [key for part in index_store.read_parts(SweepPaths(sweep).index)[0] for key in part.keys]
+    assert len(rows) == len(set(rows)) == len(RUNS)
+    assert read == []
+
+
+def test_a_merge_takes_one_of_two_rows_for_a_record(sweep, monkeypatch):
+    contents = []
+    for rows in (3, 4):
+        monkeypatch.setattr(index_read, "PART_ROWS", rows)
+        load(sweep)
+        contents += [path.read_bytes() for path in parts(sweep)]
+        shutil.rmtree(SweepPaths(sweep).index)
+    SweepPaths(sweep).index.mkdir()
+    for content in contents:
+        (SweepPaths(sweep).index / index_part._name(content)).write_bytes(content)
+    assert len(parts(sweep)) == 4
+    monkeypatch.setattr(index_read, "PART_ROWS", 100)
+    monkeypatch.setattr(index_store, "MOST_SMALL", 0)
+    new = make_run(layers=8, **SMALL)
+    write_run(new, sweep / "runs" / new.directory_name)
+    load(sweep)
+    ((only,), useless) = index_store.read_parts(SweepPaths(sweep).index)
+    assert useless == []
+    assert len(only.keys) == len(set(only.keys)) == len(RUNS) + 1
+
+
+def test_a_directory_s_name_that_is_no_text_keeps_only_its_own_row_out(sweep, monkeypatch):
+    odd = os.fsdecode(os.fsencode(sweep / "runs") + b"/layers=1,n\xff-" + b"a" * 12)
+    try:
+        shutil.copytree(sweep / "runs" / RUNS[0].directory_name, odd)
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    read = count_reads(monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert set(read) == {os.path.basename(odd)}  # noqa: PTH119
+
+
+def installed_in_a_zip_file(package, place):
+    return shutil.make_archive(str(place / "zipped"), "zip", package.parent)
+
+
+def installed_without_sources(package, place):
+    compileall.compile_dir(package, legacy=True, quiet=2)
+    for source in package.rglob("*.py"):
+        source.unlink()
+    return package.parent
+
+
+@pytest.mark.parametrize("way", [installed_in_a_zip_file, installed_without_sources])
+def test_the_program_knows_its_own_code_however_it_is_installed(tmp_path, way):
+    package, source = tmp_path / "there" / "mnist_sweep", Path(index_part.__file__).parents[1]
+    for name in ("config", "results"):
+        shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(source / name, package / name)
+    place = way(package, tmp_path)
+    code = "from mnist_sweep.results import index_part as i; print(i.__file__, i.code())"
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(place)}, cwd=tmp_path, capture_output=True,
+            text=True, check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+    assert done[0] == done[1]
+    assert done[0][0].startswith(str(place))
+    assert (done[0][1] == index_part.code()) == (way is installed_in_a_zip_file)
+
+
+ON_CORES = """
+import multiprocessing, os, sys
+from pathlib import Path
+from mnist_sweep.results import index, index_read
+from mnist_sweep.results.collect import collect
+
+index.FEWEST, index_read.FEWEST_ON_CORES, index_read.PART_ROWS = 1, 2, 2
+index_read.RACY_NS = -(10**12)
+os.sched_getaffinity = lambda of: range(int(sys.argv[2]))
+if sys.argv[3] == "die":
+    index_read._send = lambda reader, writer, runs, blocks, now_ns: (
+        writer.send(index_read._read(runs, blocks[0], now_ns)), os._exit(9)
+    )
+read, original = [], index_read.try_record
+index_read.try_record = lambda path: read.append(path) or original(path)
+found = collect(sys.argv[1])
+print(len(read), [dict(run.values) for run in found.runs], found.problems, found.missing)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_on_all_cores_the_same_is_found_and_stored_as_on_one(sweep):
+    record(sweep, 3).write_text("{")
+    (sweep / "runs" / "notes.txt").write_text("x")
+    found, stored = [], []
+    for cores, way in ((1, "live"), (2, "live"), (3, "live"), (2, "die")):
+        shutil.rmtree(SweepPaths(sweep).index, ignore_errors=True)
+        words = [sys.executable, "-c", ON_CORES, str(sweep), str(cores), way]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        read, _, rest = done.stdout.partition(" ")
+        found.append(rest)
+        stored.append([path.name for path in parts(sweep)])
+        # What other processes read, this one does not; what a dead one left, it does.
+        assert int(read) == {1: 7, 2: 0, 3: 0}[cores] if way == "live" else 0 < int(read) < 7
+    assert len(set(found)) == 1
+    assert stored == [stored[0]] * 4
+    assert "notes.txt" not in found[0]
+    assert "not valid JSON" in found[0]
+
+
 def test_rows_of_several_kinds_keep_names_order_and_types(tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "PART_ROWS", 2)
+    monkeypatch.setattr(index_read, "PART_ROWS", 2)
     sweep = write_sweep(tmp_path / "grid", RUNS)
     expected = without_index(sweep, monkeypatch)
     assert repr(everything(sweep)) == expected

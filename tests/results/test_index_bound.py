@@ -70,6 +70,29 @@ def test_what_lies_far_apart_is_called_different_and_few_seeds_make_it_careful()
     assert not certainly_different(means, errors, 0, level=0.95, **repeated).any()
 
 
+def test_the_lowest_of_several_is_given_the_room_of_each_of_them():
+    # Two standard errors of 0.01 each: apart by 1.96 / (1 - 0.025 / 10 ...) of their sum or more.
+    means, errors = np.array([0.90, 0.95]), np.full(2, 0.01)
+    single = {"level": 0.95, "repeats": np.ones(2), "spreads": np.zeros(2)}
+    assert certainly_different(means, errors, 0, **single).tolist() == [False, True]
+    assert not certainly_different(means, errors, 0, **single, lowest_of=10).any()
+
+
+def test_few_seeds_that_tell_nothing_apart_are_said_to_tell_nothing(tmp_path):
+    def told(seeds, accuracy):
+        runs = [
+            make_run(layers=n, seed=seed, accuracy=accuracy if n == 1 else 0.97)
+            for n in (1, 2, 3) for seed in range(seeds)
+        ]  # fmt: skip
+        sweep = load(write_sweep(tmp_path / f"{seeds}-{accuracy}", runs))
+        return uncertain.select_with_uncertainty(sweep, by="accuracy", most=2).unknown
+
+    assert "0 of the others differ" in told(2, 0.96)
+    assert "at most 2 runs each it can hardly tell any apart" in told(2, 0.96)
+    assert "hardly" not in told(2, 0.2)
+    assert "hardly" not in told(1, 0.96)
+
+
 def test_among_too_many_candidates_the_bound_is_told_and_exact_computes_it_all(tmp_path):
     runs = [make_run(layers=n, accuracy=0.4 if n == 1 else 0.99) for n in range(1, 6)]
     sweep = load(write_sweep(tmp_path / "grid", runs))

@@ -15,10 +15,14 @@ from rich.console import Console
 from factories import make_run, make_settings, write_run, write_sweep
 from mnist_sweep.config import defaults
 from mnist_sweep.errors import SelectionError
+from mnist_sweep.reporting.answer import Answer
+from mnist_sweep.reporting.render_terminal import render_terminal
+from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.selection import sentences
 from mnist_sweep.reporting.tables import comparison
 from mnist_sweep.results.baseline import build_baseline
 from mnist_sweep.results.collect import collect
+from mnist_sweep.results.one_run import the_run
 from mnist_sweep.results.record import build
 from mnist_sweep.results.select import select
 from mnist_sweep.results.sweep import load
@@ -82,6 +86,45 @@ def test_tables_show_pruned_runs_in_their_place_and_give_them_no_marks(half_prun
     # They took the least time, and that is no merit.
     assert [cell.mark for cell in (*cells[3], *cells[4]) if cell.mark] == []
     assert any(cell.mark for cell in cells[1])
+
+
+def test_a_pruned_run_is_shown_quietly_and_a_failed_one_is_not(half_pruned: Path):
+    failing = make_run(layers=5, status="failed")
+    write_run(failing, half_pruned / "runs" / failing.directory_name)
+    tables = comparison([load(half_pruned)])
+    lines = render_terminal(tables, 300, colour=True).splitlines()
+    pruned, failed = (next(x for x in lines if word in x) for word in ("pruned a", "failed:"))
+    assert "\x1b[2mpruned after epoch 3" in pruned
+    assert "\x1b[31m" not in pruned
+    assert "\x1b[1;31mfailed: " in failed
+
+
+def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp_path: Path):
+    def parts() -> list[str]:
+        written = write_report([half_pruned], tmp_path, answer=Answer(), figures=False)
+        page = written.page.read_text()
+        return page.partition("<main")[0], *page.partition('id="problems"')[2].split("</section>")
+
+    lead, problems, stopped, *_ = parts()
+    assert "2 stopped early." in lead
+    assert "without a result" not in lead
+    assert "None: every run that was asked for and not stopped early has a result." in problems
+    assert "Stopped early" in stopped
+    assert "after epoch 3 of 20, validation accuracy 70.0 %" in stopped
+    assert stopped.count("<li>") == 2
+    failing = make_run(layers=5, status="failed")
+    write_run(failing, half_pruned / "runs" / failing.directory_name)
+    lead, problems, stopped, *_ = parts()
+    assert "1 without a result." in lead
+    assert "layers=5" in problems
+    assert "pruned" not in problems
+    assert stopped.count("<li>") == 2
+
+
+def test_a_pruned_run_has_no_network_and_is_not_to_be_run_as_it_was(tmp_path: Path):
+    directory = write_run(pruned_run(), tmp_path / "run")
+    with pytest.raises(SelectionError, match=r"was pruned .*Run its point as a grid \(without s"):
+        the_run(directory)
 
 
 def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import mnist_sweep
+from factories import Made, make_run
 from mnist_sweep import config
 from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.results.locks import release, try_lock
+from mnist_sweep.sweeping.execute import make_job
 from mnist_sweep.sweeping.on_ray import connection, mailbox, node_data, task
 from mnist_sweep.sweeping.on_ray.connection import Needs, environment_of_runs
+from mnist_sweep.sweeping.on_ray.pool import RayPool, _Active
+from mnist_sweep.sweeping.progress import Lines
 from mnist_sweep.training.data import DatasetInfo, load, prepare
+from sweep_parts import ENVIRONMENT, info_of, point_of
 
 
 @pytest.fixture
@@ -199,3 +207,105 @@ def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
     assert not mine.exists()
     assert lock is not None
     release(lock)
+
+
+@dataclass
+class Nodes:
+    """A connection as a pool sees it, to a cluster of so many processors that has lost the data."""
+
+    cpus: int = 4
+    own: bool = False
+
+    def room(self, needs: Needs) -> int:
+        return needs.fit({"CPU": self.cpus})
+
+    def data(self, info: DatasetInfo) -> list[Any]:
+        raise DataError(f"no data of {info.name}")
+
+
+def pool_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayPool:
+    usual = {"fail_fast": False, "limit": None, "waiting": None}
+    return RayPool(nodes, Needs, 1, workers, 0, Lines(Console(quiet=True)), **{**usual, **changes})  # type: ignore[arg-type]
+
+
+def job_of(run: Made, directory: Path, **changes: Any) -> dict[str, Any]:
+    job = make_job(point_of(), info_of(), directory, ENVIRONMENT)
+    own = {key: run.values[key] for key in ("run_id", "configuration_id", "label")}
+    place = {"directory": str(directory / own["run_id"]), "lock": str(directory / "lock")}
+    return {**job, **own, **place, **changes}
+
+
+@pytest.mark.parametrize(
+    ("guided", "waiting", "room"),
+    [(False, None, 36), (False, 2, 6), (True, None, 4), (True, 0, 4), (True, 5, 9)],
+)
+def test_a_search_hands_over_runs_that_wait_only_where_it_was_asked_to(
+    guided: bool, waiting: int | None, room: int
+):
+    guide = SimpleNamespace() if guided else None
+    assert pool_on(Nodes(), guide=guide, waiting=waiting)._room() == room
+    assert pool_on(Nodes(), guide=guide, waiting=waiting, limit=3)._room() == 3
+
+
+def test_on_a_ray_of_our_own_no_more_run_than_was_said():
+    assert pool_on(Nodes(own=True), workers=2)._room() == 2
+    assert pool_on(Nodes(own=True), workers=9)._room() == 4
+
+
+def test_fail_fast_starts_nothing_after_a_run_that_could_not_start(tmp_path: Path):
+    jobs = [
+        job_of(make_run(seed=seed), tmp_path, lock=str(tmp_path / f"lock{seed}"))
+        for seed in range(3)
+    ]
+    for fail_fast, failed in ((True, 1), (False, 3)):
+        pool = pool_on(Nodes(), fail_fast=fail_fast)
+        summaries = pool.run(list(jobs))
+        assert [summary["outcome"] for summary in summaries] == ["failed"] * failed
+        assert "no data of mnist" in summaries[0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [("finished", True), ("diverged", True), ("pruned", True), ("failed", False), (None, False)],
+)
+def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | None, kept: bool):
+    run = make_run(status=status or "finished")
+    if status == "pruned":
+        run.values["error"] = {"type": "Pruned", "message": "stopped", "traceback": None}
+    job = job_of(run, tmp_path, prune=True)
+    record = json.dumps(run.values).encode() if status else b"{"
+    answer = {"summary": None, "died": "its process was killed", "error": None,
+              "files": {"record.json": record, "predictions.npz": b"figures"}}  # fmt: skip
+    lock = try_lock(Path(job["lock"]))
+    assert lock is not None
+    pool = pool_on(Nodes())
+    pool._take(_Active(job, None, lock, "ticket"), answer)
+    release(lock)
+    stored = json.loads((Path(job["directory"]) / "record.json").read_bytes())
+    assert [summary["outcome"] for summary in pool.summaries] == [status if kept else "failed"]
+    assert stored["status"] == (status if kept else "failed")
+    assert (Path(job["directory"]) / "predictions.npz").exists() is kept
+    if not kept:
+        assert "its process was killed" in stored["error"]["message"]
+
+
+def test_a_ray_of_our_own_is_started_anew_where_a_later_stage_needs_more(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+    told: list[Any] = []
+    monkeypatch.setattr(ray, "init", lambda **options: told.append(options.get("num_cpus")))
+    monkeypatch.setattr(ray, "shutdown", lambda: told.append("shutdown"))
+    try:
+        two = connection.open_connection(None, 2, {})
+        assert connection.open_connection(None, 1, {}) is two
+        four = connection.open_connection(None, 4, {})
+        assert four is not two
+        assert four.own
+        assert told == [2, "shutdown", 4]
+        connection.close()
+        cluster = connection.open_connection("10.0.0.1:6379", 1, {})
+        assert not cluster.own
+        assert connection.open_connection("10.0.0.1:6379", 64, {}) is cluster
+    finally:
+        connection.close()

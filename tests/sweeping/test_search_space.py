@@ -61,6 +61,25 @@ def test_a_whole_numbered_key_has_whole_numbers_only(space_of, word: str, size: 
         assert isinstance(settings["nodes"], int)
 
 
+@pytest.mark.parametrize(
+    ("word", "whole"),
+    [
+        ("interval(8,64)", True), ("tag(log,interval(start=8, end=64))", True),
+        ("interval(8.0,64.0)", False), ("interval(8,64.5)", False), ("interval(1e1,64)", False),
+        ("float(interval(8,64))", False), ("int(interval(8.0,64.0))", True),
+    ],
+)  # fmt: skip
+def test_of_a_networks_own_setting_the_writing_tells_whether_it_is_whole(
+    space_of, word: str, whole: bool
+):
+    space = space_of("model=cnn", f"model.filters={word}")
+    assert (space.size < float("inf")) is whole
+    found = [space.settings(at_random(space, n))["model"]["filters"] for n in range(5)]
+    assert {type(value) for value in found} == {int if whole else float}
+    if whole:
+        assert list(space.like({"model.filters": found[0]}.get)) == [(found[0],)]
+
+
 @pytest.mark.parametrize("attempt", range(6))
 def test_every_point_is_composed_as_hydra_would_and_found_again(hydra_master, attempt: int):
     loaded = hydra_master()

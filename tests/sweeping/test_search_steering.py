@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 
+from factories import DATA_SHA256
 from mnist_sweep.config import SearchSettings
-from mnist_sweep.sweeping.search_sampler import Judge, Tried, suggest
+from mnist_sweep.sweeping.plan import Plan, varying
+from mnist_sweep.sweeping.search_history import point_of
+from mnist_sweep.sweeping.search_sampler import Judge, Tried, reason, suggest
 from search_simulation import Searched
+from sweep_parts import info_of
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 
@@ -39,6 +44,24 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searched, pruner: s
         # The run that was under way is run again, and it comes first.
         assert part.order[:after] + rest.order == whole.order
         assert sorted(rest.statuses()) == sorted(whole.statuses())
+
+
+@pytest.mark.parametrize(("pruner", "seed"), [("median", 6), ("halving", 1)])
+def test_an_interrupted_search_over_epochs_stops_the_same_runs(searched, pruner: str, seed: int):
+    # Judged after epoch 4, which for half of the runs is the last: nobody asks then. With these
+    # seeds other runs would be stopped if those counted.
+    words = ["search.runs=24", "search.sampler=random", "search.min_epochs=4"]
+    words += [f"search.pruner={pruner}", f"search.seed={seed}"]
+    space = [*SPACE[:-1], "epochs=choice(4,9)"]
+    whole = searched("whole", *words, words=space).go()
+    ended = dict(zip(whole.order, whole.statuses(), strict=True))
+    assert set(ended.values()) == {"finished", "pruned"}
+    for after in (6, 12):
+        part = searched(f"part{after}", *words, words=space).go(at_most=after)
+        rest = searched(f"part{after}", *words, words=space).go()
+        assert part.order[:after] + rest.order == whole.order
+        again = [known.record for known in rest._known()]
+        assert {record.label: record.status for record in again} == ended
 
 
 def test_a_search_asked_for_more_keeps_what_it_has(searched):
@@ -159,6 +182,45 @@ def test_a_space_that_is_used_up_ends_the_search(searched):
     assert "The space is used up: 6 runs" in found.search.notices()[0]
 
 
+def test_a_grid_of_which_much_is_there_goes_on_with_the_rest(searched):
+    grid = ["layers=1,2,3", "nodes=range(10,730,10)", "learning_rate=0.001", "dropout=0.1"]
+    there = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"])
+    space = there.start()._space
+    points = list(space.points())
+    first = [point_of(space, one, info_of(sha256=DATA_SHA256)) for one in points[:205]]
+    (there.directory / "runs").mkdir(parents=True)
+    there.note(Plan(points=first))
+    rest = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"]).start()
+    asked = {job["label"] for job in iter(rest.next, None)}
+    assert len(asked) == len(points) == 216
+
+
+def test_of_two_searches_in_a_directory_one_tries_a_failed_run_again(searched):
+    def fails(settings: dict[str, Any]) -> bool:
+        return bool(settings["layers"] == 2)
+
+    words = ("search.runs=10", "search.sampler=random")
+    failed = searched("two", *words, fails=fails).go().statuses().count("failed")
+    assert failed
+    one, other = (searched("two", *words, fails=fails) for _ in range(2))
+    one.start()
+    other.start()
+    assert len(one.go().order) == failed
+    assert other.go().order == []
+    # One that is started afterwards tries them once more.
+    assert len(searched("two", *words).go().order) == failed
+
+
+def test_what_varies_is_noted_as_of_all_points_at_once(searched):
+    before = searched("varies", "search.runs=3").go()
+    after = searched("varies", "search.runs=8").go()
+    for found in (before, after):
+        assert found.outcome is not None
+        plan = found.outcome.plan
+        assert plan.varying == varying(point.settings for point in plan.points)
+    assert "nodes" in plan.varying
+
+
 def test_points_that_do_not_fit_together_are_left_out_and_told(searched):
     words = [*SPACE, "optimizer=adam,sgd", "momentum=0,0.9"]
     found = searched("misfit", "search.runs=12", words=words).go()
@@ -194,14 +256,38 @@ def test_the_median_is_the_median_of_whole_runs():
     settings = SearchSettings(pruner="median", min_runs=3, min_epochs=2)
     judge = Judge(settings, maximize=True, epochs=4)
     for number, end in enumerate((0.6, 0.8, 0.9)):
-        judge.replay(f"r{number}", Tried((), "finished", end, (0.1, end, end)))
-    judge.replay("pruned", Tried((), "pruned", None, (0.1, 0.99)))
+        judge.replay(f"r{number}", Tried((), "finished", end, (0.1, end, end)), 3)
+    judge.replay("pruned", Tried((), "pruned", None, (0.1, 0.99)), 3)
     for name, figure, stops in (("low", 0.79, True), ("high", 0.81, False)):
         judge.begin(name)
         assert not judge.stops(name, 1, 0.0)
         assert judge.stops(name, 2, figure) is stops
         # A run whose process died tells the same epochs again.
         assert judge.stops(name, 2, figure) is stops
+
+
+@pytest.mark.parametrize(
+    ("direction", "behind", "among"),
+    [("best", "is behind", "best"), ("worst", "is ahead", "worst")],
+)
+def test_the_reason_says_what_was_looked_for(direction: str, behind: str, among: str):
+    said = {
+        pruner: reason(SearchSettings(pruner=pruner, direction=direction), "loss 2")
+        for pruner in ("median", "halving", "hyperband")
+    }
+    assert said["median"].startswith(f"loss 2 {behind}")
+    assert said["halving"].startswith(f"loss 2 is not among the {among} 1 in 3")
+    assert said["hyperband"].startswith(f"loss 2 is not among the {among} 1 in 3")
+
+
+def test_a_point_drawn_at_random_depends_on_how_many_were_tried_alone(searched):
+    space = searched("chance").start()._space
+    settings = SearchSettings(sampler="random")
+    points = [suggest(space, [], settings, maximize=True, attempt=n) for n in range(4)]
+    good, poor = (Tried(points[0], "finished", 0.9), Tried(points[1], "finished", 0.1))
+    once = suggest(space, [good, poor], settings, maximize=True)
+    assert once == suggest(space, [poor, Tried(points[2])], settings, maximize=True)
+    assert once != suggest(space, [poor], settings, maximize=True)
 
 
 def test_what_diverges_is_a_poor_choice(searched):

@@ -76,8 +76,11 @@ def _run_events(record: Record, one: Content) -> bytes:
             start.hparams[name].number_value = value
         elif value is not None:
             start.hparams[name].string_value = str(value)
-    done = record.status == "finished"
-    status = api_pb2.STATUS_SUCCESS if done else api_pb2.STATUS_FAILURE
+    status = {
+        "finished": api_pb2.STATUS_SUCCESS,
+        # Stopped early: it neither came to its end nor failed, and there is no word for that.
+        "pruned": api_pb2.STATUS_UNKNOWN,
+    }.get(record.status, api_pb2.STATUS_FAILURE)
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=one.ended_s)
     events = [_hparams_event(one.started_s, session_start_info=start)]
     for name, values in one.series.items():

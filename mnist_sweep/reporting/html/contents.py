@@ -16,6 +16,7 @@ from mnist_sweep.reporting.rows import SWEEP, RunRow
 from mnist_sweep.reporting.table import Table
 from mnist_sweep.results.record import Record
 from mnist_sweep.results.sweep import Sweep
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ _SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall", "loss")
 
 @dataclass(frozen=True)
 class Failure:
-    """A run or file without a result: what it is, and why."""
+    """A run or file without a result: what it is, and why; also a run that was stopped early."""
 
     label: str
     status: str
@@ -77,7 +78,10 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
 
 
 def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
-    """Every run without a result, in the tables' order, then what else could not be read."""
+    """Every run that came to no result, in the tables' order, then what could not be read.
+
+    Not those that were stopped early, see `stopped`.
+    """
     tracebacks = {
         run.run_id: run.record.error.traceback or ""
         for sweep in sweeps
@@ -91,14 +95,23 @@ def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
             shortened(visible(row.reason), _LONGEST_VALUE),
             _lines(tracebacks.get(str(row.values.get("run_id")), "")),
         )
-        # What was stopped early stands behind what went wrong.
-        for row in sorted(rows, key=lambda row: row.status == "pruned")
-        if row.status != "finished"
+        for row in rows
+        if row.status not in ("finished", "pruned")
     ]
     found += [
         Failure(visible(str(problem.path)), "unreadable", visible(problem.reason), "")
         for sweep in sweeps
         for problem in sweep.problems
+    ]
+    return found[:_MOST_FAILURES]
+
+
+def stopped(rows: Sequence[RunRow]) -> list[Failure]:
+    """Every run that was stopped early (pruned), in the tables' order: no failures."""
+    found = [
+        Failure(visible(row.label), row.status, shortened(visible(row.reason), _LONGEST_VALUE), "")
+        for row in rows
+        if row.status == "pruned"
     ]
     return found[:_MOST_FAILURES]
 
@@ -119,13 +132,16 @@ def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Where the runs were carried out: each fact with its values over all records."""
     found: dict[str, dict[str, None]] = {}
     times: list[str] = []
-    for sweep in sweeps:
-        for record in sweep.records:
-            for name, value in record.environment.model_dump().items():
-                if name == "started_at":
-                    times += [value] if value else []
-                elif value is not None:
-                    found.setdefault(name, {})[setting(value)] = None
+    view = View([run.values for sweep in sweeps for run in sweep.runs])
+    for full in view.names():
+        prefix, _, name = full.partition(".")
+        if prefix != "environment":
+            continue
+        known = [value for value in view.values(full) if value is not None]
+        if name == "started_at":
+            times = list(filter(None, known))
+        elif known:
+            found[name] = dict.fromkeys(map(setting, known))
     facts = [(name, shortened(", ".join(values), _LONGEST_VALUE)) for name, values in found.items()]
     if times:
         facts.append(("started_at", " to ".join(dict.fromkeys((min(times), max(times))))))

@@ -118,6 +118,7 @@ def _said(report: Report) -> dict[str, Any]:
         "conclusions": report.answer.conclusions,
         "selections": [_selection(s) for s in report.answer.selections],
         "failures": contents.failures(rows, report.sweeps),
+        "stopped": contents.stopped(rows),
         "settings": contents.common_settings(report.sweeps),
         "environment": contents.environments(report.sweeps),
         "thumbnails": contents.thumbnails(

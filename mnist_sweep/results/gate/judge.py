@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.results.baseline import (
     BaselineConfiguration,
-    configurations_of,
-    dataset_of,
+    Dataset,
+    configurations_and_datasets,
     machine_of,
     without_seed,
 )
@@ -18,6 +18,8 @@ from mnist_sweep.results.gate.relative import judge_relative
 from mnist_sweep.results.where import matches, parse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mnist_sweep.results.baseline import Baseline
     from mnist_sweep.results.collect import Collection
     from mnist_sweep.results.gate.rules import Floor, Rules
@@ -77,13 +79,13 @@ def check(found: Collection, baseline: Baseline, rules: Rules) -> Judgement:
     findings = _readable(found)
     if rules.all_finished:
         findings += _finished(found)
-    current = configurations_of(found.records)
+    current, datasets = configurations_and_datasets(found.records)
     if not current:
         findings.append(
             Finding("records", "", passed=False, sentence="There is no finished run to judge.")
         )
         return Judgement(tuple(findings))
-    other = _other_data(found, baseline)
+    other = _other_data(datasets, baseline)
     findings.append(other)
     for floor in rules.floors:
         findings += _floor(found, floor)
@@ -149,17 +151,16 @@ def _ended(status: str) -> str:
     return "was pruned" if status == "pruned" else status
 
 
-def _other_data(found: Collection, baseline: Baseline) -> Finding:
+def _other_data(datasets: Sequence[tuple[Dataset, str]], baseline: Baseline) -> Finding:
     rule = "same data as the baseline"
-    for record in found.records:
-        own = dataset_of(record)
+    for own, label in datasets:
         for name in [name for name in own if name != "name"]:
             value = own[name]
             expected = baseline.dataset.get(name)
             if value != expected:
                 return Finding(
                     rule,
-                    record.label,
+                    label,
                     passed=False,
                     sentence=(
                         f"Another dataset: its {name} is {_short(value)}, the baseline's is "

@@ -5,11 +5,15 @@ of their number in time. For more than some hundreds there is this bound. It rea
 and it errs on one side: what it calls different is so, at the level, whichever was chosen by
 looking; of the others it says nothing.
 
-Each step makes the bound wider, never narrower. The standard error of a difference is at most the
-sum of both standard errors, however alike two networks' answers are. That of an average over runs
-or classes is at most the average of theirs; that of the lowest of several is at most the largest of
-theirs (Gaussian Poincare inequality: Boucheron, Lugosi and Massart, 2013, theorem 3.20). And
-the correction for having chosen is Bonferroni's, over all pairs.
+The standard errors of single shares and F1 scores are estimates, as near as the counts allow. Every
+step from them on makes the bound wider, never narrower. The standard error of a difference is at
+most the sum of both standard errors, however alike two networks' answers are. That of an average
+over runs or classes is at most the average of theirs. The lowest of several classes lies below the
+true lowest on average (by one and a half standard errors with ten equal classes), and the more so
+the more alike they are, so one configuration's more than another's: no bound of its variance covers
+that. But if each class lies within c standard errors of its true value, the lowest lies within c of
+the largest of theirs of the true lowest: a union bound over the classes and runs that may be it.
+And the correction for having chosen is Bonferroni's, over all pairs.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def f1_error(hits: Floats, mistakes: Floats) -> Floats:
-    """At most the standard error of a class's F1 over other images, by the delta method.
+    """About the standard error of a class's F1 over other images, by the delta method.
 
     F1 is 2h / (2h + m) of the hits h and mistakes m, two disjoint kinds of images; its
     gradient is orthogonal to their mean, so its variance is 4 h m (h + m) / (2h + m)^4. One of each
@@ -42,7 +46,7 @@ def f1_error(hits: Floats, mistakes: Floats) -> Floats:
 
 
 def share_error(share: Floats, of: Floats | float) -> Floats:
-    """The standard error of a share, such as an accuracy, of so many images.
+    """About the standard error of a share, such as an accuracy, of so many images.
 
     Two successes and two failures are added (Agresti and Coull, 1998, Am. Stat. 52:119).
     """
@@ -51,7 +55,7 @@ def share_error(share: Floats, of: Floats | float) -> Floats:
 
 
 def class_error(base: str, precision: Floats, recall: Floats, support: float) -> Floats:
-    """At most the standard error of one class's metric over other images, (n_runs,).
+    """About the standard error of one class's metric over other images, (n_runs,).
 
     Args:
         base: f1, precision or recall.
@@ -77,6 +81,7 @@ def certainly_different(
     level: float,
     repeats: Floats,
     spreads: Floats,
+    lowest_of: int = 1,
 ) -> NDArray[np.bool_]:
     """Which configurations differ from the chosen one for certain, at the level, (n,) bool.
 
@@ -87,12 +92,14 @@ def certainly_different(
         level: Confidence level.
         repeats: How many runs each has, (n,).
         spreads: Sample variance over its runs, (n,); 0 with one run.
+        lowest_of: Of how many values a mean's lowest ones were taken at most: classes times runs
+            where the metric is that of the weakest class, else 1.
     """
     from scipy.stats import norm, t
 
     count = len(means)
     pairs = count * (count - 1) / 2
-    tail = (1 - level) / MARGIN / pairs / 2
+    tail = (1 - level) / MARGIN / pairs / 2 / lowest_of
     own = repeats - 1
     if not own.any():
         seeds, critical = np.zeros(count), np.full(count, norm.isf(tail))

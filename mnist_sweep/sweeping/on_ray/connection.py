@@ -76,19 +76,25 @@ class Connection:
     """An open connection; `open_connection` makes it, `close` ends it.
 
     Args:
-        own: Whether the Ray was started for this sweep, on this machine.
+        own_cpus: Processors of a Ray that was started for this sweep, on this machine; None for
+            a cluster.
     """
 
-    def __init__(self, *, own: bool) -> None:
+    def __init__(self, own_cpus: int | None) -> None:
         import ray
 
         from mnist_sweep.sweeping.on_ray import task
 
-        self.own = own
+        self.own_cpus = own_cpus
         self.task: Any = ray.remote(task.carry_out)
         self._data: dict[str, list[Any]] = {}
         self._nodes: list[dict[str, float]] = []
         self._looked = -math.inf
+
+    @property
+    def own(self) -> bool:
+        """Whether the Ray was started for this sweep."""
+        return self.own_cpus is not None
 
     @cached_property
     def mailbox(self) -> Any:
@@ -144,16 +150,22 @@ def open_connection(
 ) -> Connection:
     """Connect, or start a Ray of the sweep's own; a connection that is open is used again.
 
+    A Ray of our own that is too small, as for a study's later stage with more threads a run, is
+    started anew; nothing may be running on it.
+
     Args:
         address: The cluster's, as `ray.init` takes it; None starts one on this machine.
-        own_cpus: Processors of one that is started.
+        own_cpus: Processors that one of our own must have.
         runtime_env: Ray's, of the user; what this program needs is added.
 
     Raises:
         UsageError: There is no such cluster, or it does not take this program.
     """
     if _open:
-        return _open[0][0]
+        there = _open[0][0].own_cpus
+        if there is None or there >= own_cpus:
+            return _open[0][0]
+        close()
     # Read when Ray is imported, and when it starts.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -187,7 +199,7 @@ def open_connection(
     # Ray would tell of dead nodes on standard output, where the tables go; we tell it ourselves.
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001  (there is no public way)
     _allow_many_open_files()
-    connection = Connection(own=own)
+    connection = Connection(own_cpus if own else None)
     _open.append((connection, temporary, lock))
     return connection
 

@@ -30,7 +30,8 @@ class RayLauncherConf:
     starts a Ray on this machine. Ray sets aside for each run `num_cpus` (null: the run's
     `threads`), `num_gpus`, `memory_mb` and `resources`. `waiting` is how many runs are handed to a
     cluster beyond those that fit, for which an autoscaling one adds nodes; null: as many again as
-    fit, 32 at least. `runtime_env` is Ray's own, for the user's modules and variables.
+    fit, 32 at least, and of a search none. `runtime_env` is Ray's own, for the user's modules and
+    variables.
     """
 
     _target_: str = "hydra_plugins.mnist_sweep.RayLauncher"

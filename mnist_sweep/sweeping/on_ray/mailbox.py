@@ -15,6 +15,9 @@ Word = tuple[int, dict[str, float]]
 
 PATIENCE_S = 1.0
 """How long the driver's question for words stays open."""
+MOST_CALLS = 100_000
+"""At once: each run that waits for its answer is one. By Ray's default of 1,000 as many such runs
+would keep the driver's own calls out, which they wait for."""
 
 
 class Mailbox:
@@ -58,4 +61,4 @@ def start() -> Any:
     import ray
 
     remote: Any = ray.remote(Mailbox)
-    return remote.options(num_cpus=0, max_restarts=-1).remote()
+    return remote.options(num_cpus=0, max_restarts=-1, max_concurrency=MOST_CALLS).remote()

@@ -31,6 +31,7 @@ from mnist_sweep.training.data import DatasetInfo
 REFRESH_S = 0.25
 POLL_S = 0.5
 WAITING = 32
+RECORD = RunPaths("").record.name
 
 
 class RunError(MnistSweepError):
@@ -56,7 +57,8 @@ class RayPool(Dispatch[_Active]):
         threads: The most of any run.
         limit: How many runs may be handed out at most; None for as many as fit and some that wait,
             which is what an autoscaling cluster adds nodes for.
-        waiting: How many those are; None for as many again as fit, and `WAITING` at least.
+        waiting: How many those are; None for as many again as fit, and `WAITING` at least; with a
+            guide none.
     """
 
     def __init__(
@@ -98,8 +100,11 @@ class RayPool(Dispatch[_Active]):
         if self._limit is not None:
             return self._limit
         fit = self._connection.room(self._needs(self._threads))
-        if self._connection.own or self._guide:
-            # Nothing comes of waiting; and who is asked for the next point later, knows more.
+        if self._connection.own:
+            # It may have room for more, of another stage's needs.
+            return max(1, min(fit, self._workers))
+        if self._guide and self._waiting is None:
+            # Who is asked for the next point later, knows more.
             return max(1, fit)
         # Never 0: a cluster that has no node now is waited for, not taken for the end.
         return max(1, fit + (max(fit, WAITING) if self._waiting is None else self._waiting))
@@ -207,7 +212,7 @@ class RayPool(Dispatch[_Active]):
         try:
             _keep_log(job, files)
             if answer["died"]:
-                self._again_or_failed(job, answer["died"], active.started)
+                self._died(active, answer["died"], files)
             elif answer["error"]:
                 self._failed(active, answer["error"])
             else:
@@ -215,6 +220,16 @@ class RayPool(Dispatch[_Active]):
                 self._finish(job, answer["summary"])
         except MnistSweepError as error:
             self._failed(active, str(error))
+
+    def _died(self, active: _Active, how: str, files: dict[str, bytes]) -> None:
+        summary = None
+        if _whole(files):  # it was done but for the telling
+            _keep(active.job, files)
+            summary = execute.recorded(active.job)
+        if summary is not None:
+            self._finish(active.job, summary)
+        else:
+            self._again_or_failed(active.job, how, active.started)
 
     def _failed(self, active: _Active, message: str) -> None:
         first = message.strip().splitlines()[0]
@@ -229,13 +244,22 @@ def _keep_log(job: Plain, files: dict[str, bytes]) -> None:
         store.write_bytes(paths.log, before + files[paths.log.name])
 
 
+def _whole(files: dict[str, bytes]) -> bool:
+    """Whether a run came to its end: its record is written last, and says so."""
+    try:
+        status = json.loads(files[RECORD])["status"]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return status in (*execute.DONE, "pruned")
+
+
 def _keep(job: Plain, files: dict[str, bytes]) -> None:
     """Write a run's files, the record last."""
     paths = RunPaths(job["directory"])
     for path in (paths.predictions, paths.model):
         if path.name in files:
             store.write_bytes(path, files[path.name])
-    store.write_record(paths.record, json.loads(files[paths.record.name]))
+    store.write_record(paths.record, json.loads(files[RECORD]))
 
 
 def _reason(error: BaseException) -> str:

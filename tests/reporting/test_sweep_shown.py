@@ -1,0 +1,71 @@
+"""What a sweep shows at its end: a screen's worth on a terminal, everything in its files."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from factories import make_run, write_sweep
+from mnist_sweep import cli_sweep
+from mnist_sweep.reporting import report, shortening, tables
+from mnist_sweep.results import sweep as sweeps
+from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.plan import Plan
+
+RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(101, 121)]
+
+
+@pytest.fixture
+def outcome(tmp_path, monkeypatch):
+    monkeypatch.setattr(shortening, "SHOWN_ENDS", 3)
+    monkeypatch.setattr(cli_sweep, "MOST_ROWS", 10)
+    return Outcome(write_sweep(tmp_path / "grid", RUNS), Plan(), report=False)
+
+
+def shown(outcome, capsys, monkeypatch, *, terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    cli_sweep.show(outcome)
+    return capsys.readouterr().out
+
+
+def test_a_terminal_shows_both_ends_and_the_files_hold_every_row(outcome, capsys, monkeypatch):
+    out = shown(outcome, capsys, monkeypatch, terminal=True)
+    assert "14 are not shown" in " ".join(out.split())
+    assert " 110 " not in out
+    assert " 120 " in out
+    written = (outcome.directory / "tables" / "comparison.md").read_text()
+    assert all(f" {n} " in written for n in range(101, 121))
+    assert "not shown" not in written
+
+
+def test_a_pipe_is_shown_every_row(outcome, capsys, monkeypatch):
+    out = shown(outcome, capsys, monkeypatch, terminal=False)
+    assert all(f" {n} " in out for n in range(101, 121))
+
+
+def test_a_terminal_shows_every_row_where_they_are_few(outcome, capsys, monkeypatch):
+    monkeypatch.setattr(cli_sweep, "MOST_ROWS", len(RUNS))
+    out = shown(outcome, capsys, monkeypatch, terminal=True)
+    assert all(f" {n} " in out for n in range(101, 121))
+
+
+def test_the_directory_is_loaded_once_also_for_the_report(outcome, capsys, monkeypatch):
+    loaded = []
+    for module in (cli_sweep, tables, report):
+        monkeypatch.setattr(
+            module, "load", lambda directory: loaded.append(directory) or sweeps.load(directory)
+        )
+    outcome.report = True
+    shown(outcome, capsys, monkeypatch, terminal=False)
+    assert loaded == [outcome.directory]
+    assert (outcome.directory / "report.html").exists()
+
+
+def test_tables_that_cannot_be_written_are_shown(outcome, capsys, monkeypatch):
+    (outcome.directory / "tables").write_text("in the way")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    cli_sweep.show(outcome)
+    out, err = capsys.readouterr()
+    assert "No tables written" in err
+    assert " 120 " in out
