@@ -30,6 +30,7 @@ from mnist_sweep.sweeping.execute import (
     settled,
     summary,
 )
+from mnist_sweep.sweeping.interrupts import ctrl_c_noticed
 from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import data_key, identify
 from mnist_sweep.sweeping.processes import WorkerDiedError
@@ -85,11 +86,14 @@ def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> Iterator[Plain
             else:
                 yield _summary_of(answer, jobs[number])
         return
-    try:
-        returns = launcher.launch(overrides, initial_job_idx=0)
-    except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
-        yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
-        return
+    with ctrl_c_noticed() as interrupts:
+        try:
+            returns = launcher.launch(overrides, initial_job_idx=0)
+        except Exception as error:  # launchers raise anything where a worker dies
+            if interrupts:
+                raise KeyboardInterrupt from error
+            yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
+            return
     yield from (_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True))
 
 

@@ -47,3 +47,27 @@ def ctrl_c_later() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def ctrl_c_noticed() -> Iterator[list[int]]:
+    """Ctrl-C interrupts as ever, and the list tells of it where other code swallows the exception.
+
+    Hydra and OmegaConf turn what is raised while they compose a config into errors of their own.
+    """
+    seen: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if not main or not callable(before):  # ignored, or not Python's to handle
+        yield seen
+        return
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

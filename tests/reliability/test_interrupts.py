@@ -11,6 +11,7 @@ import subprocess
 import termios
 from collections.abc import Callable
 from fcntl import ioctl
+from pathlib import Path
 
 import pyte
 import pytest
@@ -133,3 +134,19 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     done = len(place.records("own"))
     assert f"Interrupted. 40 runs asked for, {done} run now, {40 - done} not run" in ended.out
     until(place.gone)
+
+
+def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
+    from mnist_sweep.sweeping import foreign
+
+    class Swallows:
+        def launch(self, overrides, initial_job_idx):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise ValueError("of composing") from error
+
+    monkeypatch.setattr(foreign, "_overrides", lambda *_: [])
+    with pytest.raises(KeyboardInterrupt):
+        list(foreign._round(Swallows(), [{}], Path()))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -411,7 +411,9 @@ def test_of_two_rows_for_one_record_one_counts_and_the_other_s_part_goes(sweep, 
     expected = without_index(sweep, monkeypatch)
     assert repr(everything(sweep)) == expected
     rows = [key for part in index_store.read_parts(SweepPaths(sweep).index)[0] for key in part.keys]
-    assert len(rows) == len(set(rows)) == len(RUNS)
+    # Which rows count depends on the parts' names; a part none of whose rows counts is gone.
+    assert len(set(rows)) == len(RUNS)
+    assert len(parts(sweep)) < 3
     assert read == []
 
 
