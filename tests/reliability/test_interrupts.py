@@ -140,7 +140,7 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
     from mnist_sweep.sweeping import foreign
 
     class Swallows:
-        def launch(self, overrides, initial_job_idx):
+        def launch(self, overrides, initial_job_idx):  # noqa: ARG002  (as Hydra calls it)
             try:
                 signal.raise_signal(signal.SIGINT)
             except KeyboardInterrupt as error:
