@@ -3,7 +3,7 @@
 Four fifths of MNIST's pixels are 0, and of its 784 columns a batch of 32 images has some 460 with
 anything in them. The others add nothing to the first layer's product, and their weights get no
 gradient, so both products are made of the columns that are lit and come out the same, to float32
-rounding, a third sooner. Which these are is found on the images' bits before each epoch.
+rounding, a quarter sooner. Which these are is found on the images' bits before each epoch.
 """
 
 from __future__ import annotations
