@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from mnist_sweep.training import runtime
 
+runtime.compiler_flags()
 runtime.import_tensorflow()
 
 import sklearn.metrics

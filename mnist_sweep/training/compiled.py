@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dropout, lit, one_pass, optimizer, runtime
+from mnist_sweep.training import dropout, lit, one_pass, optimizer, runtime, short_batch
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -60,6 +60,7 @@ class EpochProgram:
         self._factor = 1.0 / scale
         self._columns = columns
         self._lit = lit.layer_of(network) if columns else None
+        self._fills = short_batch.fits(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
         update.build(network.trainable_variables)
@@ -70,8 +71,7 @@ class EpochProgram:
         Args:
             order: (n,) int32 rows of the images, each once.
         """
-        batches, rest = divmod(len(order), self._batch_size)
-        return self._run(order, batches, 1 if rest else 0)
+        return self._run(order)
 
     def compile(self, n: int) -> None:
         """Trace and compile for `n` rows, training nothing: the program runs with no batches.
@@ -82,54 +82,64 @@ class EpochProgram:
         order = np.zeros(n, np.int32)
         try:
             try:
-                self._run(order, 0, 0)
+                self._run(order, train=False)
             except tf.errors.OpError:
                 # A damaged program on disk looks like one that cannot be compiled: try without,
                 # and as a new function, since TensorFlow remembers that this one failed.
                 if not runtime.forget_programs():
                     raise
                 self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
-                self._run(order, 0, 0)
+                self._run(order, train=False)
         except tf.errors.OpError as error:
             raise ModelError(
                 "this network cannot be compiled into one program; use trainer=fit. "
                 f"TensorFlow says: {str(error).splitlines()[0]}"
             ) from error
 
-    def _run(self, order: np.ndarray, batches: int, rests: int) -> tuple[float, float]:
+    def _run(self, order: np.ndarray, *, train: bool = True) -> tuple[float, float]:
+        n = len(order)
         columns = self._columns.of(order) if self._columns else ()
-        loss, right = self._program(
-            tf.constant(order), tf.constant(batches), tf.constant(rests), *map(tf.constant, columns)
-        )
-        return float(loss) / len(order), float(right) / len(order)
+        size = min(self._batch_size, n)
+        if self._fills:
+            order = short_batch.filled(order, size)
+        batches, rest = divmod(len(order), size)
+        loops = (batches, 1 if rest else 0) if train else (0, 0)
+        loss, right = self._program(*map(tf.constant, (order, n, *loops, *columns)))
+        return float(loss) / n, float(right) / n
 
     def _epoch(
-        self, order: tf.Tensor, batches: tf.Tensor, rests: tf.Tensor, *columns: tf.Tensor
+        self,
+        order: tf.Tensor,
+        n: tf.Tensor,
+        batches: tf.Tensor,
+        rests: tf.Tensor,
+        *columns: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        rest = order.shape[0] % self._batch_size
+        size = min(self._batch_size, order.shape[0])
+        rest = order.shape[0] % size
         totals = (tf.constant(0.0), tf.constant(0.0))
-        totals = self._loop(order, batches, self._batch_size, totals, columns)
+        totals = self._loop(order, n, batches, size, totals, columns)
         if rest:
             # A loop of none or one: the last, short batch is a program of its own shape.
-            totals = self._loop(order[order.shape[0] - rest :], rests, rest, totals)
+            short = order[order.shape[0] - rest :]
+            totals = self._loop(short, tf.constant(rest), rests, rest, totals)
         return totals
 
     def _loop(
         self,
         order: tf.Tensor,
+        n: tf.Tensor,
         batches: tf.Tensor,
         size: int,
         totals: tuple[tf.Tensor, tf.Tensor],
         columns: tuple[tf.Tensor, ...] = (),
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        if order.shape[0] < size:
-            return totals
-
         def body(i: tf.Tensor, loss: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, ...]:
             rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
+            here = tf.minimum(n - i * size, size) if self._fills else tf.constant(size)
             with self._batch(i, columns):
-                batch_loss, batch_right = self._step(rows)
-            return i + 1, loss + batch_loss * size, right + batch_right
+                batch_loss, batch_right = self._step(rows, here)
+            return i + 1, loss + batch_loss * tf.cast(here, tf.float32), right + batch_right
 
         _, loss, right = tf.while_loop(
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
@@ -141,18 +151,22 @@ class EpochProgram:
             return nullcontext()
         return self._lit.on(columns[0][i], columns[1][i])
 
-    def _step(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _step(self, rows: tf.Tensor, here: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
+        weights = short_batch.weights(here, rows.shape[0]) if self._fills else None
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
             probabilities = self._network(images, training=True)
-            loss = self._loss(labels, probabilities)
+            loss = self._loss(labels, probabilities, sample_weight=weights)
             if self._network.losses:
                 loss += tf.add_n(self._network.losses)
         self._update.apply(tape.gradient(loss, variables), variables)
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+        right = predicted == labels
+        if self._fills:
+            right &= tf.range(rows.shape[0]) < here
+        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
 
 
 def epoch_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:

@@ -16,10 +16,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnist_sweep.training import short_batch
+
 WORTHWHILE = 0.8
 """Where a batch has more than this share of the columns, finding them costs more than it saves."""
 _STEP = 16
 """The number of columns is rounded up to a multiple: seeds then share a compiled program."""
+_GRADIENT = "lit_gradient"
+_WORD = 8
+"""Bytes that are joined at once where it is found what is lit."""
 
 
 class LitDense(keras.layers.Dense):
@@ -32,7 +37,7 @@ class LitDense(keras.layers.Dense):
         """Within the block, calls are about a batch with these columns.
 
         Args:
-            columns: (k,) int32, the lit ones and others; where some are not lit, the last is none.
+            columns: (k,) int32, the lit ones, then one that is not as often as there is room.
             places: (width,) int32, of each column the place among them; k - 1 for one not lit.
         """
         self._lit = (columns, places)
@@ -59,9 +64,30 @@ def _product(
 
     def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
         rows = tf.matmul(few, upstream, transpose_a=True)
-        return tf.matmul(upstream, kernel, transpose_b=True), tf.gather(rows, places), None, None
+        of_kernel = tf.gather(rows, places, name=_GRADIENT)
+        return tf.matmul(upstream, kernel, transpose_b=True), of_kernel, None, None
 
     return tf.matmul(few, tf.gather(kernel, columns)), gradient
+
+
+def thrice(gradient: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A gradient for three uses, none of which has to be shared with the others.
+
+    That of a `LitDense` is gathered from the rows of the lit columns. The compiler writes what has
+    several uses to memory and reads it again; three gathers, told apart by the type of their
+    places, become part of the loops that use them.
+    """
+    source = gradient
+    if not tf.executing_eagerly():
+        while source.op.type in ("Identity", "IdentityN"):
+            source = source.op.inputs[source.value_index]
+        if source.op.name.rpartition("/")[2].startswith(_GRADIENT):
+            rows, places = source.op.inputs[:2]
+            if places.shape[0] <= np.iinfo(np.int16).max:
+                kinds = (tf.int16, tf.int32, tf.int64)
+                first, second, third = (tf.gather(rows, tf.cast(places, kind)) for kind in kinds)
+                return first, second, third
+    return gradient, gradient, gradient
 
 
 class LitColumns:
@@ -78,7 +104,9 @@ class LitColumns:
         flat = images.reshape(len(images), -1)
         self.width = flat.shape[1]
         self._batch_size = batch_size
-        self._bits = np.packbits(flat > 0, axis=1)
+        bits = np.packbits(flat > 0, axis=1)
+        bits = np.pad(bits, ((0, 0), (0, -bits.shape[1] % _WORD)))
+        self._words = bits.view(np.uint64)
         self._most = min(_STEP, self.width)
         for order in orders:
             self._make_room(self._lit(order))
@@ -89,23 +117,28 @@ class LitColumns:
         return self._most <= WORTHWHILE * self.width
 
     def of(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The columns and places of each whole batch, (batches, k) and (batches, width) int32.
+        """The columns and places of each batch, (batches, k) and (batches, width) int32.
 
         Args:
-            order: (n,) int32 rows of the images.
+            order: (n,) int32 rows of the images; the last batch may be shorter.
         """
         lit = self._lit(order)
         self._make_room(lit)
-        # Lit ones first, in their order.
-        columns = np.argsort(~lit, axis=1, kind="stable")[:, : self._most].astype(np.int32)
-        places = np.where(lit, np.cumsum(lit, axis=1, dtype=np.int32) - 1, self._most - 1)
-        return columns, places.astype(np.int32)
+        counts = np.count_nonzero(lit, axis=1)
+        found = np.flatnonzero(lit)
+        column = found - np.repeat(np.arange(len(lit)) * self.width, counts)
+        place = np.arange(len(found)) - np.repeat(np.cumsum(counts) - counts, counts)
+        # Lit ones first, in their order; then, for want of more, one that is not.
+        columns = np.repeat(lit.argmin(axis=1).astype(np.int32)[:, None], self._most, axis=1)
+        columns[np.arange(self._most) < counts[:, None]] = column
+        places = np.full(lit.shape, self._most - 1, np.int32)
+        places.ravel()[found] = place
+        return columns, places
 
     def _lit(self, order: np.ndarray) -> np.ndarray:
-        batches = len(order) // self._batch_size
-        bits = self._bits[order[: batches * self._batch_size]]
-        bits = bits.reshape(batches, self._batch_size, self._bits.shape[1])
-        any_lit = np.bitwise_or.reduce(bits, axis=1)
+        order = short_batch.filled(order, self._batch_size)
+        words = self._words[order].reshape(-1, self._batch_size, self._words.shape[1])
+        any_lit = np.bitwise_or.reduce(words, axis=1).view(np.uint8)
         return np.unpackbits(any_lit, axis=1, count=self.width).astype(bool)
 
     def _make_room(self, lit: np.ndarray) -> None:

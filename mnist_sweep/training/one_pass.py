@@ -14,6 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from mnist_sweep.training import lit
+
 
 class _OnePass:
     """What `OnePassAdam` and `OnePassAdamW` put in the place of `keras.optimizers.Adam`'s step."""
@@ -22,7 +24,7 @@ class _OnePass:
         """Move one variable and its moments; Keras's formula, to float32 rounding."""
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
-        g = ops.cast(gradient, variable.dtype)
+        g, for_momentum, for_velocity = lit.thrice(ops.cast(gradient, variable.dtype))
         step = ops.cast(self.iterations + 1, variable.dtype)
         unbiased_1, unbiased_2 = (
             1 - ops.power(ops.cast(beta, variable.dtype), step)
@@ -33,8 +35,8 @@ class _OnePass:
         first = m - (m - g) * (1 - self.beta_1)
         second = v * self.beta_2 + (g * (1 - self.beta_2)) * g
         moved = variable - first * rate / (ops.sqrt(second) + self.epsilon)
-        momentum = m + (g - m) * (1 - self.beta_1)
-        velocity = v + (ops.square(g) - v) * (1 - self.beta_2)
+        momentum = m + (for_momentum - m) * (1 - self.beta_1)
+        velocity = v + (ops.square(for_velocity) - v) * (1 - self.beta_2)
         for old, new in ((m, momentum), (v, velocity), (variable, moved)):
             self.assign(old, new)
 

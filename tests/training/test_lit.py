@@ -1,5 +1,7 @@
 """Products over lit pixels only: Keras's own results, and really fewer columns."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -8,12 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_sweep.training import compiled, dropout, lit, model
+from mnist_sweep.training import compiled, dropout, lit, model, one_pass, runtime
 from mnist_sweep.training.compiled import EpochProgram
 from mnist_sweep.training.tensors import as_tensor
 from training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH = 150, (12, 12), 5, 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    runtime.configure(1)
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +87,14 @@ def test_a_batch_with_more_columns_than_were_looked_for_is_right_too(images, lab
 def test_columns_hold_what_is_lit_and_places_find_it(flat, batch):
     order = np.random.default_rng(len(flat)).permutation(len(flat)).astype(np.int32)
     columns, places = lit.LitColumns(flat, batch, [order]).of(order)
-    assert len(columns) == len(places) == len(flat) // batch
+    assert len(columns) == len(places) == -(-len(flat) // batch)
     for i, (some, where) in enumerate(zip(columns, places, strict=True)):
         present = (flat[order[i * batch : (i + 1) * batch]] > 0).any(axis=0)
-        assert len(set(some)) == len(some)
-        assert set(np.flatnonzero(present)) <= set(some)
+        np.testing.assert_array_equal(some[: present.sum()], np.flatnonzero(present))
         np.testing.assert_array_equal(some[where[present]], np.flatnonzero(present))
-        # What is not lit finds a column of zeros: its gradient.
+        # What is not lit finds a column of zeros: its gradient. So does what fills up.
         assert not present[some[where[~present]]].any()
+        assert not present[some[present.sum() :]].any()
 
 
 def test_the_products_are_of_fewer_columns(images):
@@ -106,6 +113,33 @@ def test_the_products_are_of_fewer_columns(images):
     assert few < 144
     assert f"f32[{few},9]" in text
     assert "dot(" in text
+
+
+def test_its_gradient_is_never_written_out(images):
+    order = np.arange(ROWS, dtype=np.int32)
+    columns = lit.LitColumns(images, BATCH, [order])
+    ours = lit.for_training(network())
+    layer, kernel = lit.layer_of(ours), ours.trainable_variables[0]
+    update = one_pass.for_training(keras.optimizers.Adam())
+    update.build([kernel])
+
+    @tf.function(jit_compile=True, autograph=False)
+    def step(x, some, places):
+        with tf.GradientTape() as tape, layer.on(some, places):
+            loss = tf.reduce_sum(layer(x) ** 2)
+        update.apply([tape.gradient(loss, kernel)], [kernel])
+
+    some, places = (each[0] for each in columns.of(order))
+    text = step.experimental_get_compiler_ir(tf.ones((BATCH, 144)), some, places)("optimized_hlo")
+    entry = text[text.index("ENTRY") :]
+    written = re.findall(r"= (\([^=]*?\)|\S+) (\w+)\(", entry)
+    whole = [(len(re.findall(r"f32\[144,9\]", what)), how) for what, how in written]
+    # One loop writes the kernel and its moments; nothing but inputs and outputs is as large.
+    assert [count for count, how in whole if count and how == "fusion"] == [3]
+    assert {how for count, how in whole if count} <= {
+        "fusion", "parameter", "tuple", "copy", "get"
+    }  # fmt: skip
+    assert not [how for count, how in whole if count and how == "gather"]
 
 
 def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):

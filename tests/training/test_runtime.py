@@ -1,0 +1,36 @@
+"""The compiler's flags: only those that the installed TensorFlow knows."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from mnist_sweep.training import runtime
+
+
+@pytest.fixture(autouse=True)
+def looked_for_anew():
+    runtime.compiler_flags.cache_clear()
+    yield
+    runtime.compiler_flags.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library has this name on Linux")
+def test_a_flag_that_this_tensorflow_does_not_know_is_left_out(monkeypatch):
+    known = "--xla_cpu_copy_insertion_use_region_analysis=true"
+    monkeypatch.setattr(runtime, "_COMPILER", ("--xla_no_such_flag=1", known))
+    assert runtime.compiler_flags() == (known,)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library has this name on Linux")
+def test_the_flag_that_one_loop_for_adam_needs_is_known():
+    assert any("multi_output_fusion" in flag for flag in runtime.compiler_flags())
+
+
+def test_without_the_library_there_are_no_flags(monkeypatch, tmp_path):
+    (tmp_path / "__init__.py").touch()
+    elsewhere = importlib.util.spec_from_file_location("tensorflow", tmp_path / "__init__.py")
+    for spec in (elsewhere, None):
+        runtime.compiler_flags.cache_clear()
+        monkeypatch.setattr(runtime.util, "find_spec", lambda _, spec=spec: spec)
+        assert runtime.compiler_flags() == ()
