@@ -14,6 +14,7 @@ from rich.console import Console
 
 from mnist_sweep.cli_study import conclusion_lines, study_lines
 from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError, UsageError
+from mnist_sweep.reporting import beforehand
 from mnist_sweep.reporting.answer import Answer
 from mnist_sweep.reporting.opening import conclusions_of
 from mnist_sweep.reporting.render import render
@@ -25,7 +26,7 @@ from mnist_sweep.reporting.tables import comparison, write_tables
 from mnist_sweep.results.select import Direction
 from mnist_sweep.results.sweep import Sweep, load
 from mnist_sweep.results.uncertain import UncertainSelection, select_with_uncertainty
-from mnist_sweep.sweeping import entry, planned
+from mnist_sweep.sweeping import entry, fork_server, planned
 from mnist_sweep.sweeping.outcome import Outcome
 
 INTERRUPTED = 130
@@ -38,6 +39,7 @@ def sweep(words: list[str]) -> int:
     Raises:
         MnistSweepError: Nothing was run.
     """
+    fork_server.meanwhile(beforehand.start)
     try:
         outcome = entry.run(words)
     except SystemExit as request:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.reporting import beforehand
 from mnist_sweep.reporting.answer import Answer
 from mnist_sweep.reporting.configurations import configurations
 from mnist_sweep.reporting.opening import usual_answer
@@ -85,6 +86,7 @@ def write_report(
         at_hand,
         refresh_s,
     )
+    beforehand.finish()
     plans = list(all_figures.planned(shown, pictures, at_hand)) if figures else []
     drawing = Drawing(plans, paths.figures)
     try:

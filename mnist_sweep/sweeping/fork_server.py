@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.preload"
 
+_meanwhile: list[Callable[[], None]] = []
 _SHOWS = (
     "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version",
     "--shell-completion", "-sc",
@@ -45,6 +46,19 @@ def warm_up() -> None:
         resource_tracker.ensure_running()
         with ctrl_c_later():
             forkserver.ensure_running()
+
+
+def meanwhile(function: Callable[[], None]) -> None:
+    """Have a function called when the first run waits for the fork server, if one does."""
+    _meanwhile.append(function)
+
+
+def waits() -> None:
+    """The first run waits: what was to be done meanwhile, where another core can do it."""
+    if len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()) > 1:
+        for function in _meanwhile:
+            function()
+    _meanwhile.clear()
 
 
 def cool_down() -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from mnist_sweep.config import DEFAULT_NAME, MLP_TARGET, Plain
 from mnist_sweep.errors import ModelError
 from mnist_sweep.results import locks
-from mnist_sweep.sweeping import directory, foreign, processes, worker
+from mnist_sweep.sweeping import directory, foreign, fork_server, processes, worker
 from mnist_sweep.sweeping.environment import describe
 from mnist_sweep.sweeping.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.execute import DONE, failed_at, make_job, settled, status_of
@@ -123,6 +123,8 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
     for job in jobs:
         job["environment"]["workers"] = outcome.workers
     progress.begin(len(jobs), outcome.workers, sum(job["expected_s"] for job in jobs))
+    if outcome.report:
+        fork_server.waits()
     try:
         launcher.launch_jobs(jobs, outcome.workers, progress)
     finally:

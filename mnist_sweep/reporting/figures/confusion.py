@@ -115,13 +115,13 @@ def _number(axes: Axes, confusion: Confusion) -> None:
         for true, count in enumerate(row):
             right = predicted == true
             if not (count or right):
-                axes.text(true, predicted, "·", ha="center", va="center", color="#999999")
+                style.in_cell(axes, true, predicted, "·", va="center", color="#999999")
                 continue
-            axes.text(
+            style.in_cell(
+                axes,
                 true,
                 predicted,
                 f"{count:,}\n{100 * shares[predicted, true]:.1f}",
-                ha="center",
                 va="center",
                 fontsize=7.5,
                 fontweight="bold" if right else "normal",

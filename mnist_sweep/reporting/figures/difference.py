@@ -60,7 +60,7 @@ def draw(difference: ConfusionDifference, first: str, second: str, title: str) -
     lay_out(axes, difference.labels)
     for (predicted, true), value in np.ndenumerate(difference.counts):
         text = signed(float(value)) if value else "·"
-        axes.text(true, predicted, text, ha="center", va="center", fontsize=8)
+        style.in_cell(axes, true, predicted, text, va="center", fontsize=8)
     figure.supxlabel(
         style.wrapped(
             f"Examples per run: {second} less {first}. Orange: {second} is worse there; blue: it "

@@ -58,8 +58,8 @@ def draw(heat: F1ByDigit, title: str) -> Figure:
         middle = (low + high) / 2
         for (row, column), value in np.ndenumerate(heat.f1):
             if np.isfinite(value):
-                axes.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=8,
-                          color="white" if value < middle else "black")  # fmt: skip
+                style.in_cell(axes, column, row, f"{value:.3f}", va="center", fontsize=8,
+                              color="white" if value < middle else "black")  # fmt: skip
     bar = figure.colorbar(picture, ax=axes, pad=0.02)
     bar.set_label(f"F1, {heat.split} split")
     return figure

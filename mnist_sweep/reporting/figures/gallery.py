@@ -131,7 +131,7 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
         left, top = place % columns, place // columns * _PITCH
         extent = (left + 0.14, left + 0.86, top + 1.2, top + 0.48)
         axes.imshow(images[item.row].squeeze(), cmap="gray_r", extent=extent, aspect="auto")
-        axes.text(left + 0.5, top + 0.42, caption(item, gallery.runs), fontsize=7.5, ha="center")
+        style.in_cell(axes, left + 0.5, top + 0.42, caption(item, gallery.runs), fontsize=7.5)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows * _PITCH, 0.12)
     axes.set_aspect("equal")

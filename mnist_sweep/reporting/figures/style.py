@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
@@ -82,6 +83,15 @@ def wrapped(text: str, width: int = _WRAP) -> str:
     return "\n".join(textwrap.wrap(text, max(width, 20))) or text
 
 
+def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any) -> None:
+    """Write into a cell of a matrix.
+
+    What is inside of the axes takes no room from around them, so the layout need not measure it:
+    of a confusion matrix's hundred texts that is a third of the time it takes.
+    """
+    axes.text(column, row, text, ha="center", **properties).set_in_layout(False)
+
+
 def rendered(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
     """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes.
 
@@ -102,6 +112,6 @@ def rendered(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
     else:
         figure.set_dpi(_DPI)
         agg: Any = FigureCanvasAgg(figure)
-        agg.print_png(stream, metadata={"Software": None})
+        agg.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
         figure.set_dpi(100)
     return stream.getvalue()
