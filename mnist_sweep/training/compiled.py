@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dropout, lit, one_pass, optimizer, runtime, short_batch
+from mnist_sweep.training import dense, dropout, lit, one_pass, optimizer, runtime, short_batch
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -39,7 +39,7 @@ class EpochProgram:
         labels: (m,) uint8.
         batch_size: Examples a batch; the last one may be shorter.
         scale: Raw pixel value that stands for 1.
-        columns: The lit columns of a network that `lit.for_training` has given a `LitDense`.
+        columns: The lit columns, of a network with a `LitDense`.
     """
 
     def __init__(
@@ -203,8 +203,8 @@ def train(
     steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
     learner = dropout.for_training(network, settings["seed"])
     columns = _lit_columns(learner, dataset, settings)
-    if columns:
-        learner = lit.for_training(learner)
+    lit_kinds = lit.kinds(learner) if columns else {}
+    learner = dense.swapped(learner, {**dense.kinds(learner), **lit_kinds})
     update = one_pass.for_training(optimizer.optimizer(settings, steps))
     program = EpochProgram(
         learner,

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_sweep.training import short_batch
+from mnist_sweep.training import dense, short_batch
+from mnist_sweep.training.dense import ProductDense
 
 WORTHWHILE = 0.8
 """Where a batch has more than this share of the columns, finding them costs more than it saves."""
@@ -27,7 +28,7 @@ _WORD = 8
 """Bytes that are joined at once where it is found what is lit."""
 
 
-class LitDense(keras.layers.Dense):
+class LitDense(ProductDense):
     """`keras.layers.Dense` on a batch's lit columns while it is told which they are."""
 
     _lit: tuple[tf.Tensor, tf.Tensor] | None = None
@@ -46,14 +47,11 @@ class LitDense(keras.layers.Dense):
         finally:
             self._lit = None
 
-    def call(self, inputs: tf.Tensor, training: Any = None) -> tf.Tensor:
-        """Keras's own, to rounding."""
+    def product(self, inputs: tf.Tensor) -> tf.Tensor | None:
+        """Of the lit columns alone."""
         if self._lit is None:
-            return super().call(inputs, training=training)
-        outputs = _product(inputs, tf.convert_to_tensor(self.kernel), *self._lit)
-        if self.bias is not None:
-            outputs = outputs + tf.convert_to_tensor(self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+            return None
+        return _product(inputs, tf.convert_to_tensor(self.kernel), *self._lit)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]  # TensorFlow has no types
@@ -153,21 +151,12 @@ def fits(network: keras.Model) -> bool:
     if type(network) is not keras.Sequential or len(network.layers) < 2:
         return False
     flatten, first = network.layers[:2]
-    kinds = type(flatten) is keras.layers.Flatten and type(first) is keras.layers.Dense
-    return kinds and first.compute_dtype == "float32" and not first.lora_enabled
+    return type(flatten) is keras.layers.Flatten and dense.is_plain(first)
 
 
-def for_training(network: keras.Model) -> keras.Model:
-    """The same network, one that `fits`, with a `LitDense` for its first layer; equal weights."""
-    first = network.layers[1]
-
-    def swapped(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = LitDense if layer is first else layer.__class__
-        return kind.from_config(layer.get_config())
-
-    clone = keras.models.clone_model(network, clone_function=swapped)
-    clone.set_weights(network.get_weights())
-    return clone
+def kinds(network: keras.Model) -> dict[keras.layers.Layer, type[ProductDense]]:
+    """The layer of a network that `fits` which is to be a `LitDense`."""
+    return {network.layers[1]: LitDense}
 
 
 def layer_of(network: keras.Model) -> LitDense | None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 _ROW_BY_ROW = {
     "Activation", "AveragePooling2D", "Conv2D", "CounterDropout", "Dense", "Dropout", "Flatten",
     "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU", "LitDense", "MaxPooling2D",
-    "ReLU", "Rescaling", "Reshape", "Softmax",
+    "ReLU", "Rescaling", "Reshape", "Softmax", "TransposedDense",
 }  # fmt: skip
 
 

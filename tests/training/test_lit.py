@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_sweep.training import compiled, dropout, lit, model, one_pass, runtime
+from mnist_sweep.training import compiled, dense, dropout, lit, model, one_pass, runtime
 from mnist_sweep.training.compiled import EpochProgram
 from mnist_sweep.training.tensors import as_tensor
 from training_settings import settings
@@ -44,6 +44,10 @@ def network(**options):
     return model.mlp(SHAPE, CLASSES, layers=2, nodes=9, **options)
 
 
+def with_lit(built):
+    return dense.swapped(built, lit.kinds(built))
+
+
 def after_an_epoch(built, images, labels, order, columns=None):
     program = EpochProgram(
         built, keras.optimizers.SGD(0.1, momentum=0.9), as_tensor(images), as_tensor(labels),
@@ -57,7 +61,7 @@ def test_an_epoch_leaves_the_weights_that_keras_s_layer_leaves(images, labels):
     order = np.random.default_rng(2).permutation(ROWS).astype(np.int32)
     columns = lit.LitColumns(images, BATCH, [order])
     assert columns.worthwhile
-    plain, ours = network(), lit.for_training(network())
+    plain, ours = network(), with_lit(network())
     theirs = after_an_epoch(plain, images, labels, order)
     assert after_an_epoch(ours, images, labels, order, columns) == pytest.approx(theirs, rel=1e-5)
     for mine, keras_value in zip(ours.get_weights(), plain.get_weights(), strict=True):
@@ -72,7 +76,7 @@ def test_a_batch_with_more_columns_than_were_looked_for_is_right_too(images, lab
     before = columns.of(order)[0].shape[1]
     columns = lit.LitColumns(brighter, BATCH, [order[:BATCH]])
     assert columns.of(order[:BATCH])[0].shape[1] <= before
-    plain, ours = network(), lit.for_training(network())
+    plain, ours = network(), with_lit(network())
     after_an_epoch(plain, brighter, labels, order)
     after_an_epoch(ours, brighter, labels, order, columns)
     assert columns.of(order)[0].shape[1] == columns.width
@@ -101,12 +105,12 @@ def test_the_products_are_of_fewer_columns(images):
     order = np.arange(ROWS, dtype=np.int32)
     columns = lit.LitColumns(images, BATCH, [order])
     few = columns.of(order)[0].shape[1]
-    layer = lit.layer_of(lit.for_training(network()))
+    layer = lit.layer_of(with_lit(network()))
 
     @tf.function(jit_compile=True, autograph=False)
     def product(x, some, places):
         with layer.on(some, places):
-            return layer(x)
+            return layer(x, training=True)
 
     some, places = (each[0] for each in columns.of(order))
     text = product.experimental_get_compiler_ir(tf.ones((BATCH, 144)), some, places)("hlo")
@@ -118,7 +122,7 @@ def test_the_products_are_of_fewer_columns(images):
 def test_its_gradient_is_never_written_out(images):
     order = np.arange(ROWS, dtype=np.int32)
     columns = lit.LitColumns(images, BATCH, [order])
-    ours = lit.for_training(network())
+    ours = with_lit(network())
     layer, kernel = lit.layer_of(ours), ours.trainable_variables[0]
     update = one_pass.for_training(keras.optimizers.Adam())
     update.build([kernel])
@@ -126,7 +130,7 @@ def test_its_gradient_is_never_written_out(images):
     @tf.function(jit_compile=True, autograph=False)
     def step(x, some, places):
         with tf.GradientTape() as tape, layer.on(some, places):
-            loss = tf.reduce_sum(layer(x) ** 2)
+            loss = tf.reduce_sum(layer(x, training=True) ** 2)
         update.apply([tape.gradient(loss, kernel)], [kernel])
 
     some, places = (each[0] for each in columns.of(order))
@@ -144,7 +148,7 @@ def test_its_gradient_is_never_written_out(images):
 
 def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):
     plain = network()
-    ours = lit.for_training(plain)
+    ours = with_lit(plain)
     x = images[:20].astype("float32") / 255
     np.testing.assert_array_equal(ours(x).numpy(), plain(x).numpy())
 
@@ -170,7 +174,7 @@ def test_other_networks_train_as_they_are():
 
 
 def test_dropout_and_lit_columns_go_together(images, labels):
-    ours = lit.for_training(dropout.for_training(network(dropout=0.5), seed=0))
+    ours = with_lit(dropout.for_training(network(dropout=0.5), seed=0))
     kinds = [type(layer) for layer in ours.layers]
     assert kinds.count(lit.LitDense) == 1
     assert kinds.count(dropout.CounterDropout) == 2
@@ -194,7 +198,7 @@ def test_training_uses_it_where_it_helps_and_saves_a_plain_network(monkeypatch, 
         validation_index = np.arange(120, ROWS, dtype=np.int32)
 
     used = []
-    monkeypatch.setattr(lit, "for_training", lambda n, f=lit.for_training: used.append(n) or f(n))
+    monkeypatch.setattr(lit, "kinds", lambda n, f=lit.kinds: used.append(n) or f(n))
     trained = network()
     before = trained.get_weights()
     result = compiled.train(trained, Data, settings(epochs=2, batch_size=BATCH))

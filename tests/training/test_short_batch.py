@@ -6,17 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_sweep.training import dropout, lit, model, short_batch
+from mnist_sweep.training import dense, dropout, lit, model, short_batch
 from mnist_sweep.training.compiled import EpochProgram
 from mnist_sweep.training.tensors import as_tensor
 
 SHAPE, CLASSES = (6, 6), 4
 
 
-def dense(*more):
+def stack(*more):
     keras.utils.set_random_seed(5)
     top = keras.layers.Dense(CLASSES, activation="softmax")
     return keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), *more, top])
+
+
+def as_trained(network):
+    learner = dropout.for_training(network, seed=0)
+    return dense.swapped(learner, {**dense.kinds(learner), **lit.kinds(learner)})
 
 
 def networks():
@@ -28,12 +33,20 @@ def networks():
     mlp = model.mlp(SHAPE, CLASSES, layers=2, nodes=5, dropout=0.1)
     return [
         ("the mlp", mlp, True),
-        ("as it is trained", lit.for_training(dropout.for_training(mlp, seed=0)), True),
+        ("as it is trained", as_trained(mlp), True),
         ("the cnn", model.cnn((*SHAPE, 1), CLASSES), True),
-        ("a weight's regularizer", dense(keras.layers.Dense(3, kernel_regularizer="l2")), True),
-        ("an activity's regularizer", dense(keras.layers.Dense(3, activity_regularizer="l2")), 0),
-        ("batch normalization", dense(keras.layers.BatchNormalization()), False),
-        ("a user's own layer", dense(Mine(3)), False),
+        (
+            "a weight's regularizer",
+            stack(keras.layers.Dense(3, kernel_regularizer="l2")),
+            True,
+        ),
+        (
+            "an activity's regularizer",
+            stack(keras.layers.Dense(3, activity_regularizer="l2")),
+            0,
+        ),
+        ("batch normalization", stack(keras.layers.BatchNormalization()), False),
+        ("a user's own layer", stack(Mine(3)), False),
         ("a functional network", keras.Model(inputs, outputs), False),
     ]
 
@@ -64,7 +77,7 @@ def test_weights_make_the_mean_over_the_batch_that_over_its_examples(size, data)
 
 
 @pytest.mark.parametrize(
-    ("network", "loops"), [(dense(), 1), (dense(keras.layers.BatchNormalization()), 2)]
+    ("network", "loops"), [(stack(), 1), (stack(keras.layers.BatchNormalization()), 2)]
 )
 def test_a_filled_batch_needs_no_loop_of_its_own(network, loops):
     rows = np.random.default_rng(0)
