@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.stdout import reader_may_leave, silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             code = _subcommand(words[0], words[1:])
         else:
             code = _hydra(words)
-        sys.stdout.flush()
+        with reader_may_leave():
+            sys.stdout.flush()
     except MnistSweepError as error:
         code = _complain(error)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         code = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe (head, say) has seen enough; nothing is left to be told to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
+        silence()
         code = 0
     sys.exit(code)
 

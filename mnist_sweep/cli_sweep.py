@@ -15,7 +15,7 @@ from rich.console import Console
 from mnist_sweep.cli_study import conclusion_lines, study_lines
 from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError, UsageError
 from mnist_sweep.reporting import beforehand
-from mnist_sweep.reporting.answer import Answer
+from mnist_sweep.reporting.answer import Answer, Conclusion
 from mnist_sweep.reporting.opening import conclusions_of
 from mnist_sweep.reporting.render import render
 from mnist_sweep.reporting.report import write_report
@@ -26,6 +26,7 @@ from mnist_sweep.reporting.tables import comparison, write_tables
 from mnist_sweep.results.select import Direction
 from mnist_sweep.results.sweep import Sweep, load
 from mnist_sweep.results.uncertain import UncertainSelection, select_with_uncertainty
+from mnist_sweep.stdout import reader_may_leave
 from mnist_sweep.sweeping import entry, fork_server, planned
 from mnist_sweep.sweeping.outcome import Outcome
 
@@ -63,25 +64,37 @@ def show(outcome: Outcome) -> int:
         say.print(f"Note: {notice}")
     found, tables = _tables(outcome, say)
     if found.records:
-        terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if terminal else None
-        colour = terminal and not os.environ.get("NO_COLOR")
-        long = terminal and len(tables[0].rows) > MOST_ROWS
-        shown_tables = comparison([found], most=MOST_ROWS) if long else tables
-        print(render(shown_tables, width=width, colour=colour))
+        with reader_may_leave():
+            _print_tables(found, tables)
     selections = _selections(outcome, found)
     concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
+    with reader_may_leave():
+        _print_words(outcome, selections, concluded)
+    for problem in found.problems:
+        say.print(f"Could not be read: {problem}")
+    with reader_may_leave():
+        print(f"{_account(outcome)}\nTables, records and models: {shown(outcome.directory)}/")
+    if found.records and outcome.report and not outcome.interrupted:
+        _report(outcome, found, tables, Answer(concluded, tuple(selections)), say)
+    return _exit_code(outcome, found)
+
+
+def _print_tables(found: Sweep, tables: list[Table]) -> None:
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    colour = terminal and not os.environ.get("NO_COLOR")
+    long = terminal and len(tables[0].rows) > MOST_ROWS
+    shown_tables = comparison([found], most=MOST_ROWS) if long else tables
+    print(render(shown_tables, width=width, colour=colour))
+
+
+def _print_words(
+    outcome: Outcome, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
+) -> None:
     if outcome.study is None:
         print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
     else:
         print("\n".join([*study_lines(outcome, outcome.study), *conclusion_lines(concluded)]))
-    for problem in found.problems:
-        say.print(f"Could not be read: {problem}")
-    print(_account(outcome))
-    print(f"Tables, records and models: {shown(outcome.directory)}/")
-    if found.records and outcome.report and not outcome.interrupted:
-        _report(outcome, found, tables, Answer(concluded, tuple(selections)), say)
-    return _exit_code(outcome, found)
 
 
 def _tables(outcome: Outcome, say: Console) -> tuple[Sweep, list[Table]]:
@@ -128,7 +141,8 @@ def _report(
     except MnistSweepError as error:
         say.print(f"No report: {error}")
         return
-    print(f"Report: {shown(written.page)} ({_seconds(written.seconds)})")
+    with reader_may_leave():
+        print(f"Report: {shown(written.page)} ({_seconds(written.seconds)})")
 
 
 def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:

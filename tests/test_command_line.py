@@ -457,3 +457,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(world: World, made: dict[str,
     os.close(write)
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
+
+
+def test_nor_does_it_make_a_failed_sweep_a_good_one(world: World):
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "mnist_sweep", "data=digits", "nodes=4", "epochs=1", "optimizer=sgd",
+         "learning_rate=1e30", "hydra.run.dir=unread"], cwd=world.place,
+        env=world.environ, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert "diverged" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 1
+    assert (world.place / "unread" / "report.html").exists()

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dense, dropout, lit, one_pass, optimizer, runtime, short_batch
+from mnist_sweep.training import dense, dropout, lit, one_pass, optimizer, short_batch, xla
 from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -58,11 +58,11 @@ class EpochProgram:
         self._labels = labels
         self._batch_size = batch_size
         self._factor = 1.0 / scale
-        self._columns = columns
         self._lit = lit.layer_of(network) if columns else None
+        self._columns = columns if self._lit else None
         self._fills = short_batch.fits(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy()
-        self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
+        self._program = xla.Program(self._epoch)
         update.build(network.trainable_variables)
 
     def __call__(self, order: np.ndarray) -> tuple[float, float]:
@@ -79,17 +79,8 @@ class EpochProgram:
         Raises:
             ModelError: Some layer or optimizer has no compiled form.
         """
-        order = np.zeros(n, np.int32)
         try:
-            try:
-                self._run(order, train=False)
-            except tf.errors.OpError:
-                # A damaged program on disk looks like one that cannot be compiled: try without,
-                # and as a new function, since TensorFlow remembers that this one failed.
-                if not runtime.forget_programs():
-                    raise
-                self._program = tf.function(self._epoch, autograph=False, jit_compile=True)
-                self._run(order, train=False)
+            self._run(np.zeros(n, np.int32), train=False)
         except tf.errors.OpError as error:
             raise ModelError(
                 "this network cannot be compiled into one program; use trainer=fit. "
@@ -202,7 +193,8 @@ def train(
     rows, scale = dataset.train_index, dataset.info.scale
     steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
     learner = dropout.for_training(network, settings["seed"])
-    columns = _lit_columns(learner, dataset, settings)
+    batch_size = min(settings["batch_size"], len(rows))
+    columns = _lit_columns(learner, dataset, settings, batch_size)
     lit_kinds = lit.kinds(learner) if columns else {}
     learner = dense.swapped(learner, {**dense.kinds(learner), **lit_kinds})
     update = one_pass.for_training(optimizer.optimizer(settings, steps))
@@ -211,7 +203,7 @@ def train(
         update,
         as_tensor(dataset.train_images),
         as_tensor(dataset.train_labels),
-        settings["batch_size"],
+        batch_size,
         scale,
         columns,
     )
@@ -246,12 +238,12 @@ def train(
 
 
 def _lit_columns(
-    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
 ) -> lit.LitColumns | None:
     """The lit columns, where the network's first layer can make use of them and they are few."""
-    if not lit.fits(network):
+    if not lit.fits(network) or batch_size < lit.SMALLEST_BATCH:
         return None
     epochs = range(1, min(settings["epochs"], LOOK_AHEAD) + 1)
     orders = (epoch_order(dataset.train_index, settings["seed"], epoch) for epoch in epochs)
-    columns = lit.LitColumns(dataset.train_images, settings["batch_size"], orders)
+    columns = lit.LitColumns(dataset.train_images, batch_size, orders)
     return columns if columns.worthwhile else None

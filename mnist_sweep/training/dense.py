@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_sweep.training.clone import clone
+
 _UNITS_PER_EXAMPLE = 6
 """From as many units for each example of a batch the transposed product is faster, on CPUs."""
 
@@ -84,6 +86,8 @@ def swapped(
 ) -> keras.Model:
     """The same network with some layers of another kind, which have the same settings and weights.
 
+    One that Keras cannot clone trains as it is.
+
     Args:
         network: A built sequential model.
         kinds: Of the layers to be swapped.
@@ -91,9 +95,7 @@ def swapped(
     if not kinds:
         return network
 
-    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def of_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         return kinds.get(layer, type(layer)).from_config(layer.get_config())
 
-    clone = keras.models.clone_model(network, clone_function=cloned)
-    clone.set_weights(network.get_weights())
-    return clone
+    return clone(network, of_layer) or network

@@ -18,6 +18,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mnist_sweep.training.clone import clone
+
 _WORDS = 2**32
 
 
@@ -98,9 +100,4 @@ def for_training(network: keras.Model, seed: int) -> keras.Model:
             return CounterDropout(layer.rate, seed=mixed, name=layer.name, dtype=layer.dtype_policy)
         return layer.__class__.from_config(layer.get_config())
 
-    try:
-        clone = keras.models.clone_model(network, clone_function=swapped, recursive=True)
-    except (ValueError, NotImplementedError, TypeError):
-        return network
-    clone.set_weights(network.get_weights())
-    return clone
+    return clone(network, swapped) or network

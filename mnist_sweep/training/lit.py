@@ -21,6 +21,8 @@ from mnist_sweep.training.dense import ProductDense
 
 WORTHWHILE = 0.8
 """Where a batch has more than this share of the columns, finding them costs more than it saves."""
+SMALLEST_BATCH = 8
+"""Smaller batches are so many that their columns would take more memory than the images."""
 _STEP = 16
 """The number of columns is rounded up to a multiple: seeds then share a compiled program."""
 _GRADIENT = "lit_gradient"
@@ -151,7 +153,9 @@ def fits(network: keras.Model) -> bool:
     if type(network) is not keras.Sequential or len(network.layers) < 2:
         return False
     flatten, first = network.layers[:2]
-    return type(flatten) is keras.layers.Flatten and dense.is_plain(first)
+    # A `Flatten` of images with their channels first changes the columns' order.
+    in_order = type(flatten) is keras.layers.Flatten and flatten.data_format == "channels_last"
+    return in_order and dense.is_plain(first)
 
 
 def kinds(network: keras.Model) -> dict[keras.layers.Layer, type[ProductDense]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from mnist_sweep.training import lit
@@ -22,6 +23,9 @@ class _OnePass:
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its moments; Keras's formula, to float32 rounding."""
+        if isinstance(gradient, tf.IndexedSlices):  # an embedding's: few rows of many
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
         g, for_momentum, for_velocity = lit.thrice(ops.cast(gradient, variable.dtype))

@@ -1,12 +1,16 @@
-"""A network's answers, computed in one compiled program over batches of fixed size."""
+"""A network's answers, computed by one program over batches of fixed size."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from mnist_sweep.training import xla
 
 CHUNK = 500
 """Images a call. Fixed, so that an image's probabilities never depend on how many come with it."""
@@ -32,7 +36,7 @@ class Answers:
 
 
 class Predictor:
-    """Compiled forward pass of a network over rows of an image array.
+    """Forward pass of a network over rows of an image array, compiled where it can be.
 
     Args:
         network: Maps float32 images in [0, 1] to class probabilities.
@@ -42,7 +46,7 @@ class Predictor:
     def __init__(self, network: keras.Model, scale: float) -> None:
         self.network = network
         self._factor = 1.0 / scale
-        self._program = tf.function(self._answers, autograph=False, jit_compile=True)
+        self._program: Callable[..., Any] = xla.Program(self._answers)
 
     def _answers(
         self, images: tf.Tensor, labels: tf.Tensor
@@ -65,9 +69,19 @@ class Predictor:
             chunk = rows[start : start + CHUNK]
             # Filled up with repetitions: one program serves every split, whatever its length.
             full = np.resize(chunk, CHUNK)
-            answers = self._program(
+            answers = self._call(
                 tf.constant(images[full]), tf.constant(labels[full].astype(np.int32))
             )
             parts.append([part.numpy()[: len(chunk)] for part in answers])
         loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Answers(loss, predicted, probability)
+
+    def _call(self, images: tf.Tensor, labels: tf.Tensor) -> Any:
+        try:
+            return self._program(images, labels)
+        except tf.errors.OpError:
+            if not isinstance(self._program, xla.Program):
+                raise
+            # Some layer has no compiled form, as `trainer=fit` allows: operation by operation.
+            self._program = tf.function(self._answers, autograph=False)
+            return self._program(images, labels)

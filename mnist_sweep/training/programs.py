@@ -2,8 +2,8 @@
 
 Repeats of a configuration differ in their seed only and compile to the same program; compiling is
 most of what a short run costs. XLA keys an entry by the whole program; the directory is keyed by
-what else decides the code: TensorFlow's version, the compiler's flags and the processor. The code
-is the same that compiling would give, so a run's bits do not depend on where it came from.
+what else decides the code: TensorFlow's version, the compiler's flags, the processor and the GPUs.
+The code is the same that compiling would give, so a run's bits do not depend on where it came from.
 
 Entries are executable, as Python's own bytecode cache is, so only the user may write there.
 """
@@ -32,9 +32,11 @@ def directory(flags: str) -> Path | None:
     """
     if os.environ.get(SWITCH) == "0":
         return None
-    parts = [metadata.version("tensorflow"), flags, platform.machine(), _processor()]
+    parts = [metadata.version("tensorflow"), flags, platform.machine(), _processor(), *_gpus()]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     path = cache_root(os.environ) / "programs" / key
+    if any(c.isspace() or c in "'\"" for c in str(path)):
+        return None  # TensorFlow's flags end at a space: it would keep them elsewhere
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = path.stat()
@@ -73,3 +75,12 @@ def _processor() -> str:
             if line.startswith(("flags", "Features")):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def _gpus() -> list[str]:
+    """NVIDIA's driver and its GPUs, where there are any."""
+    driver, found = Path("/proc/driver/nvidia"), []
+    for path in (driver / "version", *sorted(driver.glob("gpus/*/information"))):
+        with suppress(OSError):
+            found.append(path.read_text(encoding="utf-8", errors="replace"))
+    return found

@@ -76,10 +76,14 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with quiet_stderr(), _absent("matplotlib", "pandas"):
-        import keras  # noqa: F401  (the import is the effect)
+        import keras
         import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
+    # A user's own ~/.keras/keras.json would change what a run id stands for.
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
 
 
 @cache

@@ -14,7 +14,7 @@ import tensorflow as tf
 _ROW_BY_ROW = {
     "Activation", "AveragePooling2D", "Conv2D", "CounterDropout", "Dense", "Dropout", "Flatten",
     "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU", "LitDense", "MaxPooling2D",
-    "ReLU", "Rescaling", "Reshape", "Softmax", "TransposedDense",
+    "ReLU", "Rescaling", "Reshape", "TransposedDense",
 }  # fmt: skip
 
 
@@ -22,10 +22,15 @@ def fits(network: keras.Model) -> bool:
     """Whether the network has only layers in which no row of a batch has to do with another."""
     return type(network) is keras.Sequential and all(
         type(layer).__name__ in _ROW_BY_ROW
-        and type(layer).__module__.partition(".")[0] in ("keras", "mnist_sweep")
+        and _package(type(layer)) in ("keras", "mnist_sweep")
+        and _package(getattr(layer, "activation", None) or keras.activations.linear) == "keras"
         and layer.activity_regularizer is None
         for layer in network.layers
     )
+
+
+def _package(what: object) -> str:
+    return str(getattr(what, "__module__", "")).partition(".")[0]
 
 
 def filled(order: np.ndarray, size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 
 from mnist_sweep.config import OPTIMIZERS
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, model, one_pass, optimizer
+from mnist_sweep.training import compiled, fit, job, model, one_pass, optimizer
 from mnist_sweep.training.compiled import EpochProgram, epoch_order
 from mnist_sweep.training.data import load, prepare
 from mnist_sweep.training.predictor import CHUNK, Predictor
@@ -169,7 +169,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_as_diverged(digits, train):
     assert len(training.epoch_s) < 5
 
 
-def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
+def without_a_compiled_form(shape, classes):
     class Uncompiled(keras.layers.Layer):
         def call(self, inputs):
             import tensorflow as tf
@@ -177,16 +177,26 @@ def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
             values = tf.py_function(lambda x: x, [inputs], tf.float32)
             return tf.ensure_shape(values, inputs.shape)
 
-    network = keras.Sequential(
+    return keras.Sequential(
         [
-            keras.Input((8, 8)),
+            keras.Input(shape),
             keras.layers.Flatten(),
             Uncompiled(),
-            keras.layers.Dense(10, activation="softmax"),
+            keras.layers.Dense(classes, activation="softmax"),
         ]
     )
+
+
+def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
     with pytest.raises(ModelError, match="trainer=fit"):
-        compiled.train(network, digits, settings(epochs=1))
+        compiled.train(without_a_compiled_form((8, 8), 10), digits, settings(epochs=1))
+
+
+def test_and_fit_trains_and_evaluates_it(digits):
+    options = settings(epochs=1, data__name="digits", trainer__name="fit")
+    options["trainer"] |= {"jit_compile": False, "steps_per_execution": 1}
+    result = job.run(options, prepare(options["data"]), without_a_compiled_form)
+    assert 0 < result.metrics["test"]["accuracy"] <= 1
 
 
 def test_answers_do_not_depend_on_how_many_images_come_together(digits):

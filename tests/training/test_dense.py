@@ -113,3 +113,16 @@ def test_what_is_trained_stays_plain_keras(monkeypatch):
     assert {type(layer).__module__.split(".")[0] for layer in trained.layers} == {"keras"}
     for old, new in zip(before, trained.get_weights(), strict=True):
         assert not np.allclose(old, new)
+
+
+def test_a_network_that_keras_cannot_clone_trains_as_it_is():
+    unknown = keras.layers.Lambda(lambda x: x * 1.0)
+    dense_layer = keras.layers.Dense
+    built = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), dense_layer(NODES), unknown,
+         dense_layer(CLASSES, activation="softmax")]
+    )  # fmt: skip
+    assert dense.kinds(built)
+    assert transposed(built) is built
+    loss, _ = after_an_epoch(built)
+    assert np.isfinite(loss)

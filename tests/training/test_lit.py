@@ -153,12 +153,27 @@ def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):
     np.testing.assert_array_equal(ours(x).numpy(), plain(x).numpy())
 
 
+def data_of(images, labels):
+    class Data:
+        class info:  # noqa: N801
+            scale = 255.0
+
+        train_images, train_labels = images, labels
+        train_index = np.arange(120, dtype=np.int32)
+        validation_index = np.arange(120, ROWS, dtype=np.int32)
+
+    return Data
+
+
 def other_networks():
     dense, flatten = keras.layers.Dense, keras.layers.Flatten
     top = dense(CLASSES, activation="softmax")
     inputs = keras.Input(SHAPE)
     return {
         "a convolution first": model.cnn(SHAPE, CLASSES),
+        "channels before columns": keras.Sequential(
+            [keras.Input(SHAPE), flatten(data_format="channels_first"), dense(3), top]
+        ),
         "no flatten": keras.Sequential([keras.Input((4,)), dense(3), top]),
         "a functional network": keras.Model(inputs, dense(CLASSES)(flatten()(inputs))),
         "half precision": keras.Sequential(
@@ -188,20 +203,24 @@ def test_images_that_are_lit_everywhere_are_left_alone(images):
     assert not lit.LitColumns(np.full_like(images, 3), BATCH, [order]).worthwhile
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "used"), [(lit.SMALLEST_BATCH - 1, False), (BATCH, True), (10**9, True)]
+)
+def test_batches_that_are_very_many_do_without(images, labels, batch_size, used):
+    data = data_of(images, labels)
+    size = min(batch_size, len(data.train_index))
+    found = compiled._lit_columns(network(), data, settings(), size)
+    assert (found is not None) == used
+    trained = compiled.train(network(), data, settings(epochs=1, batch_size=batch_size))
+    assert np.isfinite(trained.history.loss[0])
+
+
 def test_training_uses_it_where_it_helps_and_saves_a_plain_network(monkeypatch, images, labels):
-    class Data:
-        class info:  # noqa: N801
-            scale = 255.0
-
-        train_images, train_labels = images, labels
-        train_index = np.arange(120, dtype=np.int32)
-        validation_index = np.arange(120, ROWS, dtype=np.int32)
-
     used = []
     monkeypatch.setattr(lit, "kinds", lambda n, f=lit.kinds: used.append(n) or f(n))
     trained = network()
     before = trained.get_weights()
-    result = compiled.train(trained, Data, settings(epochs=2, batch_size=BATCH))
+    result = compiled.train(trained, data_of(images, labels), settings(epochs=2, batch_size=BATCH))
     assert used
     assert not result.diverged
     assert [type(layer).__module__.split(".")[0] for layer in trained.layers] == ["keras"] * 4

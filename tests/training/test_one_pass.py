@@ -95,3 +95,18 @@ def test_one_loop_writes_both_moments_and_the_weights():
 def test_keras_s_own_step_needs_more_than_one_loop():
     # Where this fails, the compiler has learned to do it alone and `one_pass` is needed no more.
     assert len(loops_that_write(keras.optimizers.Adam())) > 1
+
+
+def test_the_sparse_gradient_of_an_embedding_is_keras_s_own_affair():
+    results = []
+    for update in (keras.optimizers.Adam(0.1), one_pass.for_training(keras.optimizers.Adam(0.1))):
+        table = keras.Variable(np.ones((6, 3)), dtype="float32")
+        update.build([table])
+        for _ in range(3):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(tf.gather(table.value, [1, 4]) ** 2)
+            gradient = tape.gradient(loss, table.value)
+            assert isinstance(gradient, tf.IndexedSlices)
+            update.apply([gradient], [table])
+        results.append(table.numpy())
+    np.testing.assert_array_equal(*results)

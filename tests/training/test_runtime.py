@@ -1,6 +1,8 @@
 """The compiler's flags: only those that the installed TensorFlow knows."""
 
 import importlib.util
+import os
+import subprocess
 import sys
 
 import pytest
@@ -34,3 +36,19 @@ def test_without_the_library_there_are_no_flags(monkeypatch, tmp_path):
         runtime.compiler_flags.cache_clear()
         monkeypatch.setattr(runtime.util, "find_spec", lambda _, spec=spec: spec)
         assert runtime.compiler_flags() == ()
+
+
+def test_a_users_own_settings_of_keras_do_not_count(tmp_path):
+    (tmp_path / "keras.json").write_text(
+        '{"image_data_format": "channels_first", "floatx": "float64", "epsilon": 0.1}'
+    )
+    shown = "keras.config.image_data_format(), keras.config.floatx(), keras.config.epsilon()"
+    code = (
+        "from mnist_sweep.training import runtime; runtime.import_tensorflow(); import keras; "
+        f"print({shown})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "KERAS_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.strip() == "channels_last float32 1e-07"

@@ -24,6 +24,10 @@ def as_trained(network):
     return dense.swapped(learner, {**dense.kinds(learner), **lit.kinds(learner)})
 
 
+def centred(x):
+    return x - keras.ops.mean(x, axis=0)
+
+
 def networks():
     class Mine(keras.layers.Dense):
         pass
@@ -45,6 +49,8 @@ def networks():
             stack(keras.layers.Dense(3, activity_regularizer="l2")),
             0,
         ),
+        ("rows of a softmax", stack(keras.layers.Softmax(axis=0)), False),
+        ("an activation of the user's", stack(keras.layers.Dense(3, activation=centred)), False),
         ("batch normalization", stack(keras.layers.BatchNormalization()), False),
         ("a user's own layer", stack(Mine(3)), False),
         ("a functional network", keras.Model(inputs, outputs), False),
@@ -87,6 +93,6 @@ def test_a_filled_batch_needs_no_loop_of_its_own(network, loops):
         network, keras.optimizers.SGD(0.1), as_tensor(images), as_tensor(labels), 32, 255.0
     )
     program.compile(70)
-    (traced,) = program._program._list_all_concrete_functions()
+    (traced,) = program._program.compiled._list_all_concrete_functions()
     kinds = [op.type for op in traced.graph.get_operations()]
     assert sum(kind in ("While", "StatelessWhile") for kind in kinds) == loops
