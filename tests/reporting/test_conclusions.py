@@ -90,7 +90,7 @@ def test_the_hardest_digits_and_their_mistakes_are_the_records_own(studies):
 
 def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
     accuracy = [0.99] * 8 + [0.6, 0.99]
-    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(3)]
+    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(5)]
     found = conclusions(load(write_sweep(tmp_path / "s", runs)))
     assert "8 is distinguishably the hardest" in found[1].sureness
 
@@ -294,7 +294,7 @@ def test_digits_of_equal_difficulty_are_not_told_apart(tmp_path):
 def test_only_digits_that_are_easier_beyond_doubt_are_told_from_the_hardest(tmp_path):
     # 6 and 8 are equally hard, and neither is mistaken for the other.
     accuracy = [0.999] * 6 + [0.7, 0.999, 0.7, 0.999]
-    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(3)]
+    runs = [make_run(seed=s, accuracy=accuracy, **SIZE) for s in range(5)]
     one = conclusions(load(write_sweep(tmp_path / "s", runs)))[1]
     hardest = int(re.search(r"digit (\d)", one.number)[1])
     assert f"not distinguishable from {hardest} as the hardest: {14 - hardest} (" in one.sureness

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from scipy.stats import beta, norm, t
+from scipy.stats import beta, chi, norm, t
 
 from mnist_sweep.errors import DataError
 from mnist_sweep.results.statistics import metric_intervals
@@ -69,7 +69,7 @@ def test_repeats_that_disagree_widen_the_interval_and_it_says_that_it_covers_see
 def test_more_images_narrow_only_what_comes_from_images():
     rng = np.random.default_rng(4)
     means = np.array([0.95, 0.96, 0.97])
-    few = Resampled(means, means[:, None] + 1e-3 * rng.standard_normal(500), 100, 100)
+    few = Resampled(means, means[:, None] + 1e-2 * rng.standard_normal(500), 100, 100)
     many = Resampled(means, means[:, None] + 1e-9 * rng.standard_normal(500), 10**9, 10**9)
     limit = t.ppf(0.975, 2) * 0.01 / math.sqrt(3) / (0.96 * 0.04)
     logits = [math.log(end / (1 - end)) for end in (interval(many).low, interval(many).high)]
@@ -85,9 +85,70 @@ def test_image_noise_that_differs_between_runs_is_not_taken_for_seeds():
     assert spread.own == pytest.approx(max(np.var([0, 1, 0.5, 1.5], ddof=1) * 1e-4 - 1e-4, 0), 0.3)
 
 
-def test_repeats_that_happen_to_agree_do_not_narrow_what_the_images_call_for():
-    agreeing = Uncertainty(1e-4, (SeedSpread(3, 0.0, 1e-4, 1 / 3),))
-    assert agreeing.half_width(0.95) == pytest.approx(0.01 * norm.ppf(0.975))
+@pytest.mark.parametrize(
+    ("repeats", "level", "least", "most"),
+    [
+        (2, 0.95, 0.945, 0.976),
+        (3, 0.95, 0.947, 0.963),
+        (5, 0.95, 0.948, 0.955),
+        (2, 0.8, 0.798, 0.85),
+        (2, 0.99, 0.986, 0.999),
+    ],
+)
+@pytest.mark.parametrize("shared", [0.0, 0.2, 0.5, 1.0, 3.0, 30.0])
+def test_intervals_of_normal_noise_cover_alike_however_wide_seeds_spread(
+    repeats, level, least, most, shared
+):
+    # In units of the interaction's part in the mean: 1 + seeds is what differs from run to run.
+    nodes, weights = np.polynomial.legendre.leggauss(150)
+    tops = chi.isf(1e-12, repeats - 1)
+    roots, weights = (nodes + 1) / 2 * tops, weights / 2 * tops
+    weights = weights * chi.pdf(roots, repeats - 1)
+    for seeds in (0, 0.1, 0.3, 1, 2, 5, 20, 100, 1e4):
+        halves = [
+            Uncertainty(
+                shared + 1, (SeedSpread(repeats, repeats * found, repeats, 1 / repeats),)
+            ).half_width(level)
+            for found in (1 + seeds) * roots**2 / (repeats - 1)
+        ]
+        held = 1 - 2 * norm.sf(np.array(halves) / math.sqrt(shared + 1 + seeds))
+        assert least <= weights @ held <= most
+
+
+def test_repeats_that_happen_to_agree_narrow_what_the_images_call_for_by_half_at_most():
+    z = norm.ppf(0.975)
+    for images in (1e-4, 2e-4, 3e-5):
+        agreeing = Uncertainty(images, (SeedSpread(2, 0.0, 1e-4, 1 / 2),))
+        least = max(images - 5e-5, images / 4)
+        assert agreeing.half_width(0.95) == pytest.approx(z * math.sqrt(least))
+    same_noise = Uncertainty(1e-4, (SeedSpread(2, 0.0, 0.0, 1 / 2),))
+    assert same_noise.half_width(0.95) == pytest.approx(z * 0.01)
+
+
+def test_without_image_noise_the_interval_is_students_and_without_any_noise_it_is_a_point():
+    seeds = Uncertainty(0.0, (SeedSpread(3, 3e-4, 0.0, 1 / 3),))
+    assert seeds.half_width(0.95) == pytest.approx(t.ppf(0.975, 2) * 0.01)
+    assert Uncertainty(0.0, (SeedSpread(3, 0.0, 0.0, 1 / 3),)).half_width(0.95) == 0
+    assert Uncertainty(0.0, (SeedSpread(3, 0.0, 1e-4, 1 / 3),)).half_width(0.95) == 0
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 5, 1000])
+def test_half_widths_grow_with_the_runs_spread_and_the_level_and_keep_their_scale(repeats):
+    def half(runs, level=0.95, scale=1.0):
+        one = SeedSpread(repeats, scale * runs, scale * 1e-4, 1 / repeats)
+        other = SeedSpread(3, scale * 2e-4, scale * 1e-4, 1 / 3)
+        return Uncertainty(scale * 2e-4, (one, other)).half_width(level)
+
+    spreads = [0, 1e-30, *np.geomspace(1e-12, 1, 100)]
+    assert np.all(np.diff([half(runs) for runs in spreads]) >= 0)
+    # Continuous: no step is far larger than what the spread grew by.
+    close = np.array([half(runs) for runs in np.linspace(0, 1e-3, 2001)])
+    assert np.all(np.diff(close**2) <= 12.8**2 * 5e-7)
+    levels = [1e-9, *np.linspace(0.01, 0.99, 50), *(1 - np.geomspace(1e-3, 1e-15, 30))]
+    widths = np.array([half(1e-4, level) for level in levels])
+    assert np.all(np.isfinite(widths))
+    assert np.all(np.diff(widths) >= 0)
+    assert half(3e-4, scale=1e6) == pytest.approx(1e3 * half(3e-4))
 
 
 def test_the_p_value_is_the_level_at_which_the_interval_touches_zero():
@@ -95,6 +156,9 @@ def test_the_p_value_is_the_level_at_which_the_interval_touches_zero():
     for level in (0.5, 0.9, 0.99):
         p_value = uncertainty.p_value(uncertainty.half_width(level))
         assert p_value == pytest.approx(1 - level, rel=1e-6)
+    two = Uncertainty(2e-4, (SeedSpread(2, 4e-4, 1e-4, 1 / 2),))
+    for level in (1e-6, 0.5, 0.999, 1 - 1e-12):
+        assert two.p_value(two.half_width(level)) == pytest.approx(1 - level, rel=1e-3)
     only_images = Uncertainty(1e-4, ())
     assert only_images.p_value(0.02) == pytest.approx(2 * norm.sf(2), rel=1e-6)
     assert only_images.p_value(0.0) == 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.results.statistics.variance import interaction_share, seed_spread
+from mnist_sweep.results.statistics.variance import seed_spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,6 +160,15 @@ def scores_with_endless_seeds(contest: Contest, chosen: int) -> Floats:
     return _studentized(contest.means - contest.means[chosen], variance)
 
 
+def _interaction_share(freedom: Floats) -> Floats:
+    """The share of the interaction a contest takes out, for degrees of freedom (n,).
+
+    A third with two repeats, half with three, nearly all with many. It only shapes a contest's
+    statistic, whose critical values come from replaying it.
+    """
+    return np.asarray(freedom / (freedom + 2))
+
+
 class _PairVariances:
     """Variances of differences between two means, never below what the images alone call for."""
 
@@ -167,8 +176,8 @@ class _PairVariances:
         own = np.diag(images)
         self.images = np.maximum(own[:, None] + own - 2 * images, 0.0)
         self.repeats = contest.repeats[:, None]
-        # As in `variance`: a share of the interaction is taken out of the seeds' part.
-        self.shared = (interaction_share(contest.freedom) * contest.interaction)[:, None]
+        # A share of the interaction, known from the images, is taken out of the seeds' part.
+        self.shared = (_interaction_share(contest.freedom) * contest.interaction)[:, None]
 
     def __call__(self, spread: Floats, one: int, others: NDArray[np.intp]) -> Floats:
         """Between one and the others, (len(others), k), given run variances (n, k)."""
