@@ -9,7 +9,7 @@ from mnist_sweep.reporting.answer import Conclusion
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.selection import name_of, p_value
-from mnist_sweep.results.select import Candidate
+from mnist_sweep.results.candidates import Candidate
 from mnist_sweep.results.statistics import holm
 
 if TYPE_CHECKING:

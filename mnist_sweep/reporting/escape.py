@@ -25,6 +25,8 @@ _LATEX = {
 
 def visible(text: str) -> str:
     """`text` on one line, with what cannot be seen written out: a line break as backslash n."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         character.encode("unicode_escape").decode("ascii")
         if unicodedata.category(character) in _HIDDEN

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.reporting.escape import csv_text, visible
 from mnist_sweep.reporting.repeats import ConfigurationRow
 from mnist_sweep.results.columns import all_names
+from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +31,7 @@ def render(tables: Sequence[Table]) -> str:
     Where rows are configurations, a result is followed by its standard deviation (`.spread`) and
     the ends of its interval (`.low`, `.high`), if any row has such.
     """
-    rows = [row.run for row in tables[0].rows] if tables else []
+    rows = tables[0].runs if tables else ()
     keys = [column.key for table in tables for column in table.columns if not column.interval_of]
     keys = [key for key in dict.fromkeys((*IDENTITY, *keys)) if key != "status"]
     file = StringIO()
@@ -39,9 +40,10 @@ def render(tables: Sequence[Table]) -> str:
     known = set(all_names(lines))
     names = [name for key in keys for name in _names(key, known)]
     writer.writerow([*names, "status", "reason"])
-    for run, values in zip(rows, lines, strict=True):
-        cells = (*(values.get(name) for name in names), run.status, run.reason)
-        writer.writerow([_cell(cell) for cell in cells])
+    view = View(lines)
+    columns = [view.values(name) for name in names]
+    columns += [[run.status for run in rows], [run.reason for run in rows]]
+    writer.writerows(zip(*(map(_cell, column) for column in columns), strict=True))
     return file.getvalue()
 
 
@@ -64,8 +66,10 @@ def _names(key: str, known: Collection[str]) -> list[str]:
 
 def _cell(value: Any) -> Any:
     """Numbers as they are; text that a spreadsheet cannot take for a formula."""
+    if type(value) is float or value is None:
+        return value
     if isinstance(value, bool):
         return str(value).lower()
-    if value is None or isinstance(value, (int, float)):
+    if isinstance(value, (int, float)):
         return value
     return csv_text(visible(str(value)))

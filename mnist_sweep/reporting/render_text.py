@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from mnist_sweep.reporting.table import LEGEND, Cell, Table
+from mnist_sweep.reporting.table import LEGEND, Cell, Cells, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,21 +26,27 @@ def marked(cell: Cell) -> str:
 
 
 def _table(table: Table) -> str:
-    lines = [[column.title for column in table.columns]]
-    lines += [[marked(cell) for cell in row.cells] for row in table.rows]
-    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    ruled = [lines[0], ["-" * width for width in widths], *lines[1:]]
+    columns = map(_column, table.columns, table.cells())
     text = [table.title, *(f"NOTICE: {notice}" for notice in table.notices), ""]
-    text += [_line(cells, widths, table) for cells in ruled]
+    text += ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
     return "\n".join(text) + "\n"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], table: Table) -> str:
-    padded = []
-    for cell, width, column in zip(cells, widths, table.columns, strict=True):
-        gap = " " * (width - cell_len(cell))
-        padded.append(gap + cell if column.numeric else cell + gap)
-    return "  ".join(padded).rstrip()
+def _column(column: Column, cells: Cells) -> list[str]:
+    """The heading, a rule and the cells, all of one width."""
+    marked_ = map(str.__add__, cells.texts, map(SUFFIX.__getitem__, cells.marks))
+    texts = [column.title, *marked_]
+    whole = "".join(texts)
+    # Of letters that all are one place wide Python fills up a column by itself.
+    length = len if whole.isascii() and whole.isprintable() else cell_len
+    width = max(map(length, texts))
+    ruled = [texts[0], "-" * width, *texts[1:]]
+    if length is len:
+        return [text.rjust(width) if column.numeric else text.ljust(width) for text in ruled]
+    gaps = (" " * (width - cell_len(text)) for text in ruled)
+    return [
+        gap + text if column.numeric else text + gap for gap, text in zip(gaps, ruled, strict=True)
+    ]
 
 
 def _notes(tables: Sequence[Table]) -> list[str]:

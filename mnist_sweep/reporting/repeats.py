@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.rows import SWEEP, RunRow, column_values, is_result
 from mnist_sweep.results.columns import Layout, names_of
+from mnist_sweep.results.paths import without_seed
 from mnist_sweep.results.view import values_of
 
 if TYPE_CHECKING:
@@ -61,32 +62,41 @@ def _groups(rows: Sequence[RunRow]) -> list[list[RunRow]]:
     by_label: dict[Any, set[Any]] = {}
     unknown = []
     ids = column_values(rows, "configuration_id")
-    for row, configuration_id in zip(rows, ids, strict=True):
+    for row, place, configuration_id in zip(rows, _places(rows), ids, strict=True):
         if configuration_id:
-            groups.setdefault((*_place(row), configuration_id), []).append(row)
+            groups.setdefault((place, configuration_id), []).append(row)
         else:
-            unknown.append(row)
+            unknown.append((place, row))
     if not unknown:
         return list(groups.values())
     for known, group in groups.items():
         for row in group:
-            by_label.setdefault((*_place(row), label_without_seed(row)), set()).add(known)
-    for row in unknown:
+            by_label.setdefault((known[0], label_without_seed(row)), set()).add(known)
+    for place, row in unknown:
         # A point without a record is known by its label; a cut one (~) or an ambiguous one is not.
-        label = (*_place(row), label_without_seed(row))
+        label = (place, label_without_seed(row))
         keys = by_label.get(label, {label})
         key: Any = (*label, row.values.get("run_id")) if len(keys) > 1 else next(iter(keys))
         groups.setdefault(key, []).append(row)
     return list(groups.values())
 
 
-def _place(row: RunRow) -> tuple[Any, Any]:
-    return row.values.get(SWEEP), row.origin
+def _places(rows: Sequence[RunRow]) -> list[int]:
+    """A number for the directory that each row is of: very many paths are slow to compare."""
+    numbers: dict[Any, int] = {}
+    known: dict[tuple[Any, int], int] = {}
+    found = []
+    for row, sweep in zip(rows, column_values(rows, SWEEP), strict=True):
+        key = (sweep, id(row.origin))
+        if key not in known:
+            known[key] = numbers.setdefault((sweep, row.origin), len(numbers))
+        found.append(known[key])
+    return found
 
 
 def label_without_seed(row: RunRow) -> str:
     """The label that a configuration's runs share."""
-    return ",".join(part for part in row.label.split(",") if not part.startswith("seed="))
+    return without_seed(row.label)
 
 
 def _summed_up(runs: Sequence[RunRow]) -> ConfigurationRow:

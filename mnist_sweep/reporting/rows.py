@@ -66,9 +66,10 @@ def rows_of(sweeps: Sequence[Sweep]) -> list[RunRow]:
     for sweep in sweeps:
         name = {SWEEP: sweep.directory.name or str(sweep.directory)}
         for run in sweep.runs:
-            reason = "" if run.status == "finished" else reason_of(run)
+            status = run.status
+            reason = "" if status == "finished" else reason_of(run)
             values = with_values(run.values, name)
-            rows.append(RunRow(values, run.status, reason, run, sweep.directory))
+            rows.append(RunRow(values, status, reason, run, sweep.directory))
         for m in sweep.missing:
             place = SweepPaths(sweep.directory).run(m.label, m.run_id).directory
             values = {**flat_missing(m), **name}
@@ -90,6 +91,8 @@ def filtered(rows: Sequence[RunRow], where: Iterable[str]) -> list[RunRow]:
         SelectionError: A condition is malformed or names nothing that there is.
     """
     conditions = parse(where)
+    if not conditions:
+        return list(rows)
     check_keys(conditions, [row.values for row in rows])
     return [row for row in rows if matches(conditions, row.values)]
 
@@ -117,8 +120,10 @@ def ordered(rows: Sequence[RunRow], by: str | None, settings: Sequence[str]) -> 
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
     view = View([row.values for row in rows])
-    orders = zip(*([*map(_order, view.values(key))] for key in settings), strict=True)
-    places = [place for _, place in sorted(zip(orders, range(len(rows)), strict=True))]
+    places = list(range(len(rows)))
+    for key in reversed(settings):
+        # By the last setting first: each sort keeps the order of what it finds equal.
+        places.sort(key=_ranks(view.values(key)).__getitem__)
     by_settings = [rows[place] for place in places]
     if not by:
         return by_settings
@@ -185,9 +190,9 @@ def _differs(name: str, view: View) -> bool:
     """Whether rows that know `name` differ in it."""
     if view.alike(name):
         return False
-    # Most values are equal, and text of them is made quicker than what tells equal ones.
-    few = {repr(value): value for value in view.known(name)}
-    return len({_identity(value) for value in few.values()}) > 1
+    identities = map(_identity, view.known(name))
+    first = next(identities, None)
+    return any(identity != first for identity in identities)
 
 
 def _identity(value: Any) -> str:
@@ -199,6 +204,17 @@ def _repeats_another(name: str, view: View) -> bool:
     """Whether a model's own setting (`model.layers`) says what the run's setting says already."""
     other = name.removeprefix("model.")
     return name != other and view.repeats(name, other)
+
+
+def _ranks(values: Sequence[Any]) -> list[int]:
+    """Each value's place in the order of them all; of very many rows most values are equal."""
+    try:
+        orders = {value: _order(value) for value in set(values)}
+    except TypeError:  # lists, which are in the order of their text
+        return _ranks([str(one) if isinstance(one, (list, dict)) else one for one in values])
+    ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}
+    of_value = {value: ranks[order] for value, order in orders.items()}
+    return [of_value[value] for value in values]
 
 
 def _order(value: Any) -> tuple[int, float, str]:

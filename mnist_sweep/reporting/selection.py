@@ -15,8 +15,9 @@ from mnist_sweep.results.view import View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_sweep.results.candidates import Candidate, Candidates
     from mnist_sweep.results.metric import Metric
-    from mnist_sweep.results.select import Candidate, Uncounted
+    from mnist_sweep.results.select import Uncounted
     from mnist_sweep.results.uncertain import Sureness, UncertainSelection
     from mnist_sweep.results.weakest import WeakClass
 
@@ -53,7 +54,7 @@ def coverage(uncertain: UncertainSelection) -> str:
         f"How sure that is (level {uncertain.level:g}, {uncertain.replicates:,} replicates) rests "
         f"on {uncertain.images:,} {uncertain.split} images"
     )
-    counts = sorted({len(candidate.values) for candidate in uncertain.selection.candidates})
+    counts = sorted(set(uncertain.selection.candidates.counts))
     if uncertain.covers != "images and seeds":
         return f"{basis} and one run each: it covers other images, not other seeds."
     many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -119,17 +120,16 @@ def _pruned_line(pruned: Sequence[Uncounted]) -> str:
     )
 
 
-def differing(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+def differing(candidates: Candidates) -> tuple[str, ...]:
     """Settings besides layers and nodes in which the candidates differ, to be named by."""
-    rows = [candidate.runs[0].values for candidate in candidates]
-    view = View(rows)
+    view = View(candidates.rows)
     keys = dict.fromkeys(key for names in _kinds(candidates) for key in names)
     return tuple(key for key in keys if key not in _NOT_NAMED and _tells_apart(key, view))
 
 
-def _kinds(candidates: Sequence[Candidate]) -> list[tuple[str, ...]]:
+def _kinds(candidates: Candidates) -> list[tuple[str, ...]]:
     """The names of the settings that candidates have; many have the same, and all are few."""
-    firsts = first_of_each_layout([candidate.runs[0].values for candidate in candidates])
+    firsts = first_of_each_layout(candidates.rows)
     return [tuple(candidates[place].settings) for place in firsts]
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.numbers import NOTHING, Format, with_spread, written
+from mnist_sweep.reporting.numbers import NOTHING, Format, all_written, with_spread, written
 from mnist_sweep.reporting.repeats import ConfigurationRow
-from mnist_sweep.reporting.rows import column_values
+from mnist_sweep.reporting.rows import RunRow
 from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.reporting.rows import RunRow
+    from collections.abc import Iterator, Sequence
 
 Mark = Literal["", "best", "worst"]
 
@@ -47,13 +46,20 @@ class Column:
         return f"{self.heading} [{self.unit}]" if self.unit else self.heading
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A plain value, its text for people (one line, unescaped), and whether it is marked."""
 
     value: Any
     text: str
     mark: Mark = ""
+
+
+class Cells(NamedTuple):
+    """The cells of one column, in the order of the rows: values, texts and marks."""
+
+    values: Sequence[Any]
+    texts: Sequence[str]
+    marks: Sequence[Mark]
 
 
 @dataclass(frozen=True)
@@ -72,19 +78,39 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table, ready for any renderer; `notices` are to be shown loudly beside the title."""
+    """One table, ready for any renderer; `notices` are to be shown loudly beside the title.
+
+    Its cells are made when they are asked for: the millions of 100,000 rows column by column, or
+    not at all where raw values are wanted. Best and worst are looked for among `among`.
+    """
 
     name: str
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    runs: tuple[RunRow, ...]
     notices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    view: View = field(default_factory=lambda: View([]), repr=False, compare=False)
+    among: View = field(default_factory=lambda: View([]), repr=False, compare=False)
 
-    @property
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows with all their cells."""
+        cells = [map(Cell, *column) for column in self.cells()]
+        return tuple(map(Row, self.runs, zip(*cells, strict=True)))
+
+    @cached_property
     def has_marks(self) -> bool:
         """Whether any cell is marked, so that the marks need an explanation."""
-        return any(cell.mark for row in self.rows for cell in row.cells)
+        marked = (column for column in self.columns if column.higher_is_better is not None)
+        return any(any(self._cells(column).marks) for column in marked)
+
+    def cells(self) -> Iterator[Cells]:
+        """The cells of each column."""
+        return map(self._cells, self.columns)
+
+    def _cells(self, column: Column) -> Cells:
+        return _cells(column, self.runs, self.view, self.among)
 
 
 STATUS = Column("status", "Status")
@@ -97,7 +123,8 @@ def make_table(
     columns: Sequence[Column],
     runs: Sequence[RunRow],
     *,
-    among: Sequence[RunRow] = (),
+    view: View,
+    among: View,
     notices: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Table:
@@ -108,25 +135,16 @@ def make_table(
         title: For people.
         columns: Of the table.
         runs: The rows.
-        among: More rows than the table's own, of which the best and the worst are to be marked.
+        view: Of the rows' values; tables of the same rows share it, of 100,000 it is some work.
+        among: Of the values among which the best and the worst are to be marked.
         notices: To be shown loudly beside the title.
         notes: Below the table.
     """
     if any(run.status != "finished" for run in runs) and STATUS not in columns:
         columns = [*columns, STATUS]
-    aligned = [replace(column, numeric=_is_numeric(column, runs)) for column in columns]
-    # What was stopped early took less time, which is no merit.
-    counting = View([run.values for run in among or runs if run.status != "pruned"])
-    by_column = [_cells(column, runs, counting) for column in aligned]
-    cells = zip(*by_column, strict=True)
-    return Table(
-        name,
-        visible(title),
-        tuple(aligned),
-        tuple(Row(run, own) for run, own in zip(runs, cells, strict=True)),
-        tuple(notices),
-        tuple(notes),
-    )
+    aligned = [replace(column, numeric=_is_numeric(column, view)) for column in columns]
+    said = (tuple(notices), tuple(notes))
+    return Table(name, visible(title), tuple(aligned), tuple(runs), *said, view, among)
 
 
 def status_text(run: RunRow) -> str:
@@ -136,18 +154,37 @@ def status_text(run: RunRow) -> str:
     return shortened(visible(text), _LONGEST_STATUS)
 
 
-def _cells(column: Column, runs: Sequence[RunRow], among: View) -> list[Cell]:
+def _cells(column: Column, runs: Sequence[RunRow], view: View, among: View) -> Cells:
     """A column's cells, those that look like the best and the worst among all marked."""
-    cells = [_cell(column, run) for run in runs]
-    marks = _marks(column, among)
-    if not marks:
-        return cells
-    return [
-        replace(cell, mark=marks.get(written(cell.value, column.format), ""))
-        if cell.value is not None and run.status != "pruned"
-        else cell
-        for cell, run in zip(cells, runs, strict=True)
+    if column.key == STATUS.key:
+        return _statuses(runs)
+    if column.interval_of:
+        return _intervals(column, runs)
+    values = view.values(column.key)
+    plain = all_written(values, column.format)
+    texts: Sequence[str] = plain
+    if None in values or set(map(type, runs)) != {RunRow}:
+        texts = [
+            text
+            if value is not None and type(run) is RunRow
+            else _with_more(column, run, value, text)
+            for run, value, text in zip(runs, values, plain, strict=True)
+        ]
+    if column.key.endswith("sha256"):
+        texts = [
+            value[:12] if isinstance(value, str) else text
+            for value, text in zip(values, texts, strict=True)
+        ]
+    if max(map(len, texts), default=0) > _LONGEST_SETTING:
+        texts = [shortened(text, _LONGEST_SETTING) for text in texts]
+    known = _marks(column, among)
+    if not known:
+        return Cells(values, texts, [""] * len(texts))
+    marks = [
+        known.get(text, "") if value is not None and run.status != "pruned" else ""
+        for value, text, run in zip(values, plain, runs, strict=True)
     ]
+    return Cells(values, texts, marks)
 
 
 def _marks(column: Column, among: View) -> dict[str, Mark]:
@@ -167,32 +204,36 @@ def _marks(column: Column, among: View) -> dict[str, Mark]:
     return {low: "worst", high: "best"} if column.higher_is_better else {low: "best", high: "worst"}
 
 
-def _cell(column: Column, run: RunRow) -> Cell:
-    if column.key == STATUS.key:
-        return Cell(run.status, status_text(run))
-    if column.interval_of:
-        return _interval(column, run)
-    if column.key not in run.values:
-        return Cell(None, NOTHING)
-    value = run.values[column.key]
-    text = written(value, column.format)
-    if isinstance(run, ConfigurationRow) and column.key in run.spreads:
-        text = with_spread(value, run.spreads[column.key], column.format)
-    if column.key.endswith("sha256") and isinstance(value, str):
-        text = value[:12]
-    return Cell(value, shortened(text, _LONGEST_SETTING))
+def _with_more(column: Column, run: RunRow, value: Any, text: str) -> str:
+    """A value's text with its spread, or that there is no such value."""
+    if value is None and column.key not in run.values:
+        return NOTHING
+    spread = run.spreads.get(column.key) if isinstance(run, ConfigurationRow) else None
+    return text if spread is None else with_spread(value, spread, column.format)
 
 
-def _interval(column: Column, run: RunRow) -> Cell:
-    found = run.intervals.get(column.interval_of) if isinstance(run, ConfigurationRow) else None
-    if found is None:
-        return Cell(None, NOTHING)
-    ends = (written(end, column.format) for end in (found.low, found.high))
-    return Cell(found.low, " to ".join(ends))
+def _statuses(runs: Sequence[RunRow]) -> Cells:
+    known: dict[tuple[str, str], str] = {}
+    for run in runs:
+        if (run.status, run.reason) not in known:
+            known[run.status, run.reason] = status_text(run)
+    texts = [known[run.status, run.reason] for run in runs]
+    return Cells([run.status for run in runs], texts, [""] * len(runs))
 
 
-def _is_numeric(column: Column, runs: Sequence[RunRow]) -> bool:
-    values = column_values(runs, column.key)
-    return column.format is not Format.SETTING or all(
-        value is None or isinstance(value, (int, float)) for value in values
-    )
+def _intervals(column: Column, runs: Sequence[RunRow]) -> Cells:
+    found = [
+        run.intervals.get(column.interval_of) if isinstance(run, ConfigurationRow) else None
+        for run in runs
+    ]
+    texts = [
+        " to ".join(written(end, column.format) for end in (one.low, one.high)) if one else NOTHING
+        for one in found
+    ]
+    return Cells([one.low if one else None for one in found], texts, [""] * len(runs))
+
+
+def _is_numeric(column: Column, view: View) -> bool:
+    if column.format is not Format.SETTING:
+        return True
+    return set(map(type, view.values(column.key))) <= {int, float, bool, type(None)}

@@ -14,6 +14,7 @@ from mnist_sweep.reporting.rows import (
     SWEEP,
     RunRow,
     column_of,
+    column_values,
     ordered,
     rows_of,
     varying,
@@ -107,7 +108,12 @@ def comparison(
         *note_on_hidden(everyone, most), *notes_on_repeats(rows, level), *too_many,
         *_notes(everyone),
     ]  # fmt: skip
-    made = partial(make_table, runs=rows, among=everyone, notices=_notices(everyone), notes=notes)
+    view = View([row.values for row in rows])
+    # What was stopped early took less time, which is no merit.
+    among = View([row.values for row in everyone if row.status != "pruned"])
+    made = partial(
+        make_table, runs=rows, view=view, among=among, notices=_notices(everyone), notes=notes
+    )
     if columns:
         own = with_interval_columns([column(key) for key in keys], rows, level)
         return [made("columns", f"Chosen columns of {data}", own)]
@@ -132,7 +138,7 @@ def _usual(rows: Sequence[RunRow]) -> list[Column]:
 
 def f1_columns(runs: Sequence[RunRow]) -> tuple[Column, ...]:
     """One column per class that any of the runs has."""
-    classes = max((int(run.values.get("dataset.classes") or 0) for run in runs), default=0)
+    classes = max((int(own or 0) for own in column_values(runs, "dataset.classes")), default=0)
     return tuple(
         Column(f"test.f1.{k}", str(k), Format.SHARE, higher_is_better=True) for k in range(classes)
     )

@@ -14,9 +14,7 @@ from mnist_sweep.results.statistics.screening import (
 from mnist_sweep.results.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.results.runs import Run
+    from mnist_sweep.results.runs import Runs
     from mnist_sweep.results.select import Selection
     from mnist_sweep.results.statistics.patterns import Floats
 
@@ -27,14 +25,12 @@ _SAME_IMAGES = ("dataset.sha256", "data.split_seed", "data.validation_fraction")
 
 def what_is_known(selection: Selection, level: float) -> str:
     """How many candidates may be as bad (or good) as the chosen one, by a bound; a sentence."""
-    counts = [len(candidate.values) for candidate in selection.candidates]
-    runs = [run for candidate in selection.candidates for run in candidate.runs]
+    counts, runs = selection.candidates.counts, selection.candidates.runs
     if not _saw_the_same(runs, str(selection.metric.split)):
         return "They saw different images, so nothing else is known of it."
     owner, repeats = np.repeat(np.arange(len(counts)), counts), np.array(counts, dtype=np.float64)
     errors = np.bincount(owner, _image_errors(selection, runs)) / repeats
-    means = np.array([candidate.value for candidate in selection.candidates])
-    values = np.array([value for candidate in selection.candidates for value in candidate.values])
+    means, values = np.array(selection.candidates.means), np.array(selection.candidates.values)
     squares = np.bincount(owner, (values - means[owner]) ** 2)
     is_lowest = selection.metric.name == "f1_min"
     different = certainly_different(
@@ -63,19 +59,19 @@ def what_is_known(selection: Selection, level: float) -> str:
     )
 
 
-def _saw_the_same(runs: Sequence[Run], split: str) -> bool:
-    view = View([run.values for run in runs])
+def _saw_the_same(runs: Runs, split: str) -> bool:
+    view = View(runs.rows)
     names = (*_SAME_IMAGES, f"dataset.n_{split}")
-    return all(len(set(map(repr, view.values(name)))) == 1 for name in names)
+    return all(view.constant(name) or len(set(map(repr, view.values(name)))) == 1 for name in names)
 
 
-def _image_errors(selection: Selection, runs: Sequence[Run]) -> Floats:
+def _image_errors(selection: Selection, runs: Runs) -> Floats:
     """About each run's standard error over other images, or more, (n_runs,)."""
     split, (base, _, label) = selection.metric.split, selection.metric.name.partition(".")
-    view = View([run.values for run in runs])
+    view = View(runs.rows)
 
     def column(name: str) -> Floats:
-        return np.array(view.values(f"{split}.{name}"), dtype=np.float64)
+        return view.floats(f"{split}.{name}")
 
     if base == "accuracy":
         return share_error(column("accuracy"), float(runs[0].values[f"dataset.n_{split}"]))

@@ -20,10 +20,10 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results import index
 from mnist_sweep.results.parse import Unread, content, read_record, reason, try_record
 from mnist_sweep.results.paths import RunPaths, SweepPaths, label_and_run_id, names_in
-from mnist_sweep.results.runs import Records, Run
+from mnist_sweep.results.runs import Records, Run, Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Collection", "Missing", "Problem", "collect", "read_record"]
 
@@ -73,7 +73,7 @@ class Collection:
     """What a directory holds: runs in the order of their directories' names."""
 
     directory: Path
-    runs: list[Run] = field(default_factory=list)
+    runs: Runs = field(default_factory=Runs)
     problems: list[Problem] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
 
@@ -110,7 +110,7 @@ def _single(path: Path) -> Collection:
     if isinstance(read, Unread):
         found.problems.append(Problem(record, read.reason))
     else:
-        found.runs.append(Run(read[0], path))
+        found.runs = Runs([Run(read[0], path)])
     return found
 
 
@@ -123,40 +123,48 @@ def _read_runs(paths: SweepPaths, found: Collection) -> dict[str, Path]:
     except OSError as error:
         found.problems.append(Problem(paths.runs, reason(error)))
         return begun
-    for name, run in _each(paths, names):
-        run_id = label_and_run_id(name)[1]
-        if isinstance(run, Run):
-            if run_id != run.run_id:
-                why = f"holds run {run.run_id}, which is not the one its directory is named after"
-            elif run_id in first:
-                why = f"the same run as {first[run_id]}, which was taken instead"
-            else:
-                first[run_id] = name
-                found.runs.append(run)
-                continue
-        elif run.kind == "problem":
-            why = run.reason
+    looked = _looked(paths, names)
+    # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
+    reasons = {name: one.reason for name, one in looked.unread.items() if one.kind == "problem"}
+    kept = []
+    for place, (name, own) in enumerate(zip(looked.names, looked.runs.run_ids, strict=True)):
+        if label_and_run_id(name)[1] != own:
+            reasons[name] = f"holds run {own}, which is not the one its directory is named after"
+        elif first.setdefault(own, name) != name:
+            reasons[name] = f"the same run as {first[own]}, which was taken instead"
         else:
-            if run.kind == "begun":
-                begun[run_id] = paths.runs / name
-            continue  # a plain file among the runs (.DS_Store, notes) is nobody's run
-        found.problems.append(Problem(RunPaths(paths.runs / name).record, why))
-    return begun
+            kept.append(place)
+    found.runs = looked.runs if len(kept) == len(looked.runs) else looked.runs.pick(kept)
+    found.problems += [
+        Problem(RunPaths(paths.runs / name).record, reasons[name])
+        for name in names
+        if name in reasons
+    ]
+    return {
+        label_and_run_id(name)[1]: paths.runs / name
+        for name, one in sorted(looked.unread.items())
+        if one.kind == "begun"
+    }
 
 
-def _each(paths: SweepPaths, names: Sequence[str]) -> Iterable[tuple[str, Run | Unread]]:
+def _looked(paths: SweepPaths, names: Sequence[str]) -> index.Looked:
     """What each run directory holds; with many, what an index knows is not read again."""
     if index.is_worth_it(len(names)):
-        yield from index.look(paths, names)
-        return
+        return index.look(paths, names)
+    runs: dict[str, Run] = {}
+    unread: dict[str, Unread] = {}
     for name in names:
         directory = paths.runs / name
         read = try_record(RunPaths(directory).record)
-        yield name, read if isinstance(read, Unread) else Run(read[0], directory)
+        if isinstance(read, Unread):
+            unread[name] = read
+        else:
+            runs[name] = Run(read[0], directory)
+    return index.Looked(list(runs), Runs(runs.values()), unread)
 
 
 def _note_missing(found: Collection, points: Mapping[str, _Point], begun: dict[str, Path]) -> None:
-    read = {run.run_id for run in found.runs}
+    read = set(found.runs.run_ids)
     damaged = {label_and_run_id(problem.path.parent.name)[1] for problem in found.problems}
     accounted = read | damaged
     for run_id, point in points.items():

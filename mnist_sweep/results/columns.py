@@ -6,8 +6,15 @@ a few columns of them. A row is a mapping, as `fields.flat` gives one, that hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import accumulate, chain, repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Layout = tuple[str, ...]
 """The names that a row has, in order: rows of the same kind of network share one."""
@@ -28,6 +35,9 @@ class Source(Protocol):
 
     def column(self, name: str) -> Sequence[Any]:
         """A column's value for every row; None in rows without it."""
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers, (n_rows,); NaN in rows without it."""
 
     def distinct(self, name: str) -> Iterable[Any]:
         """A column's values, each at least once."""
@@ -53,6 +63,12 @@ class Stacked:
             for place, row in zip(found, self._rows, strict=True)
         ]
 
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers, (n_rows,); NaN in rows without it."""
+        import numpy as np
+
+        return np.array(self.column(name), dtype=np.float64)
+
     def distinct(self, name: str) -> list[Any]:
         """A column's values."""
         return self.column(name)
@@ -70,35 +86,43 @@ class Columns:
         self._sources = sources
         self._columns: dict[str, list[Any]] = {}
         self._distinct: dict[str, frozenset[str]] = {}
-        self._size = len(places)
-        positions: list[list[int]] = [[] for _ in sources]
-        rows: list[list[int]] = [[] for _ in sources]
-        for position, (source, row) in enumerate(places):
-            positions[source].append(position)
-            rows[source].append(row)
-        self._parts = list(zip(sources, positions, rows, strict=True))
+        first = [0, *accumulate(len(source.layout_of) for source in sources)]
+        # All sources one after the other, and where each row is then: no loop for each column.
+        self._order = [first[source] + row for source, row in places]
+        self._pick = picker(self._order)
         numbers: dict[Layout, int] = {}
-        of_row = [0] * self._size
-        for source_, own, inside in self._parts:
-            known = [numbers.setdefault(layout, len(numbers)) for layout in source_.layouts]
-            for position, row in zip(own, inside, strict=True):
-                of_row[position] = known[source_.layout_of[row]]
+        of_row: list[int] = []
+        for source in sources:
+            known = [numbers.setdefault(layout, len(numbers)) for layout in source.layouts]
+            of_row += map(known.__getitem__, source.layout_of)
         self.layouts = tuple(numbers)
         self._names = tuple(frozenset(layout) for layout in self.layouts)
-        self.layout_of = of_row
+        self.layout_of = self._pick(of_row)
 
     def column(self, name: str) -> list[Any]:
         """A column's value for every row; None in rows without it."""
         found = self._columns.get(name)
         if found is None:
-            found = [None] * self._size
-            for source, positions, rows in self._parts:
-                if rows and any(name in layout for layout in source.layouts):
-                    values = source.column(name)
-                    for position, row in zip(positions, rows, strict=True):
-                        found[position] = values[row]
-            self._columns[name] = found
+            parts = (
+                source.column(name)
+                if any(name in layout for layout in source.layouts)
+                else repeat(None, len(source.layout_of))
+                for source in self._sources
+            )
+            found = self._columns[name] = self._pick(list(chain.from_iterable(parts)))
         return found
+
+    @cached_property
+    def _gather(self) -> NDArray[np.intp]:
+        import numpy as np
+
+        return np.array(self._order, dtype=np.intp)
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers, (n_rows,), without an object for each; NaN in rows without it."""
+        import numpy as np
+
+        return np.concatenate([source.floats(name) for source in self._sources])[self._gather]
 
     def distinct(self, name: str) -> frozenset[str]:
         """What a column's values look like, at least; None among them where rows are without it."""
@@ -163,6 +187,39 @@ class FlatRow(Mapping[str, Any]):
         return self.columns.layouts[self.columns.layout_of[self.row]]
 
 
+class FlatRows(Sequence[FlatRow]):
+    """Rows of one `Columns` in some order, each made when it is asked for."""
+
+    def __init__(self, columns: Columns, places: Sequence[int]) -> None:
+        self.columns, self.places = columns, places
+
+    @overload
+    def __getitem__(self, index: int) -> FlatRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> FlatRows: ...
+    def __getitem__(self, index: int | slice) -> FlatRow | FlatRows:
+        if isinstance(index, slice):
+            return FlatRows(self.columns, self.places[index])
+        return FlatRow(self.columns, self.places[index])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def pick(self, places: Sequence[int]) -> FlatRows:
+        """Those at some places, in that order."""
+        return FlatRows(self.columns, picker(places)(self.places))
+
+
+def picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
+    """What takes the items at `places` out of a sequence, in that order."""
+    if isinstance(places, range) and places.step == 1:
+        return itemgetter(slice(places.start, places.stop))
+    if len(places) < 2:
+        return lambda items: [items[place] for place in places]
+    pick = itemgetter(*places)
+    return lambda items: list(pick(items))
+
+
 def with_values(row: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
     """A flat row with further values."""
     if isinstance(row, FlatRow):
@@ -180,7 +237,7 @@ def names_of(row: Mapping[str, Any]) -> Layout:
 
 def all_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The names that any of the rows has, in the order of their first appearance."""
-    listed = list(rows)
+    listed = rows if isinstance(rows, Sequence) else list(rows)
     found: dict[str, None] = {}
     for place in first_of_each_layout(listed):
         found |= dict.fromkeys(names_of(listed[place]))
@@ -190,6 +247,10 @@ def all_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def first_of_each_layout(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """The places of the first rows with each set of names that there is."""
     places: dict[Any, int] = {}
+    if isinstance(rows, FlatRows):
+        for place, layout in enumerate(picker(rows.places)(rows.columns.layout_of)):
+            places.setdefault(layout, place)
+        return list(places.values())
     for place, row in enumerate(rows):
         # Stored rows share their layouts, which need not be walked again for each of them.
         key = (id(row.layout), *row.more) if isinstance(row, FlatRow) else tuple(row)

@@ -21,25 +21,33 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.results import index_part, index_store
-from mnist_sweep.results.columns import Columns, FlatRow, Source
+from mnist_sweep.results.columns import Columns, FlatRows, Source
 from mnist_sweep.results.index_part import Part
 from mnist_sweep.results.index_read import read_blocks
-from mnist_sweep.results.index_run import IndexedRun, key_of
+from mnist_sweep.results.index_run import IndexedRuns, key_of
+from mnist_sweep.results.parse import Unread
 from mnist_sweep.results.paths import RunPaths, SweepPaths
 from mnist_sweep.results.pause import no_search_for_cycles
+from mnist_sweep.results.runs import Run, Runs
 
 if TYPE_CHECKING:
     from mnist_sweep.results.index_part import Key
-    from mnist_sweep.results.parse import Unread
-    from mnist_sweep.results.runs import Run
 
 FEWEST = 1000
 """Runs from which on an index pays: fewer are read in less time than it takes to load pyarrow."""
 MANY = 10_000
 """Runs from which on it is worth saying that an index would help."""
+
+
+class Looked(NamedTuple):
+    """What run directories hold: runs with their directories' names, and by name why none."""
+
+    names: Sequence[str]
+    runs: Runs
+    unread: dict[str, Unread]
 
 
 def is_worth_it(runs: int) -> bool:
@@ -66,7 +74,7 @@ def advice(runs: int) -> str:
     )
 
 
-def look(paths: SweepPaths, names: Sequence[str]) -> list[tuple[str, Run | Unread]]:
+def look(paths: SweepPaths, names: Sequence[str]) -> Looked:
     """What each of these run directories holds, as reading every record would tell.
 
     Args:
@@ -77,7 +85,7 @@ def look(paths: SweepPaths, names: Sequence[str]) -> list[tuple[str, Run | Unrea
         return _look(paths, names)
 
 
-def _look(paths: SweepPaths, names: Sequence[str]) -> list[tuple[str, Run | Unread]]:
+def _look(paths: SweepPaths, names: Sequence[str]) -> Looked:
     runs = paths.runs
     can_store = not index_part.library_problem()
     parts, useless = index_store.read_parts(paths.index) if can_store else ([], [])
@@ -113,9 +121,15 @@ def _look(paths: SweepPaths, names: Sequence[str]) -> list[tuple[str, Run | Unre
             index_store.tidy(paths.index, stored, useless, set(places.values()))
     order = [name for name in names if name in places]
     columns = Columns(sources, [places[name] for name in order])
-    for row, name in enumerate(order):
-        others[name] = IndexedRun(FlatRow(columns, row), keys[name], runs)
-    return [(name, others[name]) for name in names]
+    indexed = IndexedRuns(FlatRows(columns, range(len(order))), [keys[n] for n in order], runs)
+    unread = {name: one for name, one in others.items() if isinstance(one, Unread)}
+    if len(unread) == len(others):
+        return Looked(order, indexed, unread)
+    # Some are in memory, as what no index can hold is: then every run is made an object.
+    found = {name: one for name, one in others.items() if isinstance(one, Run)}
+    found |= zip(order, indexed, strict=True)
+    order = [name for name in names if name in found]
+    return Looked(order, Runs([found[name] for name in order]), unread)
 
 
 def _keys(runs: Path, names: Sequence[str]) -> Iterator[tuple[str, Key | None]]:

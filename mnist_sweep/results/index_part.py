@@ -3,7 +3,8 @@
 A column holds one type as Parquet has it, or else, where a setting takes values of several kinds,
 JSON text. The file is named after the hash of its content, and what reads it checks that: a
 damaged part is as good as none. It says which code made it, so that a later program with other
-columns does not use it.
+columns does not use it, and which columns hold one and the same value: most settings do, and need
+not be decoded.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from mnist_sweep.results.columns import Layout
 from mnist_sweep.results.fields import settings_names
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
     from pyarrow import parquet
 
 ENDING = ".parquet"
@@ -85,22 +88,37 @@ class Part:
             if meta["code"] != code():
                 raise ValueError("another version of the program made it")
             self._number = {name: number for number, name in enumerate(schema.names)}
+            self._same: dict[str, Any] = meta["same"]
             self._json = {field.name for field in schema if field.metadata == _JSON}
             self.layouts: tuple[Layout, ...] = tuple(map(tuple, meta["layouts"]))
             self.layout_of: list[int] = self._list(_LAYOUT)
-            columns = [self._list(_FILE + field) for field in _KEY]
+            keys = self._table([_FILE + field for field in _KEY])
+            columns = [keys.column(number).to_pylist() for number in range(len(_KEY))]
             self.keys: list[Key] = list(zip(*columns, strict=True))
         except (pa.ArrowException, OSError, LookupError, TypeError) as error:
             raise ValueError(str(error)) from error
 
     def column(self, name: str) -> list[Any]:
         """A column's value for every row; None in rows without it."""
-        if name not in self._number:
-            return list(repeat(None, len(self.keys)))
+        if name not in self._number or name in self._same:
+            return list(repeat(self._same.get(name), len(self.keys)))
         return self._list(name)
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers, (n_rows,); NaN in rows without it."""
+        import numpy as np
+
+        if name in self._number and name not in self._same:
+            found = self._column(name)
+            if str(found.type) == "double" and not found.null_count:
+                # Arrow's own way to NumPy imports pandas, which takes longer than all of this.
+                return np.concatenate([np.from_dlpack(chunk) for chunk in found.chunks])
+        return np.array(self.column(name), dtype=np.float64)
 
     def distinct(self, name: str) -> list[Any]:
         """A column's values, each once."""
+        if name in self._same:
+            return [self._same[name]]
         found = self._column(name)
         values: list[Any] = found.unique().to_pylist()
         return _decoded(values) if name in self._json else values
@@ -110,9 +128,12 @@ class Part:
         return _decoded(values) if name in self._json else values
 
     def _column(self, name: str) -> pa.ChunkedArray:
-        # By its number: a name with a dot would be taken for a path into a nested column.
-        table = self._file.reader.read_all([self._number[name]], use_threads=False)
-        return table.column(0)
+        return self._table([name]).column(0)
+
+    def _table(self, names: Sequence[str]) -> pa.Table:
+        # By their numbers: a name with a dot would be taken for a path into a nested column.
+        numbers = [self._number[name] for name in names]
+        return self._file.reader.read_all(numbers, use_threads=False)
 
 
 def encoded(entries: Sequence[Entry]) -> tuple[str, bytes]:
@@ -131,6 +152,7 @@ def encoded(entries: Sequence[Entry]) -> tuple[str, bytes]:
         kind = pa.int64() if number else pa.string()
         fields.append(pa.field(_FILE + field, kind))
         arrays.append(pa.array([entry.key[number] for entry in entries], kind))
+    same = {}
     for name, values in _columns(entries, list(numbers)).items():
         kind = _kind(values)
         if kind is None:
@@ -140,7 +162,10 @@ def encoded(entries: Sequence[Entry]) -> tuple[str, bytes]:
         else:
             fields.append(pa.field(name, kind))
             arrays.append(pa.array(values, kind))
-    meta = {_META: json.dumps({"code": code(), "layouts": list(numbers)}).encode()}
+            if _is_same(values):
+                same[name] = values[0]
+    notes = {"code": code(), "layouts": list(numbers), "same": same}
+    meta = {_META: json.dumps(notes).encode()}
     sink = pa.BufferOutputStream()
     table = pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=meta))
     parquet.write_table(table, sink, compression="zstd")
@@ -227,6 +252,13 @@ def _kind(values: Sequence[Any]) -> pa.DataType | None:
     if kind is int and any(abs(value) > _LARGEST_INT64 for value in values if value is not None):
         return None
     return kinds[kind]() if kind in kinds else None
+
+
+def _is_same(values: Sequence[Any]) -> bool:
+    """Whether values of one type are all the same one; zeros, which have signs, are not told so."""
+    first = values[0]
+    signed = isinstance(first, float) and not first
+    return not signed and list(values).count(first) == len(values)
 
 
 def _decoded(texts: Sequence[str | None]) -> list[Any]:

@@ -1,20 +1,23 @@
-"""A run as the index knows it: flat values at hand, its record where it lies."""
+"""Runs as the index knows them: flat values at hand, their records where they lie."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.results.columns import picker
 from mnist_sweep.results.fields import settings_names
 from mnist_sweep.results.parse import content, parse, reason
 from mnist_sweep.results.paths import RunPaths
-from mnist_sweep.results.runs import Run
+from mnist_sweep.results.runs import Run, Runs
+from mnist_sweep.results.view import values_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from mnist_sweep.results.columns import FlatRow
+    from mnist_sweep.results.columns import FlatRow, FlatRows
     from mnist_sweep.results.fields import Flat, FlatValues
     from mnist_sweep.results.index_part import Key
     from mnist_sweep.results.record import Record
@@ -99,6 +102,45 @@ class IndexedRun(Run):
         """The type and the message of its error, if it had one."""
         kind = self._row.get("error.type")
         return None if kind is None else (kind, self._row["error.message"])
+
+
+class IndexedRuns(Runs):
+    """Runs as the index knows them: 100,000 objects are made of them only if all are asked for.
+
+    Args:
+        rows: Their flat values.
+        keys: Of the file of each.
+        runs: The directory of the run directories.
+    """
+
+    def __init__(self, rows: FlatRows, keys: Sequence[Key], runs: Path) -> None:
+        self._rows, self._keys, self._directory = rows, keys, runs
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        if isinstance(index, slice):
+            return self.pick(range(len(self))[index])
+        return IndexedRun(self._rows[index], self._keys[index], self._directory)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def rows(self) -> FlatRows:
+        """The flat values of each."""
+        return self._rows
+
+    @property
+    def run_ids(self) -> Sequence[str]:
+        """The id of each."""
+        return values_of(self._rows, "run_id")
+
+    def pick(self, places: Sequence[int]) -> IndexedRuns:
+        """Those at some places, in that order."""
+        return IndexedRuns(self._rows.pick(places), picker(places)(self._keys), self._directory)
 
 
 def key_of(name: str, status: os.stat_result) -> Key:

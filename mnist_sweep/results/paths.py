@@ -108,6 +108,14 @@ def label_and_run_id(directory_name: str) -> tuple[str, str]:
     return label, run_id
 
 
+def without_seed(label: str) -> str:
+    """The label that runs share which differ in seed alone."""
+    head, found, tail = label.rpartition(",seed=")
+    if found and "," not in tail and "seed=" not in head:
+        return head  # the usual case, of which there may be 100,000
+    return ",".join(part for part in label.split(",") if not part.startswith("seed="))
+
+
 def names_in(directory: Path) -> list[str]:
     """The names of what a directory holds, in no order; paths of 100,000 would take a second.
 

@@ -76,11 +76,47 @@ class Run:
         return (found.type, found.message) if found else None
 
 
+class Runs(Sequence[Run]):
+    """Some runs in order; those of a large sweep are made when they are asked for."""
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self._runs = tuple(runs)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Runs: ...
+    def __getitem__(self, index: int | slice) -> Run | Runs:
+        if isinstance(index, slice):
+            return self.pick(range(len(self))[index])
+        return self._runs[index]
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs>"
+
+    @property
+    def rows(self) -> Sequence[FlatValues]:
+        """The flat values of each."""
+        return [run.values for run in self._runs]
+
+    @property
+    def run_ids(self) -> Sequence[str]:
+        """The id of each."""
+        return [run.run_id for run in self._runs]
+
+    def pick(self, places: Sequence[int]) -> Runs:
+        """Those at some places, in that order."""
+        return Runs([self._runs[place] for place in places])
+
+
 class Records(Sequence["Record"]):
     """The records of some runs, each read when it is asked for if it was not before."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
-        self.runs = tuple(runs)
+        self.runs = runs if isinstance(runs, Runs) else Runs(runs)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...
@@ -108,8 +144,6 @@ class Records(Sequence["Record"]):
         return f"<{len(self)} records>"
 
 
-def runs_of(records: Sequence[Record]) -> tuple[Run, ...]:
+def runs_of(records: Sequence[Record]) -> Runs:
     """The runs that records belong to."""
-    if isinstance(records, Records):
-        return records.runs
-    return tuple(Run(record) for record in records)
+    return records.runs if isinstance(records, Records) else Runs(map(Run, records))

@@ -7,15 +7,16 @@ cannot be counted, because it failed, diverged or was never run, is named and ne
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
-from statistics import fmean
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.results.fields import SPLITS, Flat, FlatValues, flat_missing
+from mnist_sweep.results.candidates import Candidate, Candidates, Group
+from mnist_sweep.results.fields import SPLITS, FlatValues, flat_missing
 from mnist_sweep.results.metric import Metric, resolve
-from mnist_sweep.results.runs import Records, Run, runs_of
+from mnist_sweep.results.runs import Run, Runs, runs_of
+from mnist_sweep.results.view import View
 from mnist_sweep.results.weakest import WeakClass, weakest_classes
 from mnist_sweep.results.where import Condition, check_keys, matches, parse
 
@@ -28,41 +29,6 @@ if TYPE_CHECKING:
 Direction = Literal["worst", "best"]
 _TIE = 1e-12
 """Means of equal counts may differ by rounding; a real difference is one example or more."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One configuration: its finished runs and their values of the metric, in order of seed."""
-
-    configuration_id: str
-    records: Sequence[Record] = field(repr=False)
-    values: tuple[float, ...]
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """The same runs as flat values, their records read only when asked for."""
-        return runs_of(self.records)
-
-    @cached_property
-    def value(self) -> float:
-        """The mean over the configuration's runs."""
-        return fmean(self.values)
-
-    @property
-    def settings(self) -> Flat:
-        """Flat settings of the configuration, without the seed."""
-        return {k: v for k, v in self.runs[0].settings.items() if k != "seed"}
-
-    @property
-    def seeds(self) -> tuple[int | None, ...]:
-        """Seeds of the runs."""
-        return tuple(run.seed for run in self.runs)
-
-    @property
-    def label(self) -> str:
-        """The configuration's label: that of its runs without the seed."""
-        parts = self.runs[0].label.split(",")
-        return ",".join(part for part in parts if not part.startswith("seed="))
 
 
 @dataclass(frozen=True)
@@ -92,7 +58,7 @@ class Selection:
     metric: Metric
     direction: Direction
     where: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
+    candidates: Candidates
     ties: tuple[Candidate, ...]
     uncounted: tuple[Uncounted, ...]
     weakest: tuple[WeakClass, ...]
@@ -128,25 +94,24 @@ def select(
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
     runs = runs_of(records)
-    classes = max((run.values["dataset.classes"] for run in runs), default=None)
+    classes = max(View(runs.rows).values("dataset.classes"), default=None)
     metric = resolve(by, split, classes)
     conditions = parse(where)
-    check_keys(conditions, [run.values for run in runs])
-    matching = [run for run in runs if matches(conditions, run.values)]
-    candidates, uncounted = _candidates(matching, metric)
+    found, uncounted = _candidates(_matching(runs, conditions), metric)
     uncounted += _matching_missing(missing, conditions)
-    if not candidates:
+    if not found:
         raise SelectionError(_nothing(where, metric, len(runs), uncounted))
-    downward = metric.higher_is_better == (direction == "best")
-    candidates.sort(key=lambda c: (-c.value if downward else c.value, c.label))
+    candidates = found.ordered(downward=metric.higher_is_better == (direction == "best"))
     chosen = candidates[0]
+    others = zip(range(1, len(candidates)), candidates.means[1:], strict=True)
+    ties = takewhile(lambda one: math.isclose(one[1], chosen.value, rel_tol=_TIE), others)
     weakest_split = metric.split if metric.split in SPLITS else split
     return Selection(
         metric=metric,
         direction=direction,
         where=tuple(where),
-        candidates=tuple(candidates),
-        ties=tuple(c for c in candidates[1:] if math.isclose(c.value, chosen.value, rel_tol=_TIE)),
+        candidates=candidates,
+        ties=tuple(candidates[place] for place, _ in ties),
         uncounted=tuple(uncounted),
         weakest=weakest_classes(chosen.records, weakest_split),
         weakest_split=weakest_split,
@@ -154,21 +119,33 @@ def select(
     )
 
 
-def _candidates(matching: Sequence[Run], metric: Metric) -> tuple[list[Candidate], list[Uncounted]]:
-    groups: dict[str, list[tuple[Run, float]]] = {}
+def _matching(runs: Runs, conditions: Sequence[Condition]) -> Runs:
+    if not conditions:
+        return runs
+    rows = runs.rows
+    check_keys(conditions, rows)
+    return runs.pick([place for place, row in enumerate(rows) if matches(conditions, row)])
+
+
+def _candidates(runs: Runs, metric: Metric) -> tuple[Candidates, list[Uncounted]]:
+    view = View(runs.rows)
+    values = view.values(metric.column)
+    groups: dict[str, list[int]] = {}
     uncounted = []
-    for run in matching:
-        value = run.values.get(metric.column)
-        if run.status == "finished" and value is not None:
-            groups.setdefault(run.configuration_id, []).append((run, float(value)))
+    decisive = zip(view.values("configuration_id"), view.values("status"), values, strict=True)
+    for place, (configuration_id, status, value) in enumerate(decisive):
+        if status == "finished" and value is not None:
+            groups.setdefault(configuration_id, []).append(place)
         else:
+            run = runs[place]
             uncounted.append(Uncounted(run.label, run.status, reason_of(run, metric)))
     candidates = []
-    for configuration_id, runs in groups.items():
-        runs.sort(key=lambda run: (run[0].seed or 0, run[0].run_id))
-        found, values = zip(*runs, strict=True)
-        candidates.append(Candidate(configuration_id, Records(found), values))
-    return candidates, uncounted
+    for configuration_id, places in groups.items():
+        if len(places) > 1:
+            places.sort(key=lambda place: (runs[place].seed or 0, runs[place].run_id))
+        own = tuple([float(values[place]) for place in places])
+        candidates.append(Group(configuration_id, places, own))
+    return Candidates(runs, candidates), uncounted
 
 
 def reason_of(run: Run, metric: Metric | None = None) -> str:
@@ -198,21 +175,22 @@ def _matching_missing(
     ]
 
 
-def _notes(candidates: Sequence[Candidate], metric: Metric) -> tuple[str, ...]:
+def _notes(candidates: Candidates, metric: Metric) -> tuple[str, ...]:
     notes = []
     if metric.split == "test":
         notes.append(
             "Selected on the test split: its test figures are then no unbiased estimate "
             "of what the chosen network does on new images."
         )
-    rows = [run.values for candidate in candidates for run in candidate.runs]
-    data = {row["dataset.sha256"]: row["dataset.name"] for row in rows}
+    view = View(candidates.runs.rows)
+    data = dict(zip(view.values("dataset.sha256"), view.values("dataset.name"), strict=True))
     if len(data) > 1:
         named = ", ".join(f"{name} ({sha256[:8]})" for sha256, name in data.items())
         notes.append(f"The candidates saw different data, so their values do not compare: {named}.")
-    if len(candidates) > 1 and all(len(candidate.values) == 1 for candidate in candidates):
+    counts = set(candidates.counts)
+    if len(candidates) > 1 and counts == {1}:
         notes.append("One run each: another seed may change the order.")
-    elif len({len(candidate.values) for candidate in candidates}) > 1:
+    elif len(counts) > 1:
         notes.append("The candidates have unequal numbers of runs.")
     return tuple(notes)
 

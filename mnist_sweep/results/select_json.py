@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.results.view import View
+
 if TYPE_CHECKING:
-    from mnist_sweep.results.select import Candidate, Selection
+    from mnist_sweep.results.candidates import Candidate
+    from mnist_sweep.results.select import Selection
 
 
 def selection_json(selection: Selection) -> dict[str, Any]:
@@ -39,11 +42,10 @@ def selection_json(selection: Selection) -> dict[str, Any]:
 def data_of(selection: Selection) -> list[dict[str, Any]]:
     """The data that the candidates were measured on, each once; `examples` of `weakest_split`."""
     split = f"dataset.n_{selection.weakest_split}"
-    rows = {
-        run.values["dataset.sha256"]: run.values
-        for candidate in selection.candidates
-        for run in candidate.runs
-    }
+    runs = selection.candidates.runs.rows
+    # Of the rows with the same data, the last.
+    last = {sha256: n for n, sha256 in enumerate(View(runs).values("dataset.sha256"))}
+    rows = {sha256: runs[place] for sha256, place in last.items()}
     return [
         {
             "name": row["dataset.name"],

@@ -40,7 +40,7 @@ class Sweep:
     missing: tuple[Missing, ...]
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> Sequence[Run]:
         """The same runs as flat values, their records read only when asked for."""
         return runs_of(self.records)
 
@@ -68,7 +68,7 @@ def frame(records: Sequence[Record]) -> pd.DataFrame:
     """Records as a tidy data frame, one row per record; see `Sweep.frame`."""
     import pandas as pd
 
-    view = View([run.values for run in runs_of(records)])  # noqa: PD011  (no pandas object)
+    view = View(runs_of(records).rows)
     columns = {name: view.values(name) for name in view.names()}
     return pd.DataFrame(
         {name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()}

@@ -11,7 +11,7 @@ from mnist_sweep.results.bounded import what_is_known
 from mnist_sweep.results.fields import SPLITS
 from mnist_sweep.results.predicted import Predicted, read_predicted
 from mnist_sweep.results.runs import Records
-from mnist_sweep.results.select import Candidate, Direction, Selection, select
+from mnist_sweep.results.select import Direction, Selection, select
 from mnist_sweep.results.select_json import selection_json
 from mnist_sweep.results.statistics import METRICS, selection_uncertainty
 from mnist_sweep.results.statistics.patterns import checked_predictions
@@ -20,6 +20,7 @@ from mnist_sweep.results.statistics.variance import checked_level
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from mnist_sweep.results.candidates import Candidate
     from mnist_sweep.results.metric import Metric
     from mnist_sweep.results.sweep import Sweep
 
@@ -178,7 +179,9 @@ def select_with_uncertainty(
         DataError: The level or the number of replicates makes no sense.
     """
     chosen = select(
-        Records(run for run in sweep.runs if run_ids is None or run.run_id in run_ids),
+        sweep.records
+        if run_ids is None
+        else Records(run for run in sweep.runs if run.run_id in run_ids),
         where,
         by,
         direction,
@@ -244,7 +247,7 @@ def _too_many(selection: Selection, most: int, level: float) -> str:
 
 
 def _answers(sweep: Sweep, selection: Selection) -> Predicted:
-    runs = [run for candidate in selection.candidates for run in candidate.runs]
+    runs = selection.candidates.runs
     answers = read_predicted(
         [run.directory or sweep.directory for run in runs], str(selection.metric.split)
     )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
-from typing import Any
+from contextlib import suppress
+from functools import cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.results.columns import Columns, FlatRow, all_names
+from mnist_sweep.results.columns import Columns, FlatRow, FlatRows, all_names, picker
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class View:
@@ -18,13 +24,7 @@ class View:
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._rows = rows
-        places: dict[int | None, list[int]] = {}
-        for place, row in enumerate(rows):
-            stored = id(row.columns) if isinstance(row, FlatRow) else None
-            places.setdefault(stored, []).append(place)
-        self._segments = [
-            (_Segment([rows[place] for place in own]), own) for own in places.values()
-        ]
+        self._segments = [(_Segment(own), places) for own, places in _segments(rows)]
         # Of rows in memory the values themselves are looked at as quickly.
         self._is_stored = any(segment.is_stored for segment, _ in self._segments)
 
@@ -41,6 +41,14 @@ class View:
             for place, value in zip(places, segment.values(name), strict=True):
                 found[place] = value
         return found
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        """The number that `name` is in each row, (n_rows,); NaN where it has none."""
+        import numpy as np
+
+        if len(self._segments) == 1:
+            return self._segments[0][0].floats(name)
+        return np.array(self.values(name), dtype=np.float64)
 
     def known(self, name: str) -> list[Any]:
         """The value of `name` in each of the rows that have the name, by segments."""
@@ -61,6 +69,21 @@ class View:
         )
 
 
+def _segments(
+    rows: Sequence[Mapping[str, Any]],
+) -> list[tuple[Sequence[Mapping[str, Any]], Sequence[int]]]:
+    if isinstance(rows, FlatRows):
+        return [(rows, range(len(rows)))]
+    with suppress(AttributeError):  # of a row that is not stored
+        if len(set(map(id, map(attrgetter("columns"), rows)))) == 1:
+            return [(rows, range(len(rows)))]
+    places: dict[int | None, list[int]] = {}
+    for place, row in enumerate(rows):
+        stored = id(row.columns) if isinstance(row, FlatRow) else None
+        places.setdefault(stored, []).append(place)
+    return [([rows[place] for place in own], own) for own in places.values()]
+
+
 def _at_most_one(looks: Iterable[frozenset[str] | None]) -> bool:
     seen: set[str] = set()
     for one in looks:
@@ -76,14 +99,20 @@ class _Segment:
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self._rows = rows
         self._columns: Columns | None = None
+        self._places: Sequence[int] = ()
         self._more: set[str] = set()
-        stored = [row for row in rows if isinstance(row, FlatRow)]
+        if isinstance(rows, FlatRows) and len(rows) > 1:
+            self._columns, self._places = rows.columns, rows.places
+            self._pick = picker(rows.places)
+            self._kinds: list[Mapping[str, Any]] = []
+            return
         # Of one row, as of a configuration without repeats, a column is not read.
-        if len(stored) > 1 and len(stored) == len(rows):
-            self._columns = stored[0].columns
-            self._pick = itemgetter(*[row.row for row in stored])
+        if len(rows) > 1 and isinstance(rows[0], FlatRow) and set(map(type, rows)) == {FlatRow}:
+            self._columns = rows[0].columns
+            self._places = list(map(attrgetter("row"), rows))
+            self._pick = picker(self._places)
             # Many rows share one such mapping, see `with_values`.
-            self._kinds = list({id(row.more): row.more for row in stored}.values())
+            self._kinds = list({id(more): more for more in map(attrgetter("more"), rows)}.values())
             self._more = {name for more in self._kinds for name in more}
 
     @property
@@ -92,9 +121,24 @@ class _Segment:
         return self._columns is not None
 
     def values(self, name: str) -> list[Any]:
+        if name in self._more and len(self._kinds) == 1:
+            return [self._kinds[0][name]] * len(self._rows)
         if self._columns is None or name in self._more:
             return [row.get(name) for row in self._rows]
         return list(self._pick(self._columns.column(name)))
+
+    @cached_property
+    def _gather(self) -> NDArray[np.intp]:
+        import numpy as np
+
+        return np.array(self._places, dtype=np.intp)
+
+    def floats(self, name: str) -> NDArray[np.float64]:
+        import numpy as np
+
+        if self._columns is None or name in self._more:
+            return np.array(self.values(name), dtype=np.float64)
+        return self._columns.floats(name)[self._gather]
 
     def known(self, name: str) -> list[Any]:
         if self._is_whole(name):

@@ -18,6 +18,7 @@ And the correction for having chosen is Bonferroni's, over all pairs.
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,20 +96,21 @@ def certainly_different(
         lowest_of: Of how many values a mean's lowest ones were taken at most: classes times runs
             where the metric is that of the weakest class, else 1.
     """
-    from scipy.stats import norm, t
-
     count = len(means)
     pairs = count * (count - 1) / 2
     tail = (1 - level) / MARGIN / pairs / 2 / lowest_of
     own = repeats - 1
     if not own.any():
-        seeds, critical = np.zeros(count), np.full(count, norm.isf(tail))
+        seeds, critical = np.zeros(count), np.full(count, -NormalDist().inv_cdf(tail))
     else:
+        from scipy.special import stdtrit
+
         pooled = float(np.sum(own * spreads) / own.sum())
         freedom = own + np.minimum(PRIOR_FREEDOM, own.sum() - own)
         moderated = (own * spreads + (freedom - own) * pooled) / np.maximum(freedom, 1.0)
         seeds = moderated / repeats
-        critical = t.isf(tail, np.maximum(np.minimum(freedom, freedom[chosen]), 1.0))
+        # As `scipy.stats` has it, whose import takes longer than all of this.
+        critical = -stdtrit(np.maximum(np.minimum(freedom, freedom[chosen]), 1.0), tail)
     error = np.sqrt((errors + errors[chosen]) ** 2 + seeds + seeds[chosen])
     different = np.abs(means - means[chosen]) > critical * error
     different[chosen] = False
