@@ -83,7 +83,7 @@ def _print_tables(found: Sweep, tables: list[Table]) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     colour = terminal and not os.environ.get("NO_COLOR")
-    long = terminal and len(tables[0].rows) > MOST_ROWS
+    long = terminal and len(tables[0].runs) > MOST_ROWS
     shown_tables = comparison([found], most=MOST_ROWS) if long else tables
     print(render(shown_tables, width=width, colour=colour))
 

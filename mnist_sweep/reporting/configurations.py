@@ -13,6 +13,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.rows import SWEEP, RunRow, ordered, varying
 from mnist_sweep.results.columns import with_values
+from mnist_sweep.results.paths import without_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +146,7 @@ def _name(row: RunRow, shown: Sequence[str]) -> str:
 
 
 def _key(values: FlatValues) -> str:
-    label = ",".join(p for p in str(values.get("label")).split(",") if not p.startswith("seed="))
+    label = without_seed(str(values.get("label")))
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
     return f"{safe.strip('.-')[:80]}-{str(values.get('configuration_id'))[:12]}".strip("-")
 

@@ -90,14 +90,14 @@ class Table:
     runs: tuple[RunRow, ...]
     notices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    view: View = field(default_factory=lambda: View([]), repr=False, compare=False)
-    among: View = field(default_factory=lambda: View([]), repr=False, compare=False)
+    view: View = field(kw_only=True, repr=False, compare=False)
+    among: View = field(kw_only=True, repr=False, compare=False)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows with all their cells."""
-        cells = [map(Cell, *column) for column in self.cells()]
-        return tuple(map(Row, self.runs, zip(*cells, strict=True)))
+        cells = zip(*(map(Cell, *column) for column in self.cells()), strict=True)
+        return tuple(Row(run, own) for run, own in zip(self.runs, cells, strict=True))
 
     @cached_property
     def has_marks(self) -> bool:
@@ -144,7 +144,7 @@ def make_table(
         columns = [*columns, STATUS]
     aligned = [replace(column, numeric=_is_numeric(column, view)) for column in columns]
     said = (tuple(notices), tuple(notes))
-    return Table(name, visible(title), tuple(aligned), tuple(runs), *said, view, among)
+    return Table(name, visible(title), tuple(aligned), tuple(runs), *said, view=view, among=among)
 
 
 def status_text(run: RunRow) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.results.collect import Collection, collect
 from mnist_sweep.results.fields import SPLITS, flat
+from mnist_sweep.results.paths import without_seed
 from mnist_sweep.results.store import write_text
 
 if TYPE_CHECKING:
@@ -170,12 +171,6 @@ def dataset_of(record: Record) -> Dataset:
 def machine_of(record: Record) -> dict[str, str | int | None]:
     """On what a record's run was carried out."""
     return {name: getattr(record.environment, name) for name in _MACHINE}
-
-
-def without_seed(label: str) -> str:
-    """A run's label without its seed."""
-    kept = ",".join(part for part in label.split(",") if not part.startswith("seed="))
-    return kept or label
 
 
 def read_baseline(path: Path) -> Baseline:

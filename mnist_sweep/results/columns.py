@@ -125,7 +125,7 @@ class Columns:
         return np.concatenate([source.floats(name) for source in self._sources])[self._gather]
 
     def distinct(self, name: str) -> frozenset[str]:
-        """What a column's values look like, at least; None among them where rows are without it."""
+        """What a column's values look like, at least; of sources that have it."""
         known = self._distinct.get(name)
         if known is None:
             known = self._distinct[name] = frozenset(

@@ -61,6 +61,14 @@ class IndexedRun(Run):
             )
         return record
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IndexedRun):
+            return NotImplemented
+        return (self._key, self._runs) == (other._key, other._runs)
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
     @property
     def values(self) -> FlatValues:
         """The record as a flat row."""

@@ -104,12 +104,11 @@ class UncertainSelection:
     @property
     def not_distinguishable(self) -> tuple[Candidate, ...]:
         """Other candidates that cannot be told from the selected one at the level."""
+        candidates = self.selection.candidates
         return tuple(
-            candidate
-            for candidate, sure in zip(
-                self.selection.candidates[1:], self.sureness[1:], strict=False
-            )
-            if not sure.distinguishable
+            candidates[number]
+            for number, sure in enumerate(self.sureness)
+            if number and not sure.distinguishable
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -106,7 +106,6 @@ class _Segment:
             self._pick = picker(rows.places)
             self._kinds: list[Mapping[str, Any]] = []
             return
-        # Of one row, as of a configuration without repeats, a column is not read.
         if len(rows) > 1 and isinstance(rows[0], FlatRow) and set(map(type, rows)) == {FlatRow}:
             self._columns = rows[0].columns
             self._places = list(map(attrgetter("row"), rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mnist_sweep.config import Plain
 from mnist_sweep.results.metric import resolve
+from mnist_sweep.results.paths import without_seed
 from mnist_sweep.sweeping.environment import describe
 from mnist_sweep.sweeping.estimate import Estimator, past_records, wall_s
 from mnist_sweep.sweeping.outcome import Outcome
@@ -78,7 +79,7 @@ def _seeds(seeds: list[int]) -> str:
 
 
 def _names(candidates: list[Point]) -> str:
-    labels = [",".join(p for p in c.label.split(",") if p[:5] != "seed=") for c in candidates]
+    labels = [without_seed(candidate.label) for candidate in candidates]
     more = f"; and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
     count = "one candidate" if len(labels) == 1 else f"{len(labels)} candidates"
     return f"{count}, {'; '.join(labels[:SHOWN])}{more}"

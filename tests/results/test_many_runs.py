@@ -108,6 +108,10 @@ def test_runs_of_an_index_are_a_sequence(sweep):
     assert [run.run_id for run in runs[1:7:2]] == ids[1:7:2]
     assert [run.run_id for run in reversed(runs)] == ids[::-1]
     assert list(runs.pick([3, 0]).run_ids) == [ids[3], ids[0]]
+    assert runs[3] == runs[3] != runs[4]
+    assert runs[3] in runs
+    assert runs.index(runs[3]) == 3
+    assert len({*runs, *runs}) == 9
     with pytest.raises(IndexError):
         runs[9]
 
@@ -150,14 +154,14 @@ def test_candidates_are_in_the_order_of_their_means_and_then_of_their_labels(swe
     assert (
         candidates == select(load(sweep).records, by="test.accuracy", direction="best").candidates
     )
-    assert candidates != ()
+    assert candidates != tuple(candidates)[:-1]
 
 
 @given(st.lists(st.sampled_from(["seed=1", "a=2", "reseed=3", "seed=", "", "x,seed=4"])))
 def test_a_label_without_its_seed(parts):
     label = ",".join(parts)
     expected = ",".join(part for part in label.split(",") if not part.startswith("seed="))
-    assert without_seed(label) == expected
+    assert without_seed(label) == (expected or label)
 
 
 values_to_order = (

@@ -115,6 +115,25 @@ def test_intervals_of_normal_noise_cover_alike_however_wide_seeds_spread(
         assert least <= weights @ held <= most
 
 
+def test_the_half_width_of_a_difference_is_that_worked_out_by_hand():
+    z = norm.ppf(0.975)
+
+    def extra(x, known, repeats):
+        student = t.ppf(0.975, repeats - 1)
+        return z**2 * x + (student**2 - z**2) * x**2 / (x + known * z / student)
+
+    # Both sides repeated: 2 / 2 and 6 / 3 vary from run to run, of which images make 0.5 and 1.
+    both = Uncertainty(4.0, (SeedSpread(2, 2.0, 1.0, 1 / 2), SeedSpread(3, 6.0, 3.0, 1 / 3)))
+    square = z**2 * (4 - 0.5 - 1) + extra(1, 4 - 0.5, 2) + extra(2, 4 - 1, 3)
+    assert both.half_width(0.95) == pytest.approx(math.sqrt(square))
+    assert both.standard_error == pytest.approx(math.sqrt(4 - 0.5 - 1 + 1 + 2))
+    # One side is a single run and borrows the other's spread: 1 / 3 + 1 of it count.
+    borrowed = Uncertainty(4.0, (SeedSpread(3, 1.5, 0.75, 4 / 3),))
+    assert borrowed.half_width(0.95) == pytest.approx(
+        math.sqrt(z**2 * (4 - 1) + extra(2, 4 - 1, 3))
+    )
+
+
 def test_repeats_that_happen_to_agree_narrow_what_the_images_call_for_by_half_at_most():
     z = norm.ppf(0.975)
     for images in (1e-4, 2e-4, 3e-5):

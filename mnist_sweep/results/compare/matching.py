@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.results.paths import without_seed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -146,8 +148,7 @@ def _name(run: ComparedRun, shown: Sequence[str]) -> str:
     parts = [f"{name}={_shown(run.settings[name])}" for name in shown if name in run.settings]
     if parts:
         return ",".join(parts)
-    label = ",".join(part for part in run.label.split(",") if not part.startswith("seed="))
-    return label or run.label
+    return without_seed(run.label)
 
 
 def _distinct(values: Any) -> tuple[Any, ...]:

@@ -11,10 +11,10 @@ from mnist_sweep.results.baseline import (
     Dataset,
     configurations_and_datasets,
     machine_of,
-    without_seed,
 )
 from mnist_sweep.results.gate.noise import level_of_each
 from mnist_sweep.results.gate.relative import judge_relative
+from mnist_sweep.results.paths import without_seed
 from mnist_sweep.results.where import matches, parse
 
 if TYPE_CHECKING:

@@ -163,8 +163,8 @@ def scores_with_endless_seeds(contest: Contest, chosen: int) -> Floats:
 def _interaction_share(freedom: Floats) -> Floats:
     """The share of the interaction a contest takes out, for degrees of freedom (n,).
 
-    A third with two repeats, half with three, nearly all with many. It only shapes a contest's
-    statistic, whose critical values come from replaying it.
+    Half with two repeats and three fifths with three, where others have repeats too; nearly all
+    with many. It only shapes the statistic, whose critical values come from replaying it.
     """
     return np.asarray(freedom / (freedom + 2))
 

@@ -16,14 +16,15 @@ distribution, half the interval's width is h with
 For a difference the x of both sides are added, and the last term of each counts as A what images
 contribute beside its own interaction.
 
-Without noise of seeds it is the normal interval, without images' Student's, and in between right to
-order 1 / f: x^2 / (A + x) of the variance calls for Student's quantile (as in Welch, 1947,
-Biometrika 34:28). Taken as it is, that covers too rarely with two repeats, down to 92.7 %, whose x
-is often small by mere chance. So A counts there by z / t, which tends to 1 with many repeats.
-Where all noise is normal, 95 % intervals then cover 94.6 to 97.5 % with two repeats, 94.8 to 96.2 %
-with three and 94.9 to 95.4 % with five, whatever the shares of images, interaction and seeds; the
-tests integrate it. It has a price with two repeats: the same x beside more image noise calls less
-for Student's quantile, and the interval may be up to a fifth narrower than Student's of x alone.
+Where the runs do not vary (x = 0) it is the normal interval of A, but for the least width; where A
+is 0 it is Student's; and in between it is right to order 1 / f: x^2 / (A + x) of the variance calls
+for Student's quantile (as in Welch, 1947, Biometrika 34:28). Taken as it is, that covers too rarely
+with two repeats, down to 92.7 %, whose x is often small by mere chance. So A counts there by z / t,
+which tends to 1 with many repeats. Where all noise is normal, 95 % intervals then cover 94.6 to
+97.5 % with two repeats, 94.8 to 96.2 % with three and 94.9 to 95.4 % with five, whatever the shares
+of images, interaction and seeds; the tests integrate it. It has a price with two repeats: the same
+x beside more image noise calls less for Student's quantile, and the interval may be up to a fifth
+narrower than Student's of x alone.
 `tests/benchmarks/statistics_calibration.md` has the simulated coverage.
 """
 
@@ -90,9 +91,9 @@ class Uncertainty:
 
     @property
     def standard_error(self) -> float:
-        """Square root of the estimate's variance over all that varies."""
-        within = sum(spread.own * spread.weight for spread in self.seeds)
-        return math.sqrt(self.images + within)
+        """Square root of the estimate's variance over all that varies, A + x."""
+        runs = sum((spread.runs - spread.interaction) * spread.weight for spread in self.seeds)
+        return math.sqrt(max(self.images + runs, NARROWEST**2 * self.images))
 
     def half_width(self, level: float) -> float:
         """Half the width of the interval at the level, on the metric's own scale."""
