@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
         silence()
         code = 0
+    if code == INTERRUPTED:
+        # Python ends by the signal, whatever the code, if the interrupt went through code made of
+        # text, as that of dataclasses is. Such code that runs to its end makes it forget that.
+        exec("")  # noqa: S102
     sys.exit(code)
 
 

@@ -110,7 +110,7 @@ def label_and_run_id(directory_name: str) -> tuple[str, str]:
 
 def without_seed(label: str) -> str:
     """The label that runs share which differ in seed alone; one of a seed alone stays."""
-    head, found, tail = label.rpartition(",seed=")
+    head, _, tail = label.rpartition(",seed=")
     if head and "," not in tail and "seed=" not in head:
         return head  # the usual case, of which there may be 100,000
     return ",".join(part for part in label.split(",") if not part.startswith("seed=")) or label

@@ -8,6 +8,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 from collections.abc import Callable
 from fcntl import ioctl
@@ -150,3 +151,18 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(foreign._round(Swallows(), [{}], Path()))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_in_the_middle_of_an_import_ends_with_the_code_too(tmp_path):
+    # `exec` of a text is what the import of any dataclass does.
+    (tmp_path / "interrupted.py").write_text(
+        "import mnist_sweep.cli as cli\n"
+        "cli._hydra = lambda words: exec('raise KeyboardInterrupt')\n"
+        "cli.main([])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 130
+    assert ended.stderr == "\nInterrupted.\n"
