@@ -171,7 +171,11 @@ def test_nothing_is_read_that_can_execute_code():
                 safe = {k.arg: ast.unparse(k.value) for k in node.keywords}
                 if safe.get("allow_pickle") != "False":
                     wrong.append(f"{path}:{node.lineno}: {ast.unparse(node)[:60]}")
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec"):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("eval", "exec")
+                and not all(isinstance(argument, ast.Constant) for argument in node.args)
+            ):
                 wrong.append(f"{path}:{node.lineno}: {ast.unparse(node)[:60]}")
     assert wrong == []
 
