@@ -166,3 +166,24 @@ def test_an_interrupt_in_the_middle_of_an_import_ends_with_the_code_too(tmp_path
     )  # fmt: skip
     assert ended.returncode == 130
     assert ended.stderr == "\nInterrupted.\n"
+
+
+def test_an_interrupt_that_an_import_swallows_ends_the_program_all_the_same(tmp_path):
+    (tmp_path / "swallowing.py").write_text(
+        "import os, signal, sys, types\n"
+        "from contextlib import suppress\n"
+        "import mnist_sweep.cli as cli\n"
+        "from mnist_sweep.sweeping import fork_server\n"
+        "def greedy():\n"
+        "    with suppress(BaseException):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        for _ in range(1000): pass\n"
+        "fork_server.warm_up = greedy\n"
+        "cli.main(['-m', 'data=digits', 'epochs=1', 'nodes=4'])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "swallowing"], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 130
+    assert not (tmp_path / "outputs").exists()
