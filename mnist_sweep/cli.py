@@ -83,17 +83,20 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 def _hydra(words: list[str]) -> int:
     from mnist_sweep.sweeping import fork_server
-    from mnist_sweep.sweeping.interrupts import ctrl_c_noticed, sigterm_interrupts
+    from mnist_sweep.sweeping.interrupts import (
+        ctrl_c_noticed,
+        interrupt_if_swallowed,
+        sigterm_interrupts,
+    )
 
-    with sigterm_interrupts(), ctrl_c_noticed() as typed:
+    with sigterm_interrupts(), ctrl_c_noticed():
         try:
             if fork_server.needed(words):
                 fork_server.warm_up()
             # Its imports take a while: the fork server's take longer, and go on beside them.
             from mnist_sweep.cli_sweep import sweep
 
-            if typed:  # and swallowed: some libraries go on whatever is raised in an import
-                raise KeyboardInterrupt
+            interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
             return sweep(words)
         finally:
             fork_server.cool_down()

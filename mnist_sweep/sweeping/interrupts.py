@@ -49,6 +49,10 @@ def ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+_noticed: list[list[int]] = []
+"""What was typed, of each block of `ctrl_c_noticed` that is open."""
+
+
 @contextmanager
 def ctrl_c_noticed() -> Iterator[list[int]]:
     """Ctrl-C interrupts as ever, and the list tells of it where other code swallows the exception.
@@ -67,7 +71,19 @@ def ctrl_c_noticed() -> Iterator[list[int]]:
         before(number, frame)
 
     signal.signal(signal.SIGINT, note)
+    _noticed.append(seen)
     try:
         yield seen
     finally:
+        _noticed.pop()
         signal.signal(signal.SIGINT, before)
+
+
+def interrupt_if_swallowed() -> None:
+    """Interrupt now if Ctrl-C was typed within the blocks above that are open.
+
+    Raises:
+        KeyboardInterrupt: It was, and some library went on whatever was raised.
+    """
+    if any(_noticed):
+        raise KeyboardInterrupt

@@ -16,7 +16,7 @@ from mnist_sweep.sweeping import directory, foreign, fork_server, processes, wor
 from mnist_sweep.sweeping.environment import describe
 from mnist_sweep.sweeping.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.execute import DONE, failed_at, make_job, settled, status_of
-from mnist_sweep.sweeping.interrupts import Interrupted
+from mnist_sweep.sweeping.interrupts import Interrupted, interrupt_if_swallowed
 from mnist_sweep.sweeping.launcher import SweepLauncher
 from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import Plan, Point
@@ -114,6 +114,7 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
     jobs = _open_jobs(master, outcome)
     if not jobs:
         return
+    interrupt_if_swallowed()
     if not isinstance(launcher, SweepLauncher):
         outcome.summaries = foreign.launch(launcher, jobs, outcome, Lines(Console(stderr=True)))
         return
