@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         else:
             code = _hydra(words)
         with reader_may_leave():
-            sys.stdout.flush()
+            pass  # what is buffered is written at the block's end
     except MnistSweepError as error:
         code = _complain(error)
     except KeyboardInterrupt:

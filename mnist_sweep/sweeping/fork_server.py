@@ -18,6 +18,8 @@ from mnist_sweep.sweeping.interrupts import ctrl_c_later
 PRELOAD = "mnist_sweep.sweeping.preload"
 
 _meanwhile: list[Callable[[], None]] = []
+"""What the first run's wait is used for."""
+
 _SHOWS = (
     "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version",
     "--shell-completion", "-sc",

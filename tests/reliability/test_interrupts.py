@@ -153,37 +153,44 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def ended_as_module(folder, source):
+    """A module of this source, run as `python -m` runs the program."""
+    (folder / "program.py").write_text(source)
+    return subprocess.run(
+        [sys.executable, "-m", "program"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
 def test_an_interrupt_in_the_middle_of_an_import_ends_with_the_code_too(tmp_path):
     # `exec` of a text is what the import of any dataclass does.
-    (tmp_path / "interrupted.py").write_text(
+    ended = ended_as_module(
+        tmp_path,
         "import mnist_sweep.cli as cli\n"
         "cli._hydra = lambda words: exec('raise KeyboardInterrupt')\n"
-        "cli.main([])\n"
+        "cli.main([])\n",
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
     assert ended.returncode == 130
     assert ended.stderr == "\nInterrupted.\n"
 
 
-def test_an_interrupt_that_an_import_swallows_ends_the_program_all_the_same(tmp_path):
-    (tmp_path / "swallowing.py").write_text(
-        "import os, signal, sys, types\n"
+@pytest.mark.parametrize("place", ["fork_server.warm_up", "sweep._open_jobs"])
+def test_an_interrupt_that_a_library_swallows_ends_the_sweep_all_the_same(tmp_path, place):
+    # Before the imports are through, and at the last moment before the first run.
+    ended = ended_as_module(
+        tmp_path,
+        "import os, signal\n"
         "from contextlib import suppress\n"
         "import mnist_sweep.cli as cli\n"
-        "from mnist_sweep.sweeping import fork_server\n"
-        "def greedy():\n"
+        "from mnist_sweep.sweeping import fork_server, sweep\n"
+        f"original = {place}\n"
+        "def greedy(*arguments):\n"
         "    with suppress(BaseException):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "        for _ in range(1000): pass\n"
-        "fork_server.warm_up = greedy\n"
-        "cli.main(['-m', 'data=digits', 'epochs=1', 'nodes=4'])\n"
+        "    return original(*arguments)\n"
+        f"{place} = greedy\n"
+        "if __name__ == '__main__':\n"
+        "    cli.main(['-m', 'data=digits', 'epochs=1', 'nodes=4', 'name=greedy'])\n",
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "swallowing"], cwd=tmp_path, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
     assert ended.returncode == 130
-    assert not (tmp_path / "outputs").exists()
+    assert not list((tmp_path / "outputs").glob("*/runs/*"))
