@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mnist_sweep.results.sweep import Sweep, load
+    from mnist_sweep.records.sweep import Sweep, load
 
 __version__ = "0.1.0"
 __all__ = ["Sweep", "__version__", "load"]
@@ -26,6 +26,6 @@ def __getattr__(name: str) -> Any:
     """`load` and `Sweep`, imported when they are first asked for: a sweep starts without them."""
     if name not in ("Sweep", "load"):
         raise AttributeError(f"module 'mnist_sweep' has no attribute {name!r}")
-    from mnist_sweep.results import sweep
+    from mnist_sweep.records import sweep
 
     return getattr(sweep, name)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.escape import visible
 
 if TYPE_CHECKING:
@@ -15,23 +15,6 @@ NOTHING = "—"
 
 
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-
-
-class Format(StrEnum):
-    """How a column's values are written."""
-
-    SETTING = "setting"
-    """As on the command line: 300, 0.2, null, adam."""
-    SECONDS = "seconds"
-    """Three digits: 0.83, 14.2, 142, 1,420."""
-    LOSS = "loss"
-    """Three digits, small ones in scientific form: 0.0123, 9.78e-04."""
-    PERCENT = "percent"
-    """A share of one as a percentage: 97.43. One of 10,000 images is 0.01."""
-    SHARE = "share"
-    """A share of one with four digits: 0.9743."""
-    COUNT = "count"
-    """A whole number with separators: 123,456."""
 
 
 def written(value: Any, style: Format) -> str:

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting import beforehand
-from mnist_sweep.reporting.answer import Answer
-from mnist_sweep.reporting.configurations import configurations
-from mnist_sweep.reporting.opening import usual_answer
-from mnist_sweep.reporting.render import render as render_tables
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.paths import TABLE_FORMATS, SweepPaths
-from mnist_sweep.results.store import write_text
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
+from mnist_sweep.records.store import write_text
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting import preimport
+from mnist_sweep.reporting.conclusions.default_summary import usual_answer
+from mnist_sweep.reporting.conclusions.summary import Answer
+from mnist_sweep.reporting.tables.configurations import configurations
+from mnist_sweep.reporting.tables.render import render as render_tables
+from mnist_sweep.reporting.tables.tables import comparison
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mnist_sweep.reporting.table import Table
-    from mnist_sweep.results.sweep import Sweep
+    from mnist_sweep.records.sweep import Sweep
+    from mnist_sweep.reporting.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def write_report(
         at_hand,
         refresh_s,
     )
-    beforehand.finish()
+    preimport.finish()
     plans = list(all_figures.planned(shown, pictures, at_hand)) if figures else []
     drawing = Drawing(plans, paths.figures)
     try:

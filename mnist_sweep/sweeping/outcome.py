@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnist_sweep.config import Plain
-from mnist_sweep.results.select import Direction
-from mnist_sweep.results.study import Study
-from mnist_sweep.results.uncertain import UncertainSelection
-from mnist_sweep.sweeping.plan import Plan
+from mnist_sweep.analysis.selection import Direction
+from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.records.study_file import Study
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.plan.points import Plan
 
 
 @dataclass

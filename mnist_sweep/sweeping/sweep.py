@@ -9,19 +9,20 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from mnist_sweep.config import DEFAULT_NAME, MLP_TARGET, Plain
+from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import ModelError
-from mnist_sweep.results import locks
-from mnist_sweep.sweeping import directory, foreign, fork_server, processes, worker
-from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.estimate import Estimator, longest_first
-from mnist_sweep.sweeping.execute import DONE, failed_at, make_job, settled, status_of
+from mnist_sweep.records import locks
+from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, Plain
 from mnist_sweep.sweeping.interrupts import Interrupted, interrupt_if_swallowed
-from mnist_sweep.sweeping.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch import fork_server, processes, stock_launchers, worker
+from mnist_sweep.sweeping.launch.execute import DONE, failed_at, make_job, settled, status_of
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.progress import Lines, choose
 from mnist_sweep.sweeping.outcome import Outcome
-from mnist_sweep.sweeping.plan import Plan, Point
-from mnist_sweep.sweeping.progress import Lines, choose
-from mnist_sweep.training.data import DatasetInfo
+from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
+from mnist_sweep.sweeping.plan.points import Plan, Point
 
 __all__ = ["Interrupted", "Jobs", "begin", "check_models", "launch", "place", "preview"]
 
@@ -116,7 +117,9 @@ def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
         return
     interrupt_if_swallowed()
     if not isinstance(launcher, SweepLauncher):
-        outcome.summaries = foreign.launch(launcher, jobs, outcome, Lines(Console(stderr=True)))
+        outcome.summaries = stock_launchers.launch(
+            launcher, jobs, outcome, Lines(Console(stderr=True))
+        )
         return
     progress = choose(Console(stderr=True))
     threads = max(job["settings"]["threads"] for job in jobs)

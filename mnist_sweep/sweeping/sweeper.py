@@ -20,15 +20,15 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mnist_sweep import config as schema
-from mnist_sweep.config import Plain
+from mnist_sweep import settings as schema
+from mnist_sweep.data import prepare
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping import study
-from mnist_sweep.sweeping.expand import expand
+from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.outcome import Outcome, deliver
-from mnist_sweep.sweeping.plan import Plan, make_plan
+from mnist_sweep.sweeping.plan.expand import expand
+from mnist_sweep.sweeping.plan.points import Plan, make_plan
+from mnist_sweep.sweeping.study import study
 from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
-from mnist_sweep.training.data import prepare
 
 
 @dataclass

@@ -17,9 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mnist_sweep.data import Dataset
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import dense, dropout, lit, one_pass, optimizer, short_batch, xla
-from mnist_sweep.training.data import Dataset
+from mnist_sweep.training import optimizer
+from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer, xla
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 from mnist_sweep.training.stopping import BestWeights
@@ -39,7 +40,7 @@ class EpochProgram:
         labels: (m,) uint8.
         batch_size: Examples a batch; the last one may be shorter.
         scale: Raw pixel value that stands for 1.
-        columns: The lit columns, of a network with a `LitDense`.
+        columns: The lit columns, of a network with a `ActiveColumnDense`.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class EpochProgram:
         labels: tf.Tensor,
         batch_size: int,
         scale: float,
-        columns: lit.LitColumns | None = None,
+        columns: sparse_first_layer.ActiveColumns | None = None,
     ) -> None:
         self._network = network
         self._update = update
@@ -58,9 +59,9 @@ class EpochProgram:
         self._labels = labels
         self._batch_size = batch_size
         self._factor = 1.0 / scale
-        self._lit = lit.layer_of(network) if columns else None
+        self._lit = sparse_first_layer.layer_of(network) if columns else None
         self._columns = columns if self._lit else None
-        self._fills = short_batch.fits(network)
+        self._fills = pad_batch.can_pad(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         self._program = xla.Program(self._epoch)
         update.build(network.trainable_variables)
@@ -92,7 +93,7 @@ class EpochProgram:
         columns = self._columns.of(order) if self._columns else ()
         size = min(self._batch_size, n)
         if self._fills:
-            order = short_batch.filled(order, size)
+            order = pad_batch.pad(order, size)
         batches, rest = divmod(len(order), size)
         loops = (batches, 1 if rest else 0) if train else (0, 0)
         loss, right = self._program(*map(tf.constant, (order, n, *loops, *columns)))
@@ -145,7 +146,7 @@ class EpochProgram:
     def _step(self, rows: tf.Tensor, here: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
-        weights = short_batch.weights(here, rows.shape[0]) if self._fills else None
+        weights = pad_batch.weights(here, rows.shape[0]) if self._fills else None
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
             probabilities = self._network(images, training=True)
@@ -195,9 +196,9 @@ def train(
     learner = dropout.for_training(network, settings["seed"])
     batch_size = min(settings["batch_size"], len(rows))
     columns = _lit_columns(learner, dataset, settings, batch_size)
-    lit_kinds = lit.kinds(learner) if columns else {}
+    lit_kinds = sparse_first_layer.kinds(learner) if columns else {}
     learner = dense.swapped(learner, {**dense.kinds(learner), **lit_kinds})
-    update = one_pass.for_training(optimizer.optimizer(settings, steps))
+    update = fused_adam.for_training(optimizer.optimizer(settings, steps))
     program = EpochProgram(
         learner,
         update,
@@ -239,11 +240,11 @@ def train(
 
 def _lit_columns(
     network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
-) -> lit.LitColumns | None:
+) -> sparse_first_layer.ActiveColumns | None:
     """The lit columns, where the network's first layer can make use of them and they are few."""
-    if not lit.fits(network) or batch_size < lit.SMALLEST_BATCH:
+    if not sparse_first_layer.fits(network) or batch_size < sparse_first_layer.SMALLEST_BATCH:
         return None
     epochs = range(1, min(settings["epochs"], LOOK_AHEAD) + 1)
     orders = (epoch_order(dataset.train_index, settings["seed"], epoch) for epoch in epochs)
-    columns = lit.LitColumns(dataset.train_images, batch_size, orders)
+    columns = sparse_first_layer.ActiveColumns(dataset.train_images, batch_size, orders)
     return columns if columns.worthwhile else None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from mnist_sweep.training.data import Dataset
+from mnist_sweep.data import Dataset
 from mnist_sweep.training.predictor import Answers, Predictor
 
 Metrics = dict[str, Any]

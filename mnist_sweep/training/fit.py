@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from mnist_sweep.data import Dataset
 from mnist_sweep.training import optimizer
-from mnist_sweep.training.data import Dataset
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.data import DatasetInfo, load
 from mnist_sweep.training import runtime
-from mnist_sweep.training.data import DatasetInfo, load
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from mnist_sweep.config import MOMENTUM_OPTIMIZERS
+from mnist_sweep.settings import MOMENTUM_OPTIMIZERS
 
 
 def learning_rate(settings: Mapping[str, Any], steps: int) -> Any:

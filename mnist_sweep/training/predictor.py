@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_sweep.training import xla
+from mnist_sweep.training.fast import xla
 
 CHUNK = 500
 """Images a call. Fixed, so that an image's probabilities never depend on how many come with it."""

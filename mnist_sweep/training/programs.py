@@ -17,7 +17,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from mnist_sweep.training.data.cache import cache_root
+from mnist_sweep.data.cache import cache_root
 
 LARGEST_BYTES = 500_000_000
 SWITCH = "MNIST_SWEEP_PROGRAMS"

@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from factories import make_run, write_sweep
-from mnist_sweep.results.compare import changes, compare, load_side
-from mnist_sweep.results.compare.verdict import verdict
+from mnist_sweep.analysis.compare import changes, compare, load_side
+from mnist_sweep.analysis.compare.verdict import verdict
+from support.factories import make_run, write_sweep
 
 ACCURACIES = (0.975, 0.985, 0.972, 0.955)
 ROWS = (

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from gate_simulation import ACCURACIES, outcomes, simulated
+from support.gate_simulation import ACCURACIES, outcomes, simulated
 
 EVEN = (0.002,) * 4
 UNEVEN = (0.001, 0.001, 0.001, 0.004)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from real_sweeps import Place, kill_group, table, until
+from support.real_sweeps import Place, kill_group, table, until
 
 
 def main() -> None:

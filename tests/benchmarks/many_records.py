@@ -33,9 +33,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from factories import DATA_SHA256, make_run
-from mnist_sweep.config import canonical, configuration_id, label, run_id
-from mnist_sweep.results.paths import RunPaths, SweepPaths
+from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.settings import canonical, configuration_id, label, run_id
+from support.factories import DATA_SHA256, make_run
 
 TEST, VALIDATION, CLASSES, EPOCHS = 10_000, 6_000, 10, 20
 DECIDING = {

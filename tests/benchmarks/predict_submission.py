@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 
-from mnist_sweep.training.data import read_idx
+from mnist_sweep.data.readers import idx
 
 ROWS = 28_000
 
@@ -31,7 +31,7 @@ def write_csv(path: Path, images: np.ndarray) -> None:
 
 def main(run: str, folder: str, rows: int = ROWS) -> None:
     """Measure one prediction in a process of its own, start-up included."""
-    images = np.asarray(read_idx.read(Path(folder))[1].images)  # type: ignore[union-attr]
+    images = np.asarray(idx.read(Path(folder))[1].images)  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as scratch:
         source, output = Path(scratch) / "test.csv", Path(scratch) / "submission.csv"
         write_csv(source, np.resize(images, (rows, *images.shape[1:])))

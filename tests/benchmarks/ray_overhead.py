@@ -28,14 +28,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import mnist_sweep
-from mnist_sweep import config
-from mnist_sweep.results.paths import RunPaths
-from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.execute import make_job
-from mnist_sweep.sweeping.on_ray import node_data, task
-from mnist_sweep.sweeping.plan import identify
-from mnist_sweep.training.data import DatasetInfo, prepare
-from real_sweeps import Place
+from mnist_sweep import settings as schema
+from mnist_sweep.data import DatasetInfo, prepare
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.sweeping.launch.execute import make_job
+from mnist_sweep.sweeping.launch.on_ray import node_data, task
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.points import identify
+from support.real_sweeps import Place
 
 WAYS = {"pool": [], "ray": ["hydra/launcher=ray"]}
 
@@ -92,7 +92,7 @@ def sizes(place: Place, info: DatasetInfo, words: Sequence[str], name: str) -> N
     from ray import cloudpickle
 
     [record], _ = sweep(place, name, words)
-    settings = {**config.defaults(), **record["config"], "name": name}
+    settings = {**schema.defaults(), **record["config"], "name": name}
     point = identify(settings, list(words), info)
     job = make_job(point, info, place.directory(name), describe())
     files = task._files(RunPaths(place.directory(name) / "runs" / _only(place, name)))
@@ -133,7 +133,7 @@ def main() -> None:
         times(place, options.runs, options.rounds)
         environ = {"MNIST_SWEEP_CACHE": str(place.cache)}
         print(f"code: {code_bytes():,} bytes to a node, once a sweep")
-        data = {**config.defaults()["data"], "name": "digits"}
+        data = {**schema.defaults()["data"], "name": "digits"}
         words = ["data=digits", "nodes=4", "epochs=1", "seed=0"]
         sizes(place, prepare(data, environ), words, "digits-bytes")
         if options.mnist:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from real_sweeps import Place
+from support.real_sweeps import Place
 
 
 def main() -> None:

@@ -24,14 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from mnist_sweep.results.statistics import (
+from mnist_sweep.analysis.statistics import (
     compare_runs,
     decide,
     effect_of_change,
     metric_intervals,
     selection_uncertainty,
 )
-from mnist_sweep.results.statistics.measures import metric_from_counts
+from mnist_sweep.analysis.statistics.measures import metric_from_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,12 +30,12 @@ BATCH = 32
 
 def trained(trainer: str, layers: int, nodes: int, dropout: float, epochs: int) -> list[float]:
     """Seconds of each epoch of a training."""
-    from mnist_sweep import config
+    from mnist_sweep import settings as schema
+    from mnist_sweep.data import prepare
     from mnist_sweep.training import job, model
-    from mnist_sweep.training.data import prepare
 
-    settings = config.defaults()
-    settings["model"] = {"_target_": config.MLP_TARGET}
+    settings = schema.defaults()
+    settings["model"] = {"_target_": schema.MLP_TARGET}
     settings["trainer"]["name"] = trainer
     settings |= {"epochs": epochs, "batch_size": BATCH}
     settings["threads"] = 1 if trainer == "compiled" else os.cpu_count()

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep import config
-from mnist_sweep.sweeping import processes
-from mnist_sweep.training.data import DatasetInfo, prepare
+from mnist_sweep import settings
+from mnist_sweep.data import DatasetInfo, prepare
+from mnist_sweep.sweeping.launch import processes
 
 
 def memory_mb() -> dict[str, float]:
@@ -31,7 +31,7 @@ def memory_mb() -> dict[str, float]:
 
 def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[str, float]]:
     """Train networks one after another in this process; what each took."""
-    from mnist_sweep.sweeping.execute import builder
+    from mnist_sweep.sweeping.launch.execute import builder
     from mnist_sweep.training import job
 
     found = []
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--runs", type=int, default=6)
     options = parser.parse_args()
-    data = {**config.defaults()["data"], "name": "digits"}
+    data = {**settings.defaults()["data"], "name": "digits"}
     if options.folder:
         os.environ["MNIST_SWEEP_DATA"] = options.folder
         data["name"] = "mnist"
@@ -68,8 +68,8 @@ def main() -> None:
         layers, nodes = 1 + run % 2, (100, 300)[run // 2 % 2]
         network = {"layers": layers, "nodes": nodes, "dropout": 0.0, "activation": "relu"}
         many.append({
-            **config.defaults(), **network, "epochs": 2, "seed": run,
-            "model": {"_target_": config.MLP_TARGET, **network},
+            **settings.defaults(), **network, "epochs": 2, "seed": run,
+            "model": {"_target_": settings.MLP_TARGET, **network},
         })  # fmt: skip
     processes.warm_up()
     processes.call(memory_mb)  # until the fork server is there

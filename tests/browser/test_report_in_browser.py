@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from factories import make_run, reference_grid, write_run, write_sweep
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 chromium = pytest.importorskip("browser.chromium", reason="selenium is not installed")
 
+from mnist_sweep.records.sweep import load  # noqa: E402
 from mnist_sweep.reporting.report import write_report  # noqa: E402
-from mnist_sweep.results.sweep import load  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not chromium.is_installed(), reason=chromium.MISSING)
 WIDTHS = (390, 1280, 2000)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from real_sweeps import Place, until
+from support.real_sweeps import Place, until
 
 if not Path("/proc/self/environ").exists():
     collect_ignore_glob = ["test_*.py"]  # they look at processes where Linux shows them

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from real_sweeps import Place
+from support.real_sweeps import Place
 
 NO_LOCKS = """
 import errno, fcntl

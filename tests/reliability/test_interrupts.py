@@ -17,7 +17,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from real_sweeps import GUARD_S, Place, until
+from support.real_sweeps import GUARD_S, Place, until
 
 CTRL_C = b"\x03"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -138,7 +138,7 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
 
 
 def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
-    from mnist_sweep.sweeping import foreign
+    from mnist_sweep.sweeping.launch import stock_launchers
 
     class Swallows:
         def launch(self, overrides, initial_job_idx):  # noqa: ARG002  (as Hydra calls it)
@@ -147,9 +147,9 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
             except KeyboardInterrupt as error:
                 raise ValueError("of composing") from error
 
-    monkeypatch.setattr(foreign, "_overrides", lambda *_: [])
+    monkeypatch.setattr(stock_launchers, "_overrides", lambda *_: [])
     with pytest.raises(KeyboardInterrupt):
-        list(foreign._round(Swallows(), [{}], Path()))
+        list(stock_launchers._round(Swallows(), [{}], Path()))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

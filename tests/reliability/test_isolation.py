@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from real_sweeps import Ended, Place, until
+from support.real_sweeps import Ended, Place, until
 
 KINDS = (
     "fine", "raises", "exits", "leaves", "segfaults", "killed", "killed_once", "eats", "full",

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from real_sweeps import Place, kill_group, table, until
+from support.real_sweeps import Place, kill_group, table, until
 
 POINTS = ("nodes=4,5", "seed=1,2")
 SEED = 20

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_cluster import RunningCluster, cluster_of_two, needs_ray
-from real_sweeps import Ended, Place, until
+from support.ray_cluster import RunningCluster, cluster_of_two, needs_ray
+from support.real_sweeps import Ended, Place, until
 
 pytestmark = needs_ray
 

@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from real_sweeps import Place, until
+from support.real_sweeps import Place, until
 
 
 def edit_plan(place: Place, name: str, change: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from real_sweeps import Place
+from support.real_sweeps import Place
 
 WAYS = {
     "pool": ["nodes=4,5"],

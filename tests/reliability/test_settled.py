@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from factories import make_run, write_run
-from mnist_sweep.results import locks, store
-from mnist_sweep.sweeping.execute import failed_at, recorded, settled
+from mnist_sweep.records import locks, store
+from mnist_sweep.sweeping.launch.execute import failed_at, recorded, settled
+from support.factories import make_run, write_run
 
 
 def job_of(directory: Path, status: str | None, **more: Any) -> dict[str, Any]:

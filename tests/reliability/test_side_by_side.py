@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from real_sweeps import Place, table
+from support.real_sweeps import Place, table
 
 
 def test_identical_sweeps_share_the_work_and_end_alike(place: Place):

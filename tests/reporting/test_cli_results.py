@@ -11,13 +11,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from factories import make_run, reference_grid, write_sweep
-from mnist_sweep.cli_results import best, table, worst
+from mnist_sweep.cli.results import best, table, worst
 from mnist_sweep.errors import DirectoryError, MnistSweepError, SelectionError
-from mnist_sweep.reporting import summaries
-from mnist_sweep.reporting.render import FORMATS, render
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.tables import summaries
+from mnist_sweep.reporting.tables.render import FORMATS, render
+from mnist_sweep.reporting.tables.tables import comparison
+from support.factories import make_run, reference_grid, write_sweep
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,7 +130,7 @@ HEAVY = ("tensorflow", "keras", "hydra", "omegaconf", "pandas", "sklearn", "matp
 def test_the_commands_import_nothing_heavy(sweep, arguments):
     heavy = HEAVY if arguments == ["worst"] else (*HEAVY, "scipy", "numpy")
     code = (
-        "import sys, mnist_sweep.cli_results as c\n"
+        "import sys, mnist_sweep.cli.results as c\n"
         "if sys.argv[1:]: getattr(c, sys.argv[1]).main(sys.argv[2:], standalone_mode=False)\n"
         f"print('HEAVY', *[m for m in {heavy!r} if m in sys.modules])"
     )

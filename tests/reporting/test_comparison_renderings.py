@@ -11,13 +11,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from factories import make_run, reference_grid, write_run, write_sweep
-from mnist_sweep.reporting.comparison_render import MOST_MARKDOWN, render
-from mnist_sweep.reporting.comparison_sections import page
-from mnist_sweep.reporting.judgement import as_json, summary, text
-from mnist_sweep.reporting.junit import junit
-from mnist_sweep.results.compare import compare, load_side
-from mnist_sweep.results.gate import Finding, Judgement
+from mnist_sweep.analysis.compare import compare, load_side
+from mnist_sweep.analysis.gate import Finding, Judgement
+from mnist_sweep.reporting.comparison.render import MOST_MARKDOWN, render
+from mnist_sweep.reporting.comparison.sections import page
+from mnist_sweep.reporting.gate.gate_report import as_json, summary, text
+from mnist_sweep.reporting.gate.junit import junit
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'
 JUDGEMENT = Judgement(

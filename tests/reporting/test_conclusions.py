@@ -7,15 +7,15 @@ from statistics import fmean
 
 import pytest
 
-from factories import make_run, reference_grid, write_run, write_study, write_sweep
-from mnist_sweep.reporting import reported
-from mnist_sweep.reporting.conclusions import conclusions
-from mnist_sweep.results.paths import SweepPaths, run_directories
-from mnist_sweep.results.study import load_study
-from mnist_sweep.results.study import write_study as write
-from mnist_sweep.results.study_effect import study_effects
-from mnist_sweep.results.sweep import load
-from mnist_sweep.results.weakest import weakest_classes
+from mnist_sweep.analysis.study_effect import study_effects
+from mnist_sweep.analysis.weakest import weakest_classes
+from mnist_sweep.records.paths import SweepPaths, run_directories
+from mnist_sweep.records.study_file import load_study
+from mnist_sweep.records.study_file import write_study as write
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.conclusions import reported
+from mnist_sweep.reporting.conclusions.conclusions import conclusions
+from support.factories import make_run, reference_grid, write_run, write_study, write_sweep
 
 SIZE = {"n_test": 1000, "n_validation": 600}
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "reported.json"

@@ -11,11 +11,11 @@ import urllib.request
 import pytest
 
 from conftest import REPOSITORY
-from factories import make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.fields import flat
+from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.export import mlflow as our_export
-from mnist_sweep.results.fields import flat
-from mnist_sweep.results.sweep import load
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 needs_mlflow = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("mlflow", "sqlalchemy", "alembic")),

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import REPOSITORY
-from factories import make_run, reference_grid, write_sweep
-from mnist_sweep.cli_export import export
+from mnist_sweep.cli.export import export
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.results.fields import flat
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.fields import flat
+from mnist_sweep.records.sweep import load
+from support.factories import make_run, reference_grid, write_sweep
 
 pytest.importorskip("tensorboard", reason="needs the extra: pip install 'mnist-sweep[tensorboard]'")
 

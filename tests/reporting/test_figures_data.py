@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from factories import make_run, reference_grid, write_run, write_sweep
-from mnist_sweep.reporting.configurations import configurations, extent, extremes, varying_settings
+from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures.confusion import confusion_of
 from mnist_sweep.reporting.figures.cost import cost_of
 from mnist_sweep.reporting.figures.curves import curves_of
@@ -14,7 +13,13 @@ from mnist_sweep.reporting.figures.f1_by_digit import f1_by_digit_of
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.reporting.figures.parallel import parallel_of
 from mnist_sweep.reporting.figures.spread import spread_of
-from mnist_sweep.results.sweep import load
+from mnist_sweep.reporting.tables.configurations import (
+    configurations,
+    extent,
+    extremes,
+    varying_settings,
+)
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 
 def shown(tmp_path, runs):

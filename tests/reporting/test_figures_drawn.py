@@ -8,9 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from factories import make_run, reference_grid, write_sweep
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.reporting.configurations import configurations
+from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures import (
     all_figures,
     confusion,
@@ -21,7 +20,8 @@ from mnist_sweep.reporting.figures import (
 )
 from mnist_sweep.reporting.figures.drawing import Drawing
 from mnist_sweep.reporting.figures.gallery import gallery_of
-from mnist_sweep.results.sweep import load
+from mnist_sweep.reporting.tables.configurations import configurations
+from support.factories import make_run, reference_grid, write_sweep
 
 forking = pytest.mark.skipif(sys.platform != "linux", reason="figures are forked off on Linux only")
 

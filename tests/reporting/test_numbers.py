@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_sweep.reporting.numbers import NOTHING, Format, setting, three_digits, written
+from mnist_sweep.metrics import Format
+from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits, written
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
 
-from factories import BUNDLED_NOTICE, make_run, reference_grid, write_sweep
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting.render import FORMATS, render
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.tables.render import FORMATS, render
+from mnist_sweep.reporting.tables.tables import comparison
+from support.factories import BUNDLED_NOTICE, make_run, reference_grid, write_sweep
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 HOSTILE = '<script>alert(1)</script> | a\nb [red]x[/red] *y* & 10% \x1b[31m \u202e =1+1 "q"'

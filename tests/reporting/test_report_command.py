@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from factories import make_run, reference_grid, write_run, write_sweep
-from mnist_sweep.cli_report import report
+from mnist_sweep.cli.report import report
+from mnist_sweep.cli.report_images import images_of
+from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.report_images import images_of
-from mnist_sweep.results.paths import SweepPaths
-from mnist_sweep.results.store import write_json
-from mnist_sweep.training.data import DatasetInfo
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.store import write_json
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 
 def invoke(*words):
@@ -83,8 +83,8 @@ def test_the_gallery_s_images_come_from_the_cache_by_the_plan(tmp_path, monkeypa
         "y_test": np.arange(12, dtype=np.uint8) % 3,
     }
     np.savez(source, **arrays)
-    from mnist_sweep.config import defaults
-    from mnist_sweep.training.data import prepare
+    from mnist_sweep.data import prepare
+    from mnist_sweep.settings import defaults
 
     settings = {**defaults()["data"], "name": "npz", "path": str(source)}
     info = prepare(settings, {**os.environ, "MNIST_SWEEP_CACHE": str(tmp_path / "cache")})

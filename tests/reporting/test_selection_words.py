@@ -1,9 +1,9 @@
 """A selection in words says which, by what, on which data, and what was left out."""
 
-from factories import make_run, reference_grid
-from mnist_sweep.reporting.selection import differing, name_of, sentences
-from mnist_sweep.results.collect import Missing
-from mnist_sweep.results.select import select
+from mnist_sweep.analysis.selection import select
+from mnist_sweep.records.collect import Missing
+from mnist_sweep.reporting.conclusions.selection import differing, name_of, sentences
+from support.factories import make_run, reference_grid
 
 RUNS = [run.record for run in reference_grid()]
 

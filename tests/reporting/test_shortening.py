@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from factories import make_run, write_sweep
-from mnist_sweep.reporting import shortening
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.tables import shortening
+from mnist_sweep.reporting.tables.tables import comparison
+from support.factories import make_run, write_sweep
 
 RUNS = [
     make_run(

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from factories import make_run, write_sweep
-from mnist_sweep import cli_sweep
-from mnist_sweep.reporting import report, shortening, tables
-from mnist_sweep.results import sweep as sweeps
+from mnist_sweep.cli import sweep
+from mnist_sweep.records import sweep as sweeps
+from mnist_sweep.reporting import report
+from mnist_sweep.reporting.tables import shortening, tables
 from mnist_sweep.sweeping.outcome import Outcome
-from mnist_sweep.sweeping.plan import Plan
+from mnist_sweep.sweeping.plan.points import Plan
+from support.factories import make_run, write_sweep
 
 RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(101, 121)]
 
@@ -19,13 +20,13 @@ RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(1
 @pytest.fixture
 def outcome(tmp_path, monkeypatch):
     monkeypatch.setattr(shortening, "SHOWN_ENDS", 3)
-    monkeypatch.setattr(cli_sweep, "MOST_ROWS", 10)
+    monkeypatch.setattr(sweep, "MOST_ROWS", 10)
     return Outcome(write_sweep(tmp_path / "grid", RUNS), Plan(), report=False)
 
 
 def shown(outcome, capsys, monkeypatch, *, terminal):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-    cli_sweep.show(outcome)
+    sweep.show(outcome)
     return capsys.readouterr().out
 
 
@@ -45,14 +46,14 @@ def test_a_pipe_is_shown_every_row(outcome, capsys, monkeypatch):
 
 
 def test_a_terminal_shows_every_row_where_they_are_few(outcome, capsys, monkeypatch):
-    monkeypatch.setattr(cli_sweep, "MOST_ROWS", len(RUNS))
+    monkeypatch.setattr(sweep, "MOST_ROWS", len(RUNS))
     out = shown(outcome, capsys, monkeypatch, terminal=True)
     assert all(f" {n} " in out for n in range(101, 121))
 
 
 def test_the_directory_is_loaded_once_also_for_the_report(outcome, capsys, monkeypatch):
     loaded = []
-    for module in (cli_sweep, tables, report):
+    for module in (sweep, tables, report):
         monkeypatch.setattr(
             module, "load", lambda directory: loaded.append(directory) or sweeps.load(directory)
         )
@@ -65,7 +66,7 @@ def test_the_directory_is_loaded_once_also_for_the_report(outcome, capsys, monke
 def test_tables_that_cannot_be_written_are_shown(outcome, capsys, monkeypatch):
     (outcome.directory / "tables").write_text("in the way")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    cli_sweep.show(outcome)
+    sweep.show(outcome)
     out, err = capsys.readouterr()
     assert "No tables written" in err
     assert " 120 " in out

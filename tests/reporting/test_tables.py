@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from factories import BUNDLED_NOTICE, make_run, reference_grid, write_run, write_sweep
 from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
-from mnist_sweep.reporting.tables import comparison, write_tables
-from mnist_sweep.results.sweep import load
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.tables.tables import comparison, write_tables
+from support.factories import BUNDLED_NOTICE, make_run, reference_grid, write_run, write_sweep
 
 
 def tables_of(tmp_path, made, missing=(), **options):

@@ -9,15 +9,16 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
-from factories import make_run, reference_grid, write_run, write_sweep
+from mnist_sweep.analysis.statistics import metric_intervals
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting import intervals, summaries
-from mnist_sweep.reporting.intervals import REPLICATES
-from mnist_sweep.reporting.numbers import Format, with_spread
-from mnist_sweep.reporting.render import FORMATS, render
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.statistics import metric_intervals
-from mnist_sweep.results.sweep import load
+from mnist_sweep.metrics import Format
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.numbers import with_spread
+from mnist_sweep.reporting.tables import intervals, summaries
+from mnist_sweep.reporting.tables.intervals import REPLICATES
+from mnist_sweep.reporting.tables.render import FORMATS, render
+from mnist_sweep.reporting.tables.tables import comparison
+from support.factories import make_run, reference_grid, write_run, write_sweep
 
 SIZE = {"n_test": 300, "n_validation": 200}
 SEEDS = (0, 1, 2)

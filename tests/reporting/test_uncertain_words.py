@@ -5,11 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from factories import make_run, reference_grid, write_sweep
-from mnist_sweep.cli_results import best, worst
-from mnist_sweep.reporting.selection import chance, p_value, sentences
-from mnist_sweep.results.sweep import load
-from mnist_sweep.results.uncertain import select_with_uncertainty
+from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+from mnist_sweep.cli.results import best, worst
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.conclusions.selection import chance, p_value, sentences
+from support.factories import make_run, reference_grid, write_sweep
 
 SIZE = {"n_test": 300, "n_validation": 300}
 

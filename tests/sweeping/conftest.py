@@ -13,8 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import mnist_sweep  # noqa: F401  (makes the plugins known)
-from mnist_sweep.sweeping import grid, overrides
-from mnist_sweep.sweeping.compose import Composer
+from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan.compose import Composer
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.config import Settings, known_keys, problems
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping import grid
-from mnist_sweep.sweeping.compose import compose, to_plain
+from mnist_sweep.settings import Settings, known_keys, problems
+from mnist_sweep.sweeping.plan import grid
+from mnist_sweep.sweeping.plan.compose import compose, to_plain
 
 VALUES = {
     "layers": "2,3", "nodes": "7,8", "dropout": "0,0.5", "activation": "tanh,elu", "seed": "1,2",

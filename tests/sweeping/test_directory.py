@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.results.collect import collect
-from mnist_sweep.sweeping import directory
-from sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
+from mnist_sweep.records.collect import collect
+from mnist_sweep.sweeping.plan import directory
+from support.sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
 
 PLAN = plan_of(point_of(layers=1), point_of(layers=2))
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import make_run, write_run
-from mnist_sweep.sweeping import estimate
-from mnist_sweep.sweeping.estimate import Estimator, longest_first, past_records, wall_s
 from mnist_sweep.sweeping.outcome import Outcome
-from mnist_sweep.sweeping.planned import clock, lines
-from sweep_parts import info_of, plan_of, point_of
+from mnist_sweep.sweeping.plan import estimate
+from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
+from mnist_sweep.sweeping.plan.preview import clock, lines
+from support.factories import make_run, write_run
+from support.sweep_parts import info_of, plan_of, point_of
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping import grid, overrides
+from mnist_sweep.sweeping.plan import grid, overrides
 
 
 def expanded(*words: str, max_points: int = 10_000) -> list[list[str]]:

@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweeping import hydra_files
-from sweep_parts import point_of
+from mnist_sweep.sweeping.launch import hydra_files
+from support.sweep_parts import point_of
 
 HYDRA: dict[str, Any] = {
     "overrides": {"hydra": ["hydra.sweep.dir=x"], "task": ["layers=1,2"]},

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mnist_sweep.config import known_keys
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.sweeping import overrides
+from mnist_sweep.settings import known_keys
+from mnist_sweep.sweeping.plan import overrides
 
 
 def complaint(*words: str) -> list[str]:

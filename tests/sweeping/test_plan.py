@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from factories import make_settings
-from mnist_sweep.config import canonical, defaults, run_id
+from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
-from mnist_sweep.sweeping.plan import check_points, identify, make_plan, varying
-from mnist_sweep.training.data import DatasetInfo
-from sweep_parts import info_of
+from mnist_sweep.settings import canonical, defaults, run_id
+from mnist_sweep.sweeping.plan.points import check_points, identify, make_plan, varying
+from support.factories import make_settings
+from support.sweep_parts import info_of
 
 
 def point(**changes: Any) -> dict[str, Any]:

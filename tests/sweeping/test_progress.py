@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mnist_sweep.sweeping import progress
-from mnist_sweep.sweeping.progress import Display, Lines, choose
-from sweep_parts import point_of
+from mnist_sweep.sweeping.launch import progress
+from mnist_sweep.sweeping.launch.progress import Display, Lines, choose
+from support.sweep_parts import point_of
 
 
 def console(width: int, *, terminal: bool = True) -> Console:

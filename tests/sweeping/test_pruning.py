@@ -12,31 +12,31 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from factories import make_run, make_settings, write_run, write_sweep
-from mnist_sweep.config import defaults
+from mnist_sweep.analysis.gate.baseline import build_baseline
+from mnist_sweep.analysis.resolve_run import the_run
+from mnist_sweep.analysis.selection import select
+from mnist_sweep.data import load as load_data
+from mnist_sweep.data import prepare
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.reporting.answer import Answer
-from mnist_sweep.reporting.render_terminal import render_terminal
+from mnist_sweep.records.collect import collect
+from mnist_sweep.records.record import build
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.conclusions.selection import sentences
+from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.report import write_report
-from mnist_sweep.reporting.selection import sentences
-from mnist_sweep.reporting.tables import comparison
-from mnist_sweep.results.baseline import build_baseline
-from mnist_sweep.results.collect import collect
-from mnist_sweep.results.one_run import the_run
-from mnist_sweep.results.record import build
-from mnist_sweep.results.select import select
-from mnist_sweep.results.sweep import load
-from mnist_sweep.sweeping import processes
-from mnist_sweep.sweeping.environment import describe
-from mnist_sweep.sweeping.execute import make_job, recorded, settled
-from mnist_sweep.sweeping.plan import identify
-from mnist_sweep.sweeping.pool import Pool
-from mnist_sweep.sweeping.progress import Display, Lines
+from mnist_sweep.reporting.tables.render.terminal import render_terminal
+from mnist_sweep.reporting.tables.tables import comparison
+from mnist_sweep.settings import defaults
+from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.execute import make_job, recorded, settled
+from mnist_sweep.sweeping.launch.pool import Pool
+from mnist_sweep.sweeping.launch.progress import Display, Lines
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
-from mnist_sweep.training.data import load as load_data
-from mnist_sweep.training.data import prepare
-from real_sweeps import Place, until
-from training_settings import settings as settings_of
+from support.factories import make_run, make_settings, write_run, write_sweep
+from support.real_sweeps import Place, until
+from support.training_settings import settings as settings_of
 
 
 def pruned_run(epoch: int = 3, **settings: Any) -> Any:

@@ -17,22 +17,22 @@ import pytest
 from rich.console import Console
 
 import mnist_sweep
-from factories import Made, make_run
-from mnist_sweep import config
+from mnist_sweep import settings as schema
+from mnist_sweep.data import DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, UsageError
-from mnist_sweep.results.locks import release, try_lock
-from mnist_sweep.sweeping.execute import make_job
-from mnist_sweep.sweeping.on_ray import connection, mailbox, node_data, task
-from mnist_sweep.sweeping.on_ray.connection import Needs, environment_of_runs
-from mnist_sweep.sweeping.on_ray.pool import RayPool, _Active
-from mnist_sweep.sweeping.progress import Lines
-from mnist_sweep.training.data import DatasetInfo, load, prepare
-from sweep_parts import ENVIRONMENT, info_of, point_of
+from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.sweeping.launch.execute import make_job
+from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
+from mnist_sweep.sweeping.launch.on_ray.connection import Needs, environment_of_runs
+from mnist_sweep.sweeping.launch.on_ray.pool import RayPool, _Active
+from mnist_sweep.sweeping.launch.progress import Lines
+from support.factories import Made, make_run
+from support.sweep_parts import ENVIRONMENT, info_of, point_of
 
 
 @pytest.fixture
 def digits(tmp_path: Path) -> DatasetInfo:
-    settings = {**config.defaults()["data"], "name": "digits"}
+    settings = {**schema.defaults()["data"], "name": "digits"}
     return prepare(settings, {"MNIST_SWEEP_CACHE": str(tmp_path / "drivers")})
 
 

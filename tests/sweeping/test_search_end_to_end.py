@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import environment, run, run_all
+from support.commands import environment, run, run_all
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from mnist_sweep.config import SearchSettings
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.sweeping.search_asked import read_asked
-from mnist_sweep.sweeping.search_sampler import suggest
-from mnist_sweep.sweeping.search_space import Space
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.search.sampler import suggest
+from mnist_sweep.sweeping.search.search_config import read_asked
+from mnist_sweep.sweeping.search.space import Space
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from factories import DATA_SHA256
-from mnist_sweep.config import SearchSettings
-from mnist_sweep.sweeping.plan import Plan, varying
-from mnist_sweep.sweeping.search_history import point_of
-from mnist_sweep.sweeping.search_sampler import Judge, Tried, reason, suggest
-from search_simulation import Searched
-from sweep_parts import info_of
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.plan.points import Plan, varying
+from mnist_sweep.sweeping.search.history import point_of
+from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
+from support.factories import DATA_SHA256
+from support.search_simulation import Searched
+from support.sweep_parts import info_of
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mnist_sweep.sweeping.directory import note_invocation, note_points
-from mnist_sweep.sweeping.plan import Plan
-from sweep_parts import ENVIRONMENT, plan_of, point_of
+from mnist_sweep.sweeping.plan.directory import note_invocation, note_points
+from mnist_sweep.sweeping.plan.points import Plan
+from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 
 FIRST = [point_of(nodes=8), point_of(nodes=16)]
 LATER = [*FIRST, point_of(nodes=16, dropout=0.2)]

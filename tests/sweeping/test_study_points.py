@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
-from mnist_sweep.sweeping.plan import Point
-from mnist_sweep.sweeping.stage_points import Points, union
-from mnist_sweep.sweeping.stages import Stage, read_stages
-from sweep_parts import info_of
+from mnist_sweep.sweeping.plan.points import Point
+from mnist_sweep.sweeping.study.stage_points import Points, union
+from mnist_sweep.sweeping.study.stages import Stage, read_stages
+from support.sweep_parts import info_of
 
 GRID = {
     "name": "grid",

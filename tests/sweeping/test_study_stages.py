@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping.stages import Stage, decidable, depth, read_stages
+from mnist_sweep.sweeping.study.stages import Stage, decidable, depth, read_stages
 
 GRID = {"name": "grid", "params": {"layers": "1,2"}, "select": {"where": ["layers=2"]}}
 DROPOUT = {"name": "dropout", "of": "grid", "params": {"dropout": 0.2}}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from real_sweeps import Place
+from support.real_sweeps import Place
 
 pytest.importorskip(
     "hydra_plugins.hydra_submitit_launcher",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from data_files import Bytes, small_arrays, write_idx
-from mnist_sweep import config
+from mnist_sweep import settings
+from support.data_files import Bytes, small_arrays, write_idx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def data_settings() -> Callable[..., dict[str, Any]]:
     """Makes settings of data: the defaults, no download, and what is given."""
 
     def make(**given: Any) -> dict[str, Any]:
-        return {**config.defaults()["data"], "download_timeout_s": 0, **given}
+        return {**settings.defaults()["data"], "download_timeout_s": 0, **given}
 
     return make
 

@@ -4,14 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from mnist_sweep.config import OPTIMIZERS
+from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, job, model, one_pass, optimizer
+from mnist_sweep.settings import OPTIMIZERS
+from mnist_sweep.training import compiled, fit, job, model, optimizer
 from mnist_sweep.training.compiled import EpochProgram, epoch_order
-from mnist_sweep.training.data import load, prepare
+from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
 from mnist_sweep.training.tensors import as_tensor
-from training_settings import settings
+from support.training_settings import settings
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_every_optimizer_updates_as_keras_does(digits, name):
     order = epoch_order(digits.train_index, seed=1, epoch=1)[:300]
     options = settings(optimizer=name, learning_rate=0.01, schedule="cosine")
     ours, theirs = plain_network(), plain_network()
-    update = one_pass.for_training(optimizer.optimizer(options, 10))
+    update = fused_adam.for_training(optimizer.optimizer(options, 10))
     mine = trained_by_us(ours, update, digits, order, 32)
     keras_weights = trained_by_keras(theirs, optimizer.optimizer(options, 10), digits, order, 32)
     # Sign-like updates (lion, early adam steps) turn a rounding error into a whole step for a

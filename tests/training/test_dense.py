@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_sweep.training import compiled, dense, model, runtime
+from mnist_sweep.training import compiled, model, runtime
 from mnist_sweep.training.compiled import EpochProgram
+from mnist_sweep.training.fast import dense
 from mnist_sweep.training.tensors import as_tensor
-from training_settings import settings
+from support.training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH, NODES = 70, (5, 5), 4, 8, 60
 

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from mnist_sweep.training import dropout, model
-from mnist_sweep.training.dropout import CounterDropout, random_words, triple32
+from mnist_sweep.training import model
+from mnist_sweep.training.fast import dropout
+from mnist_sweep.training.fast.dropout import CounterDropout, random_words, triple32
 
 BATCH, UNITS, CALLS = 32, 300, 400
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from mnist_sweep.data import prepare
 from mnist_sweep.training import job, model
-from mnist_sweep.training.data import prepare
 from mnist_sweep.training.evaluate import split_metrics
-from training_settings import settings
+from support.training_settings import settings
 
 
 def test_metrics_of_a_split_are_those_of_scikit_learn():
@@ -48,7 +48,7 @@ def test_a_results_metrics_follow_from_its_stored_predictions(result):
 def test_the_saved_networks_predictions_are_the_stored_ones(result, tmp_path):
     import keras
 
-    from mnist_sweep.training.data import load
+    from mnist_sweep.data import load
 
     path = tmp_path / "model.keras"
     result.network.save(path)

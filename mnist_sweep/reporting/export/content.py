@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.results.fields import flat, flat_settings
+from mnist_sweep.records.fields import flat, flat_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.results.record import Record
+    from mnist_sweep.records.record import Record
 
 _RESULTS = ("train.", "validation.", "test.", "time.")
 HEADLINES = (

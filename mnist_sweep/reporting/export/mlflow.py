@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.record import to_json
+from mnist_sweep.records.store import make_directory
 from mnist_sweep.reporting.export.content import Content, content
-from mnist_sweep.results.paths import RunPaths
-from mnist_sweep.results.record import to_json
-from mnist_sweep.results.store import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mnist_sweep.results.record import Record
+    from mnist_sweep.records.record import Record
 
 RUN_ID = "mnist_sweep.run_id"
 RECORD = "mnist_sweep.record_sha256"

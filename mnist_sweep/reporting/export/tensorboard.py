@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.export.content import HEADLINES, Content, content, differing
-from mnist_sweep.results.store import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.results.record import Record
+    from mnist_sweep.records.record import Record
 
 EVENT_FILE = "events.out.tfevents.records"
 """TensorBoard reads files with `tfevents` in their names."""

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_sweep.reporting.configurations import (
-    BY,
-    Configuration,
-    extent,
-    extremes,
-    has_repeats,
-    varying_settings,
-)
+from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.figures import (
     confusion,
     cost,
@@ -27,7 +20,14 @@ from mnist_sweep.reporting.figures import (
     spread,
     style,
 )
-from mnist_sweep.results.store import write_bytes
+from mnist_sweep.reporting.tables.configurations import (
+    BY,
+    Configuration,
+    extent,
+    extremes,
+    has_repeats,
+    varying_settings,
+)
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.records.record import Record
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.results.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.reporting.configurations import Configuration
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.predictions import Predictions
+from mnist_sweep.records.store import read_predictions
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.results.paths import RunPaths
-from mnist_sweep.results.predictions import Predictions
-from mnist_sweep.results.store import read_predictions
+from mnist_sweep.reporting.tables.configurations import Configuration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.reporting.configurations import Configuration, text_of
+from mnist_sweep.records.record import Record
+from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.records.view import View
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.confusion import confusion_of
 from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.rows import SWEEP, RunRow
-from mnist_sweep.reporting.table import Table
-from mnist_sweep.results.record import Record
-from mnist_sweep.results.sweep import Sweep
-from mnist_sweep.results.view import View
+from mnist_sweep.reporting.tables.configurations import Configuration, text_of
+from mnist_sweep.reporting.tables.rows import SWEEP, RunRow
+from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
     import numpy as np

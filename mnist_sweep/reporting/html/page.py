@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.reporting.answer import Answer
-from mnist_sweep.reporting.configurations import Configuration
+from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.reporting.conclusions.selection import sentences
+from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.html import contents
@@ -17,11 +19,9 @@ from mnist_sweep.reporting.html.bundle import bundle
 from mnist_sweep.reporting.html.embed import json_text
 from mnist_sweep.reporting.html.plots import plots
 from mnist_sweep.reporting.html.policy import content_security_policy
-from mnist_sweep.reporting.rows import rows_of
-from mnist_sweep.reporting.selection import sentences
-from mnist_sweep.reporting.table import LEGEND, Table
-from mnist_sweep.results.sweep import Sweep
-from mnist_sweep.results.uncertain import UncertainSelection
+from mnist_sweep.reporting.tables.configurations import Configuration
+from mnist_sweep.reporting.tables.rows import rows_of
+from mnist_sweep.reporting.tables.table import LEGEND, Table
 
 if TYPE_CHECKING:
     import numpy as np

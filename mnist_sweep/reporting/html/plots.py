@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from mnist_sweep.reporting.configurations import Configuration, extent, extremes, has_repeats
 from mnist_sweep.reporting.figures import all_figures, style
 from mnist_sweep.reporting.figures.cost import COSTS, cost_of
 from mnist_sweep.reporting.figures.curves import MEASURES, Curves, curves_of, is_wide
@@ -23,6 +22,7 @@ from mnist_sweep.reporting.figures.f1_by_digit import f1_by_digit_of
 from mnist_sweep.reporting.figures.parallel import parallel_of
 from mnist_sweep.reporting.figures.spread import METRICS, spread_of
 from mnist_sweep.reporting.html.embed import rounded
+from mnist_sweep.reporting.tables.configurations import Configuration, extent, extremes, has_repeats
 
 Spec = dict[str, Any]
 _SYMBOLS = (

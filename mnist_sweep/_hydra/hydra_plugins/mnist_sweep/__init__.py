@@ -1,7 +1,9 @@
 """Where Hydra finds this project's plugins: it accepts classes of this namespace only."""
 
-from mnist_sweep.sweeping import launcher, search_sweeper, sweeper
-from mnist_sweep.sweeping.on_ray import launcher as ray_launcher
+from mnist_sweep.sweeping import sweeper
+from mnist_sweep.sweeping.launch import launcher
+from mnist_sweep.sweeping.launch.on_ray import launcher as ray_launcher
+from mnist_sweep.sweeping.search import sweeper as search_sweeper
 
 
 class GridSweeper(sweeper.GridSweeper):

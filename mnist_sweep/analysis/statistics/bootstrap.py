@@ -1,0 +1,204 @@
+"""Bootstrap replicates of metrics over images, for many runs at once.
+
+Only wrong answers are counted, as sparse matrices: a class's hits are its images less those missed,
+and it is predicted as often as it is hit or wrongly named. A study of 50 configurations with 20
+repeats on 10,000 images therefore takes seconds; replicates go through in blocks to bound memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_sweep.analysis.statistics.measures import (
+    checked_metric,
+    metric_from_counts,
+    needs_predicted,
+)
+from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from mnist_sweep.analysis.statistics.patterns import Floats, Patterns
+
+# Counts of one block, for all runs and classes, should stay in a few megabytes.
+BLOCK_CELLS = 1_000_000
+MAX_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric of some runs: as observed, and in each bootstrap replicate of the images.
+
+    All runs share each replicate's images, so differences between runs are paired.
+
+    Attributes:
+        observed: (n_runs,) float64.
+        replicates: (n_runs, n_replicates) float64.
+        n_examples: How many images were resampled.
+        n_relevant: On how many of them the metric rests: for one class's metric those of the
+            class, for `f1_min` those of the rarest class.
+    """
+
+    observed: Floats
+    replicates: Floats
+    n_examples: int
+    n_relevant: int
+
+    def rows(self, chosen: NDArray[np.intp] | Sequence[int]) -> Resampled:
+        """The same for some of the runs."""
+        rows = np.asarray(chosen, dtype=np.intp)
+        return replace(self, observed=self.observed[rows], replicates=self.replicates[rows])
+
+    def minus(self, other: Resampled) -> Resampled:
+        """Run by run, this metric less the other's; both must hold as many runs."""
+        return replace(
+            self,
+            observed=self.observed - other.observed,
+            replicates=self.replicates - other.replicates,
+        )
+
+
+class _ErrorCounter:
+    """Counts of each run's classes under weights of the patterns, from its wrong answers."""
+
+    def __init__(self, patterns: Patterns, *, with_predicted: bool) -> None:
+        from scipy.sparse import csr_array
+
+        self.runs, self.classes = patterns.n_runs, patterns.classes
+        run, pattern = np.nonzero(patterns.predicted != patterns.true)
+        size = (self.runs * self.classes, len(patterns.counts))
+        ones = np.ones(len(run), dtype=np.float32)
+
+        def matrix(label: NDArray[np.uint8]) -> csr_array:
+            row = run * self.classes + label
+            return csr_array((ones, (row, pattern)), shape=size)
+
+        self.missed = matrix(patterns.true[pattern])
+        self.mistaken = matrix(patterns.predicted[run, pattern]) if with_predicted else None
+        self.indicator = np.equal.outer(np.arange(self.classes), patterns.true).astype(np.float64)
+
+    def __call__(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
+        """Support, predicted and hits under weights (n_patterns, b), each (n_runs, b, classes).
+
+        Support is (b, classes), the same for every run; predicted is empty if not asked for.
+        """
+        support = (self.indicator @ weights).T
+        hits = support - self._per_class(self.missed, weights)
+        if self.mistaken is None:
+            return support, np.empty(0), hits
+        return support, hits + self._per_class(self.mistaken, weights), hits
+
+    def _per_class(self, matrix: csr_array, weights: NDArray[np.float32]) -> Floats:
+        # float32 holds whole numbers to 16.7 million exactly: more than any count here.
+        counted = np.asarray(matrix @ weights)
+        shape = (self.runs, self.classes, weights.shape[1])
+        return counted.reshape(shape).transpose(0, 2, 1).astype(np.float64)
+
+
+def image_weights(
+    patterns: Patterns, replicates: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Pattern counts of bootstrap samples of the images.
+
+    Args:
+        patterns: The collapsed images.
+        replicates: How many samples to draw.
+        rng: Where the randomness comes from.
+
+    Returns:
+        (n_patterns, replicates) float32; each column sums to `patterns.n_examples`.
+    """
+    size = len(patterns.counts)
+    # Drawing the counts costs a binomial for each pattern; beyond this many, drawing images wins.
+    if size * 20 < patterns.n_examples:
+        shares = patterns.counts / patterns.n_examples
+        drawn = rng.multinomial(patterns.n_examples, shares, size=replicates)
+        return np.ascontiguousarray(drawn.T.astype(np.float32))
+    weights = np.empty((replicates, size), dtype=np.float32)
+    for row in weights:
+        images = rng.integers(patterns.n_examples, size=patterns.n_examples)
+        row[:] = np.bincount(patterns.pattern_of[images], minlength=size)
+    return np.ascontiguousarray(weights.T)
+
+
+def metrics_under(
+    patterns: Patterns, metrics: Sequence[str], blocks: Iterable[NDArray[np.float32]]
+) -> dict[str, Floats]:
+    """Each metric of each run under given pattern weights.
+
+    Args:
+        patterns: The collapsed images.
+        metrics: Names `checked_metric` accepts.
+        blocks: Weights, (n_patterns, b) float32 each.
+
+    Returns:
+        For each metric (n_runs, sum of all b) float64.
+    """
+    counter = _ErrorCounter(patterns, with_predicted=any(map(needs_predicted, metrics)))
+    parts: dict[str, list[Floats]] = {name: [] for name in metrics}
+    for weights in blocks:
+        support, predicted, hits = counter(weights)
+        for name, values in parts.items():
+            values.append(metric_from_counts(name, support, predicted, hits))
+    return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
+
+
+def observed_metric(patterns: Patterns, metric: str) -> Floats:
+    """A metric of each run on the images as they are, (n_runs,) float64.
+
+    Raises:
+        SelectionError: The metric does not exist.
+    """
+    name = checked_metric(metric, patterns.classes)
+    weights = patterns.counts.astype(np.float32)[:, None]
+    return metrics_under(patterns, [name], [weights])[name][:, 0]
+
+
+def relevant_images(metric: str, patterns: Patterns) -> int:
+    """On how many images a metric rests, at least 1; see `Resampled.n_relevant`."""
+    support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
+    label = metric.partition(".")[2]
+    if label:
+        return max(int(support[int(label)]), 1)
+    return max(int(support.min()), 1) if metric == "f1_min" else patterns.n_examples
+
+
+def resample(
+    patterns: Patterns, metrics: Sequence[str], rng: np.random.Generator, replicates: int = 2000
+) -> dict[str, Resampled]:
+    """Bootstrap metrics over images; all runs and metrics see the same resampled images.
+
+    Args:
+        patterns: The collapsed images.
+        metrics: Names of metrics.
+        rng: Where the randomness comes from.
+        replicates: How many bootstrap samples to draw.
+
+    Raises:
+        SelectionError: A metric does not exist.
+        DataError: Fewer than 100 replicates: too few for any interval.
+    """
+    if replicates < 100:
+        raise DataError(f"At least 100 bootstrap replicates are needed, got {replicates}.")
+    names = [checked_metric(name, patterns.classes) for name in metrics]
+    block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (patterns.n_runs * patterns.classes)))
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        yield patterns.counts.astype(np.float32)[:, None]
+        for start in range(0, replicates, block):
+            yield image_weights(patterns, min(block, replicates - start), rng)
+
+    values = metrics_under(patterns, names, blocks())
+    return {
+        name: Resampled(
+            table[:, 0].copy(), table[:, 1:], patterns.n_examples, relevant_images(name, patterns)
+        )
+        for name, table in values.items()
+    }

@@ -1,0 +1,206 @@
+"""Spend further seeds only where they matter, until a selection is decided.
+
+After each round of repeats the configurations that differ from the one in front are out and get no
+further runs. Looking often gives chance often an opening, so the permitted error is split evenly
+over all looks there may be (Bonferroni, valid however much the looks have in common): the
+chance to put out the truly worst (or best) one anywhere on the way stays below 1 - level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
+from mnist_sweep.analysis.statistics.contest import (
+    contest_of,
+    pairwise_p,
+    scores_with_endless_seeds,
+)
+from mnist_sweep.analysis.statistics.patterns import collapse, runs_of
+from mnist_sweep.analysis.statistics.ranking import NULL_DRAWS, Direction, checked_direction
+from mnist_sweep.analysis.statistics.variance import checked_level
+from mnist_sweep.errors import SelectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+State = Literal["decided", "undecided", "spent"]
+
+FEWEST_REPEATS = 2
+"""One run of each says nothing of the seeds."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a selection stands.
+
+    Attributes:
+        state: "decided"; "undecided": run `next_runs` and ask again; or "spent": every repeat
+            permitted is used and it is still open.
+        selected: The configuration in front.
+        contenders: All that still contend, the selected first, then by estimate.
+        eliminated: Configuration -> the number of repeats after which it was out.
+        next_runs: Configurations to be given one more run; empty unless undecided.
+        looks: How many times the results were looked at so far.
+        repeats: Repeats of each contender that were looked at.
+        runs: How many runs were used to get here.
+        equal_runs: How many it would have taken with as many repeats for every configuration.
+        limited_by_images: Whether further seeds are of no use: at the differences as they stand,
+            the images alone are too few to tell any of the contenders apart.
+        reason: One sentence.
+    """
+
+    state: State
+    selected: int
+    contenders: tuple[int, ...]
+    eliminated: dict[int, int]
+    next_runs: tuple[int, ...]
+    looks: int
+    repeats: int
+    runs: int
+    equal_runs: int
+    limited_by_images: bool
+    reason: str
+
+    @property
+    def decided(self) -> bool:
+        """Whether the selection is decided at the level."""
+        return self.state == "decided"
+
+
+def decide(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    configuration: ArrayLike,
+    metric: str,
+    direction: Direction,
+    rng: np.random.Generator,
+    *,
+    max_repeats: int,
+    min_repeats: int = FEWEST_REPEATS,
+    level: float = 0.95,
+    replicates: int = 2000,
+    classes: int = 10,
+) -> Decision:
+    """Say whether a selection is decided by the results so far, and who should be run again.
+
+    It replays all looks from the first, so it needs no memory: the same results in the same order
+    give the same answer, after an interruption too. Runs of one configuration must stand in the
+    order of their repeats; those beyond what a look needs are not used by it.
+
+    Args:
+        predicted: (n_runs, n_examples) integers, all runs so far.
+        true: (n_examples,) integers.
+        configuration: Which configuration each run repeats, (n_runs,) integers.
+        metric: The metric to select by.
+        direction: "worst" for the lowest, "best" for the highest.
+        rng: Where the randomness comes from; give it the same seed at every look.
+        max_repeats: The most repeats any configuration may get.
+        min_repeats: Repeats all get before the first look, at least 2.
+        level: Confidence level over all looks together.
+        replicates: How many bootstrap samples of the images to draw.
+        classes: How many classes there are.
+
+    Raises:
+        DataError: The arrays do not fit together.
+        SelectionError: Metric or direction do not exist, or the repeats make no sense.
+    """
+    checked_level(level)
+    sign = checked_direction(direction)
+    if not FEWEST_REPEATS <= min_repeats <= max_repeats:
+        raise SelectionError(
+            "To decide a selection, repeats must go from min_repeats, at least "
+            f"{FEWEST_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
+        )
+    patterns = collapse(predicted, true, classes)
+    groups = runs_of(configuration, patterns.n_runs)
+    table = resample(patterns, [metric], rng, replicates)[metric]
+    error = (1 - level) / (max_repeats - min_repeats + 1)
+    race = _Race(table, groups, sign, error)
+    for repeats in range(min_repeats, max_repeats + 1):
+        if len(race.contenders) == 1 or race.short_of(repeats):
+            break
+        race.look(repeats, rng)
+    return race.decision(min_repeats, max_repeats)
+
+
+class _Race:
+    """The looks so far, replayed one after the other."""
+
+    def __init__(
+        self,
+        table: Resampled,
+        groups: Mapping[int, NDArray[np.intp]],
+        sign: float,
+        error: float,
+    ) -> None:
+        self.table, self.groups, self.sign, self.error = table, groups, sign, error
+        means = {key: float(table.observed[rows].mean()) for key, rows in groups.items()}
+        self.contenders = sorted(groups, key=lambda key: (sign * means[key], key))
+        self.eliminated: dict[int, int] = {}
+        self.looks, self.repeats = 0, 0
+        self.limited_by_images = False
+
+    def short_of(self, repeats: int) -> list[int]:
+        """Contenders that have fewer repeats."""
+        return [key for key in self.contenders if len(self.groups[key]) < repeats]
+
+    def look(self, repeats: int, rng: np.random.Generator) -> None:
+        """Put out those that differ from the one in front, by everyone's first `repeats` runs."""
+        from scipy.special import ndtri
+
+        contest = contest_of(self.table, [self.groups[key][:repeats] for key in self.contenders])
+        front = int(np.argmin(self.sign * contest.means))
+        p_values = pairwise_p(contest, front, rng, NULL_DRAWS)
+        scores = scores_with_endless_seeds(contest, front)
+        stays = p_values > self.error
+        open_still = stays & (np.arange(len(stays)) != front)
+        threshold = float(ndtri(1 - self.error / 2))
+        self.limited_by_images = bool(open_still.any() and np.all(scores[open_still] < threshold))
+        for key, keep in zip(self.contenders, stays, strict=True):
+            if not keep:
+                self.eliminated[key] = repeats
+        order = np.argsort(self.sign * contest.means, kind="stable")
+        self.contenders = [self.contenders[index] for index in order if stays[index]]
+        self.looks, self.repeats = self.looks + 1, repeats
+
+    def decision(self, min_repeats: int, max_repeats: int) -> Decision:
+        """Where it stands after the looks made."""
+        next_runs: tuple[int, ...] = ()
+        if len(self.contenders) == 1:
+            state: State = "decided"
+            reason = f"Decided after {self.repeats} repeats: only one configuration still contends."
+            if not self.eliminated:
+                reason = "There is only one configuration."
+        elif self.repeats == max_repeats:
+            state = "spent"
+            reason = (
+                f"Not decided: {len(self.contenders)} configurations still contend after "
+                f"{max_repeats} repeats, the most permitted."
+            )
+        else:
+            state = "undecided"
+            wanted = max(self.repeats + 1, min_repeats)
+            next_runs = tuple(sorted(self.short_of(wanted)))
+            reason = f"{len(self.contenders)} configurations still contend and need more repeats."
+        if self.limited_by_images:
+            reason += " The images are too few to tell them apart, however many the repeats."
+        given = {key: self.eliminated.get(key, self.repeats) for key in self.groups}
+        return Decision(
+            state=state,
+            selected=self.contenders[0],
+            contenders=tuple(self.contenders),
+            eliminated=dict(sorted(self.eliminated.items())),
+            next_runs=next_runs,
+            looks=self.looks,
+            repeats=self.repeats,
+            runs=sum(given.values()),
+            equal_runs=self.repeats * len(self.groups),
+            limited_by_images=self.limited_by_images,
+            reason=reason,
+        )

@@ -1,0 +1,44 @@
+"""Which classes a configuration recognises worst, and what it takes them for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.records.record import Record, SplitMetrics
+
+SHOWN_CLASSES = 3
+SHOWN_MISTAKES = 3
+
+
+@dataclass(frozen=True)
+class WeakClass:
+    """One class: its F1 (mean over the runs) and what its examples were mistaken for.
+
+    `mistaken_for` holds (predicted class, examples), most first, summed over the runs.
+    """
+
+    label: int
+    f1: float
+    mistaken_for: tuple[tuple[int, int], ...]
+
+
+def weakest_classes(
+    records: Sequence[Record], split: str, shown: int = SHOWN_CLASSES
+) -> tuple[WeakClass, ...]:
+    """The `shown` classes of lowest F1 on `split`, lowest first, over a configuration's runs."""
+    runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
+    if not runs:
+        return ()
+    classes = []
+    for index, entry in enumerate(runs[0].per_class):
+        f1 = sum(run.per_class[index].f1 for run in runs) / len(runs)
+        counts = [sum(column) for column in zip(*(r.confusion[index] for r in runs), strict=True)]
+        mistakes = [(k, n) for k, n in enumerate(counts) if k != index and n > 0]
+        mistakes.sort(key=lambda pair: (-pair[1], pair[0]))
+        classes.append(WeakClass(entry.label, f1, tuple(mistakes[:SHOWN_MISTAKES])))
+    classes.sort(key=lambda weak: (weak.f1, weak.label))
+    return tuple(classes[:shown])

@@ -1,0 +1,120 @@
+"""Conditions on records: `layers=2`, `layers=1,2`, `dropout>0`, `status!=failed`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.metrics import closest
+from mnist_sweep.records.columns import all_names
+from mnist_sweep.records.fields import FlatValues, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
+"""Config groups: what a user writes on the command line -> the name in `fields`."""
+
+_RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
+_EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`key` (a name of `fields`) compared with any of `values`; an ordering takes one number."""
+
+    key: str
+    operator: str
+    values: tuple[Any, ...]
+    text: str
+
+    def holds(self, row: FlatValues) -> bool:
+        """Whether it is true of a flat record; an ordering is not true of a value that is missing.
+
+        Raises:
+            SelectionError: An ordering of something that is not a number.
+        """
+        value = row.get(self.key)
+        if self.operator == "=":
+            return any(_same(value, wanted) for wanted in self.values)
+        if self.operator == "!=":
+            return not any(_same(value, wanted) for wanted in self.values)
+        if value is None:
+            return False
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise SelectionError(
+                f"In --where {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
+            )
+        bound = self.values[0]
+        return bool(
+            {
+                "<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound,
+            }[self.operator]
+        )  # fmt: skip
+
+
+def parse(expressions: Iterable[str]) -> list[Condition]:
+    """Conditions of expressions such as `layers=1,2`; all of them must hold.
+
+    Raises:
+        SelectionError: An expression is not of the form KEY OPERATOR VALUE.
+    """
+    return [_parse_one(text) for text in expressions]
+
+
+def check_keys(conditions: Sequence[Condition], rows: Collection[FlatValues]) -> None:
+    """Refuse conditions on names that no row has.
+
+    Raises:
+        SelectionError: With the closest name that there is.
+    """
+    known = set(all_names(rows))
+    for condition in conditions:
+        if known and condition.key not in known:
+            raise SelectionError(
+                f"In --where {condition.text}: no such setting or metric as {condition.key}; "
+                f"{closest(condition.key, known)}"
+            )
+
+
+def matches(conditions: Iterable[Condition], row: FlatValues) -> bool:
+    """Whether all conditions hold for a flat record.
+
+    A run without results (failed, missing) is not left out by a condition on results: nobody knows
+    whether it would have held, and no run may disappear silently.
+    """
+    return all(condition.holds(row) for condition in conditions if not _unknown(condition, row))
+
+
+def _unknown(condition: Condition, row: FlatValues) -> bool:
+    if row.get("status") == "finished" or row.get(condition.key) is not None:
+        return False
+    return condition.key not in row or condition.key.startswith(_RESULTS)
+
+
+def _parse_one(text: str) -> Condition:
+    found = _EXPRESSION.fullmatch(text)
+    if not found or not found[3]:
+        raise SelectionError(
+            f"Expected --where as KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
+            "For example: --where layers=2 --where 'dropout>0'."
+        )
+    key, operator, right = found.groups()
+    operator = "=" if operator == "==" else operator
+    values = tuple(scalar(part) for part in right.split(","))
+    if operator in ("=", "!="):
+        return Condition(ALIASES.get(key, key), operator, values, text)
+    number = values[0]
+    if len(values) > 1 or isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise SelectionError(f"In --where {text}: {operator} needs one number, got {right!r}.")
+    return Condition(ALIASES.get(key, key), operator, values, text)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    if isinstance(value, bool) or isinstance(wanted, bool) or value is None or wanted is None:
+        return value is wanted
+    if isinstance(value, (int, float)) and isinstance(wanted, (int, float)):
+        return value == wanted
+    return str(value) == str(wanted)

@@ -1,0 +1,110 @@
+"""Words on a command line to functions; the only place that prints results and sets exit codes.
+
+A first word that names a subcommand goes to it; anything else is Hydra's own command line.
+Exit codes: 0 all well; 1 some run failed; 2 nothing was run; 3 the gate said no; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from mnist_sweep.cli.output import discard_stdout, ignore_broken_pipe
+from mnist_sweep.errors import MnistSweepError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUBCOMMANDS = {
+    "table": "mnist_sweep.cli.results",
+    "worst": "mnist_sweep.cli.results",
+    "best": "mnist_sweep.cli.results",
+    "compare": "mnist_sweep.cli.compare",
+    "check": "mnist_sweep.cli.gate",
+    "baseline": "mnist_sweep.cli.gate",
+    "data": "mnist_sweep.cli.data",
+    "report": "mnist_sweep.cli.report",
+    "predict": "mnist_sweep.cli.predict",
+    "export": "mnist_sweep.cli.export",
+    "resume": "mnist_sweep.cli.resume",
+}
+"""Subcommand -> the module that holds its Click command; imported only when it is called."""
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit.
+
+    Args:
+        arguments: Without the program's name; None takes the process's own.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if words and words[0] in SUBCOMMANDS:
+            code = _subcommand(words[0], words[1:])
+        else:
+            code = _hydra(words)
+        with ignore_broken_pipe():
+            pass  # what is buffered is written at the block's end
+    except MnistSweepError as error:
+        code = _complain(error)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
+        discard_stdout()
+        code = 0
+    if code == INTERRUPTED:
+        # Python ends by the signal, whatever the code, if the interrupt went through code made of
+        # text, as that of dataclasses is. Such code that runs to its end makes it forget that.
+        exec("")  # noqa: S102
+    sys.exit(code)
+
+
+def _subcommand(name: str, words: list[str]) -> int:
+    import click
+
+    command = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
+    try:
+        result = command.main(words, prog_name=f"mnist-sweep {name}", standalone_mode=False)
+    except click.exceptions.Exit as request:
+        return int(request.exit_code)
+    except click.exceptions.Abort:  # Click's word for Ctrl-C
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return 2
+    return int(result or 0)
+
+
+def _hydra(words: list[str]) -> int:
+    from mnist_sweep.sweeping.interrupts import (
+        ctrl_c_noticed,
+        interrupt_if_swallowed,
+        sigterm_interrupts,
+    )
+    from mnist_sweep.sweeping.launch import fork_server
+
+    with sigterm_interrupts(), ctrl_c_noticed():
+        try:
+            if fork_server.needed(words):
+                fork_server.warm_up()
+            # Its imports take a while: the fork server's take longer, and go on beside them.
+            from mnist_sweep.cli.sweep import sweep
+
+            interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
+            return sweep(words)
+        finally:
+            fork_server.cool_down()
+
+
+def _complain(error: MnistSweepError) -> int:
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        traceback.print_exception(error, file=sys.stderr)
+    else:
+        print(f"mnist-sweep: {error}", file=sys.stderr)
+    return error.exit_code

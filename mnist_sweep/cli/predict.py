@@ -1,0 +1,173 @@
+"""The subcommand `predict`: digits for a CSV, IDX, NPZ or image file by a run's network.
+
+TensorFlow is imported only when the run and the images have been read and found right.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mnist_sweep.analysis.resolve_run import OneRun, best_run, check_same_data, the_run
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records.store import write_text
+from mnist_sweep.reporting.predicted_digits import FORMATS, render
+
+if TYPE_CHECKING:
+    from mnist_sweep.inference import Inputs
+    from mnist_sweep.inference.predict import Digits
+
+PROGRESS_FROM = 5_000
+"""Fewer images are predicted before a progress bar is worth looking at."""
+DEFAULT_BY = "f1_min"
+
+
+@click.command("predict")
+@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the digits go.",
+)
+@click.option("--best", is_flag=True, help="RUN is a sweep: take its best run.")
+@click.option(
+    "--by",
+    metavar="METRIC",
+    help=f"What --best goes by, on validation unless it says test.…  [default: {DEFAULT_BY}]",
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPR",
+    help="Only runs for which this holds: layers=2, 'dropout>0'. Repeatable.",
+)
+@click.option("--probabilities", is_flag=True, help="Write every class's probability as well.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help=(
+        "submission is ImageId,Label from 1; csv and json name the images and say how sure. "
+        "[default: json for FILE.json, csv for pictures and --probabilities, else submission]"
+    ),
+)
+def predict(
+    run: Path,
+    source: Path,
+    output: Path,
+    *,
+    best: bool,
+    by: str | None,
+    where: tuple[str, ...],
+    probabilities: bool,
+    format_name: str | None,
+) -> None:
+    """Write the digits that a run's network sees in INPUT.
+
+    RUN is a run's directory, or a sweep's with --best. INPUT is a CSV file as Digit Recognizer's
+    test.csv, an IDX or NPZ file, or PNG or JPEG pictures of one digit each (a file or a folder),
+    which are scaled and centred as MNIST's were.
+    """
+    if (by or where) and not best:
+        raise UsageError("--by and --where say which run is the best: add --best.")
+    if probabilities and format_name == "submission":
+        raise UsageError(
+            "A submission has the columns ImageId and Label only. For --probabilities use "
+            "--format csv or json."
+        )
+    chosen = best_run(run, by or DEFAULT_BY, where) if best else the_run(run)
+    check_same_data(chosen)
+    inputs = _read(chosen, source)
+    format_name = format_name or _default_format(output, inputs, probabilities=probabilities)
+    digits = _answer(chosen, inputs, probabilities=probabilities)
+    text = render(
+        format_name,
+        digits.predicted,
+        digits.probability,
+        names=inputs.names,
+        probabilities=digits.probabilities,
+        about={
+            "run_id": chosen.record.run_id,
+            "label": chosen.record.label,
+            "data_sha256": chosen.record.data.sha256,
+            "source": inputs.source,
+        },
+    )
+    write_text(output, text)
+    _tell(chosen, inputs, digits, output)
+
+
+def _default_format(output: Path, inputs: Inputs, *, probabilities: bool) -> str:
+    if output.suffix.lower() == ".json":
+        return "json"
+    return "csv" if probabilities or inputs.names else "submission"
+
+
+def _read(chosen: OneRun, source: Path) -> Inputs:
+    from mnist_sweep.inference import Expected, read
+
+    data = chosen.record.data
+    expected = Expected(tuple(data.shape), data.scale or 255.0, data.classes)
+    with _progress("Reading pictures", None) as advance:
+        return read(source, expected, advance)
+
+
+def _answer(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Digits:
+    from mnist_sweep.inference.archive import inspect
+    from mnist_sweep.training import runtime
+
+    inspect(chosen.paths.model)
+    # As many threads as the run had: sums in another order could change the last bit.
+    runtime.configure(int(chosen.record.config.get("threads") or 1))
+    from mnist_sweep.inference.load import Promise, load
+    from mnist_sweep.inference.predict import predict as answer
+
+    record = chosen.record
+    promise = Promise(tuple(record.data.shape), record.data.classes, record.parameters)
+    network = load(chosen.paths.model, promise)
+    count = len(inputs.images)
+    with _progress("Predicting", count if count >= PROGRESS_FROM else 0) as advance:
+        return answer(
+            network,
+            inputs.images,
+            record.data.scale or 255.0,
+            probabilities=probabilities,
+            on_progress=advance,
+        )
+
+
+def _tell(chosen: OneRun, inputs: Inputs, digits: Digits, output: Path) -> None:
+    record = chosen.record
+    because = f", {chosen.because}" if chosen.because else ""
+    click.echo(f"{record.label} (run {record.run_id}){because}, trained on {record.data.name}.")
+    if record.data.notice:
+        click.echo(record.data.notice, err=True)
+    count = len(digits.predicted)
+    images = f"{count:,} image" + "s" * (count > 1)
+    if inputs.labels is not None:
+        right = int((digits.predicted == inputs.labels).sum())
+        click.echo(f"{right:,} of {count:,} labels in {inputs.source} agree ({right / count:.4f}).")
+    click.echo(f"{images} of {inputs.source}: digits written to {output}")
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal's standard error; nothing elsewhere, or where `total` is 0."""
+    if total == 0 or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,102 @@
+"""The subcommand `report`: writes report.html, figures and tables, once or while runs finish."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from mnist_sweep.cli.report_images import images_of
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.reporting.report import Written, write_report
+
+SETTLE_S = 1.0
+"""Between looks at the directories while watching."""
+
+
+@click.command("report")
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.option("--output", metavar="DIR", type=click.Path(), help="Where to write; default: DIR.")
+@click.option("--figures/--no-figures", default=True, help="Whether to draw PNG and SVG figures.")
+@click.option("--watch", is_flag=True, help="Keep it fresh while runs finish; Ctrl-C ends it.")
+@click.option(
+    "--interval",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="With --watch: seconds between two pages.",
+)
+def report(
+    directories: tuple[str, ...],
+    output: str | None,
+    *,
+    figures: bool,
+    watch: bool,
+    interval: int,
+) -> None:
+    """Write the report of one or several sweep directories, from their records alone.
+
+    report.html opens from disk, without a network; figures/ and tables/ lie beside it. With --watch
+    the page is written anew whenever a run has finished, and loads itself anew in the browser,
+    until every planned run has a record.
+    """
+    if watch:
+        _watch(directories, output, interval)
+    written = write_report(directories, output, images=images_of(directories), figures=figures)
+    click.echo(said(written))
+
+
+def said(written: Written) -> str:
+    """One line: what was written, and how long that took."""
+    drawn = f", {len(written.figures)} figures" if written.figures else ""
+    return f"Report: {written.page}{drawn} ({written.seconds:.1f} s)"
+
+
+def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> None:
+    """Write the page whenever something changed, until all is done or the user has seen enough."""
+    seen: frozenset[tuple[str, int]] | None = None
+    waiting = ""
+    try:
+        while True:
+            started = time.monotonic()
+            now = _signature(directories)
+            if now != seen:
+                try:
+                    images = images_of(directories)
+                    written = write_report(
+                        directories, output, images=images, figures=False, refresh_s=interval
+                    )
+                except DirectoryError as error:
+                    # A sweep that has only begun has nothing to report yet.
+                    if not _begun(directories):
+                        raise
+                    if str(error) != waiting:
+                        click.echo(f"Waiting: {error}", err=True)
+                        waiting = str(error)
+                else:
+                    seen = now
+                    click.echo(f"{said(written)}, {written.missing} runs to come")
+                    if written.missing == 0:
+                        return
+            time.sleep(max(SETTLE_S, interval - (time.monotonic() - started)))
+    except KeyboardInterrupt:
+        click.echo("Watched enough: the page as it is, without reloading.", err=True)
+
+
+def _begun(directories: tuple[str, ...]) -> bool:
+    return all(SweepPaths(directory).sweep_json.exists() for directory in directories)
+
+
+def _signature(directories: tuple[str, ...]) -> frozenset[tuple[str, int]]:
+    """What changes when a run finishes or more are planned: the files' times of change."""
+    found = set()
+    for directory in directories:
+        paths = SweepPaths(directory)
+        for path in (paths.sweep_json, *Path(paths.runs).glob("*/record.json")):
+            try:
+                found.add((str(path), path.stat().st_mtime_ns))
+            except OSError:
+                continue  # replaced this very moment: the next look finds it
+    return frozenset(found)

@@ -1,0 +1,60 @@
+"""Test images for a report's gallery, from the cache of prepared data.
+
+Reporting reads records and imports nothing of training, so the images are handed to it from here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from mnist_sweep.errors import DataError
+from mnist_sweep.records.paths import RunPaths, SweepPaths
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+
+def images_of(
+    directories: Sequence[str | os.PathLike[str]],
+) -> dict[str, NDArray[np.uint8]]:
+    """The test images of the data that some sweeps chose, as far as they are at hand.
+
+    Args:
+        directories: Of sweeps, or of single runs inside a sweep.
+
+    Returns:
+        Data hash -> (n_test, height, width) uint8, memory-mapped. Data that are not in the cache of
+        this machine are left out: the report says so.
+    """
+    from mnist_sweep.data import DatasetInfo, load
+
+    found: dict[str, NDArray[np.uint8]] = {}
+    for directory in directories:
+        for values in _descriptions(SweepPaths(directory)):
+            try:
+                info = DatasetInfo.from_dict(values)
+                if info.sha256 not in found:
+                    found[info.sha256] = load(info).test_images
+            except (DataError, TypeError) as error:
+                logger.info("no images for the gallery: %s", error)
+    return found
+
+
+def _descriptions(paths: SweepPaths) -> list[dict[str, object]]:
+    """All descriptions of data in a sweep's plan; what cannot be read is no plan."""
+    path = paths.sweep_json
+    if RunPaths(paths.directory).record.exists() and not path.exists():
+        path = SweepPaths(paths.directory.resolve().parent.parent).sweep_json
+    try:
+        plan = json.loads(path.read_bytes())
+        return [dict(data) for i in plan["invocations"] for data in i["data"].values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []

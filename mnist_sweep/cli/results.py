@@ -1,0 +1,259 @@
+"""The subcommands that read records: `table`, `worst`, `best`. They answer at once.
+
+Nothing here imports TensorFlow, Hydra or pandas. Results go to standard output, what could not be
+read to standard error; errors are raised for the program's entry to print.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+import click
+
+from mnist_sweep.analysis.selection import Direction
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records import index
+from mnist_sweep.records.fields import SPLITS
+from mnist_sweep.records.gc_paused import gc_paused
+from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.reporting.conclusions.selection import sentences
+from mnist_sweep.reporting.tables.render import FORMATS, render
+from mnist_sweep.reporting.tables.shortening import MOST_ROWS
+from mnist_sweep.reporting.tables.summaries import MOST_WITH_INTERVALS
+from mnist_sweep.reporting.tables.tables import comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_SHOWN_PROBLEMS = 20
+_WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."
+
+
+_LEVEL = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of intervals and of what cannot be told apart.",
+)
+
+
+class _Terminal(TypedDict):
+    width: int | None
+    colour: bool
+
+
+@click.command("table")
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="How the tables are written.",
+)
+@click.option(
+    "--sort",
+    metavar="KEY[,desc]",
+    help="Order by a setting or metric (test.accuracy,desc) instead of by the settings.",
+)
+@click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
+@click.option(
+    "--columns",
+    metavar="A,B,…",
+    help="One table of exactly these settings and metrics; a metric without a split is test's.",
+)
+@click.option(
+    "--runs", is_flag=True, help="A row for every run, also where some differ only in seed."
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=f"Every row on a terminal too, which shows both ends of more than {MOST_ROWS}.",
+)
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help=f"Intervals of more than {MOST_WITH_INTERVALS} configurations too, however long it takes.",
+)
+@_LEVEL
+def table(
+    *,
+    directories: tuple[str, ...],
+    format_name: str,
+    sort: str | None,
+    where: tuple[str, ...],
+    columns: str | None,
+    runs: bool,
+    everything: bool,
+    intervals: bool,
+    level: float,
+) -> None:
+    """Print the comparison tables of one or several sweep directories.
+
+    Time, losses and accuracies; F1, precision and recall; F1 by digit. One row per run, with the
+    settings that vary; runs without a result are in their place, with the reason. Where runs differ
+    only in seed there is one row per configuration, with mean, spread, number of runs and interval.
+    """
+    chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
+    terminal = _terminal()
+    on_terminal = format_name == "text" and terminal["width"] is not None
+    with gc_paused():
+        sweeps = [load(directory) for directory in directories]
+        _need_records(sweeps)
+        tables = comparison(
+            sweeps,
+            where=where,
+            sort=sort,
+            columns=chosen,
+            runs=runs,
+            level=level,
+            most=MOST_ROWS if on_terminal and not everything else None,
+            intervals=intervals,
+        )
+        click.echo(render(tables, format_name, **terminal), nl=False)
+    _print_problems(sweeps)
+
+
+def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]:
+    """The arguments and options that `worst` and `best` share."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        decorators = [
+            click.command(direction),
+            click.argument("directory", metavar="DIR", type=click.Path()),
+            click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP),
+            click.option(
+                "--by",
+                default="f1_min",
+                show_default=True,
+                metavar="METRIC",
+                help="f1_min, accuracy, f1.8 (one class), loss, time.train_s, test.f1, …",
+            ),
+            click.option(
+                "--split",
+                type=click.Choice(SPLITS),
+                default="validation",
+                show_default=True,
+                help="The split of a metric that names none.",
+            ),
+            click.option(
+                "--format",
+                "format_name",
+                type=click.Choice(["text", "json"]),
+                default="text",
+                show_default=True,
+            ),
+            _LEVEL,
+            click.option(
+                "--replicates",
+                type=click.IntRange(100, 1_000_000),
+                default=2000,
+                show_default=True,
+                help="How often the images are resampled to say how sure the selection is.",
+            ),
+            click.option(
+                "--exact",
+                is_flag=True,
+                help="Compare very many candidates each with each too, however long it takes.",
+            ),
+        ]
+        decorated: Any = function
+        for decorator in reversed(decorators):
+            decorated = decorator(decorated)
+        return cast("click.Command", decorated)
+
+    return decorate
+
+
+@_selecting("worst")
+def worst(**options: Any) -> None:
+    """Name the worst configuration, how sure that is, its weakest digits and their mistakes."""
+    _print_selection("worst", **options)
+
+
+@_selecting("best")
+def best(**options: Any) -> None:
+    """Name the best configuration, how sure that is, its weakest digits and their mistakes."""
+    _print_selection("best", **options)
+
+
+def _print_selection(
+    direction: Direction,
+    *,
+    directory: str,
+    where: tuple[str, ...],
+    by: str,
+    split: str,
+    format_name: str,
+    level: float,
+    replicates: int,
+    exact: bool,
+) -> None:
+    # NumPy and SciPy are for the selections; the tables of single runs do without.
+    from mnist_sweep.analysis.uncertainty import MOST_COMPARED, select_with_uncertainty
+
+    with gc_paused():
+        sweep = load(directory)
+        _need_records([sweep])
+        selection = select_with_uncertainty(
+            sweep,
+            where,
+            by,
+            direction,
+            split=split,
+            level=level,
+            replicates=replicates,
+            most=None if exact else MOST_COMPARED,
+        )
+    if format_name == "json":
+        problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
+        value = {**selection.to_json(), "problems": problems}
+        click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(sentences(selection)))
+    _print_problems([sweep])
+
+
+def _terminal() -> _Terminal:
+    """The terminal's width and whether to use colour; no width where output is piped."""
+    if not sys.stdout.isatty():
+        return {"width": None, "colour": False}
+    width = shutil.get_terminal_size().columns
+    return {"width": width, "colour": not os.environ.get("NO_COLOR")}
+
+
+def _need_records(sweeps: Sequence[Sweep]) -> None:
+    """Refuse directories of which nothing can be read, with the reasons.
+
+    Raises:
+        DirectoryError: There is not one record.
+    """
+    if any(sweep.records for sweep in sweeps):
+        return
+    reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]
+    reasons += [f"{point.label}: {point.reason}" for sweep in sweeps for point in sweep.missing]
+    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+    raise DirectoryError(
+        f"Expected at least one record in {', '.join(str(s.directory) for s in sweeps)}, but none "
+        f"can be read: {'; '.join(reasons[:3])}{more}. Run the sweep's command again."
+    )
+
+
+def _print_problems(sweeps: Sequence[Sweep]) -> None:
+    for advice in filter(None, (index.advice(len(sweep.records)) for sweep in sweeps)):
+        click.echo(f"Note: {advice}", err=True)
+    problems = [problem for sweep in sweeps for problem in sweep.problems]
+    if not problems:
+        return
+    click.echo(f"\nCould not be read ({len(problems)}):", err=True)
+    for problem in problems[:_SHOWN_PROBLEMS]:
+        click.echo(f"  {problem}", err=True)
+    if len(problems) > _SHOWN_PROBLEMS:
+        click.echo(f"  … and {len(problems) - _SHOWN_PROBLEMS} more", err=True)

@@ -1,0 +1,248 @@
+"""`python -m mnist_sweep [-m] …`: runs a sweep and prints what came of it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from mnist_sweep.analysis.selection import Direction
+from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
+from mnist_sweep.cli.output import ignore_broken_pipe
+from mnist_sweep.cli.study import conclusion_lines, study_lines
+from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError, UsageError
+from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.reporting import preimport
+from mnist_sweep.reporting.conclusions.default_summary import conclusions_of
+from mnist_sweep.reporting.conclusions.selection import sentences
+from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
+from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.tables.render import render
+from mnist_sweep.reporting.tables.shortening import MOST_ROWS
+from mnist_sweep.reporting.tables.table import Table
+from mnist_sweep.reporting.tables.tables import comparison, write_tables
+from mnist_sweep.sweeping import app
+from mnist_sweep.sweeping.launch import fork_server
+from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.plan import preview
+
+INTERRUPTED = 130
+SOME_FAILED = 1
+
+
+def sweep(words: list[str]) -> int:
+    """Run what Hydra's command line asks for; returns the exit code.
+
+    Raises:
+        MnistSweepError: Nothing was run.
+    """
+    fork_server.meanwhile(preimport.start)
+    try:
+        outcome = app.run(words)
+    except SystemExit as request:
+        if isinstance(request.code, int) or request.code is None:
+            return int(request.code or 0)
+        raise UsageError(str(request.code)) from request
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(_reason(error)) from error
+    if outcome is None:
+        return 0
+    if outcome.planned_only:
+        print("\n".join(outcome.told or preview.lines(outcome)))
+        return 0
+    return show(outcome)
+
+
+def show(outcome: Outcome) -> int:
+    """Print what came of a sweep; returns the exit code."""
+    say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    for notice in _notices(outcome):
+        say.print(f"Note: {notice}")
+    found, tables = _tables(outcome, say)
+    if found.records:
+        with ignore_broken_pipe():
+            _print_tables(found, tables)
+    selections = _selections(outcome, found)
+    concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
+    with ignore_broken_pipe():
+        _print_words(outcome, selections, concluded)
+    for problem in found.problems:
+        say.print(f"Could not be read: {problem}")
+    with ignore_broken_pipe():
+        print(f"{_account(outcome)}\nTables, records and models: {shown(outcome.directory)}/")
+    if found.records and outcome.report and not outcome.interrupted:
+        _report(outcome, found, tables, Answer(concluded, tuple(selections)), say)
+    return _exit_code(outcome, found)
+
+
+def _print_tables(found: Sweep, tables: list[Table]) -> None:
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    colour = terminal and not os.environ.get("NO_COLOR")
+    long = terminal and len(tables[0].runs) > MOST_ROWS
+    shown_tables = comparison([found], most=MOST_ROWS) if long else tables
+    print(render(shown_tables, width=width, colour=colour))
+
+
+def _print_words(
+    outcome: Outcome, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
+) -> None:
+    if outcome.study is None:
+        print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
+    else:
+        print("\n".join([*study_lines(outcome, outcome.study), *conclusion_lines(concluded)]))
+
+
+def _tables(outcome: Outcome, say: Console) -> tuple[Sweep, list[Table]]:
+    """What the directory holds, and the comparison tables of any records.
+
+    A full disk keeps them from being written, not from being shown.
+    """
+    try:
+        return write_tables(outcome.directory)
+    except DirectoryError as error:
+        found = load(outcome.directory)
+        if found.records:
+            say.print(f"No tables written: {error}")
+        return found, comparison([found]) if found.records else []
+
+
+def _notices(outcome: Outcome) -> list[str]:
+    notices = list(outcome.notices)
+    if outcome.plan.duplicates:
+        labels = outcome.plan.duplicates
+        more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        notices.append(
+            f"{len(labels)} of the grid's points are the same run as another and left out: "
+            f"{'; '.join(labels[:3])}{more}."
+        )
+    return notices
+
+
+def _report(
+    outcome: Outcome, found: Sweep, tables: list[Table], answer: Answer, say: Console
+) -> None:
+    """Write the report; whatever becomes of it, the runs and the exit code stand."""
+    from mnist_sweep.cli.report_images import images_of
+
+    directories = [str(outcome.directory)]
+    try:
+        written = write_report(
+            directories,
+            answer=answer,
+            images=images_of(directories),
+            loaded=[found],
+            tables=tables,
+        )
+    except MnistSweepError as error:
+        say.print(f"No report: {error}")
+        return
+    with ignore_broken_pipe():
+        print(f"Report: {shown(written.page)} ({_seconds(written.seconds)})")
+
+
+def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:
+    """A study's selections, what a search found, or the worst two-layer network of several."""
+    if outcome.study is not None:
+        return list(outcome.selections.values())
+    if outcome.by is not None:
+        return _found(found, *outcome.by)
+    two = {
+        run.configuration_id
+        for run in found.runs
+        if run.status == "finished" and run.values.get("model.layers") == 2
+    }
+    if len(two) < 2:
+        return []
+    try:
+        return [select_with_uncertainty(found, ["layers=2"], "f1_min", "worst")]
+    except MnistSweepError:
+        return []
+
+
+def _found(found: Sweep, by: str, direction: Direction) -> list[UncertainSelection]:
+    """What a search was for; nothing where no run came to its end."""
+    try:
+        return [select_with_uncertainty(found, [], by, direction)]
+    except MnistSweepError:
+        return []
+
+
+def _account(outcome: Outcome) -> str:
+    """What was done, skipped, run and failed, in one line."""
+    ran = [s for s in outcome.summaries if s["outcome"] != "done"]
+    elsewhere = outcome.count("done")
+    asked = len(outcome.plan.points) if outcome.asked is None else outcome.asked
+    parts = [f"{asked} {'run' if asked == 1 else 'runs'} asked for"]
+    if outcome.skipped:
+        parts.append(f"{len(outcome.skipped)} done before")
+    if elsewhere:
+        parts.append(f"{elsewhere} done by another sweep")
+    parts.append(f"{len(ran)} run now")
+    if outcome.count("pruned"):
+        parts.append(f"{outcome.count('pruned')} of them pruned")
+    if outcome.failures:
+        parts.append(f"{outcome.failures} of them failed")
+    left = asked - len(outcome.skipped) - len(outcome.summaries)
+    if left > 0:
+        parts.append(f"{left} not run")
+    interrupted = "Interrupted. " if outcome.interrupted else ""
+    return f"{interrupted}{', '.join(parts)}, in {_seconds(outcome.wall_s)}."
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def _exit_code(outcome: Outcome, found: Sweep) -> int:
+    if outcome.interrupted:
+        return INTERRUPTED
+    # A search stops poor runs itself: that is no failure. Others run every point to its end.
+    well = ("finished",) if outcome.by is None else ("finished", "pruned")
+    finished = {run.run_id for run in found.runs if run.status in well}
+    asked = {point.run_id for point in outcome.plan.points}
+    stages = outcome.study.stages if outcome.study else ()
+    whole = all(stage.status == "done" for stage in stages)
+    return 0 if asked <= finished and whole else SOME_FAILED
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause's words, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_choice(error.missing_cfg_file, list(error.options or []))
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    key = getattr(error, "full_key", None)
+    if key:  # OmegaConf's: its further lines name classes of ours
+        return f"{key}: {lines[0]}. `python -m mnist_sweep --help` lists what can be set."
+    return " ".join(lines)
+
+
+def _no_choice(name: str, options: list[str]) -> str:
+    """What to say of `model=nosuch`; `name` is model/nosuch."""
+    group, _, choice = name.rpartition("/")
+    if not group:
+        return f"There is no configuration {choice!r}: expected {choice}.yaml in conf/."
+    if group == "hydra/launcher" and choice.startswith("submitit"):
+        return f"{group}={choice} needs a plugin: pip install 'mnist-sweep[slurm]'."
+    close = difflib.get_close_matches(choice, options, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}."
+    return (
+        f"{group}={choice}: no such choice; {hint} A file of your own is found as "
+        f"{group}/{choice}.yaml in the directory that --config-dir names."
+    )
+
+
+def shown(path: Path) -> str:
+    """A path as people write it: relative where it lies below the working directory."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,149 @@
+"""A prepared dataset: its description, which travels as plain values, and its arrays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.data.files import NOT_AN_ARRAY
+from mnist_sweep.data.stored import map_arrays
+from mnist_sweep.data.validation_split import validation_rows
+from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mnist_sweep.data.arrays import Bytes
+    from mnist_sweep.data.split import Rows
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """All there is to say about a dataset that has been prepared.
+
+    Attributes:
+        name: `mnist`, `digits`, or the name of the file or folder.
+        source: Where it came from, for people.
+        sha256: Hash of the content (64 hex digits): the four arrays, `classes` and `scale`.
+        shape: The shape of one image, as (28, 28).
+        classes: How many classes there are.
+        scale: The raw pixel value that means 1.0.
+        n_train: Examples to train on.
+        n_validation: Examples to validate on, split off the training data.
+        n_test: Examples to test on.
+        validation_fraction: The share that was asked to be split off for validation.
+        split_seed: Seed of the splits.
+        test_fraction: Share of the test split; None where the data brings its own.
+        cache: The directory of the arrays.
+        notice: What must be said loudly, as that bundled digits stand in for MNIST; or None.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    shape: tuple[int, ...]
+    classes: int
+    scale: float
+    n_train: int
+    n_validation: int
+    n_test: int
+    validation_fraction: float
+    split_seed: int
+    test_fraction: float | None
+    cache: str
+    notice: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "shape": list(self.shape)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> DatasetInfo:
+        """The reverse of `to_dict`; fields it does not know are ignored.
+
+        Raises:
+            DataError: A field is missing.
+        """
+        names = [f.name for f in fields(cls)]
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise DataError(f"A dataset's description lacks {', '.join(missing)}.")
+        known = {name: values[name] for name in names}
+        return cls(**{**known, "shape": tuple(known["shape"])})
+
+    def record_fields(self) -> dict[str, Any]:
+        """The `data` object of a record."""
+        kept = (
+            "name", "source", "sha256", "shape", "classes", "scale", "n_train", "n_validation",
+            "n_test", "notice",
+        )  # fmt: skip
+        values = self.to_dict()
+        return {name: values[name] for name in kept}
+
+    def deciding(self) -> dict[str, Any]:
+        """What of the data decides a run's result, for its run id."""
+        kept = ("sha256", "validation_fraction", "split_seed", "test_fraction")
+        return {name: getattr(self, name) for name in kept}
+
+
+@dataclass
+class Dataset:
+    """The arrays of a dataset, memory-mapped and shared between processes; never write to them.
+
+    Attributes:
+        info: What it is.
+        train_images: (n_train + n_validation, *shape) uint8, raw pixels from 0 to `info.scale`.
+        train_labels: (n_train + n_validation,) uint8.
+        test_images: (n_test, *shape) uint8.
+        test_labels: (n_test,) uint8.
+        train_index: (n_train,) int32, sorted rows of `train_images` to train on.
+        validation_index: (n_validation,) int32, sorted rows of `train_images` to validate on.
+    """
+
+    info: DatasetInfo
+    train_images: Bytes
+    train_labels: Bytes
+    test_images: Bytes
+    test_labels: Bytes
+    train_index: Rows
+    validation_index: Rows
+
+
+def load(info: DatasetInfo) -> Dataset:
+    """Map the arrays of a prepared dataset into memory.
+
+    Cheap enough for every run: types, shapes and file sizes are checked, and not the content,
+    which `prepare` has hashed.
+
+    Raises:
+        DataError: A file is missing, unreadable or not as described.
+    """
+    directory = Path(info.cache)
+    n_rows = info.n_train + info.n_validation
+    expected = {
+        "train_images": (n_rows, *info.shape),
+        "train_labels": (n_rows,),
+        "test_images": (info.n_test, *info.shape),
+        "test_labels": (info.n_test,),
+    }
+    try:
+        arrays = map_arrays(directory)
+    except NOT_AN_ARRAY as error:
+        raise _damaged(directory, str(error)) from error
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise _damaged(directory, f"{name}.npy is {arrays[name].shape} and not {shape}")
+    train_index, validation_index = validation_rows(
+        directory, arrays["train_labels"], info.validation_fraction, info.split_seed
+    )
+    if len(validation_index) != info.n_validation:
+        raise _damaged(directory, f"{len(validation_index)} validation rows")
+    return Dataset(info, **arrays, train_index=train_index, validation_index=validation_index)
+
+
+def _damaged(directory: Path, reason: str) -> DataError:
+    return DataError(
+        f"The prepared data in {directory} is missing or damaged: {reason}. Start again: it is "
+        "made anew from its source."
+    )

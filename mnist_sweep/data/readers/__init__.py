@@ -1,0 +1,1 @@
+"""One module per file format a dataset can come in; each returns arrays."""

@@ -1,0 +1,22 @@
+"""scikit-learn's bundled digits: 1,797 real handwritten 8x8 digits, on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mnist_sweep.data.arrays import Examples
+
+SCALE = 16.0
+"""Pixels are counts of inked dots in 4x4 blocks, 0 to 16 (UCI, Alpaydin and Kaynak 1998)."""
+ORIGIN = "scikit-learn's bundled digits (1,797 real handwritten 8x8 digits)"
+
+
+def read() -> tuple[Examples, Examples | None]:
+    """All 1,797 examples, images (1797, 8, 8); there is no test split."""
+    # Imported here: it takes most of a second, and the arrays are read once and then cached.
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    where = "sklearn.datasets.load_digits"
+    images = np.ascontiguousarray(bunch.images.astype(np.uint8))
+    return Examples(images, bunch.target.astype(np.uint8), where, where), None

@@ -1,0 +1,167 @@
+"""IDX files, MNIST's own format, gzipped or not.
+
+The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a byte for the type (0x08 is
+unsigned byte), a byte for the number of dimensions, each dimension as a big-endian 32-bit
+integer, then the values, the last dimension fastest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+
+from mnist_sweep.data.arrays import Bytes, Examples
+from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TYPES = {
+    0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "short", 0x0C: "int",
+    0x0D: "float", 0x0E: "double",
+}  # fmt: skip
+UNSIGNED_BYTE = 0x08
+GZIP_MAGIC = b"\x1f\x8b"
+CHUNK = 1 << 24
+
+# train-images-idx3-ubyte, train-images.idx3-ubyte, emnist-letters-test-labels-idx1-ubyte.gz
+_NAME = re.compile(
+    r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte"
+    r"(?P<gz>\.gz)?",
+    re.IGNORECASE,
+)
+_WANTED = (
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte (with any prefix, gzipped or not; test- does for t10k-)"
+)
+_ROLES = tuple((part, kind) for part in ("train", "test") for kind in ("images", "labels"))
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether any file in the folder is named as an IDX file of a dataset."""
+    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
+def files(folder: Path) -> list[Path]:
+    """The four files of the dataset in `folder`: train images, labels, test images, labels.
+
+    A file that is there both gzipped and not is read as it is, not unzipped.
+
+    Raises:
+        DataError: The folder is not one, lacks a file, or holds more than one dataset.
+    """
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise DataError(
+            f"Expected a folder with the IDX files {_WANTED}, but {folder} {found}. "
+            "Give the folder they are in."
+        )
+    candidates: dict[tuple[str, str], dict[str, Path]] = {role: {} for role in _ROLES}
+    try:
+        names = sorted(folder.iterdir(), key=lambda path: (path.suffix == ".gz", path.name))
+    except OSError as error:
+        raise DataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    for path in names:
+        match = _NAME.fullmatch(path.name)
+        if match:
+            part = "train" if match["part"].lower() == "train" else "test"
+            stem = f"{match['prefix']}{match['part']}"
+            candidates[part, match["kind"].lower()].setdefault(stem, path)
+    missing = [" ".join(role) for role, found_files in candidates.items() if not found_files]
+    if missing:
+        present = ", ".join(path.name for path in names[:6]) or "nothing"
+        raise DataError(
+            f"Expected the IDX files {_WANTED} in {folder}, but found none for the "
+            f"{' and the '.join(missing)}. The folder holds {present}."
+        )
+    for role, found_files in candidates.items():
+        if len(found_files) > 1:
+            several = ", ".join(path.name for path in found_files.values())
+            raise DataError(
+                f"Expected one dataset in {folder}, but found more than one file for the "
+                f"{' '.join(role)}: {several}. Put each dataset into a folder of its own."
+            )
+    return [next(iter(candidates[role].values())) for role in _ROLES]
+
+
+def read(folder: Path) -> tuple[Examples, Examples | None]:
+    """Training and test examples of the IDX files in `folder`.
+
+    Raises:
+        DataError: A file is missing, unreadable, truncated, too long or not IDX.
+    """
+    paths = files(folder)
+    arrays = [read_file(path) for path in paths]
+    parts = [Examples(arrays[i], arrays[i + 1], str(paths[i]), str(paths[i + 1])) for i in (0, 2)]
+    return parts[0], parts[1]
+
+
+def read_file(path: Path) -> Bytes:
+    """One IDX file of unsigned bytes as an array of the shape its header tells.
+
+    Raises:
+        DataError: It cannot be read, is not IDX, holds another type, or its length is wrong.
+    """
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.read(2) == GZIP_MAGIC
+            raw.seek(0)
+            if not zipped:
+                return _parse(raw, path)
+            with gzip.GzipFile(fileobj=raw) as unzipped:
+                return _parse(cast("BinaryIO", unzipped), path)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} is a damaged gzip file: {error}. Fetch or copy the file again."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}. A readable IDX file was expected."
+        ) from error
+
+
+def _parse(stream: BinaryIO, path: Path) -> Bytes:
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or head[3] == 0:
+        raise DataError(
+            f"{path} is not an IDX file: expected it to start with 00 00 08 and the number of "
+            f"dimensions, found {head.hex(' ') or 'an empty file'}."
+        )
+    if head[2] != UNSIGNED_BYTE:
+        raise DataError(
+            f"{path} holds values of type {TYPES[head[2]]} (0x{head[2]:02x}); pixels and labels "
+            "must be unsigned bytes (0x08)."
+        )
+    dimensions = stream.read(4 * head[3])
+    if len(dimensions) < 4 * head[3]:
+        raise DataError(
+            f"{path} is truncated: its header of {head[3]} dimensions ends after "
+            f"{4 + len(dimensions)} bytes. Fetch or copy the file again."
+        )
+    shape = struct.unpack(f">{head[3]}I", dimensions)
+    expected = math.prod(shape)
+    body = _read_up_to(stream, expected + 1)
+    if len(body) != expected:
+        found = f"only {len(body)}" if len(body) < expected else "more"
+        raise DataError(
+            f"{path} has a wrong length: its header tells the shape {shape}, that is {expected} "
+            f"values, but {found} follow. Fetch or copy the file again."
+        )
+    return np.frombuffer(body, dtype=np.uint8).reshape(shape)
+
+
+def _read_up_to(stream: BinaryIO, size: int) -> bytearray:
+    # In pieces: one read of the size that a damaged header tells would reserve all that memory.
+    body = bytearray()
+    while len(body) < size:
+        piece = stream.read(min(CHUNK, size - len(body)))
+        if not piece:
+            break
+        body += piece
+    return body

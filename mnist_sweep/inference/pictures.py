@@ -1,0 +1,151 @@
+"""PNG and JPEG files of one digit each, photographed, scanned or drawn."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mnist_sweep.data.arrays import Bytes
+from mnist_sweep.errors import DataError
+from mnist_sweep.inference.normalise import Frame, NoDigitError, normalise
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+FORMATS = ("PNG", "JPEG")
+WORKING_SIDE = 256
+"""Pictures are reduced to this many pixels first: enough for a digit, and little to compute."""
+LARGEST_PIXELS = 100_000_000
+"""A picture of more is refused unread: unpacked it could fill the memory."""
+
+_DAMAGE = (
+    OSError,  # Pillow's own, for a truncated or broken file
+    ValueError, TypeError, IndexError, KeyError, EOFError, OverflowError, MemoryError,
+    SyntaxError,  # Pillow: a broken PNG
+    NotImplementedError, struct.error, zlib.error,
+    UserWarning,  # Pillow: damaged metadata
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+
+
+def files(folder: Path) -> list[Path]:
+    """The pictures in a folder, by name, numbers in names in their order (2.png before 10.png).
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    try:
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        ]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def read(
+    paths: Sequence[Path], frame: Frame, on_picture: Callable[[int], None] = lambda _: None
+) -> Bytes:
+    """Pictures of a digit each, fitted to the frame.
+
+    Args:
+        paths: PNG or JPEG files, at least one.
+        frame: What the images shall be like.
+        on_picture: Called after each with how many are done.
+
+    Returns:
+        (n, frame.height, frame.width) uint8.
+
+    Raises:
+        DataError: Files cannot be read or show no digit; all of them are named.
+    """
+    images = np.zeros((len(paths), frame.height, frame.width), dtype=np.uint8)
+    faults = []
+    for row, path in enumerate(paths):
+        try:
+            values, lossy = grey(path)
+            images[row] = normalise(values, frame, lossy=lossy)
+        except NoDigitError as error:
+            faults.append(f"{path} shows no digit: {error}")
+        except DataError as error:
+            faults.append(str(error).rstrip("."))
+        on_picture(row + 1)
+    if faults:
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise DataError(
+            f"Expected PNG or JPEG pictures of one digit each, but {'; '.join(faults[:5])}{more}. "
+            "Mend or remove what is wrong."
+        )
+    return images
+
+
+def grey(path: Path) -> tuple[NDArray[np.float64], bool]:
+    """A picture's brightness, upright and reduced to `WORKING_SIDE`.
+
+    Transparent parts become paper: white under dark ink, black under light ink.
+
+    Returns:
+        (height, width) float64 from 0 (black) to 1 (white), and whether it was compressed with
+        loss.
+
+    Raises:
+        DataError: The file is no whole PNG or JPEG picture, or is too large.
+    """
+    try:
+        if not path.is_file():
+            raise DataError(f"{path} is no file")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > LARGEST_PIXELS:
+                    raise DataError(
+                        f"{path} has {image.width} x {image.height} pixels, more than "
+                        f"{LARGEST_PIXELS:,}"
+                    )
+                return _brightness(ImageOps.exif_transpose(image)), image.format != "PNG"
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} is neither a PNG nor a JPEG picture") from error
+    except _DAMAGE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{path} is a damaged picture: {reason}") from error
+
+
+def _brightness(image: Image.Image) -> NDArray[np.float64]:
+    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip
+        values = np.asarray(image, dtype=np.float64) / 65535
+    elif image.has_transparency_data:
+        colour = image.convert("RGBA")
+        opacity = np.asarray(colour.getchannel("A"), dtype=np.float64) / 255
+        ink = np.asarray(colour.convert("RGB").convert("L"), dtype=np.float64) / 255
+        shown = opacity.sum()
+        paper = 1.0 if not shown or (ink * opacity).sum() / shown < 0.5 else 0.0
+        values = ink * opacity + paper * (1 - opacity)
+    else:
+        values = np.asarray(image.convert("L"), dtype=np.float64) / 255
+    if max(values.shape) > WORKING_SIDE:
+        reduced = Image.fromarray(values.astype(np.float32))
+        reduced.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+        values = np.asarray(reduced, dtype=np.float64)
+    return np.clip(values, 0, 1)
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A key by which img2 comes before img10."""
+    parts: list[tuple[int, int, str]] = []
+    number = ""
+    for character in [*name.lower(), ""]:
+        if character.isascii() and character.isdigit():
+            number += character
+            continue
+        if number:
+            parts.append((0, int(number), ""))
+            number = ""
+        parts.append((1, 0, character))
+    return parts

@@ -1,0 +1,255 @@
+"""Every metric, declared once: its title, format, direction, splits, and how it is computed.
+
+All rooms read this registry: evaluation computes the metrics of a split from counts, records and
+the runs table name their columns after them, selections and the gate take their direction from
+here, tables their titles and formats. To add a metric add one entry to `_BUILT_IN`, or an entry
+point in the group `mnist_sweep.metrics` of another package.
+
+Counts are arrays whose last axis is the class: `support` (examples truly of the class),
+`predicted` (examples predicted to be of it) and `hits` (both).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.plugins import plugins
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FromCounts = Callable[[Any, Any, Any], Any]
+"""`(support, predicted, hits)`, each (..., classes), to one value per leading index."""
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+HELD_OUT = (VALIDATION, TEST)
+"""The splits whose predictions are stored."""
+
+
+class Format(StrEnum):
+    """How the values of a column are written."""
+
+    SETTING = "setting"
+    """As on the command line: 300, 0.2, null, adam."""
+    SECONDS = "seconds"
+    """Three digits: 0.83, 14.2, 142, 1,420."""
+    LOSS = "loss"
+    """Three digits, small ones in scientific form: 0.0123, 9.78e-04."""
+    PERCENT = "percent"
+    """A share of one as a percentage: 97.43. One of 10,000 images is 0.01."""
+    SHARE = "share"
+    """A share of one with four digits: 0.9743."""
+    COUNT = "count"
+    """A whole number with separators: 123,456."""
+
+
+@dataclass(frozen=True)
+class MetricDefinition:
+    """What a metric is.
+
+    Attributes:
+        name: As users write it: accuracy, f1_min, time.train_s.
+        title: As tables and plots show it: "Lowest F1".
+        format: How values are written.
+        higher_is_better: The direction of "best".
+        splits: The splits it is measured on; empty for values of a whole run (times, parameters).
+        from_counts: How it is computed from counts of classes; None if it is not (loss, times).
+        class_values: Counts to a value per class, (..., classes), where the metric also exists for
+            single classes (`f1.8`); else None.
+    """
+
+    name: str
+    title: str
+    format: Format
+    higher_is_better: bool
+    splits: tuple[str, ...] = ()
+    from_counts: FromCounts | None = None
+    class_values: FromCounts | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric on a split: what a selection, a rule or a column refers to.
+
+    Attributes:
+        definition: What the metric is.
+        split: train, validation or test; None for values of a whole run.
+        class_index: The class of `f1.8`; None for all classes together.
+    """
+
+    definition: MetricDefinition
+    split: str | None = None
+    class_index: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As users write it, without the split: f1_min, f1.8, time.train_s."""
+        own = self.definition.name
+        return own if self.class_index is None else f"{own}.{self.class_index}"
+
+    @property
+    def column(self) -> str:
+        """Its column in the runs table: validation.f1_min, test.f1.8, time.train_s."""
+        return f"{self.split}.{self.name}" if self.split else self.name
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of "best"."""
+        return self.definition.higher_is_better
+
+    @property
+    def format(self) -> Format:
+        """How values are written."""
+        return self.definition.format
+
+    def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
+        """The metric from counts of classes.
+
+        Args:
+            support: Examples truly of each class, (..., classes), broadcastable with the others.
+            predicted: Examples predicted to be of each class, (..., classes).
+            hits: Examples both truly and predictedly of each class, (..., classes).
+
+        Returns:
+            The metric, (...).
+
+        Raises:
+            SelectionError: The metric is not a function of counts.
+        """
+        import numpy as np
+
+        support = np.broadcast_to(support, hits.shape)
+        if self.class_index is not None and self.definition.class_values is not None:
+            values = self.definition.class_values(support, predicted, hits)
+            return np.asarray(values[..., self.class_index])
+        if self.definition.from_counts is None:
+            raise SelectionError(f"{self} cannot be computed from predictions.")
+        return np.asarray(self.definition.from_counts(support, predicted, hits))
+
+    def __str__(self) -> str:
+        return f"{self.split} {self.name}" if self.split else self.name
+
+
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    """Quotients, with scikit-learn's `zero_division=0`."""
+    import numpy as np
+
+    return np.divide(top, bottom, out=np.zeros(np.shape(bottom)), where=bottom > 0)
+
+
+def _accuracy(support: Floats, _predicted: Floats, hits: Floats) -> Floats:
+    result: Floats = hits.sum(axis=-1) / support.sum(axis=-1)
+    return result
+
+
+def _precision(_support: Floats, predicted: Floats, hits: Floats) -> Floats:
+    return _ratio(hits, predicted)
+
+
+def _recall(support: Floats, _predicted: Floats, hits: Floats) -> Floats:
+    return _ratio(hits, support)
+
+
+def _f1(support: Floats, predicted: Floats, hits: Floats) -> Floats:
+    return _ratio(2 * hits, support + predicted)
+
+
+def _mean_of(class_values: FromCounts) -> FromCounts:
+    """The macro average, as scikit-learn's `average="macro"`."""
+    return lambda *counts: class_values(*counts).mean(axis=-1)
+
+
+def _lowest_of(class_values: FromCounts) -> FromCounts:
+    return lambda *counts: class_values(*counts).min(axis=-1)
+
+
+def _time(name: str, title: str) -> MetricDefinition:
+    return MetricDefinition(name, title, Format.SECONDS, higher_is_better=False)
+
+
+_EVERY_SPLIT = (TRAIN, *HELD_OUT)
+_BUILT_IN = (
+    MetricDefinition("f1_min", "Lowest F1", Format.SHARE, True, HELD_OUT, _lowest_of(_f1)),
+    MetricDefinition("f1", "F1", Format.SHARE, True, HELD_OUT, _mean_of(_f1), _f1),
+    MetricDefinition("accuracy", "Accuracy", Format.PERCENT, True, _EVERY_SPLIT, _accuracy),
+    MetricDefinition(
+        "precision", "Precision", Format.SHARE, True, HELD_OUT, _mean_of(_precision), _precision
+    ),
+    MetricDefinition("recall", "Recall", Format.SHARE, True, HELD_OUT, _mean_of(_recall), _recall),
+    MetricDefinition("loss", "Loss", Format.LOSS, False, _EVERY_SPLIT),
+    _time("time.compile_s", "Compile time"),
+    _time("time.train_s", "Training time"),
+    _time("time.evaluate_s", "Evaluation time"),
+    _time("time.total_s", "Total time"),
+    _time("time.epoch_s", "Time per epoch"),
+    MetricDefinition("parameters", "Parameters", Format.COUNT, False),
+    MetricDefinition("epochs_trained", "Epochs", Format.COUNT, False),
+)
+
+
+@cache
+def definitions() -> dict[str, MetricDefinition]:
+    """All metrics by name, in the order in which they are listed."""
+    return {one.name: one for one in _BUILT_IN} | plugins("metrics")
+
+
+def of_split(split: str) -> list[MetricDefinition]:
+    """The metrics that are measured on a split."""
+    return [one for one in definitions().values() if split in one.splits]
+
+
+def resolve(name: str, split: str = VALIDATION, classes: int | None = None) -> Metric:
+    """The metric that `name` means: f1_min, test.accuracy, f1.8, time.train_s, train.loss.
+
+    Args:
+        name: As the user wrote it; a split before the first dot goes before `split`.
+        split: The split of a name without one.
+        classes: Number of classes, to check the class of `f1.8`; None does not check.
+
+    Raises:
+        SelectionError: There is no such metric or split; the text suggests one.
+    """
+    known = definitions()
+    if split not in HELD_OUT:
+        raise SelectionError(f"No split {split!r}: expected one of {', '.join(HELD_OUT)}.")
+    if name in known and not known[name].splits:
+        return Metric(known[name])
+    first, dot, rest = name.partition(".")
+    own_split, short = (first, rest) if dot and first in _EVERY_SPLIT else (split, name)
+    base, _, class_text = short.partition(".")
+    found = known.get(short) or known.get(base)
+    if found is not None and own_split in found.splits:
+        if found.name == short:
+            return Metric(found, own_split)
+        if found.class_values is not None and class_text.isdecimal():
+            if classes is not None and int(class_text) >= classes:
+                raise SelectionError(
+                    f"No metric {name!r}: the classes are 0 to {classes - 1}, got {class_text}."
+                )
+            return Metric(found, own_split, int(class_text))
+    raise SelectionError(f"No metric {name!r}; {closest(name, _names())}")
+
+
+def closest(name: str, among: Collection[str]) -> str:
+    """'did you mean f1_min?', or what is known, for a name that is not among `among`."""
+    close = difflib.get_close_matches(name, sorted(among), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]}?"
+    short = [key for key in among if not key.startswith((*(f"{s}." for s in HELD_OUT), "environ"))]
+    return f"known: {', '.join(short)}, and f1.8 for one class's; test. or validation. before it."
+
+
+def _names() -> list[str]:
+    known = definitions().values()
+    own = [one.name for one in known if set(HELD_OUT) <= set(one.splits)]
+    splits = [f"{split}.{one.name}" for split in _EVERY_SPLIT for one in of_split(split)]
+    return [*own, *splits, *(one.name for one in known if not one.splits)]

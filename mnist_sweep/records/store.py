@@ -1,0 +1,199 @@
+"""Files appear whole or not at all. No other module of the program writes result files.
+
+Every file is written beside its place under a name of its own, flushed, fsynced and renamed over
+the place, and then the directory is fsynced: after a crash or a power cut there is the old file or
+the new one, never a part. What a killed process leaves behind is recognised by its name.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.record import Record, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from mnist_sweep.records.predictions import Predictions
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
+"""Names of files that are being written."""
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of that path is a file, not a directory",
+    errno.EEXIST: "a file of that name is in the way",
+    errno.EISDIR: "a directory of that name is in the way",
+    errno.ENAMETOOLONG: "the name is too long for the file system",
+}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically; missing parent directories are made.
+
+    Raises:
+        DirectoryError: The disk is full, there is no permission, or the like.
+    """
+    with _atomic(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` atomically as UTF-8, line ends as they are."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` atomically as strict JSON (UTF-8, indented).
+
+    Raises:
+        ValueError: `value` holds NaN or Infinity; nothing is written.
+        DirectoryError: See `write_bytes`.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2)
+    write_text(path, text + "\n")
+
+
+def write_record(path: Path, record: Record | Mapping[str, Any]) -> None:
+    """Write a run's record to `path` atomically, checked against the schema first."""
+    write_text(path, to_json(record))
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays to `path` atomically, compressed; object arrays are refused."""
+    import numpy as np
+
+    with _atomic(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+
+
+def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any]]) -> None:
+    """Write a run's predictions to `path` atomically, checked first.
+
+    Raises:
+        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ; nothing
+            is written.
+        DirectoryError: See `write_bytes`.
+    """
+    from mnist_sweep.records import predictions
+
+    values = arrays.arrays() if isinstance(arrays, predictions.Predictions) else arrays
+    write_npz(path, predictions.checked(values).arrays())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read and check a run's predictions; nothing in the file is executed.
+
+    Raises:
+        DirectoryError: The file is missing, damaged, or holds something else.
+    """
+    from mnist_sweep.records import predictions
+
+    return predictions.read(path)
+
+
+def make_directory(path: Path) -> None:
+    """Make the directory `path` and its parents; one that exists is fine.
+
+    Raises:
+        DirectoryError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+@contextmanager
+def scratch(directory: Path) -> Iterator[Path]:
+    """A directory in `directory` for the block, for writers that want a file name of their own.
+
+    Raises:
+        DirectoryError: It cannot be made.
+    """
+    path = directory / f".scratch.{secrets.token_hex(8)}.partial"
+    make_directory(path)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def clean_temporary(directory: Path, *, below: bool = True) -> int:
+    """Remove what interrupted writers left in `directory`; returns how many files.
+
+    Only where nothing writes at the moment.
+
+    Args:
+        directory: Where to look.
+        below: Whether to look in all directories below it as well.
+    """
+    removed = 0
+    for parent, inner, names in os.walk(directory):
+        for name in [name for name in inner if TEMPORARY.fullmatch(name)]:
+            removed += len(list((Path(parent) / name).iterdir()))
+            shutil.rmtree(Path(parent) / name, ignore_errors=True)
+            inner.remove(name)
+        if not below:
+            inner.clear()
+        for name in names:
+            if TEMPORARY.fullmatch(name):
+                with suppress(OSError):
+                    (Path(parent) / name).unlink()
+                    removed += 1
+    return removed
+
+
+def cannot_write(path: Path, error: OSError) -> DirectoryError:
+    """The error for a file or directory that cannot be written."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return DirectoryError(
+        f"Cannot write {path}: {reason}. Free the place or choose another directory "
+        "(hydra.sweep.dir=…), then run the same command again: finished runs are kept."
+    )
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[IO[bytes]]:
+    path = Path(path)
+    make_directory(path.parent)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}.partial"
+    try:
+        # Mode x: never another writer's file. No mkstemp: the umask decides who may read.
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:  # an interrupt too must not leave the temporary file
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename last; where a file system cannot, the file is whole all the same."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,133 @@
+"""`study.json`: a study's stages with their runs, selections and decisions.
+
+A stage that starts from another (`of`) changes the configuration which that one selected, and runs
+it on fresh seeds beside the unchanged one, the control. `results.study_effect` says what came of
+it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.store import write_json
+
+if TYPE_CHECKING:
+    import os
+
+SCHEMA_VERSION = 1
+
+Status = Literal["pending", "running", "done", "blocked"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Stage(_Model):
+    """One stage of a study.
+
+    Attributes:
+        name: Unique in its study.
+        of: The stage whose selected configuration it changes; None for a grid of its own.
+        params: What it sets: key -> value as on the command line.
+        run_ids: Its runs; of a stage `of` another the changed ones.
+        control_run_ids: Runs of the unchanged selected configuration on the same fresh seeds.
+        changed: Configuration id -> the settings that were changed.
+        selection: JSON of `results.uncertain.UncertainSelection`, or None.
+        decision: JSON of `results.statistics.Decision` with what was spent and saved, or None.
+        status: How far it is.
+        reason: Why it is blocked, or None.
+    """
+
+    name: str
+    of: str | None = None
+    params: dict[str, Any] = {}
+    run_ids: tuple[str, ...] = ()
+    control_run_ids: tuple[str, ...] = ()
+    changed: dict[str, dict[str, Any]] = {}
+    selection: dict[str, Any] | None = None
+    decision: dict[str, Any] | None = None
+    status: Status = "pending"
+    reason: str | None = None
+
+    @field_validator("selection")
+    @classmethod
+    def _is_a_selection(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        for key in ("configuration_id", "split", "chosen", "candidates"):
+            if value is not None and key not in value:
+                raise ValueError(f"has no {key!r}")
+        return value
+
+
+class Study(_Model):
+    """A study: its level, its seeds and its stages, in order."""
+
+    schema_version: int = SCHEMA_VERSION
+    level: float = 0.95
+    replicates: int = 2000
+    seeds: tuple[int, ...] = ()
+    stages: tuple[Stage, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_newer(cls, values: Any) -> Any:
+        version = values.get("schema_version") if isinstance(values, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise ValueError(
+                f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this "
+                "version of mnist-sweep reads; update mnist-sweep"
+            )
+        return values
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Study:
+        names: list[str] = []
+        for stage in self.stages:
+            if stage.of is not None and stage.of not in names:
+                raise ValueError(f"stage {stage.name} starts from {stage.of}, not an earlier stage")
+            names.append(stage.name)
+        return self
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name.
+
+        Raises:
+            KeyError: There is none; a programming error.
+        """
+        return {stage.name: stage for stage in self.stages}[name]
+
+
+def load_study(directory: str | os.PathLike[str]) -> Study | None:
+    """The study of a sweep's directory, or None if it is an ordinary sweep.
+
+    Raises:
+        DirectoryError: `study.json` is there and cannot be read.
+    """
+    path = SweepPaths(directory).study_json
+    try:
+        return Study.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise DirectoryError(
+        f"Expected a study at {path}, but it cannot be read: {reason}. Run the study's command "
+        "again to write it anew."
+    )
+
+
+def write_study(directory: str | os.PathLike[str], study: Study) -> None:
+    """Write a study into a sweep's directory, whole or not at all.
+
+    Raises:
+        DirectoryError: It cannot be written.
+    """
+    write_json(SweepPaths(directory).study_json, study.model_dump(mode="json"))

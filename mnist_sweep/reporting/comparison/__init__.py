@@ -1,0 +1,1 @@
+"""A comparison of directories as text, Markdown, JSON and HTML."""

@@ -1,0 +1,1 @@
+"""The gate's result for people and CI services."""

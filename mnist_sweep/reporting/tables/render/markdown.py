@@ -1,0 +1,43 @@
+"""Tables as GitHub-flavoured Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_sweep.reporting.escape import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mnist_sweep.reporting.tables.table import Cell, Table
+
+_AROUND = {"": "", "best": "**", "worst": "*"}
+
+
+def render(tables: Sequence[Table]) -> str:
+    """All tables under headings; best values bold, worst ones in italics."""
+    blocks = [_table(table) for table in tables]
+    notes = list(dict.fromkeys(note for table in tables for note in table.notes))
+    if any(table.has_marks for table in tables):
+        blocks.append("**Best** and *worst* of a column.")
+    blocks += [markdown(note) for note in notes]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(table: Table) -> str:
+    lines = [f"### {markdown(table.title)}", ""]
+    for notice in table.notices:
+        lines += [f"> **NOTICE: {markdown(notice)}**", ""]
+    lines.append(_line(markdown(column.title) for column in table.columns))
+    lines.append(_line("---:" if column.numeric else ":---" for column in table.columns))
+    lines += [_line(_cell(cell) for cell in row.cells) for row in table.rows]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    around = _AROUND[cell.mark]
+    return f"{around}{markdown(cell.text)}{around}"

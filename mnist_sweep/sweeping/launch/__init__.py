@@ -1,0 +1,1 @@
+"""Where runs are carried out: local processes, Ray, Slurm, and Hydra's own launchers."""

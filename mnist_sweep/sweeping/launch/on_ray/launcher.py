@@ -1,0 +1,165 @@
+"""`hydra/launcher=ray`: Hydra's side of runs on Ray."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.on_ray import connection
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.on_ray.pool import RayPool
+from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.plan.environment import available_cores
+from mnist_sweep.sweeping.search.job_scheduler import Guide
+
+
+@dataclass
+class RayLauncherConf:
+    """The launcher's config node.
+
+    `address` is a cluster's as `ray.init` takes it (`auto`, `HOST:PORT`, `ray://HOST:PORT`); null
+    starts a Ray on this machine. Ray sets aside for each run `num_cpus` (null: the run's
+    `threads`), `num_gpus`, `memory_mb` and `resources`. `waiting` is how many runs are handed to a
+    cluster beyond those that fit, for which an autoscaling one adds nodes; null: as many again as
+    fit, 32 at least, and of a search none. `runtime_env` is Ray's own, for the user's modules and
+    variables.
+    """
+
+    _target_: str = "hydra_plugins.mnist_sweep.RayLauncher"
+    address: str | None = None
+    num_cpus: float | None = None
+    num_gpus: float = 0.0
+    memory_mb: int | None = None
+    resources: dict[str, float] = field(default_factory=dict)
+    waiting: int | None = None
+    runtime_env: dict[str, Any] = field(default_factory=dict)
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="ray", node=RayLauncherConf, provider="mnist_sweep"
+)
+
+
+class RayLauncher(SweepLauncher):
+    """Runs jobs on a Ray cluster, or on a Ray started for the sweep.
+
+    Args:
+        address: See `RayLauncherConf`, as for the others.
+        num_cpus: Processors of one run.
+        num_gpus: GPUs of one run.
+        memory_mb: Memory of one run.
+        resources: Other resources of one run.
+        waiting: Runs that may wait on the cluster.
+        runtime_env: Ray's.
+    """
+
+    def __init__(
+        self,
+        address: str | None = None,
+        num_cpus: float | None = None,
+        num_gpus: float = 0.0,
+        memory_mb: int | None = None,
+        resources: Plain | None = None,
+        waiting: int | None = None,
+        runtime_env: Plain | None = None,
+    ) -> None:
+        super().__init__()
+        self._address = address or None
+        self._num_cpus = num_cpus
+        self._num_gpus = num_gpus
+        self._memory_mb = memory_mb
+        self._resources = dict(resources or {})
+        self._waiting = waiting
+        self._runtime_env = _plain(runtime_env)
+        self._threads = 1
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep the sweep's config, and see that there is a Ray.
+
+        Raises:
+            UsageError: There is none, or a setting is out of its range.
+        """
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        connection.check_installed()
+        numbers = {
+            "num_cpus": self._num_cpus, "num_gpus": self._num_gpus, "memory_mb": self._memory_mb,
+            "waiting": self._waiting,
+            **{f"resources.{name}": amount for name, amount in self._resources.items()},
+        }  # fmt: skip
+        for name, number in numbers.items():
+            if number is not None and number < 0:
+                raise UsageError(f"hydra.launcher.{name}={number:g}: must be 0 or more.")
+
+    def workers(self, jobs: int, threads: int) -> int:
+        """How many runs go at once: as many as fit on the cluster now, `n_jobs` at most.
+
+        Raises:
+            UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
+        """
+        self._threads = threads
+        needs = self._needs(threads)
+        limit = self.config.n_jobs
+        if self._address is None:
+            fit = self._own_runs(threads)
+        else:
+            fit = self._connect(needs, threads).room(needs)
+            if not fit:
+                Console(stderr=True, soft_wrap=True, highlight=False).print(
+                    f"No node of the cluster has room for a run, which needs {needs}: runs wait "
+                    "until there is one."
+                )
+        return max(1, min(fit, limit or fit, jobs))
+
+    def launch_jobs(
+        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
+    ) -> list[Plain]:
+        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
+        # A guide's jobs are not known yet; `workers` was told what they may need.
+        threads = max((job["settings"]["threads"] for job in jobs), default=self._threads)
+        needs = self._needs(threads)
+        connected = self._connect(needs, threads)
+        if connected.own and not connected.room(needs):
+            raise UsageError(
+                f"A run needs {needs}, which this machine does not have: "
+                f"{_words(connected.nodes())}. Ask for less, or name a cluster by "
+                "hydra.launcher.address=…"
+            )
+        self._engine = RayPool(
+            connected, self._needs, threads, workers, self.config.retries, progress,
+            fail_fast=bool(self.config.fail_fast), limit=self.config.n_jobs,
+            waiting=self._waiting, guide=guide,
+        )  # fmt: skip
+        return self._engine.run(jobs)
+
+    def _needs(self, threads: int) -> Needs:
+        cpus = float(threads) if self._num_cpus is None else self._num_cpus
+        return Needs(cpus, self._num_gpus, self._memory_mb, self._resources)
+
+    def _own_runs(self, threads: int) -> int:
+        """How many runs go at once on a Ray of our own: as with the pool."""
+        return int(self.config.n_jobs or max(1, available_cores() // threads))
+
+    def _connect(self, needs: Needs, threads: int) -> Connection:
+        cpus = max(1, math.ceil(self._own_runs(threads) * needs.num_cpus))
+        return connection.open_connection(self._address, cpus, self._runtime_env)
+
+
+def _plain(value: Any) -> Plain:
+    found: Any = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return dict(found or {})
+
+
+def _words(nodes: list[dict[str, float]]) -> str:
+    found = [f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes]
+    return "; ".join(found) or "nothing"

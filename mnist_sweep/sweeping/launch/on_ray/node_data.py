@@ -1,0 +1,86 @@
+"""Prepared data on a node: the driver's own files, the node's cache, or fetched once into it.
+
+The data travel as one object of Ray's store, which a node pulls at most once and only if it has no
+file of that content; what it unpacks is verified by hash and kept in its cache for later sweeps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.data.arrays import Arrays
+from mnist_sweep.data.cache import Cache, open_cache
+from mnist_sweep.data.stored import Stored, map_arrays, verified
+from mnist_sweep.errors import DataError, DirectoryError
+from mnist_sweep.records.locks import locked
+
+Fetch = Callable[[], dict[str, Any]]
+"""Gives what `pack` packed."""
+
+_here: dict[str, str] = {}
+"""Content hash -> directory, of what this process has verified."""
+
+
+def pack(info: DatasetInfo) -> dict[str, Any]:
+    """A prepared dataset as it travels: its four arrays (uint8), `classes` and `scale`.
+
+    Raises:
+        DataError: The prepared files are not there any more.
+    """
+    try:
+        arrays = map_arrays(Path(info.cache))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"The prepared data in {info.cache} cannot be read: {error}. Start again: it is made "
+            "anew from its source."
+        ) from error
+    return {**arrays, "classes": info.classes, "scale": info.scale}
+
+
+def place(info: DatasetInfo, fetch: Fetch | None) -> DatasetInfo:
+    """The dataset as it lies on this node.
+
+    Args:
+        info: The dataset as the driver described it.
+        fetch: Brings the arrays; None where they lie here for certain.
+
+    Raises:
+        DataError: It is neither here nor can it be fetched and kept.
+    """
+    if info.sha256 not in _here:
+        _here[info.sha256] = str(_find(info, fetch).directory)
+    return replace(info, cache=_here[info.sha256])
+
+
+def _find(info: DatasetInfo, fetch: Fetch | None) -> Stored:
+    same_file = verified(Path(info.cache), info.sha256)
+    if same_file:
+        return same_file
+    cache = open_cache(os.environ)
+    with ExitStack() as held:
+        # Of several runs that start here at once, one fetches; where the cache cannot be written,
+        # each unpacks into the spare one, which does no harm.
+        with suppress(DirectoryError):
+            held.enter_context(locked(cache.configured / "locks" / info.sha256))
+        return cache.find(info.sha256) or _fetched(info, cache, fetch)
+
+
+def _fetched(info: DatasetInfo, cache: Cache, fetch: Fetch | None) -> Stored:
+    if fetch is None:
+        raise DataError(
+            f"The prepared data in {info.cache} is missing or damaged. Start again: it is made "
+            "anew from its source."
+        )
+    stored = cache.store(Arrays(**fetch()))
+    if stored.sha256 != info.sha256:
+        raise DataError(
+            f"The data that came over the cluster has hash {stored.sha256} and not {info.sha256}, "
+            "which the sweep was planned with. Start again."
+        )
+    return stored

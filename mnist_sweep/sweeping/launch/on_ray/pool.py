@@ -1,0 +1,277 @@
+"""The driver's side of runs on Ray: hands them out, writes what comes back, retries what died.
+
+The driver alone writes into the sweep's directory, and holds a run's lock from when it is handed to
+Ray until its record is written: sweeps that share a directory share the work as ever, and nodes
+need not see it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records import store
+from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch import execute, hydra_files
+from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.search.job_scheduler import Guide
+
+REFRESH_S = 0.25
+POLL_S = 0.5
+WAITING = 32
+RECORD = RunPaths("").record.name
+
+
+class RunError(MnistSweepError):
+    """A node could not carry a run out."""
+
+
+@dataclass
+class _Active:
+    job: Plain
+    ref: Any
+    lock: int
+    ticket: str
+    started: float = field(default_factory=time.monotonic)
+    shown: bool = False
+
+
+class RayPool(Dispatch[_Active]):
+    """Runs jobs on a cluster; see `Dispatch`.
+
+    Args:
+        connection: To the cluster.
+        needs: Of a run of so many threads.
+        threads: The most of any run.
+        limit: How many runs may be handed out at most; None for as many as fit and some that wait,
+            which is what an autoscaling cluster adds nodes for.
+        waiting: How many those are; None for as many again as fit, and `WAITING` at least; with a
+            guide none.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        needs: Callable[[int], Needs],
+        threads: int,
+        workers: int,
+        retries: int,
+        progress: Progress,
+        *,
+        fail_fast: bool,
+        limit: int | None,
+        waiting: int | None,
+        guide: Guide | None = None,
+    ) -> None:
+        super().__init__(workers, retries, progress, fail_fast=fail_fast, guide=guide)
+        self._connection = connection
+        self._needs = needs
+        self._threads = threads
+        self._limit = limit
+        self._waiting = waiting
+        self._words: Any = None
+
+    def stop(self) -> None:
+        """End all tasks at once, with their processes; what had come back by now is kept."""
+        import ray
+
+        try:
+            if self._active:
+                self._collect(timeout=0)
+        finally:
+            for active in self._active:
+                ray.cancel(active.ref, force=True)
+                release(active.lock)
+            self._active.clear()
+
+    def _room(self) -> int:
+        if self._limit is not None:
+            return self._limit
+        fit = self._connection.room(self._needs(self._threads))
+        if self._connection.own:
+            # It may have room for more, of another stage's needs.
+            return max(1, min(fit, self._workers))
+        if self._guide and self._waiting is None:
+            # Who is asked for the next point later, knows more.
+            return max(1, fit)
+        # Never 0: a cluster that has no node now is waited for, not taken for the end.
+        return max(1, fit + (max(fit, WAITING) if self._waiting is None else self._waiting))
+
+    def _start(self, job: Plain) -> None:
+        lock = None
+        try:
+            lock = try_lock(Path(job["lock"]))
+            if lock is None:
+                self._postpone(job)
+            elif execute.settled(job):
+                self._finish(job, execute.summary(job, "done", ""))
+            else:
+                self._active.append(self._handed_out(job, lock))
+                lock = None
+        except MnistSweepError as error:
+            self._finish(job, execute.summary(job, "failed", str(error)))
+        finally:
+            if lock is not None:
+                release(lock)
+
+    def _handed_out(self, job: Plain, lock: int) -> _Active:
+        """Give a run to Ray, which starts it when there is room."""
+        store.make_directory(Path(job["directory"]))
+        store.clean_temporary(Path(job["directory"]))
+        # For the record of a run that cannot say so itself.
+        job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        ticket = uuid.uuid4().hex
+        plain = {key: value for key, value in job.items() if key != "hydra"}
+        data = self._connection.data(DatasetInfo.from_dict(job["data"]))
+        needs = self._needs(job["settings"]["threads"]).options()
+        task = self._connection.task.options(max_retries=0, **needs)
+        ref = task.remote(plain, ticket, data, self._connection.mailbox)
+        return _Active(job, ref, lock, ticket)
+
+    def _wait(self) -> None:
+        if not self._active:
+            time.sleep(POLL_S)
+            return
+        self._collect(timeout=REFRESH_S)
+
+    def _collect(self, timeout: float) -> None:
+        """Take what came back and what was told, waiting for it for a moment."""
+        import ray
+
+        if self._words is None:
+            self._words = self._connection.mailbox.take.remote()
+        refs = [self._words, *(active.ref for active in self._active)]
+        ray.wait(refs, num_returns=1, timeout=timeout)
+        ready = set(ray.wait(refs, num_returns=len(refs), timeout=0)[0])
+        if self._words in ready:
+            self._listen()
+        for active in [active for active in self._active if active.ref in ready]:
+            self._returned(active)
+
+    def _listen(self) -> None:
+        """Hand on what running runs told."""
+        import ray
+
+        try:
+            words = ray.get(self._words)
+        except ray.exceptions.RayError:  # its node died; it starts anew on another
+            words = {}
+            time.sleep(REFRESH_S)
+        self._words = None
+        for active in self._active:
+            if active.ticket in words:
+                self._show(active)
+                self._after_word(active, *words[active.ticket])
+
+    def _after_word(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
+        if not epoch:
+            return
+        self._progress.epoch(active.job, epoch, figures["val_accuracy"])
+        if active.job.get("prune"):
+            reason = self._guide.epoch(active.job, epoch, figures) if self._guide else None
+            self._connection.mailbox.answer.remote(active.ticket, reason)
+
+    def _show(self, active: _Active) -> None:
+        if not active.shown:
+            active.shown = True
+            active.started = time.monotonic()
+            self._progress.started(active.job)
+
+    def _returned(self, active: _Active) -> None:
+        """A task came to its end, one way or another: write what is known, and let go."""
+        import ray
+
+        job = active.job
+        self._active.remove(active)
+        self._show(active)
+        try:
+            answer: Plain = ray.get(active.ref)
+        except ray.exceptions.RayTaskError as error:  # not the run's failure, which is an answer
+            self._failed(active, str(error))
+        except ray.exceptions.RayError as error:
+            self._again_or_failed(job, _reason(error), active.started)
+        else:
+            self._take(active, answer)
+        finally:
+            release(active.lock)
+
+    def _take(self, active: _Active, answer: Plain) -> None:
+        job, files = active.job, answer["files"]
+        try:
+            _keep_log(job, files)
+            if answer["died"]:
+                self._died(active, answer["died"], files)
+            elif answer["error"]:
+                self._failed(active, answer["error"])
+            else:
+                _keep(job, files)
+                self._finish(job, answer["summary"])
+        except MnistSweepError as error:
+            self._failed(active, str(error))
+
+    def _died(self, active: _Active, how: str, files: dict[str, bytes]) -> None:
+        summary = None
+        if _whole(files):  # it was done but for the telling
+            _keep(active.job, files)
+            summary = execute.recorded(active.job)
+        if summary is not None:
+            self._finish(active.job, summary)
+        else:
+            self._again_or_failed(active.job, how, active.started)
+
+    def _failed(self, active: _Active, message: str) -> None:
+        first = message.strip().splitlines()[0]
+        self._record_failure(active.job, RunError(message), first, active.started)
+
+
+def _keep_log(job: Plain, files: dict[str, bytes]) -> None:
+    paths = RunPaths(job["directory"])
+    hydra_files.write(job)
+    if paths.log.name in files:
+        before = paths.log.read_bytes() if paths.log.exists() else b""
+        store.write_bytes(paths.log, before + files[paths.log.name])
+
+
+def _whole(files: dict[str, bytes]) -> bool:
+    """Whether a run came to its end: its record is written last, and says so."""
+    try:
+        status = json.loads(files[RECORD])["status"]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return status in (*execute.DONE, "pruned")
+
+
+def _keep(job: Plain, files: dict[str, bytes]) -> None:
+    """Write a run's files, the record last."""
+    paths = RunPaths(job["directory"])
+    for path in (paths.predictions, paths.model):
+        if path.name in files:
+            store.write_bytes(path, files[path.name])
+    store.write_record(paths.record, json.loads(files[RECORD]))
+
+
+def _reason(error: BaseException) -> str:
+    """How a task died, in a line."""
+    words = {
+        "WorkerCrashedError": "the process of its task died",
+        "NodeDiedError": "its node died",
+        "OutOfMemoryError": "Ray ended it, for its node ran out of memory",
+        "ObjectLostError": "its node died with the result",
+        "OwnerDiedError": "its node died with the result",
+        "ObjectFetchTimedOutError": "its result could not be fetched",
+        "RuntimeEnvSetupError": f"its environment could not be made: {error}",
+    }
+    name = type(error).__name__
+    return " ".join(words.get(name, f"{name}: {error}").split())[:500]

@@ -1,0 +1,220 @@
+"""What a node does for a run: carry it out in a fresh process and hand its files back as bytes.
+
+A task of Ray's has a process that Ray keeps for later tasks. The run itself is a child of it, out
+of a fork server that has TensorFlow imported, as with the pool on one machine: a task's process
+pays for the import once and not every run, each run has a process of its own, and one that dies
+leaves its parent to tell how and what its log said. The child works in a directory of the node's
+own, which is removed; no file system is shared.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch.on_ray.node_data import place
+from mnist_sweep.sweeping.plan.environment import describe
+
+TELL_S = 0.2
+"""Epochs are told this often at most: the display draws no faster."""
+SCRATCH = "mnist-sweep-run-"
+ABANDONED_AFTER_S = 60.0
+OF_THE_DRIVER = ("git_sha", "git_dirty", "workers")
+"""What of a record's environment is the sweep's; the rest is described where the run is."""
+DEVICES = (
+    "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "ONEAPI_DEVICE_SELECTOR", "TPU_VISIBLE_CHIPS",
+)  # fmt: skip
+"""Variables by which Ray tells a task which devices are its own."""
+
+
+def carry_out(job: Plain, ticket: str, data: list[Any], mailbox: Any) -> Plain:
+    """Carry out one run on this node; Ray calls it.
+
+    Args:
+        job: See `execute.make_job`; its directory and lock are the driver's and not used.
+        ticket: What to call this attempt when telling how far it is.
+        data: The object of the packed data, or empty where driver and node are one machine.
+        mailbox: The actor to tell.
+
+    Returns:
+        `summary` as `execute` gives it, or None where the run's process died; `died`: how it did;
+        `error`: what kept it from running; `files`: name -> bytes of what the run left.
+    """
+    import ray
+
+    def fetch() -> dict[str, Any]:
+        return dict(ray.get(data[0]))
+
+    tell = _Teller(mailbox, ticket, asks=bool(job.get("prune")))
+    tell(0, {})
+    try:
+        info = place(DatasetInfo.from_dict(job["data"]), fetch if data else None)
+        with scratch() as directory:
+            return _in_a_process(_at(job, directory, info), tell)
+    except MnistSweepError as error:
+        return _answer(error=str(error))
+
+
+class _Teller:
+    """Tells the driver how far a run is, and asks where the run may be pruned."""
+
+    def __init__(self, mailbox: Any, ticket: str, *, asks: bool) -> None:
+        self._mailbox = mailbox
+        self._ticket = ticket
+        self._asks = asks
+        self._told = -TELL_S
+
+    def __call__(self, epoch: int, figures: dict[str, float]) -> str | None:
+        """Why the run is to stop, or None to go on."""
+        import ray
+
+        if self._asks and epoch:
+            try:
+                reason = ray.get(self._mailbox.ask.remote(self._ticket, epoch, figures))
+            except ray.exceptions.RayActorError:  # it starts anew elsewhere; this run goes on
+                return None
+            return None if reason is None else str(reason)
+        if time.monotonic() - self._told >= TELL_S:
+            self._told = time.monotonic()
+            self._mailbox.tell.remote(self._ticket, epoch, figures)
+        return None
+
+
+def _at(job: Plain, directory: Path, info: DatasetInfo) -> Plain:
+    """The job as it is carried out here."""
+    environment = {key: job["environment"][key] for key in OF_THE_DRIVER}
+    return {
+        **{key: value for key, value in job.items() if key not in ("hydra", "failed_at")},
+        "data": info.to_dict(),
+        "directory": str(directory / "run"),
+        "lock": str(directory / "lock"),
+        "environment": {**_described(), **environment},
+    }
+
+
+@cache
+def _described() -> Plain:
+    return describe()
+
+
+def _in_a_process(job: Plain, tell: _Teller) -> Plain:
+    _forget_main_file()
+    processes.warm_up()
+    ours, theirs = processes.context().Pipe()
+    devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
+    process = processes.start(run, theirs, job, devices)
+    theirs.close()
+    summary, error = None, None
+    try:
+        for message in _messages(process, ours):
+            if message[0] == "epoch":
+                reason = tell(message[1], message[2])
+                if job.get("prune"):
+                    with suppress(OSError):  # the process died meanwhile, which is seen at its end
+                        ours.send(reason)
+            elif message[0] == "done":
+                summary = message[1]
+            else:
+                error = message[1]
+        process.join(processes.STOP_S)
+        if process.is_alive():  # it closed its pipe and goes on: nothing can come of it
+            process.kill()
+            process.join()
+    finally:
+        ours.close()
+    died = None
+    if summary is None and error is None:
+        died = f"its process {processes.ending(process.exitcode)}"
+    return _answer(summary, died, error, _files(RunPaths(job["directory"])))
+
+
+def run(pipe: Connection, job: Plain, devices: dict[str, str]) -> None:
+    """The run's process: as with the pool, on the devices that Ray gave to the task."""
+    # The fork server may have been started for an earlier task with others.
+    os.environ.update(devices)
+    worker.run(pipe, job)
+
+
+def _messages(process: BaseProcess, pipe: Connection) -> Iterator[Any]:
+    """What a process tells, until it ends."""
+    orphaned = False
+    while True:
+        handles: list[Any] = [pipe] if orphaned else [pipe, process.sentinel]
+        if pipe in connection.wait(handles):
+            try:
+                yield pipe.recv()
+            except (EOFError, OSError):
+                return
+        else:
+            # Ready too where only the fork server died: then the pipe tells.
+            orphaned = processes.running(process)
+            if not orphaned:
+                return
+
+
+def _files(paths: RunPaths) -> dict[str, bytes]:
+    found = {}
+    for path in (paths.record, paths.predictions, paths.model, paths.log):
+        with suppress(FileNotFoundError):
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def _answer(
+    summary: Plain | None = None,
+    died: str | None = None,
+    error: str | None = None,
+    files: dict[str, bytes] | None = None,
+) -> Plain:
+    return {"summary": summary, "died": died, "error": error, "files": files or {}}
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory of this node's for the block; those of killed processes are removed first."""
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    directory = Path(tempfile.mkdtemp(prefix=SCRATCH))
+    lock = try_lock(directory / ".used")
+    try:
+        yield directory
+    finally:
+        if lock is not None:
+            release(lock)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob(f"{SCRATCH}*"):
+        with suppress(OSError, MnistSweepError):
+            state = path.lstat()
+            mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
+            # A young one may not be locked yet.
+            if not mine or time.time() - state.st_mtime < ABANDONED_AFTER_S:
+                continue
+            lock = try_lock(path / ".used")
+            if lock is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                release(lock)
+
+
+def _forget_main_file() -> None:
+    """Have children not run this process's main file again, Ray's, which imports all of Ray."""
+    vars(sys.modules["__main__"]).pop("__file__", None)

@@ -1,0 +1,165 @@
+"""Hydra's own launchers (basic, joblib, submitit): the same jobs, carried to them as overrides.
+
+Such a launcher composes each job's config itself and calls the task with it, perhaps on another
+machine that shares the sweep's directory. What was decided before any run (which data) is read
+from the plan there, never decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records.locks import locked, release, try_lock
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.interrupts import ctrl_c_noticed
+from mnist_sweep.sweeping.launch import submitit_jobs
+from mnist_sweep.sweeping.launch.execute import (
+    execute,
+    make_job,
+    record_failure,
+    recorded,
+    settled,
+    summary,
+)
+from mnist_sweep.sweeping.launch.processes import WorkerDiedError
+from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.compose import to_plain
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.points import data_key, identify
+from mnist_sweep.training.progress import History
+
+
+def launch(
+    launcher: Launcher, jobs: list[Plain], outcome: Outcome, progress: Progress
+) -> list[Plain]:
+    """Run jobs through one of Hydra's launchers and return their summaries.
+
+    Interrupted, the outcome has the summaries of the runs that came to an end.
+
+    Raises:
+        UsageError: The jobs ask for several numbers of threads, which one process cannot give.
+    """
+    threads = {job["settings"]["threads"] for job in jobs}
+    if len(threads) > 1:
+        raise UsageError(
+            f"threads={','.join(map(str, sorted(threads)))} in one sweep needs "
+            "hydra/launcher=pool, which gives every run a process of its own."
+        )
+    progress.begin(len(jobs), 1)
+    summaries = []
+    waiting = jobs
+    try:
+        while waiting:
+            busy = set()
+            for answer in _round(launcher, waiting, outcome.directory):
+                if answer["outcome"] == "busy":
+                    busy.add(answer["run_id"])
+                else:
+                    summaries.append(answer)
+                    progress.ended(answer)
+            waiting, done = _after_others([job for job in waiting if job["run_id"] in busy])
+            summaries += done
+    except KeyboardInterrupt:
+        told = {answer["run_id"] for answer in summaries}
+        records = [recorded(job) for job in jobs if job["run_id"] not in told and settled(job)]
+        outcome.summaries = summaries + [record for record in records if record]
+        raise
+    return summaries
+
+
+def _round(launcher: Launcher, jobs: list[Plain], place: Path) -> Iterator[Plain]:
+    """Summaries of jobs, as they end where the launcher tells, else when all have ended."""
+    overrides = [_overrides(job, place) for job in jobs]
+    if submitit_jobs.is_submitit(launcher):
+        for number, answer in submitit_jobs.run(launcher, overrides):
+            if isinstance(answer, Exception):
+                yield _record_of_the_dead(jobs[number], answer)
+            else:
+                yield _summary_of(answer, jobs[number])
+        return
+    with ctrl_c_noticed() as interrupts:
+        try:
+            returns = launcher.launch(overrides, initial_job_idx=0)
+        except Exception as error:  # launchers raise anything where a worker dies
+            if interrupts:
+                raise KeyboardInterrupt from error
+            yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
+            return
+    yield from (_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True))
+
+
+def _of_the_dead(job: Plain, error: Exception, who: str) -> Plain:
+    """What came of a run whose process may have died before it could tell."""
+    said = " ".join(str(error).split("\n")[:2]).replace("\t", " ")
+    reason = f"{who} ended with {type(error).__name__}: {said}"
+    # A record that was to be replaced says nothing of this run.
+    return (recorded(job) if settled(job) else None) or summary(job, "failed", reason)
+
+
+def _record_of_the_dead(job: Plain, error: Exception) -> Plain:
+    """The same of one job that is known to have ended; a failed record in its name."""
+    told = _of_the_dead(job, error, "its job")
+    lock = try_lock(Path(job["lock"]))
+    if lock is None:  # another sweep is at it now
+        return told
+    try:
+        if settled(job):
+            return told
+        return record_failure(job, WorkerDiedError(told["message"]), History(), 0.0)
+    finally:
+        release(lock)
+
+
+def _after_others(jobs: list[Plain]) -> tuple[list[Plain], list[Plain]]:
+    """Wait for runs that another sweep is at; those that are still to be run, and the others."""
+    open_jobs, done = [], []
+    for job in jobs:
+        with locked(Path(job["lock"])):
+            if settled(job):
+                done.append(summary(job, "done", ""))
+            else:
+                open_jobs.append(job)
+    return open_jobs, done
+
+
+def task(config: DictConfig) -> Plain:
+    """What Hydra's launchers call for every job: carry out the run that the config describes."""
+    place = Path(str(HydraConfig.get().sweep.dir)).absolute()
+    settings = to_plain(config)
+    info = directory.dataset_of(place, data_key(settings))
+    overrides: Sequence[str] = list(HydraConfig.get().overrides.task)
+    job = make_job(identify(settings, list(overrides), info), info, place, describe())
+    return execute(job)
+
+
+def _overrides(job: Plain, place: Path) -> list[str]:
+    subdir = Path(job["directory"]).relative_to(place)
+    return [
+        *job["overrides"], f"hydra.sweep.dir={_quoted(place)}",
+        f"hydra.sweep.subdir={_quoted(subdir)}",
+    ]  # fmt: skip
+
+
+def _quoted(value: object) -> str:
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _summary_of(answer: Any, job: Plain) -> Plain:
+    if answer.status == JobStatus.COMPLETED:
+        return dict(answer.return_value)
+    try:
+        reason = str(answer.return_value)
+    except Exception as error:  # noqa: BLE001  (a failed JobReturn raises what the job raised)
+        reason = f"{type(error).__name__}: {error}"
+    return summary(job, "failed", reason)

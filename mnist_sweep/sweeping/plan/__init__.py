@@ -1,0 +1,1 @@
+"""From a command line to checked points: overrides, grids, run ids, the sweep's directory."""

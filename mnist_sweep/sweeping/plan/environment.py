@@ -1,0 +1,74 @@
+"""What a run was carried out with: versions, code, machine. Never environment variables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from mnist_sweep.settings import Plain
+
+_PACKAGES = {"tensorflow": "tensorflow", "keras": "keras", "numpy": "numpy", "hydra": "hydra-core"}
+GIT_TIMEOUT_S = 5.0
+
+
+def describe() -> Plain:
+    """The record's `environment`, without what only the run itself knows.
+
+    Versions come from the installed packages' metadata, so nothing heavy is imported.
+    """
+    versions = {name: _version(package) for name, package in _PACKAGES.items()}
+    from mnist_sweep import __version__
+
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "mnist_sweep": __version__,
+        **_git(),
+        "cpu": _cpu(),
+    }
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> Plain:
+    """Commit of the working directory's repository, and whether tracked files differ from it."""
+    sha = _git_says("rev-parse", "HEAD")
+    if not sha:
+        return {"git_sha": None, "git_dirty": None}
+    changes = _git_says("status", "--porcelain", "--untracked-files=no")
+    return {"git_sha": sha, "git_dirty": bool(changes) if changes is not None else None}
+
+
+def _git_says(*arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "--no-optional-locks", *arguments],
+            capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

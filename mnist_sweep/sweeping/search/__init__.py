@@ -1,0 +1,1 @@
+"""Searches: points chosen one after another by what earlier runs returned (Optuna)."""

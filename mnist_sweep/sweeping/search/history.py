@@ -1,0 +1,111 @@
+"""What a search knows of the runs so far, read from their records: there is no other memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import DirectoryError, SettingsError
+from mnist_sweep.metrics import Metric
+from mnist_sweep.records.collect import Missing
+from mnist_sweep.records.fields import flat_missing, value_of
+from mnist_sweep.records.record import Record
+from mnist_sweep.records.sweep import load
+from mnist_sweep.settings import Plain, problems
+from mnist_sweep.sweeping.plan.points import Point, identify
+from mnist_sweep.sweeping.search.sampler import Tried
+from mnist_sweep.sweeping.search.space import Parameters, Space
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run of a directory that lies in a search's space; `record` is None where it has none."""
+
+    point: Point
+    parameters: Parameters
+    record: Record | None
+
+
+def known_runs(directory: Path, space: Space, info: DatasetInfo) -> list[Known]:
+    """The runs in a directory that a search might have asked for, in the order they started.
+
+    Those of a grid count too, where all their settings lie in the space. Planned ones without a
+    record come last, in the order they were planned.
+
+    Args:
+        directory: The sweep's; it need not exist.
+        space: The search's.
+        info: The prepared data.
+    """
+    try:
+        sweep = load(directory)
+    except DirectoryError:
+        return []
+    started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
+    found = [_find(r.run_id, _setting_of(r.config), r, space, info) for r in started]
+    found += [_find(m.run_id, _planned_of(m), None, space, info) for m in sweep.missing]
+    return [one for one in found if one]
+
+
+def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Tried:
+    """What came of a point.
+
+    Args:
+        parameters: The point.
+        record: Of its run; None where it left none.
+        metric: The search's.
+        figure: Which of the history pruning goes by.
+    """
+    if record is None:
+        return Tried(parameters, "failed")
+    value = value_of(record, metric) if record.status == "finished" else None
+    finished = record.status == "finished" and value is not None
+    status = record.status if finished or record.status != "finished" else "diverged"
+    return Tried(parameters, status, value, tuple(getattr(record.history, figure)))
+
+
+def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:
+    """The point of some parameters.
+
+    Raises:
+        SettingsError: Its settings do not fit together.
+    """
+    settings = space.settings(parameters)
+    wrong = problems(settings)
+    if wrong:
+        raise SettingsError("; ".join(map(str, wrong)))
+    return identify(settings, space.overrides(parameters), info)
+
+
+def _find(
+    run_id: str,
+    value: Callable[[str], Any],
+    record: Record | None,
+    space: Space,
+    info: DatasetInfo,
+) -> Known | None:
+    for parameters in space.like(value):
+        try:
+            point = point_of(space, parameters, info)
+        except SettingsError:
+            continue
+        if point.run_id == run_id:
+            return Known(point, parameters, record)
+    return None
+
+
+def _setting_of(config: Plain) -> Callable[[str], Any]:
+    def value(key: str) -> Any:
+        found: Any = config
+        for part in key.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+    return value
+
+
+def _planned_of(missing: Missing) -> Callable[[str], Any]:
+    return flat_missing(missing).get

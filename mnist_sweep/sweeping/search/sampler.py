@@ -1,0 +1,223 @@
+"""Which point a search tries next, and which runs it stops: Optuna's samplers and pruners.
+
+A suggestion is a function of the space, the settings and the runs so far alone. Nothing of Optuna's
+is kept between two of them and there is no database of its, so an interrupted search goes on from
+its records as if it had not been interrupted. TPE: Bergstra et al., NeurIPS 2011; asynchronous
+halving: Li et al., MLSys 2020; Hyperband: Li et al., JMLR 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.search.space import Dimension, Parameters, Space
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+INSTALL = "pip install 'mnist-sweep[optuna]'"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A point of a search and what came of it.
+
+    Attributes:
+        parameters: The point.
+        status: "running" or a record's status.
+        value: The metric, of a finished run.
+        figures: The figure that pruning goes by after each epoch.
+    """
+
+    parameters: Parameters
+    status: str = "running"
+    value: float | None = None
+    figures: tuple[float | None, ...] = ()
+
+    @property
+    def after_epoch(self) -> dict[int, float]:
+        """Finite figures by epoch, from 1."""
+        return {e: v for e, v in enumerate(self.figures, 1) if v is not None and math.isfinite(v)}
+
+
+def library() -> Any:
+    """Optuna, quiet.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise UsageError(f"A search needs Optuna, which is not installed: {INSTALL}.") from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def suggest(
+    space: Space,
+    tried: Sequence[Tried],
+    settings: SearchSettings,
+    *,
+    maximize: bool,
+    attempt: int = 0,
+) -> Parameters:
+    """The next point to try.
+
+    Args:
+        space: What may be chosen.
+        tried: The runs so far, in their order, those that run now included.
+        settings: `sampler` (tpe or random), `seed` and `n_startup` count.
+        maximize: Whether more of the metric is looked for.
+        attempt: How many suggestions were of no use since the last run began; after the first
+            the points are drawn at random, lest the same one come again and again.
+    """
+    optuna = library()
+    seeds = np.random.SeedSequence((settings.seed, len(tried), attempt))
+    seed = int(seeds.generate_state(1)[0])
+    if attempt or settings.sampler == "random":
+        sampler = optuna.samplers.RandomSampler(seed=seed)
+    else:
+        # Runs at work count as poor ones, so that workers do not flock to one place.
+        sampler = optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=settings.n_startup, constant_liar=True
+        )
+    study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
+    distributions = {d.axis.key: _distribution(d, optuna) for d in space.dimensions}
+    if isinstance(sampler, optuna.samplers.TPESampler):  # chance reads nothing of what was tried
+        for one in tried:
+            study.add_trial(_trial(one, distributions, optuna))
+    drawn = study.ask(distributions).params
+    return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
+
+
+def _trial(one: Tried, distributions: Mapping[str, Any], optuna: Any) -> Any:
+    states = optuna.trial.TrialState
+    state = {
+        "running": states.RUNNING, "finished": states.COMPLETE, "pruned": states.PRUNED,
+        # What diverged was a poor choice, and says so; a failure says nothing of its point.
+        "diverged": states.PRUNED, "failed": states.FAIL,
+    }[one.status]  # fmt: skip
+    return optuna.trial.create_trial(
+        state=state,
+        value=one.value if state is states.COMPLETE else None,
+        params=dict(zip(distributions, one.parameters, strict=True)),
+        distributions=dict(distributions),
+        intermediate_values={} if one.status == "diverged" else one.after_epoch,
+    )
+
+
+def _distribution(dimension: Dimension, optuna: Any) -> Any:
+    kinds = optuna.distributions
+    if not dimension.interval:
+        last = len(dimension.axis.texts) - 1
+        if dimension.ordered:
+            return kinds.IntDistribution(0, last)
+        return kinds.CategoricalDistribution(tuple(range(last + 1)))
+    kind = kinds.IntDistribution if dimension.whole else kinds.FloatDistribution
+    return kind(dimension.low, dimension.high, log=dimension.log)
+
+
+def _direction(maximize: bool) -> str:  # noqa: FBT001
+    return "maximize" if maximize else "minimize"
+
+
+class Judge:
+    """Says which runs are to stop, from their figures and those of the others.
+
+    Args:
+        settings: `pruner`, `min_epochs`, `min_runs` and `reduction` count.
+        maximize: Whether more of the figure is better.
+        epochs: The most epochs that a run has.
+    """
+
+    def __init__(self, settings: SearchSettings, *, maximize: bool, epochs: int) -> None:
+        optuna = library()
+        self._states = optuna.trial.TrialState
+        self._settings = settings
+        # Hyperband deals its brackets by the study's name and the run's number.
+        self._study: Study = optuna.create_study(
+            study_name="search", direction=_direction(maximize),
+            pruner=_pruner(settings, epochs, optuna),
+        )  # fmt: skip
+        self._running: dict[str, Any] = {}
+
+    def begin(self, run_id: str) -> None:
+        """A run starts, or starts again."""
+        if run_id not in self._running:
+            self._running[run_id] = self._study.ask()
+
+    def stops(self, run_id: str, epoch: int, figure: float) -> bool:
+        """Whether a run should stop, given its figure after this epoch (from 1)."""
+        trial = self._running[run_id]
+        # A run that is repeated since its process died comes by the same epochs again.
+        trials = self._study.get_trials(deepcopy=False)  # a copy of all takes long where many are
+        if epoch not in trials[trial.number].intermediate_values:
+            trial.report(figure, epoch)
+        return bool(trial.should_prune())
+
+    def end(self, run_id: str, one: Tried) -> None:
+        """A run has come to an end."""
+        trial = self._running.pop(run_id)
+        finite = one.after_epoch
+        if one.status == "finished" and finite:
+            # By the figure that all are judged by, whatever the search's own metric is.
+            self._study.tell(trial, list(finite.values())[-1])
+        else:
+            pruned = one.status in ("pruned", "diverged")
+            self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
+
+    def replay(self, run_id: str, one: Tried, epochs: int) -> None:
+        """Take in a run of an earlier invocation.
+
+        Args:
+            run_id: The run's.
+            one: What came of it.
+            epochs: Its own setting: after the last of them nobody asked whether it should stop.
+        """
+        self.begin(run_id)
+        for epoch, figure in one.after_epoch.items():
+            if epoch < epochs:
+                self.stops(run_id, epoch, figure)
+        self.end(run_id, one)
+
+
+def _pruner(settings: SearchSettings, epochs: int, optuna: Any) -> Any:
+    pruners, first = optuna.pruners, settings.min_epochs
+    match settings.pruner:
+        case "median":
+            return pruners.MedianPruner(settings.min_runs, first)
+        case "halving":
+            return pruners.SuccessiveHalvingPruner(first, settings.reduction, 0)
+        case "hyperband":
+            longest = max(epochs, first)
+            return pruners.HyperbandPruner(first, longest, settings.reduction)
+        case _:
+            return pruners.NopPruner()
+
+
+REASONS = {
+    "median": "{figure} is {behind} the median of the runs that went on to their end",
+    "halving": "{figure} is not among the {direction} 1 in {reduction} that came this far",
+    "hyperband": "{figure} is not among the {direction} 1 in {reduction} of its bracket so far",
+}
+
+
+def reason(settings: SearchSettings, figure: str) -> str:
+    """Why a run was stopped.
+
+    Args:
+        settings: The search's.
+        figure: The run's figure, in words.
+    """
+    return REASONS[settings.pruner].format(
+        figure=figure, reduction=settings.reduction, direction=settings.direction,
+        behind="behind" if settings.direction == "best" else "ahead of",
+    )  # fmt: skip

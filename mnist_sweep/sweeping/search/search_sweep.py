@@ -1,0 +1,188 @@
+"""A search from its space to its last run."""
+
+from __future__ import annotations
+
+import time
+from statistics import fmean
+
+from rich.console import Console
+
+from mnist_sweep.data import DatasetInfo, prepare
+from mnist_sweep.errors import SettingsError
+from mnist_sweep.metrics import resolve
+from mnist_sweep.settings import Plain, SearchSettings
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.progress import choose
+from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.estimate import Estimator, past_records
+from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
+from mnist_sweep.sweeping.plan.preview import clock
+from mnist_sweep.sweeping.search.history import Known, known_runs, point_of
+from mnist_sweep.sweeping.search.sampler import library, suggest
+from mnist_sweep.sweeping.search.search import Search
+from mnist_sweep.sweeping.search.search_config import Asked, read_asked
+from mnist_sweep.sweeping.search.space import Space
+from mnist_sweep.sweeping.study.study import Surroundings
+from mnist_sweep.sweeping.sweep import Interrupted, Jobs, begin, check_models, launch, place
+
+USUAL_ROUND = 8
+"""Runs at once of a launcher that is not asked run by run, where `n_jobs` names no number."""
+SAMPLES = 30
+
+
+def run(around: Surroundings) -> Outcome:
+    """Run a search, or only say what it would do (`plan=true`).
+
+    Raises:
+        MnistSweepError: Nothing was run: space, settings, data or directory are not right.
+    """
+    started = time.monotonic()
+    library()
+    space = Space(around.asked, around.master, around.loader)
+    ends = space.check()
+    asked = read_asked(around.master, space)
+    info = prepare(ends[0][1]["data"])
+    resolve(asked.settings.by, "validation", info.classes)  # f1.12 of ten classes
+    points = [
+        identify(settings, space.overrides(parameters), info) for parameters, settings in ends
+    ]
+    datasets = {data_key(ends[0][1]): info}
+    check_models(Plan(points=points, datasets=datasets))
+    path, made_up = place(around.master, single=False)
+    known = [] if made_up else known_runs(path, space, info)
+    plan = Plan(points=[one.point for one in known], datasets=datasets)
+    if around.master.plan:
+        return _preview(around, Outcome(path, plan, planned_only=True), asked, space, known, info)
+    outcome = begin(around.master, plan, around.asked, single=False)
+    outcome.asked, outcome.by = asked.runs, (asked.settings.by, asked.direction)
+    try:
+        _carry_out(around, outcome, asked, space, known, info)
+    except (KeyboardInterrupt, Interrupted):
+        outcome.interrupted = True
+    outcome.wall_s = time.monotonic() - started
+    return outcome
+
+
+def _carry_out(
+    around: Surroundings,
+    outcome: Outcome,
+    asked: Asked,
+    space: Space,
+    known: list[Known],
+    info: DatasetInfo,
+) -> None:
+    steered = isinstance(around.launcher, SweepLauncher)
+    if asked.prunes and not steered:
+        outcome.notices.append(
+            f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
+            "launcher every run goes to its end."
+        )
+    hydra = [str(text) for text in around.master.hydra.overrides.hydra]
+    environment = describe()
+
+    def note(plan: Plan) -> None:
+        directory.note_points(outcome.directory, plan, around.asked, hydra, environment)
+
+    jobs = Jobs(around.master, outcome.directory)
+    search = Search(space, asked, info, outcome, jobs, known, note, prune=asked.prunes and steered)
+    try:
+        if steered:
+            _steered(around, outcome, search, _expected_s(space, info, Estimator([])))
+        else:
+            _in_rounds(around, outcome, search)
+    finally:
+        outcome.notices += search.notices()
+
+
+def _steered(around: Surroundings, outcome: Outcome, search: Search, expected_s: float) -> None:
+    launcher = around.launcher
+    if not isinstance(launcher, SweepLauncher) or not search.left:
+        return
+    progress = choose(Console(stderr=True))
+    outcome.workers = launcher.workers(search.left, search.threads)
+    search.workers = outcome.workers
+    progress.begin(search.left, outcome.workers, search.left * expected_s)
+    try:
+        launcher.launch_jobs([], outcome.workers, progress, search)
+    finally:
+        outcome.summaries = launcher.summaries
+        progress.end()
+
+
+def _in_rounds(around: Surroundings, outcome: Outcome, search: Search) -> None:
+    """A number of runs at a time, for launchers that take all their jobs at once."""
+    size = around.master.n_jobs or USUAL_ROUND
+    while batch := _round(search, size):
+        ids = {job["run_id"] for job in batch}
+        points = [point for point in outcome.plan.points if point.run_id in ids]
+        part = Outcome(outcome.directory, Plan(points=points, datasets=outcome.plan.datasets))
+        try:
+            launch(around.launcher, around.master, part)
+        finally:
+            outcome.summaries += part.summaries
+            outcome.workers = max(outcome.workers, part.workers)
+        for job in batch:
+            search.ended(job, {})
+        if around.master.fail_fast and outcome.failures:
+            return
+
+
+def _round(search: Search, size: int) -> list[Plain]:
+    batch: list[Plain] = []
+    while len(batch) < size and (job := search.next()):
+        batch.append(job)
+    return batch
+
+
+def _preview(
+    around: Surroundings,
+    outcome: Outcome,
+    asked: Asked,
+    space: Space,
+    known: list[Known],
+    info: DatasetInfo,
+) -> Outcome:
+    """What a search would do, in words; nothing is made or run."""
+    settings, pruner = asked.settings, ""
+    if asked.prunes:
+        pruner = f", poor runs stopped early ({settings.pruner})"
+    what = f"{settings.direction} {asked.metric}: {asked.runs} runs"
+    lines = [f"A search for the {what}, chosen by {settings.sampler}{pruner}."]
+    width = max(len(key) for key in space.keys)
+    lines += [f"  {d.axis.key:<{width}}  {d}" for d in space.dimensions]
+    counts: dict[str, int] = {}
+    for one in known:
+        status = one.record.status if one.record else "begun"
+        counts[status] = counts.get(status, 0) + 1
+    done = sum(n for status, n in counts.items() if status not in ("begun", "failed"))
+    told = ", ".join(f"{n} {status}" for status, n in counts.items())
+    lines.append(f"{len(known)} runs of this space are here{f' ({told})' if told else ''}.")
+    left = max(0, asked.runs - done)
+    if left and isinstance(around.launcher, SweepLauncher):
+        past = Estimator(past_records(outcome.directory.parent, describe()["cpu"]))
+        one_s = _expected_s(space, info, past)
+        threads = max(settings["threads"] for _, settings in space.check())
+        workers = around.launcher.workers(left, threads)
+        rest = ", less what pruning saves" if asked.prunes else ""
+        lines.append(
+            f"Expected: {clock(left * one_s / workers)} for {left} more runs, {workers} at a "
+            f"time{rest}; {clock(one_s)} each, the mean of {SAMPLES} points drawn at random, "
+            f"from {past.based_on} records of this machine."
+        )
+    outcome.told = [*lines, "Nothing was run."]
+    return outcome
+
+
+def _expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:
+    """Seconds of a usual run: the mean over points drawn at random."""
+    at_random = SearchSettings(sampler="random")
+    found = []
+    for attempt in range(SAMPLES):
+        parameters = suggest(space, [], at_random, maximize=True, attempt=attempt)
+        try:
+            found.append(estimator.of(point_of(space, parameters, info), info).seconds)
+        except SettingsError:
+            continue
+    return fmean(found) if found else 0.0

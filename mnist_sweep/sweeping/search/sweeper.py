@@ -1,0 +1,48 @@
+"""`hydra/sweeper=search`: Hydra's side of a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hydra.core.config_store import ConfigStore
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.outcome import Outcome, deliver
+from mnist_sweep.sweeping.search import search_sweep
+from mnist_sweep.sweeping.study.study import Surroundings
+from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
+
+
+@dataclass
+class SearchSweeperConf(GridSweeperConf):
+    """The sweeper's config node: `params` is the space; what else there is to set is `search`."""
+
+    _target_: str = "hydra_plugins.mnist_sweep.SearchSweeper"
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="search", node=SearchSweeperConf, provider="mnist_sweep"
+)
+
+
+class SearchSweeper(GridSweeper):
+    """Chooses the points of a space one after another."""
+
+    def carry_out(self, around: Surroundings) -> Outcome:
+        """Run the search of the command line's overrides.
+
+        Raises:
+            MnistSweepError: Nothing was run: space, settings, data or directory are not right.
+        """
+        if self._single:
+            raise UsageError("A search is a sweep: add -m to run it.")
+        if around.master.study.stages:
+            raise UsageError(
+                "A study's stages are grids: leave hydra/sweeper=search away, or search first."
+            )
+        if self._points:
+            raise UsageError(
+                "hydra.sweeper.points belongs to a grid; hydra.sweeper.params and the command line "
+                "tell what a search may choose."
+            )
+        return deliver(search_sweep.run(around))

@@ -1,0 +1,129 @@
+"""Rounds of further seeds for the configurations that still contend for a selection.
+
+The decision itself is `results.statistics.decide`: it replays every look from the first, so a study
+that was interrupted comes to the same rounds again and finds their runs done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mnist_sweep.analysis.selection import select
+from mnist_sweep.analysis.statistics import Decision, decide
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.paths import run_directories
+from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.runs import Records
+from mnist_sweep.records.sweep import load
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.study.stages import Choice
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How long to go on: `study.level`, `replicates`, `min_repeats` and `max_repeats`."""
+
+    level: float
+    replicates: int
+    min_repeats: int
+    max_repeats: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the results.
+
+    Attributes:
+        decision: Where the selection stands; configurations are numbers.
+        candidates: Configuration ids by those numbers.
+        spent: Runs of the candidates so far, those without a result too.
+        repeats: The most runs that any candidate has.
+    """
+
+    decision: Decision
+    candidates: tuple[str, ...]
+    spent: int
+    repeats: int
+
+    @property
+    def wanted(self) -> list[str]:
+        """Configuration ids that should be run once more."""
+        return [self.candidates[number] for number in self.decision.next_runs]
+
+    @property
+    def contenders(self) -> list[str]:
+        """Configuration ids that still contend, the one in front first."""
+        return [self.candidates[number] for number in self.decision.contenders]
+
+    def to_json(self, *, stopped: str, wall_s: float) -> Plain:
+        """The decision as plain values, with what it cost and what it saved.
+
+        Args:
+            stopped: Why no further runs are made although it is open; empty if there is no reason.
+            wall_s: Seconds that the rounds took.
+        """
+        names, plain = self.candidates, asdict(self.decision)
+        # Had every candidate been given as many runs as the one that got the most:
+        equal = self.repeats * len(names)
+        reason = f"{plain['reason']} {stopped}".strip()
+        return plain | {
+            "state": "spent" if stopped and plain["state"] == "undecided" else plain["state"],
+            "selected": names[self.decision.selected],
+            "contenders": self.contenders,
+            "eliminated": {names[key]: at for key, at in self.decision.eliminated.items()},
+            "next_runs": self.wanted,
+            "runs": self.spent,
+            "equal_runs": equal,
+            "saved_runs": max(0, equal - self.spent),
+            "reason": reason,
+            "wall_s": wall_s,
+        }
+
+
+def look(
+    directory: Path, choice: Choice, run_ids: Sequence[str], rules: Rules, names: dict[str, str]
+) -> Look:
+    """Say where a selection stands by the runs there are.
+
+    Args:
+        directory: The sweep's.
+        choice: What is selected.
+        run_ids: The runs that count.
+        rules: How long to go on.
+        names: Run id -> configuration id, of all runs asked for.
+
+    Raises:
+        SelectionError: Nothing with a value matches.
+        DataError: The candidates saw different images.
+        DirectoryError: Predictions are missing.
+    """
+    sweep, wanted = load(directory), set(run_ids)
+    records = Records(run for run in sweep.runs if run.run_id in wanted)
+    found = select(records, choice.where, choice.by, choice.direction, split=choice.split)
+    # Numbered in the order they were asked for, so that the answer depends on no directory listing.
+    order = list(dict.fromkeys(names[run_id] for run_id in run_ids))
+    candidates = sorted(found.candidates, key=lambda c: order.index(c.configuration_id))
+    metric = resolve(choice.by, choice.split)
+    places = run_directories(directory)
+    runs = [record for candidate in candidates for record in candidate.records]
+    answers = read_predicted([places[run.run_id] for run in runs], str(metric.split))
+    decision = decide(
+        answers.predicted,
+        answers.true,
+        np.repeat(np.arange(len(candidates)), [len(c.values) for c in candidates]),
+        metric.name,
+        choice.direction,
+        np.random.default_rng(0),
+        max_repeats=rules.max_repeats,
+        min_repeats=rules.min_repeats,
+        level=rules.level,
+        replicates=rules.replicates,
+        classes=runs[0].data.classes,
+    )
+    ids = tuple(candidate.configuration_id for candidate in candidates)
+    attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]
+    return Look(decision, ids, sum(attempts), max(len(c.values) for c in candidates))

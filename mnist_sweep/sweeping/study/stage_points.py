@@ -1,0 +1,299 @@
+"""Which points the stages of a study ask for, known as far as they can be before anything is run.
+
+A stage `of` another begins with the configuration selected there, which only its runs tell. So all
+that can be selected is gone through beforehand: a setting that would be wrong for one of them, or a
+selection that nothing can match, is found before the first run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.analysis.where import check_keys, matches, parse
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.fields import Flat, flat, flat_settings
+from mnist_sweep.records.record import SCHEMA_VERSION, build
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.plan import overrides
+from mnist_sweep.sweeping.plan.expand import Expanded, expand
+from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, varying
+from mnist_sweep.sweeping.study.stages import Choice, Stage, depth
+
+CHECKED_CANDIDATES = 25
+"""Of more candidates than this only so many, evenly spread, are gone through beforehand: Hydra
+needs some 40 ms for each."""
+
+
+@dataclass(frozen=True)
+class Followers:
+    """What a stage runs once the configuration it starts from is known.
+
+    Attributes:
+        plan: Changed and unchanged points.
+        changed: Configuration id -> the change, key -> plain value.
+        control: Run ids of the unchanged configuration.
+        same: Labels of points whose change changes nothing; they are run as the unchanged ones.
+    """
+
+    plan: Plan
+    changed: dict[str, dict[str, Any]]
+    control: list[str]
+    same: list[str]
+
+
+class Points:
+    """The points of a study's stages.
+
+    Args:
+        stages: As the config describes them.
+        asked: The command line's overrides.
+        master: The sweep's own config.
+        loader: Hydra's.
+        prepare: Makes a dataset ready; called once for each that occurs.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        asked: Sequence[str],
+        master: DictConfig,
+        loader: ConfigLoader,
+        prepare: Prepare,
+    ) -> None:
+        named = {bare(key) for stage in stages for key in stage.params}
+        self._shared = [text for text in asked if bare(text) not in {*named, "seed"}]
+        self.stages = [_with_overrides(stage, asked) for stage in stages]
+        self._master, self._loader, self._ready = master, loader, prepare
+        self.datasets: dict[str, DatasetInfo] = {}
+        self._sampled: set[str] = set()
+        study: Any = OmegaConf.to_container(master.study, resolve=True)
+        self._most = int(study["max_repeats"]) if study["decide"] else 0
+        self.seeds = _seeds(asked, int(master.seed), study)
+
+    def first(self, stage: Stage) -> Plan:
+        """The plan of a stage that has a grid of its own."""
+        return self._plan([*self._shared, *stage.overrides, _seeds_text(self.seeds)])
+
+    def after(self, stage: Stage, base: Point, seeds: Sequence[int] | None = None) -> Followers:
+        """What a stage runs once it is known which configuration it starts from.
+
+        Args:
+            stage: One that is `of` another.
+            base: Any point of that configuration.
+            seeds: Leave out for the stage's own.
+        """
+        chosen = _seeds_text(self.seeds_of(stage) if seeds is None else seeds)
+        control = self._plan([*_seedless(base), chosen])
+        mine = {bare(key) for key in stage.params}
+        found = self._changed(stage, base, chosen)
+        plan = make_plan(found.settings, found.overrides, self._prepare)
+        controls = [point.run_id for point in control.points]
+        values = {
+            tuple(texts): {key: value for key, value in row.items() if key in mine}
+            for texts, row in zip(found.overrides, found.values, strict=True)
+        }
+        changed = {
+            point.configuration_id: values[tuple(point.overrides)]
+            for point in plan.points
+            if point.run_id not in controls
+        }
+        same = [point.label for point in plan.points if point.run_id in controls]
+        return Followers(union([plan, control]), changed, controls, same)
+
+    def further(self, base: Point, seed: int) -> Plan:
+        """The plan of one more repeat of a configuration."""
+        return self._plan([*_seedless(base), f"seed={seed}"])
+
+    def seeds_of(self, stage: Stage) -> list[int]:
+        """The stage's seeds: those of the study, or as many that no earlier stage can have used."""
+        level, count = depth(stage, self.stages), len(self.seeds)
+        if not level:
+            return self.seeds
+        block = max(count, self._most)
+        start = max(self.seeds) + 1 + (block - count) + (level - 1) * block
+        return list(range(start, start + count))
+
+    def possible(self) -> dict[str, list[Point]]:
+        """Stage -> a point of every configuration it can come to run, the unchanged ones too.
+
+        Raises:
+            SettingsError: Settings of some of them are wrong.
+            SelectionError: A selection that nothing can match, or of an unknown setting.
+            DataError: A dataset cannot be had.
+        """
+        found: dict[str, list[Point]] = {}
+        for stage in self.stages:
+            try:
+                points = self._possible_of(stage, found)
+            except SettingsError as error:
+                text = str(error).replace("was run:", f"was run, stage {stage.name}:", 1)
+                raise SettingsError(text) from error
+            found[stage.name] = list({p.configuration_id: p for p in reversed(points)}.values())
+            found[stage.name].reverse()
+            if stage.select:
+                self.candidates(stage, found)
+        return found
+
+    def _possible_of(self, stage: Stage, earlier: dict[str, list[Point]]) -> list[Point]:
+        if stage.of is None:
+            return self.first(stage).points
+        source = next(other for other in self.stages if other.name == stage.of)
+        # If a seed is out of range, the last one is.
+        seed = _seeds_text(self.seeds_of(stage)[-1:])
+        bases = self.candidates(source, earlier)
+        if len(bases) > CHECKED_CANDIDATES or source.name in self._sampled:
+            self._sampled.add(stage.name)
+            bases = bases[:: -(-len(bases) // CHECKED_CANDIDATES)]
+        changed = [self._changed(stage, base, seed) for base in bases]
+        plans = [make_plan(one.settings, one.overrides, self._prepare) for one in changed]
+        return [*(point for plan in plans for point in plan.points), *bases]
+
+    def candidates(self, stage: Stage, possible: dict[str, list[Point]]) -> list[Point]:
+        """A point of every configuration that a stage's selection may come to select.
+
+        Raises:
+            SelectionError: There is none, or the selection names what does not exist.
+        """
+        if stage.select is None:
+            return []
+        among = [point for name in stage.select.among for point in possible[name]]
+        points = list({point.configuration_id: point for point in among}.values())
+        try:
+            return self._matching(stage.select, points)
+        except SelectionError as error:
+            text = str(error).replace("--where", "where")
+            raise SelectionError(f"Nothing was run: stage {stage.name}: {text}") from error
+
+    def _matching(self, choice: Choice, points: Sequence[Point]) -> list[Point]:
+        infos = [self.datasets[point.data_key] for point in points]
+        resolve(choice.by, choice.split, max(info.classes for info in infos))
+        rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
+        conditions = parse(choice.where)
+        check_keys(conditions, rows)
+        settings = {key for point in points for key in flat_settings(point.settings)} - {"seed"}
+        # What only a run can tell (a metric, a time, a status) may still come to hold.
+        known = [c for c in conditions if c.key in settings or c.key.startswith("dataset.")]
+        found = [p for p, row in zip(points, rows, strict=True) if matches(known, row)]
+        if not found and self._sampled & set(choice.among):
+            return list(points)  # one that was not gone through may match
+        if not found:
+            there = "; ".join(_there(key, rows) for key in dict.fromkeys(c.key for c in known))
+            raise SelectionError(
+                f"select: no configuration of {', '.join(choice.among)} can match where "
+                f"{' and '.join(choice.where)}: there is {there}."
+            )
+        return found
+
+    def _changed(self, stage: Stage, base: Point, seeds: str) -> Expanded:
+        mine = {bare(key) for key in stage.params}
+        kept = [text for text in _seedless(base) if bare(text) not in mine]
+        return expand([*kept, *stage.overrides, seeds], self._master, self._loader)
+
+    def _plan(self, asked: Sequence[str]) -> Plan:
+        found = expand(asked, self._master, self._loader)
+        return make_plan(found.settings, found.overrides, self._prepare)
+
+    def _prepare(self, data: Plain) -> DatasetInfo:
+        """Data are chosen once for the whole study, before any run."""
+        key = json.dumps(data, sort_keys=True)
+        if key not in self.datasets:
+            self.datasets[key] = self._ready(data)
+        return self.datasets[key]
+
+
+def union(plans: Iterable[Plan]) -> Plan:
+    """All points of some plans, each once."""
+    whole = Plan()
+    for plan in plans:
+        known = {point.run_id for point in whole.points}
+        whole.points += [point for point in plan.points if point.run_id not in known]
+        whole.datasets |= plan.datasets
+        whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
+    whole.varying = varying(point.settings for point in whole.points)
+    return whole
+
+
+def bare(text: str) -> str:
+    """The key of an override, without +, ++, ~ and package."""
+    return text.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
+    """The stage with the command line's values in place of its own."""
+    params = dict(stage.params)
+    for text in asked:
+        key, _, value = text.partition("=")
+        for own in [own for own in params if bare(own) == bare(key)]:
+            # In its place, so that the grid keeps its order.
+            items = ((key, value) if name == own else (name, old) for name, old in params.items())
+            params = dict(items)
+    return replace(stage, params=params)
+
+
+def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
+    """The study's seeds: those the command line names, or `repeats` from the one it names."""
+    decide, repeats = study["decide"], int(study["repeats"])
+    if decide and study["min_repeats"] > study["max_repeats"]:
+        raise SettingsError(
+            f"study.min_repeats={study['min_repeats']} is more than study.max_repeats="
+            f"{study['max_repeats']}: give deciding room from the one to the other."
+        )
+    given = [text for text in asked if bare(text) == "seed"]
+    parsed = overrides.parse(given[-1:])
+    overrides.check(parsed)
+    if parsed and parsed[-1].is_sweep_override():
+        if repeats > 1:
+            raise UsageError(
+                f"{given[-1]} and study.repeats={repeats} both say how many repeats there are: "
+                "give one of them."
+            )
+        seeds = list(dict.fromkeys(overrides.values(parsed[-1])))
+    else:
+        start = overrides.values(parsed[-1])[0] if parsed else first
+        seeds = list(range(start, start + max(repeats, study["min_repeats"] if decide else 1)))
+    if decide and len(seeds) > study["max_repeats"]:
+        raise SettingsError(
+            f"{len(seeds)} repeats are more than study.max_repeats={study['max_repeats']}, the "
+            "most that deciding may use: set study.max_repeats higher."
+        )
+    return seeds
+
+
+def _seedless(point: Point) -> list[str]:
+    return [text for text in point.overrides if bare(text) != "seed"]
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed={','.join(map(str, seeds))}"
+
+
+def _planned_row(point: Point, info: DatasetInfo) -> Flat:
+    """What is known of a point before it is run, by all names that a record has."""
+    record = build(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": point.run_id,
+            "configuration_id": point.configuration_id,
+            "label": point.label,
+            "status": "failed",
+            "config": point.settings,
+            "data": info.record_fields(),
+            "error": {"type": "Planned", "message": "not run yet"},
+        }
+    )
+    return flat(record) | {"status": "missing"}
+
+
+def _there(key: str, rows: Sequence[Flat]) -> str:
+    """'layers 1, 2': the values a setting takes."""
+    values = list(dict.fromkeys(str(row.get(key)) for row in rows))
+    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
+    return f"{key} {', '.join(values[:8])}{more}"

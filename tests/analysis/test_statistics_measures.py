@@ -1,0 +1,76 @@
+"""Metrics from counts are scikit-learn's, whatever the labels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+from mnist_sweep.analysis.statistics import METRICS, checked_metric
+from mnist_sweep.analysis.statistics.bootstrap import metrics_under, observed_metric, resample
+from mnist_sweep.analysis.statistics.patterns import collapse
+from mnist_sweep.errors import DataError, SelectionError
+
+CLASSES = 4
+labels = st.lists(
+    st.tuples(*[st.integers(0, CLASSES - 1)] * 3), min_size=1, max_size=30
+)  # true, first run, second run
+
+
+def scikit_learn(true, predicted):
+    parts = precision_recall_fscore_support(
+        true, predicted, labels=np.arange(CLASSES), zero_division=0
+    )
+    expected = dict(zip(("precision", "recall", "f1"), np.mean(parts[:3], axis=1), strict=True))
+    expected |= {"accuracy": accuracy_score(true, predicted), "f1_min": parts[2].min()}
+    for row, name in enumerate(("precision", "recall", "f1")):
+        expected |= {f"{name}.{label}": parts[row][label] for label in range(CLASSES)}
+    return expected
+
+
+@given(labels)
+@settings(max_examples=60, deadline=None)
+def test_every_metric_equals_scikit_learns_also_for_classes_never_seen_or_predicted(columns):
+    true, *runs = np.array(columns, dtype=np.uint8).T
+    patterns = collapse(np.array(runs), true, CLASSES)
+    for row, predicted in enumerate(runs):
+        for name, value in scikit_learn(true, predicted).items():
+            assert observed_metric(patterns, name)[row] == pytest.approx(value, abs=1e-12), name
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_a_replicate_is_what_scikit_learn_says_of_the_resampled_images(columns, seed):
+    true, *runs = np.array(columns, dtype=np.uint8).T
+    runs = np.array(runs)
+    patterns = collapse(runs, true, CLASSES)
+    drawn = np.random.default_rng(seed).integers(len(true), size=len(true))
+    size = len(patterns.counts)
+    weights = np.bincount(patterns.pattern_of[drawn], minlength=size).astype(np.float32)
+    expected = [scikit_learn(true[drawn], run[drawn]) for run in runs]
+    replicate = metrics_under(patterns, list(expected[0]), [weights[:, None]])
+    for name, values in replicate.items():
+        np.testing.assert_allclose(values[:, 0], [one[name] for one in expected], atol=1e-12)
+
+
+def test_metrics_asked_for_together_are_those_asked_for_alone():
+    rng = np.random.default_rng(3)
+    true = rng.integers(10, size=200)
+    predicted = np.where(rng.random((2, 200)) < 0.8, true, rng.integers(10, size=(2, 200)))
+    patterns = collapse(predicted, true)
+    together = resample(patterns, METRICS, np.random.default_rng(1), 100)
+    for name in METRICS:
+        alone = resample(patterns, [name], np.random.default_rng(1), 100)[name]
+        np.testing.assert_array_equal(alone.replicates, together[name].replicates)
+
+
+@pytest.mark.parametrize("name", ["loss", "f1.", "f1.10", "f1.-1", "accuracy.3", "f1_min.2", ""])
+def test_an_unknown_metric_is_refused_and_the_known_ones_are_named(name):
+    with pytest.raises(SelectionError, match=r"accuracy, precision, recall, f1, f1_min"):
+        checked_metric(name)
+
+
+def test_too_few_replicates_are_refused():
+    patterns = collapse([[0, 1]], [0, 1])
+    with pytest.raises(DataError, match="At least 100"):
+        resample(patterns, ["f1"], np.random.default_rng(0), 99)

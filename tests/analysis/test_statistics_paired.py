@@ -1,0 +1,148 @@
+"""Comparing two runs or configurations on the same images."""
+
+import itertools
+import json
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm, ttest_1samp
+
+from mnist_sweep.analysis.statistics import compare_runs, holm, mcnemar
+from mnist_sweep.analysis.statistics.bootstrap import Resampled
+from mnist_sweep.analysis.statistics.paired import difference
+from mnist_sweep.errors import DataError, SelectionError
+
+TRUE = np.arange(1000) % 10
+
+
+def wrong_on(*images):
+    predicted = TRUE.copy()
+    chosen = np.concatenate([np.asarray(part) for part in images])
+    predicted[chosen] = (predicted[chosen] + 1) % 10
+    return predicted
+
+
+def test_mcnemar_counts_the_images_only_one_has_right_and_uses_the_binomial_distribution():
+    first, second = wrong_on(range(12)), wrong_on(range(10, 20), range(20, 22))
+    found = mcnemar(first, second, TRUE)
+    assert (found.only_first, found.only_second) == (10, 10)
+    assert found.p_value == 1
+    found = mcnemar(wrong_on(range(2)), wrong_on(range(2, 12)), TRUE)
+    assert (found.only_first, found.only_second) == (10, 2)
+    # 2 (1 + 12 + 66) / 2^12, by hand.
+    assert found.p_value == pytest.approx(158 / 4096)
+
+
+def test_mcnemar_of_a_run_with_itself_finds_nothing():
+    assert mcnemar(wrong_on([1]), wrong_on([1]), TRUE).p_value == 1
+
+
+def test_mcnemar_refuses_repeats():
+    with pytest.raises(DataError, match="one run with one other"):
+        mcnemar([TRUE, TRUE], [TRUE, TRUE], TRUE)
+
+
+def test_the_accuracy_difference_of_two_runs_has_the_textbook_standard_error():
+    first, second = wrong_on(range(60)), wrong_on(range(40, 70))
+    rng = np.random.default_rng(1)
+    found = compare_runs(first, second, TRUE, "accuracy", rng, replicates=20_000).overall
+    error = math.sqrt((10 + 40) / 1000 - 0.03**2) / math.sqrt(1000)
+    assert found.estimate == pytest.approx(0.03)
+    assert (found.first, found.second) == pytest.approx((0.94, 0.97))
+    assert found.standard_error == pytest.approx(error, rel=0.03)
+    assert [found.low, found.high] == pytest.approx([0.03 - 1.96 * error, 0.03 + 1.96 * error], 0.1)
+    assert found.p_value == pytest.approx(2 * norm.sf(0.03 / found.standard_error), rel=1e-3)
+    assert found.covers == "images"
+
+
+def test_swapping_the_sides_swaps_the_sign_and_nothing_else():
+    first, second = [wrong_on(range(60))] * 2, [wrong_on(range(30)), wrong_on(range(20, 70))]
+    there = compare_runs(first, second, TRUE, "f1", np.random.default_rng(1)).overall
+    back = compare_runs(second, first, TRUE, "f1", np.random.default_rng(1)).overall
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=3e-3)
+    assert back.estimate == pytest.approx(-there.estimate)
+
+
+def test_a_side_that_is_better_on_one_class_only_is_found_there_and_only_there():
+    eights, elsewhere = np.flatnonzero(TRUE == 8), np.flatnonzero(TRUE == 3)
+    first = wrong_on(eights[:25], elsewhere[:5])
+    second = wrong_on(elsewhere[3:8])
+    found = compare_runs(first, second, TRUE, "f1", np.random.default_rng(2))
+    real = [one.metric for one in found.per_class if one.p_holm <= 0.05]
+    # An 8 taken for a 9 costs the nines' precision too.
+    assert real == ["f1.8", "f1.9"]
+    assert found.mcnemar is not None
+    assert found.mcnemar.only_second == 28
+    raw = [one.p_value for one in found.per_class]
+    assert [one.p_holm for one in found.per_class] == holm(raw)
+    json.dumps(asdict(found), allow_nan=False)
+
+
+def noisy(values, rng, scale=1e-9):
+    values = np.asarray(values, dtype=float)
+    return Resampled(
+        values, values[:, None] + scale * rng.standard_normal((len(values), 500)), 9, 9
+    )
+
+
+def test_paired_by_seed_with_endless_images_it_is_students_paired_t_test():
+    rng = np.random.default_rng(3)
+    first, second = np.array([0.90, 0.92, 0.95, 0.97]), np.array([0.91, 0.94, 0.955, 0.985])
+    found = difference("f1", noisy(first, rng), noisy(second, rng), paired_seeds=True, level=0.95)
+    assert found.p_value == pytest.approx(ttest_1samp(second - first, 0).pvalue, rel=1e-4)
+    loose = difference("f1", noisy(first, rng), noisy(second, rng), paired_seeds=False, level=0.95)
+    assert loose.standard_error > 3 * found.standard_error
+    assert loose.covers == found.covers == "images and seeds"
+
+
+def test_a_single_run_borrows_the_other_sides_spread_over_seeds():
+    rng = np.random.default_rng(3)
+    repeats, single = noisy([0.90, 0.92, 0.94], rng), noisy([0.97], rng)
+    found = difference("f1", repeats, single, paired_seeds=False, level=0.95)
+    assert found.standard_error == pytest.approx(0.02 * math.sqrt(1 + 1 / 3), rel=1e-3)
+    assert found.covers == "images and seeds"
+
+
+def test_sides_paired_by_seed_must_have_as_many_runs():
+    with pytest.raises(DataError, match="got 2 and 1 runs"):
+        compare_runs([TRUE, TRUE], [TRUE], TRUE, "f1", np.random.default_rng(0), paired_seeds=True)
+
+
+def test_identical_sides_do_not_differ():
+    one = wrong_on(range(9))
+    found = compare_runs(one, one, TRUE, "f1_min", np.random.default_rng(0)).overall
+    assert (found.low, found.estimate, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(SelectionError, match="'speed'"):
+        compare_runs(TRUE, TRUE, TRUE, "speed", np.random.default_rng(0))
+
+
+def closed_testing(p_values):
+    """Adjusted p-values by the closure principle with Bonferroni tests: what Holm is short for."""
+    members = range(len(p_values))
+    families = [
+        family
+        for size in range(1, len(p_values) + 1)
+        for family in itertools.combinations(members, size)
+    ]
+    bonferroni = {
+        family: min(1.0, len(family) * min(p_values[i] for i in family)) for family in families
+    }
+    return [max(p for family, p in bonferroni.items() if i in family) for i in members]
+
+
+@given(st.lists(st.floats(0, 1), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_holm_is_the_closure_of_bonferroni_tests(p_values):
+    assert holm(p_values) == pytest.approx(closed_testing(p_values))
+
+
+def test_holm_agrees_with_rs_p_adjust():
+    # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

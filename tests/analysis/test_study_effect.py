@@ -1,0 +1,153 @@
+"""The effect of a study's change is paired on fresh seeds, beside the naive difference."""
+
+import json
+import shutil
+from statistics import fmean
+
+import numpy as np
+import pytest
+
+from mnist_sweep.analysis.statistics import effect_of_change, holm
+from mnist_sweep.analysis.study_effect import study_effects
+from mnist_sweep.records.paths import SweepPaths, run_directories
+from mnist_sweep.records.study_file import load_study
+from mnist_sweep.records.sweep import load
+from support.factories import make_run, write_run, write_study
+
+SIZE = {"n_test": 500, "n_validation": 300}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("studies") / "study"
+    write_study(directory, repeats=3, **SIZE)
+    return directory
+
+
+@pytest.fixture
+def study(made, tmp_path):
+    """A study of three repeats, to be changed at will."""
+    return shutil.copytree(made, tmp_path / "study")
+
+
+def effects(directory, **options):
+    return study_effects(load_study(directory), load(directory), **options)
+
+
+def accuracies(records, split="test"):
+    return [getattr(r.metrics, split).accuracy for r in records]
+
+
+def test_the_change_is_measured_on_fresh_seeds_against_the_unchanged_network(study):
+    (effect,) = effects(study)
+    assert effect.change == {"dropout": 0.2}
+    assert effect.seeds == (3, 4, 5)
+    assert [r.seed for r in effect.changed] == [r.seed for r in effect.unchanged] == [3, 4, 5]
+    assert {r.config["dropout"] for r in effect.unchanged} == {0.0}
+    overall = effect.effects["accuracy"].overall
+    expected = fmean(accuracies(effect.changed)) - fmean(accuracies(effect.unchanged))
+    assert overall.estimate == pytest.approx(expected)
+    assert overall.low < overall.estimate < overall.high
+    assert (effect.unpaired, effect.unknown) == ((), "")
+
+
+def test_the_naive_difference_is_to_the_runs_it_was_selected_by(study):
+    (effect,) = effects(study)
+    found = effect.effects["accuracy"]
+    assert {r.seed for r in effect.selected} == {0, 1, 2}
+    assert found.selected == pytest.approx(fmean(accuracies(effect.selected)))
+    assert found.naive == pytest.approx(found.overall.estimate + found.retraining)
+
+
+def test_digits_are_corrected_by_holm(study):
+    found = effects(study)[0].effects["f1_min"]
+    assert len(found.per_class) == 10
+    assert [d.p_holm for d in found.per_class] == holm([d.p_value for d in found.per_class])
+
+
+def test_it_is_the_statistics_own_effect_of_the_stored_predictions(study):
+    (effect,) = effects(study, replicates=200, seed=4)
+    places = run_directories(study)
+
+    def rows(records):
+        files = [places[r.run_id] / "predictions.npz" for r in records]
+        return np.stack([np.load(file)["test_predicted"] for file in files])
+
+    true = np.load(next(study.glob("runs/*/predictions.npz")))["test_true"]
+    expected = effect_of_change(
+        rows(effect.unchanged), rows(effect.changed), rows(effect.selected), true, "f1_min",
+        np.random.default_rng(4), replicates=200,
+    )  # fmt: skip
+    assert effect.effects["f1_min"] == expected
+
+
+def test_the_split_can_be_chosen_and_is_said(study):
+    (effect,) = effects(study, split="validation")
+    assert (effect.split, effect.selected_split) == ("validation", "validation")
+    found = effect.effects["accuracy"].overall
+    assert found.second == pytest.approx(fmean(accuracies(effect.changed, "validation")))
+
+
+def test_a_run_without_its_partner_is_named_and_not_counted(study):
+    (effect,) = effects(study)
+    lost = effect.changed[0]
+    shutil.rmtree(run_directories(study)[lost.run_id])
+    (again,) = effects(study)
+    assert again.seeds == (4, 5)
+    texts = sorted(again.unpaired)
+    assert len(texts) == 2
+    assert "dropout=0.2,seed=3 (missing: not run)" in texts[0]
+    assert "seed=3 (its partner did not finish)" in texts[1]
+
+
+def test_a_failed_control_is_named_with_its_reason(study):
+    (effect,) = effects(study)
+    nodes = effect.unchanged[0].config["nodes"]
+    failed = make_run(layers=2, nodes=nodes, seed=3, status="failed", **SIZE)
+    directory = SweepPaths(study).run(failed.values["label"], failed.values["run_id"]).directory
+    write_run(failed, directory)
+    (again,) = effects(study)
+    assert again.seeds == (4, 5)
+    assert any("failed: MemoryError: out of memory" in text for text in again.unpaired)
+
+
+def test_without_any_pair_it_says_that_nothing_is_known(study):
+    (effect,) = effects(study)
+    places = run_directories(study)
+    for record in effect.unchanged:
+        shutil.rmtree(places[record.run_id])
+    (again,) = effects(study)
+    assert again.effects == {}
+    assert "no seed on which both" in again.unknown
+
+
+@pytest.mark.parametrize("which", ["changed", "unchanged", "selected"])
+def test_without_predictions_it_says_so(study, which):
+    (effect,) = effects(study)
+    (run_directories(study)[getattr(effect, which)[0].run_id] / "predictions.npz").unlink()
+    (again,) = effects(study)
+    assert "no such file" in again.unknown
+
+
+def test_without_the_runs_it_was_selected_by_it_says_so(study):
+    (effect,) = effects(study)
+    places = run_directories(study)
+    for record in effect.selected:
+        shutil.rmtree(places[record.run_id])
+    assert "selection was made by are gone" in effects(study)[0].unknown
+
+
+def test_a_study_that_selected_nothing_yet_has_no_effects(study):
+    value = load_study(study)
+    stage = value.stages[0].model_copy(update={"selection": None})
+    early = value.model_copy(update={"stages": (stage, *value.stages[1:])})
+    assert study_effects(early, load(study)) == []
+
+
+def test_json_is_strict_and_names_the_runs(study):
+    (effect,) = effects(study)
+    value = json.loads(json.dumps(effect.to_json(), allow_nan=False))
+    assert value["changed_run_ids"] == [r.run_id for r in effect.changed]
+    assert value["effects"]["accuracy"]["overall"]["estimate"] == pytest.approx(
+        effect.effects["accuracy"].overall.estimate
+    )

@@ -1,0 +1,69 @@
+"""Conditions choose records by settings and results, and say what they do not understand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_sweep.analysis.where import check_keys, matches, parse
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.records.fields import flat
+from support.factories import make_run
+
+ROW = flat(make_run(layers=2, nodes=300, dropout=0.2, accuracy=0.97).record)
+FAILED = flat(make_run(layers=2, status="failed").record)
+
+
+@pytest.mark.parametrize(
+    ("expression", "holds"),
+    [
+        ("layers=2", True), ("layers==2", True), ("layers=1,2", True), ("layers=1,3", False),
+        ("layers=2.0", True), ("layers!=2", False), ("layers!=1,3", True), ("nodes>=300", True),
+        ("nodes>300", False), ("nodes<=300", True), ("nodes<300", False), (" nodes = 300 ", True),
+        ("dropout>0", True), ("weight_decay=null", True), ("weight_decay>0", False),
+        ("save_model=true", True), ("save_model=1", False), ("optimizer=adam,sgd", True),
+        ("status=finished", True), ("test.accuracy>0.5", True), ("trainer=compiled", True),
+        ("data=mnist", True), ("model=mlp", True), ("label=layers=2", False),
+    ],
+)  # fmt: skip
+def test_a_condition_holds_as_it_reads(expression, holds):
+    assert matches(parse([expression]), ROW) is holds
+
+
+@given(st.integers(-1000, 1000), st.sampled_from(["<", "<=", ">", ">=", "=", "!="]))
+def test_an_ordering_is_python_s(bound, operator):
+    python = {"=": "=="}.get(operator, operator)
+    assert matches(parse([f"nodes{operator}{bound}"]), ROW) == eval(f"300 {python} {bound}")
+
+
+def test_all_conditions_must_hold():
+    assert matches(parse(["layers=2", "nodes=300"]), ROW)
+    assert not matches(parse(["layers=2", "nodes=100"]), ROW)
+
+
+@pytest.mark.parametrize("text", ["layers", "layers=", "=2", "", "layers~2", "2=layers"])
+def test_a_malformed_condition_is_refused_with_an_example(text):
+    with pytest.raises(SelectionError, match="For example"):
+        parse([text])
+
+
+@pytest.mark.parametrize("text", ["nodes>1,2", "nodes>many", "nodes>true", "nodes<nan"])
+def test_an_ordering_needs_one_number(text):
+    with pytest.raises(SelectionError, match="needs one number"):
+        parse([text])
+
+
+def test_an_ordering_of_text_is_refused():
+    with pytest.raises(SelectionError, match="not a number"):
+        matches(parse(["optimizer>1"]), ROW)
+
+
+def test_an_unknown_name_is_refused_with_a_suggestion():
+    with pytest.raises(SelectionError, match="did you mean layers"):
+        check_keys(parse(["lyers=2"]), [ROW])
+
+
+def test_a_run_without_results_is_not_left_out_by_a_condition_on_results():
+    assert matches(parse(["test.accuracy>0.9"]), FAILED)
+    assert not matches(parse(["layers=1", "test.accuracy>0.9"]), FAILED)
+    assert not matches(parse(["status=finished"]), FAILED)
+    assert not matches(parse(["weight_decay>0"]), FAILED)

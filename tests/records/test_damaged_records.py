@@ -1,0 +1,212 @@
+"""Sixty kinds of damaged record: each gives its path and a reason, and never a traceback."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import cache
+
+import click.testing
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnist_sweep.analysis.gate import Rules
+from mnist_sweep.analysis.gate import check as judge
+from mnist_sweep.analysis.gate.baseline import build_baseline
+from mnist_sweep.cli.compare import compare
+from mnist_sweep.cli.gate import REFUSED, check
+from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records.collect import collect
+from support.factories import make_run, write_run, write_sweep
+
+REQUIRED = ("schema_version", "run_id", "status", "config", "data")
+DATA = ("name", "source", "sha256", "shape", "classes", "n_train", "n_validation", "n_test")
+SPLIT = ("accuracy", "precision", "recall", "f1", "f1_min", "per_class", "confusion")
+"""Required fields of a record, of its data and of the metrics of a split."""
+
+
+@cache
+def whole():
+    return json.loads(json.dumps(make_run(n_test=100, n_validation=50).values))
+
+
+def changed(path, value):
+    """The record with the value at `path` changed; `...` removes it."""
+    values = copy.deepcopy(whole())
+    place = values
+    for step in path[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return json.dumps(values).encode()
+
+
+def text_damages():
+    text = json.dumps(whole())
+    return {
+        "empty": b"",
+        "blank": b"  \n",
+        "zeros": b"\x00" * 100,
+        "cut in the middle": text[: len(text) // 2].encode(),
+        "without its last brace": text[:-1].encode(),
+        "doubled": (text + text).encode(),
+        "UTF-16": text.encode("utf-16"),
+        "a stray byte": text.replace("finished", "fin\udcffished").encode(errors="surrogateescape"),
+        "a list": b"[]",
+        "a number": b"1",
+        "a text": b'"record"',
+        "null": b"null",
+        "an empty object": b"{}",
+        "single quotes": text.replace('"', "'").encode(),
+        "a trailing comma": (text[:-1] + ",}").encode(),
+        "a comment": ("// a record\n" + text).encode(),
+        "too deep": b"[" * 100_000,
+        "a pickle": b"\x80\x04\x95\x00",
+        "a merge conflict": f"<<<<<<< HEAD\n{text}\n=======".encode(),
+        "HTML": b"<html><body>404</body></html>",
+        "NaN": text.replace('"accuracy": 0', '"accuracy": NaN, "was": 0', 1).encode(),
+        "Infinity": text.replace('"parameters": ', '"parameters": Infinity, "was": ').encode(),
+        "a huge number": text.replace('"loss": 0', '"loss": 1e999, "was": 0').encode(),
+    }
+
+
+def value_damages():
+    test = ("metrics", "test")
+    damages = {f"without {name}": ((name,), ...) for name in REQUIRED}
+    damages |= {f"data without {name}": (("data", name), ...) for name in DATA}
+    damages |= {f"test without {name}": ((*test, name), ...) for name in SPLIT}
+    return damages | {
+        "another schema": (("schema_version",), 2),
+        "schema of text": (("schema_version",), "1"),
+        "negative schema": (("schema_version",), -1),
+        "run id too short": (("run_id",), "abc"),
+        "run id with a path": (("run_id",), "../../../etc"),
+        "another run's id": (("run_id",), "0123456789ab"),
+        "unknown status": (("status",), "done"),
+        "failed without an error": (("status",), "failed"),
+        "finished without metrics": (("metrics",), None),
+        "settings of text": (("config",), "layers=1"),
+        "accuracy above one": ((*test, "accuracy"), 1.5),
+        "negative F1": ((*test, "f1"), -0.1),
+        "accuracy of text": ((*test, "accuracy"), "0.97"),
+        "accuracy of truth": ((*test, "accuracy"), True),
+        "accuracy missing": ((*test, "accuracy"), None),
+        "a short confusion": ((*test, "confusion"), [[1]]),
+        "a ragged confusion": ((*test, "confusion"), [[1] * 9] * 10),
+        "a negative confusion": ((*test, "confusion"), [[-1] * 10] * 10),
+        "half an image": ((*test, "confusion"), [[0.5] * 10] * 10),
+        "no classes": (("data", "classes"), 0),
+        "negative examples": (("data", "n_test"), -1),
+        "a negative time": (("time", "train_s"), -1.0),
+        "history of text": (("history", "loss"), ["low"]),
+        "no such date": (("environment", "started_at"), "yesterday"),
+        "threads of text": (("environment", "threads"), "one"),
+        "test split of text": (test, "good"),
+        "negative parameters": (("parameters",), -3),
+    }
+
+
+KINDS = text_damages() | {name: changed(*damage) for name, damage in value_damages().items()}
+
+
+def damaged_sweep(directory, content):
+    """A sweep of two runs, the second of which has `content` for its record."""
+    write_sweep(directory, [make_run(n_test=100, n_validation=50, nodes=50), made_whole()])
+    path = directory / "runs" / made_whole().directory_name / "record.json"
+    path.write_bytes(content)
+    return path
+
+
+@cache
+def made_whole():
+    return make_run(n_test=100, n_validation=50)
+
+
+def test_there_are_sixty_kinds():
+    assert len(KINDS) >= 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_record_is_named_with_its_reason_and_fails_the_gate(tmp_path, kind):
+    path = damaged_sweep(tmp_path / "sweep", KINDS[kind])
+    found = collect(tmp_path / "sweep")
+    assert len(found.records) == 1
+    (problem,) = found.problems
+    assert problem.path == path
+    assert len(problem.reason) > 5
+    assert "\n" not in problem.reason
+    held_against = build_baseline(collect(write_run(made_whole(), tmp_path / "good")))
+    failures = judge(found, held_against, Rules(all_finished=False)).failures
+    assert any(str(path) in failure.sentence for failure in failures)
+
+
+@pytest.mark.parametrize("kind", list(KINDS)[::6])
+def test_the_commands_say_so_without_a_traceback(tmp_path, kind):
+    path = damaged_sweep(tmp_path / "sweep", KINDS[kind])
+    good = write_run(made_whole(), tmp_path / "good")
+    runner = click.testing.CliRunner()
+    shown = runner.invoke(compare, [str(tmp_path / "sweep"), str(tmp_path / "sweep")])
+    assert shown.exit_code == 0
+    assert str(path) in shown.output
+    arguments = [str(tmp_path / "sweep"), "--baseline", str(good)]
+    judged = runner.invoke(check, arguments, standalone_mode=False)
+    assert judged.return_value == REFUSED
+    assert str(path) in judged.output
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=4,
+)  # fmt: skip
+
+
+def places(value, path=()):
+    """All places in a record, outermost first."""
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+PLACES = [path for path in places(whole()) if path]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.sampled_from(PLACES), value=JSON)
+def test_any_change_of_a_value_is_read_or_named_and_never_breaks_anything(tmp_path, place, value):
+    directory = tmp_path / "run"
+    write_run(made_whole(), directory)
+    (directory / "record.json").write_bytes(changed(place, value))
+    found = collect(directory)
+    assert len(found.records) + len(found.problems) == 1
+    good = build_baseline(collect(write_run(made_whole(), tmp_path / "good")))
+    judgement = judge(found, good, Rules())
+    assert judgement.findings
+    if found.problems:
+        assert not judgement.passed
+    result = click.testing.CliRunner().invoke(compare, [str(directory), str(tmp_path / "good")])
+    assert result.exception is None or isinstance(result.exception, (MnistSweepError, SystemExit))
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(cut=st.integers(0, 3000), stuffed=st.binary(max_size=20))
+def test_any_cut_or_stuffed_record_is_read_or_named(tmp_path, cut, stuffed):
+    directory = tmp_path / "run"
+    write_run(made_whole(), directory)
+    text = (directory / "record.json").read_bytes()
+    (directory / "record.json").write_bytes(text[:cut] + stuffed + text[cut + len(stuffed) :])
+    found = collect(directory)
+    assert len(found.records) + len(found.problems) == 1
+    assert all(str(directory) in str(problem) for problem in found.problems)

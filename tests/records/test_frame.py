@@ -1,0 +1,100 @@
+"""`load` gives records, problems and what is missing; its frame is the same as a data frame."""
+
+import pandas as pd
+import pytest
+
+import mnist_sweep
+from mnist_sweep.records.fields import flat, flat_missing, scalar, settings_of
+from support.factories import make_run, reference_grid, write_sweep
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    runs = [
+        *reference_grid(),
+        make_run(layers=3, status="failed"),
+        make_run(layers=2, nodes=300, dropout=0.2, weight_decay=0.01),
+    ]
+    made = write_sweep(tmp_path / "grid", runs, missing=[make_run(layers=4)])
+    (made / "runs" / "broken-0123456789ab").mkdir()
+    (made / "runs" / "broken-0123456789ab" / "record.json").write_text("{")
+    return mnist_sweep.load(made)
+
+
+def test_loading_gives_everything_there_is(sweep):
+    assert (len(sweep.records), len(sweep.problems), len(sweep.missing)) == (6, 1, 1)
+
+
+def test_a_frame_has_a_row_for_every_record_failed_ones_included(sweep):
+    assert list(sweep.frame["run_id"]) == [record.run_id for record in sweep.records]
+    assert sorted(sweep.frame["status"].unique()) == ["failed", "finished"]
+
+
+def test_a_frame_holds_the_records_numbers(sweep):
+    frame = sweep.frame.set_index("run_id")
+    for record in sweep.records:
+        row = frame.loc[record.run_id]
+        if record.metrics is None:
+            assert pd.isna(row["test.accuracy"])
+            assert pd.isna(row["parameters"])
+            assert row["error.type"] == "MemoryError"
+        else:
+            assert row["test.f1_min"] == record.metrics.test.f1_min
+            assert row["test.f1_min"] == min(row[f"test.f1.{k}"] for k in range(10))
+            assert row["validation.recall.8"] == record.metrics.validation.per_class[8].recall
+            assert row["train.loss"] == record.metrics.train.loss
+            assert row["time.train_s"] == record.time.train_s
+        assert row["layers"] == record.config["layers"]
+        assert row["trainer.name"] == "compiled"
+        assert row["dataset.sha256"] == record.data.sha256
+
+
+def test_columns_have_types_that_allow_what_is_absent(sweep):
+    types = sweep.frame.dtypes.astype(str)
+    assert types["layers"] == types["parameters"] == types["seed"] == "Int64"
+    assert types["dropout"] == types["weight_decay"] == types["test.accuracy"] == "float64"
+    assert types["save_model"] == "boolean"
+    assert types["status"] == "str"
+
+
+def test_every_record_has_the_same_names(sweep):
+    names = {tuple(flat(record)) for record in sweep.records}
+    assert len(names) == 1
+
+
+def test_a_missing_point_is_known_by_its_label_and_the_defaults(sweep):
+    row = flat_missing(sweep.missing[0])
+    expected = flat(make_run(layers=4).record)
+    assert {key: row[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")} == {
+        key: expected[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")
+    }
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"layers": 2, "nodes": 300, "dropout": 0.2, "optimizer": "sgd", "momentum": 0.9},
+        {"trainer": {"name": "fit"}, "early_stopping": {"patience": 3}, "weight_decay": 0.01},
+    ],
+)
+def test_a_label_spells_the_settings_it_was_made_of(settings):
+    run = make_run(**settings)
+    spelled = settings_of(run.record.label)
+    row = flat(run.record)
+    assert spelled == {key: row[key] for key in spelled}
+    assert len(spelled) >= 3
+
+
+def test_what_is_no_setting_is_passed_over():
+    spelled = settings_of("layers=2,<b>=1,lyers=3", ("+experiment=x", "model.depth=4"))
+    assert spelled == {"layers": 2, "model.depth": 4}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("0.5", 0.5), ("1e-3", 0.001), ("null", None), ("True", True), ("adam", "adam"),
+     ("'2x'", "2x"), ("nan", "nan"), ("", "")],
+)  # fmt: skip
+def test_text_spells_a_plain_value(text, value):
+    assert scalar(text) == value
+    assert type(scalar(text)) is type(value)

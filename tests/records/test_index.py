@@ -1,0 +1,570 @@
+"""A large sweep is read through an index, and nothing about it can be told from reading it all."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnist_sweep.analysis.selection import select
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records import index, index_part, index_read, index_store
+from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.sweep import load
+from support.factories import make_run, write_run, write_sweep
+
+pytest.importorskip("pyarrow", reason="pip install 'mnist-sweep[index]'")
+
+SMALL = {"n_test": 60, "n_validation": 40, "epochs": 2}
+RUNS = [
+    make_run(layers=1, nodes=10, **SMALL),
+    make_run(layers=2, nodes=20, dropout=0.5, **SMALL),
+    make_run(layers=3, nodes=30, dropout=0, status="failed", **SMALL),
+    make_run(layers=4, status="diverged", **SMALL),
+    make_run(layers=5, n_test=60, n_validation=40, epochs=2, classes=4),
+    make_run(layers=6, model={"_target_": "mine.build", "width": [1, 2.5], "gate": None}, **SMALL),
+]
+OLD_NS = 10**18
+"""A time of change long ago."""
+
+
+@pytest.fixture(autouse=True)
+def indexed(monkeypatch):
+    """Every sweep is large, and files count as settled at once unless a test is about that."""
+    monkeypatch.setattr(index, "FEWEST", 1)
+    monkeypatch.setattr(index_read, "RACY_NS", -(10**12))
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    return write_sweep(tmp_path / "grid", RUNS, missing=[make_run(layers=9)])
+
+
+def everything(directory):
+    """All that a reader can see of a directory."""
+    found = load(directory)
+    frame = found.frame
+    return (
+        list(found.records),
+        [dict(run.values) for run in found.runs],
+        [(run.run_id, run.label, run.status, run.seed, run.error) for run in found.runs],
+        [(run.configuration_id, run.settings, run.directory) for run in found.runs],
+        found.problems,
+        found.missing,
+        [(name, str(frame[name].dtype), frame[name].astype(object).tolist()) for name in frame],
+    )
+
+
+def without_index(directory, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "FEWEST", 10**9)
+        return repr(everything(directory))
+
+
+def record(sweep, number):
+    return RunPaths(sweep / "runs" / RUNS[number].directory_name).record
+
+
+def parts(sweep):
+    return sorted(SweepPaths(sweep).index.glob("*"))
+
+
+def count_reads(monkeypatch):
+    """The names of the directories whose records are read from now on."""
+    read = []
+    original = index_read.try_record
+    monkeypatch.setattr(
+        index_read, "try_record", lambda path: read.append(path.parent.name) or original(path)
+    )
+    return read
+
+
+def test_with_an_index_everything_is_as_without(sweep, monkeypatch):
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert len(parts(sweep)) == 1
+    assert repr(everything(sweep)) == expected
+
+
+def test_a_record_is_read_once(sweep, monkeypatch):
+    load(sweep)
+    read = count_reads(monkeypatch)
+    assert len(load(sweep).runs) == len(RUNS)
+    assert read == []
+
+
+def test_only_what_is_new_or_changed_is_read_again(sweep, monkeypatch):
+    load(sweep)
+    new = make_run(layers=8, **SMALL)
+    write_run(new, sweep / "runs" / new.directory_name)
+    write_run(make_run(layers=1, nodes=10, accuracy=0.5, **SMALL), record(sweep, 0).parent)
+    read = count_reads(monkeypatch)
+    found = load(sweep)
+    assert sorted(read) == sorted([RUNS[0].directory_name, new.directory_name])
+    assert len(found.runs) == len(RUNS) + 1
+    assert found.records[0].metrics.test.accuracy < 0.8
+
+
+ACTIONS = ("add", "replace", "edit", "damage", "delete", "rename", "copy", "empty", "stray", "read")
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
+)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5), st.integers(0, 5)),
+        min_size=1, max_size=7,
+    )
+)  # fmt: skip
+def test_whatever_happens_between_two_looks_is_seen(tmp_path, monkeypatch, steps):
+    shutil.rmtree(tmp_path / "grid", ignore_errors=True)
+    sweep = write_sweep(tmp_path / "grid", RUNS[:4])
+    load(sweep)
+    for action, one, other in steps:
+        act(sweep, action, one, other)
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert repr(everything(sweep)) == expected
+
+
+def act(sweep, action, one, other):  # noqa: C901  (one branch for each action)
+    source, target = (sweep / "runs" / RUNS[number].directory_name for number in (one, other))
+    path = RunPaths(target).record
+    if action == "add":
+        write_run(RUNS[other], target)
+    elif action == "replace" and path.exists():
+        (target / "x").write_bytes(path.read_bytes())
+        (target / "x").replace(path)
+    elif action == "edit" and path.exists():
+        status = path.stat()
+        text = path.read_text().replace("a processor", "b processor")
+        path.write_text(text)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    elif action == "damage" and path.exists():
+        path.write_bytes(path.read_bytes()[:-40])
+    elif action == "delete":
+        shutil.rmtree(target, ignore_errors=True)
+    elif action == "rename" and source.exists() and not target.exists():
+        source.rename(target)
+    elif action == "copy" and source.exists() and not target.exists():
+        shutil.copytree(source, target)
+    elif action == "empty" and path.exists():
+        path.unlink()
+    elif action == "stray":
+        (sweep / "runs" / "notes.txt").write_text("x")
+    elif action == "read":
+        load(sweep)
+
+
+# --- soundness of what stands for a record --------------------------------------------------------
+
+
+def test_a_record_that_was_touched_just_before_is_not_put_into_the_index(sweep, monkeypatch):
+    monkeypatch.setattr(index_read, "RACY_NS", 2 * 10**9)
+    load(sweep)
+    assert parts(sweep) == []
+    read = count_reads(monkeypatch)
+    load(sweep)
+    assert len(read) == len(RUNS)
+
+
+def test_a_merge_leaves_out_what_was_touched_just_before(tmp_path, monkeypatch):
+    *before, last = [make_run(nodes=n, **SMALL) for n in range(1, index_store.MOST_SMALL + 2)]
+    sweep = write_sweep(tmp_path / "grid", [])
+    for run in before:
+        write_run(run, sweep / "runs" / run.directory_name)
+        load(sweep)
+    assert len(parts(sweep)) == index_store.MOST_SMALL
+    monkeypatch.setattr(index_read, "RACY_NS", 2 * 10**9)
+    write_run(last, sweep / "runs" / last.directory_name)
+    load(sweep)
+    read = count_reads(monkeypatch)
+    load(sweep)
+    assert read == [last.directory_name]
+
+
+def test_a_time_in_the_future_is_never_trusted(sweep, monkeypatch):
+    monkeypatch.setattr(index_read, "RACY_NS", 0)
+    os.utime(record(sweep, 0), ns=(0, 4 * 10**18))
+    load(sweep)
+    read = count_reads(monkeypatch)
+    load(sweep)
+    assert read == [RUNS[0].directory_name]
+
+
+def test_an_edit_that_keeps_size_inode_and_modification_time_is_seen(sweep):
+    os.utime(record(sweep, 0), ns=(OLD_NS, OLD_NS))
+    load(sweep)
+    path, before = record(sweep, 0), record(sweep, 0).stat()
+    text = path.read_text()
+    path.write_text(text.replace("a processor", "b processor"))
+    os.utime(path, ns=(OLD_NS, OLD_NS))
+    after = path.stat()
+    assert (before.st_size, before.st_ino, before.st_mtime_ns) == (
+        after.st_size, after.st_ino, after.st_mtime_ns,
+    )  # fmt: skip
+    assert load(sweep).runs[0].values["environment.cpu"] == "b processor"
+
+
+def test_a_copy_of_a_sweep_does_not_trust_the_index_that_came_with_it(sweep, tmp_path, monkeypatch):
+    load(sweep)
+    copy = shutil.copytree(sweep, tmp_path / "copy")
+    read = count_reads(monkeypatch)
+    load(copy)
+    assert len(read) == len(RUNS)
+
+
+def test_a_record_that_changes_during_the_command_is_not_taken_for_the_old_one(sweep):
+    found = load(sweep)
+    write_run(make_run(layers=1, nodes=10, accuracy=0.5, **SMALL), record(sweep, 0).parent)
+    with pytest.raises(DirectoryError, match="changed during this command"):
+        found.records[0]
+    record(sweep, 1).unlink()
+    with pytest.raises(DirectoryError, match="run it again"):
+        found.records[1]
+
+
+# --- damage and company ---------------------------------------------------------------------------
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def foreign(path):
+    path.with_name("0" * 32 + ".parquet").write_bytes(b"PAR1 is not all that it takes")
+
+
+def named_rightly(path, content):
+    path.unlink()
+    path.with_name(index_part._name(content)).write_bytes(content)
+
+
+def no_parquet(path):
+    named_rightly(path, b"PAR1 is not all that it takes")
+
+
+def other_notes(path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    sink = pa.BufferOutputStream()
+    schema = pa.schema([("layout", pa.int32())], metadata={b"mnist_sweep": b"[1]"})
+    parquet.write_table(pa.table([[0]], schema=schema), sink)
+    named_rightly(path, sink.getvalue().to_pybytes())
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, flip, empty, foreign, no_parquet, other_notes, pipe],
+    ids=lambda one: one.__name__,
+)
+def test_a_damaged_index_is_made_anew(sweep, monkeypatch, damage):
+    expected = without_index(sweep, monkeypatch)
+    load(sweep)
+    damage(parts(sweep)[0])
+    assert repr(everything(sweep)) == expected
+    assert len(parts(sweep)) == 1
+    read = count_reads(monkeypatch)
+    load(sweep)
+    assert read == []
+
+
+def test_an_index_of_another_version_of_the_program_is_made_anew(sweep, monkeypatch):
+    load(sweep)
+    (old,) = parts(sweep)
+    monkeypatch.setattr(index_part, "code", lambda: "another")
+    read = count_reads(monkeypatch)
+    load(sweep)
+    assert len(read) == len(RUNS)
+    (new,) = parts(sweep)
+    assert new != old
+
+
+def test_a_place_that_cannot_be_written_to_costs_time_only(sweep, monkeypatch):
+    expected = without_index(sweep, monkeypatch)
+    SweepPaths(sweep).index.write_text("a file is in the way")
+    assert repr(everything(sweep)) == expected
+    shutil.rmtree(sweep / ".locks", ignore_errors=True)
+    (sweep / ".locks").write_text("here too")
+    assert repr(everything(sweep)) == expected
+
+
+def test_without_the_library_all_is_read_each_time_and_said(sweep, monkeypatch):
+    expected = without_index(sweep, monkeypatch)
+    monkeypatch.setattr(index_part, "library_problem", lambda: index_part.MISSING)
+    assert repr(everything(sweep)) == expected
+    assert parts(sweep) == []
+    read = count_reads(monkeypatch)
+    found = load(sweep)
+    assert len(read) == len(RUNS)
+    assert not any(hasattr(run, "_record") for run in found.runs)
+    assert "pip install 'mnist-sweep[index]'" in index.advice(100_000)
+    assert index.advice(100) == ""
+
+
+@pytest.fixture
+def library_afresh():
+    index_part.library_problem.cache_clear()
+    yield
+    index_part.library_problem.cache_clear()
+
+
+def test_a_library_that_cannot_be_imported_costs_one_note(
+    sweep, monkeypatch, tmp_path, library_afresh
+):
+    expected = without_index(sweep, monkeypatch)
+    broken = tmp_path / "broken" / "pyarrow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('libarrow.so: no such file')")
+    monkeypatch.syspath_prepend(broken.parent)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert repr(everything(sweep)) == expected
+    assert parts(sweep) == []
+    assert "cannot be imported (libarrow.so: no such file)" in index.advice(5)
+
+
+def test_who_comes_while_another_writes_does_without(sweep, monkeypatch):
+    with index_store.writing(SweepPaths(sweep), wanted=True) as now_ns:
+        assert now_ns is not None
+        expected = without_index(sweep, monkeypatch)
+        assert repr(everything(sweep)) == expected
+        assert parts(sweep) == []
+    load(sweep)
+    assert len(parts(sweep)) == 1
+
+
+def test_many_at_once_see_the_same_and_leave_a_whole_index(sweep, monkeypatch):
+    expected = without_index(sweep, monkeypatch)
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(repr(everything(sweep)))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+    assert not list(SweepPaths(sweep).index.glob("*.partial"))
+    assert repr(everything(sweep)) == expected
+
+
+# --- parts ----------------------------------------------------------------------------------------
+
+
+def test_small_parts_are_merged_and_those_of_gone_runs_removed(tmp_path, monkeypatch):
+    runs = [make_run(layers=1, nodes=nodes, **SMALL) for nodes in range(1, 13)]
+    sweep = write_sweep(tmp_path / "grid", [])
+    for run in runs:
+        write_run(run, sweep / "runs" / run.directory_name)
+        load(sweep)
+        assert len(parts(sweep)) <= index_store.MOST_SMALL + 1
+    expected = without_index(sweep, monkeypatch)
+    read = count_reads(monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert read == []
+    for run in runs[:-1]:
+        shutil.rmtree(sweep / "runs" / run.directory_name)
+    write_run(RUNS[0], sweep / "runs" / RUNS[0].directory_name)
+    load(sweep)
+    assert len(load(sweep).runs) == 2
+    assert len(parts(sweep)) <= 3
+
+
+def test_of_two_rows_for_one_record_one_counts_and_the_other_s_part_goes(sweep, monkeypatch):
+    monkeypatch.setattr(index_read, "PART_ROWS", 3)
+    load(sweep)
+    twice = [path.read_bytes() for path in parts(sweep)]
+    shutil.rmtree(SweepPaths(sweep).index)
+    monkeypatch.setattr(index_read, "PART_ROWS", 10)
+    load(sweep)
+    for content in twice:
+        (SweepPaths(sweep).index / index_part._name(content)).write_bytes(content)
+    assert len(parts(sweep)) == 3
+    read = count_reads(monkeypatch)
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    rows = [key for part in index_store.read_parts(SweepPaths(sweep).index)[0] for key in part.keys]
+    # Which rows count depends on the parts' names; a part none of whose rows counts is gone.
+    assert len(set(rows)) == len(RUNS)
+    assert len(parts(sweep)) < 3
+    assert read == []
+
+
+def test_a_merge_takes_one_of_two_rows_for_a_record(sweep, monkeypatch):
+    contents = []
+    for rows in (3, 4):
+        monkeypatch.setattr(index_read, "PART_ROWS", rows)
+        load(sweep)
+        contents += [path.read_bytes() for path in parts(sweep)]
+        shutil.rmtree(SweepPaths(sweep).index)
+    SweepPaths(sweep).index.mkdir()
+    for content in contents:
+        (SweepPaths(sweep).index / index_part._name(content)).write_bytes(content)
+    assert len(parts(sweep)) == 4
+    monkeypatch.setattr(index_read, "PART_ROWS", 100)
+    monkeypatch.setattr(index_store, "MOST_SMALL", 0)
+    new = make_run(layers=8, **SMALL)
+    write_run(new, sweep / "runs" / new.directory_name)
+    load(sweep)
+    ((only,), useless) = index_store.read_parts(SweepPaths(sweep).index)
+    assert useless == []
+    assert len(only.keys) == len(set(only.keys)) == len(RUNS) + 1
+
+
+def test_a_directory_s_name_that_is_no_text_keeps_only_its_own_row_out(sweep, monkeypatch):
+    odd = os.fsdecode(os.fsencode(sweep / "runs") + b"/layers=1,n\xff-" + b"a" * 12)
+    try:
+        shutil.copytree(sweep / "runs" / RUNS[0].directory_name, odd)
+    except OSError:
+        pytest.skip("this file system holds no such names")
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    read = count_reads(monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert set(read) == {os.path.basename(odd)}  # noqa: PTH119
+
+
+def installed_in_a_zip_file(package, place):
+    return shutil.make_archive(str(place / "zipped"), "zip", package.parent)
+
+
+def installed_without_sources(package, place):
+    compileall.compile_dir(package, legacy=True, quiet=2)
+    for source in package.rglob("*.py"):
+        source.unlink()
+    return package.parent
+
+
+@pytest.mark.parametrize("way", [installed_in_a_zip_file, installed_without_sources])
+def test_the_program_knows_its_own_code_however_it_is_installed(tmp_path, way):
+    package, source = tmp_path / "there" / "mnist_sweep", Path(index_part.__file__).parents[1]
+    for name in ("config", "results"):
+        shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(source / name, package / name)
+    place = way(package, tmp_path)
+    code = "from mnist_sweep.records import index_part as i; print(i.__file__, i.code())"
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(place)}, cwd=tmp_path, capture_output=True,
+            text=True, check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+    assert done[0] == done[1]
+    assert done[0][0].startswith(str(place))
+    assert (done[0][1] == index_part.code()) == (way is installed_in_a_zip_file)
+
+
+ON_CORES = """
+import multiprocessing, os, sys
+from pathlib import Path
+from mnist_sweep.results import index, index_read
+from mnist_sweep.results.collect import collect
+
+index.FEWEST, index_read.FEWEST_ON_CORES, index_read.PART_ROWS = 1, 2, 2
+index_read.RACY_NS = -(10**12)
+os.sched_getaffinity = lambda of: range(int(sys.argv[2]))
+if sys.argv[3] == "die":
+    index_read._send = lambda reader, writer, runs, blocks, now_ns: (
+        writer.send(index_read._read(runs, blocks[0], now_ns)), os._exit(9)
+    )
+read, original = [], index_read.try_record
+index_read.try_record = lambda path: read.append(path) or original(path)
+found = collect(sys.argv[1])
+print(len(read), [dict(run.values) for run in found.runs], found.problems, found.missing)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_on_all_cores_the_same_is_found_and_stored_as_on_one(sweep):
+    record(sweep, 3).write_text("{")
+    (sweep / "runs" / "notes.txt").write_text("x")
+    found, stored = [], []
+    for cores, way in ((1, "live"), (2, "live"), (3, "live"), (2, "die")):
+        shutil.rmtree(SweepPaths(sweep).index, ignore_errors=True)
+        words = [sys.executable, "-c", ON_CORES, str(sweep), str(cores), way]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        read, _, rest = done.stdout.partition(" ")
+        found.append(rest)
+        stored.append([path.name for path in parts(sweep)])
+        # What other processes read, this one does not; what a dead one left, it does.
+        assert int(read) == {1: 7, 2: 0, 3: 0}[cores] if way == "live" else 0 < int(read) < 7
+    assert len(set(found)) == 1
+    assert stored == [stored[0]] * 4
+    assert "notes.txt" not in found[0]
+    assert "not valid JSON" in found[0]
+
+
+def test_rows_of_several_kinds_keep_names_order_and_types(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_read, "PART_ROWS", 2)
+    sweep = write_sweep(tmp_path / "grid", RUNS)
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert len(parts(sweep)) == 3
+    assert repr(everything(sweep)) == expected
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    plain | st.text(max_size=5), lambda one: st.lists(one, max_size=3), max_leaves=4
+)
+names = st.sampled_from(
+    ["a", "label", "file.size", "layout", "dataset", "a.b", "dataset.name", "history", "seed", "x"]
+) | st.text(min_size=1, max_size=3)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None
+)
+@given(more=st.lists(st.dictionaries(names, values | st.dictionaries(names, values, max_size=2),
+                                     max_size=3), min_size=2, max_size=3))  # fmt: skip
+def test_settings_of_any_name_and_value_come_back_as_they_were(tmp_path, monkeypatch, more):
+    shutil.rmtree(tmp_path / "grid", ignore_errors=True)
+    sweep = write_sweep(tmp_path / "grid", RUNS[: len(more)])
+    for number, extra in enumerate(more):
+        changed = json.loads(record(sweep, number).read_bytes())
+        changed["config"] |= extra
+        record(sweep, number).write_text(json.dumps(changed), "utf-8")
+    expected = without_index(sweep, monkeypatch)
+    assert repr(everything(sweep)) == expected
+    assert repr(everything(sweep)) == expected
+
+
+def test_a_selection_is_the_same_from_an_index(sweep, monkeypatch):
+    again = select(load(sweep).records, by="accuracy", where=["layers<6"])
+    with monkeypatch.context() as patch:
+        patch.setattr(index, "FEWEST", 10**9)
+        first = select(load(sweep).records, by="accuracy", where=["layers<6"])
+    assert repr(again) == repr(first)
+    assert again.chosen.records == first.chosen.records

@@ -1,0 +1,61 @@
+"""Metrics are found by the names people use."""
+
+import pytest
+
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.fields import flat, value_of
+from support.factories import make_run
+
+RECORD = make_run().record
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "higher"),
+    [
+        ("f1_min", "validation.f1_min", True), ("accuracy", "validation.accuracy", True),
+        ("test.f1_min", "test.f1_min", True), ("loss", "validation.loss", False),
+        ("validation.loss", "validation.loss", False), ("f1.8", "validation.f1.8", True),
+        ("test.recall.0", "test.recall.0", True), ("f1.08", "validation.f1.8", True),
+        ("time.train_s", "time.train_s", False), ("parameters", "parameters", False),
+        ("train.accuracy", "train.accuracy", True), ("train.loss", "train.loss", False),
+    ],
+)  # fmt: skip
+def test_a_name_means_a_column_of_the_record(name, column, higher):
+    metric = resolve(name)
+    assert (metric.column, metric.higher_is_better) == (column, higher)
+    assert value_of(RECORD, metric) == flat(RECORD)[column]
+
+
+def test_a_split_before_the_dot_goes_before_the_default():
+    assert resolve("f1", "test").column == "test.f1"
+    assert resolve("validation.f1", "test").column == "validation.f1"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("f1min", "did you mean f1_min"), ("acuracy", "did you mean accuracy"), ("zzzz", "known:"),
+     ("f1.x", "No metric"), ("train.f1", "No metric"), ("", "known:"), ("layers", "No metric")],
+)  # fmt: skip
+def test_an_unknown_metric_is_refused_with_a_hint(name, hint):
+    with pytest.raises(SelectionError, match=hint):
+        resolve(name)
+
+
+def test_a_class_that_is_not_there_is_refused():
+    assert resolve("f1.9", classes=10)
+    with pytest.raises(SelectionError, match="0 to 9"):
+        resolve("f1.10", classes=10)
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(SelectionError, match="validation, test"):
+        resolve("f1", "train")
+
+
+def test_an_epoch_s_time_is_the_median_so_that_a_slow_first_one_does_not_count():
+    run = make_run(epochs=3)
+    run.values["time"]["epoch_s"] = [9.0, 1.0, 2.0]
+    assert flat(run.record)["time.epoch_s"] == 2.0
+    run.values["time"]["epoch_s"] = []
+    assert flat(run.record)["time.epoch_s"] is None
