@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired
+from typing import TYPE_CHECKING, Any, NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Collection", "Missing", "Problem", "collect", "read_record"]
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
+DEFAULT_OBJECTIVE = "validation.accuracy"
+"""What "best" means where a sweep does not say."""
 _BEGUN = "no record: interrupted, or still running"
 
 
@@ -60,6 +62,7 @@ class _Point(TypedDict):
 
 class _Invocation(TypedDict):
     points: NotRequired[list[_Point]]
+    config: NotRequired[dict[str, Any]]
 
 
 class _Plan(TypedDict):
@@ -76,6 +79,7 @@ class Collection:
     runs: Runs = field(default_factory=Runs)
     problems: list[Problem] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
+    objective: str = DEFAULT_OBJECTIVE
 
     @property
     def records(self) -> Records:
@@ -188,6 +192,9 @@ def _planned(path: Path, found: Collection) -> dict[str, _Point]:
     except (OSError, ValueError) as error:
         found.problems.append(Problem(path, f"the plan cannot be read: {reason(error)}"))
         return {}
+    last = plan["invocations"][-1:]
+    objective = last[0].get("config", {}).get("objective") if last else None
+    found.objective = objective if isinstance(objective, str) else DEFAULT_OBJECTIVE
     return {
         point["run_id"]: point
         for invocation in plan["invocations"]

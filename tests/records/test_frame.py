@@ -1,10 +1,17 @@
 """`load` gives records, problems and what is missing; its frame is the same as a data frame."""
 
+import json
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 import mnist_sweep
+from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.fields import flat, flat_missing, scalar, settings_of
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import all_runs
 from support.factories import make_run, reference_grid, write_sweep
 
 
@@ -98,3 +105,40 @@ def test_what_is_no_setting_is_passed_over():
 def test_text_spells_a_plain_value(text, value):
     assert scalar(text) == value
     assert type(scalar(text)) is type(value)
+
+
+def test_one_run_is_found_by_its_id(sweep):
+    run_id = sweep.frame["run_id"].iloc[0]
+    assert sweep.record(run_id).run_id == run_id
+    assert sweep.record(run_id) is sweep.record(run_id)
+    assert sweep.run_paths(run_id).record.is_file()
+    assert sweep.run_paths(run_id).directory.name.endswith(run_id)
+    assert len(sweep.predictions(run_id).test_true) == 1000
+    with pytest.raises(SelectionError, match="No run 0000"):
+        sweep.record("0000")
+
+
+def test_all_runs_are_those_with_a_record_the_missing_and_the_unreadable(sweep, tmp_path):
+    other = mnist_sweep.load(write_sweep(tmp_path / "other", reference_grid(seeds=(7,))))
+    table = all_runs([sweep, other])
+    assert table["sweep"].value_counts().to_dict() == {"grid": 8, "other": 4}
+    assert table["status"].value_counts().to_dict() == {
+        "finished": 9, "failed": 1, "missing": 1, "unreadable": 1,
+    }  # fmt: skip
+    missing = table[table["status"] == RunStatus.MISSING].iloc[0]
+    assert (missing["layers"], missing["error.message"]) == (4, "not run")
+    unreadable = table[table["status"] == RunStatus.UNREADABLE].iloc[0]
+    assert (unreadable["run_id"], unreadable["label"]) == ("0123456789ab", "broken")
+    assert "not valid JSON" in unreadable["error.message"]
+    assert Path(unreadable["directory"]) == sweep.directory / "runs" / "broken-0123456789ab"
+    assert table["layers"].dtype == "Int64"
+    assert len(all_runs([])) == 0
+
+
+def test_the_objective_is_the_last_commands_or_the_default(sweep):
+    assert sweep.objective == "validation.accuracy"
+    path = SweepPaths(sweep.directory).sweep_json
+    plan = json.loads(path.read_text())
+    plan["invocations"].append({"config": {"objective": "test.f1_min"}})
+    path.write_text(json.dumps(plan))
+    assert mnist_sweep.load(sweep.directory).objective == "test.f1_min"
