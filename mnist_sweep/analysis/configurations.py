@@ -1,0 +1,347 @@
+"""Which settings vary between runs, and finished runs grouped into configurations.
+
+Tables, figures, reports and selections all ask here. Everything works on the runs table
+(`records.sweep.all_runs`). A setting counts only where the run uses it: `layers` where the network
+has layers, `momentum` with an optimizer that knows it. `model.depth` is compared only among runs of
+the same network.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.records.paths import RunPaths, without_seed
+from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, MOMENTUM_OPTIMIZERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.record import Record
+
+SWEEP, SEED, MODEL, TARGET = "sweep", "seed", "model", "model._target_"
+DATA = ("dataset.name", "dataset.sha256")
+SIZE = ("layers", "nodes")
+"""What the built-in network is named by, and shows in tables, even where it does not vary."""
+
+_NO_SETTINGS = (
+    "dataset.", "train.", "validation.", "test.", "time.", "history.", "environment.", "error.",
+)  # fmt: skip
+_OF_A_RUN = (
+    "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",
+    SWEEP,
+)  # fmt: skip
+_WITHOUT_EFFECT = ("save_model", "data.download_timeout_s", TARGET)
+_UNKNOWN = (RunStatus.MISSING, RunStatus.UNREADABLE)
+"""Of these only the settings in the name are known: a missing value means nothing."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration of one sweep with its finished runs, in order of seed.
+
+    Attributes:
+        configuration_id: Its id.
+        sweep: The name of its sweep's directory.
+        settings: The settings that its network and options use, by dotted name, with the name and
+            the hash of the data and the sweep; None is null.
+        varying: The settings in which it and those beside it differ, see `varying`.
+        key: Letters, digits, `=`, `,`, `.`, `-`; different for every configuration: for file names.
+        frame: Its runs' rows of the runs table.
+        name: What people call it; set by `reporting.phrases.with_names`.
+    """
+
+    configuration_id: str
+    sweep: str
+    settings: Mapping[str, Any]
+    varying: tuple[str, ...]
+    key: str
+    frame: pd.DataFrame = field(repr=False, compare=False)
+    name: str = ""
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """Its runs."""
+        return tuple(self.frame["run_id"])
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """Where the runs' files are."""
+        return tuple(map(Path, self.frame["directory"]))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The runs' seeds."""
+        return tuple(int(seed) for seed in self.frame[SEED])
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The runs' whole records, read from their files."""
+        return tuple(read_record(RunPaths(directory).record) for directory in self.directories)
+
+    def values(self, column: str) -> list[float]:
+        """A metric of each run that has it."""
+        return [float(value) for value in self.frame[column].dropna()] if column in self else []
+
+    def mean(self, column: str) -> float | None:
+        """The mean of a metric over the runs that have it, or None."""
+        values = self.values(column)
+        return fmean(values) if values else None
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.frame.columns
+
+
+def is_setting(column: str) -> bool:
+    """Whether a column of the runs table is of a setting that can change a result."""
+    return (
+        not column.startswith(_NO_SETTINGS)
+        and column not in _OF_A_RUN
+        and column not in _WITHOUT_EFFECT
+    )
+
+
+def varying(runs: pd.DataFrame) -> list[str]:
+    """Names of the settings in which runs differ, in the order of tables.
+
+    The sweep's directory first, then data, the network's name, its size, others, the seed last.
+    """
+    names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
+    found = [name for name in names if _varies(name, runs)]
+    data = [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
+    if data:
+        found = [name for name in found if name != "data.name"]
+    first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
+    network = [name for name in (MODEL, *SIZE) if name in found]
+    last = [name for name in found if name == SEED]
+    others = [name for name in found if name not in (*network, *last)]
+    return [*first, *data, *network, *others, *last]
+
+
+def shown_settings(runs: pd.DataFrame) -> list[str]:
+    """The settings that a table shows: those that vary, and the size of networks that have one."""
+    names = varying(runs)
+    place = sum(name in (SWEEP, *DATA, MODEL) for name in names)
+    size = [name for name in SIZE if name in runs and used(name, runs).notna().any()]
+    return [*names[:place], *size, *(name for name in names[place:] if name not in SIZE)]
+
+
+def used(name: str, runs: pd.DataFrame) -> pd.Series[Any]:
+    """A setting of each run, missing where its network or its options do not use it."""
+    if name not in runs:
+        return _missing(runs)
+    values = runs[name]
+    own = f"{MODEL}.{name}"
+    if name in MLP_KEYS:
+        # The network's own value is what it was built with; a run without a record has only ours.
+        known = values.where(_is_built_in(runs))
+        return runs[own].combine_first(known) if own in runs else known
+    condition = _USED_IF.get(name)
+    return values if condition is None else values.where(condition(runs).fillna(False).astype(bool))
+
+
+def in_order(runs: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The runs by some columns: null first, then numbers, then text; equal ones stay in place."""
+    import numpy as np
+
+    ranks = [_ranks(used(name, runs)) for name in names]
+    # NumPy sorts by the last key first, and keeps the order of what is equal.
+    return runs.iloc[np.lexsort(ranks[::-1])] if ranks else runs
+
+
+def configurations(runs: pd.DataFrame) -> list[Configuration]:
+    """All configurations with a finished run, in the order of the tables.
+
+    Args:
+        runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
+    """
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    if finished.empty:
+        return []
+    names = tuple(varying(finished))
+    ordered = in_order(finished, shown_settings(finished))
+    settings = settings_of(ordered)
+    keys: dict[str, int] = {}
+    made = []
+    for places in groups(ordered):
+        frame = ordered.iloc[places]
+        key = _distinct(_key(frame.iloc[0]), keys)
+        made.append(
+            Configuration(
+                configuration_id=str(frame["configuration_id"].iloc[0]),
+                sweep=str(frame[SWEEP].iloc[0]),
+                settings=settings[places[0]],
+                varying=names,
+                key=key,
+                frame=frame,
+            )
+        )
+    return made
+
+
+def groups(runs: pd.DataFrame) -> list[list[int]]:
+    """Positions of the runs of each configuration of each directory, in order of their first."""
+    origin = runs["directory"].map(os.path.dirname, na_action="ignore")
+    keys = zip(runs[SWEEP], origin, runs["configuration_id"], strict=True)
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, []).append(place)
+    return list(found.values())
+
+
+def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each run the settings that it uses, with data and sweep; None is null."""
+    names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
+    names += [name for name in (TARGET, *DATA, SWEEP) if name in runs]
+    columns = {
+        name: [None if missing else value for value, missing in zip(one, one.isna(), strict=True)]
+        for name, one in ((name, used(name, runs).astype(object)) for name in names)
+    }
+    known = {name: list(_is_known(name, runs)) for name in names}
+    return [
+        {name: columns[name][place] for name in names if known[name][place]}
+        for place in range(len(runs))
+    ]
+
+
+def has_repeats(shown: Sequence[Configuration]) -> bool:
+    """Whether any configuration has more than one run."""
+    return any(len(configuration.frame) > 1 for configuration in shown)
+
+
+def extremes(shown: Sequence[Configuration], count: int, by: Metric) -> list[Configuration]:
+    """At most `count` configurations: all, or the best and the worst half by a metric, in order."""
+    if len(shown) <= count:
+        return list(shown)
+    means = {id(one): one.mean(by.column) for one in shown}
+    ranked = [one for one in shown if means[id(one)] is not None]
+    ranked.sort(key=lambda one: means[id(one)] or 0.0)
+    kept = ranked[: count // 2] + ranked[len(ranked) - (count - count // 2) :]
+    chosen = {id(one) for one in kept}
+    return [one for one in shown if id(one) in chosen]
+
+
+def varying_settings(shown: Sequence[Configuration]) -> list[str]:
+    """Names of the settings in which some configurations differ, without seed and sweep."""
+    names = dict.fromkeys(name for one in shown for name in one.varying)
+    return [
+        name
+        for name in names
+        if name not in (SEED, SWEEP) and len({repr(one.settings.get(name)) for one in shown}) > 1
+    ]
+
+
+def _repeats(name: str, runs: pd.DataFrame) -> bool:
+    """Whether `model.layers` stands in the table as `layers`."""
+    own = name.removeprefix(f"{MODEL}.")
+    return own != name and own in MLP_KEYS and own in runs
+
+
+def _varies(name: str, runs: pd.DataFrame) -> bool:
+    values = used(name, runs)[_is_known(name, runs)]
+    if not name.startswith(f"{MODEL}.") or TARGET not in runs:
+        return _differs(values)
+    targets = runs.loc[values.index, TARGET].fillna("").astype(str)
+    return any(_differs(group) for _, group in values.groupby(targets))
+
+
+def _is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
+    """Where a run uses a setting: a missing value is null there."""
+    has_value = used(name, runs).notna()
+    has_record = ~runs["status"].isin(_UNKNOWN)
+    if name in MLP_KEYS:
+        return has_value
+    if name in _USED_IF:
+        has_record &= _USED_IF[name](runs).fillna(False).astype(bool)
+    if name.startswith(f"{MODEL}.") and TARGET in runs:
+        # Null, and not another network's setting, where a run of the same network has it.
+        has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
+    return has_value | has_record
+
+
+def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
+    target, model = (runs[name] if name in runs else _missing(runs) for name in (TARGET, MODEL))
+    return (target == MLP_TARGET).fillna(False).astype(bool) | (
+        target.isna() & (model.isna() | (model == MLP_TARGET.rpartition(".")[2]).fillna(False))
+    )
+
+
+def _missing(runs: pd.DataFrame) -> pd.Series[Any]:
+    import pandas as pd
+
+    return pd.Series(index=runs.index, dtype=object)
+
+
+def _if(key: str, holds: Callable[[pd.Series[Any]], Any]) -> Callable[[pd.DataFrame], Any]:
+    def condition(runs: pd.DataFrame) -> Any:
+        return holds(runs[key]) if key in runs else _missing(runs).isna()
+
+    return condition
+
+
+_IS_FIT = _if("trainer.name", lambda name: name == "fit")
+_STOPS = _if("early_stopping.patience", lambda patience: patience > 0)
+_USED_IF: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "momentum": _if("optimizer", lambda name: name.isin(MOMENTUM_OPTIMIZERS)),
+    "schedule_end": _if("schedule", lambda name: name != "constant"),
+    "early_stopping.monitor": _STOPS,
+    "early_stopping.min_delta": _STOPS,
+    "trainer.jit_compile": _IS_FIT,
+    "trainer.steps_per_execution": _IS_FIT,
+}
+
+
+def _differs(values: pd.Series[Any]) -> bool:
+    if values.dtype != object:
+        return len(values.unique()) > 1
+    first: str | None = None
+    for value in values.where(values.notna(), None):
+        text = "null" if value is None else _identity(value)
+        if first is not None and text != first:
+            return True
+        first = text
+    return False
+
+
+def _identity(value: Any) -> str:
+    """Text that is equal for equal settings: 1 and 1.0 are, True and 1 are not."""
+    return repr(float(value) if type(value) is int else value)
+
+
+def _ranks(values: pd.Series[Any]) -> Any:
+    """Numbers that order any plain values: null, then numbers, then text."""
+    if values.dtype.kind in "biuf":
+        return values.astype("float64").fillna(float("-inf")).to_numpy()
+    plain = values.astype(object).where(values.notna(), None)
+    hashable = [str(value) if isinstance(value, (list, dict)) else value for value in plain]
+    orders = {value: _order(value) for value in set(hashable)}
+    ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}
+    return [ranks[orders[value]] for value in hashable]
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    if value is None:
+        return (0, 0.0, "")
+    if isinstance(value, (bool, int, float)):
+        return (1, float(value), "")
+    return (2, 0.0, str(value))
+
+
+def _key(row: pd.Series[Any]) -> str:
+    label = without_seed(str(row.get("label")))
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
+    return f"{safe.strip('.-')[:80]}-{str(row.get('configuration_id'))[:12]}".strip("-")
+
+
+def _distinct(key: str, known: dict[str, int]) -> str:
+    known[key] = known.get(key, 0) + 1
+    return key if known[key] == 1 else f"{key}-{known[key]}"
