@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.data.arrays import Arrays, content_sha256
-from mnist_sweep.data.files import absolute, write_whole
+from mnist_sweep.data.files import absolute
 from mnist_sweep.data.stored import Stored, verified, write
 from mnist_sweep.errors import DataError
 
@@ -94,7 +95,7 @@ class Cache:
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
             text = json.dumps({"sha256": stored.sha256})
-            write_whole(folder / f"{key}.json", text.encode())
+            write_bytes(folder / f"{key}.json", text.encode())
 
     def notice(self, stored: Stored) -> str | None:
         """A sentence if the data had to be kept elsewhere than configured."""

@@ -1,13 +1,10 @@
-"""Paths as given, and files that appear whole or not at all."""
+"""Paths as given, and the errors of damaged array files."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import tokenize
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 from mnist_sweep.errors import DataError
@@ -42,34 +39,3 @@ def absolute(path: str, because: str) -> Path:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
         raise DataError(f"{because}={path} is not a usable path: {error}.") from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by a temporary one beside it, flushed and renamed.
-
-    Raises:
-        OSError: It cannot be written; nothing is left behind.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    fsync_directory(path.parent)
-
-
-def fsync_directory(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can."""
-    with suppress(OSError):  # some file systems, and Windows, cannot open a directory for this
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

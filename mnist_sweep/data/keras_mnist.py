@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_sweep.data.files import absolute, write_whole
+from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.data.files import absolute
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def download(environ: Mapping[str, str], timeout_s: float) -> Path:
             _run_child(environ, workspace, timeout_s)
             content = (Path(workspace) / "datasets" / FILE).read_bytes()
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, content)
+        write_bytes(target, content)
     except OSError as error:
         where = error.filename or target
         raise DataError(f"{where} cannot be used: {error.strerror or error}") from error

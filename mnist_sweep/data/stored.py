@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist_sweep.atomic_files import sync_directory, write_bytes
 from mnist_sweep.data.arrays import ARRAY_NAMES, Arrays, Bytes, content_sha256
-from mnist_sweep.data.files import NOT_AN_ARRAY, fsync_directory, write_whole
+from mnist_sweep.data.files import NOT_AN_ARRAY
 from mnist_sweep.data.original import is_original
 
 INFO_FORMAT = 1
@@ -107,7 +108,7 @@ def write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
             "original": original,
             "shapes": {name: list(array.shape) for name, array in arrays.four().items()},
         }
-        write_whole(temporary / "info.json", json.dumps(info, indent=1).encode())
+        write_bytes(temporary / "info.json", json.dumps(info, indent=1).encode())
         return _put_in_place(temporary, folder / sha256, sha256)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -117,7 +118,7 @@ def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
     for attempt in range(5):
         with suppress(OSError):  # ENOTEMPTY: somebody was first, or a damaged one is in the way
             temporary.rename(directory)
-            fsync_directory(directory.parent)
+            sync_directory(directory.parent)
         stored = verified(directory, sha256)
         if stored:
             return stored

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.data.files import NOT_AN_ARRAY, write_whole
+from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.data.files import NOT_AN_ARRAY
 from mnist_sweep.data.split import Rows, split
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def validation_rows(
         buffer = io.BytesIO()
         np.savez(buffer, validation_index=kept)
         with suppress(OSError):  # a cache that can only be read costs time, nothing else
-            write_whole(path, buffer.getvalue())
+            write_bytes(path, buffer.getvalue())
         return train_index, kept
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[kept] = True

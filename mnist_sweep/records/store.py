@@ -1,34 +1,43 @@
-"""Files appear whole or not at all. No other module of the program writes result files.
+"""Writing what a sweep leaves: records, predictions, JSON and text, whole or not at all.
 
-Every file is written beside its place under a name of its own, flushed, fsynced and renamed over
-the place, and then the directory is fsynced: after a crash or a power cut there is the old file or
-the new one, never a part. What a killed process leaves behind is recognised by its name.
+Every room but `data` writes its files with these functions. They add to `atomic_files` what a user
+needs to know when a file cannot be written.
 """
 
 from __future__ import annotations
 
 import errno
 import json
-import os
-import re
-import secrets
 import shutil
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from mnist_sweep import atomic_files
+from mnist_sweep.atomic_files import clean_temporary
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.record import Record, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mnist_sweep.records.predictions import Predictions
 
-TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
-"""Names of files that are being written."""
+__all__ = [
+    "cannot_write",
+    "clean_temporary",
+    "make_directory",
+    "read_predictions",
+    "scratch",
+    "write_bytes",
+    "write_json",
+    "write_npz",
+    "write_predictions",
+    "write_record",
+    "write_text",
+]
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -121,42 +130,17 @@ def make_directory(path: Path) -> None:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """A directory in `directory` for the block, for writers that want a file name of their own.
+    """A temporary directory in `directory`, for writers that choose their own file names.
 
     Raises:
         DirectoryError: It cannot be made.
     """
-    path = directory / f".scratch.{secrets.token_hex(8)}.partial"
+    path = atomic_files.temporary_beside(directory / "scratch")
     make_directory(path)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def clean_temporary(directory: Path, *, below: bool = True) -> int:
-    """Remove what interrupted writers left in `directory`; returns how many files.
-
-    Only where nothing writes at the moment.
-
-    Args:
-        directory: Where to look.
-        below: Whether to look in all directories below it as well.
-    """
-    removed = 0
-    for parent, inner, names in os.walk(directory):
-        for name in [name for name in inner if TEMPORARY.fullmatch(name)]:
-            removed += len(list((Path(parent) / name).iterdir()))
-            shutil.rmtree(Path(parent) / name, ignore_errors=True)
-            inner.remove(name)
-        if not below:
-            inner.clear()
-        for name in names:
-            if TEMPORARY.fullmatch(name):
-                with suppress(OSError):
-                    (Path(parent) / name).unlink()
-                    removed += 1
-    return removed
 
 
 def cannot_write(path: Path, error: OSError) -> DirectoryError:
@@ -170,30 +154,9 @@ def cannot_write(path: Path, error: OSError) -> DirectoryError:
 
 @contextmanager
 def _atomic(path: Path) -> Iterator[IO[bytes]]:
-    path = Path(path)
     make_directory(path.parent)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}.partial"
     try:
-        # Mode x: never another writer's file. No mkstemp: the umask decides who may read.
-        with temporary.open("xb") as file:
+        with atomic_files.atomic(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:  # an interrupt too must not leave the temporary file
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise cannot_write(path, error) from error
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a rename last; where a file system cannot, the file is whole all the same."""
-    with suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except OSError as error:
+        raise cannot_write(path, error) from error

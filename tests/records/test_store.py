@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mnist_sweep.atomic_files import TEMPORARY
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.collect import read_record
@@ -99,9 +100,9 @@ def test_object_arrays_are_never_pickled(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from mnist_sweep.results.store import write_record
+from mnist_sweep.records.store import write_record
 sys.path.insert(0, sys.argv[2])
-from factories import make_run
+from support.factories import make_run
 values = [make_run(epochs=400, seed=seed).values for seed in (1, 2)]
 print("go", flush=True)
 while True:
@@ -128,7 +129,7 @@ def test_a_reader_never_sees_a_part_and_a_killed_writer_leaves_a_whole_file(tmp_
     assert seeds <= {1, 2}
     assert read_record(path).seed in {1, 2}
     left = [name for name in files_in(tmp_path) if name != "record.json"]
-    assert all(store.TEMPORARY.fullmatch(name) for name in left)
+    assert all(TEMPORARY.fullmatch(name) for name in left)
     assert store.clean_temporary(tmp_path) == len(left)
     assert files_in(tmp_path) == ["record.json"]
 
