@@ -22,13 +22,14 @@ from mnist_sweep.analysis.uncertainty import (
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import run_directories
 from mnist_sweep.records.predicted import Predicted, read_predicted
-from mnist_sweep.reporting import phrases
 from mnist_sweep.reporting.conclusions import reported
 from mnist_sweep.reporting.conclusions.digits import hardest_digits
 from mnist_sweep.reporting.conclusions.effect import change_of, effect_conclusions, selected_name
 from mnist_sweep.reporting.conclusions.selection import differing, name_of, sureness
 from mnist_sweep.reporting.conclusions.summary import Conclusion
 from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.phrases import values as phrases
+from mnist_sweep.reporting.phrases.names import data_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,7 @@ def _about_best(sweep: Sweep, best: UncertainSelection, seed: int) -> list[Concl
         if count > 1
         else f"{name} is the only configuration with a result: {selection.metric} {_value(best)}"
     )
-    data = phrases.data_name(chosen.records[0].data)
+    data = data_name(chosen.records[0].data.name, chosen.records[0].data.notice)
     on_test = "; selected on the test split, so its test figures flatter it"
     suffix = on_test if best.split == "test" and count > 1 else ""
     mean = {

@@ -16,7 +16,7 @@ from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.reporting.conclusions import reported
 from mnist_sweep.reporting.conclusions.summary import Conclusion
-from mnist_sweep.reporting.phrases import covered
+from mnist_sweep.reporting.phrases.values import covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.candidates import Candidate
 from mnist_sweep.analysis.statistics import holm
-from mnist_sweep.reporting import phrases
 from mnist_sweep.reporting.conclusions import reported
 from mnist_sweep.reporting.conclusions.selection import name_of, p_value
 from mnist_sweep.reporting.conclusions.summary import Conclusion
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases import values as phrases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,22 +1,13 @@
-"""Phrases that conclusions share: points, intervals, what they cover, which data."""
+"""Numbers in words: values with their unit, differences, intervals and what they cover."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.conclusions.selection import p_value
-from mnist_sweep.reporting.escape import visible
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics import Difference, Interval
-    from mnist_sweep.records.record import DataRecord
-
-
-def data_name(data: DataRecord) -> str:
-    """'MNIST', or loudly that bundled digits stand in for it."""
-    if data.name == "digits" and data.notice:
-        return "bundled digits (NOT MNIST)"
-    return "MNIST" if data.name == "mnist" else visible(data.name)
 
 
 def share(metric: str, value: float) -> str:

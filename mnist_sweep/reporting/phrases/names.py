@@ -1,0 +1,106 @@
+"""Names of networks, configurations and data, and why a run has no result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.analysis.configurations import DATA, MODEL, SEED, SIZE, TARGET, Configuration
+from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.settings import MLP_TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_sweep.metrics import Metric
+
+LONGEST_NAME = 60
+_LONGEST_VALUE = 24
+_SHOWN_OWN = 3
+"""Settings of a network of one's own that name it where none of them varies."""
+
+
+def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> str:
+    """'2 layers x 300 nodes, dropout=0.2'; of a network of one's own 'resnet, depth=18'.
+
+    Args:
+        settings: The settings that the network and its options use, by dotted name, as
+            `analysis.configurations.settings_of` gives them.
+        varying: Those that tell it from others, to be named as far as it uses them.
+    """
+    parts: list[str] = []
+    others = [name for name in varying if name in settings and name not in (MODEL, SEED)]
+    others = [name for name in others if not name.startswith(f"{MODEL}.")]
+    if settings.get(TARGET) in (None, MLP_TARGET) and settings.get("layers") is not None:
+        parts.append(size(settings["layers"], settings.get("nodes")))
+        others = [name for name in others if name not in SIZE]
+    elif settings.get(MODEL):
+        own = [name for name in settings if name.startswith(f"{MODEL}.") and name != TARGET]
+        shown = [name for name in own if name in varying] or own[:_SHOWN_OWN]
+        parts.append(str(settings[MODEL]))
+        parts += [f"{name.partition('.')[2]}={text_of(settings[name])}" for name in shown]
+    for name in others:
+        called = "data" if name in DATA else name
+        parts.append(f"{called}={text_of(settings[name])}")
+    return visible(", ".join(parts))
+
+
+def size(layers: Any, nodes: Any) -> str:
+    """'2 layers x 300 nodes'."""
+    return f"{setting(layers)} layer{'' if layers == 1 else 's'} x {setting(nodes)} nodes"
+
+
+def with_names(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """The configurations with their names; equal names are numbered."""
+    seen: dict[str, int] = {}
+    named = []
+    for one in configurations:
+        name = shortened(network_name(one.settings, one.varying) or one.key, LONGEST_NAME)
+        seen[name] = seen.get(name, 0) + 1
+        named.append(replace(one, name=name if seen[name] == 1 else f"{name} ({seen[name]})"))
+    return named
+
+
+def text_of(value: Any) -> str:
+    """A setting's value as short text for a name, an axis or a legend."""
+    return shortened(setting(value), _LONGEST_VALUE)
+
+
+def data_name(name: str, notice: str | None) -> str:
+    """'MNIST', or loudly that bundled digits stand in for it."""
+    if name == "digits" and notice:
+        return "bundled digits (NOT MNIST)"
+    return "MNIST" if name == "mnist" else visible(name)
+
+
+def extent(part: Sequence[object], whole: Sequence[object], by: Metric) -> str:
+    """Which part is shown, 'the best and worst 12 of 40 by validation accuracy'; empty if all."""
+    if len(part) == len(whole):
+        return ""
+    return f"the best and worst {len(part)} of {len(whole):,} by {by}"
+
+
+def reason(row: Mapping[str, Any]) -> str:
+    """Why a run has no result, in a few words; empty of one that finished.
+
+    Args:
+        row: Of the runs table, without missing values.
+    """
+    match row["status"]:
+        case "finished":
+            return ""
+        case "pruned":
+            return _how_far(row)
+        case "missing" | "unreadable":
+            return str(row.get("error.message") or "")
+    parts = [row.get("error.type"), row.get("error.message")]
+    return ": ".join(str(part) for part in parts if part) or "no reason recorded"
+
+
+def _how_far(row: Mapping[str, Any]) -> str:
+    """'after epoch 3 of 20, validation accuracy 91.2 %', of a pruned run."""
+    epochs, accuracy = row.get("epochs"), row.get("history.val_accuracy")
+    of_all = f" of {epochs}" if epochs else ""
+    reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
+    return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
