@@ -1,4 +1,4 @@
-"""Words on a command line to functions; the only place that prints results and sets exit codes.
+"""The command line: a module per subcommand; only here results are printed and exit codes set.
 
 A first word that names a subcommand goes to it; anything else is Hydra's own command line.
 Exit codes: 0 all well; 1 some run failed; 2 nothing was run; 3 the gate said no; 130 interrupted.
@@ -6,6 +6,7 @@ Exit codes: 0 all well; 1 some run failed; 2 nothing was run; 3 the gate said no
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -13,7 +14,13 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from mnist_sweep.cli.output import discard_stdout, ignore_broken_pipe
-from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.errors import MnistSweepError, UsageError
+from mnist_sweep.sweeping.interrupts import (
+    ctrl_c_interrupts,
+    ctrl_c_noticed,
+    interrupt_if_swallowed,
+    sigterm_interrupts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,12 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if words and words[0] in SUBCOMMANDS:
-            code = _subcommand(words[0], words[1:])
-        else:
-            code = _hydra(words)
-        with ignore_broken_pipe():
-            pass  # what is buffered is written at the block's end
+        with ctrl_c_interrupts():
+            code = _run(words)
+            with ignore_broken_pipe():
+                pass  # what is buffered is written at the block's end
     except MnistSweepError as error:
         code = _complain(error)
     except KeyboardInterrupt:
@@ -58,11 +63,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
         discard_stdout()
         code = 0
-    if code == INTERRUPTED:
-        # Python ends by the signal, whatever the code, if the interrupt went through code made of
-        # text, as that of dataclasses is. Such code that runs to its end makes it forget that.
-        exec("")  # noqa: S102
     sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    first = words[0] if words else ""
+    if first in SUBCOMMANDS:
+        return _subcommand(first, words[1:])
+    if first == "--version":
+        from mnist_sweep import __version__
+
+        print(f"mnist-sweep {__version__}")
+        return 0
+    close = difflib.get_close_matches(first, SUBCOMMANDS, n=1) if first.isalpha() else []
+    if close:
+        raise UsageError(
+            f"There is no subcommand {first!r}: did you mean {close[0]}? "
+            "`python -m mnist_sweep --help` lists subcommands and settings."
+        )
+    return _hydra(words)
 
 
 def _subcommand(name: str, words: list[str]) -> int:
@@ -82,11 +103,6 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.sweeping.interrupts import (
-        ctrl_c_noticed,
-        interrupt_if_swallowed,
-        sigterm_interrupts,
-    )
     from mnist_sweep.sweeping.launch import fork_server
 
     with sigterm_interrupts(), ctrl_c_noticed():

@@ -9,14 +9,14 @@ from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Conclusion
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.outcome import Outcome
+from mnist_sweep.sweeping.result import SweepResult
 
 
-def study_lines(outcome: Outcome, study: Study) -> list[str]:
+def study_lines(result: SweepResult, study: Study) -> list[str]:
     """The study's stages with what they selected.
 
     Args:
-        outcome: Of this invocation.
+        result: Of this invocation.
         study: Its study.
     """
     lines = []
@@ -24,8 +24,8 @@ def study_lines(outcome: Outcome, study: Study) -> list[str]:
         lines.append(f"Stage {number} of {len(study.stages)}, {stage.name}: {_state(stage)}")
         if stage.decision:
             lines.append(decision_line(stage.decision))
-        if stage.name in outcome.selections:
-            lines += sentences(outcome.selections[stage.name])
+        if stage.name in result.selections:
+            lines += sentences(result.selections[stage.name])
         lines.append("")
     return lines
 

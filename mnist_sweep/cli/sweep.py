@@ -16,7 +16,7 @@ from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
 from mnist_sweep.cli.output import ignore_broken_pipe
 from mnist_sweep.cli.study import conclusion_lines, study_lines
-from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError, UsageError
+from mnist_sweep.errors import DirectoryError, MnistSweepError, SettingsError
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.default_summary import conclusions_of
@@ -29,8 +29,8 @@ from mnist_sweep.reporting.tables.table import Table
 from mnist_sweep.reporting.tables.tables import comparison, write_tables
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import fork_server
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import preview
+from mnist_sweep.sweeping.result import SweepResult
 
 INTERRUPTED = 130
 SOME_FAILED = 1
@@ -44,41 +44,37 @@ def sweep(words: list[str]) -> int:
     """
     fork_server.meanwhile(preimport.start)
     try:
-        outcome = app.run(words)
-    except SystemExit as request:
-        if isinstance(request.code, int) or request.code is None:
-            return int(request.code or 0)
-        raise UsageError(str(request.code)) from request
+        result = app.run(words)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_reason(error)) from error
-    if outcome is None:
+    if result is None:
         return 0
-    if outcome.planned_only:
-        print("\n".join(outcome.told or preview.lines(outcome)))
+    if result.planned_only:
+        print("\n".join(result.plan_text or preview.lines(result)))
         return 0
-    return show(outcome)
+    return show(result)
 
 
-def show(outcome: Outcome) -> int:
+def show(result: SweepResult) -> int:
     """Print what came of a sweep; returns the exit code."""
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    for notice in _notices(outcome):
+    for notice in _notices(result):
         say.print(f"Note: {notice}")
-    found, tables = _tables(outcome, say)
+    found, tables = _tables(result, say)
     if found.records:
         with ignore_broken_pipe():
             _print_tables(found, tables)
-    selections = _selections(outcome, found)
-    concluded = conclusions_of([found]) if outcome.study or outcome.report else ()
+    selections = _selections(result, found)
+    concluded = conclusions_of([found]) if result.study or result.report else ()
     with ignore_broken_pipe():
-        _print_words(outcome, selections, concluded)
+        _print_words(result, selections, concluded)
     for problem in found.problems:
         say.print(f"Could not be read: {problem}")
     with ignore_broken_pipe():
-        print(f"{_account(outcome)}\nTables, records and models: {shown(outcome.directory)}/")
-    if found.records and outcome.report and not outcome.interrupted:
-        _report(outcome, found, tables, Answer(concluded, tuple(selections)), say)
-    return _exit_code(outcome, found)
+        print(f"{_account(result)}\nTables, records and models: {shown(result.directory)}/")
+    if found.records and result.report and not result.interrupted:
+        _report(result, found, tables, Answer(concluded, tuple(selections)), say)
+    return _exit_code(result, found)
 
 
 def _print_tables(found: Sweep, tables: list[Table]) -> None:
@@ -91,32 +87,32 @@ def _print_tables(found: Sweep, tables: list[Table]) -> None:
 
 
 def _print_words(
-    outcome: Outcome, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
+    result: SweepResult, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
 ) -> None:
-    if outcome.study is None:
+    if result.study is None:
         print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
     else:
-        print("\n".join([*study_lines(outcome, outcome.study), *conclusion_lines(concluded)]))
+        print("\n".join([*study_lines(result, result.study), *conclusion_lines(concluded)]))
 
 
-def _tables(outcome: Outcome, say: Console) -> tuple[Sweep, list[Table]]:
+def _tables(result: SweepResult, say: Console) -> tuple[Sweep, list[Table]]:
     """What the directory holds, and the comparison tables of any records.
 
     A full disk keeps them from being written, not from being shown.
     """
     try:
-        return write_tables(outcome.directory)
+        return write_tables(result.directory)
     except DirectoryError as error:
-        found = load(outcome.directory)
+        found = load(result.directory)
         if found.records:
             say.print(f"No tables written: {error}")
         return found, comparison([found]) if found.records else []
 
 
-def _notices(outcome: Outcome) -> list[str]:
-    notices = list(outcome.notices)
-    if outcome.plan.duplicates:
-        labels = outcome.plan.duplicates
+def _notices(result: SweepResult) -> list[str]:
+    notices = list(result.notices)
+    if result.plan.duplicates:
+        labels = result.plan.duplicates
         more = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
         notices.append(
             f"{len(labels)} of the grid's points are the same run as another and left out: "
@@ -126,12 +122,12 @@ def _notices(outcome: Outcome) -> list[str]:
 
 
 def _report(
-    outcome: Outcome, found: Sweep, tables: list[Table], answer: Answer, say: Console
+    result: SweepResult, found: Sweep, tables: list[Table], answer: Answer, say: Console
 ) -> None:
     """Write the report; whatever becomes of it, the runs and the exit code stand."""
     from mnist_sweep.cli.report_images import images_of
 
-    directories = [str(outcome.directory)]
+    directories = [str(result.directory)]
     try:
         written = write_report(
             directories,
@@ -147,12 +143,12 @@ def _report(
         print(f"Report: {shown(written.page)} ({_seconds(written.seconds)})")
 
 
-def _selections(outcome: Outcome, found: Sweep) -> list[UncertainSelection]:
+def _selections(result: SweepResult, found: Sweep) -> list[UncertainSelection]:
     """A study's selections, what a search found, or the worst two-layer network of several."""
-    if outcome.study is not None:
-        return list(outcome.selections.values())
-    if outcome.by is not None:
-        return _found(found, *outcome.by)
+    if result.study is not None:
+        return list(result.selections.values())
+    if result.objective is not None:
+        return _found(found, *result.objective)
     two = {
         run.configuration_id
         for run in found.runs
@@ -174,40 +170,40 @@ def _found(found: Sweep, by: str, direction: Direction) -> list[UncertainSelecti
         return []
 
 
-def _account(outcome: Outcome) -> str:
+def _account(result: SweepResult) -> str:
     """What was done, skipped, run and failed, in one line."""
-    ran = [s for s in outcome.summaries if s["outcome"] != "done"]
-    elsewhere = outcome.count("done")
-    asked = len(outcome.plan.points) if outcome.asked is None else outcome.asked
+    ran = [s for s in result.summaries if s["outcome"] != "done"]
+    elsewhere = result.count("done")
+    asked = len(result.plan.points) if result.n_requested is None else result.n_requested
     parts = [f"{asked} {'run' if asked == 1 else 'runs'} asked for"]
-    if outcome.skipped:
-        parts.append(f"{len(outcome.skipped)} done before")
+    if result.skipped:
+        parts.append(f"{len(result.skipped)} done before")
     if elsewhere:
         parts.append(f"{elsewhere} done by another sweep")
     parts.append(f"{len(ran)} run now")
-    if outcome.count("pruned"):
-        parts.append(f"{outcome.count('pruned')} of them pruned")
-    if outcome.failures:
-        parts.append(f"{outcome.failures} of them failed")
-    left = asked - len(outcome.skipped) - len(outcome.summaries)
+    if result.count("pruned"):
+        parts.append(f"{result.count('pruned')} of them pruned")
+    if result.failures:
+        parts.append(f"{result.failures} of them failed")
+    left = asked - len(result.skipped) - len(result.summaries)
     if left > 0:
         parts.append(f"{left} not run")
-    interrupted = "Interrupted. " if outcome.interrupted else ""
-    return f"{interrupted}{', '.join(parts)}, in {_seconds(outcome.wall_s)}."
+    interrupted = "Interrupted. " if result.interrupted else ""
+    return f"{interrupted}{', '.join(parts)}, in {_seconds(result.wall_s)}."
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
 
 
-def _exit_code(outcome: Outcome, found: Sweep) -> int:
-    if outcome.interrupted:
+def _exit_code(result: SweepResult, found: Sweep) -> int:
+    if result.interrupted:
         return INTERRUPTED
     # A search stops poor runs itself: that is no failure. Others run every point to its end.
-    well = ("finished",) if outcome.by is None else ("finished", "pruned")
+    well = ("finished",) if result.objective is None else ("finished", "pruned")
     finished = {run.run_id for run in found.runs if run.status in well}
-    asked = {point.run_id for point in outcome.plan.points}
-    stages = outcome.study.stages if outcome.study else ()
+    asked = {point.run_id for point in result.plan.points}
+    stages = result.study.stages if result.study else ()
     whole = all(stage.status == "done" for stage in stages)
     return 0 if asked <= finished and whole else SOME_FAILED
 

@@ -1,9 +1,14 @@
-"""The way into Hydra: arguments in, outcome out."""
+"""Into Hydra and out again: the words of a command line in, the sweep's result out.
+
+Called by the command line (`cli.sweep`) and from Python. The only module that uses Hydra's
+internals: `hydra.main` reads `sys.argv`, prints errors itself and drops what the sweeper returns,
+while `Hydra.multirun` takes the words and returns the sweeper's result (hydra-zen's `launch` uses
+it for the same reason).
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,95 +16,150 @@ from pathlib import Path
 from typing import NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping import outcome
 from mnist_sweep.sweeping.interrupts import sigterm_interrupts
 from mnist_sweep.sweeping.launch import fork_server, stock_launchers
 from mnist_sweep.sweeping.launch.on_ray import connection as ray_connection
 from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.directory import SINGLE
+from mnist_sweep.sweeping.result import SweepResult
 
-VERSION_BASE = "1.3"
+DEFAULT_CONFIG = "config"
 
 
 def task(config: DictConfig) -> Plain:
-    """The function Hydra's launchers call; importable, so that it crosses processes."""
+    """The function Hydra's own launchers call; a module's, so that other processes find it."""
     return stock_launchers.task(config)
 
 
-def run(arguments: list[str]) -> outcome.Outcome | None:
+def run(arguments: list[str]) -> SweepResult | None:
     """Do what Hydra's command line says.
 
     Args:
         arguments: Without the program's name.
 
     Returns:
-        What came of a sweep; None where only help or a config was printed.
+        The result of a sweep; None where only help, a config or the like was printed.
 
     Raises:
         MnistSweepError: Nothing was run.
-        SystemExit: Hydra's own, after help and the like.
+        HydraException: Hydra cannot compose the sweep's config.
+        OmegaConfBaseException: The same.
     """
-    options, flags = _parse(arguments)
-    arguments = [*options.overrides, *flags]
-    shows = bool(
-        options.cfg or options.help or options.hydra_help or options.info
-        or options.shell_completion
-    )  # fmt: skip
-    if not shows:
-        # Whether intervals are right here depends on the sweeper, which refuses them if not.
-        overrides.check(overrides.parse(options.overrides), intervals=True)
-        if not options.multirun:
-            arguments = [SINGLE, *arguments]
-    main = hydra.main(
-        config_path=overrides.conf_directory(), config_name="config", version_base=VERSION_BASE
-    )(task)
+    parser = _Parser(parents=[get_args_parser()], add_help=False)
+    options = _read(parser, arguments)
+    config = options.config_name or DEFAULT_CONFIG
+    if _prints(options):
+        with _hydra(options) as prepared:
+            _print(prepared, parser, options, config)
+        return None
+    # Whether intervals are allowed depends on the sweeper, which refuses them if not.
+    overrides.check(overrides.parse(options.overrides), intervals=True)
+    words = options.overrides if options.multirun else [SINGLE, *options.overrides]
     with (
-        sigterm_interrupts(), _own_processes(started=not shows),
-        _command_line(arguments), _raw_errors(), _directory_importable(),
+        sigterm_interrupts(), _own_processes(), _directory_importable(),
+        _hydra(options) as prepared,
     ):  # fmt: skip
-        main()
-    return outcome.collect()
+        result = prepared.multirun(config, task, words)
+    if not isinstance(result, SweepResult):
+        raise UsageError("Expected hydra/sweeper=grid or search; other sweepers are not supported.")
+    return result
 
 
-def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Hydra's options, and those words that are no overrides; either may stand anywhere.
+class _Parser(argparse.ArgumentParser):
+    """Hydra's options; raises where argparse would print a page and exit."""
 
-    Raises:
-        UsageError: An option is unknown or lacks its value.
-    """
-
-    def refuse(message: str) -> NoReturn:
+    def error(self, message: str) -> NoReturn:
         raise UsageError(
-            f"{message[0].upper()}{message[1:]}. `python -m mnist_sweep --help` tells what there "
-            "is, `--hydra-help` tells Hydra's options."
+            f"{message[0].upper()}{message[1:]}. `python -m mnist_sweep --help` lists what can be "
+            "set, `--hydra-help` lists Hydra's options."
         )
 
-    parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]  # it would print a page and exit
+
+def _read(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
+    """Options and overrides, which may stand in any order.
+
+    Raises:
+        UsageError: An option is unknown, lacks its value or does not go with another.
+    """
     options = parser.parse_intermixed_args(arguments)
     if options.experimental_rerun:
-        refuse(
+        parser.error(
             "--experimental-rerun unpickles a file, which may execute anything. To run a sweep "
             "again use `mnist-sweep resume DIR`"
         )
-    overrides_left = list(options.overrides)
-    flags = []
-    for word in arguments:
-        if overrides_left and word == overrides_left[0]:
-            overrides_left.pop(0)
-        else:
-            flags.append(word)
-    return options, flags
+    commands = ("run", "multirun", "cfg", "info", "shell_completion")
+    if sum(bool(getattr(options, command)) for command in commands) > 1:
+        parser.error("choose one of --run, --multirun, --cfg, --info and --shell-completion")
+    if options.resolve and not (options.cfg or options.help):
+        parser.error("--resolve goes with --cfg or --help")
+    return options
+
+
+def _prints(options: argparse.Namespace) -> bool:
+    """Whether something is printed and nothing run."""
+    return bool(
+        options.cfg or options.help or options.hydra_help or options.info
+        or options.shell_completion
+    )  # fmt: skip
+
+
+def _print(prepared: Hydra, parser: _Parser, options: argparse.Namespace, config: str) -> None:
+    if options.help:
+        prepared.app_help(config, parser, options)
+    elif options.hydra_help:
+        prepared.hydra_help(config, parser, options)
+    elif options.cfg:
+        prepared.show_cfg(
+            config, options.overrides, options.cfg, options.package, resolve=options.resolve
+        )
+    elif options.info:
+        prepared.show_info(options.info, config, options.overrides)
+    else:
+        try:
+            prepared.shell_completion(config, options.overrides)
+        except ValueError as error:  # no shell is named, or an unknown one
+            parser.error(str(error))
+
+
+@contextmanager
+def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
+    """Hydra, with its search path and its global state set until the end of the block."""
+    if hydra.__version__.startswith("1.3."):
+        version.setbase("1.3")  # 1.4 behaves in one way only, and warns where one is chosen
+    main = options.config_path or overrides.conf_directory()
+    search_path = create_config_search_path(main if "://" in main else str(Path(main).absolute()))
+    if options.config_dir is not None:
+        directory = Path(options.config_dir).absolute()
+        if not directory.is_dir():
+            raise UsageError(f"--config-dir={directory}: not found, or not a directory.")
+        search_path.prepend(
+            provider="command-line", path=f"file://{directory}",
+            anchor=SearchPathQuery(provider="schema"),
+        )  # fmt: skip
+    state = GlobalHydra.instance()
+    before = state.hydra  # a caller's own, as in a notebook
+    state.clear()
+    prepared = Hydra.create_main_hydra2("mnist_sweep", search_path)
+    try:
+        yield prepared
+    finally:
+        state.clear()
+        if before is not None:
+            state.initialize(before)
 
 
 @contextmanager
 def _directory_importable() -> Iterator[None]:
-    """The working directory's modules, for `_target_`: as `python -m` has them, so the script."""
+    """Find `_target_`s in the working directory, also from the script, as `python -m` does."""
     here = str(Path.cwd())
     if here in sys.path or "" in sys.path:
         yield
@@ -112,38 +172,11 @@ def _directory_importable() -> Iterator[None]:
 
 
 @contextmanager
-def _own_processes(*, started: bool) -> Iterator[None]:
-    """The fork server from here to the end of the block; other launchers start it if need be.
-
-    What a launcher opened on a cluster is closed with it.
-    """
+def _own_processes() -> Iterator[None]:
+    """Keep a fork server until the end of the block, and close what a launcher opened."""
     try:
-        if started:
-            fork_server.warm_up()
+        fork_server.warm_up()
         yield
     finally:
         fork_server.cool_down()
         ray_connection.close()
-
-
-@contextmanager
-def _command_line(arguments: list[str]) -> Iterator[None]:
-    before, sys.argv = sys.argv, [sys.argv[0], *arguments]
-    try:
-        yield
-    finally:
-        sys.argv = before
-
-
-@contextmanager
-def _raw_errors() -> Iterator[None]:
-    """Have Hydra raise what went wrong; it would print it in its own way and exit with 1."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("HYDRA_FULL_ERROR", None)
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before

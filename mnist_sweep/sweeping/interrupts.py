@@ -1,4 +1,7 @@
-"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is at."""
+"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is at.
+
+Whoever catches them catches KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,31 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM."""
+    """SIGTERM, or Ctrl-C within `ctrl_c_interrupts`."""
+
+
+@contextmanager
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Raise `Interrupted` at Ctrl-C within the block, so that the program chooses its exit code.
+
+    Once a KeyboardInterrupt has left code that was made from text, as the methods of dataclasses
+    and named tuples are, Python ends by SIGINT whatever the code, even where it was caught; a
+    subclass of KeyboardInterrupt does not cause that. See https://bugs.python.org/issue1054041,
+    and `run_eval_code_obj` in Python/pythonrun.c.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # ignored, as in the background of a shell, or another program's to handle
+        return
+
+    def stop(_number: int, _frame: Any) -> None:
+        raise Interrupted
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

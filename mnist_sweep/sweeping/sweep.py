@@ -18,11 +18,11 @@ from mnist_sweep.sweeping.launch import fork_server, processes, stock_launchers,
 from mnist_sweep.sweeping.launch.execute import DONE, failed_at, make_job, settled, status_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Lines, choose
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.result import SweepResult
 
 __all__ = ["Interrupted", "Jobs", "begin", "check_models", "launch", "place", "preview"]
 
@@ -66,33 +66,33 @@ def check_models(plan: Plan) -> None:
         raise ModelError("\n".join(dict.fromkeys(found)))
 
 
-def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> Outcome:
-    """The outcome of a mere plan: nothing is made or run."""
+def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> SweepResult:
+    """The result of a mere plan: nothing is made or run."""
     path, _ = place(master, single=single)
-    outcome = Outcome(path, plan, planned_only=True)
+    result = SweepResult(path, plan, planned_only=True)
     if isinstance(launcher, SweepLauncher):
         threads = max(point.settings["threads"] for point in plan.points)
-        outcome.workers = launcher.workers(len(plan.points), threads)
-    outcome.skipped = [
+        result.workers = launcher.workers(len(plan.points), threads)
+    result.skipped = [
         point.run_id for point in plan.points if _status(path, point.label, point.run_id) in DONE
     ]
-    return outcome
+    return result
 
 
 def _status(path: Path, label: str, run_id: str) -> str | None:
     return status_of({"directory": str(path / "runs" / f"{label}-{run_id}"), "run_id": run_id})
 
 
-def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> Outcome:
+def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> SweepResult:
     """Claim the directory and write the plan into it.
 
     Raises:
         DirectoryError: The directory cannot be made or written.
     """
     path, made_up = place(master, single=single)
-    outcome = Outcome(directory.claim(path, own=made_up), plan, report=bool(master.report))
+    result = SweepResult(directory.claim(path, own=made_up), plan, report=bool(master.report))
     if master.hydra.sweeper.get("same_data"):
-        directory.check_same_data(outcome.directory, plan)
+        directory.check_same_data(result.directory, plan)
     # With what else Hydra needs to be told to come to the same points again.
     hydra = [
         *(str(text) for text in master.hydra.overrides.hydra),
@@ -102,47 +102,47 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
             if source.provider == "command-line"
         ),
     ]
-    outcome.notices += directory.note_invocation(outcome.directory, plan, asked, hydra, describe())
-    if not locks.supported(outcome.directory):
-        outcome.notices.append(
-            f"The file system of {outcome.directory} has no locks: start one sweep at a time there."
+    result.notices += directory.note_invocation(result.directory, plan, asked, hydra, describe())
+    if not locks.supported(result.directory):
+        result.notices.append(
+            f"The file system of {result.directory} has no locks: start one sweep at a time there."
         )
-    return outcome
+    return result
 
 
-def launch(launcher: Launcher, master: DictConfig, outcome: Outcome) -> None:
-    """Run what is not done yet; fills in the outcome, also when it is interrupted."""
-    jobs = _open_jobs(master, outcome)
+def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
+    """Run what is not done yet; fills in the result, also when it is interrupted."""
+    jobs = _open_jobs(master, result)
     if not jobs:
         return
     interrupt_if_swallowed()
     if not isinstance(launcher, SweepLauncher):
-        outcome.summaries = stock_launchers.launch(
-            launcher, jobs, outcome, Lines(Console(stderr=True))
+        result.summaries = stock_launchers.launch(
+            launcher, jobs, result, Lines(Console(stderr=True))
         )
         return
     progress = choose(Console(stderr=True))
     threads = max(job["settings"]["threads"] for job in jobs)
-    outcome.workers = launcher.workers(len(jobs), threads)
+    result.workers = launcher.workers(len(jobs), threads)
     for job in jobs:
-        job["environment"]["workers"] = outcome.workers
-    progress.begin(len(jobs), outcome.workers, sum(job["expected_s"] for job in jobs))
-    if outcome.report:
+        job["environment"]["workers"] = result.workers
+    progress.begin(len(jobs), result.workers, sum(job["expected_s"] for job in jobs))
+    if result.report:
         fork_server.waits()
     try:
-        launcher.launch_jobs(jobs, outcome.workers, progress)
+        launcher.launch_jobs(jobs, result.workers, progress)
     finally:
-        outcome.summaries = launcher.summaries
+        result.summaries = launcher.summaries
         progress.end()
 
 
-def _open_jobs(master: DictConfig, outcome: Outcome) -> list[Plain]:
+def _open_jobs(master: DictConfig, result: SweepResult) -> list[Plain]:
     """Jobs of the points that are not done, longest first."""
-    plan, made, jobs = outcome.plan, Jobs(master, outcome.directory), []
+    plan, made, jobs = result.plan, Jobs(master, result.directory), []
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
         if settled(job):
-            outcome.skipped.append(point.run_id)
+            result.skipped.append(point.run_id)
         else:
             job["failed_at"] = failed_at(job)
             jobs.append(job)

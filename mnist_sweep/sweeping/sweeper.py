@@ -24,9 +24,9 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.outcome import Outcome, deliver
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study import study
 from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
 
@@ -87,7 +87,7 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> Outcome:
+    def sweep(self, arguments: list[str]) -> SweepResult:
         """Run the grid of the command line's overrides.
 
         Raises:
@@ -99,7 +99,7 @@ class GridSweeper(Sweeper):
         loader = self.hydra_context.config_loader
         return self.carry_out(study.Surroundings(self.launcher, self.config, loader, asked))
 
-    def carry_out(self, around: study.Surroundings) -> Outcome:
+    def carry_out(self, around: study.Surroundings) -> SweepResult:
         """Run a study or a grid.
 
         Raises:
@@ -109,18 +109,18 @@ class GridSweeper(Sweeper):
         if master.study.stages:
             if self._single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
-            return deliver(study.run(around))
+            return study.run(around)
         plan = self._plan(around.asked, master, around.loader)
         check_models(plan)
         if master.plan:
-            return deliver(preview(around.launcher, master, plan, single=self._single))
-        outcome = begin(master, plan, around.asked, single=self._single)
+            return preview(around.launcher, master, plan, single=self._single)
+        result = begin(master, plan, around.asked, single=self._single)
         try:
-            launch(around.launcher, master, outcome)
+            launch(around.launcher, master, result)
         except (KeyboardInterrupt, Interrupted):
-            outcome.interrupted = True
-        outcome.wall_s = time.monotonic() - started
-        return deliver(outcome)
+            result.interrupted = True
+        result.wall_s = time.monotonic() - started
+        return result
 
     def _arguments(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""

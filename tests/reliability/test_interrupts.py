@@ -165,8 +165,9 @@ def test_an_interrupt_in_the_middle_of_an_import_ends_with_the_code_too(tmp_path
     # `exec` of a text is what the import of any dataclass does.
     ended = ended_as_module(
         tmp_path,
+        "import signal\n"
         "import mnist_sweep.cli as cli\n"
-        "cli._hydra = lambda words: exec('raise KeyboardInterrupt')\n"
+        "cli._hydra = lambda words: exec('signal.raise_signal(signal.SIGINT)')\n"
         "cli.main([])\n",
     )
     assert ended.returncode == 130
@@ -181,7 +182,8 @@ def test_an_interrupt_that_a_library_swallows_ends_the_sweep_all_the_same(tmp_pa
         "import os, signal\n"
         "from contextlib import suppress\n"
         "import mnist_sweep.cli as cli\n"
-        "from mnist_sweep.sweeping import fork_server, sweep\n"
+        "from mnist_sweep.sweeping import sweep\n"
+        "from mnist_sweep.sweeping.launch import fork_server\n"
         f"original = {place}\n"
         "def greedy(*arguments):\n"
         "    with suppress(BaseException):\n"

@@ -14,8 +14,8 @@ import numpy as np
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.store import write_json, write_record
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan.points import Plan
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, known_runs
 from mnist_sweep.sweeping.search.search import Search
 from mnist_sweep.sweeping.search.search_config import read_asked
@@ -50,7 +50,7 @@ class Searched:
     order: list[str] = field(default_factory=list)
     epochs: int = 0
     search: Search | None = None
-    outcome: Outcome | None = None
+    outcome: SweepResult | None = None
 
     def start(self) -> Search:
         """Set the search up, from what the directory holds."""
@@ -60,7 +60,7 @@ class Searched:
         asked = read_asked(master, space)
         known = known_runs(self.directory, space, info)
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
-        self.outcome = Outcome(self.directory, plan)
+        self.outcome = SweepResult(self.directory, plan)
         self.search = Search(
             space, asked, info, self.outcome, Jobs(master, self.directory), known, self.note,
             prune=asked.prunes,

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import estimate
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
 from mnist_sweep.sweeping.plan.preview import clock, lines
+from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_run
 from support.sweep_parts import info_of, plan_of, point_of
 
@@ -85,7 +85,7 @@ def test_the_wall_time_of_two_workers():
 
 def test_a_plan_is_told_with_what_is_done_and_what_is_left(tmp_path: Path):
     points = [point_of(layers=1), point_of(layers=2)]
-    outcome = Outcome(tmp_path / "grid", plan_of(*points), planned_only=True, workers=2)
+    outcome = SweepResult(tmp_path / "grid", plan_of(*points), planned_only=True, workers=2)
     outcome.skipped = [points[0].run_id]
     told = lines(outcome)
     assert points[0].run_id in told[1]

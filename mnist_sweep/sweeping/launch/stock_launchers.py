@@ -31,16 +31,16 @@ from mnist_sweep.sweeping.launch.execute import (
 )
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import data_key, identify
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.training.progress import History
 
 
 def launch(
-    launcher: Launcher, jobs: list[Plain], outcome: Outcome, progress: Progress
+    launcher: Launcher, jobs: list[Plain], outcome: SweepResult, progress: Progress
 ) -> list[Plain]:
     """Run jobs through one of Hydra's launchers and return their summaries.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
+from mnist_sweep.sweeping.result import SweepResult
 
 
-def lines(outcome: Outcome) -> list[str]:
+def lines(result: SweepResult) -> list[str]:
     """The points with their run ids, which are done, and what the others should take."""
-    plan, done = outcome.plan, set(outcome.skipped)
-    estimator = Estimator(past_records(outcome.directory.parent, describe()["cpu"]))
+    plan, done = result.plan, set(result.skipped)
+    estimator = Estimator(past_records(result.directory.parent, describe()["cpu"]))
     estimates = {
         point.run_id: estimator.of(point, plan.datasets[point.data_key]) for point in plan.points
     }
@@ -25,14 +25,14 @@ def lines(outcome: Outcome) -> list[str]:
     if left:
         seconds = [estimates[point.run_id].seconds for point in left]
         memory = sorted((estimates[point.run_id].memory_mb for point in left), reverse=True)
-        at_once = sum(memory[: outcome.workers])
-        runs = "1 run" if outcome.workers == 1 else f"{outcome.workers} runs"
+        at_once = sum(memory[: result.workers])
+        runs = "1 run" if result.workers == 1 else f"{result.workers} runs"
         rows.append(
-            f"Expected: {clock(wall_s(seconds, outcome.workers))} with {runs} at a time, "
+            f"Expected: {clock(wall_s(seconds, result.workers))} with {runs} at a time, "
             f"{at_once:,.0f} MB of memory; {_basis(estimator.based_on)}."
         )
-    if outcome.later:
-        rows += ["", *outcome.later]
+    if result.deferred_stages:
+        rows += ["", *result.deferred_stages]
     return [*rows, "Nothing was run."]
 
 

@@ -17,8 +17,8 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain, SearchSettings
 from mnist_sweep.sweeping.launch.execute import record_of, settled
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan.points import Plan, Point, Variation
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, point_of, tried
 from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
 from mnist_sweep.sweeping.search.search_config import Asked
@@ -49,7 +49,7 @@ class Search:
         space: Space,
         asked: Asked,
         info: DatasetInfo,
-        outcome: Outcome,
+        outcome: SweepResult,
         jobs: Jobs,
         known: list[Known],
         note: Callable[[Plan], None],

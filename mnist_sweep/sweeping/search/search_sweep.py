@@ -13,12 +13,12 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.settings import Plain, SearchSettings
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import choose
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_records
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
 from mnist_sweep.sweeping.plan.preview import clock
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, known_runs, point_of
 from mnist_sweep.sweeping.search.sampler import library, suggest
 from mnist_sweep.sweeping.search.search import Search
@@ -32,7 +32,7 @@ USUAL_ROUND = 8
 SAMPLES = 30
 
 
-def run(around: Surroundings) -> Outcome:
+def run(around: Surroundings) -> SweepResult:
     """Run a search, or only say what it would do (`plan=true`).
 
     Raises:
@@ -54,9 +54,11 @@ def run(around: Surroundings) -> Outcome:
     known = [] if made_up else known_runs(path, space, info)
     plan = Plan(points=[one.point for one in known], datasets=datasets)
     if around.master.plan:
-        return _preview(around, Outcome(path, plan, planned_only=True), asked, space, known, info)
+        return _preview(
+            around, SweepResult(path, plan, planned_only=True), asked, space, known, info
+        )
     outcome = begin(around.master, plan, around.asked, single=False)
-    outcome.asked, outcome.by = asked.runs, (asked.settings.by, asked.direction)
+    outcome.n_requested, outcome.objective = asked.runs, (asked.settings.by, asked.direction)
     try:
         _carry_out(around, outcome, asked, space, known, info)
     except (KeyboardInterrupt, Interrupted):
@@ -67,7 +69,7 @@ def run(around: Surroundings) -> Outcome:
 
 def _carry_out(
     around: Surroundings,
-    outcome: Outcome,
+    outcome: SweepResult,
     asked: Asked,
     space: Space,
     known: list[Known],
@@ -96,7 +98,7 @@ def _carry_out(
         outcome.notices += search.notices()
 
 
-def _steered(around: Surroundings, outcome: Outcome, search: Search, expected_s: float) -> None:
+def _steered(around: Surroundings, outcome: SweepResult, search: Search, expected_s: float) -> None:
     launcher = around.launcher
     if not isinstance(launcher, SweepLauncher) or not search.left:
         return
@@ -111,13 +113,13 @@ def _steered(around: Surroundings, outcome: Outcome, search: Search, expected_s:
         progress.end()
 
 
-def _in_rounds(around: Surroundings, outcome: Outcome, search: Search) -> None:
+def _in_rounds(around: Surroundings, outcome: SweepResult, search: Search) -> None:
     """A number of runs at a time, for launchers that take all their jobs at once."""
     size = around.master.n_jobs or USUAL_ROUND
     while batch := _round(search, size):
         ids = {job["run_id"] for job in batch}
         points = [point for point in outcome.plan.points if point.run_id in ids]
-        part = Outcome(outcome.directory, Plan(points=points, datasets=outcome.plan.datasets))
+        part = SweepResult(outcome.directory, Plan(points=points, datasets=outcome.plan.datasets))
         try:
             launch(around.launcher, around.master, part)
         finally:
@@ -138,12 +140,12 @@ def _round(search: Search, size: int) -> list[Plain]:
 
 def _preview(
     around: Surroundings,
-    outcome: Outcome,
+    outcome: SweepResult,
     asked: Asked,
     space: Space,
     known: list[Known],
     info: DatasetInfo,
-) -> Outcome:
+) -> SweepResult:
     """What a search would do, in words; nothing is made or run."""
     settings, pruner = asked.settings, ""
     if asked.prunes:
@@ -171,7 +173,7 @@ def _preview(
             f"time{rest}; {clock(one_s)} each, the mean of {SAMPLES} points drawn at random, "
             f"from {past.based_on} records of this machine."
         )
-    outcome.told = [*lines, "Nothing was run."]
+    outcome.plan_text = [*lines, "Nothing was run."]
     return outcome
 
 

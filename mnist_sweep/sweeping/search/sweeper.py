@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping.outcome import Outcome, deliver
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search import search_sweep
 from mnist_sweep.sweeping.study.study import Surroundings
 from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
@@ -28,7 +28,7 @@ ConfigStore.instance().store(
 class SearchSweeper(GridSweeper):
     """Chooses the points of a space one after another."""
 
-    def carry_out(self, around: Surroundings) -> Outcome:
+    def carry_out(self, around: Surroundings) -> SweepResult:
         """Run the search of the command line's overrides.
 
         Raises:
@@ -45,4 +45,4 @@ class SearchSweeper(GridSweeper):
                 "hydra.sweeper.points belongs to a grid; hydra.sweeper.params and the command line "
                 "tell what a search may choose."
             )
-        return deliver(search_sweep.run(around))
+        return search_sweep.run(around)

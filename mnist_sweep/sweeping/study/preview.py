@@ -5,11 +5,11 @@ from __future__ import annotations
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_records, wall_s
 from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.plan.preview import clock
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import Choice, Stage
 
@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 def later_lines(
-    outcome: Outcome, points: Points, possible: dict[str, list[Point]], settings: Plain
+    outcome: SweepResult, points: Points, possible: dict[str, list[Point]], settings: Plain
 ) -> list[str]:
     """What each stage selects, and what those that start from a selection will run.
 

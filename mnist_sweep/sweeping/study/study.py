@@ -24,11 +24,11 @@ from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
-from mnist_sweep.sweeping.outcome import Outcome
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.deciding import Look, Rules, look
 from mnist_sweep.sweeping.study.preview import later_lines
 from mnist_sweep.sweeping.study.stage_points import Followers, Points, union
@@ -48,7 +48,7 @@ class Surroundings:
     asked: list[str]
 
 
-def run(around: Surroundings) -> Outcome:
+def run(around: Surroundings) -> SweepResult:
     """Run a study, or only say what it would run (`plan=true`).
 
     Raises:
@@ -74,7 +74,7 @@ def run(around: Surroundings) -> Outcome:
     plan = union(firsts.values())
     if around.master.plan:
         outcome = preview(around.launcher, around.master, plan, single=False)
-        outcome.later = later_lines(outcome, points, possible, settings)
+        outcome.deferred_stages = later_lines(outcome, points, possible, settings)
         return outcome
     outcome = begin(around.master, plan, around.asked, single=False)
     carried_out = _StudyRun(around, points, firsts, outcome, settings)
@@ -95,7 +95,7 @@ class _StudyRun:
         around: Surroundings,
         points: Points,
         firsts: dict[str, Plan],
-        outcome: Outcome,
+        outcome: SweepResult,
         settings: dict[str, Any],
     ) -> None:
         self._around, self._points, self._firsts = around, points, firsts
@@ -179,7 +179,7 @@ class _StudyRun:
 
     def _launch(self, plan: Plan) -> None:
         """Run what of a plan is not done."""
-        part = Outcome(self._outcome.directory, plan)
+        part = SweepResult(self._outcome.directory, plan)
         known = {point.run_id for point in self._outcome.plan.points}
         if any(point.run_id not in known for point in plan.points):
             self._outcome.plan = union([self._outcome.plan, plan])
@@ -315,7 +315,7 @@ class _StudyRun:
         write_study(self._outcome.directory, self.study)
 
 
-def _study_before(outcome: Outcome) -> Study | None:
+def _study_before(outcome: SweepResult) -> Study | None:
     try:
         return load_study(outcome.directory)
     except MnistSweepError as error:

@@ -1,4 +1,4 @@
-"""What came of a sweep, handed from Hydra's inside to the command line."""
+"""What a sweep, a study or a search returns to its caller: the command line or Python."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from mnist_sweep.sweeping.plan.points import Plan
 
 
 @dataclass
-class Outcome:
-    """What came of one invocation.
+class SweepResult:
+    """What one command did.
 
     Attributes:
-        directory: The sweep's; for a mere plan it may not exist.
+        directory: The sweep's; with `plan=true` it may not exist.
         plan: The points asked for.
-        skipped: Run ids that had been done before.
-        summaries: Of the runs that came to an end (see `execute.summary`).
+        skipped: Run ids that were done before.
+        summaries: Of the runs that ended (see `execute.summary`).
         notices: What the user should know.
-        interrupted: Whether it was stopped before all was done.
+        interrupted: Whether it was stopped before all runs ended.
         planned_only: Whether nothing was to be run (`plan=true`).
         report: Whether report.html is to be written.
-        wall_s: Seconds from the reading of the grid to the last run.
-        workers: How many runs went at once.
+        wall_s: Seconds from reading the grid to the end of the last run.
+        workers: The number of runs at a time.
         study: What study.json holds; None where the sweep is no study.
         selections: Stage -> what it selected.
-        later: Of a mere plan of a study: what later stages depend on, in words.
-        asked: How many runs were asked for; None: as many as the plan has points.
-        by: Metric and direction that a search went by; None where the sweep is no search.
-        told: Of a mere plan of a search: what it would do, in words.
+        deferred_stages: With `plan=true`, of a study: what its later stages depend on, in words.
+        n_requested: The number of runs asked for; None: as many as the plan has points.
+        objective: Metric and direction of a search; None where the sweep is no search.
+        plan_text: With `plan=true`, of a search: what it would do, in words.
     """
 
     directory: Path
@@ -47,10 +47,10 @@ class Outcome:
     workers: int = 1
     study: Study | None = None
     selections: dict[str, UncertainSelection] = field(default_factory=dict)
-    later: list[str] = field(default_factory=list)
-    asked: int | None = None
-    by: tuple[str, Direction] | None = None
-    told: list[str] = field(default_factory=list)
+    deferred_stages: list[str] = field(default_factory=list)
+    n_requested: int | None = None
+    objective: tuple[str, Direction] | None = None
+    plan_text: list[str] = field(default_factory=list)
 
     def count(self, outcome: str) -> int:
         """How many runs ended so."""
@@ -60,17 +60,3 @@ class Outcome:
     def failures(self) -> int:
         """Runs that failed or diverged, in this invocation."""
         return self.count("failed") + self.count("diverged")
-
-
-_delivered: list[Outcome] = []
-
-
-def deliver(outcome: Outcome) -> Outcome:
-    """Leave an outcome for `collect`: Hydra does not hand on what a sweeper returns."""
-    _delivered.append(outcome)
-    return outcome
-
-
-def collect() -> Outcome | None:
-    """Take the outcome that was delivered, if a sweep came to its end."""
-    return _delivered.pop() if _delivered else None
