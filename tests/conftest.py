@@ -17,6 +17,17 @@ def mnist_folder() -> Path | None:
     return folder if folder.exists() else None
 
 
+SLOW_FOLDERS = ("browser", "end_to_end", "reliability")
+"""Their tests run whole programs; `-m "not slow"` leaves them out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of `SLOW_FOLDERS`."""
+    for item in items:
+        if item.path.relative_to(REPOSITORY / "tests").parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_report_header() -> str:
     """Say which digits the tests use."""
     folder = mnist_folder()
