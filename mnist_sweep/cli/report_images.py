@@ -5,12 +5,12 @@ Reporting reads records and imports nothing of training, so the images are hande
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
-from mnist_sweep.errors import DataError
+from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.plan_file import read_plan
 
 if TYPE_CHECKING:
     import os
@@ -49,12 +49,12 @@ def images_of(
 
 
 def _descriptions(paths: SweepPaths) -> list[dict[str, object]]:
-    """All descriptions of data in a sweep's plan; what cannot be read is no plan."""
-    path = paths.sweep_json
-    if RunPaths(paths.directory).record.exists() and not path.exists():
-        path = SweepPaths(paths.directory.resolve().parent.parent).sweep_json
+    """All descriptions of data in a sweep's plan; none where it cannot be read."""
+    directory = paths.directory
+    if RunPaths(directory).record.exists() and not paths.sweep_json.exists():
+        directory = directory.resolve().parent.parent
     try:
-        plan = json.loads(path.read_bytes())
-        return [dict(data) for i in plan["invocations"] for data in i["data"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        plan = read_plan(directory)
+    except (OSError, ValueError, DirectoryError):
         return []
+    return [data for invocation in plan.invocations for data in invocation.data.values()]

@@ -89,7 +89,7 @@ def test_invocations_add_up(tmp_path: Path):
     note(tmp_path, ["layers=1"])
     note(tmp_path, ["layers=2"])
     content, notices = directory.read(tmp_path)
-    assert [one["overrides"] for one in content["invocations"]] == [["layers=1"], ["layers=2"]]
+    assert [one.overrides for one in content.invocations] == [("layers=1",), ("layers=2",)]
     assert notices == []
 
 
@@ -99,7 +99,7 @@ def test_invocations_at_the_same_time_do_not_lose_each_other(tmp_path: Path):
         thread.start()
     for thread in threads:
         thread.join()
-    asked = [one["overrides"][0] for one in directory.read(tmp_path)[0]["invocations"]]
+    asked = [one.overrides[0] for one in directory.read(tmp_path)[0].invocations]
     assert sorted(asked) == sorted(f"seed={i}" for i in range(12))
 
 
@@ -136,7 +136,7 @@ def test_other_data_are_noticed(tmp_path: Path):
     [
         "", "{", "[]", "null", "3", "{}", '{"schema_version": 1}', "\x00\x01",
         '{"schema_version": 1, "invocations": {}}', '{"schema_version": "1", "invocations": []}',
-        '{"schema_version": 1, "invocations": [3]}', '{"schema_version": 1, "invocations": [{}]}',
+        '{"schema_version": 1, "invocations": [3]}',
         '{"schema_version": 1, "invocations": [{"data": 3, "versions": {}, "git": {}}]}',
         "[" * 100_000,
     ],
@@ -146,7 +146,7 @@ def test_a_damaged_plan_is_kept_aside_and_said(tmp_path: Path, content: str):
     (notice,) = note(tmp_path)
     assert "sweep.json was damaged (" in notice
     assert (tmp_path / "sweep.json.damaged").read_text() == content
-    assert len(directory.read(tmp_path)[0]["invocations"]) == 1
+    assert len(directory.read(tmp_path)[0].invocations) == 1
 
 
 def test_a_newer_plan_is_refused_and_left_alone(tmp_path: Path):
@@ -179,6 +179,21 @@ def test_the_last_command_can_be_given_again(tmp_path: Path):
     assert directory.last_command(place) == ["layers=2", f"hydra.run.dir='{escaped}'"]
     with pytest.raises(DirectoryError, match="holds no sweep to resume"):
         directory.last_command(tmp_path)
+    (place / "sweep.json").write_text('{"schema_version": 1, "invocations": [{}]}')
+    with pytest.raises(DirectoryError, match="holds no sweep to resume"):
+        directory.last_command(place)
+
+
+def test_what_a_newer_program_added_to_the_plan_is_kept(tmp_path: Path):
+    note(tmp_path)
+    path = tmp_path / "sweep.json"
+    content = json.loads(path.read_bytes())
+    content["host"] = content["invocations"][0]["host"] = "a.b"
+    path.write_text(json.dumps(content))
+    note(tmp_path)
+    content = json.loads(path.read_bytes())
+    assert [one.get("host") for one in content["invocations"]] == ["a.b", None]
+    assert content["host"] == "a.b"
 
 
 def test_a_resumed_sweep_refuses_other_data_and_names_both(tmp_path: Path):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.plan_file import (
+    Git,
+    Invocation,
+    PlanFile,
+    PlannedPoint,
+    read_plan,
+    write_plan,
+)
+from mnist_sweep.records.reading import reason
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.points import Plan
-
-SCHEMA_VERSION = 1
 
 
 def claim(directory: Path, *, own: bool) -> Path:
@@ -71,15 +76,14 @@ def note_invocation(
     Returns:
         Notices: what differs from the directory's last invocation, or was wrong with the file.
     """
-    paths = SweepPaths(directory)
     with locked(directory / ".locks" / "sweep"):
         # Under this lock nobody else writes here; a killed sweep may have left its part.
         store.clean_temporary(directory, below=False)
         content, notices = read(directory)
-        entry = {**_invocation(plan, overrides, environment), "hydra_overrides": hydra}
-        notices += _changes(content["invocations"], entry)
-        content["invocations"].append(entry)
-        store.write_json(paths.sweep_json, content)
+        entry = _invocation(plan, overrides, hydra, environment)
+        if content.last:
+            notices += _changes(content.last, entry)
+        _write(directory, content, [*content.invocations, entry])
     return notices
 
 
@@ -97,48 +101,37 @@ def note_points(
     """
     with locked(directory / ".locks" / "sweep"):
         content, _ = read(directory)
-        entry = {**_invocation(plan, overrides, environment), "hydra_overrides": hydra}
-        ids = [point["run_id"] for point in entry["points"]]
-        for earlier in reversed(content["invocations"]):
-            noted = [point["run_id"] for point in earlier.get("points", [])]
-            if earlier["overrides"] == overrides and noted == ids[: len(noted)]:
-                earlier.update({key: entry[key] for key in ("points", "varying", "data")})
+        entry = _invocation(plan, overrides, hydra, environment)
+        invocations = list(content.invocations)
+        for place, earlier in reversed(list(enumerate(invocations))):
+            noted = earlier.points
+            if earlier.overrides == entry.overrides and noted == entry.points[: len(noted)]:
+                grown = {key: getattr(entry, key) for key in ("points", "varying", "data")}
+                invocations[place] = earlier.model_copy(update=grown)
                 break
         else:
-            content["invocations"].append(entry)
-        store.write_json(SweepPaths(directory).sweep_json, content)
+            invocations.append(entry)
+        _write(directory, content, invocations)
 
 
-def read(directory: Path) -> tuple[Plain, list[str]]:
-    """`sweep.json` and a notice if it was damaged; an empty one where there is none."""
-    path = SweepPaths(directory).sweep_json
-    empty: Plain = {"schema_version": SCHEMA_VERSION, "name": directory.name, "invocations": []}
+def read(directory: Path) -> tuple[PlanFile, list[str]]:
+    """`sweep.json`, and a notice if it was damaged and is kept aside.
+
+    Raises:
+        DirectoryError: It was written by a newer version of this program.
+    """
     try:
-        content = json.loads(path.read_bytes())
-        _check_plan(content)
-        newer = content["schema_version"] > SCHEMA_VERSION
-    except FileNotFoundError:
-        return empty, []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return read_plan(directory), []
+    except (OSError, ValueError) as error:
+        path = SweepPaths(directory).sweep_json
         kept = path.with_name("sweep.json.damaged")
         path.replace(kept)
-        return empty, [f"{path} was damaged ({error}); it is kept as {kept.name}, records stand."]
-    if newer:
-        raise DirectoryError(
-            f"{path} has schema_version {content['schema_version']}, newer than {SCHEMA_VERSION}, "
-            "the newest this version of mnist-sweep reads. Update mnist-sweep."
-        )
-    return content, []
+        notice = f"{path} was damaged ({reason(error)}). It is kept as {kept.name}."
+        return PlanFile(name=directory.name, invocations=()), [notice]
 
 
-def _check_plan(content: Any) -> None:
-    """Refuse what cannot be the content of a `sweep.json`; KeyError or TypeError says why."""
-    if not isinstance(content["invocations"], list):
-        raise TypeError("invocations is not a list")
-    for invocation in content["invocations"]:
-        for key, kind in (("data", dict), ("versions", dict), ("git", dict), ("overrides", list)):
-            if not isinstance(invocation[key], kind):
-                raise TypeError(f"an invocation's {key} is of another type than expected")
+def _write(directory: Path, content: PlanFile, invocations: list[Invocation]) -> None:
+    write_plan(directory, content.model_copy(update={"invocations": tuple(invocations)}))
 
 
 def dataset_of(directory: Path, key: str) -> DatasetInfo:
@@ -147,9 +140,9 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
     Raises:
         DirectoryError: There is no such plan.
     """
-    for invocation in reversed(read(directory)[0]["invocations"]):
-        if key in invocation["data"]:
-            return DatasetInfo.from_dict(invocation["data"][key])
+    for invocation in reversed(read(directory)[0].invocations):
+        if key in invocation.data:
+            return DatasetInfo.from_dict(invocation.data[key])
     raise DirectoryError(
         f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
         "Start the sweep with `python -m mnist_sweep -m …`."
@@ -162,15 +155,13 @@ def last_command(directory: Path) -> list[str]:
     Raises:
         DirectoryError: There is no plan.
     """
-    invocations = read(directory)[0]["invocations"]
-    if not invocations:
+    last = read(directory)[0].last
+    if last is None or not last.at:
         raise DirectoryError(
             f"{directory} holds no sweep to resume: expected {SweepPaths(directory).sweep_json}. "
             "Name the directory of a sweep, as in outputs/NAME."
         )
-    last = invocations[-1]
-    hydra = [str(text) for text in last.get("hydra_overrides", [])]
-    single = SINGLE in hydra
+    single = SINGLE in last.hydra_overrides
     here = (
         "hydra.sweep.dir",
         "hydra.run.dir",
@@ -178,29 +169,32 @@ def last_command(directory: Path) -> list[str]:
         "hydra.sweeper.single",
         "hydra.sweeper.same_data",
     )
-    kept = [text for text in hydra if not text.lstrip("+").startswith(here)]
+    kept = [text for text in last.hydra_overrides if not text.lstrip("+").startswith(here)]
     escaped = str(directory.absolute()).replace("'", "\\'")
     place = f"hydra.{'run' if single else 'sweep'}.dir='{escaped}'"
-    return [*([] if single else ["-m"]), *map(str, last["overrides"]), *kept, place]
+    return [*([] if single else ["-m"]), *last.overrides, *kept, place]
 
 
 SINGLE = "hydra.sweeper.single=true"
 
 
-def _invocation(plan: Plan, overrides: list[str], environment: Plain) -> Plain:
+def _invocation(
+    plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
+) -> Invocation:
     versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "overrides": overrides,
-        "varying": plan.varying,
-        "data": {key: info.to_dict() for key, info in plan.datasets.items()},
-        "versions": {key: environment[key] for key in versions},
-        "git": {"sha": environment["git_sha"], "dirty": environment["git_dirty"]},
-        "points": [
-            {"run_id": point.run_id, "label": point.label, "overrides": point.overrides}
+    return Invocation(
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        overrides=tuple(overrides),
+        hydra_overrides=tuple(hydra),
+        varying=tuple(plan.varying),
+        data={key: info.to_dict() for key, info in plan.datasets.items()},
+        versions={key: environment[key] for key in versions},
+        git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
+        points=tuple(
+            PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
             for point in plan.points
-        ],
-    }
+        ),
+    )
 
 
 def check_same_data(directory: Path, plan: Plan) -> None:
@@ -209,8 +203,8 @@ def check_same_data(directory: Path, plan: Plan) -> None:
     Raises:
         DirectoryError: The data are others; tells both.
     """
-    invocations = read(directory)[0]["invocations"]
-    before = _sources(invocations[-1]["data"]) if invocations else {}
+    last = read(directory)[0].last
+    before = _sources(last) if last else {}
     now = {info.sha256: info.source for info in plan.datasets.values()}
     if before and not before.keys() & now.keys():
         raise DirectoryError(
@@ -220,29 +214,23 @@ def check_same_data(directory: Path, plan: Plan) -> None:
         )
 
 
-def _sources(data: Plain) -> dict[str, str]:
+def _sources(invocation: Invocation) -> dict[str, str]:
     """Content hash -> where it came from, of an invocation's data."""
-    return {
-        str(info.get("sha256")): str(info.get("source"))
-        for info in data.values()
-        if isinstance(info, dict)
-    }
+    return {str(info.get("sha256")): str(info.get("source")) for info in invocation.data.values()}
 
 
-def _changes(earlier: list[Any], entry: Plain) -> list[str]:
-    if not earlier:
-        return []
-    last, notices = earlier[-1], []
-    before = _sources(last["data"]).keys()
-    now = {info["sha256"] for info in entry["data"].values()}
+def _changes(last: Invocation, entry: Invocation) -> list[str]:
+    """What differs between two commands in the same directory, for the person who reads it."""
+    notices = []
+    before, now = _sources(last).keys(), _sources(entry).keys()
     if before and not before & now:
         notices.append(
             "The data differ from this directory's last sweep, so its runs count as others."
         )
     for name in ("tensorflow", "keras", "numpy", "mnist_sweep"):
-        old, new = last["versions"].get(name), entry["versions"][name]
+        old, new = last.versions.get(name), entry.versions[name]
         if old != new:
             notices.append(f"{name} is {new}; this directory's last sweep ran with {old}.")
-    if last["git"].get("sha") != entry["git"]["sha"]:
+    if last.git.sha != entry.git.sha:
         notices.append("The code (git commit) differs from this directory's last sweep.")
     return notices

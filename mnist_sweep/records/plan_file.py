@@ -1,0 +1,144 @@
+"""`sweep.json`: every command that was given in a sweep's directory, and the points it asked for.
+
+Sweeps add to it (`sweeping.plan.directory`); `collect` reads from it which runs there should be,
+the report where the images are. Keys this version does not know are kept when it is rewritten.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records import store
+from mnist_sweep.records.paths import SweepPaths
+
+if TYPE_CHECKING:
+    import os
+
+SCHEMA_VERSION = 1
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+
+class PlannedPoint(_Model):
+    """A point that was asked for.
+
+    Attributes:
+        run_id: Of its run.
+        label: Of its run; empty if unknown.
+        overrides: The overrides that make it.
+    """
+
+    run_id: str
+    label: str = ""
+    overrides: tuple[str, ...] = ()
+
+
+class Git(_Model):
+    """The commit of the working directory; None outside a repository."""
+
+    sha: str | None = None
+    dirty: bool | None = None
+
+
+class Invocation(_Model):
+    """One command.
+
+    Attributes:
+        at: When it started, ISO 8601.
+        overrides: Its words, without those for Hydra itself.
+        hydra_overrides: Its words for Hydra itself.
+        config: The sweep's own settings, such as the objective.
+        varying: Dotted settings that differ between its points.
+        data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
+        versions: Package -> its version.
+        git: The commit.
+        points: What it asked for; a study's and a search's grow.
+    """
+
+    at: str = ""
+    overrides: tuple[str, ...] = ()
+    hydra_overrides: tuple[str, ...] = ()
+    config: dict[str, Any] = {}
+    varying: tuple[str, ...] = ()
+    data: dict[str, dict[str, Any]] = {}
+    versions: dict[str, str | None] = {}
+    git: Git = Git()
+    points: tuple[PlannedPoint, ...] = ()
+
+
+class PlanFile(_Model):
+    """The content of `sweep.json`."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str = ""
+    invocations: tuple[Invocation, ...]
+
+    @property
+    def points(self) -> dict[str, PlannedPoint]:
+        """Run id -> the point, of all commands."""
+        return {point.run_id: point for one in self.invocations for point in one.points}
+
+    @property
+    def last(self) -> Invocation | None:
+        """The last command; None where there is none."""
+        return self.invocations[-1] if self.invocations else None
+
+
+def parse_plan(content: bytes) -> PlanFile:
+    """The plan in a file's bytes.
+
+    Raises:
+        DirectoryError: It was written by a newer version of this program.
+        ValueError: It is no plan.
+    """
+    try:
+        plan = PlanFile.model_validate_json(content)
+        version = plan.schema_version
+    except ValidationError:
+        version = _version(content)  # what is newer may look different
+        if version <= SCHEMA_VERSION:
+            raise
+    if version > SCHEMA_VERSION:
+        raise DirectoryError(
+            f"sweep.json has schema_version {version}, newer than {SCHEMA_VERSION}, the newest "
+            "this version of mnist-sweep reads. Update mnist-sweep."
+        )
+    return plan
+
+
+def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
+    """The plan of a sweep's directory; an empty one where there is none.
+
+    Raises:
+        DirectoryError: It was written by a newer version of this program.
+        OSError: It cannot be read.
+        ValueError: It is no plan.
+    """
+    paths = SweepPaths(directory)
+    try:
+        return parse_plan(paths.sweep_json.read_bytes())
+    except FileNotFoundError:
+        return PlanFile(name=paths.directory.name, invocations=())
+
+
+def write_plan(directory: str | os.PathLike[str], plan: PlanFile) -> None:
+    """Write a plan into a sweep's directory, whole or not at all.
+
+    Raises:
+        DirectoryError: It cannot be written.
+    """
+    store.write_json(SweepPaths(directory).sweep_json, plan.model_dump(mode="json"))
+
+
+def _version(content: bytes) -> int:
+    try:
+        version = json.loads(content)["schema_version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return version if isinstance(version, int) else 0
