@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.reading import content
 
 if TYPE_CHECKING:
     import os
 
 SCHEMA_VERSION = 1
+DEFAULT_OBJECTIVE = "validation.accuracy"
+"""The metric by which "best" is meant where a command does not say."""
 
 
 class _Model(BaseModel):
@@ -85,12 +88,18 @@ class PlanFile(_Model):
         return {point.run_id: point for one in self.invocations for point in one.points}
 
     @property
+    def objective(self) -> str:
+        """The objective of the last command, a metric such as `validation.accuracy`."""
+        found = self.last.config.get("objective") if self.last else None
+        return found if isinstance(found, str) else DEFAULT_OBJECTIVE
+
+    @property
     def last(self) -> Invocation | None:
         """The last command; None where there is none."""
         return self.invocations[-1] if self.invocations else None
 
 
-def parse_plan(content: bytes) -> PlanFile:
+def parse_plan(read: bytes) -> PlanFile:
     """The plan in a file's bytes.
 
     Raises:
@@ -98,10 +107,10 @@ def parse_plan(content: bytes) -> PlanFile:
         ValueError: It is no plan.
     """
     try:
-        plan = PlanFile.model_validate_json(content)
+        plan = PlanFile.model_validate_json(read)
         version = plan.schema_version
     except ValidationError:
-        version = _version(content)  # what is newer may look different
+        version = _version(read)  # what is newer may look different
         if version <= SCHEMA_VERSION:
             raise
     if version > SCHEMA_VERSION:
@@ -122,7 +131,7 @@ def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
     """
     paths = SweepPaths(directory)
     try:
-        return parse_plan(paths.sweep_json.read_bytes())
+        return parse_plan(content(paths.sweep_json)[0])
     except FileNotFoundError:
         return PlanFile(name=paths.directory.name, invocations=())
 
@@ -136,9 +145,9 @@ def write_plan(directory: str | os.PathLike[str], plan: PlanFile) -> None:
     store.write_json(SweepPaths(directory).sweep_json, plan.model_dump(mode="json"))
 
 
-def _version(content: bytes) -> int:
+def _version(read: bytes) -> int:
     try:
-        version = json.loads(content)["schema_version"]
+        version = json.loads(read)["schema_version"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return 0
     return version if isinstance(version, int) else 0
