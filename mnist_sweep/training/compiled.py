@@ -1,9 +1,9 @@
 """`trainer=compiled`: every epoch is one compiled program.
 
-The loop over batches, the gather of their rows, forward, backward and the optimizer's update are
-inside the program; layers, loss and optimizer are Keras's own. It does what `fit` does: a fresh
-shuffle each epoch, the last short batch included, dropout on in training only. What it saves is
-everything `fit` does between the batches.
+The loop over batches, the gather of their rows, forward and backward pass and the optimizer's
+update are inside the program; layers, loss and optimizer are Keras's own. It does what `fit` does
+(a new shuffle each epoch, a shorter last batch, dropout in training only) without Python between
+the batches.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import ModelError
 from mnist_sweep.training import optimizer
 from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer, xla
+from mnist_sweep.training.fast.clone import replace_layers
 from mnist_sweep.training.predictor import Predictor
-from mnist_sweep.training.progress import OnEpoch, Training, ignore
-from mnist_sweep.training.stopping import BestWeights
-from mnist_sweep.training.tensors import as_tensor
+from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
 
-LOOK_AHEAD = 5
-"""Epochs whose batches are looked through for how many columns they have at most."""
+EPOCHS_SCANNED = 5
+"""Epochs whose batches are scanned for the largest number of active columns of a batch."""
 
 
 class EpochProgram:
@@ -38,9 +37,9 @@ class EpochProgram:
         update: A Keras optimizer.
         images: (m, *image_shape) uint8.
         labels: (m,) uint8.
-        batch_size: Examples a batch; the last one may be shorter.
-        scale: Raw pixel value that stands for 1.
-        columns: The lit columns, of a network with a `ActiveColumnDense`.
+        batch_size: Examples per batch; the last one may be shorter.
+        scale: Raw pixel value that maps to 1.
+        columns: The active columns, for a network with an `ActiveColumnDense`.
     """
 
     def __init__(
@@ -59,26 +58,29 @@ class EpochProgram:
         self._labels = labels
         self._batch_size = batch_size
         self._factor = 1.0 / scale
-        self._lit = sparse_first_layer.layer_of(network) if columns else None
-        self._columns = columns if self._lit else None
-        self._fills = pad_batch.can_pad(network)
+        self._sparse_layer = sparse_first_layer.layer_of(network) if columns else None
+        self._columns = columns if self._sparse_layer else None
+        self._pads = pad_batch.can_pad(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy()
         self._program = xla.Program(self._epoch)
         update.build(network.trainable_variables)
 
     def __call__(self, order: np.ndarray) -> tuple[float, float]:
-        """Train on the rows in this order; (loss, accuracy), means over the examples as trained.
+        """Train on the rows in this order.
 
         Args:
             order: (n,) int32 rows of the images, each once.
+
+        Returns:
+            (loss, accuracy), means over the examples while they were trained on.
         """
         return self._run(order)
 
     def compile(self, n: int) -> None:
-        """Trace and compile for `n` rows, training nothing: the program runs with no batches.
+        """Trace and compile for `n` rows without training: the program runs with no batches.
 
         Raises:
-            ModelError: Some layer or optimizer has no compiled form.
+            ModelError: A layer or the optimizer cannot be compiled.
         """
         try:
             self._run(np.zeros(n, np.int32), train=False)
@@ -92,29 +94,29 @@ class EpochProgram:
         n = len(order)
         columns = self._columns.of(order) if self._columns else ()
         size = min(self._batch_size, n)
-        if self._fills:
+        if self._pads:
             order = pad_batch.pad(order, size)
-        batches, rest = divmod(len(order), size)
-        loops = (batches, 1 if rest else 0) if train else (0, 0)
-        loss, right = self._program(*map(tf.constant, (order, n, *loops, *columns)))
-        return float(loss) / n, float(right) / n
+        batches, remainder = divmod(len(order), size)
+        loops = (batches, 1 if remainder else 0) if train else (0, 0)
+        loss, correct = self._program(*map(tf.constant, (order, n, *loops, *columns)))
+        return float(loss) / n, float(correct) / n
 
     def _epoch(
         self,
         order: tf.Tensor,
         n: tf.Tensor,
         batches: tf.Tensor,
-        rests: tf.Tensor,
+        short_batches: tf.Tensor,
         *columns: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         size = min(self._batch_size, order.shape[0])
-        rest = order.shape[0] % size
+        remainder = order.shape[0] % size
         totals = (tf.constant(0.0), tf.constant(0.0))
         totals = self._loop(order, n, batches, size, totals, columns)
-        if rest:
-            # A loop of none or one: the last, short batch is a program of its own shape.
-            short = order[order.shape[0] - rest :]
-            totals = self._loop(short, tf.constant(rest), rests, rest, totals)
+        if remainder:
+            # A loop over zero or one batches: the short batch is a program of its own shape.
+            short = order[order.shape[0] - remainder :]
+            totals = self._loop(short, tf.constant(remainder), short_batches, remainder, totals)
         return totals
 
     def _loop(
@@ -126,27 +128,33 @@ class EpochProgram:
         totals: tuple[tf.Tensor, tf.Tensor],
         columns: tuple[tf.Tensor, ...] = (),
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        def body(i: tf.Tensor, loss: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def body(i: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, ...]:
             rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
-            here = tf.minimum(n - i * size, size) if self._fills else tf.constant(size)
-            with self._batch(i, columns):
-                batch_loss, batch_right = self._step(rows, here)
-            return i + 1, loss + batch_loss * tf.cast(here, tf.float32), right + batch_right
+            n_examples = tf.minimum(n - i * size, size) if self._pads else tf.constant(size)
+            with self._columns_of(i, columns):
+                batch_loss, batch_correct = self._step(rows, n_examples)
+            return (
+                i + 1,
+                loss + batch_loss * tf.cast(n_examples, tf.float32),
+                (correct + batch_correct),
+            )
 
-        _, loss, right = tf.while_loop(
+        _, loss, correct = tf.while_loop(
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
         )
-        return loss, right
+        return loss, correct
 
-    def _batch(self, i: tf.Tensor, columns: tuple[tf.Tensor, ...]) -> AbstractContextManager[None]:
-        if self._lit is None or not columns:
+    def _columns_of(
+        self, i: tf.Tensor, columns: tuple[tf.Tensor, ...]
+    ) -> AbstractContextManager[None]:
+        if self._sparse_layer is None or not columns:
             return nullcontext()
-        return self._lit.on(columns[0][i], columns[1][i])
+        return self._sparse_layer.on(columns[0][i], columns[1][i])
 
-    def _step(self, rows: tf.Tensor, here: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _step(self, rows: tf.Tensor, n_examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
         labels = tf.cast(tf.gather(self._labels, rows), tf.int32)
-        weights = pad_batch.weights(here, rows.shape[0]) if self._fills else None
+        weights = pad_batch.weights(n_examples, rows.shape[0]) if self._pads else None
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
             probabilities = self._network(images, training=True)
@@ -155,19 +163,33 @@ class EpochProgram:
                 loss += tf.add_n(self._network.losses)
         self._update.apply(tape.gradient(loss, variables), variables)
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        right = predicted == labels
-        if self._fills:
-            right &= tf.range(rows.shape[0]) < here
-        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
+        correct = predicted == labels
+        if self._pads:
+            correct &= tf.range(rows.shape[0]) < n_examples
+        return loss, tf.reduce_sum(tf.cast(correct, tf.float32))
+
+
+def as_tensor(array: np.ndarray) -> tf.Tensor:
+    """A tensor that shares the array's memory if possible, else a copy.
+
+    A memory-mapped dataset then stays in the page cache, shared by all workers. TensorFlow takes
+    memory by DLPack only if it is writable, contiguous and aligned to 64 bytes.
+
+    Args:
+        array: Any shape and dtype; must not change while the tensor exists.
+    """
+    if array.flags.writeable and array.ctypes.data % 64 == 0 and array.flags.c_contiguous:
+        return tf.experimental.dlpack.from_dlpack(np.asarray(array).__dlpack__())
+    return tf.constant(array)
 
 
 def epoch_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """The rows of one epoch in a fresh order, each exactly once.
+    """The rows of one epoch, shuffled: each exactly once.
 
     Args:
         rows: (n,) int32.
-        seed: Of the run.
-        epoch: From 1; the order is a function of seed and epoch alone.
+        seed: The run's.
+        epoch: From 1; the order depends on seed and epoch only.
     """
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
     return shuffle.permutation(rows)
@@ -179,11 +201,11 @@ def train(
     settings: Mapping[str, Any],
     on_epoch: OnEpoch = ignore,
 ) -> Training:
-    """Train a network in place, with validation each epoch and early stopping if asked for.
+    """Train a network in place, with validation each epoch and early stopping if it is set.
 
     Args:
         network: A built Keras model.
-        dataset: Whose training split it learns from, and whose validation split it is judged by.
+        dataset: Its training split is trained on, its validation split evaluated each epoch.
         settings: A run's settings.
         on_epoch: Called after every epoch; a reason it returns ends the training there.
 
@@ -192,41 +214,25 @@ def train(
     """
     started = perf_counter()
     rows, scale = dataset.train_index, dataset.info.scale
-    steps = settings["epochs"] * -(-len(rows) // settings["batch_size"])
-    learner = dropout.for_training(network, settings["seed"])
-    batch_size = min(settings["batch_size"], len(rows))
-    columns = _lit_columns(learner, dataset, settings, batch_size)
-    lit_kinds = sparse_first_layer.kinds(learner) if columns else {}
-    learner = dense.swapped(learner, {**dense.kinds(learner), **lit_kinds})
-    update = fused_adam.for_training(optimizer.optimizer(settings, steps))
-    program = EpochProgram(
-        learner,
-        update,
-        as_tensor(dataset.train_images),
-        as_tensor(dataset.train_labels),
-        batch_size,
-        scale,
-        columns,
-    )
-    validate = Predictor(learner, scale)
-    program.compile(len(rows))
-    validate(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
-    result = Training(predictor=validate, compile_s=perf_counter() - started)
+    learner, program = _compile(network, dataset, settings)
+    predictor = Predictor(learner, scale)
+    predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
+    result = Training(predictor=predictor, compile_s=perf_counter() - started)
     best = BestWeights(learner, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
-    trained = perf_counter()
+    training_started = perf_counter()
     for epoch in range(1, settings["epochs"] + 1):
-        began = perf_counter()
+        epoch_started = perf_counter()
         training = program(epoch_order(rows, settings["seed"], epoch))
-        answers = validate(dataset.train_images, dataset.train_labels, dataset.validation_index)
-        validation = answers.summary(truth)
+        outputs = predictor(dataset.train_images, dataset.train_labels, dataset.validation_index)
+        validation = outputs.loss_and_accuracy(truth)
         result.history.add(training, validation)
-        result.epoch_s.append(perf_counter() - began)
+        result.epoch_s.append(perf_counter() - epoch_started)
         reason = on_epoch(epoch, result.history)
         if not np.isfinite((training[0], validation[0])).all():
             result.diverged = f"the loss was not finite in epoch {epoch}"
             break
-        if best.done(epoch, result.history) or epoch == settings["epochs"]:
+        if best.should_stop(epoch, result.history) or epoch == settings["epochs"]:
             break
         if reason:
             result.pruned = reason
@@ -234,17 +240,42 @@ def train(
     best.restore()
     if learner is not network:
         network.set_weights(learner.get_weights())
-    result.train_s = perf_counter() - trained
+    result.train_s = perf_counter() - training_started
     return result
 
 
-def _lit_columns(
+def _compile(
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
+) -> tuple[keras.Model, EpochProgram]:
+    """The network in its fast form, and the compiled program that trains it."""
+    n = len(dataset.train_index)
+    steps = settings["epochs"] * -(-n // settings["batch_size"])
+    batch_size = min(settings["batch_size"], n)
+    learner = dropout.for_training(network, settings["seed"])
+    columns = _active_columns(learner, dataset, settings, batch_size)
+    sparse = sparse_first_layer.replacements(learner) if columns else {}
+    learner = replace_layers(learner, {**dense.replacements(learner), **sparse})
+    program = EpochProgram(
+        learner,
+        fused_adam.for_training(optimizer.optimizer(settings, steps)),
+        as_tensor(dataset.train_images),
+        as_tensor(dataset.train_labels),
+        batch_size,
+        dataset.info.scale,
+        columns,
+    )
+    program.compile(n)
+    return learner, program
+
+
+def _active_columns(
     network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
 ) -> sparse_first_layer.ActiveColumns | None:
-    """The lit columns, where the network's first layer can make use of them and they are few."""
-    if not sparse_first_layer.fits(network) or batch_size < sparse_first_layer.SMALLEST_BATCH:
+    """The active columns, if the network's first layer can use them and they are few."""
+    too_small = batch_size < sparse_first_layer.MIN_BATCH
+    if too_small or not sparse_first_layer.is_supported(network):
         return None
-    epochs = range(1, min(settings["epochs"], LOOK_AHEAD) + 1)
+    epochs = range(1, min(settings["epochs"], EPOCHS_SCANNED) + 1)
     orders = (epoch_order(dataset.train_index, settings["seed"], epoch) for epoch in epochs)
     columns = sparse_first_layer.ActiveColumns(dataset.train_images, batch_size, orders)
     return columns if columns.worthwhile else None

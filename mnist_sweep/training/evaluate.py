@@ -1,7 +1,7 @@
-"""What a trained network is worth: a record's metrics and stored predictions.
+"""Evaluation of a trained network: a record's metrics and its stored predictions.
 
-Definitions are scikit-learn's. Precision, recall and F1 are macro averages over the classes, a
-class that is never predicted counting as 0; `f1_min` is the lowest single class's F1.
+Which metrics there are, and how each is computed from counts, is declared in
+`mnist_sweep.metrics`; definitions are scikit-learn's, with `zero_division=0`.
 """
 
 from __future__ import annotations
@@ -9,83 +9,108 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from numpy.typing import NDArray
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training.predictor import Answers, Predictor
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Metric, of_split
+from mnist_sweep.training.predictor import Outputs, Predictor
 
 Metrics = dict[str, Any]
 Predictions = dict[str, np.ndarray]
 
 
 def split_metrics(
-    truth: np.ndarray, predicted: np.ndarray, loss: float, classes: int
-) -> dict[str, Any]:
-    """Metrics of one split.
+    split: str, truth: np.ndarray, predicted: np.ndarray, loss: float, classes: int
+) -> Metrics:
+    """The metrics of one split, all classes together.
 
     Args:
+        split: train, validation or test: which metrics are measured depends on it.
         truth: True class of each example, (n,) uint8.
         predicted: Predicted class, (n,) integer.
-        loss: Mean cross-entropy over the examples.
-        classes: How many classes there are; every one gets a row, seen or not.
+        loss: Mean cross-entropy of the examples.
+        classes: Number of classes.
     """
-    labels = np.arange(classes)
-    per_class = np.asarray(
-        precision_recall_fscore_support(truth, predicted, labels=labels, zero_division=0)
-    )
-    precision, recall, f1 = per_class[:3].mean(axis=1)
+    counts = _counts(confusion_matrix(truth, predicted, classes))
+    values: Metrics = {"loss": loss}
+    for definition in of_split(split):
+        if definition.from_counts is not None:
+            values[definition.name] = float(Metric(definition, split).compute(*counts))
+    return values
+
+
+def held_out_metrics(
+    split: str, truth: np.ndarray, predicted: np.ndarray, loss: float, classes: int
+) -> Metrics:
+    """The metrics of the validation or test split, with rows per class and the confusion matrix.
+
+    Args: as of `split_metrics`. Every class gets a row, whether it occurs or not.
+    """
+    confusion = confusion_matrix(truth, predicted, classes)
+    counts = _counts(confusion)
+    columns = {
+        one.name: one.class_values(*counts)
+        for one in of_split(split)
+        if one.class_values is not None
+    }
+    per_class = [
+        {
+            "label": label,
+            **{name: float(values[label]) for name, values in columns.items()},
+            "support": int(counts[0][label]),
+        }
+        for label in range(classes)
+    ]
     return {
-        "loss": loss,
-        "accuracy": float(np.mean(truth == predicted)),
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "f1_min": float(per_class[2].min()),
-        "per_class": [
-            {
-                "label": label,
-                "precision": float(row[0]),
-                "recall": float(row[1]),
-                "f1": float(row[2]),
-                "support": int(row[3]),
-            }
-            for label, row in enumerate(per_class.T)
-        ],
-        "confusion": confusion_matrix(truth, predicted, labels=labels).tolist(),
+        **split_metrics(split, truth, predicted, loss, classes),
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
     }
 
 
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> NDArray[np.int64]:
+    """Number of examples by true class (rows) and predicted class, (classes, classes) int64."""
+    cells = truth.astype(np.int64) * classes + predicted
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def _counts(confusion: NDArray[np.int64]) -> tuple[Any, Any, Any]:
+    """Support, predicted and hits of each class, (classes,) float64."""
+    matrix = confusion.astype(np.float64)
+    return matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+
+
 def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictions]:
-    """Metrics on training, validation and test split, and predictions on the latter two.
+    """Metrics of the training, validation and test split, and predictions of the latter two.
 
     Returns:
         A record's `metrics`, and the arrays of its `predictions.npz`.
     """
-    images, labels = dataset.train_images, dataset.train_labels
+    images, labels, classes = dataset.train_images, dataset.train_labels, dataset.info.classes
     training = predictor(images, labels, dataset.train_index)
-    loss, accuracy = training.summary(dataset.train_labels[dataset.train_index])
-    metrics: Metrics = {"train": {"loss": loss, "accuracy": accuracy}}
+    truth = dataset.train_labels[dataset.train_index]
+    loss, _ = training.loss_and_accuracy(truth)
+    metrics = {TRAIN: split_metrics(TRAIN, truth, training.predicted, loss, classes)}
     predictions: Predictions = {
         "validation_index": dataset.validation_index.astype(np.int32),
         "data_sha256": np.array(dataset.info.sha256),
     }
-    held_out = predictor(images, labels, dataset.validation_index)
+    validation = predictor(images, labels, dataset.validation_index)
     rows = np.arange(len(dataset.test_labels), dtype=np.int32)
-    tested = predictor(dataset.test_images, dataset.test_labels, rows)
-    for split, answers, truth in (
-        ("validation", held_out, dataset.train_labels[dataset.validation_index]),
-        ("test", tested, np.asarray(dataset.test_labels)),
+    test = predictor(dataset.test_images, dataset.test_labels, rows)
+    for split, outputs, truth in (
+        (VALIDATION, validation, dataset.train_labels[dataset.validation_index]),
+        (TEST, test, np.asarray(dataset.test_labels)),
     ):
-        metrics[split] = split_metrics(
-            truth, answers.predicted, answers.summary(truth)[0], dataset.info.classes
-        )
-        predictions |= _stored(split, answers, truth)
+        loss, _ = outputs.loss_and_accuracy(truth)
+        metrics[split] = held_out_metrics(split, truth, outputs.predicted, loss, classes)
+        predictions |= _stored(split, outputs, truth)
     return metrics, predictions
 
 
-def _stored(split: str, answers: Answers, truth: np.ndarray) -> Predictions:
+def _stored(split: str, outputs: Outputs, truth: np.ndarray) -> Predictions:
     return {
         f"{split}_true": truth.astype(np.uint8),
-        f"{split}_predicted": answers.predicted.astype(np.uint8),
-        f"{split}_probability": answers.probability.astype(np.float16),
+        f"{split}_predicted": outputs.predicted.astype(np.uint8),
+        f"{split}_probability": outputs.probability.astype(np.float16),
     }

@@ -1,4 +1,4 @@
-"""`trainer=fit`: Keras's own `fit`, for networks that cannot be compiled, and to compare with."""
+"""`trainer=fit`: Keras's own `fit`, for networks that cannot be compiled, and as a reference."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 
-class _Watch(keras.callbacks.Callback):
-    """Times epochs and passes the history on."""
+class _Recorder(keras.callbacks.Callback):
+    """Records each epoch in a `Training` and stops the training where that is asked for."""
 
     def __init__(self, result: Training, on_epoch: OnEpoch) -> None:
         super().__init__()
         self._result = result
         self._on_epoch = on_epoch
-        self._began = 0.0
+        self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002 (Keras's form)
-        self._began = perf_counter()
+        self._started = perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         history = self._result.history
         history.add((logs["loss"], logs["accuracy"]), (logs["val_loss"], logs["val_accuracy"]))
-        self._result.epoch_s.append(perf_counter() - self._began)
+        self._result.epoch_s.append(perf_counter() - self._started)
         reason = self._on_epoch(epoch + 1, history)
         if not np.isfinite((logs["loss"], logs["val_loss"])).all():
             self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
@@ -46,7 +46,7 @@ def train(
     settings: Mapping[str, Any],
     on_epoch: OnEpoch = ignore,
 ) -> Training:
-    """Train a network in place with `fit`; arguments as `compiled.train`'s."""
+    """Train a network in place with `fit`; arguments as those of `compiled.train`."""
     started = perf_counter()
     scale = np.float32(dataset.info.scale)
     splits = [
@@ -69,9 +69,9 @@ def train(
     stopping = settings["early_stopping"]
     if stopping["patience"]:
         callbacks.append(keras.callbacks.EarlyStopping(**stopping, restore_best_weights=True))
-    # Last, so that it sees whether the epoch was the last one anyway.
-    callbacks.append(_Watch(result, on_epoch))
-    trained = perf_counter()
+    # After early stopping, so that a training that has just been stopped is not called pruned.
+    callbacks.append(_Recorder(result, on_epoch))
+    training_started = perf_counter()
     network.fit(
         *splits[0],
         batch_size=settings["batch_size"],
@@ -80,5 +80,5 @@ def train(
         callbacks=callbacks,
         verbose=0,
     )
-    result.train_s = perf_counter() - trained
+    result.train_s = perf_counter() - training_started
     return result

@@ -1,8 +1,9 @@
-"""Builders of networks: ordinary Keras models from images to class probabilities.
+"""The built-in networks, and the checks that every network has to pass.
 
 A builder is any function `build(input_shape, classes, **settings) -> keras.Model`, named by
 `model._target_`. The network takes float32 images of `input_shape`, scaled to [0, 1], and ends in
-a softmax: one probability per class.
+a softmax: one probability per class. Users' configurations and run ids name `mlp` and `cnn` by this
+module's path: it must not change.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ def mlp(
     dropout: float = 0.0,
     activation: str = "relu",
 ) -> keras.Model:
-    """`layers` hidden layers of `nodes` units, each followed by dropout if there is any.
+    """`layers` hidden layers of `nodes` units, each followed by dropout if it is above 0.
 
     Args:
         input_shape: Shape of one image, (28, 28).
-        classes: How many classes the network tells apart.
+        classes: Number of classes.
         layers: Number of hidden layers.
         nodes: Units in each of them.
         dropout: Share of a hidden layer's units dropped in training, [0, 1).
@@ -52,11 +53,11 @@ def cnn(
     nodes: int = 64,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Two convolutions with pooling and one hidden layer; an example of another network.
+    """Two convolutions with pooling and one hidden layer.
 
     Args:
         input_shape: Shape of one image, (28, 28) or (28, 28, 1).
-        classes: How many classes the network tells apart.
+        classes: Number of classes.
         filters: Filters of the first convolution; the second has twice as many.
         kernel_size: Width and height of a filter in pixels.
         nodes: Units of the hidden layer.
@@ -79,7 +80,7 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
     """The network, if it is a Keras model from images of `input_shape` to one value per class.
 
     Raises:
-        ModelError: It is not; the text names the builder and what came instead.
+        ModelError: It is not; the message names the builder and what it returned.
     """
     if not isinstance(network, keras.Model):
         raise ModelError(
@@ -104,7 +105,7 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
 
 
 def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -> None:
-    """Refuse a network whose outputs for an image are no probabilities.
+    """Refuse a network whose outputs for an image are not probabilities.
 
     Raises:
         ModelError: The outputs are negative or do not sum to 1.

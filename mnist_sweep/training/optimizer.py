@@ -26,7 +26,7 @@ def learning_rate(settings: Mapping[str, Any], steps: int) -> Any:
 
 
 def optimizer(settings: Mapping[str, Any], steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer a run asks for, by Keras's own name.
+    """The optimizer of a run, by Keras's own name.
 
     Args:
         settings: A run's settings.

@@ -1,4 +1,4 @@
-"""A network's answers, computed by one program over batches of fixed size."""
+"""Predictions of a network, computed by one program over batches of a fixed size."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import tensorflow as tf
 from mnist_sweep.training.fast import xla
 
 CHUNK = 500
-"""Images a call. Fixed, so that an image's probabilities never depend on how many come with it."""
+"""Images per call. Fixed, so that an image's probabilities never depend on the other images."""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """A network's answers to `n` images.
+class Outputs:
+    """What a network computes for `n` images.
 
     Attributes:
-        loss: Cross-entropy of each image, (n,) float32; NaN where no label was given.
+        loss: Cross-entropy of each image, (n,) float32.
         predicted: The most probable class, (n,) int32.
         probability: Its probability, (n,) float32.
     """
@@ -30,25 +30,25 @@ class Answers:
     predicted: np.ndarray
     probability: np.ndarray
 
-    def summary(self, labels: np.ndarray) -> tuple[float, float]:
-        """Mean loss and accuracy against the true classes, (n,)."""
+    def loss_and_accuracy(self, labels: np.ndarray) -> tuple[float, float]:
+        """Mean loss, and accuracy against the true classes, (n,)."""
         return float(self.loss.mean(dtype=np.float64)), float(np.mean(self.predicted == labels))
 
 
 class Predictor:
-    """Forward pass of a network over rows of an image array, compiled where it can be.
+    """Forward pass of a network over rows of an image array, compiled if possible.
 
     Args:
         network: Maps float32 images in [0, 1] to class probabilities.
-        scale: Raw pixel value that stands for 1.
+        scale: Raw pixel value that maps to 1.
     """
 
     def __init__(self, network: keras.Model, scale: float) -> None:
         self.network = network
         self._factor = 1.0 / scale
-        self._program: Callable[..., Any] = xla.Program(self._answers)
+        self._program: Callable[..., Any] = xla.Program(self._forward)
 
-    def _answers(
+    def _forward(
         self, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         probabilities = self.network(tf.cast(images, tf.float32) * self._factor, training=False)
@@ -56,25 +56,25 @@ class Predictor:
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         return loss, predicted, tf.reduce_max(probabilities, axis=-1)
 
-    def __call__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Answers:
-        """Answers for some rows of the images.
+    def __call__(self, images: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> Outputs:
+        """Outputs for some rows of the images.
 
         Args:
-            images: (m, *image_shape) uint8; memory-mapped is fine, only the rows are read.
+            images: (m, *image_shape) uint8; may be memory-mapped, only the rows are read.
             labels: (m,) uint8.
-            rows: (n,) int32, which of them.
+            rows: (n,) int32 indices into both.
         """
         parts = []
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
             # Filled up with repetitions: one program serves every split, whatever its length.
             full = np.resize(chunk, CHUNK)
-            answers = self._call(
+            outputs = self._call(
                 tf.constant(images[full]), tf.constant(labels[full].astype(np.int32))
             )
-            parts.append([part.numpy()[: len(chunk)] for part in answers])
+            parts.append([part.numpy()[: len(chunk)] for part in outputs])
         loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Answers(loss, predicted, probability)
+        return Outputs(loss, predicted, probability)
 
     def _call(self, images: tf.Tensor, labels: tf.Tensor) -> Any:
         try:
@@ -82,6 +82,6 @@ class Predictor:
         except tf.errors.OpError:
             if not isinstance(self._program, xla.Program):
                 raise
-            # Some layer has no compiled form, as `trainer=fit` allows: operation by operation.
-            self._program = tf.function(self._answers, autograph=False)
+            # Some layer has no XLA kernel (`trainer=fit` allows that): run without XLA.
+            self._program = tf.function(self._forward, autograph=False)
             return self._program(images, labels)

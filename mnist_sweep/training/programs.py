@@ -1,11 +1,12 @@
 """Compiled programs kept on disk, so that the next run of the same network need not compile.
 
 Repeats of a configuration differ in their seed only and compile to the same program; compiling is
-most of what a short run costs. XLA keys an entry by the whole program; the directory is keyed by
-what else decides the code: TensorFlow's version, the compiler's flags, the processor and the GPUs.
-The code is the same that compiling would give, so a run's bits do not depend on where it came from.
+most of the duration of a short run. XLA's key of an entry is a hash of the whole program; the
+directory's name covers what else the machine code depends on: TensorFlow's version, the compiler's
+flags, the processor and the GPUs. The stored code equals what compiling would give, so results do
+not depend on whether a program was stored.
 
-Entries are executable, as Python's own bytecode cache is, so only the user may write there.
+Entries are executable code, like Python's bytecode cache, so only the user may write there.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from pathlib import Path
 
 from mnist_sweep.data.cache import cache_root
 
-LARGEST_BYTES = 500_000_000
+MAX_BYTES = 500_000_000
 SWITCH = "MNIST_SWEEP_PROGRAMS"
-"""Set to 0, nothing is kept."""
+"""An environment variable; if it is 0, nothing is kept."""
 
 
 def directory(flags: str) -> Path | None:
-    """Where programs compiled with `flags` are kept; None where they cannot be.
+    """Where programs compiled with `flags` are kept; None if they cannot be.
 
     Args:
         flags: The compiler's, as in `XLA_FLAGS`.
@@ -36,7 +37,7 @@ def directory(flags: str) -> Path | None:
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     path = cache_root(os.environ) / "programs" / key
     if any(c.isspace() or c in "'\"" for c in str(path)):
-        return None  # TensorFlow's flags end at a space: it would keep them elsewhere
+        return None  # TensorFlow splits its flags at spaces and would use another directory
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = path.stat()
@@ -47,14 +48,14 @@ def directory(flags: str) -> Path | None:
 
 
 def forget(path: Path) -> None:
-    """Remove all programs in a directory: one of them is damaged."""
+    """Remove all programs in a directory, as one of them is damaged."""
     for entry in path.iterdir():
         with suppress(OSError):
             entry.unlink()
 
 
-def prune(path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
-    """Remove the oldest programs beyond `largest_bytes`."""
+def prune(path: Path, max_bytes: int = MAX_BYTES) -> None:
+    """Remove the oldest programs beyond `max_bytes`."""
     entries = []
     for entry in path.iterdir():
         with suppress(OSError):
@@ -63,7 +64,7 @@ def prune(path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
     total = 0
     for _, size, entry in sorted(entries, reverse=True):
         total += size
-        if total > largest_bytes:
+        if total > max_bytes:
             with suppress(OSError):
                 entry.unlink()
 
@@ -78,7 +79,7 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str]:
-    """NVIDIA's driver and its GPUs, where there are any."""
+    """NVIDIA's driver and its GPUs, if there are any."""
     driver, found = Path("/proc/driver/nvidia"), []
     for path in (driver / "version", *sorted(driver.glob("gpus/*/information"))):
         with suppress(OSError):

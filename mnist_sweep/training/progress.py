@@ -1,18 +1,24 @@
-"""What a trainer tells while it works, and what it hands back."""
+"""What a trainer reports while it works and what it returns; early stopping.
+
+Imported by the launchers too, so it imports neither TensorFlow nor Keras.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
     from mnist_sweep.training.predictor import Predictor
 
 
 @dataclass
 class History:
-    """One value an epoch; training values are means over the epoch's batches, as Keras's are."""
+    """One value per epoch; training values are means over the epoch's batches, as in Keras."""
 
     loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
@@ -29,10 +35,16 @@ class History:
 
 @dataclass
 class Training:
-    """A finished, diverged or pruned training.
+    """A training that finished, diverged or was pruned.
 
-    `predictor` answers with the trained weights; `diverged` says in which epoch (from 1) and what;
-    `pruned` says why it was stopped before its end.
+    Attributes:
+        predictor: Predicts with the trained weights.
+        history: Loss and accuracy of every epoch.
+        epoch_s: Duration of every epoch, seconds.
+        compile_s: Seconds before the first epoch.
+        train_s: Seconds of all epochs.
+        diverged: In which epoch (from 1) the loss was not finite; None if it always was.
+        pruned: Why `on_epoch` stopped the training; None if it did not.
     """
 
     predictor: Predictor
@@ -49,4 +61,44 @@ OnEpoch = Callable[[int, History], str | None]
 
 
 def ignore(_epoch: int, _history: History) -> None:
-    """An `OnEpoch` that tells nobody and stops nothing."""
+    """An `OnEpoch` that does nothing."""
+
+
+class BestWeights:
+    """Early stopping with the best weights restored, as `keras.callbacks.EarlyStopping` does it.
+
+    Args:
+        network: Whose weights are kept.
+        settings: `patience` (epochs without a better value; 0 disables early stopping), `monitor`
+            (the value's name in `History`), `min_delta` (the smallest improvement that counts).
+    """
+
+    def __init__(self, network: keras.Model, settings: Mapping[str, Any]) -> None:
+        self._network = network
+        self._patience = settings["patience"]
+        self._monitor = settings["monitor"]
+        self._min_delta = settings["min_delta"]
+        self._sign = 1.0 if self._monitor == "val_accuracy" else -1.0
+        self._best = float("-inf")
+        self._best_epoch = 0
+        self._weights: list[np.ndarray] | None = None
+
+    def should_stop(self, epoch: int, history: History) -> bool:
+        """Keep the weights if this epoch is the best so far; True when `patience` is used up.
+
+        Args:
+            epoch: From 1.
+            history: With this epoch as its last.
+        """
+        if not self._patience:
+            return False
+        value = self._sign * getattr(history, self._monitor)[-1]
+        if value > self._best + (self._min_delta if self._best_epoch else 0):
+            self._best, self._best_epoch = value, epoch
+            self._weights = self._network.get_weights()
+        return bool(epoch - self._best_epoch >= self._patience)
+
+    def restore(self) -> None:
+        """Restore the best weights, if any were kept."""
+        if self._weights is not None:
+            self._network.set_weights(self._weights)

@@ -1,7 +1,7 @@
-"""TensorFlow set up for one process: its threads, its compiler's flags, its silence.
+"""TensorFlow's set-up for one process: threads, compiler flags, no start-up messages.
 
-TensorFlow makes its thread pools at its first operation and reads `XLA_FLAGS` at its first
-compilation, so `configure` must come before either; a process trains with one number of threads.
+TensorFlow creates its thread pools at its first operation and reads `XLA_FLAGS` at its first
+compilation, so `configure` must run before either; a process trains with one number of threads.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -19,25 +20,37 @@ from pathlib import Path
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.training import programs
 
-_COMPILER = (
-    # Lets one loop of a compiled program write several arrays, as `one_pass` needs it.
+_COMPILER_FLAGS = (
+    # Lets one loop of a compiled program write several arrays, which `fused_adam` relies on.
     "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion",
-    # Sees that weights which are read for the last time need no copy before they are written.
+    # Finds that weights need no copy before they are updated if nothing reads them afterwards.
     "--xla_cpu_copy_insertion_use_region_analysis=true",
-    # No products by YNNPACK: with oneDNN's, taken otherwise, an epoch is 3 to 5 % shorter.
+    # No YNNPACK kernels for matrix products: with oneDNN's an epoch is 3 to 5 % shorter.
     "--xla_cpu_experimental_ynn_fusion_type=",
 )
 
-_configured: list[int] = []
-_programs: list[Path] = []
+
+@dataclass
+class _ProcessState:
+    """What `configure` did to this process.
+
+    A module-level object because TensorFlow's threads and flags are the process's as well: they
+    can be set once, and whoever comes second must find out.
+    """
+
+    threads: int | None = None
+    programs: Path | None = None
+
+
+_process = _ProcessState()
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Swallow what native libraries write to standard error; give it back if the block raises.
+    """Discard what native libraries write to standard error; show it if the block raises.
 
-    TensorFlow greets from C++ before any logging setting of its own is read, so only the file
-    descriptor itself can be silenced.
+    TensorFlow logs from C++ before it reads any logging setting, so only the file descriptor
+    itself can be silenced (https://github.com/tensorflow/tensorflow/issues/100442).
     """
     sys.stderr.flush()
     saved = os.dup(2)
@@ -56,10 +69,10 @@ def quiet_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _absent(*modules: str) -> Iterator[None]:
+def _hidden(*modules: str) -> Iterator[None]:
     """Within the block, importing these raises ImportError unless they are imported already."""
     hidden = [module for module in modules if module not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not to be had
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: cannot be imported
     try:
         yield
     finally:
@@ -68,19 +81,19 @@ def _absent(*modules: str) -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras without their start-up chatter; touches no device.
+    """Import TensorFlow and Keras without start-up messages; touches no device.
 
-    Keras also imports what it draws with (matplotlib) and data frames (pandas) where they are
-    installed, a fifth of the time; training needs neither, so Keras is not to find them.
+    If they are installed, Keras also imports matplotlib and pandas, a fifth of its import time.
+    Training needs neither, so they are hidden from Keras.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    with quiet_stderr(), _absent("matplotlib", "pandas"):
+    with quiet_stderr(), _hidden("matplotlib", "pandas"):
         import keras
         import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
-    # A user's own ~/.keras/keras.json would change what a run id stands for.
+    # The user's own ~/.keras/keras.json would change the results of a run id.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
@@ -88,10 +101,10 @@ def import_tensorflow() -> None:
 
 @cache
 def compiler_flags() -> tuple[str, ...]:
-    """The compiler's flags that make programs faster, those which this TensorFlow knows.
+    """The flags of `_COMPILER_FLAGS` that the installed TensorFlow knows.
 
-    It ends the process for a flag that it does not know, and flags come and go with its versions,
-    so their names are looked for in its library.
+    TensorFlow aborts the process at an unknown flag, and flags come and go with its versions, so
+    their names are searched for in its library.
     """
     found = util.find_spec("tensorflow")
     if found is None or found.origin is None:
@@ -99,9 +112,9 @@ def compiler_flags() -> tuple[str, ...]:
     library = next(Path(found.origin).parent.glob("libtensorflow_framework.so.*"), None)
     if library is None:
         return ()
-    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         return tuple(
-            flag for flag in _COMPILER if held.find(flag[2:].partition("=")[0].encode()) >= 0
+            flag for flag in _COMPILER_FLAGS if text.find(flag[2:].partition("=")[0].encode()) >= 0
         )
 
 
@@ -111,16 +124,16 @@ def configure(threads: int) -> None:
     Raises:
         SettingsError: This process already trains with another number of threads.
     """
-    if _configured:
-        if _configured != [threads]:
+    if _process.threads is not None:
+        if _process.threads != threads:
             raise SettingsError(
-                f"threads={threads}: this process already trains with threads={_configured[0]}, "
-                "and TensorFlow cannot change that. Use the default launcher "
-                "(hydra/launcher=pool), which gives every run a process of its own."
+                f"threads={threads}: this process already trains with "
+                f"threads={_process.threads}, and TensorFlow cannot change that. Use the default "
+                "launcher (hydra/launcher=pool), which gives every run a process of its own."
             )
         return
     several = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
-    # The last word on a flag counts, and the user's own is to have it where a choice is left.
+    # The last occurrence of a flag wins: the user's own beat ours, and `threads` beats both.
     ours = " ".join(compiler_flags())
     os.environ["XLA_FLAGS"] = f"{ours} {os.environ.get('XLA_FLAGS', '')} {several}"
     _keep_programs(os.environ["XLA_FLAGS"])
@@ -130,14 +143,15 @@ def configure(threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.set_soft_device_placement(True)
-    _configured.append(threads)
+    _process.threads = threads
 
 
 def forget_programs() -> bool:
-    """Remove the compiled programs kept on disk, one of which may be damaged; False if none are."""
-    for path in _programs:
-        programs.forget(path)
-    return bool(_programs)
+    """Remove the compiled programs kept on disk, as one may be damaged; False if none are kept."""
+    if _process.programs is None:
+        return False
+    programs.forget(_process.programs)
+    return True
 
 
 def _keep_programs(flags: str) -> None:
@@ -146,11 +160,11 @@ def _keep_programs(flags: str) -> None:
         programs.prune(path)
         flag = f"--tf_xla_persistent_cache_directory={path}"
         os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {flag}".strip()
-        _programs.append(path)
+        _process.programs = path
 
 
 def device() -> str:
-    """What trains: `GPU` or `CPU`."""
+    """The kind of device that trains: `GPU` or `CPU`."""
     import tensorflow as tf
 
     return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"

@@ -32,14 +32,14 @@ def trained(trainer: str, layers: int, nodes: int, dropout: float, epochs: int) 
     """Seconds of each epoch of a training."""
     from mnist_sweep import settings as schema
     from mnist_sweep.data import prepare
-    from mnist_sweep.training import job, model
+    from mnist_sweep.training import model, train
 
     settings = schema.defaults()
     settings["model"] = {"_target_": schema.MLP_TARGET}
     settings["trainer"]["name"] = trainer
     settings |= {"epochs": epochs, "batch_size": BATCH}
     settings["threads"] = 1 if trainer == "compiled" else os.cpu_count()
-    result = job.run(
+    result = train.train(
         settings,
         prepare(settings["data"]),
         lambda shape, classes: model.mlp(shape, classes, layers, nodes, dropout),

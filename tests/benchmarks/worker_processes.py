@@ -32,12 +32,12 @@ def memory_mb() -> dict[str, float]:
 def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[str, float]]:
     """Train networks one after another in this process; what each took."""
     from mnist_sweep.sweeping.launch.execute import builder
-    from mnist_sweep.training import job
+    from mnist_sweep.training import train
 
     found = []
     for one in many:
         before, began = memory_mb(), time.perf_counter()
-        result = job.run(one, DatasetInfo.from_dict(described), builder(one["model"]))
+        result = train.train(one, DatasetInfo.from_dict(described), builder(one["model"]))
         took = time.perf_counter() - began
         after = memory_mb()
         found.append({

@@ -12,7 +12,7 @@ from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.record import plain
 from mnist_sweep.records.store import write_predictions, write_record
 from mnist_sweep.training import runtime
-from mnist_sweep.training.job import run
+from mnist_sweep.training.train import train
 from support.factories import make_settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def train_run(directory: Path, info: DatasetInfo, made: Made, **changes: Any) ->
     def build(shape: tuple[int, ...], classes: int) -> Any:
         return mlp(shape, classes, values["layers"], values["nodes"], values["dropout"])
 
-    result = run(values, info, build)
+    result = train(values, info, build)
     paths = RunPaths(directory)
     record = {
         **made.values,

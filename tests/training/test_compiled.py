@@ -7,11 +7,11 @@ import pytest
 from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
 from mnist_sweep.settings import OPTIMIZERS
-from mnist_sweep.training import compiled, fit, job, model, optimizer
-from mnist_sweep.training.compiled import EpochProgram, epoch_order
+from mnist_sweep.training import compiled, fit, model, optimizer
+from mnist_sweep.training import train as training
+from mnist_sweep.training.compiled import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
-from mnist_sweep.training.tensors import as_tensor
 from support.training_settings import settings
 
 
@@ -129,7 +129,7 @@ def test_the_history_holds_means_over_the_examples_as_they_were_trained(digits):
     network = plain_network()
     answers = Predictor(network, 16.0)(
         digits.train_images, digits.train_labels, digits.train_index
-    ).summary(digits.train_labels[digits.train_index])
+    ).loss_and_accuracy(digits.train_labels[digits.train_index])
     history = compiled.train(network, digits, options).history
     # So slow that an epoch changes next to nothing: the running mean is the network's own figure.
     assert history.loss[0] == pytest.approx(answers[0], rel=1e-2)
@@ -158,7 +158,7 @@ def test_early_stopping_stops_when_keras_does_and_restores_the_best_weights(digi
     restored = Predictor(network, 16.0)(
         digits.train_images, digits.train_labels, digits.validation_index
     )
-    assert restored.summary(truth)[0] == pytest.approx(losses[best], rel=1e-5)
+    assert restored.loss_and_accuracy(truth)[0] == pytest.approx(losses[best], rel=1e-5)
 
 
 @pytest.mark.parametrize("train", [compiled.train, fit.train])
@@ -196,7 +196,7 @@ def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
 def test_and_fit_trains_and_evaluates_it(digits):
     options = settings(epochs=1, data__name="digits", trainer__name="fit")
     options["trainer"] |= {"jit_compile": False, "steps_per_execution": 1}
-    result = job.run(options, prepare(options["data"]), without_a_compiled_form)
+    result = training.train(options, prepare(options["data"]), without_a_compiled_form)
     assert 0 < result.metrics["test"]["accuracy"] <= 1
 
 
@@ -221,7 +221,9 @@ def test_answers_are_those_of_keras(digits):
     np.testing.assert_allclose(answers.probability, probabilities.max(axis=1), rtol=1e-5)
     network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = network.evaluate(images, digits.test_labels, verbose=0)
-    assert answers.summary(digits.test_labels) == pytest.approx((loss, accuracy), rel=1e-5)
+    assert answers.loss_and_accuracy(digits.test_labels) == pytest.approx(
+        (loss, accuracy), rel=1e-5
+    )
 
 
 def test_a_mapped_dataset_is_not_copied(digits):

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from mnist_sweep.training import compiled, model, runtime
-from mnist_sweep.training.compiled import EpochProgram
+from mnist_sweep.training.compiled import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense
-from mnist_sweep.training.tensors import as_tensor
+from mnist_sweep.training.fast.clone import replace_layers
 from support.training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH, NODES = 70, (5, 5), 4, 8, 60
@@ -27,7 +27,7 @@ def network(**options):
 
 
 def transposed(built):
-    return dense.swapped(built, dense.kinds(built))
+    return replace_layers(built, dense.replacements(built))
 
 
 def after_an_epoch(built):
@@ -84,15 +84,15 @@ def test_outside_of_training_it_is_keras_s_layer_to_the_bit():
 def test_it_is_for_plain_layers_but_the_first_of_sequential_networks():
     built = network(dropout=0.1)
     inner = [layer for layer in built.layers if isinstance(layer, keras.layers.Dense)][1:]
-    assert dense.kinds(built) == dict.fromkeys(inner, dense.TransposedDense)
+    assert dense.replacements(built) == dict.fromkeys(inner, dense.TransposedDense)
     half = keras.layers.Dense(3, dtype="mixed_bfloat16")
     first = keras.layers.Dense(3)
     other = keras.Sequential([keras.Input((4,)), first, half])
-    assert dense.kinds(other) == {}
+    assert dense.replacements(other) == {}
     inputs = keras.Input((4,))
     functional = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Dense(3)(inputs)))
-    assert dense.kinds(functional) == {}
-    assert dense.swapped(functional, {}) is functional
+    assert dense.replacements(functional) == {}
+    assert replace_layers(functional, {}) is functional
 
 
 def test_what_is_trained_stays_plain_keras(monkeypatch):
@@ -106,7 +106,9 @@ def test_what_is_trained_stays_plain_keras(monkeypatch):
         validation_index = np.arange(50, ROWS, dtype=np.int32)
 
     used = []
-    monkeypatch.setattr(dense, "kinds", lambda n, f=dense.kinds: used.append(n) or f(n))
+    monkeypatch.setattr(
+        dense, "replacements", lambda n, f=dense.replacements: used.append(n) or f(n)
+    )
     trained = network()
     before = trained.get_weights()
     compiled.train(trained, Data, settings(epochs=1, batch_size=BATCH))
@@ -123,7 +125,7 @@ def test_a_network_that_keras_cannot_clone_trains_as_it_is():
         [keras.Input(SHAPE), keras.layers.Flatten(), dense_layer(NODES), unknown,
          dense_layer(CLASSES, activation="softmax")]
     )  # fmt: skip
-    assert dense.kinds(built)
+    assert dense.replacements(built)
     assert transposed(built) is built
     loss, _ = after_an_epoch(built)
     assert np.isfinite(loss)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from mnist_sweep import metrics
 from mnist_sweep.data import prepare
-from mnist_sweep.training import job, model
-from mnist_sweep.training.evaluate import split_metrics
+from mnist_sweep.metrics import Format, MetricDefinition
+from mnist_sweep.training import model, train
+from mnist_sweep.training.evaluate import held_out_metrics
 from support.training_settings import settings
 
 
@@ -15,7 +17,7 @@ def test_metrics_of_a_split_are_those_of_scikit_learn():
     truth = rng.integers(0, 5, 300).astype(np.uint8)
     predicted = np.where(rng.random(300) < 0.7, truth, rng.integers(0, 5, 300))
     predicted[predicted == 3] = 0  # a class that is never predicted
-    found = split_metrics(truth, predicted, 0.5, classes=6)
+    found = held_out_metrics("test", truth, predicted, 0.5, classes=6)
     macro = sklearn_metrics.precision_recall_fscore_support(
         truth, predicted, labels=range(6), average="macro", zero_division=0
     )
@@ -32,14 +34,14 @@ def test_metrics_of_a_split_are_those_of_scikit_learn():
 def result():
     options = settings(data__name="digits", epochs=3)
     info = prepare(options["data"])
-    return job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+    return train.train(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
 
 
 def test_a_results_metrics_follow_from_its_stored_predictions(result):
     for split in ("validation", "test"):
         truth = result.predictions[f"{split}_true"]
         predicted = result.predictions[f"{split}_predicted"]
-        expected = split_metrics(truth, predicted, result.metrics[split]["loss"], 10)
+        expected = held_out_metrics(split, truth, predicted, result.metrics[split]["loss"], 10)
         assert result.metrics[split] == expected
         assert predicted.dtype == np.uint8
         assert result.predictions[f"{split}_probability"].dtype == np.float16
@@ -63,7 +65,7 @@ def test_the_saved_networks_predictions_are_the_stored_ones(result, tmp_path):
 def test_the_same_point_gives_the_same_bits_again(result):
     options = settings(data__name="digits", epochs=3)
     info = prepare(options["data"])
-    again = job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+    again = train.train(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
     assert again.metrics == result.metrics
     for name, values in result.predictions.items():
         np.testing.assert_array_equal(values, again.predictions[name])
@@ -73,5 +75,31 @@ def test_the_same_point_gives_the_same_bits_again(result):
 def test_another_seed_gives_another_network(result):
     options = settings(data__name="digits", epochs=3, seed=1)
     info = prepare(options["data"])
-    other = job.run(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+    other = train.train(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
     assert other.metrics != result.metrics
+
+
+def test_rows_of_classes_are_those_of_scikit_learn():
+    rng = np.random.default_rng(2)
+    truth, predicted = rng.integers(0, 10, (2, 500)).astype(np.uint8)
+    found = held_out_metrics("validation", truth, predicted, 0.5, classes=10)
+    columns = sklearn_metrics.precision_recall_fscore_support(truth, predicted)
+    for name, values in zip(("precision", "recall", "f1", "support"), columns, strict=True):
+        assert [row[name] for row in found["per_class"]] == values.tolist()
+    assert found["confusion"] == sklearn_metrics.confusion_matrix(truth, predicted).tolist()
+
+
+def test_a_metric_added_to_the_registry_is_measured_on_its_splits(monkeypatch):
+    def kappa(support, predicted, hits):
+        n = support.sum(axis=-1)
+        chance = (support * predicted).sum(axis=-1) / n**2
+        return (hits.sum(axis=-1) / n - chance) / (1 - chance)
+
+    added = MetricDefinition("kappa", "Cohen's kappa", Format.SHARE, True, ("test",), kappa)
+    known = metrics.definitions()
+    monkeypatch.setattr(metrics, "definitions", lambda: {**known, "kappa": added})
+    rng = np.random.default_rng(1)
+    truth, predicted = rng.integers(0, 4, (2, 80)).astype(np.uint8)
+    found = held_out_metrics("test", truth, predicted, 0.5, classes=4)
+    assert found["kappa"] == pytest.approx(sklearn_metrics.cohen_kappa_score(truth, predicted))
+    assert "kappa" not in held_out_metrics("validation", truth, predicted, 0.5, classes=4)

@@ -1,4 +1,4 @@
-"""Adam in one pass over memory: Keras's own results, and really one pass."""
+"""Adam in one loop over memory: Keras's own results, and really one loop."""
 
 import re
 
@@ -94,7 +94,7 @@ def test_one_loop_writes_both_moments_and_the_weights():
 
 
 def test_keras_s_own_step_needs_more_than_one_loop():
-    # Where this fails, the compiler has learned to do it alone and `one_pass` is needed no more.
+    # If this fails, the compiler fuses the loops itself and `fused_adam` can go.
     assert len(loops_that_write(keras.optimizers.Adam())) > 1
 
 

@@ -1,4 +1,4 @@
-"""The short last batch: filled up where that changes nothing, and then it is no program more."""
+"""The short last batch is padded where that changes nothing, and then needs no program."""
 
 import keras
 import numpy as np
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.training import model
-from mnist_sweep.training.compiled import EpochProgram
+from mnist_sweep.training.compiled import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense, dropout, pad_batch, sparse_first_layer
-from mnist_sweep.training.tensors import as_tensor
+from mnist_sweep.training.fast.clone import replace_layers
 
 SHAPE, CLASSES = (6, 6), 4
 
@@ -22,7 +22,9 @@ def stack(*more):
 
 def as_trained(network):
     learner = dropout.for_training(network, seed=0)
-    return dense.swapped(learner, {**dense.kinds(learner), **sparse_first_layer.kinds(learner)})
+    return replace_layers(
+        learner, {**dense.replacements(learner), **sparse_first_layer.replacements(learner)}
+    )
 
 
 def centred(x):
@@ -58,19 +60,19 @@ def networks():
     ]
 
 
-@pytest.mark.parametrize(("network", "fits"), [each[1:] for each in networks()])
-def test_only_networks_that_answer_each_row_for_itself(network, fits):
-    assert pad_batch.can_pad(network) == fits
+@pytest.mark.parametrize(("network", "expected"), [each[1:] for each in networks()])
+def test_only_networks_that_treat_each_row_by_itself_are_padded(network, expected):
+    assert pad_batch.can_pad(network) == expected
 
 
 @given(st.integers(1, 50), st.integers(1, 20))
-def test_rows_are_filled_up_to_whole_batches(n, size):
+def test_rows_are_padded_to_whole_batches(n, size):
     order = np.arange(100, 100 + n, dtype=np.int32)
-    filled = pad_batch.pad(order, size)
-    assert len(filled) % size == 0
-    assert 0 <= len(filled) - n < size
-    np.testing.assert_array_equal(filled[:n], order)
-    assert set(filled[n:]) <= {order[-1]}
+    padded = pad_batch.pad(order, size)
+    assert len(padded) % size == 0
+    assert 0 <= len(padded) - n < size
+    np.testing.assert_array_equal(padded[:n], order)
+    assert set(padded[n:]) <= {order[-1]}
 
 
 @given(st.integers(1, 40), st.data())
@@ -86,7 +88,7 @@ def test_weights_make_the_mean_over_the_batch_that_over_its_examples(size, data)
 @pytest.mark.parametrize(
     ("network", "loops"), [(stack(), 1), (stack(keras.layers.BatchNormalization()), 2)]
 )
-def test_a_filled_batch_needs_no_loop_of_its_own(network, loops):
+def test_a_padded_batch_needs_no_loop_of_its_own(network, loops):
     rows = np.random.default_rng(0)
     images = rows.integers(0, 256, (70, *SHAPE)).astype(np.uint8)
     labels = rows.integers(0, CLASSES, 70).astype(np.uint8)

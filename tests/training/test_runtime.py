@@ -20,7 +20,7 @@ def looked_for_anew():
 @pytest.mark.skipif(sys.platform != "linux", reason="the library has this name on Linux")
 def test_a_flag_that_this_tensorflow_does_not_know_is_left_out(monkeypatch):
     known = "--xla_cpu_copy_insertion_use_region_analysis=true"
-    monkeypatch.setattr(runtime, "_COMPILER", ("--xla_no_such_flag=1", known))
+    monkeypatch.setattr(runtime, "_COMPILER_FLAGS", ("--xla_no_such_flag=1", known))
     assert runtime.compiler_flags() == (known,)
 
 

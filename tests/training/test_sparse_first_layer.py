@@ -1,4 +1,4 @@
-"""Products over lit pixels only: Keras's own results, and really fewer columns."""
+"""Products over active columns only: Keras's own results, and really fewer columns."""
 
 import re
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mnist_sweep.training import compiled, model, runtime
-from mnist_sweep.training.compiled import EpochProgram
-from mnist_sweep.training.fast import dense, dropout, fused_adam, sparse_first_layer
-from mnist_sweep.training.tensors import as_tensor
+from mnist_sweep.training.compiled import EpochProgram, as_tensor
+from mnist_sweep.training.fast import dropout, fused_adam, sparse_first_layer
+from mnist_sweep.training.fast.clone import replace_layers
 from support.training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH = 150, (12, 12), 5, 16
@@ -26,7 +26,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def images():
-    """A fifth of the pixels lit, and those of a narrow part of each image."""
+    """A fifth of the pixels nonzero, all in a narrow part of each image."""
     rng = np.random.default_rng(0)
     values = rng.integers(1, 256, (ROWS, *SHAPE)).astype(np.uint8)
     part = np.zeros((ROWS, *SHAPE), bool)
@@ -45,8 +45,8 @@ def network(**options):
     return model.mlp(SHAPE, CLASSES, layers=2, nodes=9, **options)
 
 
-def with_lit(built):
-    return dense.swapped(built, sparse_first_layer.kinds(built))
+def with_sparse_layer(built):
+    return replace_layers(built, sparse_first_layer.replacements(built))
 
 
 def after_an_epoch(built, images, labels, order, columns=None):
@@ -62,7 +62,7 @@ def test_an_epoch_leaves_the_weights_that_keras_s_layer_leaves(images, labels):
     order = np.random.default_rng(2).permutation(ROWS).astype(np.int32)
     columns = sparse_first_layer.ActiveColumns(images, BATCH, [order])
     assert columns.worthwhile
-    plain, ours = network(), with_lit(network())
+    plain, ours = network(), with_sparse_layer(network())
     theirs = after_an_epoch(plain, images, labels, order)
     assert after_an_epoch(ours, images, labels, order, columns) == pytest.approx(theirs, rel=1e-5)
     for mine, keras_value in zip(ours.get_weights(), plain.get_weights(), strict=True):
@@ -77,7 +77,7 @@ def test_a_batch_with_more_columns_than_were_looked_for_is_right_too(images, lab
     before = columns.of(order)[0].shape[1]
     columns = sparse_first_layer.ActiveColumns(brighter, BATCH, [order[:BATCH]])
     assert columns.of(order[:BATCH])[0].shape[1] <= before
-    plain, ours = network(), with_lit(network())
+    plain, ours = network(), with_sparse_layer(network())
     after_an_epoch(plain, brighter, labels, order)
     after_an_epoch(ours, brighter, labels, order, columns)
     assert columns.of(order)[0].shape[1] == columns.width
@@ -89,7 +89,7 @@ def test_a_batch_with_more_columns_than_were_looked_for_is_right_too(images, lab
     arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.integers(0, 2)),
     st.integers(1, 9),
 )
-def test_columns_hold_what_is_lit_and_places_find_it(flat, batch):
+def test_columns_are_the_active_ones_and_places_find_them(flat, batch):
     order = np.random.default_rng(len(flat)).permutation(len(flat)).astype(np.int32)
     columns, places = sparse_first_layer.ActiveColumns(flat, batch, [order]).of(order)
     assert len(columns) == len(places) == -(-len(flat) // batch)
@@ -97,7 +97,7 @@ def test_columns_hold_what_is_lit_and_places_find_it(flat, batch):
         present = (flat[order[i * batch : (i + 1) * batch]] > 0).any(axis=0)
         np.testing.assert_array_equal(some[: present.sum()], np.flatnonzero(present))
         np.testing.assert_array_equal(some[where[present]], np.flatnonzero(present))
-        # What is not lit finds a column of zeros: its gradient. So does what fills up.
+        # An inactive column's place is a column of zeros: its gradient. So is the padding.
         assert not present[some[where[~present]]].any()
         assert not present[some[present.sum() :]].any()
 
@@ -106,7 +106,7 @@ def test_the_products_are_of_fewer_columns(images):
     order = np.arange(ROWS, dtype=np.int32)
     columns = sparse_first_layer.ActiveColumns(images, BATCH, [order])
     few = columns.of(order)[0].shape[1]
-    layer = sparse_first_layer.layer_of(with_lit(network()))
+    layer = sparse_first_layer.layer_of(with_sparse_layer(network()))
 
     @tf.function(jit_compile=True, autograph=False)
     def product(x, some, places):
@@ -123,7 +123,7 @@ def test_the_products_are_of_fewer_columns(images):
 def test_its_gradient_is_never_written_out(images):
     order = np.arange(ROWS, dtype=np.int32)
     columns = sparse_first_layer.ActiveColumns(images, BATCH, [order])
-    ours = with_lit(network())
+    ours = with_sparse_layer(network())
     layer, kernel = sparse_first_layer.layer_of(ours), ours.trainable_variables[0]
     update = fused_adam.for_training(keras.optimizers.Adam())
     update.build([kernel])
@@ -149,7 +149,7 @@ def test_its_gradient_is_never_written_out(images):
 
 def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):
     plain = network()
-    ours = with_lit(plain)
+    ours = with_sparse_layer(plain)
     x = images[:20].astype("float32") / 255
     np.testing.assert_array_equal(ours(x).numpy(), plain(x).numpy())
 
@@ -185,12 +185,12 @@ def other_networks():
 
 def test_other_networks_train_as_they_are():
     assert {
-        name: sparse_first_layer.fits(other) for name, other in other_networks().items()
+        name: sparse_first_layer.is_supported(other) for name, other in other_networks().items()
     } == dict.fromkeys(other_networks(), False)
 
 
-def test_dropout_and_lit_columns_go_together(images, labels):
-    ours = with_lit(dropout.for_training(network(dropout=0.5), seed=0))
+def test_dropout_and_active_columns_work_together(images, labels):
+    ours = with_sparse_layer(dropout.for_training(network(dropout=0.5), seed=0))
     kinds = [type(layer) for layer in ours.layers]
     assert kinds.count(sparse_first_layer.ActiveColumnDense) == 1
     assert kinds.count(dropout.CounterDropout) == 2
@@ -201,19 +201,19 @@ def test_dropout_and_lit_columns_go_together(images, labels):
     assert np.isfinite(loss)
 
 
-def test_images_that_are_lit_everywhere_are_left_alone(images):
+def test_images_without_zeros_do_without(images):
     order = np.arange(ROWS, dtype=np.int32)
     assert not sparse_first_layer.ActiveColumns(np.full_like(images, 3), BATCH, [order]).worthwhile
 
 
 @pytest.mark.parametrize(
     ("batch_size", "used"),
-    [(sparse_first_layer.SMALLEST_BATCH - 1, False), (BATCH, True), (10**9, True)],
+    [(sparse_first_layer.MIN_BATCH - 1, False), (BATCH, True), (10**9, True)],
 )
 def test_batches_that_are_very_many_do_without(images, labels, batch_size, used):
     data = data_of(images, labels)
     size = min(batch_size, len(data.train_index))
-    found = compiled._lit_columns(network(), data, settings(), size)
+    found = compiled._active_columns(network(), data, settings(), size)
     assert (found is not None) == used
     trained = compiled.train(network(), data, settings(epochs=1, batch_size=batch_size))
     assert np.isfinite(trained.history.loss[0])
@@ -222,7 +222,9 @@ def test_batches_that_are_very_many_do_without(images, labels, batch_size, used)
 def test_training_uses_it_where_it_helps_and_saves_a_plain_network(monkeypatch, images, labels):
     used = []
     monkeypatch.setattr(
-        sparse_first_layer, "kinds", lambda n, f=sparse_first_layer.kinds: used.append(n) or f(n)
+        sparse_first_layer,
+        "replacements",
+        lambda n, f=sparse_first_layer.replacements: used.append(n) or f(n),
     )
     trained = network()
     before = trained.get_weights()

@@ -28,7 +28,7 @@ from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.record import SCHEMA_VERSION, Record
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.points import Point
-from mnist_sweep.training import job as training
+from mnist_sweep.training import train as training
 from mnist_sweep.training.progress import History, OnEpoch, ignore
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _carry_out(job: Plain, on_epoch: OnEpoch, on_start: Callable[[], None]) -> P
         on_start()
         log.info("run %s: %s", job["run_id"], job["label"])
         info = DatasetInfo.from_dict(job["data"])
-        result = training.run(settings, info, builder(settings["model"]), watch)
+        result = training.train(settings, info, builder(settings["model"]), watch)
         record = _record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit) as error:  # whatever a run dies of belongs in its record

@@ -1,27 +1,48 @@
-"""A copy of a network in which some layers are of another kind."""
+"""Copies of a network in which some layers are of another class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 
+Replacements = Mapping[keras.layers.Layer, type[keras.layers.Layer]]
+"""A layer of a network to the class that replaces it."""
+
 
 def clone(
-    network: keras.Model, of_layer: Callable[[keras.layers.Layer], keras.layers.Layer]
+    network: keras.Model, new_layer: Callable[[keras.layers.Layer], keras.layers.Layer]
 ) -> keras.Model | None:
-    """The same network with layers made anew and equal weights; None where Keras cannot clone it.
+    """The same network with new layers and equal weights; None if Keras cannot clone it.
 
-    It cannot clone subclassed models, and layers that do not tell their own settings: a `Lambda`,
-    or a user's own without `get_config`.
+    Keras cannot clone subclassed models and layers without a usable `get_config` (a `Lambda`, or
+    a user's own).
 
     Args:
         network: A built model; it keeps its own layers.
-        of_layer: Makes the counterpart of a layer, inner ones included.
+        new_layer: Builds the counterpart of a layer, inner ones included.
     """
     try:
-        copy = keras.models.clone_model(network, clone_function=of_layer, recursive=True)
+        copy = keras.models.clone_model(network, clone_function=new_layer, recursive=True)
     except (ValueError, NotImplementedError, TypeError):
         return None
     copy.set_weights(network.get_weights())
     return copy
+
+
+def replace_layers(network: keras.Model, replacements: Replacements) -> keras.Model:
+    """The same network with some layers of another class, with equal configurations and weights.
+
+    A network that Keras cannot clone is returned unchanged.
+
+    Args:
+        network: A built sequential model.
+        replacements: May be empty.
+    """
+    if not replacements:
+        return network
+
+    def new_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return replacements.get(layer, type(layer)).from_config(layer.get_config())
+
+    return clone(network, new_layer) or network

@@ -1,12 +1,12 @@
-"""Dropout with cheap random bits, put in the place of Keras's own while a network trains.
+"""Dropout with cheap random bits, replacing Keras's own while a network trains.
 
 Keras draws a mask from a cryptographic-strength generator, which costs a third of a dense
 network's epoch. Here the bits are a hash of a counter: Wellons's `triple32`, a bijection of 32-bit
 words with a mean avalanche bias of 0.02 % (https://github.com/skeeto/hash-prospector). Every call
-of every layer has a 64-bit key of its own: half is added to the counter, half enters after the
-first round, so that two calls whose first halves are close do not share their words. The tests
-hold the masks to a Bernoulli sequence: rate, variance, and correlation along a mask, between
-calls, layers and seeds.
+of every layer has its own 64-bit key: half is added to the counter, half is mixed in after the
+first round, so that two calls with similar first halves do not share words. The tests compare the
+masks with a Bernoulli sequence: rate, variance, and correlation along a mask, between calls,
+layers and seeds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _fold(words: tf.Tensor, shift: int) -> tf.Tensor:
 
 
 def triple32(words: tf.Tensor, key: tf.Tensor | None = None) -> tf.Tensor:
-    """Wellons's hash of each 32-bit word; `key` is mixed in after the first of its rounds.
+    """Wellons's hash of each 32-bit word; `key` is mixed in after its first round.
 
     Args:
         words: uint32, any shape.
@@ -47,7 +47,7 @@ def triple32(words: tf.Tensor, key: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def random_words(seed: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    """Uniform uint32 words of `shape`, a function of `seed` alone.
+    """Uniform uint32 words of `shape` that depend on `seed` only.
 
     Args:
         seed: Two words, (2,) of any integer type: a stream and a position in it.
@@ -62,10 +62,10 @@ def random_words(seed: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 
 
 class CounterDropout(keras.layers.Dropout):
-    """`keras.layers.Dropout` on `random_words`; needs a batch of known shape."""
+    """`keras.layers.Dropout` by `random_words`; the batch's shape must be static."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 (Keras's form)
-        """Zero a share `rate` of the inputs and scale up the rest, in training only."""
+        """Set a share `rate` of the inputs to zero and scale up the rest, in training only."""
         if not training or self.rate == 0:
             return inputs
         shape = tuple(inputs.shape)
@@ -81,23 +81,23 @@ def _all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
 
 
 def for_training(network: keras.Model, seed: int) -> keras.Model:
-    """The same network with `CounterDropout` for Keras's `Dropout`, and equal weights.
+    """The same network with `CounterDropout` instead of Keras's `Dropout`, and equal weights.
 
-    Networks that Keras cannot clone (subclassed models) and dropout with a noise shape train as
-    they are. The network given keeps its own layers, so that what is saved is plain Keras.
+    Networks that Keras cannot clone (subclassed models) and dropout with a noise shape stay
+    unchanged. The given network keeps its own layers, so that the saved one is plain Keras.
 
     Args:
         network: A built model.
-        seed: Of the run; each dropout layer gets a stream of its own.
+        seed: The run's; each dropout layer gets its own stream of random words.
     """
     if not any(type(layer) is keras.layers.Dropout for layer in _all_layers(network)):
         return network
     streams = iter(range(1, _WORDS))
 
-    def swapped(layer: keras.layers.Layer) -> Any:
+    def new_layer(layer: keras.layers.Layer) -> Any:
         if type(layer) is keras.layers.Dropout and layer.noise_shape is None:
             mixed = (seed * 0x9E3779B1 + next(streams) * 0x85EBCA6B) % (2**31 - 1)
             return CounterDropout(layer.rate, seed=mixed, name=layer.name, dtype=layer.dtype_policy)
         return layer.__class__.from_config(layer.get_config())
 
-    return clone(network, swapped) or network
+    return clone(network, new_layer) or network

@@ -1,8 +1,8 @@
-"""The short last batch of an epoch, filled up so that it needs no program of its own.
+"""The short last batch of an epoch, padded so that it needs no program of its own.
 
-A program is compiled for batches of one size, and the short one would be a second program: nearly
-half of the time that compiling takes. Where a network answers each row for itself, the batch is
-filled with rows that count nothing, and what the others come to is the same.
+A program is compiled for one batch size; the short batch would need a second one, nearly half of
+the compile time. If every output row of a network depends on its own input row only, the batch can
+be padded with rows of weight zero without changing the result.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 _ROW_BY_ROW = {
-    "Activation", "AveragePooling2D", "Conv2D", "CounterDropout", "Dense", "Dropout", "Flatten",
-    "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU", "ActiveColumnDense",
+    "Activation", "ActiveColumnDense", "AveragePooling2D", "Conv2D", "CounterDropout", "Dense",
+    "Dropout", "Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU",
     "MaxPooling2D", "ReLU", "Rescaling", "Reshape", "TransposedDense",
 }  # fmt: skip
 
 
 def can_pad(network: keras.Model) -> bool:
-    """Whether the network has only layers in which no row of a batch has to do with another."""
+    """Whether all layers are known to treat each row of a batch independently of the others."""
     return type(network) is keras.Sequential and all(
         type(layer).__name__ in _ROW_BY_ROW
         and _package(type(layer)) in ("keras", "mnist_sweep")
@@ -34,21 +34,21 @@ def _package(what: object) -> str:
 
 
 def pad(order: np.ndarray, size: int) -> np.ndarray:
-    """The rows with the last one repeated until all batches are whole.
+    """The rows with the last one repeated until all batches are full.
 
     Args:
         order: (n,) int32 rows, at least one.
-        size: Examples a batch.
+        size: Examples per batch.
     """
     return np.concatenate([order, np.repeat(order[-1:], -len(order) % size)])
 
 
-def weights(here: tf.Tensor, size: int) -> tf.Tensor:
-    """What each row of a batch counts in the batch's mean, (size,) float32.
+def weights(n_examples: tf.Tensor, size: int) -> tf.Tensor:
+    """Sample weights that make a padded batch's mean the mean over its examples, (size,) float32.
 
     Args:
-        here: How many of the rows, the first ones, are examples; an int32 scalar.
-        size: Examples a batch.
+        n_examples: How many of the rows, the first ones, are examples; an int32 scalar.
+        size: Rows per batch.
     """
-    share = size / tf.cast(here, tf.float32)
-    return tf.where(tf.range(size) < here, share, 0.0)
+    share = size / tf.cast(n_examples, tf.float32)
+    return tf.where(tf.range(size) < n_examples, share, 0.0)

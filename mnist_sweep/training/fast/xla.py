@@ -1,4 +1,4 @@
-"""A function as one program that XLA compiles."""
+"""A function of tensors as one program compiled by XLA."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mnist_sweep.training import runtime
 class Program:
     """Traces, compiles and calls a function of tensors.
 
-    A damaged program on disk looks like one that cannot be compiled. So where a call fails, what is
-    kept is removed and the call made once more, as a new function: TensorFlow remembers that the
-    old one failed.
+    A damaged program on disk raises the same error as a function that cannot be compiled. So if a
+    call fails, the stored programs are removed and the call is repeated once, with a new
+    `tf.function`: TensorFlow remembers that the old one failed.
 
     Args:
-        function: Of tensors.
+        function: Takes and returns tensors.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -29,7 +29,7 @@ class Program:
         """What the function returns.
 
         Raises:
-            tf.errors.OpError: It cannot be compiled or carried out.
+            tf.errors.OpError: It cannot be compiled or executed.
         """
         try:
             return self.compiled(*arguments)

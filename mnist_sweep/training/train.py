@@ -1,0 +1,117 @@
+"""One point to one result: build, train, evaluate. Called by every launcher's worker.
+
+A trainer is a function `train(network, dataset, settings, on_epoch) -> Training`, as
+`compiled.train`. To add one, write it into a module and name it in `_BUILT_IN`, or declare it in
+another package as an entry point of the group `mnist_sweep.trainers`; `trainer=NAME` selects it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.data import Dataset, DatasetInfo, load
+from mnist_sweep.errors import SettingsError
+from mnist_sweep.plugins import plugins
+from mnist_sweep.training import runtime
+from mnist_sweep.training.progress import OnEpoch, Training, ignore
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+Build = Callable[[tuple[int, ...], int], Any]
+"""A builder of networks: (image shape, number of classes) to a Keras model."""
+Trainer = Callable[[Any, Dataset, Mapping[str, Any], OnEpoch], Training]
+"""Trains a built Keras model in place: (network, dataset, settings, on_epoch) to its history."""
+
+# Module names, not functions: these modules import Keras, which must wait for `configure`.
+_BUILT_IN = {
+    "compiled": "mnist_sweep.training.compiled",
+    "fit": "mnist_sweep.training.fit",
+}
+
+
+@dataclass
+class Result:
+    """The result of one point.
+
+    Attributes:
+        training: History and times; `diverged` is set if the loss was not finite, `pruned` if
+            `on_epoch` stopped the training.
+        parameters: Number of weights of the network, trainable or not.
+        evaluate_s: Duration of the evaluation, seconds.
+        metrics: The record's `metrics`; None if training diverged or was pruned.
+        predictions: Arrays of `predictions.npz`; None if there are no metrics.
+        network: The trained network, plain Keras.
+    """
+
+    training: Training
+    parameters: int
+    evaluate_s: float
+    metrics: dict[str, Any] | None
+    predictions: dict[str, np.ndarray] | None
+    network: keras.Model
+
+
+def train(
+    settings: Mapping[str, Any], info: DatasetInfo, build: Build, on_epoch: OnEpoch = ignore
+) -> Result:
+    """Train and evaluate the network of one point.
+
+    The result depends only on `settings` and the content of the data: not on the process, the
+    order of runs, or what runs at the same time.
+
+    Args:
+        settings: A run's settings.
+        info: The prepared dataset.
+        build: Builds the network.
+        on_epoch: Called after every epoch; a reason it returns ends the training there.
+
+    Raises:
+        DataError: The prepared dataset is missing or damaged.
+        ModelError: The network does not fit the data or cannot be compiled.
+        SettingsError: No trainer has the given name, or this process already trains with another
+            number of threads.
+    """
+    runtime.configure(settings["threads"])
+    # `configure` has imported TensorFlow with its threads and flags set; no earlier import may.
+    import keras
+
+    from mnist_sweep.training import model
+    from mnist_sweep.training.evaluate import evaluate
+
+    train_network = trainer(settings["trainer"]["name"])
+    dataset = load(info)
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(settings["seed"])
+    target = settings["model"]["_target_"]
+    network = model.checked(build(info.shape, info.classes), target, info.shape, info.classes)
+    training = train_network(network, dataset, settings, on_epoch)
+    result = Result(training, network.count_params(), 0.0, None, None, network)
+    if not (training.diverged or training.pruned):
+        started = perf_counter()
+        result.metrics, result.predictions = evaluate(training.predictor, dataset)
+        result.evaluate_s = perf_counter() - started
+    return result
+
+
+def trainer(name: str) -> Trainer:
+    """The trainer of that name. Imports Keras: call `runtime.configure` first.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    if name in _BUILT_IN:
+        found: Trainer = import_module(_BUILT_IN[name]).train
+        return found
+    added = plugins("trainers")
+    if name not in added:
+        raise SettingsError(
+            f"trainer={name} is unknown: expected one of {', '.join([*_BUILT_IN, *added])}."
+        )
+    added_trainer: Trainer = added[name]
+    return added_trainer
