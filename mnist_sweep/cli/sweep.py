@@ -29,6 +29,7 @@ from mnist_sweep.reporting.tables.table import Table
 from mnist_sweep.reporting.tables.tables import comparison, write_tables
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import fork_server
+from mnist_sweep.sweeping.launch.job import Origin
 from mnist_sweep.sweeping.plan import preview
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -172,8 +173,9 @@ def _found(found: Sweep, by: str, direction: Direction) -> list[UncertainSelecti
 
 def _account(result: SweepResult) -> str:
     """What was done, skipped, run and failed, in one line."""
-    ran = [s for s in result.summaries if s["outcome"] != "done"]
-    elsewhere = result.count("done")
+    ran = [s for s in result.summaries if s.origin is Origin.RAN]
+    elsewhere = len(result.summaries) - len(ran)
+    pruned = sum(summary.pruned for summary in ran)
     asked = len(result.plan.points) if result.n_requested is None else result.n_requested
     parts = [f"{asked} {'run' if asked == 1 else 'runs'} asked for"]
     if result.skipped:
@@ -181,8 +183,8 @@ def _account(result: SweepResult) -> str:
     if elsewhere:
         parts.append(f"{elsewhere} done by another sweep")
     parts.append(f"{len(ran)} run now")
-    if result.count("pruned"):
-        parts.append(f"{result.count('pruned')} of them pruned")
+    if pruned:
+        parts.append(f"{pruned} of them pruned")
     if result.failures:
         parts.append(f"{result.failures} of them failed")
     left = asked - len(result.skipped) - len(result.summaries)

@@ -24,9 +24,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.interrupts import sigterm_interrupts
 from mnist_sweep.sweeping.launch import fork_server, stock_launchers
+from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.launch.on_ray import connection as ray_connection
 from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.directory import SINGLE
@@ -35,7 +35,7 @@ from mnist_sweep.sweeping.result import SweepResult
 DEFAULT_CONFIG = "config"
 
 
-def task(config: DictConfig) -> Plain:
+def task(config: DictConfig) -> RunSummary:
     """The function Hydra's own launchers call; a module's, so that other processes find it."""
     return stock_launchers.task(config)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.records.study_file import Study
-from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.plan.points import Plan
 
 
@@ -20,7 +20,7 @@ class SweepResult:
         directory: The sweep's; with `plan=true` it may not exist.
         plan: The points asked for.
         skipped: Run ids that were done before.
-        summaries: Of the runs that ended (see `execute.summary`).
+        summaries: Of the runs that ended.
         notices: What the user should know.
         interrupted: Whether it was stopped before all runs ended.
         planned_only: Whether nothing was to be run (`plan=true`).
@@ -38,7 +38,7 @@ class SweepResult:
     directory: Path
     plan: Plan
     skipped: list[str] = field(default_factory=list)
-    summaries: list[Plain] = field(default_factory=list)
+    summaries: list[RunSummary] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     interrupted: bool = False
     planned_only: bool = False
@@ -52,11 +52,7 @@ class SweepResult:
     objective: tuple[str, Direction] | None = None
     plan_text: list[str] = field(default_factory=list)
 
-    def count(self, outcome: str) -> int:
-        """How many runs ended so."""
-        return sum(summary["outcome"] == outcome for summary in self.summaries)
-
     @property
     def failures(self) -> int:
         """Runs that failed or diverged, in this invocation."""
-        return self.count("failed") + self.count("diverged")
+        return sum(summary.failed for summary in self.summaries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from rich.console import Console
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import ModelError
 from mnist_sweep.records import locks
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, Plain
 from mnist_sweep.sweeping.interrupts import Interrupted, interrupt_if_swallowed
 from mnist_sweep.sweeping.launch import fork_server, processes, stock_launchers, worker
-from mnist_sweep.sweeping.launch.execute import DONE, failed_at, make_job, settled, status_of
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Lines, choose
 from mnist_sweep.sweeping.plan import directory
@@ -73,14 +77,10 @@ def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool)
     if isinstance(launcher, SweepLauncher):
         threads = max(point.settings["threads"] for point in plan.points)
         result.workers = launcher.workers(len(plan.points), threads)
-    result.skipped = [
-        point.run_id for point in plan.points if _status(path, point.label, point.run_id) in DONE
-    ]
+    paths = SweepPaths(path)
+    records = (record_at(paths.run(p.label, p.run_id), p.run_id) for p in plan.points)
+    result.skipped = [r.run_id for r in records if r and RunStatus(r.status).is_final]
     return result
-
-
-def _status(path: Path, label: str, run_id: str) -> str | None:
-    return status_of({"directory": str(path / "runs" / f"{label}-{run_id}"), "run_id": run_id})
 
 
 def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> SweepResult:
@@ -122,11 +122,10 @@ def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
         )
         return
     progress = choose(Console(stderr=True))
-    threads = max(job["settings"]["threads"] for job in jobs)
+    threads = max(job.settings["threads"] for job in jobs)
     result.workers = launcher.workers(len(jobs), threads)
-    for job in jobs:
-        job["environment"]["workers"] = result.workers
-    progress.begin(len(jobs), result.workers, sum(job["expected_s"] for job in jobs))
+    jobs = [job.with_environment(workers=result.workers) for job in jobs]
+    progress.begin(len(jobs), result.workers, sum(job.expected_s for job in jobs))
     if result.report:
         fork_server.waits()
     try:
@@ -136,15 +135,15 @@ def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
         progress.end()
 
 
-def _open_jobs(master: DictConfig, result: SweepResult) -> list[Plain]:
+def _open_jobs(master: DictConfig, result: SweepResult) -> list[Job]:
     """Jobs of the points that are not done, longest first."""
     plan, made, jobs = result.plan, Jobs(master, result.directory), []
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
-        if settled(job):
+        job = replace(job, failed_at=failed_at(record_of(job)))
+        if is_up_to_date(job):
             result.skipped.append(point.run_id)
         else:
-            job["failed_at"] = failed_at(job)
             jobs.append(job)
     return jobs
 
@@ -161,16 +160,19 @@ class Jobs:
         self._hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
         self._rerun_failed = bool(master.rerun_failed)
         self._directory = directory
-        self._environment = describe()
+        self._environment = describe() | {"workers": 1}
         # Their proportions are what the display needs; it learns this machine's speed as it goes.
         self._estimator = Estimator([])
 
-    def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Plain:
+    def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Job:
         """The job of a point on its prepared data; `prune` lets it be stopped early."""
-        return {
-            **make_job(point, info, self._directory, self._environment),
-            "rerun_failed": self._rerun_failed,
-            "prune": prune,
-            "hydra": self._hydra,
-            "expected_s": self._estimator.of(point, info).seconds,
-        }
+        return Job(
+            point,
+            info,
+            self._directory,
+            self._environment,
+            rerun_failed=self._rerun_failed,
+            prune=prune,
+            hydra=self._hydra,
+            expected_s=self._estimator.of(point, info).seconds,
+        )

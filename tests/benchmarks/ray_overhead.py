@@ -31,7 +31,7 @@ import mnist_sweep
 from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.sweeping.launch.execute import make_job
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.on_ray import node_data, task
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
@@ -94,9 +94,9 @@ def sizes(place: Place, info: DatasetInfo, words: Sequence[str], name: str) -> N
     [record], _ = sweep(place, name, words)
     settings = {**schema.defaults(), **record["config"], "name": name}
     point = identify(settings, list(words), info)
-    job = make_job(point, info, place.directory(name), describe())
+    job = Job(point, info, place.directory(name), describe())
     files = task._files(RunPaths(place.directory(name) / "runs" / _only(place, name)))
-    answer = task._answer({"run_id": record["run_id"]}, None, None, files)
+    answer = task.TaskResult(files=files)
     print(f"{record['label']} on {info.name}:")
     print(f"  a job: {len(cloudpickle.dumps(job)):,} bytes out")
     kinds = ", ".join(f"{kind} {len(content):,}" for kind, content in files.items())

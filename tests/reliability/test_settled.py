@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mnist_sweep.records import locks, store
-from mnist_sweep.sweeping.launch.execute import failed_at, recorded, settled
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
 from support.factories import make_run, write_run
+from support.sweep_parts import job_of
 
 
-def job_of(directory: Path, status: str | None, **more: Any) -> dict[str, Any]:
+def job_with_record(sweep: Path, status: str | None, **more: Any) -> Job:
     run = make_run(status=status or "finished")
+    job = job_of(sweep, run, **more)
     if status:
-        directory = write_run(run, directory)
-    return {
-        "run_id": run.record.run_id, "label": "a", "directory": str(directory),
-        "rerun_failed": True, **more,
-    }  # fmt: skip
+        write_run(run, job.paths.directory)
+    return job
 
 
 @pytest.mark.parametrize(
@@ -32,23 +33,27 @@ def job_of(directory: Path, status: str | None, **more: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_which_records_are_kept(tmp_path: Path, status: str | None, rerun_failed: bool, kept: bool):
-    assert settled(job_of(tmp_path, status, rerun_failed=rerun_failed)) is kept
+    job = job_with_record(tmp_path, status, rerun_failed=rerun_failed)
+    # The failed record, if any, was there when the job was made.
+    job = replace(job, failed_at=failed_at(record_of(job)))
+    assert is_up_to_date(job) is kept
 
 
 def test_a_failure_of_another_sweep_after_the_planning_is_not_tried_again(tmp_path: Path):
-    before = job_of(tmp_path, None, failed_at=None)
-    after = job_of(tmp_path, "failed")
-    before["directory"] = after["directory"]
-    assert settled(before)
+    job = job_with_record(tmp_path, "failed")
+    assert is_up_to_date(job)
     # One that was there when the sweep was planned is.
-    assert not settled({**before, "failed_at": failed_at(after)})
+    assert not is_up_to_date(replace(job, failed_at=failed_at(record_of(job))))
 
 
 def test_a_record_of_another_run_is_nobodys(tmp_path: Path):
-    job = job_of(tmp_path, "finished")
-    assert recorded(job)
-    assert recorded({**job, "run_id": "0" * 12}) is None
-    assert not settled({**job, "run_id": "0" * 12})
+    job = job_with_record(tmp_path, "finished")
+    assert record_of(job)
+    other = job_of(tmp_path, make_run(seed=1))
+    other.paths.directory.parent.mkdir(exist_ok=True)
+    job.paths.directory.rename(other.paths.directory)
+    assert record_of(other) is None
+    assert not is_up_to_date(other)
 
 
 def test_a_lock_ends_with_its_taker_and_not_with_a_child_it_left_behind(tmp_path: Path):

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from mnist_sweep.data import DatasetInfo
-from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.store import write_json, write_record
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, known_runs
@@ -81,12 +82,12 @@ class Searched:
         After `at_most` runs that ended it stops as one that is killed, the running ones unrecorded.
         """
         search = self.search or self.start()
-        running: dict[str, tuple[dict[str, Any], int]] = {}
+        running: dict[str, tuple[Job, int]] = {}
         ended = 0
         while True:
             while len(running) < workers and (job := search.next()):
-                self.order.append(job["label"])
-                running[job["run_id"]] = (job, 0)
+                self.order.append(job.label)
+                running[job.run_id] = (job, 0)
             if not running:
                 return self
             for run_id, (job, epoch) in list(running.items()):
@@ -98,13 +99,13 @@ class Searched:
                     del running[run_id]
                     ended += 1
 
-    def _epoch(self, search: Search, job: dict[str, Any], epoch: int) -> bool:
+    def _epoch(self, search: Search, job: Job, epoch: int) -> bool:
         """Whether the run goes on."""
-        settings, self.epochs = job["settings"], self.epochs + 1
+        settings, self.epochs = job.settings, self.epochs + 1
         values = curve(settings)
         figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1 - values[epoch - 1]}
         reason = None
-        if job["prune"]:
+        if job.prune:
             reason = search.epoch(job, epoch, {**figures, "val_accuracy": values[epoch - 1]})
         if self.fails(settings):
             self._record(job, "failed", 0, "on purpose")
@@ -114,11 +115,11 @@ class Searched:
             self._record(job, "finished", epoch, "")
         else:
             return True
-        search.ended(job, {})
+        search.ended(job)
         return False
 
-    def _record(self, job: dict[str, Any], status: str, epoch: int, reason: str) -> None:
-        settings = job["settings"]
+    def _record(self, job: Job, status: str, epoch: int, reason: str) -> None:
+        settings = job.settings
         kind = {"failed": "Error", "pruned": "Pruned"}.get(status)
         finished = status == "finished"
         usual = usual_run()
@@ -126,7 +127,9 @@ class Searched:
         validation = {**usual["metrics"]["validation"], "accuracy": accuracy}
         record = {
             **usual,
-            **{key: job[key] for key in ("run_id", "configuration_id", "label")},
+            "run_id": job.run_id,
+            "configuration_id": job.point.configuration_id,
+            "label": job.label,
             "status": status,
             "config": settings,
             "metrics": {**usual["metrics"], "validation": validation} if finished else None,
@@ -140,7 +143,7 @@ class Searched:
         number = len(list(SweepPaths(self.directory).runs.glob("*/record.json")))
         started = f"2026-01-01T00:{number:02}:00+00:00"
         record["environment"] = {**usual["environment"], "started_at": started}
-        write_record(RunPaths(job["directory"]).record, record)
+        write_record(job.paths.record, record)
 
     def statuses(self) -> list[str]:
         return [one.record.status if one.record else "begun" for one in self._known()]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.settings import defaults
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.plan.points import Plan, Point, identify
-from support.factories import make_settings
+from support.factories import Made, make_settings
 
 ENVIRONMENT: dict[str, Any] = {
     "python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6",
@@ -30,6 +33,15 @@ def point_of(info: DatasetInfo | None = None, **changes: Any) -> Point:
     settings = {**defaults(), **make_settings(**changes), "name": "grid"}
     overrides = [f"{key}={value}" for key, value in changes.items()]
     return identify(settings, overrides, info or info_of())
+
+
+def job_of(sweep: Path, run: Made | None = None, **changes: Any) -> Job:
+    """A job in a sweep's directory: of a run that the factories made, or of a usual point."""
+    point = changes.pop("point", None) or point_of()
+    if run is not None:
+        ids = ("run_id", "configuration_id", "label")
+        point = replace(point, **{key: run.values[key] for key in ids})
+    return replace(Job(point, info_of(), sweep, ENVIRONMENT), **changes)
 
 
 def plan_of(*points: Point, **info: Any) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweeping.launch import hydra_files
-from support.sweep_parts import point_of
+from mnist_sweep.sweeping.launch.job import Job
+from support.sweep_parts import job_of, point_of
 
 HYDRA: dict[str, Any] = {
     "overrides": {"hydra": ["hydra.sweep.dir=x"], "task": ["layers=1,2"]},
@@ -17,26 +19,24 @@ HYDRA: dict[str, Any] = {
 }
 
 
-def job(directory: Path, **more: Any) -> dict[str, Any]:
+def job(directory: Path, **more: Any) -> Job:
     point = point_of(layers=2, activation="tanh")
     overrides = ["layers=2", "activation=tanh", "name='ü: b'"]
-    return {
-        "settings": point.settings, "overrides": overrides, "directory": str(directory), **more
-    }  # fmt: skip
+    return job_of(directory, point=replace(point, overrides=overrides), **more)
 
 
 def test_the_files_say_what_was_run(tmp_path: Path):
     made = job(tmp_path, hydra=HYDRA)
     hydra_files.write(made)
-    folder = tmp_path / ".hydra"
+    folder = made.paths.directory / ".hydra"
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.yaml", "hydra.yaml", "overrides.yaml",
     ]  # fmt: skip
-    assert yaml.safe_load((folder / "config.yaml").read_text()) == made["settings"]
-    assert yaml.safe_load((folder / "overrides.yaml").read_text()) == made["overrides"]
+    assert yaml.safe_load((folder / "config.yaml").read_text()) == made.settings
+    assert yaml.safe_load((folder / "overrides.yaml").read_text()) == made.point.overrides
     hydra = OmegaConf.load(folder / "hydra.yaml").hydra
-    assert hydra.overrides.task == made["overrides"]
-    assert hydra.runtime.output_dir == str(tmp_path)
+    assert hydra.overrides.task == made.point.overrides
+    assert hydra.runtime.output_dir == str(made.paths.directory)
     assert hydra.runtime.cwd == "/here"
 
 
@@ -47,5 +47,6 @@ def test_what_hydra_gave_is_not_changed(tmp_path: Path):
 
 
 def test_without_hydra_there_is_no_hydra_yaml(tmp_path: Path):
-    hydra_files.write(job(tmp_path))
-    assert not (tmp_path / ".hydra" / "hydra.yaml").exists()
+    made = job(tmp_path)
+    hydra_files.write(made)
+    assert not (made.paths.hydra / "hydra.yaml").exists()

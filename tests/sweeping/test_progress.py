@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import progress
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import Display, Lines, choose
-from support.sweep_parts import point_of
+from support.sweep_parts import job_of, point_of
 
 
 def console(width: int, *, terminal: bool = True) -> Console:
@@ -21,16 +24,12 @@ def console(width: int, *, terminal: bool = True) -> Console:
     )  # fmt: skip
 
 
-def job(**settings: Any) -> dict[str, Any]:
-    point = point_of(**settings)
-    return {"run_id": point.run_id, "label": point.label, "settings": point.settings}
+def job(**settings: Any) -> Job:
+    return job_of(Path("sweep"), point=point_of(**settings))
 
 
-def ended(which: dict[str, Any], outcome: str, **more: Any) -> dict[str, Any]:
-    return {
-        "run_id": which["run_id"], "label": which["label"], "outcome": outcome, "message": "",
-        **more,
-    }  # fmt: skip
+def ended(which: Job, status: str, **more: Any) -> RunSummary:
+    return RunSummary(which.run_id, which.label, RunStatus(status), **more)
 
 
 def text_of(used: Console) -> str:
@@ -46,7 +45,7 @@ def picture(display: Display, width: int) -> str:
 
 
 KILLED = "its process was ended by SIGKILL (out of memory, perhaps)"
-FAILED = {"outcome": "failed", "message": "ValueError: [red]bad[/red] :smile:"}
+FAILED = {"status": "failed", "message": "ValueError: [red]bad[/red] :smile:"}
 
 
 def tell_a_story(told: Any) -> None:
@@ -70,7 +69,7 @@ def test_lines_are_one_a_run_whatever_the_width():
         used = console(width, terminal=False)
         lines = Lines(used)
         tell_a_story(lines)
-        lines.ended(ended(job(layers=3), "done"))
+        lines.ended(ended(job(layers=3), "finished", origin=Origin.ALREADY_DONE))
         lines.end()
         assert text_of(used).splitlines() == [
             "running 5 runs, 2 at a time",
@@ -146,7 +145,9 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
     assert "0:45 elapsed, about 0:38 remaining" in picture(display, 200)
     now[0] += 5
     assert "0:50 elapsed, about 0:35 remaining" in picture(display, 200)
-    display.ended(ended(job(layers=9), "done"))  # by another sweep: one less, no time of ours
+    display.ended(
+        ended(job(layers=9), "finished", origin=Origin.ALREADY_DONE)
+    )  # by another sweep: one less, no time of ours
     assert "about 0:20 remaining" in picture(display, 200)
     display.end()
 

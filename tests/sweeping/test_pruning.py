@@ -20,6 +20,7 @@ from mnist_sweep.data import prepare
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.collect import collect
 from mnist_sweep.records.record import build
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Answer
@@ -28,7 +29,8 @@ from mnist_sweep.reporting.tables.render.terminal import render_terminal
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import make_job, recorded, settled
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job_record import is_up_to_date, record_of, summary_from_record
 from mnist_sweep.sweeping.launch.pool import Pool
 from mnist_sweep.sweeping.launch.progress import Display, Lines
 from mnist_sweep.sweeping.plan.environment import describe
@@ -36,6 +38,7 @@ from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
 from support.factories import make_run, make_settings, write_run, write_sweep
 from support.real_sweeps import Place, until
+from support.sweep_parts import job_of
 from support.training_settings import settings as settings_of
 
 
@@ -69,14 +72,12 @@ def test_a_pruned_run_stands_only_where_runs_may_be_pruned(
     tmp_path: Path, prune: bool, stands: bool
 ):
     run = pruned_run()
-    job = {
-        "run_id": run.values["run_id"], "label": "a", "directory": str(write_run(run, tmp_path)),
-        "rerun_failed": True, "prune": prune,
-    }  # fmt: skip
-    assert settled(job) is stands
-    told = recorded(job)
-    assert told
-    assert (told["outcome"], told["accuracy"], told["total_s"]) == ("pruned", 0.7, 0.1)
+    job = job_of(tmp_path, run, prune=prune)
+    write_run(run, job.paths.directory)
+    assert is_up_to_date(job) is stands
+    summary = summary_from_record(job)
+    assert summary
+    assert (summary.status, summary.accuracy, summary.total_s) == ("pruned", 0.7, 0.1)
 
 
 def test_tables_show_pruned_runs_in_their_place_and_give_them_no_marks(half_pruned: Path):
@@ -144,15 +145,14 @@ def test_a_sweep_with_pruned_runs_is_no_baseline(half_pruned: Path):
 
 
 def test_the_display_counts_pruned_runs_apart():
-    summary = {
-        "run_id": "a", "label": "layers=3", "outcome": "pruned", "accuracy": 0.7, "total_s": 1.0,
-        "message": "stopped after epoch 3 of 20: it is behind",
-    }  # fmt: skip
+    job = job_of(Path("sweep"))
+    message = "stopped after epoch 3 of 20: it is behind"
+    summary = RunSummary.of(job, RunStatus.PRUNED, message)
     for progress in (Lines, Display):
         console = Console(force_terminal=progress is Display, width=100, record=True)
         told = progress(console)
         told.begin(2, 1)
-        told.started({"run_id": "a", "label": "layers=3", "settings": {"epochs": 20}})
+        told.started(job)
         told.ended(summary)
         told.end()
         text = console.export_text() + (told._totals() if isinstance(told, Display) else "")
@@ -190,48 +190,49 @@ def test_a_stopped_training_is_the_beginning_of_the_whole_one(trainer: Any):
 class Stopping:
     """Stops runs of nodes=5 after their second epoch; the third job comes from it."""
 
-    def __init__(self, extra: list[dict[str, Any]]) -> None:
+    def __init__(self, extra: list[Job]) -> None:
         self.extra, self.asked, self.over = extra, [], []
 
-    def next(self) -> dict[str, Any] | None:
+    def next(self) -> Job | None:
         return self.extra.pop() if self.extra else None
 
-    def epoch(self, job: dict[str, Any], epoch: int, figures: dict[str, float]) -> str | None:
-        self.asked.append((job["settings"]["nodes"], epoch))
+    def epoch(self, job: Job, epoch: int, figures: dict[str, float]) -> str | None:
+        self.asked.append((job.settings["nodes"], epoch))
         assert set(figures) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-        return "it is behind" if job["settings"]["nodes"] == 5 and epoch == 2 else None
+        return "it is behind" if job.settings["nodes"] == 5 and epoch == 2 else None
 
-    def ended(self, job: dict[str, Any], summary: dict[str, Any]) -> None:
-        self.over.append((job["settings"]["nodes"], summary["outcome"]))
+    def ended(self, job: Job) -> None:
+        record = record_of(job)
+        self.over.append((job.settings["nodes"], record and record.status))
 
 
-def test_a_pool_stops_the_runs_that_its_guide_names(tmp_path: Path):
+def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     info = prepare({**defaults()["data"], "name": "digits"})
     jobs = []
     for nodes, trainer in ((4, "compiled"), (5, "compiled"), (5, "fit")):
         values = {**defaults(), **make_settings(nodes=nodes, epochs=3, trainer={"name": trainer})}
         point = identify({**values, "name": "s"}, [], info)
-        jobs.append({**make_job(point, info, tmp_path, describe()), "prune": True})
-    guide = Stopping(extra=jobs[2:])
+        jobs.append(Job(point, info, tmp_path, describe(), prune=True))
+    scheduler = Stopping(extra=jobs[2:])
     processes.warm_up()
     try:
-        pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, guide=guide)
+        pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, scheduler=scheduler)
         summaries = pool.run(jobs[:2])
     finally:
         processes.cool_down()
-    assert sorted((s["outcome"], s["run_id"] == jobs[0]["run_id"]) for s in summaries) == [
+    assert sorted((s.status, s.run_id == jobs[0].run_id) for s in summaries) == [
         ("finished", True), ("pruned", False), ("pruned", False),
     ]  # fmt: skip
-    assert sorted(guide.over) == [(4, "finished"), (5, "pruned"), (5, "pruned")]
-    assert sorted(guide.asked) == [(4, 1), (4, 2), (4, 3), (5, 1), (5, 1), (5, 2), (5, 2)]
-    stopped = json.loads((Path(jobs[1]["directory"]) / "record.json").read_bytes())
+    assert sorted(scheduler.over) == [(4, "finished"), (5, "pruned"), (5, "pruned")]
+    assert sorted(scheduler.asked) == [(4, 1), (4, 2), (4, 3), (5, 1), (5, 1), (5, 2), (5, 2)]
+    stopped = json.loads(jobs[1].paths.record.read_bytes())
     assert stopped["error"] == {
         "type": "Pruned", "message": "stopped after epoch 2 of 3: it is behind", "traceback": None,
     }  # fmt: skip
     assert stopped["parameters"]
     assert len(stopped["time"]["epoch_s"]) == len(stopped["history"]["val_accuracy"]) == 2
-    assert not (Path(jobs[1]["directory"]) / "model.keras").exists()
-    whole = json.loads((Path(jobs[0]["directory"]) / "record.json").read_bytes())
+    assert not jobs[1].paths.model.exists()
+    whole = json.loads(jobs[0].paths.record.read_bytes())
     assert whole["status"] == "finished"
     assert np.isfinite(whole["metrics"]["test"]["accuracy"])
 

@@ -21,13 +21,12 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.records.locks import release, try_lock
-from mnist_sweep.sweeping.launch.execute import make_job
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
 from mnist_sweep.sweeping.launch.on_ray.connection import Needs, environment_of_runs
 from mnist_sweep.sweeping.launch.on_ray.pool import RayPool, _Active
 from mnist_sweep.sweeping.launch.progress import Lines
-from support.factories import Made, make_run
-from support.sweep_parts import ENVIRONMENT, info_of, point_of
+from support.factories import make_run
+from support.sweep_parts import job_of
 
 
 @pytest.fixture
@@ -228,13 +227,6 @@ def pool_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayPool:
     return RayPool(nodes, Needs, 1, workers, 0, Lines(Console(quiet=True)), **{**usual, **changes})  # type: ignore[arg-type]
 
 
-def job_of(run: Made, directory: Path, **changes: Any) -> dict[str, Any]:
-    job = make_job(point_of(), info_of(), directory, ENVIRONMENT)
-    own = {key: run.values[key] for key in ("run_id", "configuration_id", "label")}
-    place = {"directory": str(directory / own["run_id"]), "lock": str(directory / "lock")}
-    return {**job, **own, **place, **changes}
-
-
 @pytest.mark.parametrize(
     ("guided", "waiting", "room"),
     [(False, None, 36), (False, 2, 6), (True, None, 4), (True, 0, 4), (True, 5, 9)],
@@ -242,9 +234,9 @@ def job_of(run: Made, directory: Path, **changes: Any) -> dict[str, Any]:
 def test_a_search_hands_over_runs_that_wait_only_where_it_was_asked_to(
     guided: bool, waiting: int | None, room: int
 ):
-    guide = SimpleNamespace() if guided else None
-    assert pool_on(Nodes(), guide=guide, waiting=waiting)._room() == room
-    assert pool_on(Nodes(), guide=guide, waiting=waiting, limit=3)._room() == 3
+    scheduler = SimpleNamespace() if guided else None
+    assert pool_on(Nodes(), scheduler=scheduler, waiting=waiting)._room() == room
+    assert pool_on(Nodes(), scheduler=scheduler, waiting=waiting, limit=3)._room() == 3
 
 
 def test_on_a_ray_of_our_own_no_more_run_than_was_said():
@@ -253,15 +245,12 @@ def test_on_a_ray_of_our_own_no_more_run_than_was_said():
 
 
 def test_fail_fast_starts_nothing_after_a_run_that_could_not_start(tmp_path: Path):
-    jobs = [
-        job_of(make_run(seed=seed), tmp_path, lock=str(tmp_path / f"lock{seed}"))
-        for seed in range(3)
-    ]
+    jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
     for fail_fast, failed in ((True, 1), (False, 3)):
         pool = pool_on(Nodes(), fail_fast=fail_fast)
         summaries = pool.run(list(jobs))
-        assert [summary["outcome"] for summary in summaries] == ["failed"] * failed
-        assert "no data of mnist" in summaries[0]["message"]
+        assert [summary.status for summary in summaries] == ["failed"] * failed
+        assert "no data of mnist" in summaries[0].message
 
 
 @pytest.mark.parametrize(
@@ -272,19 +261,19 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
     run = make_run(status=status or "finished")
     if status == "pruned":
         run.values["error"] = {"type": "Pruned", "message": "stopped", "traceback": None}
-    job = job_of(run, tmp_path, prune=True)
+    job = job_of(tmp_path, run, prune=True)
     record = json.dumps(run.values).encode() if status else b"{"
-    answer = {"summary": None, "died": "its process was killed", "error": None,
-              "files": {"record.json": record, "predictions.npz": b"figures"}}  # fmt: skip
-    lock = try_lock(Path(job["lock"]))
+    files = {"record.json": record, "predictions.npz": b"figures"}
+    answer = task.TaskResult(died="its process was killed", files=files)
+    lock = try_lock(job.lock)
     assert lock is not None
     pool = pool_on(Nodes())
     pool._take(_Active(job, None, lock, "ticket"), answer)
     release(lock)
-    stored = json.loads((Path(job["directory"]) / "record.json").read_bytes())
-    assert [summary["outcome"] for summary in pool.summaries] == [status if kept else "failed"]
+    stored = json.loads(job.paths.record.read_bytes())
+    assert [summary.status for summary in pool.summaries] == [status if kept else "failed"]
     assert stored["status"] == (status if kept else "failed")
-    assert (Path(job["directory"]) / "predictions.npz").exists() is kept
+    assert job.paths.predictions.exists() is kept
     if not kept:
         assert "its process was killed" in stored["error"]["message"]
 

@@ -191,7 +191,7 @@ def test_a_grid_of_which_much_is_there_goes_on_with_the_rest(searched):
     (there.directory / "runs").mkdir(parents=True)
     there.note(Plan(points=first))
     rest = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"]).start()
-    asked = {job["label"] for job in iter(rest.next, None)}
+    asked = {job.label for job in iter(rest.next, None)}
     assert len(asked) == len(points) == 216
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import release, try_lock
-from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch import execute
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job_record import already_done, write_failure
+from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.search.job_scheduler import Guide
 from mnist_sweep.training.progress import History
 
 LOG_LINES = 15
@@ -37,7 +36,7 @@ class Dispatch(ABC, Generic[Active]):
         retries: How often a run is repeated whose process died without an error of its own.
         progress: Is told what happens.
         fail_fast: Start nothing more after the first failed run, and stop the running ones.
-        guide: Says what runs after the jobs that are given, and which runs are to stop.
+        scheduler: Says what runs after the jobs that are given, and which runs are to stop.
     """
 
     def __init__(
@@ -47,20 +46,20 @@ class Dispatch(ABC, Generic[Active]):
         progress: Progress,
         *,
         fail_fast: bool,
-        guide: Guide | None = None,
+        scheduler: JobScheduler | None = None,
     ) -> None:
-        self._guide = guide
+        self._scheduler = scheduler
         self._workers = workers
         self._retries = retries
         self._fail_fast = fail_fast
         self._progress = progress
         self._active: list[Active] = []
-        self._queue: deque[Plain] = deque()
-        self._elsewhere: list[Plain] = []
+        self._queue: deque[Job] = deque()
+        self._elsewhere: list[Job] = []
         self._attempts: dict[str, int] = {}
-        self._summaries: list[Plain] = []
+        self._summaries: list[RunSummary] = []
 
-    def run(self, jobs: list[Plain]) -> list[Plain]:
+    def run(self, jobs: list[Job]) -> list[RunSummary]:
         """Carry jobs out in their order and return the summary of each that came to an end.
 
         On KeyboardInterrupt the running ones are stopped and the exception goes on; `summaries`
@@ -84,7 +83,7 @@ class Dispatch(ABC, Generic[Active]):
         return self._summaries
 
     @property
-    def summaries(self) -> list[Plain]:
+    def summaries(self) -> list[RunSummary]:
         """Of the runs that came to an end so far."""
         return self._summaries
 
@@ -93,7 +92,7 @@ class Dispatch(ABC, Generic[Active]):
         """End all running workers, at once."""
 
     @abstractmethod
-    def _start(self, job: Plain) -> None:
+    def _start(self, job: Job) -> None:
         """Start a run, which is then among the active ones."""
 
     @abstractmethod
@@ -104,26 +103,29 @@ class Dispatch(ABC, Generic[Active]):
         """How many runs may be active at once."""
         return self._workers
 
-    def _failures(self) -> list[Plain]:
-        return [s for s in self._summaries if s["outcome"] in ("failed", "diverged")]
+    def _failures(self) -> bool:
+        return any(summary.failed for summary in self._summaries)
 
     def _fill(self) -> bool:
         """Start runs while workers are free; whether anything runs."""
         while len(self._active) < self._room():
             if self._fail_fast and self._failures():  # a run may fail without having started
                 break
-            job = self._queue.popleft() if self._queue else self._guide and self._guide.next()
-            if not job:
+            if self._queue:
+                job = self._queue.popleft()
+            elif self._scheduler and (following := self._scheduler.next()):
+                job = following
+            else:
                 break
             self._start(job)
         return bool(self._active)
 
-    def _postpone(self, job: Plain) -> None:
+    def _postpone(self, job: Job) -> None:
         """Another sweep is at this run: see later what became of it."""
         self._elsewhere.append(job)
         self._progress.postponed(job)
 
-    def _again_or_failed(self, job: Plain, reason: str, started: float) -> None:
+    def _again_or_failed(self, job: Job, reason: str, started: float) -> None:
         """A run that died without a word: once more, or a failed record in its name.
 
         Args:
@@ -131,7 +133,7 @@ class Dispatch(ABC, Generic[Active]):
             reason: How it died.
             started: When, by the monotonic clock.
         """
-        attempts = self._attempts[job["run_id"]] = self._attempts.get(job["run_id"], 0) + 1
+        attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
         if attempts <= self._retries:
             self._progress.retrying(job, reason)
             self._queue.append(job)
@@ -139,41 +141,38 @@ class Dispatch(ABC, Generic[Active]):
         error = WorkerDiedError(f"{reason}. The end of its log:\n{_tail(job)}")
         self._record_failure(job, error, reason, started)
 
-    def _record_failure(
-        self, job: Plain, error: BaseException, message: str, started: float
-    ) -> None:
-        summary = execute.summary(job, "failed", message)
+    def _record_failure(self, job: Job, error: BaseException, message: str, started: float) -> None:
         try:
-            execute.record_failure(job, error, History(), time.monotonic() - started)
+            write_failure(job, error, History(), time.monotonic() - started)
         except DirectoryError as unwritten:
-            summary["message"] += f". {unwritten}"
-        self._finish(job, summary)
+            message += f". {unwritten}"
+        self._finish(job, RunSummary.of(job, RunStatus.FAILED, message))
 
-    def _finish(self, job: Plain, summary: Plain) -> None:
+    def _finish(self, job: Job, summary: RunSummary) -> None:
         self._summaries.append(summary)
         self._progress.ended(summary)
-        if self._guide:
-            self._guide.ended(job, summary)
+        if self._scheduler:
+            self._scheduler.ended(job)
 
     def _look_elsewhere(self) -> None:
         """See whether runs that another sweep is at are done, or free again."""
         waiting = []
         for job in self._elsewhere:
-            lock = try_lock(Path(job["lock"]))
+            lock = try_lock(job.lock)
             if lock is None:
                 waiting.append(job)
                 continue
             release(lock)
-            if execute.settled(job):
-                self._finish(job, execute.summary(job, "done", ""))
+            if done := already_done(job):
+                self._finish(job, done)
             else:
                 self._queue.append(job)
         self._elsewhere = waiting
 
 
-def _tail(job: Plain) -> str:
+def _tail(job: Job) -> str:
     try:
-        text = RunPaths(job["directory"]).log.read_text(encoding="utf-8", errors="replace")
+        text = job.paths.log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(there is none)"
     lines = text.splitlines()

@@ -14,12 +14,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.pool import Pool
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.environment import available_cores
-from mnist_sweep.sweeping.search.job_scheduler import Guide
 
 
 @dataclass
@@ -63,12 +63,16 @@ class SweepLauncher(Launcher, ABC):
 
     @abstractmethod
     def launch_jobs(
-        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
-    ) -> list[Plain]:
-        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
+        self,
+        jobs: list[Job],
+        workers: int,
+        progress: Progress,
+        scheduler: JobScheduler | None = None,
+    ) -> list[RunSummary]:
+        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
 
     @property
-    def summaries(self) -> list[Plain]:
+    def summaries(self) -> list[RunSummary]:
         """Of the runs that came to an end so far, interrupted or not."""
         return self._engine.summaries if self._engine else []
 
@@ -91,9 +95,13 @@ class PoolLauncher(SweepLauncher):
         return max(1, min(int(chosen), jobs))
 
     def launch_jobs(
-        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
-    ) -> list[Plain]:
-        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
+        self,
+        jobs: list[Job],
+        workers: int,
+        progress: Progress,
+        scheduler: JobScheduler | None = None,
+    ) -> list[RunSummary]:
+        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
         retries, fail_fast = int(self.config.retries), bool(self.config.fail_fast)
-        self._engine = Pool(workers, retries, progress, fail_fast=fail_fast, guide=guide)
+        self._engine = Pool(workers, retries, progress, fail_fast=fail_fast, scheduler=scheduler)
         return self._engine.run(jobs)

@@ -22,17 +22,18 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 from mnist_sweep.records.locks import release, try_lock
-from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch import execute, worker
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch import worker
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.execute import started_now
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
+from mnist_sweep.sweeping.launch.job_record import is_up_to_date, summary_from_record
 from mnist_sweep.sweeping.launch.processes import STOP_S, context, ending, running, start
 
 REFRESH_S = 0.25
@@ -41,11 +42,11 @@ POLL_S = 0.5
 
 @dataclass
 class _Active:
-    job: Plain
+    job: Job
     process: BaseProcess
     pipe: Connection
     started: float = field(default_factory=time.monotonic)
-    answer: Plain | None = None
+    answer: RunSummary | None = None
     orphaned: bool = False
 
 
@@ -63,16 +64,16 @@ class Pool(Dispatch[_Active]):
                 active.process.kill()
                 active.process.join()
             active.pipe.close()
-            if execute.settled(active.job) and (summary := execute.recorded(active.job)):
+            if is_up_to_date(active.job) and (summary := summary_from_record(active.job)):
                 # It was done but for the telling.
                 self._summaries.append(summary)
         self._active.clear()
 
-    def _start(self, job: Plain) -> None:
+    def _start(self, job: Job) -> None:
         # Also for the record of a run that dies before it can say so itself.
-        job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        job = started_now(job)
         # Both ways only where the worker waits for an answer after each epoch.
-        ours, theirs = context().Pipe(duplex=bool(job.get("prune")))
+        ours, theirs = context().Pipe(duplex=job.prune)
         process = start(worker.run, theirs, job)
         theirs.close()
         self._active.append(_Active(job, process, ours))
@@ -107,15 +108,12 @@ class Pool(Dispatch[_Active]):
         elif message[0] == "done":
             active.answer = message[1]
         else:
-            active.answer = {
-                "run_id": active.job["run_id"], "label": active.job["label"],
-                "outcome": "failed", "message": message[1],
-            }  # fmt: skip
+            active.answer = RunSummary.of(active.job, RunStatus.FAILED, message[1])
 
     def _after_epoch(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
         self._progress.epoch(active.job, epoch, figures["val_accuracy"])
-        if active.job.get("prune"):
-            reason = self._guide.epoch(active.job, epoch, figures) if self._guide else None
+        if active.job.prune:
+            reason = self._scheduler.epoch(active.job, epoch, figures) if self._scheduler else None
             with suppress(OSError):  # its process died meanwhile, which is seen at its end
                 active.pipe.send(reason)
 
@@ -128,7 +126,7 @@ class Pool(Dispatch[_Active]):
         self._active.remove(active)
         if active.answer is None:
             self._died(active)
-        elif active.answer["outcome"] == "busy":
+        elif active.answer.origin is Origin.BUSY:
             self._postpone(active.job)
         else:
             self._finish(active.job, active.answer)
@@ -136,13 +134,13 @@ class Pool(Dispatch[_Active]):
     def _died(self, active: _Active) -> None:
         """A process that ended without a word: once more, or a failed record in its name."""
         job = active.job
-        lock = try_lock(Path(job["lock"]))
+        lock = try_lock(job.lock)
         if lock is None:  # its lock went with it, and another sweep has taken the run over
             self._postpone(job)
             return
         try:
-            summary = execute.recorded(job)
-            if summary is not None and summary["outcome"] != "failed" and execute.settled(job):
+            summary = summary_from_record(job)
+            if summary and summary.status is not RunStatus.FAILED and is_up_to_date(job):
                 self._finish(job, summary)
             else:
                 reason = f"its process {ending(active.process.exitcode)}"

@@ -7,14 +7,15 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mnist_sweep.settings import Plain
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 
 DRAW_S = 0.2
 FIGURES_WIDTH = 33
@@ -27,19 +28,19 @@ class Progress(Protocol):
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
         """A launcher takes on `total` runs, which should take `expected_s` together."""
 
-    def started(self, job: Plain) -> None:
+    def started(self, job: Job) -> None:
         """A run's worker has started."""
 
-    def epoch(self, job: Plain, epoch: int, accuracy: float) -> None:
+    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
         """A run has finished an epoch (from 1) with this validation accuracy."""
 
-    def postponed(self, job: Plain) -> None:
+    def postponed(self, job: Job) -> None:
         """Another sweep is at this run; it is waited for."""
 
-    def retrying(self, job: Plain, reason: str) -> None:
+    def retrying(self, job: Job, reason: str) -> None:
         """A run's process died; it is run once more."""
 
-    def ended(self, summary: Plain) -> None:
+    def ended(self, summary: RunSummary) -> None:
         """A run has come to an end."""
 
     def refresh(self) -> None:
@@ -67,21 +68,21 @@ class Lines:
         side_by_side = f", {workers} at a time" if workers > 1 else ""
         self._say(f"running {_count(total)}{side_by_side}")
 
-    def started(self, job: Plain) -> None:
+    def started(self, job: Job) -> None:
         """Nothing: a line at the end is enough."""
 
-    def epoch(self, job: Plain, epoch: int, accuracy: float) -> None:
+    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
         """Nothing."""
 
-    def postponed(self, job: Plain) -> None:
+    def postponed(self, job: Job) -> None:
         """Say that another sweep is at it."""
-        self._say(f"waiting: {job['label']} is being run by another sweep")
+        self._say(f"waiting: {job.label} is being run by another sweep")
 
-    def retrying(self, job: Plain, reason: str) -> None:
+    def retrying(self, job: Job, reason: str) -> None:
         """Say why a run starts again."""
-        self._say(f"again: {job['label']}: {reason}")
+        self._say(f"again: {job.label}: {reason}")
 
-    def ended(self, summary: Plain) -> None:
+    def ended(self, summary: RunSummary) -> None:
         """Say how a run ended."""
         self._ended += 1
         self._say(f"[{self._ended}/{self._total}] {_ending(summary)}")
@@ -98,7 +99,7 @@ class Lines:
 
 @dataclass
 class _Row:
-    job: Plain
+    job: Job
     started: float
     epoch: int = 0
     accuracy: float | None = None
@@ -106,11 +107,11 @@ class _Row:
 
     @property
     def epochs(self) -> int:
-        return int(self.job["settings"]["epochs"])
+        return int(self.job.settings["epochs"])
 
     @property
     def expected_s(self) -> float:
-        return float(self.job.get("expected_s", 1.0))
+        return self.job.expected_s
 
     @property
     def done_s(self) -> float:
@@ -145,7 +146,7 @@ class Display:
         # Drawn by `refresh` alone: a thread of its own would draw half-made pictures.
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._rows: dict[str, _Row] = {}
-        self._counts = {"finished": 0, "failed": 0, "diverged": 0, "pruned": 0, "done": 0}
+        self._ended = self._failed = self._pruned = 0
         self._total = 0
         self._workers = 1
         self._began = time.monotonic()
@@ -164,38 +165,40 @@ class Display:
         self._live.start()
         self.refresh()
 
-    def started(self, job: Plain) -> None:
+    def started(self, job: Job) -> None:
         """Give a run its row."""
-        self._waiting.discard(job["run_id"])
-        self._rows[job["run_id"]] = _Row(job, time.monotonic())
+        self._waiting.discard(job.run_id)
+        self._rows[job.run_id] = _Row(job, time.monotonic())
 
-    def epoch(self, job: Plain, epoch: int, accuracy: float) -> None:
+    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
         """Show how far a run is."""
-        row = self._rows[job["run_id"]]
+        row = self._rows[job.run_id]
         row.epoch, row.accuracy, row.epoch_at = epoch, accuracy, time.monotonic()
 
-    def postponed(self, job: Plain) -> None:
+    def postponed(self, job: Job) -> None:
         """Show that another sweep is at it."""
-        self._rows.pop(job["run_id"], None)
-        self._waiting.add(job["run_id"])
+        self._rows.pop(job.run_id, None)
+        self._waiting.add(job.run_id)
 
-    def retrying(self, job: Plain, reason: str) -> None:
+    def retrying(self, job: Job, reason: str) -> None:
         """Say why a run starts again."""
-        self._rows.pop(job["run_id"], None)
-        self._say(f"again: {job['label']}: {reason}", "yellow")
+        self._rows.pop(job.run_id, None)
+        self._say(f"again: {job.label}: {reason}", "yellow")
 
-    def ended(self, summary: Plain) -> None:
+    def ended(self, summary: RunSummary) -> None:
         """Count a run, and say it if it failed."""
-        row = self._rows.pop(summary["run_id"], None)
-        self._waiting.discard(summary["run_id"])
-        if row is None or summary["outcome"] == "done":
+        row = self._rows.pop(summary.run_id, None)
+        self._waiting.discard(summary.run_id)
+        if row is None or summary.origin is Origin.ALREADY_DONE:
             # Another sweep did it: nothing is known of its time here.
             self._expected_s -= self._expected_s / max(self._total, 1)
         else:
             self._ended_s += time.monotonic() - row.started
             self._ended_expected_s += row.expected_s
-        self._counts[summary["outcome"]] += 1
-        if summary["outcome"] in ("failed", "diverged"):
+        self._ended += 1
+        self._failed += summary.failed
+        self._pruned += summary.pruned
+        if summary.failed:
             self._say(_ending(summary), "red")
 
     def refresh(self) -> None:
@@ -219,7 +222,7 @@ class Display:
         rows = list(self._rows.values())
         table = Table(box=None, pad_edge=False, header_style="bold")
         # As wide as the widest so far: columns that jump as runs come and go are hard to read.
-        self._widest = max([self._widest, *(len(row.job["label"]) for row in rows)])
+        self._widest = max([self._widest, *(len(row.job.label) for row in rows)])
         longest = max((len(f"{row.epochs}/{row.epochs}") for row in rows), default=5)
         label_width = max(3, min(self._widest, width - FIGURES_WIDTH - longest))
         table.add_column("run", width=label_width, overflow="ellipsis", no_wrap=True)
@@ -231,14 +234,12 @@ class Display:
         for row in rows[:room]:
             accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
             spent = _clock(time.monotonic() - row.started)
-            table.add_row(Text(row.job["label"]), f"{row.epoch}/{row.epochs}", accuracy, spent)
+            table.add_row(Text(row.job.label), f"{row.epoch}/{row.epochs}", accuracy, spent)
         more = [Text(f"and {len(rows) - room} more")] if len(rows) > room else []
         return Group(table, *more, Text(self._totals(), style="bold"))
 
     def _totals(self) -> str:
-        ended = sum(self._counts.values())
-        failed = self._counts["failed"] + self._counts["diverged"]
-        pruned = self._counts["pruned"]
+        ended, failed, pruned = self._ended, self._failed, self._pruned
         words = [f"{ended - failed - pruned} done"]
         words += [f"{pruned} pruned"] if pruned else []
         words += [f"{failed} failed"] if failed else []
@@ -272,18 +273,17 @@ def choose(console: Console) -> Progress:
     return Lines(console)
 
 
-def _ending(summary: Plain) -> str:
-    label: Any = summary["label"]
-    match summary["outcome"]:
-        case "finished":
-            accuracy, seconds = summary["accuracy"], summary["total_s"]
-            return f"{label}: test accuracy {accuracy:.2%} in {seconds:.1f} s"
-        case "done":
-            return f"{label}: was done already"
-        case "pruned":
-            return f"{label}: {summary['message']}"
-        case outcome:
-            return f"{label} {outcome}: {summary['message']}"
+def _ending(summary: RunSummary) -> str:
+    if summary.origin is Origin.ALREADY_DONE:
+        return f"{summary.label}: was done already"
+    match summary.status:
+        case RunStatus.FINISHED:
+            accuracy, seconds = summary.accuracy or 0.0, summary.total_s or 0.0
+            return f"{summary.label}: test accuracy {accuracy:.2%} in {seconds:.1f} s"
+        case RunStatus.PRUNED:
+            return f"{summary.label}: {summary.message}"
+        case status:
+            return f"{summary.label} {status}: {summary.message}"
 
 
 def _count(runs: int) -> str:

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.execute import builder, execute
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.training.progress import History
 
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
-def run(pipe: Connection, job: Plain) -> None:
+def run(pipe: Connection, job: Job) -> None:
     """Carry one job out; sends ("epoch", epoch, figures) and ("done", summary).
 
     `figures` are the epoch's own of the history, by name. Where the job may be pruned, each epoch
@@ -35,12 +35,12 @@ def run(pipe: Connection, job: Plain) -> None:
     def on_epoch(epoch: int, history: History) -> str | None:
         try:
             pipe.send(("epoch", epoch, {name: v[-1] for name, v in history.__dict__.items()}))
-            return pipe.recv() if job.get("prune") else None
+            return pipe.recv() if job.prune else None
         except (EOFError, OSError):  # the parent is gone: this is no failure of the run's
             os._exit(1)
 
     def on_start() -> None:
-        _log_to(RunPaths(job["directory"]).log)
+        _log_to(job.paths.log)
         hydra_files.write(job)
 
     try:

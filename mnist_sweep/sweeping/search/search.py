@@ -11,12 +11,14 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.settings import Plain, SearchSettings
-from mnist_sweep.sweeping.launch.execute import record_of, settled
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
 from mnist_sweep.sweeping.plan.points import Plan, Point, Variation
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, point_of, tried
@@ -31,7 +33,7 @@ up: of one with a single point left among 50, the chance to miss it is 2 %."""
 
 
 class Search:
-    """A search while it is carried out; steers a pool (see `search_guide.Guide`).
+    """A search while it is carried out; a `JobScheduler` for the launcher.
 
     Args:
         space: What may be chosen.
@@ -80,9 +82,8 @@ class Search:
     def _take_in(self, one: Known) -> None:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
-        if one.record and one.record.status == "failed":
-            self._failed_at[run_id] = str(one.record.environment.started_at)
-        if settled(self._job(one.point)):
+        self._failed_at[run_id] = failed_at(one.record)
+        if is_up_to_date(self._job(one.point)):
             self._outcome.skipped.append(run_id)
             self._tried[run_id] = self._result(one.parameters, one.record)
             epochs = one.point.settings["epochs"]
@@ -112,14 +113,14 @@ class Search:
         """How many runs are still to be started."""
         return max(0, self._asked.runs - len(self._tried)) + len(self._first)
 
-    def next(self) -> Plain | None:
+    def next(self) -> Job | None:
         """The next run's job, or None where the search is at its end."""
         while True:
             point = self._first.popleft() if self._first else self._ask()
             if point is None:
                 return None
             job = self._job(point)
-            if not settled(job):
+            if not is_up_to_date(job):
                 if self._prune:
                     self._judge.begin(point.run_id)
                 return job
@@ -128,25 +129,24 @@ class Search:
             self._judge.begin(point.run_id)
             self._end(point.run_id, job)
 
-    def epoch(self, job: Plain, epoch: int, figures: Mapping[str, float]) -> str | None:
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
         """Why a run is to stop after this epoch, or None."""
         figure = figures[self._asked.figure]
-        last = epoch >= job["settings"]["epochs"]
+        last = epoch >= job.settings["epochs"]
         finite = all(math.isfinite(value) for value in figures.values())
         # What diverges says so in its own record, and at the last epoch nothing is saved.
-        if last or not finite or not self._judge.stops(job["run_id"], epoch, figure):
+        if last or not finite or not self._judge.stops(job.run_id, epoch, figure):
             return None
         accuracy = self._asked.figure == "val_accuracy"
         words = f"validation accuracy {figure:.2%}" if accuracy else f"validation loss {figure:.4g}"
         return reason(self._asked.settings, words)
 
-    def ended(self, job: Plain, summary: Plain) -> None:
-        """Learn from a run that has come to its end."""
-        del summary  # the record says more
-        self._judge.begin(job["run_id"])
-        self._end(job["run_id"], job)
+    def ended(self, job: Job) -> None:
+        """Learn from a run that has ended."""
+        self._judge.begin(job.run_id)
+        self._end(job.run_id, job)
 
-    def _end(self, run_id: str, job: Plain) -> None:
+    def _end(self, run_id: str, job: Job) -> None:
         parameters = self._tried[run_id].parameters
         self._tried[run_id] = self._result(parameters, record_of(job))
         self._judge.end(run_id, self._tried[run_id])
@@ -154,12 +154,12 @@ class Search:
     def _result(self, parameters: Parameters, record: Any) -> Tried:
         return tried(parameters, record, self._asked.metric, self._asked.figure)
 
-    def _job(self, point: Point) -> Plain:
-        job = self._jobs.of(point, self._info, prune=self._prune)
-        job["environment"]["workers"] = self.workers
+    def _job(self, point: Point) -> Job:
+        job = self._jobs.of(point, self._info, prune=self._prune).with_environment(
+            workers=self.workers
+        )
         # Of two searches in one directory one tries a failed run again, not each after the other.
-        job["failed_at"] = self._failed_at.get(point.run_id)
-        return job
+        return replace(job, failed_at=self._failed_at.get(point.run_id))
 
     def _ask(self) -> Point | None:
         """A point that was not there before, or None where there are enough or no more."""

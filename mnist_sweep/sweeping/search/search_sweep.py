@@ -10,7 +10,8 @@ from rich.console import Console
 from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.settings import Plain, SearchSettings
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import choose
 from mnist_sweep.sweeping.plan import directory
@@ -117,7 +118,7 @@ def _in_rounds(around: Surroundings, outcome: SweepResult, search: Search) -> No
     """A number of runs at a time, for launchers that take all their jobs at once."""
     size = around.master.n_jobs or USUAL_ROUND
     while batch := _round(search, size):
-        ids = {job["run_id"] for job in batch}
+        ids = {job.run_id for job in batch}
         points = [point for point in outcome.plan.points if point.run_id in ids]
         part = SweepResult(outcome.directory, Plan(points=points, datasets=outcome.plan.datasets))
         try:
@@ -126,13 +127,13 @@ def _in_rounds(around: Surroundings, outcome: SweepResult, search: Search) -> No
             outcome.summaries += part.summaries
             outcome.workers = max(outcome.workers, part.workers)
         for job in batch:
-            search.ended(job, {})
+            search.ended(job)
         if around.master.fail_fast and outcome.failures:
             return
 
 
-def _round(search: Search, size: int) -> list[Plain]:
-    batch: list[Plain] = []
+def _round(search: Search, size: int) -> list[Job]:
+    batch: list[Job] = []
     while len(batch) < size and (job := search.next()):
         batch.append(job)
     return batch

@@ -191,7 +191,7 @@ class _StudyRun:
         try:
             launch(self._around.launcher, self._around.master, part)
         finally:
-            ended = {summary["run_id"] for summary in self._outcome.summaries}
+            ended = {summary.run_id for summary in self._outcome.summaries}
             self._outcome.skipped += [
                 run_id for run_id in part.skipped
                 if run_id not in ended and run_id not in self._outcome.skipped

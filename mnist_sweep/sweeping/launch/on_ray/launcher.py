@@ -13,13 +13,14 @@ from rich.console import Console
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.on_ray import connection
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
 from mnist_sweep.sweeping.launch.on_ray.pool import RayPool
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.environment import available_cores
-from mnist_sweep.sweeping.search.job_scheduler import Guide
 
 
 @dataclass
@@ -122,11 +123,15 @@ class RayLauncher(SweepLauncher):
         return max(1, min(fit, limit or fit, jobs))
 
     def launch_jobs(
-        self, jobs: list[Plain], workers: int, progress: Progress, guide: Guide | None = None
-    ) -> list[Plain]:
-        """Run jobs, and what a guide adds, and return their summaries; see `Dispatch.run`."""
-        # A guide's jobs are not known yet; `workers` was told what they may need.
-        threads = max((job["settings"]["threads"] for job in jobs), default=self._threads)
+        self,
+        jobs: list[Job],
+        workers: int,
+        progress: Progress,
+        scheduler: JobScheduler | None = None,
+    ) -> list[RunSummary]:
+        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
+        # A scheduler's jobs are not known yet; `workers` was told what they may need.
+        threads = max((job.settings["threads"] for job in jobs), default=self._threads)
         needs = self._needs(threads)
         connected = self._connect(needs, threads)
         if connected.own and not connected.room(needs):
@@ -138,7 +143,7 @@ class RayLauncher(SweepLauncher):
         self._engine = RayPool(
             connected, self._needs, threads, workers, self.config.retries, progress,
             fail_fast=bool(self.config.fail_fast), limit=self.config.n_jobs,
-            waiting=self._waiting, guide=guide,
+            waiting=self._waiting, scheduler=scheduler,
         )  # fmt: skip
         return self._engine.run(jobs)
 

@@ -11,22 +11,23 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch import execute, hydra_files
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.execute import started_now
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job_record import already_done, summary_from_record
+from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.search.job_scheduler import Guide
 
 REFRESH_S = 0.25
 POLL_S = 0.5
@@ -40,7 +41,7 @@ class RunError(MnistSweepError):
 
 @dataclass
 class _Active:
-    job: Plain
+    job: Job
     ref: Any
     lock: int
     ticket: str
@@ -58,7 +59,7 @@ class RayPool(Dispatch[_Active]):
         limit: How many runs may be handed out at most; None for as many as fit and some that wait,
             which is what an autoscaling cluster adds nodes for.
         waiting: How many those are; None for as many again as fit, and `WAITING` at least; with a
-            guide none.
+            scheduler none.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class RayPool(Dispatch[_Active]):
         fail_fast: bool,
         limit: int | None,
         waiting: int | None,
-        guide: Guide | None = None,
+        scheduler: JobScheduler | None = None,
     ) -> None:
-        super().__init__(workers, retries, progress, fail_fast=fail_fast, guide=guide)
+        super().__init__(workers, retries, progress, fail_fast=fail_fast, scheduler=scheduler)
         self._connection = connection
         self._needs = needs
         self._threads = threads
@@ -103,41 +104,40 @@ class RayPool(Dispatch[_Active]):
         if self._connection.own:
             # It may have room for more, of another stage's needs.
             return max(1, min(fit, self._workers))
-        if self._guide and self._waiting is None:
+        if self._scheduler and self._waiting is None:
             # Who is asked for the next point later, knows more.
             return max(1, fit)
         # Never 0: a cluster that has no node now is waited for, not taken for the end.
         return max(1, fit + (max(fit, WAITING) if self._waiting is None else self._waiting))
 
-    def _start(self, job: Plain) -> None:
+    def _start(self, job: Job) -> None:
         lock = None
         try:
-            lock = try_lock(Path(job["lock"]))
+            lock = try_lock(job.lock)
             if lock is None:
                 self._postpone(job)
-            elif execute.settled(job):
-                self._finish(job, execute.summary(job, "done", ""))
+            elif done := already_done(job):
+                self._finish(job, done)
             else:
                 self._active.append(self._handed_out(job, lock))
                 lock = None
         except MnistSweepError as error:
-            self._finish(job, execute.summary(job, "failed", str(error)))
+            self._finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
         finally:
             if lock is not None:
                 release(lock)
 
-    def _handed_out(self, job: Plain, lock: int) -> _Active:
+    def _handed_out(self, job: Job, lock: int) -> _Active:
         """Give a run to Ray, which starts it when there is room."""
-        store.make_directory(Path(job["directory"]))
-        store.clean_temporary(Path(job["directory"]))
+        store.make_directory(job.paths.directory)
+        store.clean_temporary(job.paths.directory)
         # For the record of a run that cannot say so itself.
-        job["environment"]["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+        job = started_now(job)
         ticket = uuid.uuid4().hex
-        plain = {key: value for key, value in job.items() if key != "hydra"}
-        data = self._connection.data(DatasetInfo.from_dict(job["data"]))
-        needs = self._needs(job["settings"]["threads"]).options()
+        data = self._connection.data(job.data)
+        needs = self._needs(job.settings["threads"]).options()
         task = self._connection.task.options(max_retries=0, **needs)
-        ref = task.remote(plain, ticket, data, self._connection.mailbox)
+        ref = task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
         return _Active(job, ref, lock, ticket)
 
     def _wait(self) -> None:
@@ -179,8 +179,8 @@ class RayPool(Dispatch[_Active]):
         if not epoch:
             return
         self._progress.epoch(active.job, epoch, figures["val_accuracy"])
-        if active.job.get("prune"):
-            reason = self._guide.epoch(active.job, epoch, figures) if self._guide else None
+        if active.job.prune:
+            reason = self._scheduler.epoch(active.job, epoch, figures) if self._scheduler else None
             self._connection.mailbox.answer.remote(active.ticket, reason)
 
     def _show(self, active: _Active) -> None:
@@ -197,7 +197,7 @@ class RayPool(Dispatch[_Active]):
         self._active.remove(active)
         self._show(active)
         try:
-            answer: Plain = ray.get(active.ref)
+            answer: TaskResult = ray.get(active.ref)
         except ray.exceptions.RayTaskError as error:  # not the run's failure, which is an answer
             self._failed(active, str(error))
         except ray.exceptions.RayError as error:
@@ -207,17 +207,17 @@ class RayPool(Dispatch[_Active]):
         finally:
             release(active.lock)
 
-    def _take(self, active: _Active, answer: Plain) -> None:
-        job, files = active.job, answer["files"]
+    def _take(self, active: _Active, answer: TaskResult) -> None:
+        job, files = active.job, answer.files
         try:
             _keep_log(job, files)
-            if answer["died"]:
-                self._died(active, answer["died"], files)
-            elif answer["error"]:
-                self._failed(active, answer["error"])
-            else:
+            if answer.died:
+                self._died(active, answer.died, files)
+            elif answer.error:
+                self._failed(active, answer.error)
+            elif answer.summary:
                 _keep(job, files)
-                self._finish(job, answer["summary"])
+                self._finish(job, answer.summary)
         except MnistSweepError as error:
             self._failed(active, str(error))
 
@@ -225,7 +225,7 @@ class RayPool(Dispatch[_Active]):
         summary = None
         if _whole(files):  # it was done but for the telling
             _keep(active.job, files)
-            summary = execute.recorded(active.job)
+            summary = summary_from_record(active.job)
         if summary is not None:
             self._finish(active.job, summary)
         else:
@@ -236,8 +236,8 @@ class RayPool(Dispatch[_Active]):
         self._record_failure(active.job, RunError(message), first, active.started)
 
 
-def _keep_log(job: Plain, files: dict[str, bytes]) -> None:
-    paths = RunPaths(job["directory"])
+def _keep_log(job: Job, files: dict[str, bytes]) -> None:
+    paths = job.paths
     hydra_files.write(job)
     if paths.log.name in files:
         before = paths.log.read_bytes() if paths.log.exists() else b""
@@ -247,15 +247,15 @@ def _keep_log(job: Plain, files: dict[str, bytes]) -> None:
 def _whole(files: dict[str, bytes]) -> bool:
     """Whether a run came to its end: its record is written last, and says so."""
     try:
-        status = json.loads(files[RECORD])["status"]
+        status = RunStatus(json.loads(files[RECORD])["status"])
     except (KeyError, TypeError, ValueError):
         return False
-    return status in (*execute.DONE, "pruned")
+    return status.is_final or status is RunStatus.PRUNED
 
 
-def _keep(job: Plain, files: dict[str, bytes]) -> None:
+def _keep(job: Job, files: dict[str, bytes]) -> None:
     """Write a run's files, the record last."""
-    paths = RunPaths(job["directory"])
+    paths = job.paths
     for path in (paths.predictions, paths.model):
         if path.name in files:
             store.write_bytes(path, files[path.name])

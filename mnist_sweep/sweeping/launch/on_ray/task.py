@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -29,6 +30,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
 from mnist_sweep.sweeping.plan.environment import describe
 
@@ -45,32 +47,45 @@ DEVICES = (
 """Variables by which Ray tells a task which devices are its own."""
 
 
-def carry_out(job: Plain, ticket: str, data: list[Any], mailbox: Any) -> Plain:
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task returns: `summary`, `died` or `error` says how the run ended.
+
+    Attributes:
+        summary: Of a run that ended by itself.
+        died: How the run's process died.
+        error: What kept the run from starting.
+        files: Name -> content of what the run left in its directory.
+    """
+
+    summary: RunSummary | None = None
+    died: str | None = None
+    error: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def carry_out(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
     """Carry out one run on this node; Ray calls it.
 
     Args:
-        job: See `execute.make_job`; its directory and lock are the driver's and not used.
+        job: The sweep's directory in it is the driver's and not used.
         ticket: What to call this attempt when telling how far it is.
         data: The object of the packed data, or empty where driver and node are one machine.
         mailbox: The actor to tell.
-
-    Returns:
-        `summary` as `execute` gives it, or None where the run's process died; `died`: how it did;
-        `error`: what kept it from running; `files`: name -> bytes of what the run left.
     """
     import ray
 
     def fetch() -> dict[str, Any]:
         return dict(ray.get(data[0]))
 
-    tell = _Teller(mailbox, ticket, asks=bool(job.get("prune")))
+    tell = _Teller(mailbox, ticket, asks=job.prune)
     tell(0, {})
     try:
-        info = place(DatasetInfo.from_dict(job["data"]), fetch if data else None)
+        info = place(job.data, fetch if data else None)
         with scratch() as directory:
             return _in_a_process(_at(job, directory, info), tell)
     except MnistSweepError as error:
-        return _answer(error=str(error))
+        return TaskResult(error=str(error))
 
 
 class _Teller:
@@ -98,16 +113,10 @@ class _Teller:
         return None
 
 
-def _at(job: Plain, directory: Path, info: DatasetInfo) -> Plain:
+def _at(job: Job, directory: Path, info: DatasetInfo) -> Job:
     """The job as it is carried out here."""
-    environment = {key: job["environment"][key] for key in OF_THE_DRIVER}
-    return {
-        **{key: value for key, value in job.items() if key not in ("hydra", "failed_at")},
-        "data": info.to_dict(),
-        "directory": str(directory / "run"),
-        "lock": str(directory / "lock"),
-        "environment": {**_described(), **environment},
-    }
+    environment = {key: job.environment[key] for key in OF_THE_DRIVER}
+    return replace(job, sweep=directory, data=info, environment={**_described(), **environment})
 
 
 @cache
@@ -115,7 +124,7 @@ def _described() -> Plain:
     return describe()
 
 
-def _in_a_process(job: Plain, tell: _Teller) -> Plain:
+def _in_a_process(job: Job, tell: _Teller) -> TaskResult:
     _forget_main_file()
     processes.warm_up()
     ours, theirs = processes.context().Pipe()
@@ -127,7 +136,7 @@ def _in_a_process(job: Plain, tell: _Teller) -> Plain:
         for message in _messages(process, ours):
             if message[0] == "epoch":
                 reason = tell(message[1], message[2])
-                if job.get("prune"):
+                if job.prune:
                     with suppress(OSError):  # the process died meanwhile, which is seen at its end
                         ours.send(reason)
             elif message[0] == "done":
@@ -143,10 +152,10 @@ def _in_a_process(job: Plain, tell: _Teller) -> Plain:
     died = None
     if summary is None and error is None:
         died = f"its process {processes.ending(process.exitcode)}"
-    return _answer(summary, died, error, _files(RunPaths(job["directory"])))
+    return TaskResult(summary, died, error, _files(job.paths))
 
 
-def run(pipe: Connection, job: Plain, devices: dict[str, str]) -> None:
+def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
     """The run's process: as with the pool, on the devices that Ray gave to the task."""
     # The fork server may have been started for an earlier task with others.
     os.environ.update(devices)
@@ -176,15 +185,6 @@ def _files(paths: RunPaths) -> dict[str, bytes]:
         with suppress(FileNotFoundError):
             found[path.name] = path.read_bytes()
     return found
-
-
-def _answer(
-    summary: Plain | None = None,
-    died: str | None = None,
-    error: str | None = None,
-    files: dict[str, bytes] | None = None,
-) -> Plain:
-    return {"summary": summary, "died": died, "error": error, "files": files or {}}
 
 
 @contextmanager

@@ -1,0 +1,127 @@
+"""What a worker is handed (`Job`), and what is reported of a run that has ended (`RunSummary`).
+
+Both cross processes and machines by pickle: multiprocessing's pipes, Ray, joblib and submitit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.plan.points import Point
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to be done: a point, its data, and the directory that its record belongs to.
+
+    Attributes:
+        point: What to run.
+        data: The point's prepared data.
+        sweep: The sweep's directory.
+        environment: What the record says of machine, versions and code (`environment.describe`).
+        rerun_failed: Whether a failed record is replaced.
+        failed_at: When the failed run started whose record is to be replaced; None where there was
+            no such record when the job was made.
+        prune: Whether the run may be stopped early; it then waits for a decision after each epoch.
+        hydra: The sweep's own Hydra config, for `.hydra/hydra.yaml`; empty to leave that file out.
+        expected_s: Estimated seconds, for the progress display.
+    """
+
+    point: Point
+    data: DatasetInfo
+    sweep: Path
+    environment: Plain
+    rerun_failed: bool = True
+    failed_at: str | None = None
+    prune: bool = False
+    hydra: Plain = field(default_factory=dict)
+    expected_s: float = 1.0
+
+    @property
+    def run_id(self) -> str:
+        """The point's."""
+        return self.point.run_id
+
+    @property
+    def label(self) -> str:
+        """The point's."""
+        return self.point.label
+
+    @property
+    def settings(self) -> Plain:
+        """The point's."""
+        return self.point.settings
+
+    @property
+    def paths(self) -> RunPaths:
+        """The files of the run."""
+        return SweepPaths(self.sweep).run(self.label, self.run_id)
+
+    @property
+    def lock(self) -> Path:
+        """The lock file that whoever carries the run out holds."""
+        return SweepPaths(self.sweep).lock(self.run_id)
+
+    def with_environment(self, **values: Any) -> Job:
+        """The same job, with some values of `environment` replaced."""
+        return replace(self, environment={**self.environment, **values})
+
+
+class Origin(Enum):
+    """Where the result of a run comes from."""
+
+    RAN = auto()
+    """This sweep carried the run out."""
+    ALREADY_DONE = auto()
+    """Another sweep in the same directory had finished it when its turn came."""
+    BUSY = auto()
+    """Another sweep holds its lock at this moment; there is no result yet."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What became of one job.
+
+    Attributes:
+        run_id: The run's.
+        label: The run's.
+        status: The record's; MISSING while another sweep is at it.
+        origin: Who carried the run out.
+        message: Why it failed, diverged or was pruned; empty otherwise.
+        accuracy: Of the test images; of the validation images where the run was pruned.
+        total_s: Seconds from the run's start to its record.
+        metrics: Split -> name -> value, of the metrics that are single numbers.
+    """
+
+    run_id: str
+    label: str
+    status: RunStatus
+    origin: Origin = Origin.RAN
+    message: str = ""
+    accuracy: float | None = None
+    total_s: float | None = None
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, job: Job, status: RunStatus, message: str = "", origin: Origin = Origin.RAN
+    ) -> RunSummary:
+        """A summary without figures."""
+        return cls(job.run_id, job.label, status, origin, message)
+
+    @property
+    def failed(self) -> bool:
+        """Whether this sweep ran it and it failed or diverged."""
+        return self.origin is Origin.RAN and self.status in (RunStatus.FAILED, RunStatus.DIVERGED)
+
+    @property
+    def pruned(self) -> bool:
+        """Whether this sweep ran it and stopped it early."""
+        return self.origin is Origin.RAN and self.status is RunStatus.PRUNED
