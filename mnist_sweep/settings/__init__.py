@@ -1,22 +1,24 @@
-"""What can be set: the schema and its ranges, the checks, the canonical form and the run id."""
+"""What can be set: the schema, its checks, the canonical form and the run id.
+
+`SETTINGS` declares each setting once. Everything that must know the settings reads it: Hydra's
+schema and the help screen, checks, run ids and labels, comparisons, tables and the reference page.
+This room imports nothing of the package but errors, metrics and plugins; all rooms may import it.
+"""
 
 from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
 from mnist_sweep.settings.schema import (
     ACTIVATIONS,
     DATASETS,
     DEFAULT_NAME,
+    DEFAULT_OBJECTIVE,
     MLP_KEYS,
     MLP_TARGET,
     MOMENTUM_OPTIMIZERS,
-    MONITORS,
     NESTED,
     OPTIMIZERS,
-    PRUNERS,
     RUN_KEYS,
-    SAMPLERS,
-    SCHEDULES,
+    SETTINGS,
     SWEEP_KEYS,
-    TRAINERS,
     DataSettings,
     EarlyStopping,
     Plain,
@@ -24,10 +26,14 @@ from mnist_sweep.settings.schema import (
     Settings,
     StudySettings,
     TrainerSettings,
+    affects_result,
     defaults,
+    is_setting,
     known_keys,
     run_settings,
+    used,
 )
+from mnist_sweep.settings.setting import OnlyIf, Setting, value_at
 from mnist_sweep.settings.validation import (
     Problem,
     is_whole,
@@ -41,29 +47,30 @@ __all__ = [
     "ACTIVATIONS",
     "DATASETS",
     "DEFAULT_NAME",
+    "DEFAULT_OBJECTIVE",
     "MLP_KEYS",
     "MLP_TARGET",
     "MOMENTUM_OPTIMIZERS",
-    "MONITORS",
     "NESTED",
     "OPTIMIZERS",
-    "PRUNERS",
     "RUN_KEYS",
-    "SAMPLERS",
-    "SCHEDULES",
+    "SETTINGS",
     "SWEEP_KEYS",
-    "TRAINERS",
     "DataSettings",
     "EarlyStopping",
+    "OnlyIf",
     "Plain",
     "Problem",
     "SearchSettings",
+    "Setting",
     "Settings",
     "StudySettings",
     "TrainerSettings",
+    "affects_result",
     "canonical",
     "configuration_id",
     "defaults",
+    "is_setting",
     "is_whole",
     "known_keys",
     "label",
@@ -72,5 +79,7 @@ __all__ = [
     "run_id",
     "run_settings",
     "suggestion",
+    "used",
+    "value_at",
     "value_problem",
 ]

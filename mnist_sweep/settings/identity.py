@@ -1,7 +1,8 @@
 """Which run a point is: the canonical form of its settings, the run id, the label.
 
-The run id is a hash over all that decides a run's result and nothing else, so two points that
-train the same network on the same data the same way share one id, however they were written.
+The run id is a hash over everything that decides a run's result and nothing else, so two points
+that train the same network on the same data in the same way share one id, however they were
+written. All of it is read from the schema (`affects_result`, `only_if`).
 """
 
 from __future__ import annotations
@@ -12,50 +13,52 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_sweep.settings.schema import (
-    MLP_KEYS,
-    MLP_TARGET,
-    MOMENTUM_OPTIMIZERS,
-    NESTED,
-    RUN_KEYS,
-    Plain,
-    defaults,
-)
-from mnist_sweep.settings.validation import shown
+from mnist_sweep.settings.schema import MLP_KEYS, MLP_TARGET, SETTINGS, Plain
+from mnist_sweep.settings.setting import Setting, shown
 
 CANONICAL_VERSION = 1
+_ALWAYS_WRITTEN = frozenset({
+    "seed", "epochs", "batch_size", "optimizer", "learning_rate", "momentum", "weight_decay",
+    "schedule", "schedule_end", "threads", "early_stopping.patience", "early_stopping.monitor",
+    "early_stopping.min_delta", "trainer.name", "trainer.jit_compile",
+    "trainer.steps_per_execution",
+})  # fmt: skip
+"""The settings of version 1. A later one is written only where it differs from its default, so that
+adding a setting changes no known run id; there is no need to add it here."""
 
 
-def canonical(settings: Mapping[str, Any], data: Mapping[str, Any]) -> Plain:
-    """All that decides a run's result, in one form however it was written.
+def canonical(
+    settings: Mapping[str, Any], data: Mapping[str, Any], code: str | None = None
+) -> Plain:
+    """Everything that decides a run's result, in one form however it was written.
 
     A network's own settings (`layers`, …) count through `model`, which refers to them, so a model
-    that has no use for `nodes` does not become another run when `nodes` changes.
+    that does not use `nodes` is the same run when `nodes` changes.
 
     Args:
         settings: A point's settings, plain and resolved.
         data: What decides the examples: `sha256`, `validation_fraction`, `split_seed` and
-            `test_fraction` (None where the data brings its own test split).
+            `test_fraction` (None where the data have a test split of their own).
+        code: Hash of the source of the user's own code; None where there is none.
     """
-    stopping = dict(settings["early_stopping"])
-    momentum = settings["momentum"] if settings["optimizer"] in MOMENTUM_OPTIMIZERS else None
-    trainer = dict(settings["trainer"])
-    if trainer["name"] != "fit":
-        trainer = {"name": trainer["name"]}
-    plain_keys = (
-        "seed", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay",
-        "schedule", "threads",
-    )  # fmt: skip
-    return {
+    form: Plain = {
         "version": CANONICAL_VERSION,
-        "model": dict(settings["model"]),
-        "trainer": trainer,
-        "momentum": momentum,
-        "schedule_end": settings["schedule_end"] if settings["schedule"] != "constant" else None,
-        "early_stopping": stopping if stopping["patience"] else None,
         "data": dict(data),
-        **{key: settings[key] for key in plain_keys},
+        "model": dict(settings["model"]),
     }
+    for key, one in SETTINGS.items():
+        group, _, name = key.rpartition(".")
+        part = form.setdefault(group, {}) if group and one.affects_result else form
+        if not one.affects_result or key in MLP_KEYS or name in part:
+            continue
+        applies, value = one.applies(settings), one.value(settings)
+        if applies and (key in _ALWAYS_WRITTEN or value != one.default):
+            part[name] = value
+        elif not group and key in _ALWAYS_WRITTEN:
+            part[name] = None
+    if not form["early_stopping"]["patience"]:
+        form["early_stopping"] = None
+    return form if code is None else {**form, "code": code}
 
 
 def run_id(canonical_form: Mapping[str, Any]) -> str:
@@ -74,7 +77,7 @@ def _digest(value: Mapping[str, Any]) -> str:
 
 
 def _one_form(value: Any) -> Any:
-    """Equal values as equal JSON: 1.0 and 1, 0.0 and -0.0 decide the same."""
+    """Equal values as equal JSON: 1.0 and 1, 0.0 and -0.0 mean the same."""
     if isinstance(value, Mapping):
         return {key: _one_form(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -83,47 +86,37 @@ def _one_form(value: Any) -> Any:
 
 
 LABEL_KEYS = ("layers", "nodes")
-LABEL_LENGTH = 100
+MAX_LABEL = 100
 
 
 def label(settings: Mapping[str, Any]) -> str:
     """A readable name made of settings alone: layers=2,nodes=300,dropout=0.2,seed=0.
 
-    Layers, nodes and seed always stand there, and what a network of the user's own is made of;
-    others where they differ from the default. A setting that has no say in the result is left out,
-    as in `canonical`, so that one run has one directory however it was asked for.
+    It always has the seed, and layers and nodes or the arguments of a network of the user's own;
+    other settings where they differ from the default. A setting that does not affect the result is
+    left out, as in `canonical`, so that one run has one directory however it was written.
     """
-    usual, model = defaults(), settings["model"]
-    parts = []
-    target = str(model.get("_target_"))
-    if target != MLP_TARGET:
-        parts.append(f"model={target.rpartition('.')[2]}")
-    for key, value in model.items():
+    target = str(settings["model"].get("_target_"))
+    parts = [] if target == MLP_TARGET else [f"model={target.rpartition('.')[2]}"]
+    for key, value in settings["model"].items():
         always = key in LABEL_KEYS or key not in MLP_KEYS
-        if key != "_target_" and (always or value != usual[key]):
+        if key != "_target_" and (always or value != SETTINGS[key].default):
             parts.append(f"{key}={shown(value)}")
-    for key, value in _used(settings):
-        if value != usual[key]:
-            parts.append(f"{key}={shown(value)}")
-    stopping, trainer = settings["early_stopping"], settings["trainer"]
-    if stopping["patience"]:
-        parts += _unusual(stopping, usual["early_stopping"])
-    if trainer["name"] != usual["trainer"]["name"]:
-        parts.append(f"trainer={trainer['name']}")
-    if trainer["name"] == "fit":
-        parts += _unusual({**trainer, "name": usual["trainer"]["name"]}, usual["trainer"])
+    parts += [
+        f"{name}={shown(one.value(settings))}"
+        for one in sorted(SETTINGS.values(), key=lambda one: "." in one.key)
+        for name in [_label_name(one)]
+        if name and one.applies(settings) and one.value(settings) != one.default
+    ]
     parts.append(f"seed={settings['seed']}")
     text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
-    return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 1] + "~"
+    return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "~"
 
 
-def _used(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Settings at the top that a label may tell, in the schema's order, the network's left out."""
-    untold = {*MLP_KEYS, *NESTED, "model", "seed", "save_model"}
-    if settings["schedule"] == "constant":
-        untold.add("schedule_end")
-    return [(key, settings[key]) for key in RUN_KEYS if key not in untold]
-
-
-def _unusual(values: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={shown(value)}" for key, value in values.items() if value != usual[key]]
+def _label_name(one: Setting) -> str | None:
+    """What a label calls a setting: patience, trainer; None for those it does not show."""
+    group, _, name = one.key.rpartition(".")
+    shown_elsewhere = one.key in (*MLP_KEYS, "model", "seed") or group == "data"
+    if shown_elsewhere or not one.affects_result:
+        return None
+    return group if name == "name" else name

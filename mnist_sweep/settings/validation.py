@@ -1,12 +1,12 @@
-"""What is wrong with settings: everything at once, each with what would be right."""
+"""What is wrong with settings: every problem at once, each with what would be right."""
 
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mnist_sweep.settings.schema import (
@@ -14,15 +14,25 @@ from mnist_sweep.settings.schema import (
     MLP_TARGET,
     MOMENTUM_OPTIMIZERS,
     NESTED,
-    Settings,
+    SETTINGS,
     known_keys,
 )
+from mnist_sweep.settings.setting import Setting, shown
+
+_ALIASES = {alias: key for key, one in SETTINGS.items() for alias in one.aliases}
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
-    """'did you mean layers?' for a key that nearly is one, else what there is at the top."""
+    """'did you mean layers?' for a key that is close to one, else the keys at the top.
+
+    Args:
+        key: What the user wrote.
+        among: The names that exist; None: the settings.
+    """
     among = known_keys() if among is None else among
     close = difflib.get_close_matches(key, among, n=1, cutoff=0.6)
+    if _ALIASES.get(key) in among:
+        close = [_ALIASES[key]]
     if close:
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(name for name in among if '.' not in name)}"
@@ -46,110 +56,68 @@ def problems(settings: Mapping[str, Any]) -> list[Problem]:
     Args:
         settings: All keys of `Settings` as plain nested values, interpolations resolved.
     """
-    found = _problems_of(Settings, settings, prefix="")
-    for key, schema in NESTED.items():
+    found = _problems_of("", settings)
+    for key in NESTED:
         nested = settings.get(key)
         if isinstance(nested, Mapping):
-            found += _problems_of(schema, nested, prefix=f"{key}.")
+            found += _problems_of(f"{key}.", nested)
         else:
-            found.append(Problem(key, nested, f"must be a mapping of {_names(schema)}"))
-    if not found:
-        found = _relations(settings)
-    return found
+            names = ", ".join(name for name, _ in _below(f"{key}."))
+            found.append(Problem(key, nested, f"must be a mapping of {names}"))
+    return found or _relations(settings)
 
 
-def _problems_of(schema: type, values: Mapping[str, Any], prefix: str) -> list[Problem]:
-    known = {f.name: f for f in fields(schema)}
+def _problems_of(prefix: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Problems of the values of one level: `prefix` is empty, or "early_stopping."."""
+    rules = dict(_below(prefix))
     found = [
         Problem(prefix + key, values[key], f"no such setting; {suggestion(prefix + key)}")
         for key in values
-        if key not in known
+        if key not in rules and prefix + key not in NESTED
     ]
-    for name, f in known.items():
-        if prefix + name in NESTED or name not in values:
-            continue
-        allowed = _violation(f.metadata, values[name], str(f.type))
+    for name, rule in rules.items():
+        allowed = rule.violation(values[name]) if name in values else None
         if allowed:
-            found.append(Problem(prefix + name, values[name], allowed))
+            found.append(Problem(rule.key, values[name], allowed))
     return found
 
 
+@cache
+def _below(prefix: str) -> tuple[tuple[str, Setting], ...]:
+    """The settings directly below a prefix, by their names there."""
+    return tuple(
+        (key.removeprefix(prefix), one)
+        for key, one in SETTINGS.items()
+        if key.startswith(prefix) and "." not in key.removeprefix(prefix)
+    )
+
+
 def value_problem(key: str, value: Any) -> Problem | None:
-    """What is wrong with one value of one dotted key of the schema, by itself."""
-    top, _, inner = key.partition(".")
-    schema = NESTED[top] if inner else Settings
-    rule = next(f for f in fields(schema) if f.name == (inner or top))
-    if not inner and top in NESTED:
+    """What is wrong with one value of one dotted key of the schema, taken alone."""
+    if key in NESTED:
         return None
-    if str(rule.type).startswith("str") and isinstance(value, (int, float)):
+    rule = SETTINGS[key]
+    if rule.type is str and isinstance(value, (int, float)):
         # name=2024 is read as a number and becomes text in the schema's field.
         value = str(value)
-    allowed = _violation(rule.metadata, value, str(rule.type))
+    allowed = rule.violation(value)
     return Problem(key, value, allowed) if allowed else None
 
 
 def is_whole(key: str) -> bool:
-    """Whether a dotted key of the schema takes whole numbers; False where it knows no such key."""
-    top, _, inner = key.partition(".")
-    known = {f.name: str(f.type) for f in fields(NESTED.get(top, Settings) if inner else Settings)}
-    return known.get(inner or top, "").startswith("int")
+    """Whether a dotted key of the schema takes whole numbers; False for an unknown key."""
+    return key in SETTINGS and SETTINGS[key].type is int
 
 
 def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with some of the values below one key of `NESTED`, each by itself."""
-    return _problems_of(NESTED[key], values, prefix=f"{key}.")
-
-
-def _violation(rule: Mapping[str, Any], value: Any, type_name: str) -> str | None:
-    optional = "None" in type_name
-    if value is None:
-        return None if optional else "must not be null"
-    if "choices" in rule:
-        if value in rule["choices"]:
-            return None
-        close = difflib.get_close_matches(str(value), rule["choices"], n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        return f"must be one of {', '.join(rule['choices'])}{hint}"
-    if "low" in rule:
-        return _out_of_range(rule, value, type_name)
-    for name, kind in (("bool", bool), ("str", str), ("dict", Mapping)):
-        if type_name.startswith(name) and not isinstance(value, kind):
-            return f"must be of type {name}"
-    return None
-
-
-def _out_of_range(rule: Mapping[str, Any], value: Any, type_name: str) -> str | None:
-    whole = type_name.startswith("int")
-    wanted = f"must be a {'whole number' if whole else 'number'}{_range_text(rule)}"
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        return wanted
-    low, high = rule["low"], rule["high"]
-    bad = (
-        not math.isfinite(value)
-        or (low is not None and (value < low or (rule["open_low"] and value == low)))
-        or (high is not None and (value > high or (rule["open_high"] and value == high)))
-    )
-    return wanted if bad else None
-
-
-def _range_text(rule: Mapping[str, Any]) -> str:
-    low, high = rule["low"], rule["high"]
-    from_text = f"above {low}" if rule["open_low"] else f"from {low}"
-    if low is None and high is None:
-        return ""
-    if high is None:
-        return f" {from_text}" + ("" if rule["open_low"] else " up")
-    return f" {from_text} {'to below' if rule['open_high'] else 'to'} {high}"
-
-
-def _names(schema: type) -> str:
-    return ", ".join(f.name for f in fields(schema))
+    """What is wrong with some of the values below one key of `NESTED`, each taken alone."""
+    return _problems_of(f"{key}.", values)
 
 
 def _relations(settings: Mapping[str, Any]) -> list[Problem]:
-    """Settings that are fine alone and not together."""
+    """Settings that are each allowed, but not together."""
     found = []
-    if settings["momentum"] and settings["optimizer"] not in MOMENTUM_OPTIMIZERS:
+    if settings["momentum"] and not SETTINGS["momentum"].applies(settings):
         text = f"only {' and '.join(MOMENTUM_OPTIMIZERS)} take it, not {settings['optimizer']}"
         found.append(Problem("momentum", settings["momentum"], text))
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
@@ -193,9 +161,3 @@ def _sweep_name_problems(name: Any) -> list[Problem]:
     )
     text = "must be the name of one directory in outputs/: no slash, not hidden, 100 characters"
     return [] if ok else [Problem("name", name, text)]
-
-
-def shown(value: Any) -> str:
-    """A value as a message or a label tells it: short, None as null."""
-    text = "null" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."

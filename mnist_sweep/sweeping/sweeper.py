@@ -18,12 +18,13 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep import settings as schema
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
+from mnist_sweep.settings.reference import help_text
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.result import SweepResult
@@ -52,6 +53,7 @@ ConfigStore.instance().store(
     group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="mnist_sweep"
 )
 ConfigStore.instance().store(name="settings_schema", node=schema.Settings, provider="mnist_sweep")
+OmegaConf.register_new_resolver("settings_help", help_text, replace=True)
 
 
 class GridSweeper(Sweeper):

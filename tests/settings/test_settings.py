@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mnist_sweep.schema.identity import _one_form
 
 from mnist_sweep import settings as schema
+from mnist_sweep.settings.identity import _one_form
 from mnist_sweep.training import runtime
 from support.factories import make_settings
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.settings import known_keys
+from mnist_sweep.settings import SETTINGS, known_keys
 from mnist_sweep.sweeping.plan import overrides
+from support.setting_values import override_texts
 
 
 def complaint(*words: str) -> list[str]:
@@ -114,12 +112,10 @@ def test_a_long_range_is_checked_without_being_expanded():
     ]
 
 
-def test_every_key_of_the_schema_passes_with_its_default():
-    content = yaml.safe_load(Path(overrides.conf_directory(), "config.yaml").read_text())
-    for key in known_keys():
-        top, _, inner = key.partition(".")
-        value = content.get(top)
-        value = value.get(inner) if inner and isinstance(value, dict) else value
-        if value is not None and not isinstance(value, dict):
-            word = f"{key}='{value}'" if key == "name" else f"{key}={value}".lower()
+def test_every_key_of_the_schema_passes_with_its_default_and_with_others():
+    for key, one in SETTINGS.items():
+        if one.type not in (dict, list) and one.default is not None:
+            word = f"{key}='{one.default}'" if one.type is str else f"{key}={one.default}".lower()
             assert complaint(word) == []
+    for key in known_keys():
+        assert complaint(f"{key}={','.join(override_texts(key))}") == []

@@ -65,12 +65,14 @@ def read_asked(master: DictConfig, space: Space) -> Asked:
     values: Any = OmegaConf.to_container(master.search, resolve=True)
     raise_for(nested_problems("search", values))
     settings = SearchSettings(**values)
-    metric = resolve(settings.by, "validation")
+    by = settings.by or str(master.objective)
+    metric = resolve(by, "validation")
     if metric.split != "validation":
+        key = "search.by" if settings.by else "objective"
         raise UsageError(
-            f"search.by={settings.by}: a search chooses by the validation split alone, so that the "
+            f"{key}={by}: a search chooses by the validation split alone, so that the "
             "test split still says what the chosen network does on new images. Name a metric of "
-            "it: accuracy, f1, f1_min, loss."
+            "it: search.by=accuracy, f1, f1_min or loss."
         )
     figure = "val_loss" if metric.name == "loss" else "val_accuracy"
     if settings.sampler != "grid" and "seed" in space.keys:

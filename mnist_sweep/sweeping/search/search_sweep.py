@@ -45,7 +45,7 @@ def run(around: Surroundings) -> SweepResult:
     ends = space.check()
     asked = read_asked(around.master, space)
     info = prepare(ends[0][1]["data"])
-    resolve(asked.settings.by, "validation", info.classes)  # f1.12 of ten classes
+    resolve(asked.metric.column, "validation", info.classes)  # f1.12 of ten classes
     points = [
         identify(settings, space.overrides(parameters), info) for parameters, settings in ends
     ]
@@ -59,7 +59,8 @@ def run(around: Surroundings) -> SweepResult:
             around, SweepResult(path, plan, planned_only=True), asked, space, known, info
         )
     outcome = begin(around.master, plan, around.asked, single=False)
-    outcome.n_requested, outcome.objective = asked.runs, (asked.settings.by, asked.direction)
+    outcome.n_requested = asked.runs
+    outcome.objective = (asked.metric.name, asked.direction)
     try:
         _carry_out(around, outcome, asked, space, known, info)
     except (KeyboardInterrupt, Interrupted):

@@ -1,0 +1,92 @@
+"""The settings as text: for `--help`, and as the page docs/reference/settings.md.
+
+`python -m mnist_sweep.settings.reference > docs/reference/settings.md` writes the page again.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+
+from mnist_sweep.settings.schema import DEFAULT_NAME, NESTED, SETTINGS
+from mnist_sweep.settings.setting import Setting, shown
+
+MAX_CHOICES = 38
+"""Characters of choices that the help screen still lists."""
+_KEY_WIDTH = 31
+_PAGE = """\
+# Settings
+
+Every key that can be set on the command line or in a file of `conf/`. This page is made from the
+schema (`mnist_sweep/settings/schema.py`) by `python -m mnist_sweep.settings.reference`.
+
+A setting marked *result* affects a run's result: it is part of the run id, and runs that differ in
+it (the seed aside) are different configurations. *If* names the condition under which a setting is
+used; otherwise it affects nothing.
+"""
+
+
+def help_text() -> str:
+    """Every setting in one line, with its default, for the help screen."""
+    lines: list[str] = []
+    for title, members in _sections():
+        lines += ["", f"  {title}"]
+        for one in members:
+            words = f"{one.key}={_default(one)}".ljust(_KEY_WIDTH)
+            text = f"    {words} {one.help}{_rules_in_help(one)}"
+            lines += textwrap.wrap(text, 99, subsequent_indent=" " * (_KEY_WIDTH + 5))
+    return "\n".join(lines[1:])
+
+
+def page() -> str:
+    """The reference page in Markdown."""
+    parts = [_PAGE]
+    for title, members in _sections():
+        rows = "\n".join(_row(one) for one in members)
+        parts.append(
+            f"## {title}\n\n| setting | default | values | | meaning |\n"
+            f"| --- | --- | --- | --- | --- |\n{rows}\n"
+        )
+    return "\n".join(parts)
+
+
+def _sections() -> Iterator[tuple[str, list[Setting]]]:
+    """The settings in groups that belong together: of a run, of its nested keys, of the sweep."""
+    ordered = sorted(SETTINGS.values(), key=lambda one: (one.scope != "run", "." in one.key))
+    for title, members in groupby(ordered, key=_title):
+        yield title, list(members)
+
+
+def _title(one: Setting) -> str:
+    top, dot, _ = one.key.partition(".")
+    if not dot:
+        return "A run" if one.scope == "run" else "The sweep"
+    about = (NESTED[top].__doc__ or "").partition("\n")[0].rstrip(".")
+    return f"{top}: {about[0].lower()}{about[1:]}"
+
+
+def _default(one: Setting) -> str:
+    if one.default == DEFAULT_NAME:
+        return "DATE_TIME"
+    if isinstance(one.default, bool):
+        return str(one.default).lower()
+    return "…" if one.type is dict else shown(one.default)
+
+
+def _rules_in_help(one: Setting) -> str:
+    choices = ", ".join(one.choices)
+    listed = f": {choices}" if choices and len(choices) <= MAX_CHOICES else ""
+    return listed + (f" ({one.only_if})" if one.only_if else "")
+
+
+def _row(one: Setting) -> str:
+    allowed = one.allowed + (", or null" if one.optional else "")
+    notes = ["result"] if one.affects_result else []
+    if one.only_if:
+        notes.append(f"if {one.only_if}")
+    return f"| `{one.key}` | {_default(one)} | {allowed} | {'; '.join(notes)} | {one.help} |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,166 @@
+"""What a setting is: its key, type, default, range, scope, and whether it affects a result.
+
+The schema declares one `Setting` a field; checks, run ids, labels, comparisons, the help screen and
+the reference page read them, so that a new setting is declared once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mnist_sweep.plugins import plugins
+
+MAX_SHOWN = 60
+"""Characters of a value in a message or a label."""
+
+_TYPE_NAMES = {bool: "true or false", str: "text", dict: "a mapping", list: "a list"}
+
+
+def shown(value: Any) -> str:
+    """A value as messages and labels show it: short, None as null."""
+    text = "null" if value is None else str(value)
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."
+
+
+def value_at(settings: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """The value of a dotted key in nested settings, or in a flat row with dotted names."""
+    if key in settings:
+        return settings[key]
+    top, dot, rest = key.partition(".")
+    inner = settings.get(top)
+    return value_at(inner, rest, default) if dot and isinstance(inner, Mapping) else default
+
+
+@dataclass(frozen=True)
+class OnlyIf:
+    """A condition on another setting: it has one of `values`, or is above `above`.
+
+    `words` says it where the values themselves would say less.
+    """
+
+    key: str
+    values: tuple[Any, ...] = ()
+    above: float | None = None
+    words: str = ""
+
+    def holds(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it holds in nested settings or a flat row; False where the key is missing."""
+        value = value_at(settings, self.key)
+        if self.above is None:
+            return value in self.values
+        return isinstance(value, (int, float)) and value > self.above
+
+    def __str__(self) -> str:
+        if self.words:
+            return self.words
+        if self.above is None:
+            return f"{self.key}={','.join(map(str, self.values))}"
+        return f"{self.key} above {self.above:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """The declaration of one setting.
+
+    Attributes:
+        key: Dotted: layers, early_stopping.patience.
+        type: bool, int, float, str, dict or list.
+        optional: Whether null is a value.
+        default: The value where none is given.
+        help: Its meaning in one line.
+        scope: "run": may differ between points; "sweep": steers the whole sweep.
+        affects_result: Whether a different value may give a different result. Such settings make
+            the run id; comparisons and tables of what varies ignore all others.
+        only_if: Without this, the setting is not used and does not affect the result.
+        choices: Allowed values; empty where any are.
+        plugins: Group of entry points whose names are choices too.
+        low: Lowest number; `open_low` excludes it.
+        high: Highest number; `open_high` excludes it.
+        check: Further check: a value to what is wrong with it, or None.
+        aliases: Names used elsewhere, to suggest this one.
+    """
+
+    key: str
+    type: type
+    optional: bool
+    default: Any
+    help: str
+    scope: Literal["run", "sweep"]
+    affects_result: bool
+    only_if: OnlyIf | None = None
+    choices: tuple[str, ...] = ()
+    plugins: str | None = None
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+    check: Callable[[Any], str | None] | None = None
+    aliases: tuple[str, ...] = ()
+
+    def applies(self, settings: Mapping[str, Any]) -> bool:
+        """Whether a run with these settings (nested, or a flat row) uses this one."""
+        return self.only_if is None or self.only_if.holds(settings)
+
+    def value(self, settings: Mapping[str, Any]) -> Any:
+        """Its value in nested settings or a flat row; the default where it is missing."""
+        return value_at(settings, self.key, self.default)
+
+    def violation(self, value: Any) -> str | None:
+        """What a value must be, if it is not; None if it is allowed."""
+        if value is None:
+            return None if self.optional else "must not be null"
+        if self.choices:
+            return None if value in self.choices else self._not_a_choice(value)
+        right = self._is_number(value) if self.type in (int, float) else self._has_type(value)
+        if not right:
+            return f"must be {self.allowed}"
+        return self.check(value) if self.check else None
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words, null left out: "a whole number from 1 to 16"."""
+        if self.choices:
+            return f"one of {', '.join(self.all_choices())}"
+        if self.type in (int, float):
+            return f"a {'whole number' if self.type is int else 'number'}{self._range_text()}"
+        return _TYPE_NAMES[self.type]
+
+    def all_choices(self) -> tuple[str, ...]:
+        """The choices of this package and those of installed plugins."""
+        return (*self.choices, *(plugins(self.plugins) if self.plugins else ()))
+
+    def _not_a_choice(self, value: Any) -> str | None:
+        choices = self.all_choices()
+        if value in choices:
+            return None
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        return f"must be {self.allowed}" + (f" (did you mean {close[0]}?)" if close else "")
+
+    def _has_type(self, value: Any) -> bool:
+        return isinstance(value, Mapping if self.type is dict else self.type)
+
+    def _is_number(self, value: Any) -> bool:
+        numbers = int if self.type is int else (int, float)
+        if isinstance(value, bool) or not isinstance(value, numbers):
+            return False
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+        too_low = self.low is not None and (
+            value < self.low or (self.open_low and value == self.low)
+        )
+        too_high = self.high is not None and (
+            value > self.high or (self.open_high and value == self.high)
+        )
+        return not too_low and not too_high
+
+    def _range_text(self) -> str:
+        if self.low is None:
+            return ""
+        start = f" above {self.low}" if self.open_low else f" from {self.low}"
+        if self.high is None:
+            return start if self.open_low else f"{start} up"
+        return f"{start} {'to below' if self.open_high else 'to'} {self.high}"
