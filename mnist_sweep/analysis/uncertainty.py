@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.bounded import what_is_known
 from mnist_sweep.analysis.selection import Direction, Selection, select
 from mnist_sweep.analysis.selection_json import selection_json
-from mnist_sweep.analysis.statistics import METRICS, selection_uncertainty
+from mnist_sweep.analysis.statistics import METRICS, collapse, compare_all, resample
 from mnist_sweep.analysis.statistics.patterns import checked_predictions
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 REPLICATES = 2000
-MOST_COMPARED = 400
-"""Configurations that are compared each with each: twice as many take four times as long, and these
-some 20 seconds."""
+MOST_COMPARED = 2000
+"""Configurations whose predictions are read and resampled unless more are wanted."""
 _SAME = 1e-9
 """A metric computed again from the predictions equals the record's but for rounding."""
 
@@ -41,12 +39,13 @@ class Sureness:
         configuration_id: Which candidate.
         probability: That it is the worst (or best); over all candidates they sum to 1.
         p_value: Of no difference from the chosen one, corrected for having chosen; 1 for itself.
+            None with single runs, which say nothing of configurations.
         distinguishable: Whether it differs from the chosen one at the level.
     """
 
     configuration_id: str
     probability: float
-    p_value: float
+    p_value: float | None
     distinguishable: bool
 
 
@@ -103,7 +102,10 @@ class UncertainSelection:
 
     @property
     def not_distinguishable(self) -> tuple[Candidate, ...]:
-        """Other candidates that cannot be told from the selected one at the level."""
+        """Other candidates that are not known to differ from the selected one at the level.
+
+        With single runs these are all others, since one seed says nothing of configurations.
+        """
         candidates = self.selection.candidates
         return tuple(
             candidates[number]
@@ -195,7 +197,7 @@ def select_with_uncertainty(
     if len(chosen.candidates) == 1:
         unknown = "There is only one candidate."
     if not unknown and most is not None and len(chosen.candidates) > most:
-        unknown = _too_many(chosen, most, level)
+        unknown = _too_many(chosen, most)
     if unknown:
         return UncertainSelection(chosen, unknown=unknown, **settings)
     try:
@@ -237,11 +239,10 @@ def _unknown_metric(metric: Metric) -> str:
     return f"The runs' predictions do not tell how {metric} would vary; its repeats do."
 
 
-def _too_many(selection: Selection, most: int, level: float) -> str:
+def _too_many(selection: Selection, most: int) -> str:
     return (
         f"the {len(selection.candidates):,} candidates are too many to compare each with each "
-        f"(over {most}; --exact does it, in a time that grows with their square). "
-        f"{what_is_known(selection, level)}"
+        f"(over {most:,}; --exact does it)."
     )
 
 
@@ -261,36 +262,33 @@ def _with_sureness(
     import numpy as np
 
     candidates = selection.candidates
-    result = selection_uncertainty(
-        answers.predicted,
-        answers.true,
-        np.repeat(np.arange(len(candidates)), [len(c.values) for c in candidates]),
-        selection.metric.name,
-        selection.direction,
-        np.random.default_rng(settings["seed"]),
-        level=settings["level"],
-        replicates=settings["replicates"],
-        classes=candidates[0].runs[0].values["dataset.classes"],
-    )
-    found = {one.configuration: one for one in result.candidates}
+    counts = [len(candidate.values) for candidate in candidates]
+    rng = np.random.default_rng(settings["seed"])
+    classes = candidates[0].runs[0].values["dataset.classes"]
+    name = selection.metric.name
+    patterns = collapse(answers.predicted, answers.true, classes)
+    table = resample(patterns, [name], rng, settings["replicates"])[name]
+    groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
+    found = compare_all(table, groups, selection.direction, rng, chosen=0, level=settings["level"])
     for number, candidate in enumerate(candidates):
-        if not math.isclose(found[number].estimate, candidate.value, abs_tol=_SAME):
+        if not math.isclose(found.means[number], candidate.value, abs_tol=_SAME):
             text = (
                 f"The stored predictions of {candidate.label} give {selection.metric} "
-                f"{found[number].estimate:.6f}, its records {candidate.value:.6f}: they do not "
+                f"{found.means[number]:.6f}, its records {candidate.value:.6f}: they do not "
                 "belong together. Delete those runs' directories and run them again."
             )
             return UncertainSelection(selection, unknown=text, **settings)
+    distinguishable = found.distinguishable
     sureness = tuple(
         Sureness(
             configuration_id=candidate.configuration_id,
-            probability=found[number].probability,
-            # The chosen one is never told from itself, even where a tie was resolved otherwise.
-            p_value=found[number].p_value if number else 1.0,
-            distinguishable=found[number].distinguishable if number else False,
+            probability=float(found.probability[number]),
+            p_value=None if found.p_values is None else float(found.p_values[number]),
+            distinguishable=bool(distinguishable[number]),
         )
         for number, candidate in enumerate(candidates)
     )
     return UncertainSelection(
-        selection, sureness, images=result.images, covers=result.covers, **settings
+        selection, sureness, images=found.images, covers=found.covers, **settings
     )

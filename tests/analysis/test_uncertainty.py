@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.analysis.statistics import selection_uncertainty
+from mnist_sweep.analysis.statistics import collapse, compare_all, resample
 from mnist_sweep.analysis.uncertainty import select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths, run_directories
@@ -55,19 +55,14 @@ def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
         for r in records
     ])  # fmt: skip
     true = np.load(next(grid.glob("runs/*/predictions.npz")))["validation_true"]
-    expected = selection_uncertainty(
-        predicted, true, np.repeat(range(4), 2), "f1_min", "worst", np.random.default_rng(5),
-        replicates=300,
-    )  # fmt: skip
-    by_number = {one.configuration: one for one in expected.candidates}
-    assert [s.probability for s in found.sureness] == [by_number[i].probability for i in range(4)]
-    assert [s.p_value for s in found.sureness[1:]] == [by_number[i].p_value for i in (1, 2, 3)]
+    rng = np.random.default_rng(5)
+    table = resample(collapse(predicted, true), ["f1_min"], rng, 300)["f1_min"]
+    expected = compare_all(table, [np.arange(2) + 2 * i for i in range(4)], "worst", rng)
+    assert [s.probability for s in found.sureness] == expected.probability.tolist()
+    assert [s.p_value for s in found.sureness] == expected.p_values.tolist()
+    assert [s.distinguishable for s in found.sureness] == expected.distinguishable.tolist()
     assert (found.images, found.covers) == (300, "images and seeds")
-    assert found.probability == expected.probability
-    alike = {c.configuration_id for c in found.not_distinguishable}
-    assert alike == {
-        found.selection.candidates[i].configuration_id for i in expected.not_distinguishable
-    }
+    assert found.probability == expected.probability[0]
 
 
 def test_the_same_seed_gives_the_same_answer(grid):
@@ -75,13 +70,22 @@ def test_the_same_seed_gives_the_same_answer(grid):
     assert first == second
 
 
-def test_a_network_that_is_plainly_worst_is_told_from_all_others(tmp_path):
-    runs = [make_run(layers=2, nodes=n, accuracy=a, **SIZE) for n, a in ((10, 0.6), (20, 0.97))]
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+def test_a_network_that_is_plainly_worst_is_distinguishable_if_it_has_repeats(tmp_path, seeds):
+    runs = [
+        make_run(layers=2, nodes=n, accuracy=a, seed=seed, **SIZE)
+        for n, a in ((10, 0.6), (20, 0.97))
+        for seed in seeds
+    ]
     found = select_with_uncertainty(load(write_sweep(tmp_path / "s", runs)))
     assert found.chosen.settings["nodes"] == 10
     assert found.probability > 0.99
-    assert found.not_distinguishable == ()
-    assert found.covers == "images"
+    if len(seeds) > 1:
+        assert (found.covers, found.not_distinguishable) == ("images and seeds", ())
+    else:
+        # One run each says nothing of configurations.
+        assert (found.covers, len(found.not_distinguishable)) == ("images", 1)
+        assert [one.p_value for one in found.sureness] == [None, None]
 
 
 def test_equal_networks_cannot_be_told_apart(tmp_path):

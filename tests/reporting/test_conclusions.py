@@ -248,7 +248,11 @@ def test_the_reported_claims_stand_beside(studies):
 
 
 def test_another_worst_network_than_the_reported_one_is_said(tmp_path):
-    runs = [make_run(layers=2, nodes=n, accuracy=a, **SIZE) for n, a in ((100, 0.8), (300, 0.99))]
+    runs = [
+        make_run(layers=2, nodes=n, accuracy=a, seed=seed, **SIZE)
+        for n, a in ((100, 0.8), (300, 0.99))
+        for seed in (0, 1)
+    ]
     found = conclusions(load(write_sweep(tmp_path / "s", runs)))
     assert found[2].reported.endswith("another one here, and distinguishable from it.")
     runs = [make_run(layers=2, nodes=n, accuracy=0.9, **SIZE) for n in (100, 200)]

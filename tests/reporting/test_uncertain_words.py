@@ -18,8 +18,9 @@ SIZE = {"n_test": 300, "n_validation": 300}
 def close(tmp_path_factory):
     """Two networks that nobody can tell apart, and one that is plainly better."""
     runs = [
-        make_run(layers=2, nodes=nodes, accuracy=accuracy, **SIZE)
+        make_run(layers=2, nodes=nodes, accuracy=accuracy, seed=seed, **SIZE)
         for nodes, accuracy in ((100, 0.9), (300, 0.9), (500, 0.999))
+        for seed in (0, 1)
     ]
     return write_sweep(tmp_path_factory.mktemp("sweeps") / "close", runs)
 
@@ -43,8 +44,10 @@ def test_a_plain_winner_is_distinguishable_from_all_others(close):
     )
 
 
-def test_single_runs_are_said_not_to_tell_of_other_seeds(close):
-    text = "\n".join(sentences(select_with_uncertainty(load(close))))
+def test_single_runs_are_said_not_to_tell_of_other_seeds(tmp_path):
+    directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
+    text = "\n".join(sentences(select_with_uncertainty(load(directory))))
+    assert "; one run each, which says nothing of other seeds." in text
     assert "300 validation images and one run each: it covers other images, not other seeds" in text
     assert "another seed may change the order" in text
 
@@ -62,7 +65,7 @@ def test_each_candidate_has_its_probability(close):
     for candidate, sure in zip(found.selection.candidates[1:], found.sureness[1:], strict=True):
         apart = "differs" if sure.distinguishable else "not distinguishable"
         line = f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
-        assert f"{candidate.settings['nodes']} nodes (one run, seed 0); {line}" in text
+        assert f"{candidate.settings['nodes']} nodes (mean of 2 runs, seeds 0, 1); {line}" in text
 
 
 def test_what_is_not_known_is_said(tmp_path):

@@ -201,9 +201,9 @@ def _unpaired(
 
 
 def _change(name: str, first: Resampled, second: Resampled, *, paired_seeds: bool) -> Change:
-    from mnist_sweep.analysis.statistics.paired import difference
+    from mnist_sweep.analysis.statistics import difference
 
-    found = difference(name, first, second, paired_seeds=paired_seeds, level=LEVEL)
+    found = difference(first, second, paired_seeds=paired_seeds, level=LEVEL)
     return Change(
         name, found.first, found.second, found.estimate, found.low, found.high,
         p_value=found.p_value, covers=found.covers,

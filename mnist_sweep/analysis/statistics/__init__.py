@@ -1,62 +1,72 @@
-"""How sure a number is: pure functions over what runs predicted on the same images.
+"""One statistical method for every interval, test and selection; pure functions over arrays.
 
-- How good is each configuration, give or take? `metric_intervals`
-- Which is the worst (or best), how probably, and which cannot be told from it?
-  `selection_uncertainty`
-- Is that decided, or who should be run with further seeds? `decide`
-- Is one run or configuration better than another, overall and on which class? `compare_runs`
-- Are two runs right equally often? `mcnemar`
-- What did a change do to a selected configuration, and what did training it again do?
-  `effect_of_change`
-- Which of many p-values still count? `holm`
+- `interval`: how good is a configuration, give or take?
+- `difference`: is one configuration better than another, by how much?
+- `compare_all`: which configurations differ from the worst (or best), and how probable is it to be
+  that? `decide` asks it again after every further repeat.
 
-All take `predicted`, (n_runs, n_examples) integers, and `true`, (n_examples,) integers; those about
-several configurations also take `configuration`, (n_runs,) integers, which one each run repeats.
-Metrics are `accuracy`, `precision`, `recall`, `f1` (macro averages), `f1_min` (the lowest class's
-F1), or one class's as in `f1.8`; all are scikit-learn's. Randomness comes from the numpy Generator
-given, so the same seed gives the same answer. Answers are frozen dataclasses of plain values:
-`dataclasses.asdict` makes JSON of them.
+They take `Resampled` tables: a metric of some runs, as observed and in bootstrap replicates of the
+images, made of predictions by `resample(collapse(predicted, true), metrics, rng)`, or of values
+alone by `of_values`. `holm` corrects p-values that are printed together.
 
-What is covered is said in `covers`: with single runs the images alone ("images"), and the answer is
-about these very runs; with repeats "images and seeds", and the answer is about configurations.
-Simulated coverage, calibration and error rates are kept in
-`tests/benchmarks/statistics_calibration.md`.
+`predicted` is (n_runs, n_examples) integers, `true` (n_examples,) integers. Metrics are those of
+`mnist_sweep.metrics` that counts of classes give. Randomness comes from the numpy Generator given,
+so the same seed gives the same answer. Answers are frozen dataclasses.
+
+The model, its sources and its rules are in `variance`. What an answer is about stands in `covers`:
+single runs cover images alone, so they have no p-values. Simulated coverage and error rates are
+kept in `tests/benchmarks/statistics_calibration.md`.
+
+This folder imports numpy and SciPy, `mnist_sweep.metrics` and `errors`; neither records nor words.
 """
 
-from mnist_sweep.analysis.statistics.decision import Decision, decide
-from mnist_sweep.analysis.statistics.intervals import Interval, metric_intervals
-from mnist_sweep.analysis.statistics.measures import METRICS, checked_metric
-from mnist_sweep.analysis.statistics.multiplicity import holm
-from mnist_sweep.analysis.statistics.paired import (
-    Comparison,
+from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
+from mnist_sweep.analysis.statistics.comparisons import Comparisons, compare_all
+from mnist_sweep.analysis.statistics.estimates import (
     Difference,
+    Interval,
+    corrected,
+    difference,
+    interval,
+    of_values,
+)
+from mnist_sweep.analysis.statistics.from_predictions import (
+    Comparison,
     McNemar,
     compare_runs,
     mcnemar,
+    metric_intervals,
 )
-from mnist_sweep.analysis.statistics.ranking import (
-    Candidate,
-    SelectionUncertainty,
-    selection_uncertainty,
-)
+from mnist_sweep.analysis.statistics.measures import METRICS, checked_metric
+from mnist_sweep.analysis.statistics.multiplicity import holm
+from mnist_sweep.analysis.statistics.patterns import collapse
 from mnist_sweep.analysis.statistics.retraining import Effect, effect_of_change
+from mnist_sweep.analysis.statistics.sequential import Decision, decide
+from mnist_sweep.analysis.statistics.variance import Covers
 
 __all__ = [
     "METRICS",
-    "Candidate",
     "Comparison",
+    "Comparisons",
+    "Covers",
     "Decision",
     "Difference",
     "Effect",
     "Interval",
     "McNemar",
-    "SelectionUncertainty",
+    "Resampled",
     "checked_metric",
+    "collapse",
+    "compare_all",
     "compare_runs",
+    "corrected",
     "decide",
+    "difference",
     "effect_of_change",
     "holm",
+    "interval",
     "mcnemar",
     "metric_intervals",
-    "selection_uncertainty",
+    "of_values",
+    "resample",
 ]

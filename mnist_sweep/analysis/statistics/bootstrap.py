@@ -44,17 +44,28 @@ class Resampled:
         n_examples: How many images were resampled.
         n_relevant: On how many of them the metric rests: for one class's metric those of the
             class, for `f1_min` those of the rarest class.
+        metric: The metric's name.
     """
 
     observed: Floats
     replicates: Floats
     n_examples: int
     n_relevant: int
+    metric: str = ""
 
     def rows(self, chosen: NDArray[np.intp] | Sequence[int]) -> Resampled:
         """The same for some of the runs."""
         rows = np.asarray(chosen, dtype=np.intp)
         return replace(self, observed=self.observed[rows], replicates=self.replicates[rows])
+
+    def beside(self, other: Resampled) -> Resampled:
+        """These runs and then the other's, as one table."""
+        return replace(
+            self,
+            observed=np.concatenate([self.observed, other.observed]),
+            replicates=np.concatenate([self.replicates, other.replicates]),
+            n_examples=min(self.n_examples, other.n_examples),
+        )
 
     def minus(self, other: Resampled) -> Resampled:
         """Run by run, this metric less the other's; both must hold as many runs."""
@@ -198,7 +209,11 @@ def resample(
     values = metrics_under(patterns, names, blocks())
     return {
         name: Resampled(
-            table[:, 0].copy(), table[:, 1:], patterns.n_examples, relevant_images(name, patterns)
+            table[:, 0].copy(),
+            table[:, 1:],
+            patterns.n_examples,
+            relevant_images(name, patterns),
+            name,
         )
         for name, table in values.items()
     }

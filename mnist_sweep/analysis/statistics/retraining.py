@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.statistics.bootstrap import observed_metric
-from mnist_sweep.analysis.statistics.paired import Difference, compare_runs
+from mnist_sweep.analysis.statistics.estimates import Difference
+from mnist_sweep.analysis.statistics.from_predictions import compare_runs
 from mnist_sweep.analysis.statistics.patterns import collapse
 
 if TYPE_CHECKING:

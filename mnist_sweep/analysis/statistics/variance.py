@@ -1,37 +1,38 @@
-"""Where a metric's uncertainty comes from: the images it was measured on, and the seeds.
+"""The one model behind every interval and test: seeds and images are both samples.
 
-Runs and images are crossed: every run answers the same images. The spread of a configuration's runs
-therefore holds two things, the seeds' own effect and a share of image noise that differs from run
-to run (their interaction). The bootstrap over images measures the latter, so it can be taken out
-again instead of being counted twice.
+Every run of a configuration is measured on the same images, so seeds are crossed with images: the
+multi-reader multi-case design, with runs as readers and images as cases. Obuchowski and Rockette
+(1995, Commun. Stat. Simul. Comput. 24:285) take a run's metric as
 
-With few seeds (2 to 5) resampling them understates their spread by (n - 1) / n and knows nothing of
-Student's t. Instead let A be the mean's variance over images without the interaction, known from
-the bootstrap, and x the variance over runs divided by n, which holds the interaction and is known
-from f = n - 1 degrees of freedom only. With the quantiles z of the normal and t of Student's
-distribution, half the interval's width is h with
+    mean + seed + images + seed x images,
 
-    h^2 = z^2 (A + x) + (t^2 - z^2) x^2 / (x + A z / t),    at least z^2 (A + interaction / n) / 4.
+and estimate the variance of the mean over n runs as A + x:
 
-For a difference the x of both sides are added, and the last term of each counts as A what images
-contribute beside its own interaction.
+- x = s^2 / n, the sample variance of the runs, which holds the seeds and the interaction;
+- A, the covariance over images of two different runs, from the bootstrap: the variance of the
+  mean over resampled images without the interaction's share, and at least 0.
 
-Where the runs do not vary (x = 0) it is the normal interval of A, but for the least width; where A
-is 0 it is Student's; and in between it is right to order 1 / f: x^2 / (A + x) of the variance calls
-for Student's quantile (as in Welch, 1947, Biometrika 34:28). Taken as it is, that covers too rarely
-with two repeats, down to 92.7 %, whose x is often small by mere chance. So A counts there by z / t,
-which tends to 1 with many repeats. Where all noise is normal, 95 % intervals then cover 94.6 to
-97.5 % with two repeats, 94.8 to 96.2 % with three and 94.9 to 95.4 % with five, whatever the shares
-of images, interaction and seeds; the tests integrate it. It has a price with two repeats: the same
-x beside more image noise calls less for Student's quantile, and the interval may be up to a fifth
-narrower than Student's of x alone.
-`tests/benchmarks/statistics_calibration.md` has the simulated coverage.
+x is known from n - 1 degrees of freedom, A from many images. Together they are known from
+(A + x)^2 / (x^2 / (n - 1)) degrees of freedom (Hillis, 2007, Stat. Med. 26:596). For a difference
+of two configurations the x of both sides are added and A is that of the difference, so images
+that are hard for everyone cancel out (Satterthwaite's sum over the sides in the denominator).
+
+Three rules complete it.
+
+- No interval is narrower, and no p-value smaller, than images alone call for: runs that agree by
+  chance do not make images certain.
+- Among k > 2 configurations each one's s^2 is moderated (Smyth, 2004, Stat. Appl. Genet. Mol. Biol.
+  3:3): the pooled variance of all counts like (k - 2) / k further degrees of freedom, which is the
+  part of one degree that does not come from the pair being compared. Without it, some of many
+  variances known from two or three runs are small by chance, and their differences seem certain.
+- A configuration with a single run takes the pooled variance of those with repeats. If none has
+  repeats, nothing is known of seeds, and everything is about these very runs on other images.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,97 +40,197 @@ import numpy as np
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
     from mnist_sweep.analysis.statistics.bootstrap import Resampled
+    from mnist_sweep.analysis.statistics.patterns import Floats
 
 
-NARROWEST = 0.5
-"""The least width of an interval, by the width that the images alone call for.
+class Covers(StrEnum):
+    """What would vary if everything was done again, and so what an interval is about."""
 
-Runs that agree by chance do narrow it, or it would be too wide on average. But they never shrink it
-to nothing, as where the few wrong images of two runs are as many and not the same."""
-
-
-@dataclass(frozen=True)
-class SeedSpread:
-    """The spread over one configuration's repeats.
-
-    Attributes:
-        repeats: How many runs; with one, both variances are 0 and stand for "not known".
-        runs: Sample variance of the runs' metrics.
-        interaction: The part of it that is image noise differing from run to run.
-        weight: How much of a run's variance is left in the estimate: 1 / repeats for a mean.
-    """
-
-    repeats: int
-    runs: float
-    interaction: float
-    weight: float
-
-    @property
-    def own(self) -> float:
-        """Estimated variance between seeds on infinitely many images."""
-        return max(self.runs - self.interaction, 0.0)
+    IMAGES = "images"
+    """These very runs, on other images of the kind: single runs."""
+    SEEDS = "seeds"
+    """Configurations on these very images: repeats without predictions."""
+    IMAGES_AND_SEEDS = "images and seeds"
+    """Configurations on other images."""
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The uncertainty of an estimate: a mean over runs, or a difference of two such means.
+    """The uncertainty of k estimates, or of one.
 
     Attributes:
-        images: Variance of the estimate over images, from the bootstrap.
-        seeds: The spread over repeats of each configuration that takes part, those with one run
-            left out.
+        error: Standard errors over all that varies.
+        df: Their degrees of freedom; infinite if they are known.
+        image_error: Standard errors over images alone.
     """
 
-    images: float
-    seeds: tuple[SeedSpread, ...]
+    error: Floats
+    df: Floats
+    image_error: Floats
 
-    @property
-    def covers(self) -> str:
-        """What varies: "images", or "images and seeds"."""
-        return "images and seeds" if self.seeds else "images"
-
-    @property
-    def standard_error(self) -> float:
-        """Square root of the estimate's variance over all that varies, A + x."""
-        runs = sum((spread.runs - spread.interaction) * spread.weight for spread in self.seeds)
-        return math.sqrt(max(self.images + runs, NARROWEST**2 * self.images))
-
-    def half_width(self, level: float) -> float:
-        """Half the width of the interval at the level, on the metric's own scale."""
+    def half_width(self, level: float) -> Floats:
+        """Half the width of intervals at the level."""
         from scipy.special import ndtri, stdtrit
 
         tail = (1 + level) / 2
-        z = float(ndtri(tail))
-        if z <= 0:
-            return 0.0
-        interactions = [spread.interaction * spread.weight for spread in self.seeds]
-        square = z**2 * max(self.images - sum(interactions), 0.0)
-        for spread, interaction in zip(self.seeds, interactions, strict=True):
-            runs = spread.runs * spread.weight
-            if runs > 0:
-                # Near a level of 0 rounding can put Student's quantile below the normal one.
-                t = max(float(stdtrit(spread.repeats - 1, tail)), z)
-                known = max(self.images - interaction, 0.0)
-                square += z**2 * runs + (t**2 - z**2) * runs**2 / (runs + known * z / t)
-        return max(math.sqrt(square), NARROWEST * z * math.sqrt(self.images))
+        half = stdtrit(self.df, tail) * self.error
+        return np.asarray(np.maximum(half, ndtri(tail) * self.image_error))
 
-    def p_value(self, difference: float) -> float:
-        """The smallest error level at which the interval around the difference leaves out 0."""
-        size = abs(difference)
-        if size == 0:
-            return 1.0
-        # Below 1e-15 a level cannot be told from certainty in double precision.
-        certain, unsure = 1 - 1e-15, 0.0
-        if self.half_width(certain) < size:
-            return 1e-15
-        for _ in range(60):
-            middle = (certain + unsure) / 2
-            if self.half_width(middle) < size:
-                unsure = middle
-            else:
-                certain = middle
-        return float(1 - unsure)
+    def tail(self, apart: Floats) -> Floats:
+        """The probability to come out at `apart` or below if the truth is 0."""
+        from scipy.special import ndtr, stdtr
+
+        of_all = stdtr(self.df, _ratio(apart, self.error))
+        of_images = ndtr(_ratio(apart, self.image_error))
+        # Of both the one closer to 1/2, which is the less certain.
+        return np.where(apart < 0, np.maximum(of_all, of_images), np.minimum(of_all, of_images))
+
+    def p_value(self, apart: Floats) -> Floats:
+        """Two-sided p-values of no difference; 1 where nothing is apart."""
+        return np.asarray(2 * self.tail(-np.abs(apart)))
+
+
+@dataclass(frozen=True)
+class Means:
+    """A metric's mean over the runs of each of k configurations, with its variance components.
+
+    Attributes:
+        values: The means as observed, (k,).
+        bias: How far they lie from the truth on average, by the bootstrap, (k,). It matters for
+            extremes such as `f1_min`; for an accuracy it is 0 but for the bootstrap's own noise.
+        deviations: Deviations of the means under resampled images, (k, n_replicates).
+        repeats: Runs of each, (k,) float64.
+        run_variance: Variance over runs, (k,): moderated, or the pooled one for a single run.
+        interaction: The part of a run's variance that is images x seeds, (k,).
+        df: Degrees of freedom of `run_variance`, (k,); infinite if nothing has repeats.
+        pooled: Which took the pooled variance, (k,) bool.
+        n_examples: How many images; 0 if images do not vary.
+    """
+
+    values: Floats
+    bias: Floats
+    deviations: Floats
+    repeats: Floats
+    run_variance: Floats
+    interaction: Floats
+    df: Floats
+    pooled: NDArray[np.bool_]
+    n_examples: int
+
+    @property
+    def knows_seeds(self) -> bool:
+        """Whether any configuration has repeats."""
+        return bool(np.any(self.repeats > 1))
+
+    @property
+    def covers(self) -> Covers:
+        """What varies.
+
+        Raises:
+            DataError: Nothing does: single runs without predictions.
+        """
+        if not self.n_examples:
+            if not self.knows_seeds:
+                raise DataError("Single runs without predictions say nothing of uncertainty.")
+            return Covers.SEEDS
+        return Covers.IMAGES_AND_SEEDS if self.knows_seeds else Covers.IMAGES
+
+    @property
+    def centers(self) -> Floats:
+        """The means less their bias, (k,)."""
+        return self.values - self.bias
+
+    def uncertainty(self) -> Uncertainty:
+        """Of each mean, (k,)."""
+        images = self.deviations.var(axis=1, ddof=1)
+        seeds = self.run_variance / self.repeats
+        return _uncertainty(images, self.interaction / self.repeats, seeds, seeds**2 / self.df)
+
+    def uncertainty_from(self, chosen: int) -> Uncertainty:
+        """Of each mean's difference from one, (k,)."""
+        images = (self.deviations - self.deviations[chosen]).var(axis=1, ddof=1)
+        seeds = self.run_variance / self.repeats
+        own = self.interaction / self.repeats
+        both = seeds + seeds[chosen]
+        squares = seeds**2 / self.df + seeds[chosen] ** 2 / self.df[chosen]
+        # A variance that both sides share is not known twice.
+        shared = self.pooled | self.pooled[chosen]
+        squares = np.where(shared, both**2 / np.minimum(self.df, self.df[chosen]), squares)
+        return _uncertainty(images, own + own[chosen], both, squares)
+
+    def t_of_images(self, chosen: int) -> Floats:
+        """Differences from one in standard errors of A alone, (k,): with endless repeats."""
+        images = (self.deviations - self.deviations[chosen]).var(axis=1, ddof=1)
+        own = self.interaction / self.repeats
+        shared = np.maximum(images - own - own[chosen], 0.0)
+        return _ratio(self.centers - self.centers[chosen], np.sqrt(shared))
+
+
+def means_of(table: Resampled, groups: Sequence[NDArray[np.intp]]) -> Means:
+    """Sum up the runs of each configuration.
+
+    Args:
+        table: A metric of all runs.
+        groups: The rows of each of k configurations.
+    """
+    k = len(groups)
+    repeats = np.array([len(rows) for rows in groups], dtype=np.float64)
+    values, run_variance, interaction = np.zeros(k), np.zeros(k), np.zeros(k)
+    replicates = np.empty((k, table.replicates.shape[1]))
+    for place, rows in enumerate(groups):
+        own, under = table.observed[rows], table.replicates[rows]
+        values[place] = own.mean()
+        replicates[place] = under.mean(axis=0)
+        if len(rows) > 1:
+            run_variance[place] = own.var(ddof=1)
+            apart = under - replicates[place]
+            interaction[place] = apart.var(axis=1).sum() / (len(rows) - 1)
+    df = repeats - 1
+    known = int((df > 0).sum())
+    total = max(float(df.sum()), 1.0)
+    common = float(df @ run_variance) / total
+    prior = max(known - 2, 0) / max(known, 1)
+    moderated = (df * run_variance + prior * common) / np.maximum(df + prior, 1.0)
+    pooled = (df == 0) & (known > 0)
+    centers = replicates.mean(axis=1)
+    return Means(
+        values=values,
+        bias=centers - values,
+        deviations=replicates - centers[:, None],
+        repeats=repeats,
+        run_variance=np.where(pooled, common, moderated),
+        interaction=np.where(pooled, float(df @ interaction) / total, interaction),
+        df=np.where(pooled, total, df + prior) if known else np.full(k, np.inf),
+        pooled=pooled,
+        n_examples=table.n_examples,
+    )
+
+
+def _ratio(apart: Floats, errors: Floats) -> Floats:
+    """Apart / errors, elementwise; infinite without any error, but 0 where nothing is apart."""
+    endless = np.where(apart == 0, 0.0, np.copysign(np.inf, apart))
+    return np.divide(apart, errors, out=endless, where=errors > 0)
+
+
+def _uncertainty(
+    images: Floats, interaction: Floats, seeds: Floats, squares: Floats
+) -> Uncertainty:
+    """Put the components together.
+
+    Args:
+        images: Variances over images, the interaction included.
+        interaction: The interaction's share in them.
+        seeds: x.
+        squares: x^2 / (n - 1), or its sum over both sides.
+    """
+    total = np.maximum(images - interaction, 0.0) + seeds
+    df = np.divide(total**2, squares, out=np.full_like(total, np.inf), where=squares > 0)
+    return Uncertainty(np.sqrt(total), df, np.sqrt(images))
 
 
 def checked_level(level: float) -> float:
@@ -141,39 +242,3 @@ def checked_level(level: float) -> float:
     if not 0 < level < 1:
         raise DataError(f"A confidence level lies between 0 and 1, as 0.95 does; got {level}.")
     return level
-
-
-def seed_spread(resampled: Resampled) -> SeedSpread:
-    """The spread over the repeats of one configuration, or over paired differences.
-
-    Args:
-        resampled: The metric of the configuration's runs.
-    """
-    repeats = len(resampled.observed)
-    if repeats == 1:
-        return SeedSpread(1, 0.0, 0.0, 1.0)
-    apart = resampled.replicates - resampled.replicates.mean(axis=0)
-    interaction = float(apart.var(axis=1).sum()) / (repeats - 1)
-    runs = float(resampled.observed.var(ddof=1))
-    return SeedSpread(repeats, runs, interaction, 1 / repeats)
-
-
-def uncertainty_of_mean(resampled: Resampled) -> Uncertainty:
-    """Uncertainty of the mean over runs; with one run it covers the images only."""
-    spread = seed_spread(resampled)
-    images = float(resampled.replicates.mean(axis=0).var(ddof=1))
-    return Uncertainty(images, (spread,) if spread.repeats > 1 else ())
-
-
-def uncertainty_of_difference(first: Resampled, second: Resampled) -> Uncertainty:
-    """Uncertainty of the first mean less the second, runs of both being independent.
-
-    The images are the same for both and so paired. A side with a single run borrows the other's
-    spread over seeds, at the other's degrees of freedom; with one run each it covers images only.
-    """
-    difference = first.replicates.mean(axis=0) - second.replicates.mean(axis=0)
-    spreads = (seed_spread(first), seed_spread(second))
-    known = tuple(spread for spread in spreads if spread.repeats > 1)
-    if len(known) == 1:
-        known = (replace(known[0], weight=known[0].weight + 1),)
-    return Uncertainty(float(np.var(difference, ddof=1)), known)

@@ -236,8 +236,11 @@ def _against_best(
         np.random.default_rng(seed), level=best.level, replicates=best.replicates,
         classes=records[0].data.classes,
     ).overall  # fmt: skip
-    alike = found.p_value > 1 - found.level
-    verdict = "not distinguishable from it" if alike else "distinguishable from it"
+    verdict = "distinguishable from it"
+    if found.p_value is None:
+        verdict = "with one run each, not known to hold for other seeds"
+    elif found.p_value > 1 - found.level:
+        verdict = f"not {verdict}"
     text = (
         f"{ours} has a test accuracy of {phrases.share('accuracy', found.second)} beside "
         f"{phrases.share('accuracy', found.first)} of the best network, {name}: {verdict}."

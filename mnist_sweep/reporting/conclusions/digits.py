@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import holm
-from mnist_sweep.analysis.statistics.bootstrap import resample
-from mnist_sweep.analysis.statistics.intervals import interval
-from mnist_sweep.analysis.statistics.paired import difference
-from mnist_sweep.analysis.statistics.patterns import collapse
+from mnist_sweep.analysis.statistics import collapse, corrected, difference, interval, resample
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.reporting.conclusions import reported
@@ -21,7 +17,7 @@ from mnist_sweep.reporting.phrases.values import covered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.analysis.statistics.bootstrap import Resampled
+    from mnist_sweep.analysis.statistics import Resampled
     from mnist_sweep.records.predicted import Predicted
     from mnist_sweep.records.record import Record
 
@@ -84,15 +80,15 @@ def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float
     """
     labels = range(len(tables))
     pairs = list(combinations(labels, 2))
-    raw = [
-        difference(
-            "f1", tables[f"f1.{a}"], tables[f"f1.{b}"], paired_seeds=True, level=level
-        ).p_value
-        for a, b in pairs
-    ]
-    adjusted = dict(zip(pairs, holm(raw), strict=True))
+    found = corrected(
+        [difference(tables[f"f1.{a}"], tables[f"f1.{b}"], paired_seeds=True) for a, b in pairs]
+    )
+    adjusted = {pair: one.p_holm for pair, one in zip(pairs, found, strict=True)}
     return [
-        k for k in labels if k != hardest and adjusted[min(k, hardest), max(k, hardest)] > 1 - level
+        k
+        for k in labels
+        if k != hardest
+        and ((p := adjusted[min(k, hardest), max(k, hardest)]) is None or p > 1 - level)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.candidates import Candidate
-from mnist_sweep.analysis.statistics import holm
+from mnist_sweep.analysis.statistics import corrected
 from mnist_sweep.reporting.conclusions import reported
 from mnist_sweep.reporting.conclusions.selection import name_of, p_value
 from mnist_sweep.reporting.conclusions.summary import Conclusion
@@ -29,8 +29,8 @@ def effect_conclusions(effects: Sequence[StudyEffect]) -> list[Conclusion]:
     """
     found = []
     known = [one for one in effects if one.effects]
-    corrected = {
-        metric: holm([one.effects[metric].overall.p_value for one in known]) for metric in _TITLES
+    adjusted = {
+        metric: corrected([one.effects[metric].overall for one in known]) for metric in _TITLES
     }
     for one in effects:
         if not one.effects:
@@ -39,7 +39,7 @@ def effect_conclusions(effects: Sequence[StudyEffect]) -> list[Conclusion]:
             continue
         place = known.index(one)
         for metric in _TITLES:
-            p = corrected[metric][place]
+            p = adjusted[metric][place].p_holm
             found.append(_overall(one, metric, p, len(known)))
         found.append(_retraining(one, one.effects["accuracy"]))
         found.append(_digits(one, one.effects["accuracy"].per_class))
@@ -60,7 +60,7 @@ def selected_name(effect: StudyEffect) -> str:
     return name_of(Candidate(effect.selected_id, records, ()), usual)
 
 
-def _overall(effect: StudyEffect, metric: str, p: float, changes: int) -> Conclusion:
+def _overall(effect: StudyEffect, metric: str, p: float | None, changes: int) -> Conclusion:
     found = effect.effects[metric].overall
     before, after = phrases.share(metric, found.first), phrases.share(metric, found.second)
     seeds = len(effect.seeds)
@@ -83,13 +83,12 @@ def _overall(effect: StudyEffect, metric: str, p: float, changes: int) -> Conclu
     return Conclusion(visible(text), phrases.change(metric, found.estimate), visible(sure), said)
 
 
-def _verdict(found: Difference, p: float) -> str:
+def _verdict(found: Difference, p: float | None) -> str:
+    if p is None:
+        return "with one seed each, not known to hold for others"
     if p > 1 - found.level:
         return "not distinguishable from no change"
-    direction = "better" if found.estimate > 0 else "worse"
-    if found.covers == "images and seeds":
-        return f"distinguishably {direction}"
-    return f"this one run is distinguishably {direction}"
+    return f"distinguishably {'better' if found.estimate > 0 else 'worse'}"
 
 
 def _retraining(effect: StudyEffect, found: Effect) -> Conclusion:
@@ -109,7 +108,7 @@ def _retraining(effect: StudyEffect, found: Effect) -> Conclusion:
 def _digits(effect: StudyEffect, per_class: Sequence[Difference]) -> Conclusion:
     """Which digits' F1 changed."""
     level = per_class[0].level
-    moved = [one for one in per_class if one.p_holm <= 1 - level]
+    moved = [one for one in per_class if one.p_holm is not None and one.p_holm <= 1 - level]
     largest = max(moved or per_class, key=lambda one: abs(one.estimate))
     listed = "; ".join(_digit(one) for one in moved or [largest])
     what = f"{change_of(effect)} changed the {effect.split} F1 of {selected_name(effect)}"
@@ -129,7 +128,5 @@ def _digits(effect: StudyEffect, per_class: Sequence[Difference]) -> Conclusion:
 
 def _digit(found: Difference) -> str:
     label = found.metric.partition(".")[2]
-    return (
-        f"{label} ({found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}, p "
-        f"{p_value(found.p_holm)})"
-    )
+    p = "" if found.p_holm is None else f", p {p_value(found.p_holm)}"
+    return f"{label} ({found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p})"

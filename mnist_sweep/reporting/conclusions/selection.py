@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.selection import Selection
 from mnist_sweep.analysis.selection_json import data_of
+from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.records.columns import first_of_each_layout
 from mnist_sweep.records.view import View
 from mnist_sweep.reporting.escape import shortened, visible
@@ -42,6 +43,8 @@ def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
     if uncertain.probability is None:
         return f"how sure is not known: {uncertain.unknown.rstrip('.')}"
     others = uncertain.not_distinguishable
+    if uncertain.covers == Covers.IMAGES:
+        return f"{chance(uncertain.probability)}; one run each, which says nothing of other seeds"
     if others:
         shown = "; ".join(name_of(other, named) for other in others[:SHOWN])
         return f"{chance(uncertain.probability)}; not distinguishable from {shown}{_rest(others)}"
@@ -194,7 +197,7 @@ def _candidate_lines(
 
 def _beside(sure: Sureness, *, first: bool) -> str:
     """A candidate's probability, and whether it can be told from the selected one."""
-    if first:
+    if first or sure.p_value is None:
         return chance(sure.probability)
     apart = "differs" if sure.distinguishable else "not distinguishable"
     return f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"

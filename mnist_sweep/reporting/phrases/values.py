@@ -43,8 +43,9 @@ def difference(found: Difference, p: float | None = None) -> str:
         p: The p-value to show; None takes the difference's own.
     """
     span = ends(found.metric, found.low, found.high, signed=True)
-    shown = p_value(found.p_value if p is None else p)
-    return f"{100 * found.level:g} % interval {span}, p {shown} ({covered(found.covers)})"
+    p = found.p_value if p is None else p
+    shown = "" if p is None else f", p {p_value(p)}"
+    return f"{100 * found.level:g} % interval {span}{shown} ({covered(found.covers)})"
 
 
 def covered(covers: str) -> str:

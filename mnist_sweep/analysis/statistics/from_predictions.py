@@ -1,29 +1,67 @@
-"""Two runs or configurations on the same images: is one better, by how much, and on which class.
-
-Every resampled set of images is put to both sides, so what makes an image hard for everyone cancels
-out. Differences are the second side less the first.
-"""
+"""Intervals and comparisons straight from predictions, for those who hold no resampled tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
-from mnist_sweep.analysis.statistics.multiplicity import holm
-from mnist_sweep.analysis.statistics.patterns import checked_predictions, collapse
-from mnist_sweep.analysis.statistics.variance import (
-    Uncertainty,
-    checked_level,
-    uncertainty_of_difference,
-    uncertainty_of_mean,
+from mnist_sweep.analysis.statistics.bootstrap import resample
+from mnist_sweep.analysis.statistics.estimates import (
+    Difference,
+    Interval,
+    corrected,
+    difference,
+    interval,
 )
+from mnist_sweep.analysis.statistics.patterns import checked_predictions, collapse, runs_of
+from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
+
+
+def metric_intervals(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    configuration: ArrayLike,
+    metrics: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    replicates: int = 2000,
+    classes: int = 10,
+) -> dict[int, dict[str, Interval]]:
+    """Intervals of metrics for each configuration.
+
+    Args:
+        predicted: (n_runs, n_examples) integers.
+        true: (n_examples,) integers.
+        configuration: Which configuration each run repeats, (n_runs,) integers.
+        metrics: Names of metrics, as `f1_min` or `f1.8`.
+        rng: Where the randomness comes from.
+        level: Confidence level.
+        replicates: How many bootstrap samples of the images to draw.
+        classes: How many classes there are.
+
+    Returns:
+        configuration -> metric -> interval.
+
+    Raises:
+        DataError: The arrays do not fit together.
+        SelectionError: A metric does not exist.
+    """
+    patterns = collapse(predicted, true, classes)
+    groups = runs_of(configuration, patterns.n_runs)
+    tables = resample(patterns, metrics, rng, replicates)
+    return {
+        key: {name: interval(table.rows(rows), level) for name, table in tables.items()}
+        for key, rows in groups.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -39,41 +77,6 @@ class McNemar:
     only_first: int
     only_second: int
     p_value: float
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A metric's difference, second side less first.
-
-    Attributes:
-        metric: The metric's name.
-        first: The metric of the first side, the mean over its runs.
-        second: The same of the second side.
-        estimate: second - first.
-        low: Lower end of the interval of the difference.
-        high: Upper end.
-        level: Confidence level.
-        standard_error: Of the difference.
-        p_value: Of no difference, two-sided; below 1 - level just where the interval leaves out 0.
-        p_holm: The same corrected by Holm's method over its family; equal where it stands alone.
-        repeats: How many runs each side has.
-        images: How many images.
-        covers: "images", or "images and seeds".
-    """
-
-    metric: str
-    first: float
-    second: float
-    estimate: float
-    low: float
-    high: float
-    level: float
-    standard_error: float
-    p_value: float
-    p_holm: float
-    repeats: tuple[int, int]
-    images: int
-    covers: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def compare_runs(
         for name, table in tables.items()
     }
     differences = {
-        name: difference(name, *pair, paired_seeds=paired_seeds, level=level)
+        name: difference(*pair, paired_seeds=paired_seeds, level=level)
         for name, pair in sides.items()
     }
     single = len(rows_first) == len(rows_second) == 1
@@ -175,38 +178,3 @@ def compare_runs(
         per_class=corrected([differences[name] for name in per_class]),
         mcnemar=mcnemar(rows_first, rows_second, true, classes) if single else None,
     )
-
-
-def difference(
-    metric: str, first: Resampled, second: Resampled, *, paired_seeds: bool, level: float
-) -> Difference:
-    """The difference of one metric, from both sides' replicates on the same images."""
-    estimate = float(second.observed.mean() - first.observed.mean())
-    uncertainty: Uncertainty = (
-        uncertainty_of_mean(second.minus(first))
-        if paired_seeds
-        else uncertainty_of_difference(second, first)
-    )
-    half = uncertainty.half_width(level)
-    p_value = uncertainty.p_value(estimate)
-    return Difference(
-        metric=metric,
-        first=float(first.observed.mean()),
-        second=float(second.observed.mean()),
-        estimate=estimate,
-        low=estimate - half,
-        high=estimate + half,
-        level=level,
-        standard_error=uncertainty.standard_error,
-        p_value=p_value,
-        p_holm=p_value,
-        repeats=(len(first.observed), len(second.observed)),
-        images=first.n_examples,
-        covers=uncertainty.covers,
-    )
-
-
-def corrected(family: list[Difference]) -> tuple[Difference, ...]:
-    """The same differences with `p_holm` corrected over all of them."""
-    adjusted = holm([member.p_value for member in family])
-    return tuple(replace(member, p_holm=p) for member, p in zip(family, adjusted, strict=True))

@@ -3,17 +3,22 @@
 import itertools
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, ttest_1samp
+from scipy.stats import ttest_1samp, ttest_ind
 
-from mnist_sweep.analysis.statistics import compare_runs, holm, mcnemar
-from mnist_sweep.analysis.statistics.bootstrap import Resampled
-from mnist_sweep.analysis.statistics.paired import difference
+from mnist_sweep.analysis.statistics import (
+    Resampled,
+    compare_runs,
+    difference,
+    holm,
+    mcnemar,
+    of_values,
+)
 from mnist_sweep.errors import DataError, SelectionError
 
 TRUE = np.arange(1000) % 10
@@ -55,8 +60,8 @@ def test_the_accuracy_difference_of_two_runs_has_the_textbook_standard_error():
     assert (found.first, found.second) == pytest.approx((0.94, 0.97))
     assert found.standard_error == pytest.approx(error, rel=0.03)
     assert [found.low, found.high] == pytest.approx([0.03 - 1.96 * error, 0.03 + 1.96 * error], 0.1)
-    assert found.p_value == pytest.approx(2 * norm.sf(0.03 / found.standard_error), rel=1e-3)
-    assert found.covers == "images"
+    assert (found.covers, found.p_value, found.df) == ("images", None, None)
+    assert found.p_below() is found.p_above() is found.p_equivalent(0.1) is None
 
 
 def test_swapping_the_sides_swaps_the_sign_and_nothing_else():
@@ -69,14 +74,12 @@ def test_swapping_the_sides_swaps_the_sign_and_nothing_else():
 
 def test_a_side_that_is_better_on_one_class_only_is_found_there_and_only_there():
     eights, elsewhere = np.flatnonzero(TRUE == 8), np.flatnonzero(TRUE == 3)
-    first = wrong_on(eights[:25], elsewhere[:5])
-    second = wrong_on(elsewhere[3:8])
+    first = [wrong_on(eights[:25], elsewhere[:5]), wrong_on(eights[:27], elsewhere[1:6])]
+    second = [wrong_on(elsewhere[3:8]), wrong_on(elsewhere[2:7])]
     found = compare_runs(first, second, TRUE, "f1", np.random.default_rng(2))
     real = [one.metric for one in found.per_class if one.p_holm <= 0.05]
     # An 8 taken for a 9 costs the nines' precision too.
     assert real == ["f1.8", "f1.9"]
-    assert found.mcnemar is not None
-    assert found.mcnemar.only_second == 28
     raw = [one.p_value for one in found.per_class]
     assert [one.p_holm for one in found.per_class] == holm(raw)
     json.dumps(asdict(found), allow_nan=False)
@@ -92,17 +95,58 @@ def noisy(values, rng, scale=1e-9):
 def test_paired_by_seed_with_endless_images_it_is_students_paired_t_test():
     rng = np.random.default_rng(3)
     first, second = np.array([0.90, 0.92, 0.95, 0.97]), np.array([0.91, 0.94, 0.955, 0.985])
-    found = difference("f1", noisy(first, rng), noisy(second, rng), paired_seeds=True, level=0.95)
+    found = difference(noisy(first, rng), noisy(second, rng), paired_seeds=True)
     assert found.p_value == pytest.approx(ttest_1samp(second - first, 0).pvalue, rel=1e-4)
-    loose = difference("f1", noisy(first, rng), noisy(second, rng), paired_seeds=False, level=0.95)
+    loose = difference(noisy(first, rng), noisy(second, rng))
     assert loose.standard_error > 3 * found.standard_error
     assert loose.covers == found.covers == "images and seeds"
+
+
+def test_independent_seeds_with_endless_images_are_welchs_t_test():
+    first, second = [0.90, 0.92, 0.95, 0.97], [0.91, 0.99, 0.955]
+    expected = ttest_ind(second, first, equal_var=False)
+    for sides in (
+        [of_values(first), of_values(second)],
+        [noisy(first, np.random.default_rng(3)), noisy(second, np.random.default_rng(3))],
+    ):
+        found = difference(*sides)
+        assert found.p_value == pytest.approx(expected.pvalue, rel=1e-4)
+        assert found.df == pytest.approx(expected.df, rel=1e-4)
+        span = expected.confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((span.low, span.high), rel=1e-4)
+
+
+def test_one_sided_and_equivalence_tests_are_those_of_scipy():
+    first, second = [0.90, 0.92, 0.95, 0.97], [0.91, 0.94, 0.955, 0.985]
+    apart = np.subtract(second, first)
+    found = difference(of_values(first), of_values(second), paired_seeds=True)
+    assert found.p_above() == pytest.approx(ttest_1samp(apart, 0, alternative="greater").pvalue)
+    assert found.p_below() == pytest.approx(ttest_1samp(apart, 0, alternative="less").pvalue)
+    # Two one-sided tests: the larger p-value counts.
+    below = ttest_1samp(apart, 0.03, alternative="less").pvalue
+    above = ttest_1samp(apart, -0.03, alternative="greater").pvalue
+    assert found.p_equivalent(0.03) == pytest.approx(max(below, above))
+
+
+def test_images_that_are_hard_for_everyone_cancel_out():
+    rng = np.random.default_rng(3)
+    hard = 0.3 * rng.standard_normal(500)
+    first, second = noisy([0.90, 0.92], rng), noisy([0.95, 0.96], rng)
+    shared = [replace(side, replicates=side.replicates + hard) for side in (first, second)]
+    found = difference(*shared)
+    assert found.standard_error == pytest.approx(difference(first, second).standard_error)
+
+
+def test_sides_of_which_only_one_has_predictions_are_refused():
+    with pytest.raises(DataError, match="as many replicates"):
+        difference(of_values([0.9, 0.8]), noisy([0.9, 0.8], np.random.default_rng(0)))
 
 
 def test_a_single_run_borrows_the_other_sides_spread_over_seeds():
     rng = np.random.default_rng(3)
     repeats, single = noisy([0.90, 0.92, 0.94], rng), noisy([0.97], rng)
-    found = difference("f1", repeats, single, paired_seeds=False, level=0.95)
+    found = difference(repeats, single)
+    assert found.df == pytest.approx(2, rel=1e-3)
     assert found.standard_error == pytest.approx(0.02 * math.sqrt(1 + 1 / 3), rel=1e-3)
     assert found.covers == "images and seeds"
 
@@ -115,7 +159,9 @@ def test_sides_paired_by_seed_must_have_as_many_runs():
 def test_identical_sides_do_not_differ():
     one = wrong_on(range(9))
     found = compare_runs(one, one, TRUE, "f1_min", np.random.default_rng(0)).overall
-    assert (found.low, found.estimate, found.high, found.p_value) == (0, 0, 0, 1)
+    assert (found.low, found.estimate, found.high, found.p_value) == (0, 0, 0, None)
+    twice = compare_runs([one] * 2, [one] * 2, TRUE, "f1_min", np.random.default_rng(0)).overall
+    assert (twice.low, twice.estimate, twice.high, twice.p_value) == (0, 0, 0, 1)
 
 
 def test_an_unknown_metric_is_refused():

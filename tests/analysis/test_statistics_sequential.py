@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from mnist_sweep.analysis.statistics import decide
-from mnist_sweep.analysis.statistics.contest import Contest, scores_with_endless_seeds
+from mnist_sweep.analysis.statistics import Resampled, decide
+from mnist_sweep.analysis.statistics.variance import means_of
 from mnist_sweep.errors import SelectionError
 
 IMAGES = 4000
@@ -110,12 +110,16 @@ def test_it_says_when_the_images_are_too_few_for_any_number_of_repeats():
 
 
 def test_endless_seeds_take_away_the_image_noise_that_differs_from_run_to_run():
-    rng = np.random.default_rng(0)
-    noise = rng.standard_normal((2, 50_000))
-    contest = Contest(np.array([0.0, 3.0]), noise, np.full(2, 4.0), np.ones(2), np.full(2, 2.0))
-    # Variance of the difference: 1 + 1 over images, of which 2 / 4 each is interaction.
-    scores = scores_with_endless_seeds(contest, 0)
-    assert scores == pytest.approx([0, 3.0], rel=0.03)
+    noise = np.random.default_rng(0).standard_normal((4, 50_000))
+    values = np.array([0.0, 0.0, 3.0, 3.0])
+    # Seen first in a run's own noise alone, then with as much of the configuration's.
+    own = values[:, None] + noise - noise.mean(axis=1, keepdims=True)
+    groups = [np.array([0, 1]), np.array([2, 3])]
+    assert means_of(Resampled(values, own, 9, 9), groups).t_of_images(0)[1] > 30
+    common = own + np.repeat(noise[:2][:, ::-1], 2, axis=0)
+    scores = means_of(Resampled(values, common, 9, 9), groups).t_of_images(0)
+    # Variance of the difference over images: 1 + 1, without the interaction of 1 / 2 each.
+    assert scores == pytest.approx([0, 3 / 2**0.5], rel=0.05)
 
 
 def test_the_answer_is_the_same_again_and_plain_json():

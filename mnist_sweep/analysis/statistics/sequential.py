@@ -14,14 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
-from mnist_sweep.analysis.statistics.contest import (
-    contest_of,
-    pairwise_p,
-    scores_with_endless_seeds,
-)
+from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
 from mnist_sweep.analysis.statistics.patterns import collapse, runs_of
-from mnist_sweep.analysis.statistics.ranking import NULL_DRAWS, Direction, checked_direction
-from mnist_sweep.analysis.statistics.variance import checked_level
+from mnist_sweep.analysis.statistics.variance import checked_level, means_of
 from mnist_sweep.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -31,7 +26,7 @@ if TYPE_CHECKING:
 
 State = Literal["decided", "undecided", "spent"]
 
-FEWEST_REPEATS = 2
+MIN_REPEATS = 2
 """One run of each says nothing of the seeds."""
 
 
@@ -82,7 +77,7 @@ def decide(
     rng: np.random.Generator,
     *,
     max_repeats: int,
-    min_repeats: int = FEWEST_REPEATS,
+    min_repeats: int = MIN_REPEATS,
     level: float = 0.95,
     replicates: int = 2000,
     classes: int = 10,
@@ -111,26 +106,26 @@ def decide(
         SelectionError: Metric or direction do not exist, or the repeats make no sense.
     """
     checked_level(level)
-    sign = checked_direction(direction)
-    if not FEWEST_REPEATS <= min_repeats <= max_repeats:
+    sign = direction_sign(direction)
+    if not MIN_REPEATS <= min_repeats <= max_repeats:
         raise SelectionError(
             "To decide a selection, repeats must go from min_repeats, at least "
-            f"{FEWEST_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
+            f"{MIN_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
         )
     patterns = collapse(predicted, true, classes)
     groups = runs_of(configuration, patterns.n_runs)
     table = resample(patterns, [metric], rng, replicates)[metric]
     error = (1 - level) / (max_repeats - min_repeats + 1)
-    race = _Race(table, groups, sign, error)
+    elimination = SequentialElimination(table, groups, sign, error)
     for repeats in range(min_repeats, max_repeats + 1):
-        if len(race.contenders) == 1 or race.short_of(repeats):
+        if len(elimination.contenders) == 1 or elimination.short_of(repeats):
             break
-        race.look(repeats, rng)
-    return race.decision(min_repeats, max_repeats)
+        elimination.analyze(repeats)
+    return elimination.decision(min_repeats, max_repeats)
 
 
-class _Race:
-    """The looks so far, replayed one after the other."""
+class SequentialElimination:
+    """The interim analyses so far, replayed one after the other."""
 
     def __init__(
         self,
@@ -150,22 +145,28 @@ class _Race:
         """Contenders that have fewer repeats."""
         return [key for key in self.contenders if len(self.groups[key]) < repeats]
 
-    def look(self, repeats: int, rng: np.random.Generator) -> None:
-        """Put out those that differ from the one in front, by everyone's first `repeats` runs."""
+    def analyze(self, repeats: int) -> None:
+        """Eliminate contenders that differ from the one in front by their first runs.
+
+        The truly worst is eliminated only if it seems better than some other, of which there are
+        one fewer than contenders: so one-sided p-values are multiplied by their number.
+        """
         from scipy.special import ndtri
 
-        contest = contest_of(self.table, [self.groups[key][:repeats] for key in self.contenders])
-        front = int(np.argmin(self.sign * contest.means))
-        p_values = pairwise_p(contest, front, rng, NULL_DRAWS)
-        scores = scores_with_endless_seeds(contest, front)
-        stays = p_values > self.error
-        open_still = stays & (np.arange(len(stays)) != front)
-        threshold = float(ndtri(1 - self.error / 2))
-        self.limited_by_images = bool(open_still.any() and np.all(scores[open_still] < threshold))
+        means = means_of(self.table, [self.groups[key][:repeats] for key in self.contenders])
+        front = int(np.argmin(self.sign * means.values))
+        apart = self.sign * (means.centers - means.centers[front])
+        others = len(self.contenders) - 1
+        stays = others * means.uncertainty_from(front).tail(-apart) > self.error
+        stays[front] = True
+        still_open = stays & (np.arange(len(stays)) != front)
+        threshold = -float(ndtri(self.error / others))
+        endless = self.sign * means.t_of_images(front)
+        self.limited_by_images = bool(still_open.any() and np.all(endless[still_open] < threshold))
         for key, keep in zip(self.contenders, stays, strict=True):
             if not keep:
                 self.eliminated[key] = repeats
-        order = np.argsort(self.sign * contest.means, kind="stable")
+        order = np.argsort(self.sign * means.values, kind="stable")
         self.contenders = [self.contenders[index] for index in order if stays[index]]
         self.looks, self.repeats = self.looks + 1, repeats
 

@@ -1,0 +1,205 @@
+"""One configuration beside many: which differ from it, and how probably it is the most extreme.
+
+`compare_all` serves selections, where the one compared with was chosen by looking at the same
+values; `chance_of_extreme` adds the probability of each to be the worst or best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mnist_sweep.analysis.statistics.variance import Covers, Means, checked_level, means_of
+from mnist_sweep.errors import SelectionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mnist_sweep.analysis.statistics.bootstrap import Resampled
+    from mnist_sweep.analysis.statistics.patterns import Floats
+
+Direction = Literal["worst", "best"]
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Each of k configurations beside the chosen one.
+
+    Attributes:
+        means: Mean of the metric over each one's runs, (k,).
+        chosen: The index of the chosen one.
+        probability: Of each to be the most extreme, (k,); they sum to 1.
+        p_values: Of no difference from the chosen one, corrected for having chosen, (k,); 1 for the
+            chosen one itself. None with single runs, which say nothing of configurations.
+        level: Confidence level.
+        images: How many images.
+        covers: What would vary were it all done again.
+    """
+
+    means: Floats
+    chosen: int
+    probability: Floats
+    p_values: Floats | None
+    level: float
+    images: int
+    covers: Covers
+
+    @property
+    def distinguishable(self) -> NDArray[np.bool_]:
+        """Which differ from the chosen one at the level, (k,); none with single runs."""
+        if self.p_values is None:
+            return np.zeros(len(self.means), dtype=np.bool_)
+        return self.p_values <= 1 - self.level
+
+
+def compare_all(
+    table: Resampled,
+    groups: Sequence[NDArray[np.intp]],
+    direction: Direction,
+    rng: np.random.Generator,
+    *,
+    chosen: int | None = None,
+    level: float = 0.95,
+) -> Comparisons:
+    """Compare every configuration with the most extreme one.
+
+    The chance to call any two configurations different that are not is at most 1 - level, whichever
+    was chosen and however: p-values are corrected over all pairs (`corrected_for_choice`).
+
+    Args:
+        table: A metric of all runs: observed (n_runs,), replicates (n_runs, n_replicates).
+        groups: The rows of each of k configurations.
+        direction: "worst" for the lowest mean, "best" for the highest.
+        rng: Where the randomness of the probabilities comes from.
+        chosen: The index of the configuration to compare with; None takes the most extreme, the
+            first of those that are equal.
+        level: Confidence level.
+
+    Raises:
+        DataError: A level outside 0 to 1.
+        SelectionError: There is no such direction.
+    """
+    checked_level(level)
+    sign = direction_sign(direction)
+    means = means_of(table, groups)
+    place = int(np.argmin(sign * means.values)) if chosen is None else chosen
+    p_values = None
+    if means.knows_seeds:
+        apart = means.centers - means.centers[place]
+        p_values = corrected_for_choice(means.uncertainty_from(place).p_value(apart), place)
+    return Comparisons(
+        means=means.values,
+        chosen=place,
+        probability=chance_of_extreme(means, sign, rng),
+        p_values=p_values,
+        level=level,
+        images=table.n_examples,
+        covers=means.covers,
+    )
+
+
+def corrected_for_choice(p_values: Floats, chosen: int) -> Floats:
+    """P-values against a configuration that was chosen by looking at all of them.
+
+    Any pair could have been looked at, so each p-value counts for all pairs that may be equal given
+    what was rejected before it: first all k (k - 1) / 2 of them, and once the chosen one differs
+    from any, (k - 1) (k - 2) / 2 at most (Shaffer, 1986, J. Am. Stat. Assoc. 81:826, a sharper
+    Holm).
+
+    Args:
+        p_values: Of each of k configurations against the chosen one, (k,).
+        chosen: Its index.
+
+    Returns:
+        The corrected ones, (k,); 1 for the chosen one.
+    """
+    k = len(p_values)
+    corrected = np.ones(k)
+    others = np.delete(np.arange(k), chosen)
+    order = others[np.argsort(p_values[others], kind="stable")]
+    pairs = np.full(k - 1, max((k - 1) * (k - 2) / 2, 1.0))
+    pairs[:1] = k * (k - 1) / 2
+    corrected[order] = np.minimum(np.maximum.accumulate(pairs * p_values[order]), 1.0)
+    return corrected
+
+
+def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Floats:
+    """The probability of each configuration to have the lowest true mean, (k,).
+
+    Counting how often each is lowest among resampled means overrates the lowest one: it was partly
+    unlucky, and resampling repeats its luck. So the means are first drawn towards each other as far
+    as their noise calls for: true means are taken as normal around a common one, their variance
+    is learned from the data (half-Cauchy prior at the noise's own scale; Gelman, 2006, Bayesian
+    Analysis 1:515), and each replicate is one draw of the truth given the data.
+
+    Args:
+        means: The configurations.
+        sign: 1 for the lowest, -1 for the highest.
+        rng: Where the randomness comes from.
+    """
+    count = len(means.values)
+    if count == 1:
+        return np.ones(1)
+    errors = _errors_drawn(means, rng)
+    size = errors.shape[1]
+    # Orthonormal contrasts: what is left of the means once their common level is taken away.
+    basis = np.linalg.qr(np.eye(count) - 1 / count)[0][:, : count - 1]
+    noise = basis.T @ errors
+    variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(noise)))
+    variances = np.maximum(variances, 0.0)
+    seen = vectors.T @ (basis.T @ means.values)
+    noise = vectors.T @ noise
+    between = _between_drawn(seen, variances, rng, size)
+    prior = np.sqrt(between) * rng.standard_normal((count - 1, size))
+    # Matheron's rule: a draw of prior and noise, corrected by what was seen, is a posterior draw.
+    total = between + variances[:, None]
+    gain = np.divide(between, total, out=np.ones_like(total), where=total > 0)
+    truth = basis @ (vectors @ (prior + gain * (seen[:, None] + noise - prior)))
+    lowest = np.argmin(sign * truth, axis=0)
+    return np.asarray(np.bincount(lowest, minlength=count) / size)
+
+
+def direction_sign(direction: str) -> float:
+    """1 to look for the lowest, -1 for the highest.
+
+    Raises:
+        SelectionError: It is neither "worst" nor "best".
+    """
+    if direction not in ("worst", "best"):
+        raise SelectionError(f"A selection is of the worst or the best, got {direction!r}.")
+    return 1.0 if direction == "worst" else -1.0
+
+
+def _errors_drawn(means: Means, rng: np.random.Generator) -> Floats:
+    """Draws of how far the means may lie from the truth, (k, n_replicates).
+
+    Image noise is the bootstrap's own. Seed noise is normal, with the variance that all
+    configurations have in common, which is known better than any one's.
+    """
+    if not means.knows_seeds:
+        return means.deviations
+    df = means.repeats - 1
+    common = float(df @ (means.run_variance - means.interaction) / df.sum())
+    seeds = np.sqrt(max(common, 0.0) / means.repeats)[:, None]
+    return np.asarray(means.deviations + seeds * rng.standard_normal(means.deviations.shape))
+
+
+def _between_drawn(seen: Floats, variances: Floats, rng: np.random.Generator, size: int) -> Floats:
+    """Draws of the variance between true means, given the contrasts seen, (size,)."""
+    scale = float(variances.mean())
+    largest = float(np.max(np.abs(seen)))
+    if scale == 0:
+        return np.full(size, max(largest, 1.0) ** 2)
+    ceiling = max(100 * largest, 10 * scale**0.5)
+    grid = np.geomspace(scale**0.5 / 100, ceiling, 200)
+    # Two configurations that always answer alike say nothing of how far apart the others are.
+    total = grid[:, None] ** 2 + np.maximum(variances, scale / 2)
+    log_density = -0.5 * np.sum(np.log(total) + seen**2 / total, axis=1)
+    # On a geometric grid each point stands for a width proportional to itself.
+    log_density += np.log(grid) - np.log1p(grid**2 / scale)
+    weights = np.exp(log_density - log_density.max())
+    return np.asarray(rng.choice(grid, size=size, p=weights / weights.sum()) ** 2)

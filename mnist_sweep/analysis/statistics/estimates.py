@@ -1,0 +1,258 @@
+"""`interval` of a configuration's metric, and `difference` between two; model in `variance`.
+
+Both take `Resampled` tables: a metric of some runs as observed and in each bootstrap replicate of
+the images. Rows of the same table, or of tables from the same call of `resample`, share their
+images, so their difference is paired by image. Tables from two calls have independent images.
+Without predictions use `of_values`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_sweep.analysis.statistics.bootstrap import Resampled
+from mnist_sweep.analysis.statistics.multiplicity import holm
+from mnist_sweep.analysis.statistics.variance import (
+    Covers,
+    Uncertainty,
+    checked_level,
+    means_of,
+)
+from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric of a configuration with its uncertainty; all on the metric's own scale.
+
+    Attributes:
+        estimate: Mean of the metric over the runs.
+        low: Lower end; the interval is centered on the estimate less its bias.
+        high: Upper end.
+        level: Confidence level.
+        standard_error: Of the estimate.
+        std: Standard deviation over the runs, None for a single run.
+        repeats: How many runs.
+        images: How many images; 0 if images do not vary.
+        covers: What would vary were it all done again. With one run that is the images alone, and
+            the interval says nothing of other seeds.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    level: float
+    standard_error: float
+    std: float | None
+    repeats: int
+    images: int
+    covers: Covers
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric's difference, second side less first; all on the metric's own scale.
+
+    Attributes:
+        metric: The metric's name.
+        first: Mean of the metric over the first side's runs.
+        second: The same of the second side.
+        estimate: second - first.
+        center: The estimate less its bias, on which interval and p-value rest.
+        low: Lower end of the interval.
+        high: Upper end.
+        level: Confidence level.
+        standard_error: Of the difference.
+        df: Degrees of freedom of the standard error; None if it is known (normal).
+        image_error: Standard error over images alone; no interval is narrower than it calls for.
+        p_value: Of no difference, two-sided; below 1 - level where the interval leaves out 0. None
+            with a single run on each side: these runs differ, configurations may not.
+        p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
+        repeats: How many runs each side has.
+        images: How many images; 0 if images do not vary.
+        covers: What would vary were it all done again.
+    """
+
+    metric: str
+    first: float
+    second: float
+    estimate: float
+    center: float
+    low: float
+    high: float
+    level: float
+    standard_error: float
+    df: float | None
+    image_error: float
+    p_value: float | None
+    p_holm: float | None
+    repeats: tuple[int, int]
+    images: int
+    covers: Covers
+
+    def p_below(self, bound: float = 0.0) -> float | None:
+        """One-sided p-value against "not below the bound"; small if it is below for certain."""
+        if self.p_value is None:
+            return None
+        return self._tail(self.center - bound)
+
+    def p_above(self, bound: float = 0.0) -> float | None:
+        """One-sided p-value against "not above the bound"; small if it is above for certain."""
+        if self.p_value is None:
+            return None
+        return self._tail(bound - self.center)
+
+    def p_equivalent(self, margin: float) -> float | None:
+        """P-value of two one-sided tests (TOST): small if |difference| < margin for certain.
+
+        Schuirmann, 1987, J. Pharmacokinet. Biopharm. 15:657.
+        """
+        below, above = self.p_below(margin), self.p_above(-margin)
+        return None if below is None or above is None else max(below, above)
+
+    def _tail(self, apart: float) -> float:
+        df = math.inf if self.df is None else self.df
+        known = (np.asarray(value) for value in (self.standard_error, df, self.image_error))
+        return float(Uncertainty(*known).tail(np.asarray(apart)))
+
+
+def of_values(values: Sequence[float], metric: str = "") -> Resampled:
+    """Runs whose predictions are not known: their images are taken as fixed.
+
+    Intervals and differences then rest on the repeats alone: Student's t, Welch's for a
+    difference, the paired t for paired seeds.
+
+    Args:
+        values: The metric of each run, (n_runs,).
+        metric: Its name.
+    """
+    observed = np.asarray(values, dtype=np.float64)
+    return Resampled(observed, np.repeat(observed[:, None], 2, axis=1), 0, 0, metric)
+
+
+def interval(table: Resampled, level: float = 0.95) -> Interval:
+    """The interval of a configuration's metric.
+
+    With one run it covers the images alone and is about that run. With repeats it is about the
+    mean over seeds. Where the metric lies between 0 and 1 it is symmetric in the logit, which
+    keeps it between 0 and 1 and is where few errors are closest to normal.
+
+    Args:
+        table: The metric of the configuration's runs: observed (n_runs,), replicates (n_runs,
+            n_replicates).
+        level: Confidence level.
+
+    Raises:
+        DataError: A level outside 0 to 1, or a single run without predictions.
+    """
+    means = means_of(table, [np.arange(len(table.observed))])
+    covers = means.covers
+    center = float(means.centers[0])
+    found = means.uncertainty()
+    half = float(found.half_width(checked_level(level))[0])
+    within = table.n_examples > 0 and table.replicates.min() >= 0 and table.replicates.max() <= 1
+    low, high = center - half, center + half
+    if within and half == 0:
+        low, high = _unvaried(center, table.n_relevant, level)
+    elif within and 0 < center < 1:
+        logit = math.log(center / (1 - center))
+        reach = half / (center * (1 - center))
+        low, high = _expit(logit - reach), _expit(logit + reach)
+    elif within:
+        low, high = max(low, 0.0), min(high, 1.0)
+    repeats = len(table.observed)
+    return Interval(
+        estimate=float(means.values[0]),
+        low=low,
+        high=high,
+        level=level,
+        standard_error=float(max(found.error[0], found.image_error[0])),
+        std=float(table.observed.std(ddof=1)) if repeats > 1 else None,
+        repeats=repeats,
+        images=table.n_examples,
+        covers=covers,
+    )
+
+
+def difference(
+    first: Resampled, second: Resampled, *, paired_seeds: bool = False, level: float = 0.95
+) -> Difference:
+    """The difference between two configurations, second less first.
+
+    Args:
+        first: A metric of the first side's runs: observed (n_first,), replicates (n_first,
+            n_replicates).
+        second: The same of the second side; as many replicates.
+        paired_seeds: Row i of both sides shares its seed: differences are taken seed by seed.
+        level: Confidence level.
+
+    Raises:
+        DataError: A level outside 0 to 1, sides that do not fit together, or single runs without
+            predictions.
+    """
+    sides = (len(first.observed), len(second.observed))
+    if first.replicates.shape[1] != second.replicates.shape[1]:
+        raise DataError("Both sides need as many replicates: give both by `of_values`, or neither.")
+    if paired_seeds and sides[0] != sides[1]:
+        raise DataError(
+            f"Paired by seed, both sides need the same seeds: got {sides[0]} and {sides[1]} runs."
+        )
+    if paired_seeds:
+        means = means_of(second.minus(first), [np.arange(sides[0])])
+        center, found = means.centers, means.uncertainty()
+    else:
+        rows = np.arange(sum(sides))
+        means = means_of(first.beside(second), [rows[: sides[0]], rows[sides[0] :]])
+        center, found = means.centers - means.centers[0], means.uncertainty_from(0)
+    half = found.half_width(checked_level(level))[-1]
+    p_value = None if means.covers is Covers.IMAGES else float(found.p_value(center)[-1])
+    before, after = float(first.observed.mean()), float(second.observed.mean())
+    return Difference(
+        metric=first.metric,
+        first=before,
+        second=after,
+        estimate=after - before,
+        center=float(center[-1]),
+        low=float(center[-1] - half),
+        high=float(center[-1] + half),
+        level=level,
+        standard_error=float(found.error[-1]),
+        df=None if math.isinf(found.df[-1]) else float(found.df[-1]),
+        image_error=float(found.image_error[-1]),
+        p_value=p_value,
+        p_holm=p_value,
+        repeats=sides,
+        images=min(first.n_examples, second.n_examples),
+        covers=means.covers,
+    )
+
+
+def corrected(family: Sequence[Difference]) -> tuple[Difference, ...]:
+    """The same differences with `p_holm` corrected over all of them that have a p-value."""
+    adjusted = iter(holm([one.p_value for one in family if one.p_value is not None]))
+    return tuple(
+        one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in family
+    )
+
+
+def _unvaried(estimate: float, images: int, level: float) -> tuple[float, float]:
+    """The exact (Clopper-Pearson) ends where no image ever went wrong, or none ever right."""
+    reach = 1 - ((1 - level) / 2) ** (1 / images)
+    if estimate == 1:
+        return 1 - reach, 1.0
+    if estimate == 0:
+        return 0.0, reach
+    return estimate, estimate
+
+
+def _expit(value: float) -> float:
+    if value >= 0:
+        return 1 / (1 + math.exp(-value))
+    return math.exp(value) / (1 + math.exp(value))
