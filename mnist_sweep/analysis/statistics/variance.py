@@ -88,7 +88,8 @@ class Uncertainty:
         of_all = stdtr(self.df, _ratio(apart, self.error))
         of_images = ndtr(_ratio(apart, self.image_error))
         # Of both the one closer to 1/2, which is the less certain.
-        return np.where(apart < 0, np.maximum(of_all, of_images), np.minimum(of_all, of_images))
+        certain, unsure = np.minimum(of_all, of_images), np.maximum(of_all, of_images)
+        return np.asarray(np.where(apart < 0, unsure, certain))
 
     def p_value(self, apart: Floats) -> Floats:
         """Two-sided p-values of no difference; 1 where nothing is apart."""
