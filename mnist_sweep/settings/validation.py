@@ -18,6 +18,7 @@ from mnist_sweep.settings.schema import (
     known_keys,
 )
 from mnist_sweep.settings.setting import Setting, shown
+from mnist_sweep.settings.source import not_importable
 
 _ALIASES = {alias: key for key, one in SETTINGS.items() for alias in one.aliases}
 
@@ -136,6 +137,8 @@ def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
     if not isinstance(target, str) or "." not in target:
         text = "must name a function that builds a Keras model, as package.module.function"
         return [Problem("model._target_", target, text)]
+    if reason := not_importable(target):
+        return [Problem("model._target_", target, reason)]
     if target != MLP_TARGET:
         return []
     # Tables, labels and selections read the keys at the top: both must say the same.

@@ -349,3 +349,9 @@ def test_one_value_can_be_checked_by_itself(key: str, value: Any, fine: bool):
 
 def test_run_settings_leave_the_sweep_out():
     assert set(schema.run_settings(settings())) == set(schema.RUN_KEYS)
+
+
+def test_a_function_of_a_notebook_is_refused_with_the_way_out():
+    assert said(model={"_target_": "__main__.build"}).endswith(
+        "put it into a module, my_module.py, and name it my_module.build"
+    )

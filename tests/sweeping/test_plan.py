@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.points import check_points, identify, make_plan, varying
+from mnist_sweep.sweeping.plan.points import Point, check_points, identify, make_plan, varying
 from support.factories import make_settings
 from support.sweep_parts import info_of
 
@@ -62,6 +63,41 @@ def test_a_point_is_identified_by_what_decides_its_result():
     assert made.overrides == ["layers=2"]
     assert "name" not in made.settings
     assert made.settings["layers"] == 2
+
+
+def test_an_edited_network_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    module = tmp_path / "own_plan_net.py"
+    module.write_text("import own_plan_parts\ndef build(): ...\n")
+    (tmp_path / "own_plan_parts.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = points({"model": {"_target_": "own_plan_net.build"}}, {}) * 2
+
+    def plan() -> list[Point]:
+        return make_plan(made, [[]] * 4, prepare).points
+
+    first, again = plan(), plan()
+    assert again == first
+    assert first[0].code is not None
+    assert set(first[0].code["files"]) == {"own_plan_net.py", "own_plan_parts.py"}
+    (tmp_path / "own_plan_parts.py").write_text("x = 2\n")
+    edited = plan()
+    assert edited[0].run_id != first[0].run_id
+    assert edited[0].configuration_id != first[0].configuration_id
+    assert edited[0].label == first[0].label
+    assert edited[1] == first[1]  # a network of this package
+    assert edited[1].code is None
+
+
+def test_the_source_is_read_once_for_all_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "own_many_net.py").write_text("def build(): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    read: list[Path] = []
+    real = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: [read.append(path), real(path)][1])
+    model = {"_target_": "own_many_net.build"}
+    plan = make_plan(points(*({"model": model, "seed": n} for n in range(50))), [[]] * 50, prepare)
+    assert len({one.run_id for one in plan.points}) == 50
+    assert [path.name for path in read] == ["own_many_net.py"]
 
 
 def test_duplicates_are_left_out_and_told():

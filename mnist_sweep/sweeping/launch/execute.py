@@ -20,6 +20,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain
+from mnist_sweep.settings.source import source_of
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
     already_done,
@@ -75,6 +76,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     try:
         on_start()
         log.info("run %s: %s", job.run_id, job.label)
+        _check_code(job)
         result = train(job.settings, job.data, builder(job.settings["model"]), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
@@ -84,6 +86,25 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     summary = summary_of(job, record)
     _log_summary(summary)
     return summary
+
+
+def _check_code(job: Job) -> None:
+    """Refuse to run another code than the one that the run id was made of.
+
+    Raises:
+        ModelError: The user's own code was edited since the sweep was planned.
+    """
+    if job.point.code is None:
+        return
+    target = job.settings["model"]["_target_"]
+    now = source_of(target)
+    if now is not None and now.sha256 != job.point.code["sha256"]:
+        planned = job.point.code["files"]
+        edited = sorted(dict(now.files.items() ^ planned.items()))
+        raise ModelError(
+            f"The code of model._target_={target} was edited after the sweep had started "
+            f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."
+        )
 
 
 def _log_summary(summary: RunSummary) -> None:

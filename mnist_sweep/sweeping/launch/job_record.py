@@ -162,6 +162,7 @@ def _head(job: Job, status: RunStatus) -> Plain:
         "label": job.label,
         "status": status,
         "config": job.settings,
+        "code": job.point.code,
         "data": job.data.record_fields(),
         "environment": {**job.environment, "threads": job.settings["threads"]},
     }

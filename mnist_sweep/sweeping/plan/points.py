@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain
+from mnist_sweep.settings.source import Source, source_of
 from mnist_sweep.sweeping.plan.overrides import raise_for
 
 Prepare = Callable[[Plain], DatasetInfo]
@@ -27,6 +29,8 @@ class Point:
         settings: A run's settings, plain.
         overrides: What asked for it, as given to Hydra.
         data_key: Which of the plan's datasets it uses.
+        code: Hash and files of the user's own code behind `model._target_`; None where there is
+            none.
     """
 
     run_id: str
@@ -35,6 +39,7 @@ class Point:
     settings: Plain
     overrides: list[str]
     data_key: str
+    code: Plain | None = None
 
 
 @dataclass
@@ -96,11 +101,12 @@ def make_plan(all_settings: list[Plain], all_overrides: list[list[str]], prepare
     """
     plan = Plan()
     seen: set[str] = set()
+    find_source = functools.cache(source_of)  # once a plan: the file may be edited before the next
     for settings, overrides in zip(all_settings, all_overrides, strict=True):
         key = data_key(settings)
         if key not in plan.datasets:
             plan.datasets[key] = prepare(settings["data"])
-        point = identify(settings, overrides, plan.datasets[key])
+        point = identify(settings, overrides, plan.datasets[key], find_source)
         if point.run_id in seen:
             plan.duplicates.append(point.label)
             continue
@@ -110,9 +116,15 @@ def make_plan(all_settings: list[Plain], all_overrides: list[list[str]], prepare
     return plan
 
 
-def identify(settings: Plain, overrides: list[str], info: DatasetInfo) -> Point:
-    """The point of some settings on some data."""
-    form = schema.canonical(settings, info.deciding())
+def identify(
+    settings: Plain,
+    overrides: list[str],
+    info: DatasetInfo,
+    find_source: Callable[[str], Source | None] = source_of,
+) -> Point:
+    """The point of some settings on some data, with the user's own code as it is now."""
+    source = find_source(str(settings["model"].get("_target_")))
+    form = schema.canonical(settings, info.deciding(), source.sha256 if source else None)
     return Point(
         run_id=schema.run_id(form),
         configuration_id=schema.configuration_id(form),
@@ -120,6 +132,7 @@ def identify(settings: Plain, overrides: list[str], info: DatasetInfo) -> Point:
         settings=schema.run_settings(settings),
         overrides=overrides,
         data_key=data_key(settings),
+        code=source.to_dict() if source else None,
     )
 
 
