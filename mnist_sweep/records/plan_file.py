@@ -57,7 +57,6 @@ class Invocation(_Model):
         overrides: Its words, without those for Hydra itself.
         hydra_overrides: Its words for Hydra itself.
         config: The sweep's own settings, such as the objective.
-        varying: Dotted settings that differ between its points.
         data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
         versions: Package -> its version.
         git: The commit.
@@ -68,7 +67,6 @@ class Invocation(_Model):
     overrides: tuple[str, ...] = ()
     hydra_overrides: tuple[str, ...] = ()
     config: dict[str, Any] = {}
-    varying: tuple[str, ...] = ()
     data: dict[str, dict[str, Any]] = {}
     versions: dict[str, str | None] = {}
     git: Git = Git()

@@ -135,7 +135,7 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
     """Hydra, with its search path and its global state set until the end of the block."""
     if hydra.__version__.startswith("1.3."):
         version.setbase("1.3")  # 1.4 behaves in one way only, and warns where one is chosen
-    main = options.config_path or overrides.conf_directory()
+    main = options.config_path or conf_directory()
     search_path = create_config_search_path(main if "://" in main else str(Path(main).absolute()))
     if options.config_dir is not None:
         directory = Path(options.config_dir).absolute()
@@ -180,3 +180,15 @@ def _own_processes() -> Iterator[None]:
     finally:
         fork_server.cool_down()
         ray_connection.close()
+
+
+def conf_directory() -> str:
+    """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parents[1]
+    for candidate in (package / "conf", package.parent / "conf"):
+        if (candidate / "config.yaml").is_file():
+            return str(candidate)
+    raise UsageError(
+        f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
+        "Install the package again."
+    )

@@ -132,12 +132,13 @@ class GridSweeper(Sweeper):
         return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
 
     def _plan(self, asked: list[str], master: DictConfig, loader: ConfigLoader) -> Plan:
-        found = [
-            expand([*shlex.split(point), *asked], master, loader, single=self._single)
-            for point in self._points or [""]
-        ]
         return make_plan(
-            [settings for part in found for settings in part.settings],
-            [overrides for part in found for overrides in part.overrides],
+            (
+                composed
+                for point in self._points or [""]
+                for composed in expand(
+                    [*shlex.split(point), *asked], master, loader, single=self._single
+                )
+            ),
             prepare,
         )

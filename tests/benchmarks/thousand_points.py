@@ -109,7 +109,7 @@ def hydra_s() -> float:
     from hydra import compose, initialize_config_dir
 
     import mnist_sweep  # noqa: F401  (makes the plugins known)
-    from mnist_sweep.sweeping.plan.overrides import conf_directory
+    from mnist_sweep.sweeping.app import conf_directory
 
     with initialize_config_dir(conf_directory(), version_base="1.3"):
         began = time.perf_counter()

@@ -121,7 +121,6 @@ def test_the_plan_tells_the_invocation(world: World, made: dict[str, Record]):
     first = content["invocations"][0]
     assert set(SWEEP[1:]) <= set(first["overrides"])
     assert {point["run_id"] for point in first["points"]} >= {r.run_id for r in made.values()}
-    assert {"layers", "nodes"} <= set(first["varying"])
     (info,) = first["data"].values()
     assert info["name"] == "digits"
 

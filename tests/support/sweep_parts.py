@@ -46,4 +46,4 @@ def job_of(sweep: Path, run: Made | None = None, **changes: Any) -> Job:
 
 def plan_of(*points: Point, **info: Any) -> Plan:
     data = info_of(**info)
-    return Plan(list(points), {point.data_key: data for point in points}, ["layers"])
+    return Plan(list(points), {point.data_key: data for point in points})

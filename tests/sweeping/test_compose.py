@@ -24,7 +24,8 @@ def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     points = list(grid.points(axes))
     ours = [composer.settings(point) for point in points]
     hydras = [
-        to_plain(compose(loaded.loader, loaded.master, grid.texts(axes, point))) for point in points
+        to_plain(compose(loaded.loader, loaded.master, [option.text for option in point]))
+        for point in points
     ]
     return ours, hydras
 
@@ -86,11 +87,12 @@ def test_settings_hold_every_key_of_the_schema_and_none_of_hydras(
 
 
 def test_one_point_does_not_leak_into_the_next(hydra_master: Callable[..., Any]):
-    composer, _ = hydra_master().composer("layers=1,2", "+model.own=1,2")
-    first = composer.settings((0, 0))
-    composer.settings((1, 1))["model"]["own"] = 99
-    assert composer.settings((0, 0)) == first
-    assert composer.settings((1, 1))["model"]["own"] == 2
+    composer, axes = hydra_master().composer("layers=1,2", "+model.own=1,2")
+    start, *_, end = grid.points(axes)
+    first = composer.settings(start)
+    composer.settings(end)["model"]["own"] = 99
+    assert composer.settings(start) == first
+    assert composer.settings(end)["model"]["own"] == 2
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_what_hydra_cannot_compose_is_told_with_its_overrides(
 ):
     composer, axes = hydra_master().composer(*words)
     with pytest.raises(SettingsError) as refused:
-        composer.settings((0,) * len(axes))
+        composer.settings(next(grid.points(axes)))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 

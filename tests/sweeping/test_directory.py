@@ -72,7 +72,6 @@ def test_the_plan_tells_what_was_asked_for_and_what_it_became(tmp_path: Path):
     assert (content["schema_version"], content["name"]) == (1, tmp_path.name)
     (invocation,) = content["invocations"]
     assert invocation["overrides"] == ["layers=1,2"]
-    assert invocation["varying"] == ["layers"]
     assert invocation["git"] == {"sha": "a" * 40, "dirty": False}
     assert invocation["versions"]["keras"] == "3.15.1"
     assert [info["sha256"] for info in invocation["data"].values()] == ["d" * 64]

@@ -12,7 +12,9 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.points import Point, check_points, identify, make_plan, varying
+from mnist_sweep.sweeping.plan.expand import Composed, check_points
+from mnist_sweep.sweeping.plan.grid import Option
+from mnist_sweep.sweeping.plan.points import Point, identify, make_plan
 from support.factories import make_settings
 from support.sweep_parts import info_of
 
@@ -27,6 +29,11 @@ def points(*all_changes: dict[str, Any]) -> list[dict[str, Any]]:
 
 def composing(*settings: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
     return [partial(dict, one) for one in settings]
+
+
+def composed(settings: list[dict[str, Any]]) -> list[Composed]:
+    """The points, with the overrides 0, 1, …"""
+    return [Composed((Option("x", str(i), i),), one) for i, one in enumerate(settings)]
 
 
 def prepare(data: dict[str, Any]) -> DatasetInfo:
@@ -73,7 +80,7 @@ def test_an_edited_network_is_another_run(tmp_path: Path, monkeypatch: pytest.Mo
     made = points({"model": {"_target_": "own_plan_net.build"}}, {}) * 2
 
     def plan() -> list[Point]:
-        return make_plan(made, [[]] * 4, prepare).points
+        return make_plan(composed(made), prepare).points
 
     first, again = plan(), plan()
     assert again == first
@@ -95,15 +102,15 @@ def test_the_source_is_read_once_for_all_points(tmp_path: Path, monkeypatch: pyt
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: [read.append(path), real(path)][1])
     model = {"_target_": "own_many_net.build"}
-    plan = make_plan(points(*({"model": model, "seed": n} for n in range(50))), [[]] * 50, prepare)
+    plan = make_plan(composed(points(*({"model": model, "seed": n} for n in range(50)))), prepare)
     assert len({one.run_id for one in plan.points}) == 50
     assert [path.name for path in read] == ["own_many_net.py"]
 
 
 def test_duplicates_are_left_out_and_told():
     made = points({}, {"layers": 2}, {"schedule_end": 0.5}, {"save_model": False}, {"layers": 2})
-    plan = make_plan(made, [["a"], ["b"], ["c"], ["d"], ["e"]], prepare)
-    assert [one.overrides for one in plan.points] == [["a"], ["b"]]
+    plan = make_plan(composed(made), prepare)
+    assert [one.overrides for one in plan.points] == [["0"], ["1"]]
     assert plan.duplicates == [
         "layers=1,nodes=100,seed=0", "layers=1,nodes=100,seed=0", "layers=2,nodes=100,seed=0",
     ]  # fmt: skip
@@ -120,7 +127,7 @@ def test_each_dataset_is_prepared_once_and_tells_points_apart():
         {"data": {"name": "digits"}}, {"data": {"name": "mnist"}},
         {"data": {"name": "digits"}, "seed": 1},
     )  # fmt: skip
-    plan = make_plan(made, [[], [], []], counting)
+    plan = make_plan(composed(made), counting)
     assert asked == ["digits", "mnist"]
     assert len({one.run_id for one in plan.points}) == 3
     assert {plan.datasets[one.data_key].name for one in plan.points} == {"digits", "mnist"}
@@ -131,11 +138,4 @@ def test_data_that_cannot_be_had_ends_the_plan():
         raise DataError(f"data={data['name']} is missing")
 
     with pytest.raises(DataError, match="data=auto is missing"):
-        make_plan(points({}), [[]], missing)
-
-
-def test_what_varies_is_told_by_dotted_keys():
-    made = points({"layers": 1}, {"layers": 2, "data": {"split_seed": 1}})
-    assert varying(made) == ["layers", "data.split_seed", "model.layers"]
-    assert varying(points({}, {})) == []
-    assert varying(points({"weight_decay": 0.0}, {"weight_decay": None})) == ["weight_decay"]
+        make_plan(composed(points({})), missing)

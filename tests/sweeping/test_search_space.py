@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.plan import grid
 from mnist_sweep.sweeping.search.sampler import suggest
 from mnist_sweep.sweeping.search.search_config import read_asked
-from mnist_sweep.sweeping.search.space import Space
+from mnist_sweep.sweeping.search.space import Dimension, Space
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 
@@ -33,10 +35,14 @@ def at_random(space: Space, attempt: int) -> tuple[float, ...]:
     return suggest(space, [], SearchSettings(sampler="random"), maximize=True, attempt=attempt)
 
 
+def values(dimension: Dimension) -> list[Any]:
+    return [option.value for option in dimension.axis.options]
+
+
 def test_hydras_words_make_dimensions(space_of):
     layers, nodes, dropout, rate = space_of(*WORDS).dimensions
-    assert (layers.axis.values, layers.ordered) == ((1, 2, 3), False)
-    assert nodes.axis.values == (50, 100, 150, 200, 250, 300, 350)
+    assert (values(layers), layers.ordered) == ([1, 2, 3], False)
+    assert values(nodes) == [50, 100, 150, 200, 250, 300, 350]
     assert nodes.ordered
     assert (dropout.low, dropout.high, dropout.log, dropout.whole) == (0.0, 0.5, False, False)
     assert (rate.low, rate.high, rate.log) == (1e-4, 1e-2, True)
@@ -83,11 +89,12 @@ def test_of_a_networks_own_setting_the_writing_tells_whether_it_is_whole(
 @pytest.mark.parametrize("attempt", range(6))
 def test_every_point_is_composed_as_hydra_would_and_found_again(hydra_master, attempt: int):
     loaded = hydra_master()
-    space = Space(WORDS, loaded.master, loaded.loader)
+    words = [*WORDS, "name=fixed"]  # by default the time
+    space = Space(words, loaded.master, loaded.loader)
     parameters = at_random(space, attempt)
     settings = space.settings(parameters)
     composer, axes = loaded.composer(*space.overrides(parameters))
-    assert settings == composer.settings((0,) * len(axes))
+    assert settings == composer.settings(next(grid.points(axes)))
     assert list(space.like(settings.__getitem__)) == [parameters]
     # Four digits, and still between the ends.
     assert float(f"{settings['learning_rate']:.4g}") == settings["learning_rate"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnist_sweep.settings import SearchSettings
-from mnist_sweep.sweeping.plan.points import Plan, varying
+from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.search.history import point_of
 from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
 from support.factories import DATA_SHA256
@@ -209,16 +209,6 @@ def test_of_two_searches_in_a_directory_one_tries_a_failed_run_again(searched):
     assert other.go().order == []
     # One that is started afterwards tries them once more.
     assert len(searched("two", *words).go().order) == failed
-
-
-def test_what_varies_is_noted_as_of_all_points_at_once(searched):
-    before = searched("varies", "search.runs=3").go()
-    after = searched("varies", "search.runs=8").go()
-    for found in (before, after):
-        assert found.outcome is not None
-        plan = found.outcome.plan
-        assert plan.varying == varying(point.settings for point in plan.points)
-    assert "nodes" in plan.varying
 
 
 def test_points_that_do_not_fit_together_are_left_out_and_told(searched):

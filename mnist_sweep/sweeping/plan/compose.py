@@ -17,8 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.plan import grid
-from mnist_sweep.sweeping.plan.grid import Axis
+from mnist_sweep.sweeping.plan.grid import Axis, Option
 
 
 class Composer:
@@ -33,43 +32,32 @@ class Composer:
     def __init__(self, loader: ConfigLoader, master: DictConfig, axes: list[Axis]) -> None:
         self._loader = loader
         self._master = master
-        self._axes = axes
         self._mergeable = [_mergeable(axis, axes) for axis in axes]
         self._bases: dict[tuple[str, ...], DictConfig] = {}
 
-    def settings(self, point: tuple[int, ...]) -> Plain:
+    def settings(self, point: Sequence[Option]) -> Plain:
         """The settings of one point, plain and resolved, without Hydra's own.
+
+        Args:
+            point: An option of each axis; its value need not be among those of the axis.
 
         Raises:
             SettingsError: A value does not fit its key, or refers to something that is not there.
         """
-        values = [a.values[i] if a.values else None for a, i in zip(self._axes, point, strict=True)]
-        return self.settings_at(grid.texts(self._axes, point), values)
-
-    def settings_at(self, chosen: list[str], values: Sequence[Any]) -> Plain:
-        """As `settings`, of a point whose values need not be among those of the axes.
-
-        Args:
-            chosen: One override for each axis.
-            values: Their plain values.
-
-        Raises:
-            SettingsError: See `settings`.
-        """
         try:
             # Not copied: every point sets all of these axes, so nothing of the last one stays.
-            config = self._base(chosen)
-            for axis, value, merge in zip(self._axes, values, self._mergeable, strict=True):
+            config = self._base(point)
+            for option, merge in zip(point, self._mergeable, strict=True):
                 if merge:
-                    OmegaConf.update(config, axis.key, value, merge=True)
+                    OmegaConf.update(config, option.key, option.value, merge=True)
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except (OmegaConfBaseException, HydraException) as error:
-            raise SettingsError(_explain(error, chosen)) from error
+            raise SettingsError(_explain(error, point)) from error
         return plain  # type: ignore[return-value]  # a mapping of text keys by the schema
 
-    def _base(self, chosen: list[str]) -> DictConfig:
+    def _base(self, point: Sequence[Option]) -> DictConfig:
         fixed = tuple(
-            text for text, merge in zip(chosen, self._mergeable, strict=True) if not merge
+            option.text for option, merge in zip(point, self._mergeable, strict=True) if not merge
         )
         if fixed not in self._bases:
             self._bases[fixed] = compose(self._loader, self._master, list(fixed))
@@ -97,15 +85,16 @@ def _mergeable(axis: Axis, axes: list[Axis]) -> bool:
         and (other.key.startswith(f"{mine}.") or mine.startswith(f"{other.key}."))
         and not other.group
     ]
-    return not related and not any(isinstance(value, dict) for value in axis.values)
+    return not related and not any(isinstance(option.value, dict) for option in axis.options)
 
 
-def _explain(error: Exception, overrides: list[str]) -> str:
+def _explain(error: Exception, point: Sequence[Option]) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    return f"Hydra cannot make settings of {' '.join(overrides)}: {' '.join(lines[:3])}"
+    overrides = " ".join(option.text for option in point)
+    return f"Hydra cannot make settings of {overrides}: {' '.join(lines[:3])}"
 
 
 def to_plain(config: DictConfig) -> Plain:

@@ -106,7 +106,7 @@ def note_points(
         for place, earlier in reversed(list(enumerate(invocations))):
             noted = earlier.points
             if earlier.overrides == entry.overrides and noted == entry.points[: len(noted)]:
-                grown = {key: getattr(entry, key) for key in ("points", "varying", "data")}
+                grown = {key: getattr(entry, key) for key in ("points", "data")}
                 invocations[place] = earlier.model_copy(update=grown)
                 break
         else:
@@ -186,7 +186,6 @@ def _invocation(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         overrides=tuple(overrides),
         hydra_overrides=tuple(hydra),
-        varying=tuple(plan.varying),
         data={key: info.to_dict() for key, info in plan.datasets.items()},
         versions={key: environment[key] for key in versions},
         git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),

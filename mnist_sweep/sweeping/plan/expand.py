@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from mnist_sweep import settings as schema
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
-from mnist_sweep.sweeping.plan.points import check_points
+from mnist_sweep.sweeping.plan.grid import Option
 
 
-@dataclass(frozen=True)
-class Expanded:
-    """A grid's points, in its order.
+class Composed(NamedTuple):
+    """A point of a grid before its data are known: an option of each axis, and what they make."""
 
-    Attributes:
-        settings: Of each point, plain and resolved.
-        overrides: Of each point, as given to Hydra.
-        values: Of each point, key -> plain value of every override.
-    """
-
-    settings: list[Plain]
-    overrides: list[list[str]]
-    values: list[dict[str, Any]]
+    options: tuple[Option, ...]
+    settings: Plain
 
 
 def expand(
     asked: Sequence[str], master: DictConfig, loader: ConfigLoader, *, single: bool = False
-) -> Expanded:
-    """Every point of the grid that overrides ask for.
+) -> list[Composed]:
+    """Every point of the grid that overrides ask for, in its order.
 
     Args:
         asked: Overrides; a later one of a key wins.
@@ -61,15 +52,29 @@ def expand(
         raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
     composer = Composer(loader, master, axes)
     points = list(grid.points(axes))
-    return Expanded(
-        check_points([partial(composer.settings, point) for point in points]),
-        [grid.texts(axes, point) for point in points],
-        [_values(axes, point) for point in points],
-    )
+    settings = check_points(partial(composer.settings, point) for point in points)
+    return list(map(Composed, points, settings))
 
 
-def _values(axes: list[grid.Axis], point: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        axis.key: axis.values[index] if axis.values else None
-        for axis, index in zip(axes, point, strict=True)
-    }
+def check_points(points: Iterable[Callable[[], Plain]]) -> list[Plain]:
+    """Settings of all points, or every problem of every point at once.
+
+    Args:
+        points: For each point, a function that gives its settings.
+
+    Raises:
+        SettingsError: Lists each problem once, with the number of points that have it.
+    """
+    found: dict[str, int] = {}
+    settings = []
+    for compose in points:
+        try:
+            plain = compose()
+            texts = [str(problem) for problem in schema.problems(plain)]
+            settings.append(plain)
+        except SettingsError as error:
+            texts = [str(error)]
+        for text in texts:
+            found[text] = found.get(text, 0) + 1
+    overrides.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
+    return settings

@@ -4,38 +4,51 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import Override, OverrideType, RangeSweep
+from hydra.core.override_parser.types import Override, OverrideType, RangeSweep, Transformer
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping.plan.overrides import GROUPS, key_of, range_size, values
+from mnist_sweep.sweeping.plan.overrides import GROUPS, key_of, plain_value, range_size, values
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value of an axis.
+
+    Attributes:
+        key: Dotted key or group.
+        text: The override, `key=value` as Hydra writes it.
+        value: The plain value; None where the override deletes its key.
+    """
+
+    key: str
+    text: str
+    value: Any
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One override of the grid.
+    """What one override stands for.
 
     Attributes:
         key: Dotted key or group.
-        texts: The overrides it stands for, `key=value` as Hydra writes them; one if not swept.
-        values: Their plain values, in the same order.
+        options: Its values; one if it is not swept.
         group: Whether it chooses a config group.
         plain: Whether it only sets a value that exists (no +, ++, ~ or package).
     """
 
     key: str
-    texts: tuple[str, ...]
-    values: tuple[Any, ...]
+    options: tuple[Option, ...]
     group: bool
     plain: bool
 
     @property
     def swept(self) -> bool:
-        """Whether it has more than one value, or was written as a sweep."""
-        return len(self.texts) > 1
+        """Whether it has more than one value."""
+        return len(self.options) > 1
 
 
 def axes(overrides: list[Override], max_points: int) -> list[Axis]:
@@ -46,12 +59,12 @@ def axes(overrides: list[Override], max_points: int) -> list[Axis]:
     """
     given = latest(overrides)
     sizes = [(override.get_key_element(), _size(override)) for override in given]
-    points = math.prod(size for _, size in sizes)
-    if points > max_points:
+    n_points = math.prod(size for _, size in sizes)
+    if n_points > max_points:
         product = " x ".join(f"{size} {key}" for key, size in sizes if size > 1)
         raise SettingsError(
-            f"The grid has {points:,} points ({product}), more than max_points={max_points:,}. "
-            f"Make it smaller, or allow it with max_points={points}."
+            f"The grid has {n_points:,} points ({product}), more than max_points={max_points:,}. "
+            f"Make it smaller, or allow it with max_points={n_points}."
         )
     return [axis_of(override) for override in given]
 
@@ -63,14 +76,32 @@ def latest(overrides: list[Override]) -> list[Override]:
     return list(found.values())
 
 
-def points(grid: list[Axis]) -> Iterator[tuple[int, ...]]:
-    """All points as one index per axis; the last axis varies fastest."""
-    yield from itertools.product(*(range(len(axis.texts)) for axis in grid))
+def points(grid: Sequence[Axis]) -> Iterator[tuple[Option, ...]]:
+    """All points, an option of each axis; the last axis varies fastest."""
+    return itertools.product(*(axis.options for axis in grid))
 
 
-def texts(grid: list[Axis], point: tuple[int, ...]) -> list[str]:
-    """The overrides of one point."""
-    return [axis.texts[i] for axis, i in zip(grid, point, strict=True)]
+def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
+    """What an override stands for.
+
+    Args:
+        override: As Hydra reads it.
+        ends: Of an interval, which has no end of values: its ends, taken as its options.
+    """
+    key, name = key_of(override), override.get_key_element()
+    if ends:
+        options = [Option(key, f"{name}={end!r}", end) for end in ends]
+    elif override.is_sweep_override():
+        # Iterated once: shuffle() gives another order each time.
+        options = [
+            Option(key, f"{name}={Transformer.str(value)}", plain_value(value))
+            for value in override.sweep_iterator()
+        ]
+    else:
+        value = None if override.is_delete() else values(override)[0]
+        options = [Option(key, str(override.input_line), value)]
+    plain = override.type == OverrideType.CHANGE and override.package is None
+    return Axis(key, tuple(options), _chooses(override), plain)
 
 
 def _size(override: Override) -> int:
@@ -80,18 +111,6 @@ def _size(override: Override) -> int:
     if isinstance(sweep, RangeSweep):
         return range_size(sweep)
     return sum(1 for _ in override.sweep_iterator())
-
-
-def axis_of(override: Override) -> Axis:
-    """What one override stands for; it is no interval."""
-    name = override.get_key_element()
-    if override.is_sweep_override():
-        texts = tuple(f"{name}={value}" for value in override.sweep_string_iterator())
-    else:
-        texts = (str(override.input_line),)
-    plain = override.type == OverrideType.CHANGE and override.package is None
-    found = () if override.is_delete() else tuple(values(override))
-    return Axis(key_of(override), texts, found, _chooses(override), plain)
 
 
 def _chooses(override: Override) -> bool:

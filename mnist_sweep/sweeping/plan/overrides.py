@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -43,8 +43,14 @@ def parse(arguments: Iterable[str]) -> list[Override]:
     Raises:
         UsageError: One is not an override; the text says which and what was expected.
     """
+    return [_parsed(text) for text in arguments]
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Override:
+    # Milliseconds each; before Hydra composes and in the sweeper the same texts are asked for.
     try:
-        return OverridesParser.create().parse_overrides(list(arguments))
+        (override,) = OverridesParser.create().parse_overrides([text])
     except OverrideParseException as error:
         reason = ". ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UsageError(
@@ -52,6 +58,7 @@ def parse(arguments: Iterable[str]) -> list[Override]:
             "`python -m mnist_sweep --help` lists the keys, `mnist-sweep table --help` and the "
             "like explain the subcommands."
         ) from error
+    return override
 
 
 def check(overrides: Iterable[Override], *, intervals: bool = False) -> None:
@@ -89,8 +96,8 @@ def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") ->
 def values(override: Override) -> list[Any]:
     """The plain values an override gives its key: one, or those of its sweep."""
     if override.is_sweep_override():
-        return [_plain(value) for value in override.sweep_iterator()]
-    return [_plain(override.value())]
+        return [plain_value(value) for value in override.sweep_iterator()]
+    return [plain_value(override.value())]
 
 
 def is_interval(override: Override) -> bool:
@@ -137,7 +144,8 @@ def key_of(override: Override) -> str:
     return str(override.key_or_group)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A parsed value without Hydra's wrapping of quoted text."""
     return value.text if isinstance(value, QuotedString) else value
 
 
@@ -240,15 +248,3 @@ _NOTHING = object()
 def _written(override: Override) -> str:
     """The value as it stands on the command line."""
     return str(override.input_line).partition("=")[2]
-
-
-def conf_directory() -> str:
-    """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).resolve().parents[2]
-    for candidate in (package / "conf", package.parent / "conf"):
-        if (candidate / "config.yaml").is_file():
-            return str(candidate)
-    raise UsageError(
-        f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
-        "Install the package again."
-    )

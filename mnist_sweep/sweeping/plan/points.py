@@ -1,4 +1,4 @@
-"""From a grid to the points that are to be run: checked, identified, each only once."""
+"""Points: settings on their data, identified by what decides their results, each only once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo
-from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import Source, source_of
-from mnist_sweep.sweeping.plan.overrides import raise_for
+from mnist_sweep.sweeping.plan.expand import Composed
 
 Prepare = Callable[[Plain], DatasetInfo]
+"""Data settings to the dataset they mean, downloaded and split."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Point:
     """One resolved configuration, ready to run.
 
     Attributes:
-        run_id: See `config.run_id`.
+        run_id: See `settings.run_id`.
         configuration_id: The same for all repeats.
         label: Readable, made of settings.
         settings: A run's settings, plain.
@@ -44,43 +43,17 @@ class Point:
 
 @dataclass
 class Plan:
-    """The points of one invocation.
+    """The points of one command.
 
     Attributes:
         points: Each run id once, in the order of the grid.
         datasets: Prepared data by key.
-        varying: Dotted keys that differ between points.
         duplicates: Labels of points left out because another has the same run id.
     """
 
     points: list[Point] = field(default_factory=list)
     datasets: dict[str, DatasetInfo] = field(default_factory=dict)
-    varying: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
-
-
-def check_points(points: Iterable[Callable[[], Plain]]) -> list[Plain]:
-    """Settings of all points, or every problem of every point at once.
-
-    Args:
-        points: For each point, a function that gives its settings.
-
-    Raises:
-        SettingsError: Lists each problem once, with the number of points that have it.
-    """
-    found: dict[str, int] = {}
-    settings = []
-    for compose in points:
-        try:
-            plain = compose()
-            texts = [str(problem) for problem in schema.problems(plain)]
-            settings.append(plain)
-        except SettingsError as error:
-            texts = [str(error)]
-        for text in texts:
-            found[text] = found.get(text, 0) + 1
-    raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
-    return settings
 
 
 def data_key(settings: Plain) -> str:
@@ -88,31 +61,30 @@ def data_key(settings: Plain) -> str:
     return json.dumps(settings["data"], sort_keys=True)
 
 
-def make_plan(all_settings: list[Plain], all_overrides: list[list[str]], prepare: Prepare) -> Plan:
+def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
     """Identify points by what decides their results and drop the duplicates.
 
     Args:
-        all_settings: Checked settings of every point.
-        all_overrides: Overrides of every point.
+        composed: Checked points.
         prepare: Makes a dataset ready; called once for each that occurs.
 
     Raises:
-        DataError: A dataset cannot be had or is damaged.
+        DataError: A dataset was not found or is damaged.
     """
     plan = Plan()
     seen: set[str] = set()
     find_source = functools.cache(source_of)  # once a plan: the file may be edited before the next
-    for settings, overrides in zip(all_settings, all_overrides, strict=True):
+    for options, settings in composed:
         key = data_key(settings)
         if key not in plan.datasets:
             plan.datasets[key] = prepare(settings["data"])
+        overrides = [option.text for option in options]
         point = identify(settings, overrides, plan.datasets[key], find_source)
         if point.run_id in seen:
             plan.duplicates.append(point.label)
             continue
         seen.add(point.run_id)
         plan.points.append(point)
-    plan.varying = varying(point.settings for point in plan.points)
     return plan
 
 
@@ -134,36 +106,3 @@ def identify(
         data_key=data_key(settings),
         code=source.to_dict() if source else None,
     )
-
-
-def varying(all_settings: Iterable[Plain]) -> list[str]:
-    """Dotted keys that take more than one value."""
-    variation = Variation()
-    for settings in all_settings:
-        variation.add(settings)
-    return variation.keys
-
-
-class Variation:
-    """The values that settings take, of points that come one after another."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, set[str]] = {}
-
-    def add(self, settings: Plain) -> None:
-        """Take in a point's."""
-        for key, value in _flat(settings, ""):
-            self._values.setdefault(key, set()).add(json.dumps(value, sort_keys=True))
-
-    @property
-    def keys(self) -> list[str]:
-        """Dotted keys that take more than one value."""
-        return [key for key, seen in self._values.items() if len(seen) > 1]
-
-
-def _flat(settings: Plain, prefix: str) -> Iterable[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -117,7 +117,7 @@ def _trial(one: Tried, distributions: Mapping[str, Any], optuna: Any) -> Any:
 def _distribution(dimension: Dimension, optuna: Any) -> Any:
     kinds = optuna.distributions
     if not dimension.interval:
-        last = len(dimension.axis.texts) - 1
+        last = len(dimension.axis.options) - 1
         if dimension.ordered:
             return kinds.IntDistribution(0, last)
         return kinds.CategoricalDistribution(tuple(range(last + 1)))

@@ -19,7 +19,7 @@ from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
-from mnist_sweep.sweeping.plan.points import Plan, Point, Variation
+from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import Known, point_of, tried
 from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
@@ -73,9 +73,6 @@ class Search:
         grid = asked.settings.sampler == "grid"
         self._grid = deque(_order(space, asked.settings) if grid else [])
         self._failed_at: dict[str, str | None] = {}
-        self._variation = Variation()
-        for point in outcome.plan.points:
-            self._variation.add(point.settings)
         for one in known:
             self._take_in(one)
 
@@ -195,8 +192,6 @@ class Search:
     def _add(self, point: Point) -> None:
         plan = self._outcome.plan
         plan.points.append(point)
-        self._variation.add(point.settings)
-        plan.varying = self._variation.keys
         self._note(plan)
 
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.types import Override, OverrideType, RangeSweep
+from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import SWEEP_KEYS, Plain, Problem, problems
 from mnist_sweep.sweeping.plan import grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
-from mnist_sweep.sweeping.plan.grid import Axis
+from mnist_sweep.sweeping.plan.grid import Axis, Option
 
 Parameters = tuple[float, ...]
 """A point: of each dimension the number of an option (from 0), or the value itself."""
@@ -53,36 +53,31 @@ class Dimension:
     def size(self) -> float:
         """How many values it has; infinite where they are fractions."""
         if not self.interval:
-            return len(self.axis.texts)
+            return len(self.axis.options)
         return self.high - self.low + 1 if self.whole else math.inf
 
     @property
     def whole(self) -> bool:
         """Whether an interval holds whole numbers only."""
-        return all(isinstance(end, int) for end in self.axis.values)
+        return all(isinstance(option.value, int) for option in self.axis.options)
 
     @property
     def low(self) -> Any:
         """An interval's lower end."""
-        return self.axis.values[0]
+        return self.axis.options[0].value
 
     @property
     def high(self) -> Any:
         """An interval's upper end."""
-        return self.axis.values[1]
+        return self.axis.options[1].value
 
-    def value(self, parameter: float) -> Any:
-        """The plain value a parameter stands for."""
+    def option(self, parameter: float) -> Option:
+        """What a parameter stands for."""
         if not self.interval:
-            return self.axis.values[int(parameter)]
-        return int(parameter) if self.whole else parameter
-
-    def text(self, parameter: float) -> str:
-        """The override a parameter stands for."""
-        if not self.interval:
-            return self.axis.texts[int(parameter)]
-        name = self.axis.texts[0].partition("=")[0]
-        return f"{name}={self.value(parameter)!r}"
+            return self.axis.options[int(parameter)]
+        value = int(parameter) if self.whole else parameter
+        name = self.axis.options[0].text.partition("=")[0]
+        return Option(self.axis.key, f"{name}={value!r}", value)
 
     def rounded(self, parameter: float) -> float:
         """A drawn parameter as it is used."""
@@ -93,7 +88,8 @@ class Dimension:
     def parameter(self, value: Any) -> float | None:
         """The parameter that stands for a value; None where the value is not in the dimension."""
         if not self.interval:
-            return self.axis.values.index(value) if value in self.axis.values else None
+            values = [option.value for option in self.axis.options]
+            return values.index(value) if value in values else None
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high:
             return None
@@ -104,7 +100,7 @@ class Dimension:
         if self.interval:
             kind = ", logarithmic" if self.log else ""
             return f"{self.low} to {self.high}{kind}"
-        return ", ".join(text.partition("=")[2] for text in self.axis.texts)
+        return ", ".join(option.text.partition("=")[2] for option in self.axis.options)
 
 
 class Space:
@@ -152,8 +148,7 @@ class Space:
 
     def overrides(self, parameters: Parameters) -> list[str]:
         """The overrides of a point."""
-        texts = self._texts(parameters)
-        return [texts.get(id(axis), axis.texts[0]) for axis in self._axes]
+        return [option.text for option in self._options(parameters)]
 
     def settings(self, parameters: Parameters) -> Plain:
         """The settings of a point, plain and resolved; see `problems` of `mnist_sweep.settings`.
@@ -161,9 +156,7 @@ class Space:
         Raises:
             SettingsError: Hydra cannot compose them.
         """
-        values = {id(d.axis): d.value(p) for d, p in zip(self.dimensions, parameters, strict=True)}
-        plain = [values.get(id(a), a.values[0] if a.values else None) for a in self._axes]
-        return self._composer.settings_at(self.overrides(parameters), plain)
+        return self._composer.settings(self._options(parameters))
 
     def check(self) -> list[tuple[Parameters, Plain]]:
         """The points at the space's ends with their settings: every option and every end once.
@@ -194,7 +187,7 @@ class Space:
                 f"search.sampler=grid takes all points of a grid, and {', '.join(intervals)} has "
                 "no end of values: give a list (1,2) or a range (range(1,5)), or another sampler."
             )
-        return itertools.product(*(range(len(d.axis.texts)) for d in self.dimensions))
+        return itertools.product(*(range(len(d.axis.options)) for d in self.dimensions))
 
     def like(self, value_of: Callable[[str], Any]) -> Iterator[Parameters]:
         """Points that a run may have come from.
@@ -205,18 +198,22 @@ class Space:
         choices: list[Sequence[float]] = []
         for dimension in self.dimensions:
             if dimension.axis.group:  # a run tells what a choice led to, not what it was
-                choices.append(range(len(dimension.axis.texts)))
+                choices.append(range(len(dimension.axis.options)))
             else:
                 found = dimension.parameter(value_of(dimension.axis.key))
                 choices.append([] if found is None else [found])
         return itertools.product(*choices)
 
-    def _texts(self, parameters: Parameters) -> dict[int, str]:
-        return {id(d.axis): d.text(p) for d, p in zip(self.dimensions, parameters, strict=True)}
+    def _options(self, parameters: Parameters) -> list[Option]:
+        chosen = {
+            id(dimension.axis): dimension.option(parameter)
+            for dimension, parameter in zip(self.dimensions, parameters, strict=True)
+        }
+        return [chosen.get(id(axis), axis.options[0]) for axis in self._axes]
 
     def _ends(self) -> list[Parameters]:
         values: list[list[float]] = [
-            [d.low, d.high] if d.interval else list(range(len(d.axis.texts)))
+            [d.low, d.high] if d.interval else list(range(len(d.axis.options)))
             for d in self.dimensions
         ]
         first = tuple(options[0] for options in values)
@@ -239,10 +236,7 @@ def _is_interval(override: Override) -> bool:
 def _axis(override: Override) -> Axis:
     if not override.is_sweep_override() or not _is_interval(override):
         return grid.axis_of(override)
-    ends = _ends_of(override)
-    name, key = override.get_key_element(), overrides.key_of(override)
-    plain = override.type == OverrideType.CHANGE and override.package is None
-    return Axis(key, tuple(f"{name}={end!r}" for end in ends), ends, group=False, plain=plain)
+    return grid.axis_of(override, _ends_of(override))
 
 
 def _ends_of(override: Override) -> tuple[Any, Any]:

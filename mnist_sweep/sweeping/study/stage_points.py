@@ -23,8 +23,8 @@ from mnist_sweep.records.fields import Flat, flat, flat_settings
 from mnist_sweep.records.record import SCHEMA_VERSION, build
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import overrides
-from mnist_sweep.sweeping.plan.expand import Expanded, expand
-from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, varying
+from mnist_sweep.sweeping.plan.expand import Composed, expand
+from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan
 from mnist_sweep.sweeping.study.stages import Choice, Stage, depth
 
 CHECKED_CANDIDATES = 25
@@ -94,11 +94,13 @@ class Points:
         control = self._plan([*_seedless(base), chosen])
         mine = {bare(key) for key in stage.params}
         found = self._changed(stage, base, chosen)
-        plan = make_plan(found.settings, found.overrides, self._prepare)
+        plan = make_plan(found, self._prepare)
         controls = [point.run_id for point in control.points]
         values = {
-            tuple(texts): {key: value for key, value in row.items() if key in mine}
-            for texts, row in zip(found.overrides, found.values, strict=True)
+            tuple(option.text for option in options): {
+                option.key: option.value for option in options if option.key in mine
+            }
+            for options, _ in found
         }
         changed = {
             point.configuration_id: values[tuple(point.overrides)]
@@ -153,7 +155,7 @@ class Points:
             self._sampled.add(stage.name)
             bases = bases[:: -(-len(bases) // CHECKED_CANDIDATES)]
         changed = [self._changed(stage, base, seed) for base in bases]
-        plans = [make_plan(one.settings, one.overrides, self._prepare) for one in changed]
+        plans = [make_plan(found, self._prepare) for found in changed]
         return [*(point for plan in plans for point in plan.points), *bases]
 
     def candidates(self, stage: Stage, possible: dict[str, list[Point]]) -> list[Point]:
@@ -192,14 +194,13 @@ class Points:
             )
         return found
 
-    def _changed(self, stage: Stage, base: Point, seeds: str) -> Expanded:
+    def _changed(self, stage: Stage, base: Point, seeds: str) -> list[Composed]:
         mine = {bare(key) for key in stage.params}
         kept = [text for text in _seedless(base) if bare(text) not in mine]
         return expand([*kept, *stage.overrides, seeds], self._master, self._loader)
 
     def _plan(self, asked: Sequence[str]) -> Plan:
-        found = expand(asked, self._master, self._loader)
-        return make_plan(found.settings, found.overrides, self._prepare)
+        return make_plan(expand(asked, self._master, self._loader), self._prepare)
 
     def _prepare(self, data: Plain) -> DatasetInfo:
         """Data are chosen once for the whole study, before any run."""
@@ -217,7 +218,6 @@ def union(plans: Iterable[Plan]) -> Plan:
         whole.points += [point for point in plan.points if point.run_id not in known]
         whole.datasets |= plan.datasets
         whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
-    whole.varying = varying(point.settings for point in whole.points)
     return whole
 
 
