@@ -38,7 +38,7 @@ _NO_SETTINGS = (
 )  # fmt: skip
 _OF_A_RUN = (
     "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",
-    SWEEP,
+    "repeats", "reason", SWEEP,
 )  # fmt: skip
 _WITHOUT_EFFECT = ("save_model", "data.download_timeout_s", TARGET)
 _UNKNOWN = (RunStatus.MISSING, RunStatus.UNREADABLE)
@@ -82,6 +82,12 @@ class Configuration:
     def seeds(self) -> tuple[int, ...]:
         """The runs' seeds."""
         return tuple(int(seed) for seed in self.frame[SEED])
+
+    @property
+    def data(self) -> tuple[str, str | None]:
+        """The name of the data, and what must be said of them."""
+        notice = self.frame["dataset.notice"].iloc[0]
+        return str(self.frame["dataset.name"].iloc[0]), notice if isinstance(notice, str) else None
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -149,6 +155,20 @@ def used(name: str, runs: pd.DataFrame) -> pd.Series[Any]:
     return values if condition is None else values.where(condition(runs).fillna(False).astype(bool))
 
 
+def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
+    """Where a run uses a setting: a missing value is null there."""
+    has_value = used(name, runs).notna()
+    has_record = ~runs["status"].isin(_UNKNOWN)
+    if name in MLP_KEYS:
+        return has_value
+    if name in _USED_IF:
+        has_record &= _USED_IF[name](runs).fillna(False).astype(bool)
+    if name.startswith(f"{MODEL}.") and TARGET in runs:
+        # Null, and not another network's setting, where a run of the same network has it.
+        has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
+    return has_value | has_record
+
+
 def in_order(runs: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """The runs by some columns: null first, then numbers, then text; equal ones stay in place."""
     import numpy as np
@@ -189,11 +209,27 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
 
 
 def groups(runs: pd.DataFrame) -> list[list[int]]:
-    """Positions of the runs of each configuration of each directory, in order of their first."""
-    origin = runs["directory"].map(os.path.dirname, na_action="ignore")
-    keys = zip(runs[SWEEP], origin, runs["configuration_id"], strict=True)
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for place, key in enumerate(keys):
+    """Positions of the runs of each configuration of each directory, in order of their first.
+
+    A run without a record belongs to the configuration whose runs share its label without the seed;
+    where none or several do, it stands alone.
+    """
+    names = (SWEEP, "directory", "configuration_id", "label", "run_id")
+    columns = (runs[name] if name in runs else _missing(runs) for name in names)
+    found: dict[Any, list[int]] = {}
+    by_label: dict[Any, set[Any]] = {}
+    unknown = []
+    for place, (sweep, directory, own, label, run_id) in enumerate(zip(*columns, strict=True)):
+        origin = (sweep, os.path.dirname(str(directory)))  # noqa: PTH120  # 100,000 Paths are slow
+        if isinstance(own, str) and own:
+            key: tuple[Any, ...] = (*origin, own)
+            found.setdefault(key, []).append(place)
+            by_label.setdefault((*origin, without_seed(str(label))), set()).add(key)
+        else:
+            unknown.append((place, (*origin, without_seed(str(label))), run_id))
+    for place, labelled, run_id in unknown:
+        keys = by_label.get(labelled, {labelled})
+        key = next(iter(keys)) if len(keys) == 1 else (*labelled, run_id)
         found.setdefault(key, []).append(place)
     return list(found.values())
 
@@ -206,7 +242,7 @@ def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
         name: [None if missing else value for value, missing in zip(one, one.isna(), strict=True)]
         for name, one in ((name, used(name, runs).astype(object)) for name in names)
     }
-    known = {name: list(_is_known(name, runs)) for name in names}
+    known = {name: list(is_known(name, runs)) for name in names}
     return [
         {name: columns[name][place] for name in names if known[name][place]}
         for place in range(len(runs))
@@ -247,25 +283,11 @@ def _repeats(name: str, runs: pd.DataFrame) -> bool:
 
 
 def _varies(name: str, runs: pd.DataFrame) -> bool:
-    values = used(name, runs)[_is_known(name, runs)]
+    values = used(name, runs)[is_known(name, runs)]
     if not name.startswith(f"{MODEL}.") or TARGET not in runs:
         return _differs(values)
     targets = runs.loc[values.index, TARGET].fillna("").astype(str)
     return any(_differs(group) for _, group in values.groupby(targets))
-
-
-def _is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
-    """Where a run uses a setting: a missing value is null there."""
-    has_value = used(name, runs).notna()
-    has_record = ~runs["status"].isin(_UNKNOWN)
-    if name in MLP_KEYS:
-        return has_value
-    if name in _USED_IF:
-        has_record &= _USED_IF[name](runs).fillna(False).astype(bool)
-    if name.startswith(f"{MODEL}.") and TARGET in runs:
-        # Null, and not another network's setting, where a run of the same network has it.
-        has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
-    return has_value | has_record
 
 
 def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:

@@ -1,7 +1,8 @@
 """The subcommands that read records: `table`, `worst`, `best`. They answer at once.
 
-Nothing here imports TensorFlow, Hydra or pandas. Results go to standard output, what could not be
-read to standard error; errors are raised for the program's entry to print.
+Nothing here imports TensorFlow or Hydra, and pandas only when a command runs. Results go to
+standard output, what could not be read to standard error; errors are raised for the program's
+entry to print.
 """
 
 from __future__ import annotations
@@ -21,10 +22,8 @@ from mnist_sweep.records.fields import SPLITS
 from mnist_sweep.records.gc_paused import gc_paused
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.conclusions.selection import sentences
-from mnist_sweep.reporting.tables.render import FORMATS, render
-from mnist_sweep.reporting.tables.shortening import MOST_ROWS
-from mnist_sweep.reporting.tables.summaries import MOST_WITH_INTERVALS
-from mnist_sweep.reporting.tables.tables import comparison
+from mnist_sweep.reporting.tables.render import format_names, render
+from mnist_sweep.reporting.tables.tables import MOST_ROWS, MOST_WITH_INTERVALS, comparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +51,7 @@ class _Terminal(TypedDict):
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=click.Choice(format_names()),
     default="text",
     show_default=True,
     help="How the tables are written.",

@@ -24,9 +24,8 @@ from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.render import render
-from mnist_sweep.reporting.tables.shortening import MOST_ROWS
 from mnist_sweep.reporting.tables.table import Table
-from mnist_sweep.reporting.tables.tables import comparison, write_tables
+from mnist_sweep.reporting.tables.tables import MOST_ROWS, comparison, write_tables
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import fork_server
 from mnist_sweep.sweeping.launch.job import Origin
@@ -82,7 +81,7 @@ def _print_tables(found: Sweep, tables: list[Table]) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     colour = terminal and not os.environ.get("NO_COLOR")
-    long = terminal and len(tables[0].runs) > MOST_ROWS
+    long = terminal and len(tables[0].content) > MOST_ROWS
     shown_tables = comparison([found], most=MOST_ROWS) if long else tables
     print(render(shown_tables, width=width, colour=colour))
 

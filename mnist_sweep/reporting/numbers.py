@@ -78,11 +78,18 @@ def loss(value: float) -> str:
     return f"{value:.2e}" if 0 < abs(value) < 1e-3 else three_digits(value)
 
 
+def count(value: float) -> str:
+    """A whole number with separators, a mean of such with one digit: 123,456, 12.5."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if value == value // 1 else f"{value:,.1f}"
+
+
 _WRITERS: dict[Format, Callable[[float], str]] = {
     Format.SETTING: setting,
     Format.SECONDS: three_digits,
     Format.LOSS: loss,
     Format.PERCENT: lambda value: f"{100 * value:.2f}",
     Format.SHARE: lambda value: f"{value:.4f}",
-    Format.COUNT: lambda value: f"{value:,}",
+    Format.COUNT: count,
 }

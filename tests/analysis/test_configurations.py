@@ -1,8 +1,15 @@
 """Settings vary only where runs use them; runs that differ only in seed are one configuration."""
 
+from itertools import pairwise
+
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnist_sweep.analysis.configurations import (
+    _order,
+    _ranks,
     configurations,
     extremes,
     has_repeats,
@@ -130,7 +137,7 @@ def test_failed_runs_are_in_no_configuration(table):
 
 def test_keys_are_safe_file_names_whatever_the_label_says(tmp_path):
     run = make_run(**SMALL)
-    run.values["label"] = "../../etc/<script>|,\u202e"
+    run.values["label"] = "../../etc/<script>|,\u202e"  # noqa: PD011
     (found,) = configurations(all_runs([load(write_run(run, tmp_path / "alone"))]))
     assert found.key.isascii()
     assert not found.key.startswith(".")
@@ -159,3 +166,19 @@ def test_null_comes_first_then_numbers_then_text(table):
     ordered = in_order(table(runs), ["weight_decay", "threads"])
     assert ordered["weight_decay"].fillna(-1).tolist() == [-1, -1, -1, 0.01, 0.1]
     assert ordered["threads"].tolist()[:3] == [1, 9, 10]
+
+
+plain = st.sampled_from([None, 1, 2, 1.0, 0.0, -0.0, 0, True, False, "x", "", "1"])
+values_to_order = (
+    plain | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.lists(st.integers(0, 3))
+)
+
+
+@given(st.lists(values_to_order))
+def test_ranks_are_in_the_order_of_the_values(values):
+    ranks = list(_ranks(pd.Series(values, dtype=object)))
+    order = sorted(range(len(values)), key=lambda place: _order(values[place]))
+    assert sorted(range(len(values)), key=ranks.__getitem__) == order
+    for one, other in pairwise(order):
+        same = _order(values[one]) == _order(values[other])
+        assert (ranks[one] == ranks[other]) == same

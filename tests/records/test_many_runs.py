@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
@@ -20,7 +19,6 @@ from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.sweep import load
 from mnist_sweep.records.view import View
 from mnist_sweep.reporting.numbers import all_written, written
-from mnist_sweep.reporting.tables.rows import _order, _ranks
 from support.factories import make_run, write_sweep
 
 SMALL = {"n_test": 60, "n_validation": 40, "epochs": 2}
@@ -163,21 +161,6 @@ def test_a_label_without_its_seed(parts):
     label = ",".join(parts)
     expected = ",".join(part for part in label.split(",") if not part.startswith("seed="))
     assert without_seed(label) == (expected or label)
-
-
-values_to_order = (
-    plain | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.lists(st.integers(0, 3))
-)
-
-
-@given(st.lists(values_to_order))
-def test_ranks_are_in_the_order_of_the_values(values):
-    ranks = _ranks(values)
-    order = sorted(range(len(values)), key=lambda place: _order(values[place]))
-    assert sorted(range(len(values)), key=ranks.__getitem__) == order
-    for one, other in pairwise(order):
-        same = _order(values[one]) == _order(values[other])
-        assert (ranks[one] == ranks[other]) == same
 
 
 @given(st.lists(plain | st.integers() | st.floats(allow_nan=False)), st.sampled_from(Format))

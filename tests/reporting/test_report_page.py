@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.records.record import build
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
 from mnist_sweep.reporting.html.contents import environments
 from mnist_sweep.reporting.report import write_report
-from support.factories import BUNDLED_NOTICE, make_run, reference_grid, write_run, write_sweep
+from support.factories import BUNDLED_NOTICE, Made, make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = (
     "<script>alert(1)</script>", '" onmouseover="alert(1)', "</style><b>", "</script><img src=x>",
@@ -312,19 +311,19 @@ def test_a_place_that_cannot_be_written_is_one_of_our_errors(tmp_path, grid):
 
 
 def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
-    from mnist_sweep.records.sweep import Sweep
     from mnist_sweep.reporting.figures.gallery import Gallery
     from mnist_sweep.reporting.html.page import Report, render
     from mnist_sweep.reporting.tables.configurations import configurations
     from mnist_sweep.reporting.tables.tables import comparison
 
     values = make_run(epochs=20, n_test=200, n_validation=100).values
-    records = tuple(
-        build({**values, "run_id": f"{k:012x}", "configuration_id": f"{k:012x}",
-               "label": f"nodes={k}", "config": {**values["config"], "nodes": k}})
+    runs = [
+        Made({**values, "run_id": f"{k:012x}", "configuration_id": f"{k:012x}",
+              "label": f"nodes={k}",
+              "config": {**values["config"], "model": {**values["config"]["model"], "nodes": k}}})
         for k in range(1000)
-    )  # fmt: skip
-    sweep = Sweep(tmp_path, records, (), ())
+    ]  # fmt: skip
+    sweep = load(write_sweep(tmp_path / "s", runs))
     text = render(
         Report([sweep], comparison([sweep]), configurations([sweep]), Answer(),
                Gallery((), 0, 0, ""), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.tables import shortening
+from mnist_sweep.reporting.tables import tables
 from mnist_sweep.reporting.tables.tables import comparison
 from support.factories import make_run, write_sweep
 
@@ -20,13 +20,13 @@ RUNS = [
 
 @pytest.fixture
 def sweep(tmp_path, monkeypatch):
-    monkeypatch.setattr(shortening, "SHOWN_ENDS", 3)
+    monkeypatch.setattr(tables, "SHOWN_ENDS", 3)
     return load(write_sweep(tmp_path / "grid", RUNS))
 
 
 def test_both_ends_are_shown_and_the_note_counts_what_is_not(sweep):
     for table in comparison([sweep], most=10):
-        assert [row.run.values["nodes"] for row in table.rows] == [1, 2, 3, 18, 19, 20]
+        assert table.content.values("nodes") == [1, 2, 3, 18, 19, 20]
         note = table.notes[0]
         assert "of 20 rows" in note
         assert "14 are not shown (among them 2 failed)" in note
@@ -36,8 +36,10 @@ def test_both_ends_are_shown_and_the_note_counts_what_is_not(sweep):
 def test_shown_rows_look_and_are_marked_as_in_the_whole_table(sweep):
     whole = {table.name: table for table in comparison([sweep])}
     for table in comparison([sweep], most=10):
-        cells = {row.run.label: row.cells for row in whole[table.name].rows}
-        assert all(row.cells == cells[row.run.label][: len(row.cells)] for row in table.rows)
+        every = whole[table.name]
+        cells = dict(zip(every.content.values("label"), every.rows, strict=True))
+        for label, row in zip(table.content.values("label"), table.rows, strict=True):
+            assert row.cells == cells[label].cells[: len(row.cells)]
 
 
 def test_fewer_rows_than_the_limit_and_no_limit_show_all(sweep):

@@ -9,7 +9,7 @@ import pytest
 from mnist_sweep.cli import sweep
 from mnist_sweep.records import sweep as sweeps
 from mnist_sweep.reporting import report
-from mnist_sweep.reporting.tables import shortening, tables
+from mnist_sweep.reporting.tables import tables
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_sweep
@@ -19,7 +19,7 @@ RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(1
 
 @pytest.fixture
 def result(tmp_path, monkeypatch):
-    monkeypatch.setattr(shortening, "SHOWN_ENDS", 3)
+    monkeypatch.setattr(tables, "SHOWN_ENDS", 3)
     monkeypatch.setattr(sweep, "MOST_ROWS", 10)
     return SweepResult(write_sweep(tmp_path / "grid", RUNS), Plan(), report=False)
 

@@ -86,6 +86,19 @@ def test_a_model_s_own_setting_is_shown_only_where_it_says_something_new(tmp_pat
     assert "model._target_" not in keys
 
 
+def test_a_network_of_ones_own_has_no_layers_in_its_table(tmp_path):
+    runs = [make_run(model={"_target_": "my.models.resnet", "depth": d}) for d in (18, 50)]
+    table = tables_of(tmp_path, runs)[0]
+    assert [c.key for c in table.columns][:2] == ["model.depth", "time.train_s"]
+
+
+def test_a_setting_that_a_run_does_not_use_is_a_dash_and_null_a_value(tmp_path):
+    runs = [make_run(), make_run(model={"_target_": "my.models.cnn"}), make_run(weight_decay=0.1)]
+    table = tables_of(tmp_path, runs)[0]
+    assert [cell.text for cell in column(table, "layers")] == ["—", "1", "1"]
+    assert [cell.text for cell in column(table, "weight_decay")] == ["null", "null", "0.1"]
+
+
 def test_runs_without_a_result_stand_in_their_place_with_the_reason(tmp_path):
     runs = [
         make_run(nodes=100), make_run(nodes=200, status="failed"),
@@ -107,7 +120,7 @@ def test_a_run_that_cannot_even_be_named_still_has_its_row(tmp_path):
     sweep = write_sweep(tmp_path / "grid", [make_run()])
     (sweep / "runs" / "notes").mkdir()
     table = comparison([load(sweep)])[0]
-    assert sorted(str(row.run.status) for row in table.rows) == ["finished", "unreadable"]
+    assert sorted(row.status for row in table.rows) == ["finished", "unreadable"]
 
 
 def test_there_is_no_status_column_where_all_runs_finished(tmp_path):

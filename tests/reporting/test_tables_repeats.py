@@ -14,9 +14,10 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.numbers import with_spread
-from mnist_sweep.reporting.tables import intervals, summaries
+from mnist_sweep.reporting.tables import intervals
+from mnist_sweep.reporting.tables import tables as made
 from mnist_sweep.reporting.tables.intervals import REPLICATES
-from mnist_sweep.reporting.tables.render import FORMATS, render
+from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import comparison
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
@@ -70,7 +71,7 @@ def test_a_single_run_is_shown_as_such(repeated):
     table = tables_of(repeated)[0]
     assert "±" not in cells(table, "test.accuracy")[-1].text
     assert cells(table, "repeats")[-1].text == "1"
-    assert any("one run" in note and "other images alone" in note for note in table.notes)
+    assert any("single run covers test-image sampling, not seeds" in note for note in table.notes)
 
 
 def test_intervals_are_the_statistics_own(repeated):
@@ -88,8 +89,7 @@ def test_intervals_are_the_statistics_own(repeated):
         level=0.9,
         replicates=REPLICATES,
     )[0]
-    row = scores.rows[0].run
-    assert row.intervals["test.f1_min"] == expected["f1_min"]
+    assert scores.content.intervals[0]["test.f1_min"] == expected["f1_min"]
     low, high = (100 * end for end in (expected["accuracy"].low, expected["accuracy"].high))
     assert cells(performance, "test.accuracy.interval")[0].text == f"{low:.2f} to {high:.2f}"
     titles = [c.title for c in performance.columns]
@@ -107,7 +107,7 @@ def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     repeated, monkeypatch, most
 ):
     usual = tables_of(repeated, most=most)
-    monkeypatch.setattr(summaries, "MOST_WITH_INTERVALS", 4)
+    monkeypatch.setattr(made, "MOST_WITH_INTERVALS", 4)
     read = []
     monkeypatch.setattr(intervals, "read_predicted", read.append)
     tables = tables_of(repeated, most=most)
@@ -115,11 +115,12 @@ def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     for table in tables:
         assert "5 configurations are more than 4" in "\n".join(table.notes)
         assert not any("interval" in column.key for column in table.columns)
-    for format_name in FORMATS:
+    for format_name in format_names():
         assert (".low" in render(tables, format_name)) is False
     monkeypatch.undo()
-    monkeypatch.setattr(summaries, "MOST_WITH_INTERVALS", 4)
-    assert tables_of(repeated, most=most, intervals=True) == usual
+    monkeypatch.setattr(made, "MOST_WITH_INTERVALS", 4)
+    again = tables_of(repeated, most=most, intervals=True)
+    assert [table.rows for table in again] == [table.rows for table in usual]
 
 
 def test_every_run_is_shown_when_asked_for(repeated):
@@ -133,7 +134,7 @@ def test_without_repeats_rows_are_runs_and_said_to_be_single(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     table = tables_of(directory)[0]
     assert "repeats" not in [c.key for c in table.columns]
-    assert "One run per configuration: another seed may change the order." in table.notes
+    assert "One run per configuration: a different seed could change the order." in table.notes
 
 
 def test_marks_go_by_the_mean(repeated):
@@ -154,23 +155,23 @@ def test_runs_without_a_result_are_counted_and_named_in_their_configuration_s_ro
     directory = write_sweep(tmp_path / "s", runs, missing=[make_run(layers=2, seed=4)])
     broken = directory / "runs" / runs[3].directory_name / "record.json"
     broken.write_text("{")
-    one, two = tables_of(directory)[0].rows
-    assert (one.run.status, one.run.values["repeats"]) == ("failed", 0)
-    assert one.run.reason.startswith("0 of 2 runs finished; seed 0, 1 failed: MemoryError")
-    assert (two.run.status, two.run.values["repeats"]) == ("partial", 2)
-    assert two.run.reason.startswith("2 of 5 runs finished; seed 2 failed: MemoryError")
-    assert "seed 4 missing: not run" in two.run.reason
-    assert "seed 3 unreadable" in two.run.reason
+    table = tables_of(directory)[0]
+    one, two = table.rows
+    assert table.content.values("repeats") == [0, 2]
+    assert one.status == "failed"
+    assert one.reason.startswith("0 of 2 runs finished; seed 0, 1 failed: MemoryError")
+    assert two.status == "partial"
+    assert two.reason.startswith("2 of 5 runs finished; seed 2 failed: MemoryError")
+    assert "seed 4 missing: not run" in two.reason
+    assert "seed 3 unreadable" in two.reason
 
 
 def test_a_configuration_that_was_never_run_keeps_its_row(tmp_path):
     made = [make_run(layers=1, seed=seed, **SIZE) for seed in (0, 1)]
     directory = write_sweep(tmp_path / "s", made, [make_run(layers=3, seed=s) for s in (0, 1)])
-    rows = tables_of(directory)[0].rows
-    assert [(row.run.status, len(row.run.runs)) for row in rows] == [
-        ("finished", 2),
-        ("missing", 2),
-    ]
+    table = tables_of(directory)[0]
+    assert [row.status for row in table.rows] == ["finished", "missing"]
+    assert [len(members) for members in table.content.members] == [2, 2]
 
 
 def test_equal_configurations_of_two_sweeps_are_not_mixed(tmp_path):
@@ -240,12 +241,12 @@ def test_predictions_that_are_not_the_records_give_no_interval(tmp_path):
     runs = [make_run(seed=seed, **SIZE) for seed in (0, 1)]
     other = make_run(seed=5, accuracy=0.5, **SIZE)
     runs[1].arrays = other.arrays
-    (row,) = tables_of(write_sweep(tmp_path / "s", runs))[0].rows
-    assert row.run.intervals == {}
-    assert "do not belong together" in row.run.unknown
+    rows = tables_of(write_sweep(tmp_path / "s", runs))[0].content
+    assert rows.intervals == ({},)
+    assert "do not belong together" in rows.unknown[0]
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", format_names())
 def test_every_format_shows_mean_and_number_of_runs(repeated, format_name):
     text = render(tables_of(repeated), format_name)
     runs = accuracies(repeated, 100)

@@ -25,8 +25,8 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.report import write_report
-from mnist_sweep.reporting.tables.render.terminal import render_terminal
 from mnist_sweep.reporting.tables.tables import comparison
+from mnist_sweep.reporting.tables.terminal import render_terminal
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
@@ -82,7 +82,8 @@ def test_a_pruned_run_stands_only_where_runs_may_be_pruned(
 
 def test_tables_show_pruned_runs_in_their_place_and_give_them_no_marks(half_pruned: Path):
     table = comparison([load(half_pruned)])[0]
-    cells = {row.run.values["layers"]: row.cells for row in table.rows}
+    layers = table.content.values("layers")
+    cells = {own: row.cells for own, row in zip(layers, table.rows, strict=True)}
     assert cells[3][-1].text == "pruned after epoch 3 of 20, validation accuracy 70.0 %"
     # They took the least time, and that is no merit.
     assert [cell.mark for cell in (*cells[3], *cells[4]) if cell.mark] == []

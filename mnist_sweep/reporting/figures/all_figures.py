@@ -20,6 +20,7 @@ from mnist_sweep.reporting.figures import (
     spread,
     style,
 )
+from mnist_sweep.reporting.phrases.names import data_name
 from mnist_sweep.reporting.tables.configurations import (
     BY,
     Configuration,
@@ -64,7 +65,7 @@ def planned(
     """
     if not shown:
         return
-    data = " and ".join(dict.fromkeys(c.data_name for c in shown))
+    data = " and ".join(dict.fromkeys(data_name(*c.data) for c in shown))
     yield from _confusions(shown)
     yield from _overviews(shown, data)
     if pictures.mistaken and pictures.sha256 in images:
@@ -99,7 +100,8 @@ def write_figures(figures: Iterable[Planned], directory: Path) -> list[Path]:
 def _confusions(shown: Sequence[Configuration]) -> Iterator[Planned]:
     for configuration in extremes(shown, MOST_CONFUSIONS):
         matrix = confusion.confusion_of(configuration.records)
-        title = f"Confusion matrix: {configuration.name} ({configuration.data_name}, test split)"
+        own = data_name(*configuration.data)
+        title = f"Confusion matrix: {configuration.name} ({own}, test split)"
         yield Planned(
             f"confusion-{configuration.key}",
             lambda matrix=matrix, title=title: confusion.draw(matrix, title),  # type: ignore[misc]
@@ -109,7 +111,8 @@ def _confusions(shown: Sequence[Configuration]) -> Iterator[Planned]:
         worst, best = pair
         first, second = (confusion.confusion_of(c.records) for c in pair)
         if first.labels == second.labels:
-            title = f"Confusion difference: {best.name} less {worst.name} ({best.data_name}, test)"
+            own = data_name(*best.data)
+            title = f"Confusion difference: {best.name} less {worst.name} ({own}, test)"
             found = difference.difference_of(first, second)
             yield Planned(
                 "confusion-difference",

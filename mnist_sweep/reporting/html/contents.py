@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.records.record import Record
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.records.view import View
 from mnist_sweep.reporting.escape import shortened, visible
@@ -15,15 +16,16 @@ from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.tables.configurations import Configuration, text_of
-from mnist_sweep.reporting.tables.rows import SWEEP, RunRow
 from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 SPLITS = ("test", "validation")
 _LONGEST_VALUE = 300
+_ENDS = ("label", "run_id", "status", "reason")
 _LONGEST_TRACEBACK = 4000
 _MOST_FAILURES = 200
 _SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall", "loss")
@@ -65,19 +67,20 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
     """
     if not tables:
         return {}
-    rows = [row.run for row in tables[0].rows]
+    rows = tables[0].content
     keys = dict.fromkeys(("label", "run_id", "status", "parameters", "time.total_s"))
     keys |= dict.fromkeys(f"{split}.{name}" for split in SPLITS for name in _SUMMARIES)
-    columns = {key: [_plain(run.values.get(key)) for run in rows] for key in keys}
+    columns = {key: [*map(_plain, rows.values(key))] for key in keys}
     for table in tables:
         for index, column in enumerate(table.columns):
             columns[column.key] = [_plain(row.cells[index].value) for row in table.rows]
-    place = {_identity(c.rows[0]): index for index, c in enumerate(shown)}
-    columns["#"] = [place.get(_identity(run), -1) for run in rows]
+    place = {(c.sweep, c.configuration_id): index for index, c in enumerate(shown)}
+    own = zip(rows.values("sweep"), rows.values("configuration_id"), strict=True)
+    columns["#"] = [place.get(key, -1) for key in own]
     return columns
 
 
-def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
+def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
     """Every run that came to no result, in the tables' order, then what could not be read.
 
     Not those that were stopped early, see `stopped`.
@@ -90,13 +93,13 @@ def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
     }
     found = [
         Failure(
-            visible(row.label),
-            row.status,
-            shortened(visible(row.reason), _LONGEST_VALUE),
-            _lines(tracebacks.get(str(row.values.get("run_id")), "")),
+            visible(label),
+            status,
+            shortened(visible(reason), _LONGEST_VALUE),
+            _lines(tracebacks.get(run_id, "")),
         )
-        for row in rows
-        if row.status not in ("finished", "pruned")
+        for label, run_id, status, reason in _ends(rows)
+        if status not in (RunStatus.FINISHED, RunStatus.PRUNED)
     ]
     found += [
         Failure(visible(str(problem.path)), "unreadable", visible(problem.reason), "")
@@ -106,12 +109,12 @@ def failures(rows: Sequence[RunRow], sweeps: Sequence[Sweep]) -> list[Failure]:
     return found[:_MOST_FAILURES]
 
 
-def stopped(rows: Sequence[RunRow]) -> list[Failure]:
+def stopped(rows: pd.DataFrame) -> list[Failure]:
     """Every run that was stopped early (pruned), in the tables' order: no failures."""
     found = [
-        Failure(visible(row.label), row.status, shortened(visible(row.reason), _LONGEST_VALUE), "")
-        for row in rows
-        if row.status == "pruned"
+        Failure(visible(label), status, shortened(visible(reason), _LONGEST_VALUE), "")
+        for label, _, status, reason in _ends(rows)
+        if status == RunStatus.PRUNED
     ]
     return found[:_MOST_FAILURES]
 
@@ -132,7 +135,7 @@ def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Where the runs were carried out: each fact with its values over all records."""
     found: dict[str, dict[str, None]] = {}
     times: list[str] = []
-    view = View([run.values for sweep in sweeps for run in sweep.runs])
+    view = View([run.values for sweep in sweeps for run in sweep.runs])  # noqa: PD011
     for full in view.names():
         prefix, _, name = full.partition(".")
         if prefix != "environment":
@@ -179,8 +182,9 @@ def _network(name: str, records: Sequence[Record]) -> dict[str, Any]:
     return {"name": name, "runs": len(records), **counts}
 
 
-def _identity(row: RunRow) -> tuple[Any, Any]:
-    return row.values.get(SWEEP), row.values.get("configuration_id")
+def _ends(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
+    """Label, run id, status and reason of each run."""
+    return zip(*(map(str, rows[name]) for name in _ENDS), strict=True)
 
 
 def _plain(value: Any) -> Any:

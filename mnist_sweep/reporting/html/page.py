@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.escape import visible
@@ -19,8 +20,9 @@ from mnist_sweep.reporting.html.bundle import bundle
 from mnist_sweep.reporting.html.embed import json_text
 from mnist_sweep.reporting.html.plots import plots
 from mnist_sweep.reporting.html.policy import content_security_policy
+from mnist_sweep.reporting.phrases.names import data_name
 from mnist_sweep.reporting.tables.configurations import Configuration
-from mnist_sweep.reporting.tables.rows import rows_of
+from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import LEGEND, Table
 
 if TYPE_CHECKING:
@@ -102,13 +104,13 @@ def render(report: Report) -> str:
 
 def _said(report: Report) -> dict[str, Any]:
     """The texts of the page."""
-    rows = rows_of(report.sweeps)
+    rows = rows_to_compare(all_runs(report.sweeps), (), runs=True).frame
     names = [visible(sweep.directory.name or str(sweep.directory)) for sweep in report.sweeps]
-    finished = sum(row.status == "finished" for row in rows)
+    finished = int((rows["status"] == RunStatus.FINISHED).sum())
     scales = [c.records[0].data.scale for c in report.configurations if c.records[0].data.scale]
     return {
         "title": ", ".join(names),
-        "data": list(dict.fromkeys(c.data_name for c in report.configurations)),
+        "data": list(dict.fromkeys(data_name(*c.data) for c in report.configurations)),
         "runs": len(rows),
         "finished": finished,
         "configurations": len(report.configurations),

@@ -11,12 +11,13 @@ from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mnist_sweep.metrics import Metric
 
 LONGEST_NAME = 60
 _LONGEST_VALUE = 24
+_LONGEST_STATUS = 100
 _SHOWN_OWN = 3
 """Settings of a network of one's own that name it where none of them varies."""
 
@@ -104,3 +105,24 @@ def _how_far(row: Mapping[str, Any]) -> str:
     of_all = f" of {epochs}" if epochs else ""
     reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
     return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
+
+
+def status_text(status: str, why: str) -> str:
+    """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
+    colon = "" if status == "pruned" else ":"  # pruned after epoch 3 of 20
+    return shortened(visible(f"{status}{colon} {why}" if why else status), _LONGEST_STATUS)
+
+
+def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None, str, str]]) -> str:
+    """'2 of 3 runs finished; seed 2 failed: MemoryError', of a configuration.
+
+    Args:
+        finished: Runs that finished.
+        total: All runs.
+        others: Seed, status and reason of those that did not.
+    """
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for seed, status, why in others:
+        seeds.setdefault((status, why), []).append("?" if seed is None else str(seed))
+    told = "; ".join(f"seed {', '.join(own)} {s}: {why}" for (s, why), own in seeds.items())
+    return f"{finished} of {total} runs finished; {told}"

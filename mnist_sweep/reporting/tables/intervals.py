@@ -1,22 +1,25 @@
-"""Intervals of a configuration's means, from the stored predictions of its runs."""
+"""Intervals of configurations' means, from the stored predictions of their runs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import METRICS, Interval, metric_intervals
-from mnist_sweep.errors import DataError, DirectoryError
-from mnist_sweep.records.fields import SPLITS
+from mnist_sweep.analysis.statistics import Interval, metric_intervals
+from mnist_sweep.errors import DataError, DirectoryError, SelectionError
+from mnist_sweep.metrics import resolve
 from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from mnist_sweep.reporting.tables.repeats import ConfigurationRow
+    from mnist_sweep.metrics import Metric
+    from mnist_sweep.reporting.tables.table import Rows
 
 REPLICATES = 500
 """Of the images: a standard error is then known to 3 percent (1 / sqrt(2 x 500)), enough for a
@@ -25,58 +28,62 @@ table, and 50 configurations with 20 repeats each take seconds."""
 _SAME = 1e-9
 
 
-def with_intervals(
-    row: ConfigurationRow, names: Iterable[str], level: float, *, seed: int = 0
-) -> ConfigurationRow:
-    """The row with intervals of those results that are made of predictions.
+def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: int = 0) -> Rows:
+    """The rows with intervals of those results that predictions give.
 
     Each configuration is taken by itself, so the cost grows with their number only.
 
     Args:
-        row: A configuration with at least one finished run, else it stays as it is.
-        names: Names of `results.fields`; those of losses, times and settings are passed over.
+        rows: Configurations.
+        columns: Of the runs table; losses, times and settings are ignored.
         level: Confidence level.
         seed: Of the statistics' randomness.
     """
-    wanted = [name for name in names if _is_of_predictions(name)]
-    if not row.finished or not wanted:
-        return row
-    intervals: dict[str, Interval] = {}
+    metrics = list(filter(None, map(_from_predictions, columns)))
+    intervals, unknown = [], []
+    for place, members in enumerate(rows.members):
+        runs = rows.runs.iloc[members]
+        directories = [*map(Path, runs["directory"][runs["status"] == RunStatus.FINISHED])]
+        found: dict[str, Interval] = {}
+        why = ""
+        if directories and metrics:
+            classes = int(rows.frame["dataset.classes"].iloc[place])
+            try:
+                found = _intervals(directories, metrics, classes, level, seed)
+            except (DirectoryError, DataError) as error:
+                why = str(error)
+        for column, one in found.items():
+            recorded = float(rows.frame[column].iloc[place])
+            if not math.isclose(one.estimate, recorded, abs_tol=_SAME):
+                why = (
+                    f"The stored predictions give {column} {one.estimate:.6f}, the records "
+                    f"{recorded:.6f}: they do not belong together."
+                )
+        intervals.append({} if why else found)
+        unknown.append(why)
+    return replace(rows, intervals=tuple(intervals), unknown=tuple(unknown))
+
+
+def _from_predictions(column: str) -> Metric | None:
+    """The metric of a column, if predictions give it."""
     try:
-        for split in SPLITS:
-            metrics = [name.partition(".")[2] for name in wanted if name.startswith(f"{split}.")]
-            if metrics:
-                intervals |= _of_split(row, split, metrics, level, seed)
-    except (DirectoryError, DataError) as error:
-        return replace(row, unknown=str(error))
-    for name, one in intervals.items():
-        if not math.isclose(one.estimate, row.values[name], abs_tol=_SAME):
-            reason = (
-                f"The stored predictions give {name} {one.estimate:.6f}, the records "
-                f"{row.values[name]:.6f}: they do not belong together."
-            )
-            return replace(row, unknown=reason)
-    return replace(row, intervals=intervals)
+        metric = resolve(column, "test")
+    except SelectionError:
+        return None
+    is_counted = metric.definition.from_counts is not None and metric.split != "train"
+    return metric if is_counted and metric.column == column else None
 
 
-def _is_of_predictions(name: str) -> bool:
-    split, _, metric = name.partition(".")
-    return split in SPLITS and metric.partition(".")[0] in METRICS
-
-
-def _of_split(
-    row: ConfigurationRow, split: str, metrics: list[str], level: float, seed: int
+def _intervals(
+    directories: Sequence[Path], metrics: Sequence[Metric], classes: int, level: float, seed: int
 ) -> dict[str, Interval]:
-    directories = [run.directory for run in row.finished if run.directory]
-    answers = read_predicted(directories, split)
-    found = metric_intervals(
-        answers.predicted,
-        answers.true,
-        np.zeros(len(directories), dtype=np.intp),
-        metrics,
-        np.random.default_rng(seed),
-        level=level,
-        replicates=REPLICATES,
-        classes=int(row.values["dataset.classes"]),
-    )[0]
-    return {f"{split}.{metric}": one for metric, one in found.items()}
+    found: dict[str, Interval] = {}
+    for split in dict.fromkeys(str(metric.split) for metric in metrics):
+        names = [metric.name for metric in metrics if metric.split == split]
+        answers = read_predicted(directories, split)
+        own = metric_intervals(
+            answers.predicted, answers.true, np.zeros(len(directories), dtype=np.intp), names,
+            np.random.default_rng(seed), level=level, replicates=REPLICATES, classes=classes,
+        )[0]  # fmt: skip
+        found |= {f"{split}.{name}": one for name, one in own.items()}
+    return found

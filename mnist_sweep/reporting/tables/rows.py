@@ -1,151 +1,105 @@
-"""The rows of a comparison: every run of some directories, with a result or a reason.
+"""The rows of a comparison: every run of some directories, or configurations with their means.
 
-A row is made of a record, of a planned point that has none, or of a file that could not be read:
-nothing is left out silently.
+Runs that differ only in seed are repeats of one configuration; where there are any, the rows are
+configurations. Runs without a result stay, with the reason: nothing is left out silently.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.selection import reason_of
+from mnist_sweep.analysis.configurations import SEED, groups, in_order, shown_settings
 from mnist_sweep.analysis.where import check_keys, matches, parse
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.metrics import closest, resolve
-from mnist_sweep.records.columns import all_names, with_values
-from mnist_sweep.records.fields import Flat, FlatValues, flat_missing, settings_of
-from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
-from mnist_sweep.records.runs import Run
-from mnist_sweep.records.view import View, values_of
+from mnist_sweep.metrics import closest, definitions, resolve
+from mnist_sweep.records.paths import without_seed
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.phrases.names import reason, repeats_reason
+from mnist_sweep.reporting.tables.table import Rows, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from mnist_sweep.records.collect import Problem
-    from mnist_sweep.records.sweep import Sweep
+    import pandas as pd
 
-SWEEP = "sweep"
-"""The name of the directory in a row, for comparisons of several."""
+    from mnist_sweep.analysis.where import Condition
 
-_ALWAYS = ("layers", "nodes")
-_LAST = "seed"
-_NO_RESULT = ("save_model", "data.download_timeout_s", "model._target_")
-"""Settings that are never worth a column: they change no result, or another column says them."""
+REPEATS = "repeats"
+"""The column with the number of finished runs of a configuration."""
+PARTIAL = "partial"
+"""The status of a configuration of which some runs finished and others did not."""
 
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run: its flat values (see `results.fields`).
-
-    `reason` is empty if it finished; `files` is the directory that holds the run's files or would,
-    or the run that knows it; `origin` is the directory that the row was loaded from.
-    """
-
-    values: FlatValues
-    status: str
-    reason: str
-    files: Path | Run | None = field(default=None, compare=False)
-    origin: Path | None = field(default=None, compare=False)
-
-    @property
-    def directory(self) -> Path | None:
-        """Where the run's files are or would be."""
-        return self.files.directory or self.origin if isinstance(self.files, Run) else self.files
-
-    @property
-    def label(self) -> str:
-        """The run's readable name."""
-        return str(self.values.get("label") or self.values.get("run_id") or "?")
+_OF_ONE_RUN = (SEED, "run_id", "directory")
+_NO_MEANS = ("error.", "environment.")
+_SPLITS = ("train.", "validation.", "test.", "history.")
+_REASONS = (
+    "status", "error.type", "error.message", "epochs", "epochs_trained", "history.val_accuracy",
+)  # fmt: skip
 
 
-def rows_of(sweeps: Sequence[Sweep]) -> list[RunRow]:
-    """All rows of some directories, in order of directories, records first."""
-    rows = []
-    for sweep in sweeps:
-        name = {SWEEP: sweep.directory.name or str(sweep.directory)}
-        for run in sweep.runs:
-            status = run.status
-            reason = "" if status == "finished" else reason_of(run)
-            values = with_values(run.values, name)
-            rows.append(RunRow(values, status, reason, run, sweep.directory))
-        for m in sweep.missing:
-            place = SweepPaths(sweep.directory).run(m.label, m.run_id).directory
-            values = {**flat_missing(m), **name}
-            rows.append(RunRow(values, "missing", m.reason, place, sweep.directory))
-        problems = [problem for problem in sweep.problems if _is_of_a_run(problem, sweep)]
-        rows += [_of_problem(problem, name, sweep.directory) for problem in problems]
-    return rows
+def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool) -> Rows:
+    """The rows for which all conditions hold; those on results hold or not of the means.
 
+    Leaving out single repeats by their results would make the mean of the others a wrong one.
 
-def column_values(rows: Sequence[RunRow], name: str) -> list[Any]:
-    """The value of `name` in each row; None where it has none."""
-    return values_of([row.values for row in rows], name)
-
-
-def filtered(rows: Sequence[RunRow], where: Iterable[str]) -> list[RunRow]:
-    """The rows for which all conditions hold.
+    Args:
+        all_runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
+        where: Conditions such as `layers=2`.
+        runs: Every run has a row of its own, repeats too.
 
     Raises:
         SelectionError: A condition is malformed or names nothing that there is.
     """
     conditions = parse(where)
-    if not conditions:
-        return list(rows)
-    check_keys(conditions, [row.values for row in rows])
-    return [row for row in rows if matches(conditions, row.values)]
+    check_keys(conditions, [dict.fromkeys(all_runs.columns)])
+    on_settings = [one for one in conditions if not is_result(one.key)]
+    on_results = [one for one in conditions if is_result(one.key)]
+    found = all_runs[_holding(on_settings, all_runs)].reset_index(drop=True)
+    members = [] if runs else groups(found)
+    rows = Rows(found.assign(reason=_reasons(found)), found)
+    if any(len(places) > 1 for places in members):
+        rows = _configurations(rows.frame)
+    holding = _holding(on_results, rows.frame)
+    return rows if all(holding) else rows.take([k for k, holds in enumerate(holding) if holds])
 
 
-def varying(rows: Sequence[RunRow]) -> list[str]:
-    """Names of the settings that the rows' column block shows.
-
-    Layers and nodes always, others where they differ between the rows, the seed last.
-    """
-    values = [row.values for row in rows]
-    view = View(values)
-    names = list(filter(_is_setting, all_names(values)))
-    differing = [name for name in names if name not in _ALWAYS and _differs(name, view)]
-    shown = [name for name in differing if not _repeats_another(name, view)]
-    first = [SWEEP] if _differs(SWEEP, view) else []
-    data = [name for name in ("dataset.name", "dataset.sha256") if _differs(name, view)][:1]
-    last = [_LAST] if _LAST in shown else []
-    return [*first, *data, *_ALWAYS, *(name for name in shown if name != _LAST), *last]
-
-
-def ordered(rows: Sequence[RunRow], by: str | None, settings: Sequence[str]) -> list[RunRow]:
+def ordered(rows: Rows, by: str | None) -> Rows:
     """The rows by their settings, or by `KEY` or `KEY,desc`; rows without the value come last.
 
     Raises:
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
-    view = View([row.values for row in rows])
-    places = list(range(len(rows)))
-    for key in reversed(settings):
-        # By the last setting first: each sort keeps the order of what it finds equal.
-        places.sort(key=_ranks(view.values(key)).__getitem__)
-    by_settings = [rows[place] for place in places]
-    if not by:
-        return by_settings
-    key, _, direction = (part.strip() for part in by.partition(","))
-    if direction not in ("", "asc", "desc"):
-        raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")
-    column = column_of(key, rows, "--sort")
-    with_value = [row for row in by_settings if row.values.get(column) is not None]
-    without = [row for row in by_settings if row.values.get(column) is None]
-    with_value.sort(key=lambda row: _order(row.values[column]), reverse=direction == "desc")
-    return with_value + without
+    frame = in_order(rows.frame, shown_settings(rows.frame))
+    if by:
+        key, _, direction = (part.strip() for part in by.partition(","))
+        if direction not in ("", "asc", "desc"):
+            raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")
+        column = column_of(key, rows, "--sort")
+        sorted_ = in_order(frame, [column])
+        without = sorted_[column].isna()
+        known = sorted_[~without]
+        if direction == "desc":
+            # Equal ones stay in the order of their settings.
+            known = in_order(frame[frame[column].notna()].iloc[::-1], [column]).iloc[::-1]
+        places = [*known.index, *sorted_.index[without]]
+        return rows.take(places)
+    return rows.take(list(frame.index))
 
 
-def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
-    """The name in `results.fields` that `key` means; a metric without a split is the test split's.
+def column_of(key: str, rows: Rows, option: str) -> str:
+    """The column that `key` means; a metric without a split is the test split's.
 
     Raises:
-        UsageError: There is no such setting or metric.
+        UsageError: There is no such setting or metric, or it belongs to a single run.
     """
-    known = set(all_names(row.values for row in rows))
+    known = rows.frame.columns
     if key in known:
         return key
+    if key in rows.runs.columns:
+        raise UsageError(
+            f"Rows are configurations here, and {key} belongs to a single run: add --runs for one "
+            "row per run."
+        )
     try:
         column = resolve(key, "test").column
     except SelectionError:
@@ -155,72 +109,87 @@ def column_of(key: str, rows: Sequence[RunRow], option: str) -> str:
     raise UsageError(f"In {option}: no such setting or metric as {key}; {closest(key, known)}")
 
 
-def _of_problem(problem: Problem, name: Flat, origin: Path) -> RunRow:
-    of_record = problem.path.name == RunPaths("").record.name
-    directory = problem.path.parent if of_record else problem.path
-    label, run_id = label_and_run_id(directory.name)
-    known = {"run_id": run_id, "label": label or problem.path.parent.name}
-    values = {**settings_of(label), **known, **name, "status": "unreadable"}
-    return RunRow(values, "unreadable", problem.reason, directory, origin)
+def is_result(column: str) -> bool:
+    """Whether a column is of a number that a run brought out."""
+    metric = definitions().get(column)
+    return column.startswith((*_SPLITS, "time.")) or bool(metric and not metric.splits)
 
 
-def _is_of_a_run(problem: Problem, sweep: Sweep) -> bool:
-    """Whether a problem stands for a run, and not for the plan or the directory as a whole."""
-    return problem.path.name != "sweep.json" and problem.path != sweep.directory / "runs"
+def _holding(conditions: Sequence[Condition], frame: pd.DataFrame) -> list[bool]:
+    """Of each row whether all conditions hold."""
+    if not conditions:
+        return [True] * len(frame)
+    names = dict.fromkeys(("status", *(one.key for one in conditions)))
+    columns = [plain(frame[name]) for name in names if name in frame]
+    holding = []
+    for values in zip(*columns, strict=True):
+        row = dict(zip(names, values, strict=True))
+        if row["status"] in (RunStatus.MISSING, RunStatus.UNREADABLE):
+            row = {name: value for name, value in row.items() if value is not None}
+        holding.append(matches(conditions, row))
+    return holding
 
 
-def is_result(name: str) -> bool:
-    """Whether a name of `results.fields` is of a number that a run brought out."""
-    results = ("train.", "validation.", "test.", "time.", "history.")
-    return name.startswith(results) or name in ("epochs_trained", "parameters")
+def _reasons(runs: pd.DataFrame) -> list[str]:
+    found = [""] * len(runs)
+    places = [k for k, status in enumerate(runs["status"]) if status != RunStatus.FINISHED]
+    names = [name for name in _REASONS if name in runs]
+    columns = [plain(runs[name].iloc[places]) for name in names]
+    for place, values in zip(places, zip(*columns, strict=True), strict=True):
+        found[place] = reason(dict(zip(names, values, strict=True)))
+    return found
 
 
-def _is_setting(name: str) -> bool:
-    results = (
-        "dataset.", "train.", "validation.", "test.", "time.", "environment.", "error.", "history.",
-    )  # fmt: skip
-    others = (
-        "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "repeats",
-        SWEEP,
-    )  # fmt: skip
-    return not name.startswith(results) and name not in others and name not in _NO_RESULT
+def _configurations(runs: pd.DataFrame) -> Rows:
+    """One row per configuration of each directory: settings, and means over finished runs."""
+    import numpy as np
+
+    runs = in_order(runs, [SEED, "label"]).reset_index(drop=True)
+    members = groups(runs)
+    is_finished = (runs["status"] == RunStatus.FINISHED).to_numpy()
+    number = np.empty(len(runs), dtype=int)
+    for group, places in enumerate(members):
+        number[places] = group
+    results = [c for c in runs.columns if is_result(c) and runs[c].dtype.kind in "if"]
+    by_group = runs.loc[is_finished, results].groupby(number[is_finished])
+    every = range(len(members))
+    means, spread = by_group.mean().reindex(every), by_group.std().reindex(every)
+    first = [next((k for k in places if is_finished[k]), places[0]) for places in members]
+    frame = runs.iloc[first].reset_index(drop=True)
+    kept = [
+        c
+        for c in map(str, frame)
+        if c not in (*_OF_ONE_RUN, *results) and not c.startswith(_NO_MEANS)
+    ]
+    ends = list(zip(plain(runs[SEED]), runs["status"], runs["reason"], strict=True))
+    status, reasons = zip(*(_status_of([ends[k] for k in own]) for own in members), strict=True)
+    frame = frame[kept].assign(
+        **{name: _whole(means[name]) for name in results},
+        label=[without_seed(str(label)) for label in frame["label"]],
+        status=status,
+        reason=reasons,
+        repeats=[int(is_finished[places].sum()) for places in members],
+    )
+    return Rows(frame, runs, tuple(members), spread)
 
 
-def _differs(name: str, view: View) -> bool:
-    """Whether rows that know `name` differ in it."""
-    if view.alike(name):
-        return False
-    identities = map(_identity, view.known(name))
-    first = next(identities, None)
-    return any(identity != first for identity in identities)
+def _whole(means: pd.Series[Any]) -> pd.Series[Any]:
+    """Whole numbers as such: a mean over equal counts is a count."""
+    known = means.dropna()
+    is_count = len(known) > 0 and bool((known % 1 == 0).all()) and means.dtype == "Float64"
+    return means.astype("Int64") if is_count else means
 
 
-def _identity(value: Any) -> str:
-    """Text that is equal for equal settings: 1 and 1.0 are, True and 1 are not."""
-    return repr(float(value) if type(value) is int else value)
+def _status_of(runs: Sequence[tuple[Any, str, str]]) -> tuple[str, str]:
+    """Finished if all are, the one status they share, or partial; and what the others came to.
 
-
-def _repeats_another(name: str, view: View) -> bool:
-    """Whether a model's own setting (`model.layers`) says what the run's setting says already."""
-    other = name.removeprefix("model.")
-    return name != other and view.repeats(name, other)
-
-
-def _ranks(values: Sequence[Any]) -> list[int]:
-    """Each value's place in the order of them all; of very many rows most values are equal."""
-    try:
-        orders = {value: _order(value) for value in set(values)}
-    except TypeError:  # lists, which are in the order of their text
-        return _ranks([str(one) if isinstance(one, (list, dict)) else one for one in values])
-    ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}
-    of_value = {value: ranks[order] for value, order in orders.items()}
-    return [of_value[value] for value in values]
-
-
-def _order(value: Any) -> tuple[int, float, str]:
-    """A key that orders any plain values: null, then numbers, then text."""
-    if value is None:
-        return (0, 0.0, "")
-    if isinstance(value, (bool, int, float)):
-        return (1, float(value), "")
-    return (2, 0.0, str(value))
+    Args:
+        runs: Seed, status and reason of each run of a configuration.
+    """
+    others = [run for run in runs if run[1] != RunStatus.FINISHED]
+    if not others:
+        return RunStatus.FINISHED, ""
+    statuses = {status for _, status, _ in others}
+    finished = len(runs) - len(others)
+    status = PARTIAL if finished or len(statuses) > 1 else statuses.pop()
+    return status, others[0][2] if len(runs) == 1 else repeats_reason(finished, len(runs), others)

@@ -1,4 +1,4 @@
-"""What a table is, apart from how it is rendered."""
+"""What a table is, apart from how it is rendered: rows, columns, cells with their marks."""
 
 from __future__ import annotations
 
@@ -6,45 +6,61 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from mnist_sweep.analysis.configurations import is_known, is_setting, used
 from mnist_sweep.metrics import Format
-from mnist_sweep.records.view import View
-from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, all_written, with_spread, written
-from mnist_sweep.reporting.tables.repeats import ConfigurationRow
-from mnist_sweep.reporting.tables.rows import RunRow
+from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from mnist_sweep.analysis.statistics import Interval
 
 Mark = Literal["", "best", "worst"]
 
-LEGEND = "best and worst of a column"
+LEGEND = "* best, ! worst in column"
+_UNITS = {Format.SECONDS: "s", Format.PERCENT: "%"}
 _LONGEST_SETTING = 40
-_LONGEST_STATUS = 100
 
 
 @dataclass(frozen=True)
 class Column:
     """One column.
 
-    `key` is its name in `results.fields`, `unit` stands in the heading (s, %), `higher_is_better`
-    is None where no value is better than another, `numeric` says that it is set flush right.
-    `interval_of` is the key of the column whose interval this one shows: formats for programs pass
-    it over and carry both ends beside the value itself.
+    Attributes:
+        key: Its name in the runs table.
+        heading: For people, without the unit.
+        format: How values are written.
+        higher_is_better: None where no value is better than another.
+        interval_of: The key of the column whose interval this one shows: formats for programs leave
+            it out and carry both ends beside the value itself.
+        is_numeric: Whether it is aligned right.
     """
 
     key: str
     heading: str
     format: Format = Format.SETTING
-    unit: str = ""
     higher_is_better: bool | None = None
-    numeric: bool = True
     interval_of: str = ""
+    is_numeric: bool = True
+
+    @property
+    def unit(self) -> str:
+        """s, % or nothing."""
+        return _UNITS.get(self.format, "")
 
     @property
     def title(self) -> str:
         """The heading with its unit."""
         return f"{self.heading} [{self.unit}]" if self.unit else self.heading
+
+
+STATUS = Column("status", "Status", is_numeric=False)
+"""The column that says why a run has no values; it is there if any row has a reason."""
 
 
 class Cell(NamedTuple):
@@ -64,177 +80,212 @@ class Cells(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
-    """The cells of one run or configuration; `data` names the data it was evaluated on."""
+class Rows:
+    """What stands in the rows: runs, or configurations with means over their finished runs.
 
-    run: RunRow
-    cells: tuple[Cell, ...]
+    Attributes:
+        frame: A row of the runs table each, with `reason`; of a configuration `repeats` too.
+        runs: The runs that the configurations are made of.
+        members: Positions in `runs` of each configuration's runs; empty where the rows are runs.
+        spread: Standard deviations of the configurations' results, NaN of fewer than two runs.
+        intervals: Of each configuration, result -> interval, where there is one.
+        unknown: Why a configuration has no intervals; empty if it has, or none were wanted.
+    """
+
+    frame: pd.DataFrame
+    runs: pd.DataFrame
+    members: tuple[list[int], ...] = ()
+    spread: pd.DataFrame | None = None
+    intervals: tuple[Mapping[str, Interval], ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
 
     @property
-    def data(self) -> str:
-        """The data's name and content hash, or nothing if the run left no record."""
-        values = self.run.values
-        return str(values.get("dataset.name") or "")
+    def are_configurations(self) -> bool:
+        """Whether the rows are configurations."""
+        return self.spread is not None
+
+    def take(self, places: list[int]) -> Rows:
+        """Some of the rows, in that order."""
+        frame = self.frame.iloc[places].reset_index(drop=True)
+        if self.spread is None:
+            return replace(self, frame=frame)
+        return replace(
+            self,
+            frame=frame,
+            spread=self.spread.iloc[places].reset_index(drop=True),
+            members=tuple(self.members[place] for place in places),
+        )
+
+    def values(self, key: str) -> list[Any]:
+        """The plain value of a column in each row; None where it is missing or not used."""
+        if key not in self.frame:
+            return [None] * len(self.frame)
+        return plain(used(key, self.frame) if is_setting(key) else self.frame[key])
+
+    def spreads(self, key: str) -> list[float | None]:
+        """The standard deviation of a result in each row; None where there is none."""
+        if self.spread is None or key not in self.spread:
+            return [None] * len(self.frame)
+        return plain(self.spread[key])
+
+
+class Row(NamedTuple):
+    """The cells of one row, and how its run ended."""
+
+    status: str
+    reason: str
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table, ready for any renderer; `notices` are to be shown loudly beside the title.
+    """One table, ready for any renderer.
 
     Its cells are made when they are asked for: the millions of 100,000 rows column by column, or
-    not at all where raw values are wanted. Best and worst are looked for among `among`.
+    not at all where raw values are wanted.
+
+    Attributes:
+        name: For files and programs.
+        title: For people.
+        columns: Its columns.
+        content: Its rows.
+        notices: To be shown loudly beside the title.
+        notes: To stand below it.
+        marked: Of each column what the best and the worst value look like.
     """
 
     name: str
     title: str
     columns: tuple[Column, ...]
-    runs: tuple[RunRow, ...]
+    content: Rows = field(repr=False, compare=False)
     notices: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    view: View = field(kw_only=True, repr=False, compare=False)
-    among: View = field(kw_only=True, repr=False, compare=False)
+    marked: Mapping[str, Mapping[str, Mark]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows with all their cells."""
         cells = zip(*(map(Cell, *column) for column in self.cells()), strict=True)
-        return tuple(Row(run, own) for run, own in zip(self.runs, cells, strict=True))
+        frame = self.content.frame
+        return tuple(map(Row, frame["status"], frame["reason"], cells))
 
     @cached_property
     def has_marks(self) -> bool:
         """Whether any cell is marked, so that the marks need an explanation."""
-        marked = (column for column in self.columns if column.higher_is_better is not None)
-        return any(any(self._cells(column).marks) for column in marked)
+        columns = [column for column in self.columns if column.key in self.marked]
+        return any(any(self._cells(column).marks) for column in columns)
 
     def cells(self) -> Iterator[Cells]:
         """The cells of each column."""
         return map(self._cells, self.columns)
 
     def _cells(self, column: Column) -> Cells:
-        return _cells(column, self.runs, self.view, self.among)
+        if column.interval_of:
+            return _interval_cells(column, self.content)
+        if column.key == STATUS.key:
+            return _status_cells(self.content.frame)
+        return _value_cells(column, self.content, self.marked.get(column.key, {}))
 
 
-STATUS = Column("status", "Status")
-"""The column that says why a run has no values; it is there if any row has a reason."""
+def make_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
+    """The columns of a table, words aligned left; with the status where a row needs it."""
+    needs_status = bool((rows.frame["status"] != RunStatus.FINISHED).any())
+    added = [STATUS] if needs_status and STATUS.key not in {one.key for one in columns} else []
+    return tuple(replace(one, is_numeric=_is_numeric(one, rows)) for one in (*columns, *added))
 
 
-def make_table(
-    name: str,
-    title: str,
-    columns: Sequence[Column],
-    runs: Sequence[RunRow],
-    *,
-    view: View,
-    among: View,
-    notices: Sequence[str] = (),
-    notes: Sequence[str] = (),
-) -> Table:
-    """A table of runs or configurations; the status column is added where a row needs it.
+def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]]:
+    """Of each column what the best and the worst value among some rows look like.
 
-    Args:
-        name: For files and programs.
-        title: For people.
-        columns: Of the table.
-        runs: The rows.
-        view: Of the rows' values; tables of the same rows share it, of 100,000 it is some work.
-        among: Of the values among which the best and the worst are to be marked.
-        notices: To be shown loudly beside the title.
-        notes: Below the table.
+    What looks equal is marked alike, and nothing where all look equal: a mark must not tell apart
+    what its reader cannot. Marks go by the mean. What was stopped early is no candidate: it took
+    less time, which is no merit.
     """
-    if any(run.status != "finished" for run in runs) and STATUS not in columns:
-        columns = [*columns, STATUS]
-    aligned = [replace(column, numeric=_is_numeric(column, view)) for column in columns]
-    said = (tuple(notices), tuple(notes))
-    return Table(name, visible(title), tuple(aligned), tuple(runs), *said, view=view, among=among)
+    found: dict[str, dict[str, Mark]] = {}
+    candidates = rows.frame[rows.frame["status"] != RunStatus.PRUNED]
+    for column in columns:
+        if column.higher_is_better is None or column.key not in candidates:
+            continue
+        known = plain(candidates[column.key].dropna())
+        if not known:
+            continue
+        low, high = (written(end(known), column.format) for end in (min, max))
+        if low != high:
+            worst, best = (low, high) if column.higher_is_better else (high, low)
+            found[column.key] = {worst: "worst", best: "best"}
+    return found
 
 
-def status_text(run: RunRow) -> str:
-    """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
-    colon = "" if run.status == "pruned" else ":"  # pruned after epoch 3 of 20
-    text = f"{run.status}{colon} {run.reason}" if run.reason else run.status
-    return shortened(visible(text), _LONGEST_STATUS)
+def plain(values: pd.Series[Any]) -> list[Any]:
+    """Plain Python values, None where one is missing."""
+    if values.dtype == "float64" and not values.hasnans:
+        return values.tolist()
+    found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
+    return found
 
 
-def _cells(column: Column, runs: Sequence[RunRow], view: View, among: View) -> Cells:
-    """A column's cells, those that look like the best and the worst among all marked."""
-    if column.key == STATUS.key:
-        return _statuses(runs)
-    if column.interval_of:
-        return _intervals(column, runs)
-    values = view.values(column.key)
-    plain = all_written(values, column.format)
-    texts: Sequence[str] = plain
-    if None in values or set(map(type, runs)) != {RunRow}:
-        texts = [
-            text
-            if value is not None and type(run) is RunRow
-            else _with_more(column, run, value, text)
-            for run, value, text in zip(runs, values, plain, strict=True)
-        ]
+def _value_cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> Cells:
+    values = rows.values(column.key)
+    bare = all_written(values, column.format)
+    texts: Sequence[str] = bare
+    if None in values or rows.are_configurations:
+        texts = _with_more(column, rows, values, bare)
     if column.key.endswith("sha256"):
-        texts = [
-            value[:12] if isinstance(value, str) else text
-            for value, text in zip(values, texts, strict=True)
-        ]
+        texts = [text[:12] for text in texts]
     if max(map(len, texts), default=0) > _LONGEST_SETTING:
         texts = [shortened(text, _LONGEST_SETTING) for text in texts]
-    known = _marks(column, among)
-    if not known:
+    if not marked:
         return Cells(values, texts, [""] * len(texts))
+    statuses = rows.frame["status"]
     marks = [
-        known.get(text, "") if value is not None and run.status != "pruned" else ""
-        for value, text, run in zip(values, plain, runs, strict=True)
+        marked.get(text, "") if value is not None and status != RunStatus.PRUNED else ""
+        for value, text, status in zip(values, bare, statuses, strict=True)
     ]
     return Cells(values, texts, marks)
 
 
-def _marks(column: Column, among: View) -> dict[str, Mark]:
-    """What the best and the worst value of a column look like.
-
-    What looks equal is marked alike, and nothing is where all look equal: a mark must not tell
-    apart what its reader cannot. The spread stands beside a mean, not in it: marks go by the mean.
-    """
-    if column.higher_is_better is None:
-        return {}
-    known = [value for value in among.values(column.key) if value is not None]
-    if not known:
-        return {}
-    low, high = (written(end(known, key=float), column.format) for end in (min, max))
-    if low == high:
-        return {}
-    return {low: "worst", high: "best"} if column.higher_is_better else {low: "best", high: "worst"}
-
-
-def _with_more(column: Column, run: RunRow, value: Any, text: str) -> str:
-    """A value's text with its spread, or that there is no such value."""
-    if value is None and column.key not in run.values:
-        return NOTHING
-    spread = run.spreads.get(column.key) if isinstance(run, ConfigurationRow) else None
-    return text if spread is None else with_spread(value, spread, column.format)
-
-
-def _statuses(runs: Sequence[RunRow]) -> Cells:
-    known: dict[tuple[str, str], str] = {}
-    for run in runs:
-        if (run.status, run.reason) not in known:
-            known[run.status, run.reason] = status_text(run)
-    texts = [known[run.status, run.reason] for run in runs]
-    return Cells([run.status for run in runs], texts, [""] * len(runs))
-
-
-def _intervals(column: Column, runs: Sequence[RunRow]) -> Cells:
-    found = [
-        run.intervals.get(column.interval_of) if isinstance(run, ConfigurationRow) else None
-        for run in runs
+def _with_more(
+    column: Column, rows: Rows, values: Sequence[Any], bare: Sequence[str]
+) -> Sequence[str]:
+    """The texts with spreads, and a dash where there is no value; a setting may be null."""
+    is_null = [False] * len(values)
+    if is_setting(column.key) and column.key in rows.frame:
+        is_null = is_known(column.key, rows.frame).tolist()
+    spreads = rows.spreads(column.key)
+    return [
+        (text if null else NOTHING)
+        if value is None
+        else (text if spread is None else with_spread(value, spread, column.format))
+        for value, text, null, spread in zip(values, bare, is_null, spreads, strict=True)
     ]
+
+
+def _status_cells(frame: pd.DataFrame) -> Cells:
+    pairs = list(zip(frame["status"], frame["reason"], strict=True))
+    known = {pair: status_text(*pair) for pair in set(pairs)}
+    return Cells(
+        [status for status, _ in pairs], [known[pair] for pair in pairs], [""] * len(pairs)
+    )
+
+
+def _interval_cells(column: Column, rows: Rows) -> Cells:
+    found = [intervals.get(column.interval_of) for intervals in rows.intervals]
     texts = [
         " to ".join(written(end, column.format) for end in (one.low, one.high)) if one else NOTHING
         for one in found
     ]
-    return Cells([one.low if one else None for one in found], texts, [""] * len(runs))
+    return Cells([one.low if one else None for one in found], texts, [""] * len(texts))
 
 
-def _is_numeric(column: Column, view: View) -> bool:
-    if column.format is not Format.SETTING:
+def _is_numeric(column: Column, rows: Rows) -> bool:
+    if column.format is not Format.SETTING or column.interval_of:
         return True
-    return set(map(type, view.values(column.key))) <= {int, float, bool, type(None)}
+    if column.key == STATUS.key or column.key not in rows.frame:
+        return False
+    values = rows.frame[column.key]
+    if values.dtype.kind in "biuf":
+        return True
+    return {*map(type, rows.values(column.key))} <= {int, float, bool, type(None)}

@@ -5,56 +5,47 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.configurations import SWEEP, shown_settings
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import Format
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import clean_temporary, write_text
-from mnist_sweep.records.sweep import Sweep, load
-from mnist_sweep.records.view import View
+from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.phrases import tables as phrases
 from mnist_sweep.reporting.tables.render import render
-from mnist_sweep.reporting.tables.repeats import REPEATS, ConfigurationRow
-from mnist_sweep.reporting.tables.rows import (
-    SWEEP,
-    RunRow,
-    column_of,
-    column_values,
-    ordered,
-    rows_of,
-    varying,
+from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
+from mnist_sweep.reporting.tables.table import (
+    STATUS,
+    Column,
+    Rows,
+    Table,
+    make_columns,
+    marks_of,
+    plain,
 )
-from mnist_sweep.reporting.tables.shortening import ends_of, note_on_hidden
-from mnist_sweep.reporting.tables.summaries import (
-    note_on_too_many,
-    notes_on_repeats,
-    refuse_of_runs,
-    rows_to_compare,
-    rows_with_intervals,
-    with_interval_columns,
-)
-from mnist_sweep.reporting.tables.table import STATUS, Column, Table, make_table
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-PERFORMANCE = (
-    Column("time.train_s", "Training time", Format.SECONDS, "s", higher_is_better=False),
-    Column("train.loss", "Training loss", Format.LOSS, higher_is_better=False),
-    Column("train.accuracy", "Training accuracy", Format.PERCENT, "%", higher_is_better=True),
-    Column("test.accuracy", "Testing accuracy", Format.PERCENT, "%", higher_is_better=True),
-)
-SCORES = (
-    Column("test.f1", "F1", Format.SHARE, higher_is_better=True),
-    Column("test.precision", "Precision", Format.SHARE, higher_is_better=True),
-    Column("test.recall", "Recall", Format.SHARE, higher_is_better=True),
-    Column("test.f1_min", "Lowest F1", Format.SHARE, higher_is_better=True),
-)
+MOST_ROWS = 200
+"""Rows of a table on a terminal: a few screens."""
+SHOWN_ENDS = 20
+"""Rows from either end where there are more."""
+MOST_WITH_INTERVALS = 500
+"""Configurations whose intervals are computed unasked: each has the predictions of its runs read
+and resampled, and these with five runs each take about half a minute."""
+
+PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
+SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
+_SPLIT_WORDS = {"train": "Training", "validation": "Validation", "test": "Testing"}
 _HEADINGS = {
-    SWEEP: "Sweep", "layers": "Layers", "nodes": "Nodes", "seed": "Seed", "dropout": "Dropout",
-    "dataset.name": "Data", "dataset.sha256": "Data's hash", "label": "Run", "run_id": "Run id",
-    "parameters": "Parameters", "status": "Status", REPEATS: "Runs",
+    SWEEP: "Sweep", "model": "Network", "layers": "Layers", "nodes": "Nodes", "seed": "Seed",
+    "dropout": "Dropout", "dataset.name": "Data", "dataset.sha256": "Data's hash", "label": "Run",
+    "run_id": "Run id", REPEATS: "Runs",
 }  # fmt: skip
 
 
@@ -71,14 +62,14 @@ def comparison(
 ) -> list[Table]:
     """The comparison tables of one or several directories.
 
-    Where a configuration has repeats the rows are configurations, with mean, spread and interval;
-    otherwise they are runs.
+    Where a configuration has repeats the rows are configurations, with mean, standard deviation and
+    interval; otherwise they are runs.
 
     Args:
         sweeps: What was loaded from them.
         where: Conditions on the rows, such as `layers=2`.
         sort: `KEY` or `KEY,desc`; None orders by the settings that are shown.
-        columns: Names of `results.fields` or metrics: one table of exactly these instead of the
+        columns: Columns of the runs table or metrics: one table of exactly these instead of the
             usual three.
         runs: Every run has a row of its own, repeats too.
         level: Confidence level of the intervals.
@@ -90,76 +81,66 @@ def comparison(
         SelectionError: A condition is malformed, names nothing known, or matches no run.
         UsageError: `sort` or `columns` names nothing known.
     """
-    rows = rows_to_compare(rows_of(sweeps), where, runs=runs)
-    if not rows:
+    rows = rows_to_compare(all_runs(sweeps), where, runs=runs)
+    if not len(rows):
         conditions = " and ".join(where) or "no condition"
         raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
-    shown = varying(rows)
-    refuse_of_runs([*columns, *(sort or "").split(",")[:1]], rows)
-    rows = ordered(rows, sort, shown)
+    everyone = ordered(rows, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
-    data, everyone = _data(rows), rows
-    # By all rows, not by those shown: one row looks the same in every format.
-    too_many = [] if intervals else note_on_too_many(everyone)
-    rows = ends_of(everyone, most)
-    if not too_many:
-        rows = rows_with_intervals(rows, [column(key) for key in keys] or _usual(everyone), level)
-    notes = [
-        *note_on_hidden(everyone, most), *notes_on_repeats(rows, level), *too_many,
-        *_notes(everyone),
-    ]  # fmt: skip
-    view = View([row.values for row in rows])
-    # What was stopped early took less time, which is no merit.
-    among = View([row.values for row in everyone if row.status != "pruned"])
-    made = partial(
-        make_table, runs=rows, view=view, among=among, notices=_notices(everyone), notes=notes
-    )
+    chosen = {
+        "performance": [_headed(key, with_split=True) for key in PERFORMANCE],
+        "scores": [_headed(key, with_split=False) for key in SCORES],
+        "f1_by_class": f1_columns(rows),
+    }
     if columns:
-        own = with_interval_columns([column(key) for key in keys], rows, level)
-        return [made("columns", f"Chosen columns of {data}", own)]
-    settings = [column(key) for key in shown]
-    means = ""
-    if any(isinstance(row, ConfigurationRow) for row in rows):
+        chosen = {"columns": [column(key) for key in keys]}
+    shown = _ends(everyone, most)
+    is_resampled = rows.are_configurations and (intervals or len(rows) <= MOST_WITH_INTERVALS)
+    if is_resampled:
+        from mnist_sweep.reporting.tables.intervals import with_intervals  # SciPy, for repeats only
+
+        shown = with_intervals(shown, [one.key for own in chosen.values() for one in own], level)
+    settings = [] if columns else [column(key) for key in shown_settings(everyone.frame)]
+    if rows.are_configurations and not columns:
         settings.append(column(REPEATS))
-        means = ", means over runs"
-    performance = with_interval_columns(PERFORMANCE, rows, level)
-    scores = with_interval_columns(SCORES, rows, level)
-    definitions = [
-        ("performance", f"Time, loss and accuracy on {data}, training and test split", performance),
-        ("scores", f"F1, precision and recall on {data}, test split, macro averages", scores),
-        ("f1_by_class", f"F1 by digit on {data}, test split", f1_columns(rows)),
-    ]
-    return [made(name, title + means, [*settings, *own]) for name, title, own in definitions]
-
-
-def _usual(rows: Sequence[RunRow]) -> list[Column]:
-    return [*PERFORMANCE, *SCORES, *f1_columns(rows)]
-
-
-def f1_columns(runs: Sequence[RunRow]) -> tuple[Column, ...]:
-    """One column per class that any of the runs has."""
-    classes = max((int(own or 0) for own in column_values(runs, "dataset.classes")), default=0)
-    return tuple(
-        Column(f"test.f1.{k}", str(k), Format.SHARE, higher_is_better=True) for k in range(classes)
+    titles = phrases.table_titles(
+        phrases.data_title(_distinct(rows, "dataset.name", "dataset.notice")),
+        are_means=rows.are_configurations and not columns,
     )
+    made = partial(
+        Table,
+        content=shown,
+        notices=tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one),
+        notes=tuple(_notes(everyone, shown, level, is_resampled=is_resampled)),
+    )
+    return [
+        made(
+            name,
+            titles[name],
+            make_columns([*settings, *_with_interval_columns(own, shown, level)], shown),
+            # Among all rows, not those shown: a row looks the same in every format.
+            marked=marks_of(own, everyone),
+        )
+        for name, own in chosen.items()
+    ]
+
+
+def f1_columns(rows: Rows) -> list[Column]:
+    """One column per class that any of the runs has."""
+    classes = max((int(own or 0) for own in rows.values("dataset.classes")), default=0)
+    return [_metric_column(resolve(f"test.f1.{k}"), str(k)) for k in range(classes)]
 
 
 def column(key: str) -> Column:
-    """The column of a name of `results.fields`, with the format that suits it."""
-    for known in (*PERFORMANCE, *SCORES, STATUS):
-        if known.key == key:
-            return known
-    split, _, metric = key.partition(".")
-    if split == "time":
-        return Column(key, key, Format.SECONDS, "s", higher_is_better=False)
-    if split in ("train", "validation", "test"):
-        if metric == "loss":
-            return Column(key, key, Format.LOSS, higher_is_better=False)
-        if metric == "accuracy":
-            return Column(key, key, Format.PERCENT, "%", higher_is_better=True)
-        return Column(key, key, Format.SHARE, higher_is_better=True)
-    style = Format.COUNT if key in ("parameters", "epochs_trained") else Format.SETTING
-    return Column(key, _HEADINGS.get(key, key), style)
+    """A column of the runs table, as its metric says; a setting is written as it was set."""
+    if key == STATUS.key:
+        return STATUS
+    metric = _metric(key)
+    if metric is None:
+        return Column(key, _HEADINGS.get(key, key))
+    if key in (*PERFORMANCE, *SCORES):
+        return _headed(key, with_split=key in PERFORMANCE)
+    return _metric_column(metric, _HEADINGS.get(key, key))
 
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
@@ -185,38 +166,73 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     return sweep, tables
 
 
-def _data(runs: Sequence[RunRow]) -> str:
-    """What the runs were evaluated on, for a title."""
-    found: dict[str, None] = {}
-    for name, notice in _distinct(runs, "dataset.name", "dataset.notice"):
-        if name:
-            stands_in = name == "digits" and notice
-            shown = "MNIST" if name == "mnist" else str(name)
-            found["bundled digits (NOT MNIST)" if stands_in else shown] = None
-    return " and ".join(found) or "unknown data (no run left a record)"
+def _metric(key: str) -> Metric | None:
+    try:
+        metric = resolve(key, "test")
+    except SelectionError:
+        return None
+    return metric if metric.column == key else None
 
 
-def _notices(runs: Sequence[RunRow]) -> list[str]:
-    notices = _distinct(runs, "dataset.notice")
-    return [visible(str(notice)) for (notice,) in notices if notice]
+def _headed(key: str, *, with_split: bool) -> Column:
+    metric = resolve(key)
+    title = metric.definition.title
+    if with_split and metric.split:
+        title = f"{_SPLIT_WORDS[metric.split]} {title.lower()}"
+    return _metric_column(metric, title)
 
 
-def _notes(runs: Sequence[RunRow]) -> list[str]:
-    """Where the numbers are from: one line per data set."""
+def _metric_column(metric: Metric, heading: str) -> Column:
+    return Column(metric.column, heading, metric.format, metric.higher_is_better)
+
+
+def _with_interval_columns(columns: Sequence[Column], rows: Rows, level: float) -> list[Column]:
+    """The columns, each followed by one for its intervals where any row has such."""
+    known = {key for own in rows.intervals for key in own}
+    made = []
+    for one in columns:
+        made.append(one)
+        if one.key in known:
+            heading = f"{100 * level:g} % interval"
+            made.append(Column(f"{one.key}.interval", heading, one.format, interval_of=one.key))
+    return made
+
+
+def _ends(rows: Rows, most: int | None) -> Rows:
+    """All rows, or of more than `most` the first and the last `SHOWN_ENDS`."""
+    if most is None or len(rows) <= most:
+        return rows
+    count = len(rows)
+    return rows.take([k for k in range(count) if k < SHOWN_ENDS or k >= count - SHOWN_ENDS])
+
+
+def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> list[str]:
+    notes = []
+    statuses = everyone.frame["status"]
+    if len(shown) < len(everyone):
+        hidden = statuses.iloc[SHOWN_ENDS:-SHOWN_ENDS].tolist()
+        notes.append(phrases.hidden_note(SHOWN_ENDS, hidden, len(everyone)))
+    if everyone.are_configurations:
+        repeats = shown.frame[REPEATS]
+        with_some = [
+            int(count) for count, own in zip(repeats, shown.intervals, strict=False) if own
+        ]
+        pairs = zip(shown.frame["label"], shown.unknown, strict=False)
+        notes += phrases.repeats_notes(with_some, [pair for pair in pairs if pair[1]], level)
+        if not is_resampled:
+            notes.append(phrases.no_intervals_note(len(everyone), MOST_WITH_INTERVALS))
+    else:
+        ids = everyone.frame.loc[statuses == RunStatus.FINISHED, "configuration_id"]
+        if len(ids) > 1 and ids.is_unique:
+            notes.append(phrases.ONE_RUN_EACH)
     keys = ("name", "n_train", "n_validation", "n_test", "source", "sha256")
-    notes = [
-        f"{name}: {train:,} training, {validation:,} validation and {test:,} test examples; "
-        f"{source}; sha256 {sha256[:12]}"
-        for name, train, validation, test, source, sha256 in _distinct(
-            runs, *(f"dataset.{key}" for key in keys)
-        )
-        if name
-    ]
-    return [visible(note) for note in dict.fromkeys(notes)]
+    data = _distinct(everyone, *(f"dataset.{key}" for key in keys))
+    return [*notes, *dict.fromkeys(phrases.data_note(*one) for one in data if one[0])]
 
 
-def _distinct(runs: Sequence[RunRow], *names: str) -> list[tuple[Any, ...]]:
+def _distinct(rows: Rows, *names: str) -> list[tuple[Any, ...]]:
     """The combinations of some values that there are, in the order of their first row."""
-    view = View([run.values for run in runs])
-    columns = [view.values(name) for name in names]
-    return list(dict.fromkeys(zip(*columns, strict=True)))
+    known = [name for name in names if name in rows.frame]
+    found = rows.frame[known].drop_duplicates()
+    columns = [plain(found[name]) if name in known else [None] * len(found) for name in names]
+    return list(zip(*columns, strict=True))

@@ -1,18 +1,30 @@
-"""Tables as text in one of several formats; each format has a file of its own."""
+"""Tables as text in one of several formats: a module each, named after its format.
+
+A module here with a `render(tables) -> str` is a format; so is such a function that another package
+declares as an entry point in the group `mnist_sweep.table_formats`.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.plugins import plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mnist_sweep.reporting.tables.table import Table
 
-FORMATS = ("text", "md", "csv", "latex", "json")
+_BUILT_IN = tuple(module.name for module in iter_modules(__path__))
+
+
+def format_names() -> tuple[str, ...]:
+    """The formats there are, text first."""
+    others = sorted({*_BUILT_IN, *plugins("table_formats")} - {"text"})
+    return ("text", *others)
 
 
 def render(
@@ -22,11 +34,11 @@ def render(
     width: int | None = None,
     colour: bool = False,
 ) -> str:
-    """The tables in `format_name`, ending with a line break.
+    """The tables in a format, ending with a line break.
 
     Args:
         tables: Tables over the same runs.
-        format_name: One of `FORMATS`.
+        format_name: One of `format_names()`.
         width: For text: columns of the terminal, into which the tables are laid out; None is plain
             aligned text of any width, for pipes and files.
         colour: For text on a terminal: whether to style it.
@@ -34,13 +46,20 @@ def render(
     Raises:
         UsageError: There is no such format.
     """
-    if format_name not in FORMATS:
-        raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
     if format_name == "text" and width is not None:
-        from mnist_sweep.reporting.tables.render.terminal import render_terminal
+        from mnist_sweep.reporting.tables.terminal import render_terminal
 
         return render_terminal(tables, width, colour=colour)
-    name = "markdown" if format_name == "md" else format_name
-    module = import_module(f"{__name__}.{name}")
-    text: str = module.render(tables)
-    return text
+    return _renderer(format_name)(tables)
+
+
+def _renderer(format_name: str) -> Callable[[Sequence[Table]], str]:
+    found: Callable[[Sequence[Table]], str]
+    if format_name in _BUILT_IN:
+        found = import_module(f"{__name__}.{format_name}").render
+    elif format_name in plugins("table_formats"):
+        found = plugins("table_formats")[format_name]
+    else:
+        known = ", ".join(format_names())
+        raise UsageError(f"No format {format_name!r}: expected one of {known}.")
+    return found

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.reporting.tables.repeats import ConfigurationRow
 from mnist_sweep.reporting.tables.rows import is_result
+from mnist_sweep.reporting.tables.table import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.reporting.tables.table import Row, Table
+    from mnist_sweep.reporting.tables.table import Rows, Table
 
 
 def render(tables: Sequence[Table]) -> str:
     """One object with a list of tables; strict JSON."""
     value = {"tables": [_table(table) for table in tables]}
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return dumps(value, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
 
 
 def _table(table: Table) -> dict[str, Any]:
+    columns = [column for column in table.columns if not column.interval_of]
     return {
         "name": table.name,
         "title": table.title,
@@ -32,54 +33,62 @@ def _table(table: Table) -> dict[str, Any]:
                 "unit": column.unit or None,
                 "higher_is_better": column.higher_is_better,
             }
-            for column in table.columns
-            if not column.interval_of
+            for column in columns
         ],
-        "rows": [_row(row, table) for row in table.rows],
+        "rows": _rows(table, [column.key for column in columns if column.key != "status"]),
         "notes": list(table.notes),
     }
 
 
-def _row(row: Row, table: Table) -> dict[str, Any]:
-    cells = [
-        (column, cell)
-        for column, cell in zip(table.columns, row.cells, strict=True)
-        if not column.interval_of
-    ]
-    value = {
-        "run_id": row.run.values.get("run_id"),
-        "label": row.run.label,
-        "status": row.run.status,
-        "reason": row.run.reason or None,
-        "data": row.data or None,
-        "values": {column.key: cell.value for column, cell in cells if column.key != "status"},
-        "marks": {column.key: cell.mark for column, cell in cells if cell.mark},
-    }
-    if isinstance(row.run, ConfigurationRow):
-        value |= _of_repeats(row.run, [column.key for column, _ in cells])
-    return value
+def _rows(table: Table, keys: list[str]) -> list[dict[str, Any]]:
+    rows = table.content
+    own = ("run_id", "label", "status", "reason", "dataset.name")
+    values = {key: rows.values(key) for key in dict.fromkeys((*own, *keys, "configuration_id"))}
+    spreads = {key: rows.spreads(key) for key in keys}
+    made = []
+    for place, row in enumerate(table.rows):
+        cells = zip(table.columns, row.cells, strict=True)
+        value = {
+            "run_id": values["run_id"][place],
+            "label": values["label"][place],
+            "status": row.status,
+            "reason": row.reason or None,
+            "data": values["dataset.name"][place],
+            "values": {key: values[key][place] for key in keys},
+            "marks": {column.key: cell.mark for column, cell in cells if cell.mark},
+        }
+        if rows.are_configurations:
+            known = ((key, spread[place]) for key, spread in spreads.items())
+            value["configuration_id"] = values["configuration_id"][place]
+            value["spread"] = {key: one for key, one in known if one is not None}
+            value |= _repeats(rows, place, keys)
+        made.append(value)
+    return made
 
 
-def _of_repeats(row: ConfigurationRow, keys: list[str]) -> dict[str, Any]:
-    """What a configuration has beyond a run: its runs, spreads and intervals."""
+def _repeats(rows: Rows, place: int, keys: list[str]) -> dict[str, Any]:
+    """A configuration's runs and intervals."""
+    runs = rows.runs.iloc[rows.members[place]]
+    results = [key for key in keys if is_result(key) and key in runs]
+    columns = {key: plain(runs[key]) for key in ("run_id", "seed", "status", "reason", *results)}
+    members = [dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)]
+    intervals = rows.intervals[place] if rows.intervals else {}
     return {
-        "configuration_id": row.values.get("configuration_id"),
-        "repeats": len(row.finished),
+        "repeats": int(rows.frame["repeats"].iloc[place]),
         "runs": [
             {
-                "run_id": run.values.get("run_id"),
-                "seed": run.values.get("seed"),
-                "status": run.status,
-                "reason": run.reason or None,
-                "values": {key: run.values.get(key) for key in keys if is_result(key)},
+                "run_id": run["run_id"],
+                "seed": run["seed"],
+                "status": run["status"],
+                "reason": run["reason"] or None,
+                "values": {key: run[key] for key in results},
             }
-            for run in row.runs
+            for run in members
         ],
-        "spread": {key: row.spreads[key] for key in keys if key in row.spreads},
         "intervals": {
             key: {"low": one.low, "high": one.high, "level": one.level, "covers": one.covers}
-            for key, one in row.intervals.items()
+            for key, one in intervals.items()
             if key in keys
         },
-        "intervals_unknown": row.unknown or None,
+        "intervals_unknown": (rows.unknown[place] if rows.unknown else "") or None,
     }

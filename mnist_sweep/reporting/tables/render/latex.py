@@ -40,9 +40,9 @@ def render(tables: Sequence[Table]) -> str:
 def _table(table: Table) -> str:
     caption = ". ".join(latex(text).rstrip(".") for text in (table.title, *table.notes))
     if table.has_marks:
-        caption += r". \textbf{Best} and \underline{worst} of a column"
+        caption += r". \textbf{Best} and \underline{worst} in column"
     notices = "".join(rf" \textbf{{NOTICE: {latex(notice)}}}" for notice in table.notices)
-    alignment = "".join("r" if column.numeric else "l" for column in table.columns)
+    alignment = "".join("r" if column.is_numeric else "l" for column in table.columns)
     width = _width(table)
     size, space = next(((size, space) for most, size, space in _SIZES if width <= most), _SMALLEST)
     lines = [
@@ -82,16 +82,16 @@ def _width(table: Table) -> int:
 
 def _broken(text: str, column: Column) -> list[str]:
     """A text in lines that keep its column narrow."""
-    return textwrap.wrap(text, _NARROW if column.numeric else _WORDS, break_long_words=False)
+    return textwrap.wrap(text, _NARROW if column.is_numeric else _WORDS, break_long_words=False)
 
 
 def _stacked(text: str, column: Column) -> str:
     lines = [latex(line) for line in _broken(text, column)]
-    if column.numeric:
+    if column.is_numeric:
         lines = [_SCIENTIFIC.sub(_power, line) for line in lines]
     if len(lines) < 2:
         return "".join(lines)
-    return rf"\shortstack[{'r' if column.numeric else 'l'}]{{" + r"\\{}".join(lines) + "}"
+    return rf"\shortstack[{'r' if column.is_numeric else 'l'}]{{" + r"\\{}".join(lines) + "}"
 
 
 def _line(cells: Iterable[str]) -> str:

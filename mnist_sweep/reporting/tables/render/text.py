@@ -42,15 +42,16 @@ def _column(column: Column, cells: Cells) -> list[str]:
     width = max(map(length, texts))
     ruled = [texts[0], "-" * width, *texts[1:]]
     if length is len:
-        return [text.rjust(width) if column.numeric else text.ljust(width) for text in ruled]
+        return [text.rjust(width) if column.is_numeric else text.ljust(width) for text in ruled]
     gaps = (" " * (width - cell_len(text)) for text in ruled)
     return [
-        gap + text if column.numeric else text + gap for gap, text in zip(gaps, ruled, strict=True)
+        gap + text if column.is_numeric else text + gap
+        for gap, text in zip(gaps, ruled, strict=True)
     ]
 
 
 def _notes(tables: Sequence[Table]) -> list[str]:
     notes = list(dict.fromkeys(note for table in tables for note in table.notes))
     if any(table.has_marks for table in tables):
-        notes.append(f"{SUFFIX['best']} {SUFFIX['worst']} {LEGEND}")
+        notes.append(LEGEND)
     return [f"\n{note}" for note in notes] + ["\n"] * bool(notes)

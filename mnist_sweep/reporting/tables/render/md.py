@@ -19,7 +19,7 @@ def render(tables: Sequence[Table]) -> str:
     blocks = [_table(table) for table in tables]
     notes = list(dict.fromkeys(note for table in tables for note in table.notes))
     if any(table.has_marks for table in tables):
-        blocks.append("**Best** and *worst* of a column.")
+        blocks.append("**Best** and *worst* in column.")
     blocks += [markdown(note) for note in notes]
     return "\n\n".join(blocks) + "\n"
 
@@ -29,7 +29,7 @@ def _table(table: Table) -> str:
     for notice in table.notices:
         lines += [f"> **NOTICE: {markdown(notice)}**", ""]
     lines.append(_line(markdown(column.title) for column in table.columns))
-    lines.append(_line("---:" if column.numeric else ":---" for column in table.columns))
+    lines.append(_line("---:" if column.is_numeric else ":---" for column in table.columns))
     lines += [_line(_cell(cell) for cell in row.cells) for row in table.rows]
     return "\n".join(lines)
 

@@ -17,7 +17,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mnist_sweep.metrics import Format
-from mnist_sweep.reporting.tables.render.text import SUFFIX, marked
+from mnist_sweep.reporting.tables.render.text import marked
 from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def render_terminal(tables: Sequence[Table], width: int, *, colour: bool) -> str
     for note in dict.fromkeys(note for table in tables for note in table.notes):
         console.print(Text(note, style="dim"))
     if any(table.has_marks for table in tables):
-        console.print(Text(f"{SUFFIX['best']} {SUFFIX['worst']} {LEGEND}", style="dim"))
+        console.print(Text(LEGEND, style="dim"))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
@@ -86,12 +86,12 @@ def _laid_out(table: Table, part: Sequence[int], width: int) -> RichTable:
         column = table.columns[i]
         rich.add_column(
             Text(column.title),
-            justify="right" if column.numeric else "left",
+            justify="right" if column.is_numeric else "left",
             width=widths[i],
             overflow="fold",
         )
     for row in table.rows:
-        rich.add_row(*(_text(row.cells[i], table, i, row.run.status) for i in part))
+        rich.add_row(*(_text(row.cells[i], table, i, row.status) for i in part))
     return rich
 
 

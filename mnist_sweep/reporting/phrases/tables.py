@@ -1,0 +1,100 @@
+"""Titles, notices and notes of tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.numbers import PLUS_MINUS
+from mnist_sweep.reporting.phrases.names import data_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SHOWN_UNKNOWN = 3
+ONE_RUN_EACH = "One run per configuration: a different seed could change the order."
+
+
+def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
+    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both.
+
+    Args:
+        data: Name and notice of each data set; None of a run without a record.
+    """
+    names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
+    return " and ".join(names) or "unknown data (no run left a record)"
+
+
+def data_note(name: str, train: int, validation: int, test: int, source: str, sha256: str) -> str:
+    """Where the numbers are from."""
+    return visible(
+        f"{name}: {train:,} training, {validation:,} validation and {test:,} test examples; "
+        f"{source}; sha256 {sha256[:12]}"
+    )
+
+
+def hidden_note(ends: int, hidden: Sequence[str], total: int) -> str:
+    """Which rows a shortened table leaves out, and how to see them.
+
+    Args:
+        ends: Rows that are shown from either end.
+        hidden: The statuses of those that are not.
+        total: All rows.
+    """
+    counts = Counter(status for status in hidden if status != "finished")
+    without = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
+    among = f" (among them {without})" if without else ""
+    return (
+        f"The first {ends} and the last {ends} of {total:,} rows in this order; "
+        f"{len(hidden):,} are not shown{among}. The table command's --all shows every row, --where "
+        "fewer, --sort test.accuracy,desc the best first; a pipe or another --format has every row."
+    )
+
+
+def no_intervals_note(configurations: int, most: int) -> str:
+    """Why very many configurations have no intervals, and how to get them."""
+    return (
+        f"No intervals: they need the predictions of every run, and {configurations:,} "
+        f"configurations are more than {most}. The table command's --intervals computes them, "
+        "--where leaves fewer."
+    )
+
+
+def repeats_notes(
+    repeats: Sequence[int], unknown: Sequence[tuple[str, str]], level: float
+) -> list[str]:
+    """What a mean, a standard deviation and an interval mean here, and where there are none.
+
+    Args:
+        repeats: Finished runs of each configuration that has intervals.
+        unknown: Label and reason of each configuration whose intervals are not known.
+        level: Confidence level.
+    """
+    notes = [f"Mean {PLUS_MINUS} standard deviation over seeds; best and worst go by the mean."]
+    if any(count > 1 for count in repeats):
+        notes.append(f"{100 * level:g} % intervals of the mean cover other images and other seeds.")
+    if 1 in repeats:
+        notes.append(
+            "The interval of a single run covers test-image sampling, not seeds: a different seed "
+            "could lie outside it."
+        )
+    notes += [
+        f"No intervals for {visible(label)}: {visible(why)}"
+        for label, why in unknown[:SHOWN_UNKNOWN]
+    ]
+    if len(unknown) > SHOWN_UNKNOWN:
+        notes.append(f"No intervals for {len(unknown) - SHOWN_UNKNOWN} more configurations.")
+    return notes
+
+
+def table_titles(data: str, *, are_means: bool) -> dict[str, str]:
+    """The titles of the usual tables, by name."""
+    means = ", means over runs" if are_means else ""
+    titles = {
+        "performance": f"Time, loss and accuracy on {data}, training and test split",
+        "scores": f"F1, precision and recall on {data}, test split, macro averages",
+        "f1_by_class": f"F1 by digit on {data}, test split",
+        "columns": f"Chosen columns of {data}",
+    }
+    return {name: visible(title + means) for name, title in titles.items()}
