@@ -17,9 +17,6 @@ from mnist_sweep.cli.output import discard_stdout, ignore_broken_pipe
 from mnist_sweep.errors import MnistSweepError, UsageError
 from mnist_sweep.sweeping.interrupts import (
     ctrl_c_interrupts,
-    ctrl_c_noticed,
-    interrupt_if_swallowed,
-    sigterm_interrupts,
 )
 
 if TYPE_CHECKING:
@@ -103,19 +100,17 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.sweeping.launch import fork_server
+    from mnist_sweep.sweeping.context import SweepContext
+    from mnist_sweep.sweeping.launch import processes
 
-    with sigterm_interrupts(), ctrl_c_noticed():
-        try:
-            if fork_server.needed(words):
-                fork_server.warm_up()
-            # Its imports take a while: the fork server's take longer, and go on beside them.
-            from mnist_sweep.cli.sweep import sweep
+    with SweepContext() as context:
+        if processes.are_needed(words):
+            context.start_processes()
+        # This import takes a while: the fork server's takes longer, and goes on beside it.
+        from mnist_sweep.cli.sweep import sweep
 
-            interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
-            return sweep(words)
-        finally:
-            fork_server.cool_down()
+        context.interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
+        return sweep(words, context)
 
 
 def _complain(error: MnistSweepError) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_sweep.cli.sweep import sweep
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.plan.directory import last_command
 
 
@@ -19,4 +20,6 @@ def resume(directory: Path, overrides: tuple[str, ...]) -> int:
     With other data than that command had, nothing is run. Further settings (n_jobs=1,
     rerun_failed=false) are added to that command.
     """
-    return sweep([*last_command(directory), "hydra.sweeper.same_data=true", *overrides])
+    words = [*last_command(directory), "hydra.sweeper.same_data=true", *overrides]
+    with SweepContext() as context:
+        return sweep(words, context)

@@ -27,7 +27,7 @@ from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.table import Table
 from mnist_sweep.reporting.tables.tables import MOST_ROWS, comparison, write_tables
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.launch import fork_server
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.job import Origin
 from mnist_sweep.sweeping.plan import preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -36,15 +36,15 @@ INTERRUPTED = 130
 SOME_FAILED = 1
 
 
-def sweep(words: list[str]) -> int:
+def sweep(words: list[str], context: SweepContext) -> int:
     """Run what Hydra's command line asks for; returns the exit code.
 
     Raises:
         MnistSweepError: Nothing was run.
     """
-    fork_server.meanwhile(preimport.start)
+    context.while_waiting(preimport.start)
     try:
-        result = app.run(words)
+        result = app.run(words, context)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_reason(error)) from error
     if result is None:

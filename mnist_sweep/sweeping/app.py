@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,10 +24,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping.interrupts import sigterm_interrupts
-from mnist_sweep.sweeping.launch import fork_server, stock_launchers
+from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
-from mnist_sweep.sweeping.launch.on_ray import connection as ray_connection
 from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.directory import SINGLE
 from mnist_sweep.sweeping.result import SweepResult
@@ -40,11 +39,12 @@ def task(config: DictConfig) -> RunSummary:
     return stock_launchers.task(config)
 
 
-def run(arguments: list[str]) -> SweepResult | None:
+def run(arguments: list[str], context: SweepContext | None = None) -> SweepResult | None:
     """Do what Hydra's command line says.
 
     Args:
         arguments: Without the program's name.
+        context: Of the program run; without one it is made for this sweep.
 
     Returns:
         The result of a sweep; None where only help, a config or the like was printed.
@@ -65,10 +65,14 @@ def run(arguments: list[str]) -> SweepResult | None:
     overrides.check(overrides.parse(options.overrides), intervals=True)
     words = options.overrides if options.multirun else [SINGLE, *options.overrides]
     with (
-        sigterm_interrupts(), _own_processes(), _directory_importable(),
-        _hydra(options) as prepared,
+        nullcontext(context) if context else SweepContext() as active,
+        _directory_importable(), _hydra(options) as prepared,
     ):  # fmt: skip
-        result = prepared.multirun(config, task, words)
+        try:
+            active.start_processes()
+            result = prepared.multirun(config, task, words)
+        finally:
+            active.end_processes()
     if not isinstance(result, SweepResult):
         raise UsageError("Expected hydra/sweeper=grid or search; other sweepers are not supported.")
     return result
@@ -169,17 +173,6 @@ def _directory_importable() -> Iterator[None]:
         yield
     finally:
         sys.path.remove(here)
-
-
-@contextmanager
-def _own_processes() -> Iterator[None]:
-    """Keep a fork server until the end of the block, and close what a launcher opened."""
-    try:
-        fork_server.warm_up()
-        yield
-    finally:
-        fork_server.cool_down()
-        ray_connection.close()
 
 
 def conf_directory() -> str:

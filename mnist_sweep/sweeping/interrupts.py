@@ -76,15 +76,12 @@ def ctrl_c_later() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_noticed: list[list[int]] = []
-"""What was typed, of each block of `ctrl_c_noticed` that is open."""
-
-
 @contextmanager
-def ctrl_c_noticed() -> Iterator[list[int]]:
-    """Ctrl-C interrupts as ever, and the list tells of it where other code swallows the exception.
+def ctrl_c_counted() -> Iterator[list[int]]:
+    """Ctrl-C interrupts as ever, and is appended to the list that is yielded.
 
-    Hydra and OmegaConf turn what is raised while they compose a config into errors of their own.
+    Hydra and OmegaConf turn what is raised while they compose a config into errors of their own,
+    and some imports go on whatever is raised: the list still has the interrupt.
     """
     seen: list[int] = []
     main = threading.current_thread() is threading.main_thread()
@@ -93,24 +90,12 @@ def ctrl_c_noticed() -> Iterator[list[int]]:
         yield seen
         return
 
-    def note(number: int, frame: Any) -> None:
+    def count(number: int, frame: Any) -> None:
         seen.append(number)
         before(number, frame)
 
-    signal.signal(signal.SIGINT, note)
-    _noticed.append(seen)
+    signal.signal(signal.SIGINT, count)
     try:
         yield seen
     finally:
-        _noticed.pop()
         signal.signal(signal.SIGINT, before)
-
-
-def interrupt_if_swallowed() -> None:
-    """Interrupt now if Ctrl-C was typed within the blocks above that are open.
-
-    Raises:
-        KeyboardInterrupt: It was, and some library went on whatever was raised.
-    """
-    if any(_noticed):
-        raise KeyboardInterrupt

@@ -11,16 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from mnist_sweep.data import DatasetInfo
-from mnist_sweep.errors import ModelError
 from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, Plain
-from mnist_sweep.sweeping.interrupts import Interrupted, interrupt_if_swallowed
-from mnist_sweep.sweeping.launch import fork_server, processes, stock_launchers, worker
+from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET
+from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.interrupts import Interrupted
+from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.networks import Network, check_networks
 from mnist_sweep.sweeping.launch.progress import Lines, choose
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
@@ -47,27 +48,13 @@ def check_models(plan: Plan) -> None:
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
-    networks: dict[str, tuple[Plain, tuple[int, ...], int]] = {}
+    own = {}
     for point in plan.points:
         model, info = point.settings["model"], plan.datasets[point.data_key]
         if model["_target_"] != MLP_TARGET:
-            key = f"{model} {info.shape} {info.classes}"
-            networks[key] = (model, info.shape, info.classes)
-    if not networks:
-        return
-    found: list[str] = []
-    try:
-        found += processes.call(worker.network_problems, list(networks.values()))
-    except processes.WorkerDiedError:
-        # One of them takes its process along: one by one, to say which.
-        for network in networks.values():
-            try:
-                found += processes.call(worker.network_problems, [network])
-            except processes.WorkerDiedError as died:
-                target = network[0]["_target_"]
-                found.append(f"model._target_={target} cannot build a network. {died}")
-    if found:
-        raise ModelError("\n".join(dict.fromkeys(found)))
+            network = Network(model, info.shape, info.classes)
+            own[str(network)] = network
+    check_networks(list(own.values()))
 
 
 def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> SweepResult:
@@ -115,10 +102,11 @@ def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
     jobs = _open_jobs(master, result)
     if not jobs:
         return
-    interrupt_if_swallowed()
+    context = SweepContext.current()
+    context.interrupt_if_swallowed()
     if not isinstance(launcher, SweepLauncher):
         result.summaries = stock_launchers.launch(
-            launcher, jobs, result, Lines(Console(stderr=True))
+            launcher, jobs, result, Lines(Console(stderr=True)), context
         )
         return
     progress = choose(Console(stderr=True))
@@ -127,7 +115,7 @@ def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
     jobs = [job.with_environment(workers=result.workers) for job in jobs]
     progress.begin(len(jobs), result.workers, sum(job.expected_s for job in jobs))
     if result.report:
-        fork_server.waits()
+        context.first_run_waits()
     try:
         launcher.launch_jobs(jobs, result.workers, progress)
     finally:

@@ -31,7 +31,7 @@ def memory_mb() -> dict[str, float]:
 
 def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[str, float]]:
     """Train networks one after another in this process; what each took."""
-    from mnist_sweep.sweeping.launch.execute import builder
+    from mnist_sweep.sweeping.launch.networks import builder
     from mnist_sweep.training import train
 
     found = []
@@ -71,7 +71,7 @@ def main() -> None:
             **settings.defaults(), **network, "epochs": 2, "seed": run,
             "model": {"_target_": settings.MLP_TARGET, **network},
         })  # fmt: skip
-    processes.warm_up()
+    processes.start_fork_server()
     processes.call(memory_mb)  # until the fork server is there
     for name, groups in (("fresh", [[one] for one in many]), ("reused", [many])):
         began = time.perf_counter()
@@ -85,7 +85,7 @@ def main() -> None:
         )
         for line in found:
             print("  " + ", ".join(f"{key} {value:,.1f}" for key, value in line.items()))
-    processes.cool_down()
+    processes.end_fork_server()
 
 
 if __name__ == "__main__":

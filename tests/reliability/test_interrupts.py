@@ -12,12 +12,12 @@ import sys
 import termios
 from collections.abc import Callable
 from fcntl import ioctl
-from pathlib import Path
 
 import pyte
 import pytest
 
 from support.real_sweeps import GUARD_S, Place, until
+from support.sweep_parts import job_of
 
 CTRL_C = b"\x03"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -137,7 +137,8 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     until(place.gone)
 
 
-def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
+def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
+    from mnist_sweep.sweeping.context import SweepContext
     from mnist_sweep.sweeping.launch import stock_launchers
 
     class Swallows:
@@ -147,9 +148,8 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(monkeypatch):
             except KeyboardInterrupt as error:
                 raise ValueError("of composing") from error
 
-    monkeypatch.setattr(stock_launchers, "_overrides", lambda *_: [])
-    with pytest.raises(KeyboardInterrupt):
-        list(stock_launchers._round(Swallows(), [{}], Path()))
+    with SweepContext() as context, pytest.raises(KeyboardInterrupt):
+        list(stock_launchers._round(Swallows(), [job_of(tmp_path)], tmp_path, context))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -174,7 +174,7 @@ def test_an_interrupt_in_the_middle_of_an_import_ends_with_the_code_too(tmp_path
     assert ended.stderr == "\nInterrupted.\n"
 
 
-@pytest.mark.parametrize("place", ["fork_server.warm_up", "sweep._open_jobs"])
+@pytest.mark.parametrize("place", ["processes.start_fork_server", "sweep._open_jobs"])
 def test_an_interrupt_that_a_library_swallows_ends_the_sweep_all_the_same(tmp_path, place):
     # Before the imports are through, and at the last moment before the first run.
     ended = ended_as_module(
@@ -183,7 +183,7 @@ def test_an_interrupt_that_a_library_swallows_ends_the_sweep_all_the_same(tmp_pa
         "from contextlib import suppress\n"
         "import mnist_sweep.cli as cli\n"
         "from mnist_sweep.sweeping import sweep\n"
-        "from mnist_sweep.sweeping.launch import fork_server\n"
+        "from mnist_sweep.sweeping.launch import processes\n"
         f"original = {place}\n"
         "def greedy(*arguments):\n"
         "    with suppress(BaseException):\n"

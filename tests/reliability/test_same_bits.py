@@ -54,7 +54,7 @@ BROKEN = """
 _built = build
 def build(input_shape, classes, **settings):
     import inspect
-    if "_carry_out" in [frame.function for frame in inspect.stack(0)]:
+    if "_run" in [frame.function for frame in inspect.stack(0)]:
         raise ValueError("broken on purpose")
     return _built(input_shape, classes, **settings)
 

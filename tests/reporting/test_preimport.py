@@ -6,23 +6,11 @@ import threading
 import pytest
 
 from mnist_sweep.reporting import preimport
-from mnist_sweep.sweeping.launch import fork_server
 
 
 @pytest.fixture(autouse=True)
 def nothing_yet(monkeypatch):
     monkeypatch.setattr(preimport, "_threads", [])
-    monkeypatch.setattr(fork_server, "_meanwhile", [])
-
-
-@pytest.mark.parametrize(("cores", "expected"), [({0, 1}, ["done"]), ({0}, [])])
-def test_it_is_done_once_and_only_beside_something(monkeypatch, cores, expected):
-    monkeypatch.setattr(fork_server.os, "sched_getaffinity", lambda _: cores, raising=False)
-    done = []
-    fork_server.meanwhile(lambda: done.append("done"))
-    fork_server.waits()
-    fork_server.waits()
-    assert done == expected
 
 
 def test_finishing_waits_for_the_imports(monkeypatch):

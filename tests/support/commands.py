@@ -83,10 +83,10 @@ def _here(name: str, words: Sequence[str], places: Path) -> Done:
 
 
 def _all_here(asked: Path, told: Path) -> None:
-    from mnist_sweep.sweeping.launch import fork_server
+    from mnist_sweep.sweeping.launch import processes
 
     # The fork server has TensorFlow imported; one serves all commands.
-    fork_server.cool_down = lambda: None
+    processes.end_fork_server = lambda: None
     commands = json.loads(asked.read_text())
     done = {name: _here(name, words, asked.parent) for name, words in commands.items()}
     told.write_text(json.dumps({name: vars(ended) for name, ended in done.items()}))

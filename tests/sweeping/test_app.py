@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.launch import fork_server
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.result import SweepResult
 from support import commands
 
@@ -23,7 +23,7 @@ NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")
 @pytest.fixture(autouse=True)
 def _without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(fork_server, "warm_up", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
 
 
 def planned(*words: str) -> SweepResult:

@@ -215,12 +215,12 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
         point = identify({**values, "name": "s"}, [], info)
         jobs.append(Job(point, info, tmp_path, describe(), prune=True))
     scheduler = Stopping(extra=jobs[2:])
-    processes.warm_up()
+    processes.start_fork_server()
     try:
         pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, scheduler=scheduler)
         summaries = pool.run(jobs[:2])
     finally:
-        processes.cool_down()
+        processes.end_fork_server()
     assert sorted((s.status, s.run_id == jobs[0].run_id) for s in summaries) == [
         ("finished", True), ("pruned", False), ("pruned", False),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from rich.console import Console
 
 import mnist_sweep
@@ -21,9 +23,13 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
-from mnist_sweep.sweeping.launch.on_ray.connection import Needs, environment_of_runs
+from mnist_sweep.sweeping.launch.on_ray.connection import environment_of_runs
+from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
+from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.on_ray.pool import RayPool, _Active
+from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run
 from support.sweep_parts import job_of
@@ -38,8 +44,9 @@ def digits(tmp_path: Path) -> DatasetInfo:
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache of a node that has seen nothing yet."""
-    monkeypatch.setattr(node_data, "_here", {})
     monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "nodes"))
+    # The spare cache, too, is of this test alone, whatever earlier programs left on the machine.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path / "nodes"
 
 
@@ -66,8 +73,6 @@ def test_a_node_fetches_data_once_and_finds_them_again(digits: DatasetInfo, node
     for name in ("train_images", "train_labels", "test_images", "test_labels", "validation_index"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
     assert node_data.place(elsewhere(digits), fetch) == placed
-    node_data._here.clear()  # as another process of the node
-    assert node_data.place(elsewhere(digits), fetch) == placed
     assert len(calls) == 1
 
 
@@ -83,7 +88,6 @@ def test_a_damaged_file_on_a_node_is_fetched_anew(digits: DatasetInfo, node: Pat
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)
-    node_data._here.clear()
     assert node_data.place(elsewhere(digits), fetch) == placed
     assert len(calls) == 2
     np.testing.assert_array_equal(load(placed).train_images, load(digits).train_images)
@@ -185,8 +189,7 @@ def test_a_run_that_asks_waits_for_the_answer_to_its_own_question():
 def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(task.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(task.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left, used, young, other = (
         tmp_path / f"{task.SCRATCH}left", tmp_path / f"{task.SCRATCH}used",
         tmp_path / f"{task.SCRATCH}young", tmp_path / "somebody-elses",
@@ -197,7 +200,7 @@ def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
     lock = try_lock(used / ".used")
     for path in (left, used, other):
         os.utime(path, (1, 1))
-    with task.scratch() as mine:
+    with locked_directory(task.SCRATCH) as mine:
         assert mine.parent == tmp_path
         assert not left.exists()
         assert used.exists()
@@ -278,23 +281,52 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
         assert "its process was killed" in stored["error"]["message"]
 
 
-def test_a_ray_of_our_own_is_started_anew_where_a_later_stage_needs_more(
+def launcher_of(context: SweepContext, address: str | None, n_jobs: int) -> Any:
+    launcher: Any = RayLauncher(address=address)
+    launcher.context, launcher._config = context, OmegaConf.create({"n_jobs": n_jobs})
+    return launcher
+
+
+def test_a_ray_of_our_own_is_restarted_where_a_later_stage_needs_more(
     monkeypatch: pytest.MonkeyPatch,
 ):
     ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
-    told: list[Any] = []
-    monkeypatch.setattr(ray, "init", lambda **options: told.append(options.get("num_cpus")))
-    monkeypatch.setattr(ray, "shutdown", lambda: told.append("shutdown"))
-    try:
-        two = connection.open_connection(None, 2, {})
-        assert connection.open_connection(None, 1, {}) is two
-        four = connection.open_connection(None, 4, {})
+    calls: list[Any] = []
+    monkeypatch.setattr(ray, "init", lambda **options: calls.append(options.get("num_cpus")))
+    monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
+    with SweepContext() as context:
+        launcher = launcher_of(context, None, n_jobs=1)
+        two = launcher._connect(Needs(2), 2)
+        assert launcher._connect(Needs(1), 1) is two
+        four = launcher._connect(Needs(4), 4)
         assert four is not two
         assert four.own
-        assert told == [2, "shutdown", 4]
-        connection.close()
-        cluster = connection.open_connection("10.0.0.1:6379", 1, {})
+        assert calls == [2, "shutdown", 4]
+    assert calls == [2, "shutdown", 4, "shutdown"]
+
+
+def test_a_connection_to_a_cluster_is_kept_whatever_a_stage_needs(monkeypatch: pytest.MonkeyPatch):
+    ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with SweepContext() as context:
+        launcher = launcher_of(context, "10.0.0.1:6379", n_jobs=1)
+        cluster = launcher._connect(Needs(1), 1)
         assert not cluster.own
-        assert connection.open_connection("10.0.0.1:6379", 64, {}) is cluster
-    finally:
-        connection.close()
+        assert launcher._connect(Needs(64), 64) is cluster
+
+
+def test_a_connection_that_cannot_be_opened_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+
+    def refuse(**_options: Any) -> None:
+        raise ConnectionError("no\nroute")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(connection, "MAX_FOLDER_LENGTH", 1000)
+    with pytest.raises(UsageError, match="on this machine, but ConnectionError: no route"):
+        connection.Connection(None, 1, {})
+    assert list(tmp_path.iterdir()) == []

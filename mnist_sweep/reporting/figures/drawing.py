@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from mnist_sweep.cores import cores
 from mnist_sweep.reporting.figures.all_figures import Planned, files, write_figures
 
 _FEW = 4
@@ -67,7 +68,7 @@ class Drawing:
 
 
 def _two_cores() -> bool:
-    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+    return sys.platform == "linux" and cores() > 1
 
 
 def _forked(plans: Sequence[Planned], directory: Path) -> BaseProcess:

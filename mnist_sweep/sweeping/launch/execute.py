@@ -9,18 +9,11 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
-import hydra.utils
-from hydra.errors import HydraException
-
-from mnist_sweep.errors import ModelError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import Plain
-from mnist_sweep.settings.source import source_of
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
     already_done,
@@ -28,6 +21,7 @@ from mnist_sweep.sweeping.launch.job_record import (
     summary_of,
     write_failure,
 )
+from mnist_sweep.sweeping.launch.networks import builder, check_code
 from mnist_sweep.training.progress import History, OnEpoch, ignore
 from mnist_sweep.training.train import Result, train
 
@@ -76,8 +70,9 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     try:
         on_start()
         log.info("run %s: %s", job.run_id, job.label)
-        _check_code(job)
-        result = train(job.settings, job.data, builder(job.settings["model"]), watch)
+        model = job.settings["model"]
+        check_code(model, job.point.code)
+        result = train(job.settings, job.data, builder(model), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit) as error:  # whatever a run dies of belongs in its record
@@ -86,25 +81,6 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     summary = summary_of(job, record)
     _log_summary(summary)
     return summary
-
-
-def _check_code(job: Job) -> None:
-    """Refuse to run another code than the one that the run id was made of.
-
-    Raises:
-        ModelError: The user's own code was edited since the sweep was planned.
-    """
-    if job.point.code is None:
-        return
-    target = job.settings["model"]["_target_"]
-    now = source_of(target)
-    if now is not None and now.sha256 != job.point.code["sha256"]:
-        planned = job.point.code["files"]
-        edited = sorted(dict(now.files.items() ^ planned.items()))
-        raise ModelError(
-            f"The code of model._target_={target} was edited after the sweep had started "
-            f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."
-        )
 
 
 def _log_summary(summary: RunSummary) -> None:
@@ -128,38 +104,3 @@ def _write(job: Job, result: Result, record: Record) -> None:
                 result.network.save(saved)
                 store.write_bytes(paths.model, saved.read_bytes())
     store.write_record(paths.record, record)
-
-
-def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
-    """The function that builds a network of some data's shape, found by Hydra's `_target_`.
-
-    The builder raises ModelError where the target cannot be imported or called so.
-    """
-
-    def build(input_shape: tuple[int, ...], classes: int) -> Any:
-        try:
-            return hydra.utils.instantiate(
-                model, input_shape=list(input_shape), classes=classes, _convert_="all"
-            )
-        except HydraException as error:
-            raise ModelError(
-                f"model._target_={model['_target_']} cannot build a network: {_cause(error)}. "
-                "Expected a function build(input_shape, classes, …) in a module that Python can "
-                "import, which takes the settings under model"
-                f"{_without(model)}."
-            ) from error
-
-    return build
-
-
-def _cause(error: HydraException) -> str:
-    cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines()[:2]]
-    text = " ".join(lines).rstrip(".")
-    return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
-
-
-def _without(model: Plain) -> str:
-    """The settings under `model`, and the way to leave one out."""
-    names = [key for key in model if key != "_target_"]
-    return f" ({', '.join(names)}; leave one out with ~model.{names[0]})" if names else ""

@@ -13,13 +13,14 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.pool import Pool
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.plan.environment import available_cores
 
 
 @dataclass
@@ -49,6 +50,7 @@ class SweepLauncher(Launcher, ABC):
     ) -> None:
         """Keep the sweep's config; Hydra calls this once."""
         self._config = config
+        self.context = SweepContext.current()
 
     @property
     def config(self) -> DictConfig:
@@ -91,7 +93,7 @@ class PoolLauncher(SweepLauncher):
 
     def workers(self, jobs: int, threads: int) -> int:
         """How many runs go at once: `n_jobs`, or one per core that `threads` leaves."""
-        chosen = self.config.n_jobs or max(1, available_cores() // threads)
+        chosen = self.config.n_jobs or max(1, cores() // threads)
         return max(1, min(int(chosen), jobs))
 
     def launch_jobs(

@@ -34,7 +34,7 @@ from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import is_up_to_date, summary_from_record
-from mnist_sweep.sweeping.launch.processes import STOP_S, context, ending, running, start
+from mnist_sweep.sweeping.launch.processes import STOP_S, context, end, ending, is_running, start
 
 REFRESH_S = 0.25
 POLL_S = 0.5
@@ -93,7 +93,7 @@ class Pool(Dispatch[_Active]):
                 self._receive(active)
             elif active.process.sentinel in ready:
                 # Ready too where only the fork server died: then the pipe tells.
-                active.orphaned = running(active.process)
+                active.orphaned = is_running(active.process)
                 if not active.orphaned:
                     self._ended(active)
 
@@ -118,10 +118,7 @@ class Pool(Dispatch[_Active]):
                 active.pipe.send(reason)
 
     def _ended(self, active: _Active) -> None:
-        active.process.join(STOP_S)
-        if active.process.is_alive():  # it closed its pipe and goes on: nothing can come of it
-            active.process.kill()
-            active.process.join()
+        end(active.process)
         active.pipe.close()
         self._active.remove(active)
         if active.answer is None:

@@ -1,37 +1,77 @@
-"""Processes of their own, started by a fork server that has TensorFlow imported."""
+"""Processes for runs and checks: started by a fork server that has TensorFlow imported.
+
+The import takes seconds, so the fork server is started before anything else is imported in this
+process, and both work side by side. This module is imported first; it imports nothing slow.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing import connection, parent_process
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from mnist_sweep.errors import MnistSweepError, ModelError
-from mnist_sweep.sweeping.launch import worker
-from mnist_sweep.sweeping.launch.fork_server import context, cool_down, warm_up
+from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
-__all__ = [
-    "WorkerDiedError",
-    "call",
-    "context",
-    "cool_down",
-    "ending",
-    "running",
-    "start",
-    "warm_up",
-]
-
-STARTS = 4
+PRELOAD = "mnist_sweep.sweeping.launch.preload"
+MAX_STARTS = 4
 RESTART_S = 0.2
 STOP_S = 2.0
-"""How long a process that is to end may take before it is killed."""
+"""How long a process that was told to end may take before it is killed."""
+_PRINTS = (
+    "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version",
+    "--shell-completion", "-sc",
+)  # fmt: skip
 
 
 class WorkerDiedError(MnistSweepError):
-    """A worker's process ended without a word."""
+    """A worker's process ended without sending its result."""
+
+
+def context() -> Any:
+    """Multiprocessing's context: of a fork server, or of spawning where there is none (Windows)."""
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    return multiprocessing.get_context(method)
+
+
+def are_needed(words: Sequence[str]) -> bool:
+    """Whether Hydra's command line looks as if it would run something."""
+    prints = any(word.partition("=")[0] in _PRINTS for word in words)
+    return not prints and "plan=true" not in words
+
+
+def start_fork_server() -> None:
+    """Start the fork server unless it runs; it imports TensorFlow in the background."""
+    if context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver, resource_tracker
+
+        forkserver.set_forkserver_preload([PRELOAD])
+        # It starts a process too, and would let Ctrl-C through again in the middle of the block.
+        resource_tracker.ensure_running()
+        with ctrl_c_later():
+            forkserver.ensure_running()
+
+
+def end_fork_server() -> None:
+    """End the fork server at once: it may be importing for seconds, and holds our output open."""
+    from multiprocessing import forkserver
+
+    # There is no public way; without one it would end by itself, only later.
+    server = getattr(forkserver, "_forkserver", None)
+    process_id = getattr(server, "_forkserver_pid", None)
+    if server is not None and process_id is not None:
+        with suppress(OSError):
+            os.kill(process_id, signal.SIGKILL)
+            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -40,32 +80,32 @@ def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
     Raises:
         WorkerDiedError: Processes cannot be started.
     """
-    for _ in range(STARTS):
+    for _ in range(MAX_STARTS):
         process: BaseProcess = context().Process(target=function, args=arguments, daemon=True)
         try:
             process.start()
         except (EOFError, OSError) as error:
-            # The fork server was killed at this moment; a new one is at the next attempt's start.
+            # The fork server was killed at this moment; the next attempt starts a new one.
             reason = f"{type(error).__name__}: {error}"
             time.sleep(RESTART_S)
-            warm_up()
+            start_fork_server()
         else:
             return process
     raise WorkerDiedError(
-        f"Expected to start a process for a run, but {STARTS} times it could not be: {reason}. "
-        "Look whether this machine is out of memory or processes; then run the same command again."
+        f"Expected to start a process for a run, but {MAX_STARTS} attempts failed: {reason}. "
+        "Check whether this machine is out of memory or processes; then repeat the same command."
     )
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a process of its own.
+    """Call a function in a process of its own and return its result.
 
     Raises:
-        ModelError: The function raised an error of this program's.
-        WorkerDiedError: The process ended without an answer.
+        ModelError: The function raised an error of this program.
+        WorkerDiedError: The process ended without a result.
     """
     ours, theirs = context().Pipe(duplex=False)
-    process = start(worker.call, theirs, function, arguments)
+    process = start(_send_result, theirs, function, arguments)
     theirs.close()
     try:
         kind, value = ours.recv()
@@ -80,8 +120,19 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return value
 
 
-def running(process: BaseProcess) -> bool:
-    """Whether a process is there; its own word fails where the fork server was killed."""
+def end(process: BaseProcess) -> None:
+    """Wait for a process that has no more to send; kill it if it does not end by itself."""
+    process.join(STOP_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def is_running(process: BaseProcess) -> bool:
+    """Whether a process exists, asked of the kernel.
+
+    Its sentinel is ready, and `is_alive` is wrong, also where only the fork server was killed.
+    """
     if process.pid is None:
         return False
     try:
@@ -101,3 +152,36 @@ def ending(exit_code: int | None) -> str:
         hint = " (out of memory, perhaps)" if name == "SIGKILL" else ""
         return f"was ended by {name}{hint}"
     return f"ended with exit code {exit_code} and no answer"
+
+
+def detach() -> None:
+    """In a child: leave Ctrl-C to the parent, and end when the parent ends, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def leave() -> None:
+    """In a child: end without tearing TensorFlow down, which takes time and serves nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
+
+
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def _send_result(
+    pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    detach()
+    try:
+        pipe.send(("done", function(*arguments)))
+    except MnistSweepError as error:
+        pipe.send(("error", str(error)))
+    pipe.close()
+    leave()

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.locks import locked, release, try_lock
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.interrupts import ctrl_c_noticed
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
 from mnist_sweep.sweeping.launch.execute import execute
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
@@ -43,7 +43,11 @@ from mnist_sweep.training.progress import History
 
 
 def launch(
-    launcher: Launcher, jobs: list[Job], outcome: SweepResult, progress: Progress
+    launcher: Launcher,
+    jobs: list[Job],
+    outcome: SweepResult,
+    progress: Progress,
+    context: SweepContext,
 ) -> list[RunSummary]:
     """Run jobs through one of Hydra's launchers and return their summaries.
 
@@ -64,7 +68,7 @@ def launch(
     try:
         while waiting:
             busy = set()
-            for answer in _round(launcher, waiting, outcome.directory):
+            for answer in _round(launcher, waiting, outcome.directory, context):
                 if answer.origin is Origin.BUSY:
                     busy.add(answer.run_id)
                 else:
@@ -80,7 +84,9 @@ def launch(
     return summaries
 
 
-def _round(launcher: Launcher, jobs: list[Job], place: Path) -> Iterator[RunSummary]:
+def _round(
+    launcher: Launcher, jobs: list[Job], place: Path, context: SweepContext
+) -> Iterator[RunSummary]:
     """Summaries of jobs, as they end where the launcher tells, else when all have ended."""
     overrides = [_overrides(job, place) for job in jobs]
     if submitit_jobs.is_submitit(launcher):
@@ -90,14 +96,12 @@ def _round(launcher: Launcher, jobs: list[Job], place: Path) -> Iterator[RunSumm
             else:
                 yield _summary_of(answer, jobs[number])
         return
-    with ctrl_c_noticed() as interrupts:
-        try:
-            returns = launcher.launch(overrides, initial_job_idx=0)
-        except Exception as error:  # launchers raise anything where a worker dies
-            if interrupts:
-                raise KeyboardInterrupt from error
-            yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
-            return
+    try:
+        returns = launcher.launch(overrides, initial_job_idx=0)
+    except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
+        context.interrupt_if_swallowed()  # Hydra makes an error of its own of it while it composes
+        yield from (_of_the_dead(job, error, "its launcher") for job in jobs)
+        return
     yield from (_summary_of(answer, job) for answer, job in zip(returns, jobs, strict=True))
 
 

@@ -11,16 +11,16 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.on_ray import connection
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, check_installed
+from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.on_ray.pool import RayPool
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.plan.environment import available_cores
 
 
 @dataclass
@@ -82,6 +82,7 @@ class RayLauncher(SweepLauncher):
         self._waiting = waiting
         self._runtime_env = _plain(runtime_env)
         self._threads = 1
+        self._connection: Connection | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -92,7 +93,7 @@ class RayLauncher(SweepLauncher):
             UsageError: There is none, or a setting is out of its range.
         """
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        connection.check_installed()
+        check_installed()
         numbers = {
             "num_cpus": self._num_cpus, "num_gpus": self._num_gpus, "memory_mb": self._memory_mb,
             "waiting": self._waiting,
@@ -153,11 +154,20 @@ class RayLauncher(SweepLauncher):
 
     def _own_runs(self, threads: int) -> int:
         """How many runs go at once on a Ray of our own: as with the pool."""
-        return int(self.config.n_jobs or max(1, available_cores() // threads))
+        return int(self.config.n_jobs or max(1, cores() // threads))
 
     def _connect(self, needs: Needs, threads: int) -> Connection:
         cpus = max(1, math.ceil(self._own_runs(threads) * needs.num_cpus))
-        return connection.open_connection(self._address, cpus, self._runtime_env)
+        there = self._connection
+        # A Ray of our own that is too small, as for a study's later stage with more threads a run,
+        # is started again; nothing runs on it at that moment.
+        if there and there.own_cpus is not None and there.own_cpus < cpus:
+            there.close()
+            there = None
+        if there is None:
+            there = self._connection = Connection(self._address, cpus, self._runtime_env)
+            self.context.at_end(there.close)
+        return there
 
 
 def _plain(value: Any) -> Plain:

@@ -23,9 +23,6 @@ from mnist_sweep.records.locks import locked
 Fetch = Callable[[], dict[str, Any]]
 """Gives what `pack` packed."""
 
-_here: dict[str, str] = {}
-"""Content hash -> directory, of what this process has verified."""
-
 
 def pack(info: DatasetInfo) -> dict[str, Any]:
     """A prepared dataset as it travels: its four arrays (uint8), `classes` and `scale`.
@@ -53,22 +50,16 @@ def place(info: DatasetInfo, fetch: Fetch | None) -> DatasetInfo:
     Raises:
         DataError: It is neither here nor can it be fetched and kept.
     """
-    if info.sha256 not in _here:
-        _here[info.sha256] = str(_find(info, fetch).directory)
-    return replace(info, cache=_here[info.sha256])
-
-
-def _find(info: DatasetInfo, fetch: Fetch | None) -> Stored:
-    same_file = verified(Path(info.cache), info.sha256)
-    if same_file:
-        return same_file
-    cache = open_cache(os.environ)
-    with ExitStack() as held:
-        # Of several runs that start here at once, one fetches; where the cache cannot be written,
-        # each unpacks into the spare one, which does no harm.
-        with suppress(DirectoryError):
-            held.enter_context(locked(cache.configured / "locks" / info.sha256))
-        return cache.find(info.sha256) or _fetched(info, cache, fetch)
+    stored = verified(Path(info.cache), info.sha256)
+    if stored is None:
+        cache = open_cache(os.environ)
+        with ExitStack() as held:
+            # Of several runs that start here at once, one fetches; where the cache cannot be
+            # written, each unpacks into the spare one, which does no harm.
+            with suppress(DirectoryError):
+                held.enter_context(locked(cache.configured / "locks" / info.sha256))
+            stored = cache.find(info.sha256) or _fetched(info, cache, fetch)
+    return replace(info, cache=str(stored.directory))
 
 
 def _fetched(info: DatasetInfo, cache: Cache, fetch: Fetch | None) -> Stored:

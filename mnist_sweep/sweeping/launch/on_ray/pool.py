@@ -25,7 +25,8 @@ from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import already_done, summary_from_record
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection
+from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 from mnist_sweep.sweeping.launch.progress import Progress
 

@@ -10,12 +10,10 @@ own, which is removed; no file system is shared.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import connection
@@ -26,18 +24,17 @@ from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
+from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
 from mnist_sweep.sweeping.plan.environment import describe
 
 TELL_S = 0.2
 """Epochs are told this often at most: the display draws no faster."""
 SCRATCH = "mnist-sweep-run-"
-ABANDONED_AFTER_S = 60.0
 OF_THE_DRIVER = ("git_sha", "git_dirty", "workers")
 """What of a record's environment is the sweep's; the rest is described where the run is."""
 DEVICES = (
@@ -64,8 +61,8 @@ class TaskResult:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def carry_out(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
-    """Carry out one run on this node; Ray calls it.
+def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
+    """Run one job on this node; Ray calls it.
 
     Args:
         job: The sweep's directory in it is the driver's and not used.
@@ -82,7 +79,7 @@ def carry_out(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResul
     tell(0, {})
     try:
         info = place(job.data, fetch if data else None)
-        with scratch() as directory:
+        with locked_directory(SCRATCH) as directory:
             return _in_a_process(_at(job, directory, info), tell)
     except MnistSweepError as error:
         return TaskResult(error=str(error))
@@ -126,7 +123,7 @@ def _described() -> Plain:
 
 def _in_a_process(job: Job, tell: _Teller) -> TaskResult:
     _forget_main_file()
-    processes.warm_up()
+    processes.start_fork_server()
     ours, theirs = processes.context().Pipe()
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
     process = processes.start(run, theirs, job, devices)
@@ -143,10 +140,7 @@ def _in_a_process(job: Job, tell: _Teller) -> TaskResult:
                 summary = message[1]
             else:
                 error = message[1]
-        process.join(processes.STOP_S)
-        if process.is_alive():  # it closed its pipe and goes on: nothing can come of it
-            process.kill()
-            process.join()
+        processes.end(process)
     finally:
         ours.close()
     died = None
@@ -174,7 +168,7 @@ def _messages(process: BaseProcess, pipe: Connection) -> Iterator[Any]:
                 return
         else:
             # Ready too where only the fork server died: then the pipe tells.
-            orphaned = processes.running(process)
+            orphaned = processes.is_running(process)
             if not orphaned:
                 return
 
@@ -185,34 +179,6 @@ def _files(paths: RunPaths) -> dict[str, bytes]:
         with suppress(FileNotFoundError):
             found[path.name] = path.read_bytes()
     return found
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A directory of this node's for the block; those of killed processes are removed first."""
-    _remove_abandoned(Path(tempfile.gettempdir()))
-    directory = Path(tempfile.mkdtemp(prefix=SCRATCH))
-    lock = try_lock(directory / ".used")
-    try:
-        yield directory
-    finally:
-        if lock is not None:
-            release(lock)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob(f"{SCRATCH}*"):
-        with suppress(OSError, MnistSweepError):
-            state = path.lstat()
-            mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
-            # A young one may not be locked yet.
-            if not mine or time.time() - state.st_mtime < ABANDONED_AFTER_S:
-                continue
-            lock = try_lock(path / ".used")
-            if lock is not None:
-                shutil.rmtree(path, ignore_errors=True)
-                release(lock)
 
 
 def _forget_main_file() -> None:

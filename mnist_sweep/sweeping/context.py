@@ -1,0 +1,102 @@
+"""What a program run owns besides its data: the fork server, its signals, a launcher's connections.
+
+The command line opens one context before anything slow is imported; `app.run` opens one where a
+sweep is started from Python. It is handed down as an argument, except to launchers: Hydra makes
+them, and they find it by `SweepContext.current`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import ContextVar
+from typing import ClassVar, Self
+
+from mnist_sweep.cores import cores
+from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.interrupts import ctrl_c_counted, sigterm_interrupts
+from mnist_sweep.sweeping.launch import processes
+
+
+class SweepContext:
+    """A program run that starts processes; a context manager, at whose end nothing is left.
+
+    Within it SIGTERM raises `Interrupted`, and Ctrl-C is counted: some libraries swallow the
+    exception that it raises, which `interrupt_if_swallowed` makes up for.
+    """
+
+    _CURRENT: ClassVar[ContextVar[SweepContext]] = ContextVar("SweepContext")
+
+    def __init__(self) -> None:
+        self._signals = ExitStack()
+        self._opened = ExitStack()
+        self._while_waiting: list[Callable[[], None]] = []
+        self._ctrl_c: list[int] = []
+
+    @classmethod
+    def current(cls) -> SweepContext:
+        """The context of the sweep that is under way.
+
+        Raises:
+            UsageError: There is none: Hydra was entered by another program than this one.
+        """
+        found = cls._CURRENT.get(None)
+        if found is None:
+            raise UsageError(
+                "The sweepers and launchers of mnist_sweep work within its own command line and "
+                "its Python interface only."
+            )
+        return found
+
+    def __enter__(self) -> Self:
+        self._signals.enter_context(sigterm_interrupts())
+        self._ctrl_c = self._signals.enter_context(ctrl_c_counted())
+        token = self._CURRENT.set(self)
+        self._signals.callback(self._CURRENT.reset, token)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            self.end_processes()
+        finally:
+            self._signals.close()
+
+    def start_processes(self) -> None:
+        """Start the fork server, unless it runs; it imports TensorFlow in the background."""
+        processes.start_fork_server()
+
+    def end_processes(self) -> None:
+        """End the fork server, and close what launchers opened."""
+        try:
+            self._opened.close()
+        finally:
+            processes.end_fork_server()
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have a launcher's connection closed when the processes end."""
+        self._opened.callback(close)
+
+    def while_waiting(self, function: Callable[[], None]) -> None:
+        """Have a function called when the first run waits for the fork server, if one does."""
+        self._while_waiting.append(function)
+
+    def first_run_waits(self) -> None:
+        """Call those functions, once, and only where another core can run them."""
+        if cores() > 1:
+            for function in self._while_waiting:
+                function()
+        self._while_waiting.clear()
+
+    @property
+    def ctrl_c_count(self) -> int:
+        """How often Ctrl-C was typed."""
+        return len(self._ctrl_c)
+
+    def interrupt_if_swallowed(self) -> None:
+        """Interrupt now if Ctrl-C was typed and some library went on all the same.
+
+        Raises:
+            KeyboardInterrupt: It was.
+        """
+        if self._ctrl_c:
+            raise KeyboardInterrupt

@@ -1,0 +1,129 @@
+"""Networks of the user's own: found by Hydra's `_target_`, built, and checked before any run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hydra.utils
+from hydra.errors import HydraException
+
+from mnist_sweep.errors import MnistSweepError, ModelError
+from mnist_sweep.settings import Plain
+from mnist_sweep.settings.source import source_of
+from mnist_sweep.sweeping.launch import processes
+
+
+@dataclass(frozen=True)
+class Network:
+    """What decides how a network is built.
+
+    Attributes:
+        model: The settings under `model`, `_target_` among them.
+        input_shape: Of one image.
+        classes: How many classes the data have.
+    """
+
+    model: Plain
+    input_shape: tuple[int, ...]
+    classes: int
+
+    @property
+    def target(self) -> str:
+        """The builder's name."""
+        return str(self.model["_target_"])
+
+
+def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
+    """The function that builds a network of some data's shape, found by Hydra's `_target_`.
+
+    The builder raises ModelError where the target cannot be imported or called so.
+    """
+
+    def build(input_shape: tuple[int, ...], classes: int) -> Any:
+        try:
+            return hydra.utils.instantiate(
+                model, input_shape=list(input_shape), classes=classes, _convert_="all"
+            )
+        except HydraException as error:
+            raise ModelError(
+                f"model._target_={model['_target_']} cannot build a network: {_cause(error)}. "
+                "Expected a function build(input_shape, classes, …) in a module that Python can "
+                "import, which takes the settings under model"
+                f"{_without(model)}."
+            ) from error
+
+    return build
+
+
+def _cause(error: HydraException) -> str:
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines()[:2]]
+    text = " ".join(lines).rstrip(".")
+    return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
+
+
+def _without(model: Plain) -> str:
+    """The settings under `model`, and the way to leave one out."""
+    names = [key for key in model if key != "_target_"]
+    return f" ({', '.join(names)}; leave one out with ~model.{names[0]})" if names else ""
+
+
+def check_code(model: Plain, planned: Plain | None) -> None:
+    """Refuse to run other code than the run id was made of.
+
+    Args:
+        model: The settings under `model`.
+        planned: Hash and files of the user's own code when the sweep was planned, if any.
+
+    Raises:
+        ModelError: The code was edited since.
+    """
+    target = model["_target_"]
+    now = source_of(target) if planned else None
+    if planned and now and now.sha256 != planned["sha256"]:
+        edited = sorted(dict(now.files.items() ^ planned["files"].items()))
+        raise ModelError(
+            f"The code of model._target_={target} was edited after the sweep had started "
+            f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."
+        )
+
+
+def check_networks(networks: Sequence[Network]) -> None:
+    """Build each network once, in a process of its own, as a run would.
+
+    Raises:
+        ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
+    """
+    if not networks:
+        return
+    found: list[str] = []
+    try:
+        found += processes.call(_problems, networks)
+    except processes.WorkerDiedError:
+        # One of them ends its process: one by one, to say which.
+        for network in networks:
+            try:
+                found += processes.call(_problems, [network])
+            except processes.WorkerDiedError as died:
+                found.append(f"model._target_={network.target} cannot build a network. {died}")
+    if found:
+        raise ModelError("\n".join(dict.fromkeys(found)))
+
+
+def _problems(networks: Sequence[Network]) -> list[str]:
+    from mnist_sweep.training import runtime
+
+    runtime.configure(1)
+    from mnist_sweep.training.model import check_probabilities, checked
+
+    found = []
+    for one in networks:
+        try:
+            built = builder(one.model)(one.input_shape, one.classes)
+            network = checked(built, one.target, one.input_shape, one.classes)
+            check_probabilities(network, one.target, one.input_shape)
+        except MnistSweepError as error:
+            found.append(str(error))
+    return found
