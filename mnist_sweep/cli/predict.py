@@ -1,6 +1,6 @@
-"""The subcommand `predict`: digits for a CSV, IDX, NPZ or image file by a run's network.
+"""The subcommand `predict`: classes for a CSV, IDX, NPZ or image file by a run's network.
 
-TensorFlow is imported only when the run and the images have been read and found right.
+TensorFlow is imported only after the run and the images have been read and checked.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mnist_sweep.reporting.predicted_digits import FORMATS, render
 
 if TYPE_CHECKING:
     from mnist_sweep.inference import Inputs
-    from mnist_sweep.inference.predict import Digits
+    from mnist_sweep.inference.predict import Predicted
 
-PROGRESS_FROM = 5_000
-"""Fewer images are predicted before a progress bar is worth looking at."""
+MIN_IMAGES_FOR_PROGRESS = 5_000
+"""From this many images on a progress bar is shown."""
 DEFAULT_BY = "f1_min"
 
 
@@ -36,7 +36,7 @@ DEFAULT_BY = "f1_min"
     metavar="FILE",
     required=True,
     type=click.Path(path_type=Path),
-    help="Where the digits go.",
+    help="The file to write.",
 )
 @click.option("--best", is_flag=True, help="RUN is a sweep: take its best run.")
 @click.option(
@@ -71,7 +71,7 @@ def predict(
     probabilities: bool,
     format_name: str | None,
 ) -> None:
-    """Write the digits that a run's network sees in INPUT.
+    """Write the classes that a run's network predicts for INPUT.
 
     RUN is a run's directory, or a sweep's with --best. INPUT is a CSV file as Digit Recognizer's
     test.csv, an IDX or NPZ file, or PNG or JPEG pictures of one digit each (a file or a folder),
@@ -88,13 +88,13 @@ def predict(
     check_same_data(chosen)
     inputs = _read(chosen, source)
     format_name = format_name or _default_format(output, inputs, probabilities=probabilities)
-    digits = _answer(chosen, inputs, probabilities=probabilities)
+    predicted = _predict(chosen, inputs, probabilities=probabilities)
     text = render(
         format_name,
-        digits.predicted,
-        digits.probability,
+        predicted.predicted,
+        predicted.probability,
         names=inputs.names,
-        probabilities=digits.probabilities,
+        probabilities=predicted.probabilities,
         about={
             "run_id": chosen.record.run_id,
             "label": chosen.record.label,
@@ -103,7 +103,7 @@ def predict(
         },
     )
     write_text(output, text)
-    _tell(chosen, inputs, digits, output)
+    _print_summary(chosen, inputs, predicted, output)
 
 
 def _default_format(output: Path, inputs: Inputs, *, probabilities: bool) -> str:
@@ -121,22 +121,21 @@ def _read(chosen: OneRun, source: Path) -> Inputs:
         return read(source, expected, advance)
 
 
-def _answer(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Digits:
-    from mnist_sweep.inference.archive import inspect
+def _predict(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Predicted:
+    from mnist_sweep.inference.load import RecordedNetwork, inspect, load
     from mnist_sweep.training import runtime
 
     inspect(chosen.paths.model)
     # As many threads as the run had: sums in another order could change the last bit.
     runtime.configure(int(chosen.record.config.get("threads") or 1))
-    from mnist_sweep.inference.load import Promise, load
-    from mnist_sweep.inference.predict import predict as answer
+    from mnist_sweep.inference.predict import predict as predict_images
 
     record = chosen.record
-    promise = Promise(tuple(record.data.shape), record.data.classes, record.parameters)
-    network = load(chosen.paths.model, promise)
+    recorded = RecordedNetwork(tuple(record.data.shape), record.data.classes, record.parameters)
+    network = load(chosen.paths.model, recorded)
     count = len(inputs.images)
-    with _progress("Predicting", count if count >= PROGRESS_FROM else 0) as advance:
-        return answer(
+    with _progress("Predicting", count if count >= MIN_IMAGES_FOR_PROGRESS else 0) as advance:
+        return predict_images(
             network,
             inputs.images,
             record.data.scale or 255.0,
@@ -145,23 +144,23 @@ def _answer(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Digits:
         )
 
 
-def _tell(chosen: OneRun, inputs: Inputs, digits: Digits, output: Path) -> None:
+def _print_summary(chosen: OneRun, inputs: Inputs, predicted: Predicted, output: Path) -> None:
     record = chosen.record
     because = f", {chosen.because}" if chosen.because else ""
     click.echo(f"{record.label} (run {record.run_id}){because}, trained on {record.data.name}.")
     if record.data.notice:
         click.echo(record.data.notice, err=True)
-    count = len(digits.predicted)
+    count = len(predicted.predicted)
     images = f"{count:,} image" + "s" * (count > 1)
     if inputs.labels is not None:
-        right = int((digits.predicted == inputs.labels).sum())
+        right = int((predicted.predicted == inputs.labels).sum())
         click.echo(f"{right:,} of {count:,} labels in {inputs.source} agree ({right / count:.4f}).")
     click.echo(f"{images} of {inputs.source}: digits written to {output}")
 
 
 @contextmanager
 def _progress(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's standard error; nothing elsewhere, or where `total` is 0."""
+    """A bar on standard error if that is a terminal; nothing otherwise, or if `total` is 0."""
     if total == 0 or not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,12 +1,16 @@
 """Data: from settings to uint8 arrays on disk that every run maps into memory.
 
-`prepare` chooses, reads, verifies, hashes and splits once, before any run; `load` is what a run
-does. Nothing here imports TensorFlow, Keras or Hydra.
+`prepare` finds, reads, verifies, hashes and splits the data once, before any run; `load` is what a
+run does. `readers/` holds one module per file format, `mnist` the search for MNIST, `cache` the
+prepared arrays on disk.
+
+May import `settings` and the modules beside the rooms. Nothing here imports TensorFlow, Keras or
+Hydra; scikit-learn is imported only where it computes a split or its digits are read.
 """
 
-from mnist_sweep.data.dataset import Dataset, DatasetInfo, load
-from mnist_sweep.data.describe import class_counts, describe
+from mnist_sweep.data.dataset import Dataset, DatasetInfo, class_counts, load
 from mnist_sweep.data.prepare import prepare
+from mnist_sweep.data.readers import Reader
 from mnist_sweep.data.split import split
 
-__all__ = ["Dataset", "DatasetInfo", "class_counts", "describe", "load", "prepare", "split"]
+__all__ = ["Dataset", "DatasetInfo", "Reader", "class_counts", "load", "prepare", "split"]

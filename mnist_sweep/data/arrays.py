@@ -1,36 +1,65 @@
-"""A dataset's four arrays: what readers bring, what must hold of them, and their content hash."""
+"""A dataset's arrays: what readers return, the complete dataset, and its content hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import tokenize
+import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
 
 Bytes = NDArray[np.uint8]
 ARRAY_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
+GREY_LEVELS = 255.0
+
+# SHA-256 of the original distribution's four IDX files, uncompressed.
+MNIST_SHA256 = {
+    "train_labels": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "test_labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "test_images": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "train_images": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+}
+
+ARRAY_FILE_ERRORS = (
+    OSError,
+    ValueError,  # NumPy: a bad header, an object array, a truncated member
+    EOFError,
+    KeyError,
+    TypeError,
+    MemoryError,  # a header with an absurd shape
+    RuntimeError,  # zipfile: encrypted, unknown compression
+    SyntaxError,  # NumPy parses a header as a Python literal
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged .npy or .npz file may raise with `allow_pickle=False`."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their labels as a reader found them, and where each came from.
+    """Images with their labels as a reader found them.
 
     Attributes:
         images: (n, *shape) uint8, raw pixel values.
         labels: (n,) uint8.
         images_from: The file (and array) of the images, for messages.
         labels_from: The same for the labels.
+        scale: The raw pixel value that maps to 1.0.
     """
 
     images: Bytes
     labels: Bytes
     images_from: str
     labels_from: str
+    scale: float = GREY_LEVELS
 
 
 @dataclass(frozen=True)
@@ -42,8 +71,8 @@ class Arrays:
         train_labels: (n,) uint8, each below `classes`.
         test_images: (m, *shape) uint8.
         test_labels: (m,) uint8, each below `classes`.
-        classes: How many classes there are: the largest training label and one.
-        scale: The raw pixel value that means 1.0.
+        classes: Number of classes: the largest training label plus one.
+        scale: The raw pixel value that maps to 1.0.
     """
 
     train_images: Bytes
@@ -63,90 +92,37 @@ class Arrays:
         return {name: getattr(self, name) for name in ARRAY_NAMES}
 
 
-def assemble(
-    train: Examples,
-    test: Examples | None,
-    *,
-    scale: float,
-    test_fraction: float,
-    split_seed: int,
-) -> Arrays:
-    """Check what a reader brought and make a dataset of it.
-
-    Args:
-        train: The examples to train and validate on; all examples if `test` is None.
-        test: The data's own test split, if it has one.
-        scale: The raw pixel value that means 1.0.
-        test_fraction: How much becomes the test split where there is none, stratified.
-        split_seed: Seed of that split.
+def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
+    """Whole numbers from 0 to 255 of any numeric type as uint8.
 
     Raises:
-        DataError: Images and labels do not fit together, a part is empty, the two parts differ
-            in shape, a test label is outside the classes, or there are too few examples to split.
+        DataError: The type is not numeric, or a value is not such a number.
     """
-    _check(train)
-    if test is None:
-        train_index, test_index = split(train.labels, test_fraction, split_seed, part="test")
-        parts = (train.images[train_index], train.labels[train_index])
-        test_parts = (train.images[test_index], train.labels[test_index])
-    else:
-        _check(test)
-        if test.images.shape[1:] != train.images.shape[1:]:
-            raise DataError(
-                f"Training and test images must have one shape. Found {train.images.shape[1:]} in "
-                f"{train.images_from} and {test.images.shape[1:]} in {test.images_from}. "
-                "Do these files belong to one dataset?"
-            )
-        parts, test_parts = (train.images, train.labels), (test.images, test.labels)
-    classes = int(parts[1].max()) + 1
-    if classes < 2:
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array, dtype=np.uint8)
+    if array.dtype.kind not in "biuf":
         raise DataError(
-            f"Labels of at least two classes are needed, but all labels in {train.labels_from} "
-            "are 0. Is this the right file?"
+            f"Expected whole numbers from 0 to 255 in {where}, found the type {array.dtype}."
         )
-    if test is not None and int(test.labels.max()) >= classes:
-        row = int(np.argmax(test.labels >= classes))
+    with np.errstate(invalid="ignore"):
+        result = array.astype(np.uint8)
+    bad = np.flatnonzero(result != array)
+    if bad.size:
+        value = array.reshape(-1)[bad[0]]
+        scaled = array.dtype.kind == "f" and 0 < value < 1
+        hint = " Multiply pixels scaled to 0..1 by 255 and round them." if scaled else ""
         raise DataError(
-            f"Test labels must be among the training data's classes 0 to {classes - 1}, but "
-            f"example {row} in {test.labels_from} has label {int(test.labels[row])}. "
-            "Do these files belong to one dataset?"
+            f"Expected whole numbers from 0 to 255 in {where}, found {value} "
+            f"(type {array.dtype}).{hint}"
         )
-    return Arrays(
-        train_images=np.ascontiguousarray(parts[0]),
-        train_labels=np.ascontiguousarray(parts[1]),
-        test_images=np.ascontiguousarray(test_parts[0]),
-        test_labels=np.ascontiguousarray(test_parts[1]),
-        classes=classes,
-        scale=scale,
-    )
-
-
-def _check(examples: Examples) -> None:
-    images, labels = examples.images, examples.labels
-    if images.ndim < 2 or labels.ndim != 1:
-        raise DataError(
-            f"Images need the shape (examples, height, width) and labels (examples,), but "
-            f"{examples.images_from} has {images.shape} and {examples.labels_from} has "
-            f"{labels.shape}. Are images and labels swapped?"
-        )
-    if len(images) != len(labels):
-        raise DataError(
-            f"There must be one label for each image, but {examples.images_from} has "
-            f"{len(images)} images and {examples.labels_from} has {len(labels)} labels. "
-            "Do these belong together?"
-        )
-    if images.size == 0:
-        raise DataError(
-            f"{examples.images_from} holds no pixels: its shape is {images.shape}. "
-            "At least one image of at least one pixel is needed."
-        )
+    return np.ascontiguousarray(result)
 
 
 def content_sha256(arrays: Arrays) -> str:
-    """SHA-256 (64 hex digits) over dtype, shape and bytes of all four arrays, classes and scale.
+    """SHA-256 (64 hex digits) of dtype, shape and bytes of all four arrays, classes and scale.
 
-    The scale counts because the same bytes mean other pictures under another one, and two runs on
-    them must not share a run id.
+    The scale counts because the same bytes are other images under another one, and runs on them
+    must not share a run id.
     """
     digest = hashlib.sha256()
     head = {"classes": arrays.classes, "scale": arrays.scale}
@@ -155,4 +131,19 @@ def content_sha256(arrays: Arrays) -> str:
         text = json.dumps([name, array.dtype.str, list(array.shape)])
         digest.update(text.encode())
         digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def is_mnist(arrays: Arrays) -> bool:
+    """Whether the four arrays, written as IDX files, are the original ones byte for byte."""
+    if arrays.train_images.shape != (60_000, 28, 28):
+        return False
+    four = arrays.four()
+    return all(_idx_sha256(four[name]) == digest for name, digest in MNIST_SHA256.items())
+
+
+def _idx_sha256(array: Bytes) -> str:
+    head = struct.pack(f">HBB{array.ndim}I", 0, 0x08, array.ndim, *array.shape)
+    digest = hashlib.sha256(head)
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -1,46 +1,76 @@
 """Prepared datasets on disk: uint8 arrays that all workers map into memory.
 
     <cache>/data/<sha256>/{train_images,train_labels,test_images,test_labels}.npy, info.json
-    <cache>/sources/<key>.json      which source files held which content
+    <cache>/sources/<key>.json      which source files had which content
 
-A dataset's directory is made under another name, flushed, and renamed, so it is there whole or not
-at all, and two processes that make it at once do no harm. Whoever finds one hashes it again
-(some 30 ms for MNIST); what does not match is made anew.
+A dataset's directory is written under a temporary name and renamed, so it is there completely or
+not at all, and two processes that write the same one do no harm. Whoever finds one computes its
+hash again (some 30 ms for MNIST); one that does not match is written again.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import platformdirs
 
-from mnist_sweep.atomic_files import write_bytes
-from mnist_sweep.data.arrays import Arrays, content_sha256
-from mnist_sweep.data.files import absolute
-from mnist_sweep.data.stored import Stored, verified, write
+from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
+from mnist_sweep.data.arrays import (
+    ARRAY_FILE_ERRORS,
+    ARRAY_NAMES,
+    Arrays,
+    Bytes,
+    content_sha256,
+    is_mnist,
+)
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = "MNIST_SWEEP_CACHE"
+INFO_FORMAT = 1
+ABANDONED_AFTER_S = 24 * 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prepared dataset in the cache.
+
+    Attributes:
+        directory: Its directory.
+        arrays: Its arrays, memory-mapped.
+        sha256: Hash of its content, 64 hex digits.
+        original: Whether it is the original MNIST.
+    """
+
+    directory: Path
+    arrays: Arrays
+    sha256: str
+    original: bool
 
 
 @dataclass(frozen=True)
 class Cache:
-    """The directories prepared datasets are looked for in, and written to: the first that can be.
+    """The directories of prepared datasets; the first one that can be written is written to.
 
     Attributes:
-        configured: The cache that is meant.
-        private: One under the temporary directory, for this user alone, used where the other
-            cannot be written.
+        configured: The user's cache directory.
+        private: One in the temporary directory, for this user only, used if the other one cannot
+            be written.
     """
 
     configured: Path
@@ -52,11 +82,11 @@ class Cache:
         if stored or not _is_private(self.private):
             return stored
         spare = verified(self.private / "data" / sha256, sha256)
-        # The configured cache may be back.
+        # The configured cache may be writable again.
         return self.store(spare.arrays) if spare else None
 
     def store(self, arrays: Arrays) -> Stored:
-        """Write a dataset, unless it is there undamaged.
+        """Write a dataset unless it is stored undamaged.
 
         Raises:
             DataError: No directory can be written.
@@ -67,16 +97,16 @@ class Cache:
             try:
                 _make(root, private=root == self.private)
                 found = verified(root / "data" / sha256, sha256)
-                return found or write(root / "data", arrays, sha256)
+                return found or _write(root / "data", arrays, sha256)
             except OSError as error:
                 failures.append(f"{root} ({error.strerror or error})")
         raise DataError(
             f"No cache directory for prepared data can be written: tried {', '.join(failures)}. "
-            f"Point {VARIABLE} at a directory with room and permission."
+            f"Set {VARIABLE} to a directory with free space and write permission."
         )
 
     def remembered(self, key: str) -> Stored | None:
-        """The dataset that source files of this key held when they were last read."""
+        """The dataset that the source files of this key had when they were last read."""
         for root in (self.configured, self.private):
             if root == self.private and not _is_private(root):
                 continue
@@ -84,13 +114,13 @@ class Cache:
                 text = (root / "sources" / f"{key}.json").read_bytes()
                 sha256 = json.loads(text)["sha256"]
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                continue  # not known, or damaged: the source is read again
+                continue  # unknown or damaged: the source is read again
             if isinstance(sha256, str) and len(sha256) == 64 and sha256.isalnum():
                 return self.find(sha256)
         return None
 
     def remember(self, key: str, stored: Stored) -> None:
-        """Note what source files of this key hold. That it fails costs time, not correctness."""
+        """Note the content of the source files of this key. A failure only costs time later."""
         folder = stored.directory.parent.parent / "sources"
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
@@ -103,8 +133,24 @@ class Cache:
             return None
         return (
             f"The cache directory {self.configured} cannot be written, so the prepared data is in "
-            f"{stored.directory}; point {VARIABLE} at a directory that can."
+            f"{stored.directory}; set {VARIABLE} to a directory that can be written."
         )
+
+
+def absolute(path: str, given_by: str) -> Path:
+    """A path as a user gave it, made absolute, with `~` for a home directory.
+
+    Args:
+        path: The path.
+        given_by: The setting or variable that gave it, for the message.
+
+    Raises:
+        DataError: There is no user of that `~name`.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise DataError(f"{given_by}={path} is not a usable path: {error}.") from error
 
 
 def cache_root(environ: Mapping[str, str]) -> Path:
@@ -123,7 +169,7 @@ def open_cache(environ: Mapping[str, str]) -> Cache:
 
 
 def _make(root: Path, *, private: bool) -> None:
-    """Make the cache directory; one in a directory open to all must be ours alone."""
+    """Make the cache directory; one in a directory open to all must belong to this user only."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
     if private and not _is_private(root):
         raise PermissionError(13, "exists and belongs to somebody else or is open to others")
@@ -131,7 +177,7 @@ def _make(root: Path, *, private: bool) -> None:
 
 
 def _is_private(root: Path) -> bool:
-    """Whether nobody else can have planted files there: the temporary directory is open to all."""
+    """Whether nobody else can have put files there: the temporary directory is open to all."""
     try:
         status = root.lstat()
     except OSError:
@@ -141,3 +187,101 @@ def _is_private(root: Path) -> bool:
         and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
         and not status.st_mode & 0o022
     )
+
+
+def map_arrays(directory: Path) -> dict[str, Bytes]:
+    """The four arrays of a dataset's directory, memory-mapped; never write to them.
+
+    The mapping is copy-on-write: processes share pages as long as nobody writes, and NumPy treats
+    the array as writable, which DLPack needs for handing it on without a copy.
+
+    Raises:
+        OSError: A file is missing or cannot be read.
+        ValueError: A file is not exactly one array of uint8.
+    """
+    arrays: dict[str, Bytes] = {}
+    for name in ARRAY_NAMES:
+        path = directory / f"{name}.npy"
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+        if not isinstance(array, np.memmap) or array.dtype != np.uint8:
+            raise ValueError(f"{path} does not contain an array of uint8")
+        if array.offset + array.nbytes != path.stat().st_size:
+            raise ValueError(f"{path} is longer than its array")
+        arrays[name] = array
+    return arrays
+
+
+def verified(directory: Path, sha256: str) -> Stored | None:
+    """The dataset in `directory` if it is there, complete, and its hash is `sha256`."""
+    try:
+        info = json.loads((directory / "info.json").read_bytes())
+        if info["format"] != INFO_FORMAT:
+            return None
+        arrays = Arrays(
+            **map_arrays(directory), classes=int(info["classes"]), scale=float(info["scale"])
+        )
+        original = info["original"] is True
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if directory.is_dir():
+            logger.warning("the prepared data in %s is incomplete (%s)", directory, error)
+        return None
+    except ARRAY_FILE_ERRORS as error:
+        logger.warning("the prepared data in %s is damaged (%s): rebuilding it", directory, error)
+        return None
+    if content_sha256(arrays) != sha256:
+        logger.warning("the prepared data in %s does not match its hash: rebuilding it", directory)
+        return None
+    return Stored(directory, arrays, sha256, original)
+
+
+def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
+    """Write a dataset to `folder`/`sha256`, replacing a damaged one.
+
+    Raises:
+        OSError: It cannot be written; nothing is left behind.
+    """
+    _remove_abandoned(folder)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=folder))
+    try:
+        temporary.chmod(0o755)
+        for name, array in arrays.four().items():
+            with atomic(temporary / f"{name}.npy") as stream:
+                np.save(stream, array, allow_pickle=False)
+        info = {
+            "format": INFO_FORMAT,
+            "classes": arrays.classes,
+            "scale": arrays.scale,
+            "original": is_mnist(arrays),
+            "shapes": {name: list(array.shape) for name, array in arrays.four().items()},
+        }
+        write_bytes(temporary / "info.json", json.dumps(info, indent=1).encode())
+        return _put_in_place(temporary, folder / sha256, sha256)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
+    for attempt in range(5):
+        with suppress(OSError):  # ENOTEMPTY: another process was first, or a damaged one is there
+            temporary.rename(directory)
+            sync_directory(directory.parent)
+        stored = verified(directory, sha256)
+        if stored:
+            return stored
+        # Moved aside and not deleted in place: a run may still have the files mapped.
+        aside = directory.parent / f".damaged-{os.getpid()}-{attempt}-{sha256[:12]}"
+        with suppress(FileNotFoundError):
+            directory.rename(aside)
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+    raise OSError(f"{directory} does not keep what is written to it")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what processes that were killed while writing left a day ago or earlier."""
+    for path in folder.glob(".*-*"):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(path, ignore_errors=True)

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data.files import NOT_AN_ARRAY
-from mnist_sweep.data.stored import map_arrays
-from mnist_sweep.data.validation_split import validation_rows
+import numpy as np
+
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS
+from mnist_sweep.data.cache import map_arrays
+from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,23 +22,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """All there is to say about a dataset that has been prepared.
+    """The description of a prepared dataset.
 
     Attributes:
         name: `mnist`, `digits`, or the name of the file or folder.
         source: Where it came from, for people.
         sha256: Hash of the content (64 hex digits): the four arrays, `classes` and `scale`.
         shape: The shape of one image, as (28, 28).
-        classes: How many classes there are.
-        scale: The raw pixel value that means 1.0.
+        classes: Number of classes.
+        scale: The raw pixel value that maps to 1.0.
         n_train: Examples to train on.
         n_validation: Examples to validate on, split off the training data.
         n_test: Examples to test on.
-        validation_fraction: The share that was asked to be split off for validation.
+        validation_fraction: The requested share of validation examples.
         split_seed: Seed of the splits.
-        test_fraction: Share of the test split; None where the data brings its own.
+        test_fraction: Share of the test split; None if the data has its own.
         cache: The directory of the arrays.
-        notice: What must be said loudly, as that bundled digits stand in for MNIST; or None.
+        notice: What must be shown, as that bundled digits replace MNIST; or None.
     """
 
     name: str
@@ -82,7 +84,7 @@ class DatasetInfo:
         return {name: values[name] for name in kept}
 
     def deciding(self) -> dict[str, Any]:
-        """What of the data decides a run's result, for its run id."""
+        """What of the data affects a run's result, for its run id."""
         kept = ("sha256", "validation_fraction", "split_seed", "test_fraction")
         return {name: getattr(self, name) for name in kept}
 
@@ -113,7 +115,7 @@ class Dataset:
 def load(info: DatasetInfo) -> Dataset:
     """Map the arrays of a prepared dataset into memory.
 
-    Cheap enough for every run: types, shapes and file sizes are checked, and not the content,
+    Cheap enough for every run: types, shapes and file sizes are checked, but not the content,
     which `prepare` has hashed.
 
     Raises:
@@ -129,11 +131,11 @@ def load(info: DatasetInfo) -> Dataset:
     }
     try:
         arrays = map_arrays(directory)
-    except NOT_AN_ARRAY as error:
+    except ARRAY_FILE_ERRORS as error:
         raise _damaged(directory, str(error)) from error
     for name, shape in expected.items():
         if arrays[name].shape != shape:
-            raise _damaged(directory, f"{name}.npy is {arrays[name].shape} and not {shape}")
+            raise _damaged(directory, f"{name}.npy is {arrays[name].shape}, not {shape}")
     train_index, validation_index = validation_rows(
         directory, arrays["train_labels"], info.validation_fraction, info.split_seed
     )
@@ -142,8 +144,26 @@ def load(info: DatasetInfo) -> Dataset:
     return Dataset(info, **arrays, train_index=train_index, validation_index=validation_index)
 
 
+def class_counts(info: DatasetInfo) -> dict[str, list[int]]:
+    """How many examples each class has in `train`, `validation` and `test`, by label.
+
+    Raises:
+        DataError: The prepared data is missing or damaged.
+    """
+    data = load(info)
+    labels = {
+        "train": data.train_labels[data.train_index],
+        "validation": data.train_labels[data.validation_index],
+        "test": data.test_labels,
+    }
+    return {
+        name: [int(n) for n in np.bincount(values, minlength=info.classes)]
+        for name, values in labels.items()
+    }
+
+
 def _damaged(directory: Path, reason: str) -> DataError:
     return DataError(
-        f"The prepared data in {directory} is missing or damaged: {reason}. Start again: it is "
-        "made anew from its source."
+        f"The prepared data in {directory} is missing or damaged: {reason}. Run the command "
+        "again: it is rebuilt from its source."
     )

@@ -1,7 +1,7 @@
 """Run as a process of its own: let Keras download MNIST into `KERAS_HOME`.
 
-Importing Keras takes seconds, so the network is asked first whether the file is to be had: on a
-machine without one this ends at once. The last line on standard output tells what went wrong.
+Importing Keras takes seconds, so the server is asked for the file first: without a network this
+ends at once. The last line on standard output says what went wrong.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import sys
 import urllib.request
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-"""Where Keras gets it from (keras.datasets.mnist); asked for its head only."""
+"""Keras's own source (keras.datasets.mnist); only a HEAD request is sent to it here."""
 PROBE_S = 5.0
 STALL_S = 15.0
 
 
 def main(timeout_s: float) -> str | None:
-    """Download it; returns the reason if that fails.
+    """Download MNIST; returns the reason if that fails.
 
     Args:
-        timeout_s: When to give up, even if the parent process is gone by then.
+        timeout_s: Seconds until this process ends itself, even without its parent.
     """
     if hasattr(signal, "alarm"):  # its default action ends the process wherever it hangs
         signal.alarm(math.ceil(min(timeout_s, 86_400.0)) + 1)
@@ -32,7 +32,7 @@ def main(timeout_s: float) -> str | None:
             pass
     except (OSError, ValueError) as error:
         return f"{ORIGIN} cannot be reached: {getattr(error, 'reason', error)}"
-    # urlretrieve, which Keras uses, takes no timeout of its own; this one is per wait for data.
+    # Keras downloads by urlretrieve, which has no timeout; this one is per wait for data.
     socket.setdefaulttimeout(min(STALL_S, timeout_s))
     try:
         from keras.datasets import mnist

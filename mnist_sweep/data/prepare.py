@@ -1,57 +1,60 @@
-"""From settings to a dataset on disk: chosen, read, verified, hashed and split once."""
+"""From settings to a dataset on disk: found, read, verified, hashed and split, once per sweep."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data.cache import open_cache
-from mnist_sweep.data.choice import Choice, Chooser
+from mnist_sweep.data import mnist
+from mnist_sweep.data.arrays import GREY_LEVELS
+from mnist_sweep.data.cache import absolute, open_cache
 from mnist_sweep.data.dataset import DatasetInfo
-from mnist_sweep.data.original import NAME
-from mnist_sweep.data.source import GREYLEVELS
-from mnist_sweep.data.validation_split import validation_rows
+from mnist_sweep.data.readers import readers
+from mnist_sweep.data.source import Fetch, Fetched, Source, fetch
+from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DIM_BELOW = 64
-"""Greylevels whose largest is below this were hardly meant to go up to 255."""
+MIN_EXPECTED_MAXIMUM = 64
+"""If the largest of the grey levels is below this, their range is probably not 0 to 255."""
 
 
 def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> DatasetInfo:
-    """Resolve, read, verify and cache the data that settings ask for.
+    """Find, read, verify and cache the data of some settings.
 
-    Done once, before any run. What was read before is not read again while its files stay as
-    they were, but its content in the cache is hashed each time.
+    Called once, before any run. Files that were read before are not read again unless they
+    changed, but the content in the cache is hashed each time.
 
     Args:
-        settings: The plain values of `config.DataSettings`, all keys.
+        settings: The plain values of `settings.DataSettings`, all keys.
         environ: The environment, for `MNIST_SWEEP_DATA`, `MNIST_SWEEP_CACHE` and `KERAS_HOME`.
 
     Returns:
-        A description that `load` maps into memory, here or in any process of this machine.
+        A description that `load` maps into memory, in any process of this machine.
 
     Raises:
-        DataError: The data is missing, damaged, or not the one that was promised.
+        DataError: The data is missing or damaged, or its hash is not `data.sha256`.
     """
     cache = open_cache(environ)
-    chooser = Chooser(
-        cache=cache,
-        environ=environ,
-        test_fraction=settings["test_fraction"],
-        split_seed=settings["split_seed"],
-        download_timeout_s=settings["download_timeout_s"],
+    fetched = _find(
+        settings,
+        environ,
+        partial(
+            fetch,
+            cache=cache,
+            test_fraction=settings["test_fraction"],
+            split_seed=settings["split_seed"],
+        ),
     )
-    choice = chooser.choose(settings["name"], settings["path"])
-    stored, source = choice.stored, choice.source
-    promised = settings["sha256"]
-    if promised and promised.lower() != stored.sha256:
+    stored, source = fetched.stored, fetched.source
+    wanted = settings["sha256"]
+    if wanted and wanted.lower() != stored.sha256:
         raise DataError(
-            f"data.sha256 promises content of hash {promised}, but {source.text} has "
-            f"{stored.sha256}. Mend the setting, or find the data that was meant."
+            f"data.sha256 expects content of hash {wanted}, but {source.text} has "
+            f"{stored.sha256}. Correct the setting, or use the data it was written for."
         )
     arrays = stored.arrays
     train_index, validation_index = validation_rows(
@@ -60,9 +63,9 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         settings["validation_fraction"],
         settings["split_seed"],
     )
-    notices = [choice.notice, _dim(choice), cache.notice(stored)]
+    notices = [fetched.notice, _unusual_range(fetched), cache.notice(stored)]
     return DatasetInfo(
-        name=NAME if stored.original else source.name,
+        name="mnist" if stored.original else source.name,
         source=source.text,
         sha256=stored.sha256,
         shape=arrays.shape,
@@ -73,20 +76,46 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         n_test=len(arrays.test_labels),
         validation_fraction=settings["validation_fraction"],
         split_seed=settings["split_seed"],
-        test_fraction=None if source.own_test_split else settings["test_fraction"],
-        cache=str(Path(stored.directory)),
+        test_fraction=None if fetched.has_test_split else settings["test_fraction"],
+        cache=str(stored.directory),
         notice=" ".join(filter(None, notices)) or None,
     )
 
 
-def _dim(choice: Choice) -> str | None:
-    arrays = choice.stored.arrays
-    if arrays.scale != GREYLEVELS or choice.stored.original:
+def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch) -> Fetched:
+    name, path, target = settings["name"], settings["path"], settings.get("_target_")
+    if target:
+        if path:
+            raise DataError(f"data.path={path} has no effect with data._target_: remove one.")
+        return fetch(Source(name, target=target))
+    if name == "own":
+        raise DataError("data=own needs data._target_=…, the function that returns the arrays.")
+    known = readers()
+    if name in known and known[name].needs_path:
+        if not path:
+            raise DataError(f"data={name} needs data.path=…, the place of its files.")
+        return fetch(Source(name, absolute(path, "data.path"), "data.path"))
+    if path:
+        with_path = ", ".join(kind for kind, reader in known.items() if reader.needs_path)
+        raise DataError(
+            f"data.path={path} belongs to data={with_path}; data={name} does not use it. For "
+            f"MNIST in your own files set {mnist.VARIABLE} instead."
+        )
+    if name in known:
+        return fetch(Source(name))
+    if name not in ("auto", "mnist"):
+        raise DataError(f"data={name} is unknown; known are auto, mnist, own, {', '.join(known)}.")
+    return mnist.find(fetch, environ, settings["download_timeout_s"], required=name == "mnist")
+
+
+def _unusual_range(fetched: Fetched) -> str | None:
+    arrays = fetched.stored.arrays
+    if arrays.scale != GREY_LEVELS or fetched.stored.original:
         return None
     largest = int(arrays.train_images.max())
-    if largest >= DIM_BELOW:
+    if largest >= MIN_EXPECTED_MAXIMUM:
         return None
     return (
-        f"The largest pixel value in {choice.source.text} is {largest}, while values are taken to "
-        "go from 0 to 255: if they do not, scale them in the file."
+        f"The largest pixel value in {fetched.source.text} is {largest}, but values are assumed "
+        "to range from 0 to 255: if they do not, scale them in the file."
     )

@@ -1,4 +1,4 @@
-"""Where a dataset can come from, and reading it from there once."""
+"""Reading a dataset from where it is, once: the cache knows which files had which content."""
 
 from __future__ import annotations
 
@@ -6,34 +6,27 @@ import hashlib
 import importlib.metadata
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data.arrays import Examples, assemble
-from mnist_sweep.data.readers import csv, digits, idx, npz
+import numpy as np
+
+from mnist_sweep.data.arrays import Arrays, Examples
+from mnist_sweep.data.readers import Reader, csv, readers
+from mnist_sweep.data.readers import function as user_function
+from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
-    from pathlib import Path
 
-    from mnist_sweep.data.cache import Cache
-    from mnist_sweep.data.stored import Stored
+    from mnist_sweep.data.cache import Cache, Stored
 
-READER_VERSION = 1
-"""Raised when a reader would make other arrays of the same file, so that nothing old is used."""
-GREYLEVELS = 255.0
-SETTLED_AFTER_S = 2.0
-"""A file younger than this may change again within its time stamp's resolution."""
-
-_READ: dict[str, Callable[[Path], tuple[Examples, Examples | None]]] = {
-    "idx": idx.read, "npz": npz.read, "csv": csv.read,
-}  # fmt: skip
-_FILES: dict[str, Callable[[Path], list[Path]]] = {
-    "idx": idx.files, "npz": npz.files, "csv": csv.files,
-}  # fmt: skip
-_WORDS = {"idx": "IDX files in", "npz": "the NumPy archive", "csv": "the CSV file"}
+MIN_AGE_S = 2.0
+"""A younger file may change again within the resolution of its time stamp."""
+_NO_PATH = Path()
 
 
 @dataclass(frozen=True)
@@ -41,25 +34,32 @@ class Source:
     """One place to read a dataset from.
 
     Attributes:
-        kind: `idx`, `npz`, `csv` or `digits`.
-        path: The folder or file; None for the bundled digits.
-        because: How it was found, for the record ("MNIST_SWEEP_DATA"); may be empty.
+        kind: The reader's name; "own" for a function of the user's.
+        path: The file or folder; None if the reader needs none.
+        found_by: The setting or variable that named it, for the record; may be empty.
+        target: The dotted name of the user's function; None for readers.
     """
 
     kind: str
     path: Path | None = None
-    because: str = ""
+    found_by: str = ""
+    target: str | None = None
 
     @property
-    def own_test_split(self) -> bool:
-        """Whether this kind of data tells which examples are for testing."""
-        return self.kind in ("idx", "npz")
+    def reader(self) -> Reader:
+        """How it is read."""
+        if self.target is not None:
+            target = self.target
+            return Reader(
+                lambda _: user_function.read(target), description=f"the function {target}"
+            )
+        return readers()[self.kind]
 
     @property
     def name(self) -> str:
-        """What to call the data if it is not MNIST: the file's or folder's name."""
+        """The data's name if it is not MNIST: the file's or folder's, the function's, the kind."""
         if self.path is None:
-            return "digits"
+            return self.target or self.kind
         if self.path.is_dir():
             return self.path.name or "data"
         if self.path.name == csv.TRAIN_FILE:
@@ -69,65 +69,111 @@ class Source:
     @property
     def text(self) -> str:
         """Where the data comes from, for people."""
-        if self.path is None:
-            return digits.ORIGIN
-        because = f" ({self.because})" if self.because else ""
-        return f"{_WORDS[self.kind]} {self.path}{because}"
+        found_by = f" ({self.found_by})" if self.found_by else ""
+        path = f" {self.path}" if self.path else ""
+        return f"{self.reader.description}{path}{found_by}"
 
-    def fetch(self, cache: Cache, *, test_fraction: float, split_seed: int) -> Stored:
-        """The dataset, from the cache if its files are those that were read before.
 
-        Args:
-            cache: Where prepared data is kept.
-            test_fraction: Share of the test split for kinds that have none.
-            split_seed: Seed of that split.
+@dataclass(frozen=True)
+class Fetched:
+    """A source that was read.
 
-        Raises:
-            DataError: A file is missing or wrong; the message names it.
-        """
-        key = self._key(test_fraction, split_seed)
-        known = cache.remembered(key)
-        if known:
-            return known
-        train, test = self._read()
-        scale = digits.SCALE if self.path is None else GREYLEVELS
-        arrays = assemble(
-            train, test, scale=scale, test_fraction=test_fraction, split_seed=split_seed
-        )
-        stored = cache.store(arrays)
-        if self._settled() and self._key(test_fraction, split_seed) == key:
-            cache.remember(key, stored)
-        return stored
+    Attributes:
+        source: The source.
+        stored: Its arrays in the cache.
+        has_test_split: Whether the data brought its own test split.
+        notice: What has to be said about where the data was found; or None.
+    """
 
-    def _files(self) -> list[Path]:
-        if self.path is None:
-            return []
-        try:
-            return _FILES[self.kind](self.path)
-        except OSError as error:  # a directory above it may not be entered, a name is too long
-            raise _unreadable(self.path, error) from error
+    source: Source
+    stored: Stored
+    has_test_split: bool
+    notice: str | None = None
 
-    def _read(self) -> tuple[Examples, Examples | None]:
-        return digits.read() if self.path is None else _READ[self.kind](self.path)
 
-    def _key(self, test_fraction: float, split_seed: int) -> str:
-        """A hash that changes whenever reading again could give something else."""
-        parts: list[Any] = [READER_VERSION, self.kind]
-        if not self.own_test_split:
-            # The split is scikit-learn's, and so are the bundled digits.
-            parts += [test_fraction, split_seed, importlib.metadata.version("scikit-learn")]
-        for path in self._files():
-            status = _stat(path)
-            parts.append([
-                str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-                status.st_ino,
-            ])  # fmt: skip
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+Fetch = Callable[[Source], Fetched]
+"""`fetch` with all arguments but the source filled in."""
 
-    def _settled(self) -> bool:
-        now = time.time()
-        stamps = [_stat(path) for path in self._files()]
-        return all(now - max(s.st_mtime, s.st_ctime) > SETTLED_AFTER_S for s in stamps)
+
+def fetch(source: Source, cache: Cache, test_fraction: float, split_seed: int) -> Fetched:
+    """The dataset of a source, from the cache if its files have not changed since it was read.
+
+    Args:
+        source: Where it is.
+        cache: Prepared data.
+        test_fraction: Share of the test split if the data has none.
+        split_seed: Seed of that split.
+
+    Raises:
+        DataError: A file is missing or wrong; the message names it.
+    """
+    key = _key(source, test_fraction, split_seed)
+    known = cache.remembered(key) if key else None
+    if known:
+        return Fetched(source, known, source.reader.has_test_split)
+    train, test = source.reader.read(source.path or _NO_PATH)
+    arrays = assemble(train, test, test_fraction=test_fraction, split_seed=split_seed)
+    stored = cache.store(arrays)
+    if key and _is_old(source) and _key(source, test_fraction, split_seed) == key:
+        cache.remember(key, stored)
+    return Fetched(source, stored, test is not None)
+
+
+def at(path: Path, found_by: str = "") -> Source:
+    """The source at `path`, of the first reader that recognises it.
+
+    Raises:
+        DataError: There is nothing, or nothing that a reader recognises.
+    """
+    expected = (
+        "a folder of IDX files (gzipped or not), an .npz file, a Digit Recognizer CSV file or a "
+        "folder with train.csv"
+    )
+    where = f"{found_by}={path}" if found_by else str(path)
+    try:
+        for kind, reader in readers().items():
+            if reader.needs_path and reader.recognises(path):
+                return Source(kind, path, found_by)
+        exists = path.exists()
+    except OSError as error:
+        raise DataError(
+            f"{where} cannot be read: {error.strerror or error}. Expected {expected}."
+        ) from error
+    found = "contains none of these" if path.is_dir() else "is not one of these"
+    raise DataError(f"{where} {found if exists else 'does not exist'}. Expected {expected}.")
+
+
+def _key(source: Source, test_fraction: float, split_seed: int) -> str | None:
+    """A hash that changes whenever reading again could give other arrays; None: always read."""
+    version = source.reader.version
+    if version is None:
+        return None
+    parts: list[Any] = [version, source.kind]
+    if not source.reader.has_test_split:
+        # The test split is scikit-learn's, and so are the bundled digits.
+        parts += [test_fraction, split_seed, importlib.metadata.version("scikit-learn")]
+    for path in _files(source):
+        status = _stat(path)
+        parts.append([
+            str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+            status.st_ino,
+        ])  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _is_old(source: Source) -> bool:
+    now = time.time()
+    stamps = [_stat(path) for path in _files(source)]
+    return all(now - max(s.st_mtime, s.st_ctime) > MIN_AGE_S for s in stamps)
+
+
+def _files(source: Source) -> list[Path]:
+    if source.path is None:
+        return []
+    try:
+        return source.reader.find(source.path)
+    except OSError as error:  # no permission for a directory above it, a name is too long
+        raise _unreadable(source.path, error) from error
 
 
 def _stat(path: Path) -> os.stat_result:
@@ -141,29 +187,68 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} cannot be read: {error.strerror or error}. Is it the right path?")
 
 
-def at(path: Path, because: str = "") -> Source:
-    """The source at `path`, its kind told by what is there.
+def assemble(
+    train: Examples, test: Examples | None, *, test_fraction: float, split_seed: int
+) -> Arrays:
+    """Check what a reader returned and make a dataset of it.
+
+    Args:
+        train: The examples to train and validate on; all examples if `test` is None.
+        test: The data's own test split, if it has one.
+        test_fraction: Share of the test split otherwise, stratified.
+        split_seed: Seed of that split.
 
     Raises:
-        DataError: Nothing is there, or nothing of a known kind.
+        DataError: Images and labels do not match, a part is empty, the two parts differ in shape,
+            a test label is not a class, or there are too few examples to split.
     """
-    expected = (
-        "a folder of IDX files (gzipped or not), an .npz file, a Digit Recognizer CSV file or a "
-        "folder with train.csv"
-    )
-    where = f"{because}={path}" if because else str(path)
-    try:
-        if path.is_dir():
-            if idx.holds_idx(path):
-                return Source("idx", path, because)
-            if (path / csv.TRAIN_FILE).is_file():
-                return Source("csv", path, because)
-        elif path.suffix.lower() in (".npz", ".csv") and path.is_file():
-            return Source(path.suffix.lower()[1:], path, because)
-        exists = path.exists()
-    except OSError as error:
+    _check(train)
+    if test is None:
+        train_index, test_index = split(train.labels, test_fraction, split_seed, part="test")
+        parts = (train.images[train_index], train.labels[train_index])
+        test_parts = (train.images[test_index], train.labels[test_index])
+    else:
+        _check(test)
+        if test.images.shape[1:] != train.images.shape[1:]:
+            raise DataError(
+                f"Training and test images must have one shape. Found {train.images.shape[1:]} in "
+                f"{train.images_from} and {test.images.shape[1:]} in {test.images_from}. "
+                "Do these files belong to one dataset?"
+            )
+        parts, test_parts = (train.images, train.labels), (test.images, test.labels)
+    classes = int(parts[1].max()) + 1
+    if classes < 2:
         raise DataError(
-            f"{where} cannot be read: {error.strerror or error}. Expected {expected}."
-        ) from error
-    found = "holds none of these" if path.is_dir() else "is not one of these"
-    raise DataError(f"{where} {found if exists else 'does not exist'}. Expected {expected}.")
+            f"Labels of at least two classes are needed, but all labels in {train.labels_from} "
+            "are 0. Is this the right file?"
+        )
+    if test is not None and int(test.labels.max()) >= classes:
+        row = int(np.argmax(test.labels >= classes))
+        raise DataError(
+            f"Test labels must be among the training data's classes 0 to {classes - 1}, but "
+            f"example {row} in {test.labels_from} has label {int(test.labels[row])}. "
+            "Do these files belong to one dataset?"
+        )
+    images, labels, test_images, test_labels = map(np.ascontiguousarray, (*parts, *test_parts))
+    return Arrays(images, labels, test_images, test_labels, classes, train.scale)
+
+
+def _check(examples: Examples) -> None:
+    images, labels = examples.images, examples.labels
+    if images.ndim < 2 or labels.ndim != 1:
+        raise DataError(
+            f"Images need the shape (examples, height, width) and labels (examples,), but "
+            f"{examples.images_from} has {images.shape} and {examples.labels_from} has "
+            f"{labels.shape}. Are images and labels swapped?"
+        )
+    if len(images) != len(labels):
+        raise DataError(
+            f"There must be one label for each image, but {examples.images_from} has "
+            f"{len(images)} images and {examples.labels_from} has {len(labels)} labels. "
+            "Do these belong together?"
+        )
+    if images.size == 0:
+        raise DataError(
+            f"{examples.images_from} holds no pixels: its shape is {images.shape}. "
+            "At least one image of at least one pixel is needed."
+        )

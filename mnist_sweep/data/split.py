@@ -1,30 +1,44 @@
-"""The stratified split of examples in two, by a seed that is not the run's."""
+"""The stratified split of examples in two, by a seed that is not the run's.
+
+The validation split of a dataset is computed once and kept beside its arrays.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import io
+import json
 import math
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Bytes
 from mnist_sweep.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Rows = NDArray[np.int32]
 
 
 def split(
-    labels: NDArray[np.uint8], fraction: float, seed: int, *, part: str = "validation"
+    labels: Bytes, fraction: float, seed: int, *, part: str = "validation"
 ) -> tuple[Rows, Rows]:
-    """Split rows in two with every class's share kept, by scikit-learn's `train_test_split`.
+    """Split rows in two, with the share of every class kept, by `train_test_split`.
 
     Args:
         labels: (n,) uint8, the class of each example.
-        fraction: The share of the second part, above 0 and below 1.
+        fraction: Share of the second part, above 0 and below 1.
         seed: Seed of the shuffle.
-        part: What the second part is called in messages: the setting is `data.{part}_fraction`.
+        part: The second part's name in messages: the setting is `data.{part}_fraction`.
 
     Returns:
-        The rows that remain for training and the rows of the part, each sorted, int32.
+        The rows for training and the rows of the second part, each sorted, int32.
 
     Raises:
         DataError: A class has too few examples to be in both parts.
@@ -45,7 +59,7 @@ def split(
             f"{setting} of {len(labels)} examples leaves {len(labels) - size} for training and "
             f"{size} for {part}; each needs at least one of {len(present)} classes. {way_out}"
         )
-    # Imported here: it takes most of a second, and a split is computed once and then cached.
+    # Imported here: it takes most of a second, and a split is computed once and then kept.
     from sklearn.model_selection import train_test_split
 
     rows = np.arange(len(labels), dtype=np.int32)
@@ -53,10 +67,64 @@ def split(
     for name, chosen in (("training", rest), (part, held_out)):
         missing = np.setdiff1d(present, labels[chosen])
         if missing.size:
-            # A class of no support would have F1 0 and be taken for the network's worst.
+            # A class without examples would have F1 0 and be reported as the network's worst.
             label = int(missing[0])
             raise DataError(
                 f"{setting} leaves no example of class {label} for {name}: it has only "
                 f"{int(counts[label])} of {len(labels)} examples. {way_out}"
             )
     return np.sort(rest), np.sort(held_out)
+
+
+def validation_rows(
+    directory: Path, labels: Bytes, fraction: float, seed: int
+) -> tuple[Rows, Rows]:
+    """The validation split of a dataset: the kept one, or computed and kept.
+
+    Keeping it saves every run the import of scikit-learn. The file is an .npz for its checksums.
+
+    Args:
+        directory: The dataset's directory in the cache.
+        labels: (n,) uint8, labels of all training data.
+        fraction: Share of the validation rows.
+        seed: Seed of the split.
+
+    Returns:
+        Rows to train on and rows to validate on, sorted, int32.
+
+    Raises:
+        DataError: A class has too few examples.
+    """
+    # Another version of scikit-learn may split differently.
+    version = importlib.metadata.version("scikit-learn")
+    key = hashlib.sha256(json.dumps([1, fraction, seed, version]).encode()).hexdigest()[:16]
+    path = directory / f"split-{key}.npz"
+    kept = _kept(path, len(labels))
+    if kept is None:
+        train_index, kept = split(labels, fraction, seed)
+        buffer = io.BytesIO()
+        np.savez(buffer, validation_index=kept)
+        with suppress(OSError):  # a read-only cache costs time, nothing else
+            write_bytes(path, buffer.getvalue())
+        return train_index, kept
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[kept] = True
+    return np.flatnonzero(~chosen).astype(np.int32), kept
+
+
+def _kept(path: Path, n_rows: int) -> Rows | None:
+    """The rows in the file, or None if it is missing or damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            rows = archive["validation_index"]
+    except ARRAY_FILE_ERRORS:
+        return None
+    valid = (
+        rows.dtype == np.int32
+        and rows.ndim == 1
+        and 0 < len(rows) < n_rows
+        and rows[0] >= 0
+        and rows[-1] < n_rows
+        and bool(np.all(np.diff(rows) > 0))
+    )
+    return rows if valid else None

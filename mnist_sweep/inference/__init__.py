@@ -1,8 +1,10 @@
-"""A stored network's answers to new images: read, check, load, predict.
+"""Inference: a stored network's predictions for new images.
 
-`read` turns a file into images like those the network was trained on; it and what it needs import
-neither TensorFlow nor Keras, so that a wrong file is refused at once. `load` and `predict` do, and
-are imported when there is something to predict.
+`inputs` reads images like those the network was trained on, with `pictures` and `normalise` for
+PNG and JPEG files; `load` checks and loads a network; `predict` runs it.
+
+May import `settings`, `data` and `training`. Only `predict` imports TensorFlow at its top, and
+`load.load` when called, so that a wrong file is refused at once.
 """
 
 from mnist_sweep.inference.inputs import Expected, Inputs, read

@@ -1,27 +1,171 @@
-"""A stored network loaded without executing anything in its file, and checked against its record.
+"""A stored network: inspected, loaded without executing anything in its file, checked.
 
-Importing this imports Keras: `runtime.configure` comes first.
+Keras's safe mode refuses Python functions in a file (`Lambda`). `inspect` goes further, because a
+network may come from somebody else: only Keras's own classes, none that wraps code or opens files
+by a path in the configuration, and weights that are in the file itself. It imports no Keras, so it
+can refuse a file before TensorFlow is imported.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.inference.archive import inspect
+
+if TYPE_CHECKING:
+    import keras
+
+MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+MAX_CONFIG_BYTES = 16 * 2**20
+MAX_BYTES = 4 * 2**30
+"""A file that unpacks to more is refused without reading it."""
+
+UNSAFE = {
+    "Lambda": "runs Python code kept in the file",
+    "__lambda__": "is Python code kept in the file",
+    "TFSMLayer": "runs a TensorFlow program from another directory",
+    "TorchModuleWrapper": "unpickles a PyTorch module",
+    "JaxLayer": "runs a JAX function",
+    "FlaxLayer": "runs a Flax module",
+    "StringLookup": "reads a vocabulary from another file",
+    "IntegerLookup": "reads a vocabulary from another file",
+    "TextVectorization": "reads a vocabulary from another file",
+}
+"""Classes of Keras's own that do more than compute, and what they do."""
+
+# How Keras serializes values that are not its objects (keras/src/saving/serialization_lib.py).
+_PLAIN = ("__tuple__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
+
+
+def inspect(path: Path) -> None:
+    """Refuse a file that is not a plain Keras network.
+
+    Raises:
+        ModelError: It is missing, damaged, not in the `.keras` format, or unsafe.
+    """
+    if path.suffix != ".keras":
+        raise ModelError(
+            f"Expected a network in Keras's own format (.keras), got {path}. Other formats can run "
+            "code when they are read; save it with Keras 3."
+        )
+    try:
+        # Opened first: zipfile's own errors say less about a file that cannot be read.
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+            config, weights = _members(archive)
+        _check_config(config)
+        _check_weights(weights)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"Expected a trained network at {path}, but there is no such file. Networks are kept "
+            "unless save_model=false; run the point again with save_model=true."
+        ) from error
+    except RecursionError as error:
+        raise _damaged(path, "its configuration is nested too deeply") from error
+    except (
+        OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, TypeError,
+        MemoryError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise _damaged(path, getattr(error, "strerror", None) or error) from error
+    except _RefusedError as error:
+        raise ModelError(
+            f"Refused to load {path}: {error}. Only networks made of Keras's own layers are "
+            "loaded, so that a file from elsewhere cannot run code on this machine."
+        ) from error
+
+
+class _RefusedError(Exception):
+    """What is unsafe about a file."""
+
+
+def _damaged(path: Path, reason: object) -> ModelError:
+    return ModelError(
+        f"Expected a network in Keras's format at {path}, but it cannot be read: {reason}. "
+        "Delete that run's directory and run the same command again."
+    )
+
+
+def _members(archive: zipfile.ZipFile) -> tuple[dict[str, Any], bytes]:
+    """The configuration and the weights' file; sizes are checked before unpacking."""
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    missing = [name for name in MEMBERS if name not in sizes]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+    extra = sorted(set(sizes) - set(MEMBERS))
+    if extra or len(archive.infolist()) > len(MEMBERS):
+        raise _RefusedError(
+            f"it contains more than a network ({', '.join(extra) or 'a file twice'})"
+        )
+    if sum(sizes.values()) > MAX_BYTES or sizes["config.json"] > MAX_CONFIG_BYTES:
+        raise _RefusedError(f"it would unpack to {sum(sizes.values()):,} bytes")
+    config = json.loads(archive.read("config.json"))
+    if not isinstance(config, dict):
+        raise TypeError("its config.json is not an object")
+    return config, archive.read("model.weights.h5")
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    for part in _objects(config):
+        name, module = part.get("class_name"), part.get("module")
+        if name in UNSAFE:
+            raise _RefusedError(f"its {name} {UNSAFE[name]}")
+        if name in _PLAIN:
+            continue
+        ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
+        if not ours or not isinstance(name, str):
+            raise _RefusedError(f"it names {module}.{name}, which is not Keras's own")
+        if part.get("registered_name") not in (None, name):
+            raise _RefusedError(f"it names {part['registered_name']}, which is not Keras's own")
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a configuration that name a class."""
+    if isinstance(value, dict):
+        if "class_name" in value or "module" in value:
+            yield value
+        for inner in value.values():
+            yield from _objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _objects(inner)
+
+
+def _check_weights(content: bytes) -> None:
+    """Refuse weights that HDF5 would read from other files."""
+    # Imported here: a wrong file should be refused before this import's cost.
+    import h5py
+
+    def check(group: Any) -> None:
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise _RefusedError(f"its weights {group.name}/{name} are a link to another place")
+            entry = group[name]
+            if isinstance(entry, h5py.Group):
+                check(entry)
+            elif entry.external or entry.is_virtual:
+                raise _RefusedError(f"its weights {entry.name} are in another file")
+            elif entry.size * entry.dtype.itemsize > MAX_BYTES:
+                raise _RefusedError(f"its weights {entry.name} claim {entry.size:,} values")
+
+    with h5py.File(io.BytesIO(content), "r") as file:
+        check(file)
 
 
 @dataclass(frozen=True)
-class Promise:
+class RecordedNetwork:
     """What a record says about its network.
 
     Attributes:
         shape: One image's, as (28, 28).
-        classes: How many probabilities come out.
-        parameters: Weights, trainable or not; None where the record does not tell.
+        classes: Number of its outputs.
+        parameters: Weights, trainable or not; None if the record does not say.
     """
 
     shape: tuple[int, ...]
@@ -29,33 +173,35 @@ class Promise:
     parameters: int | None
 
 
-def load(path: Path, promise: Promise) -> keras.Model:
-    """Load a network in Keras's safe mode.
+def load(path: Path, recorded: RecordedNetwork) -> keras.Model:
+    """Load a network in Keras's safe mode. Imports Keras: call `runtime.configure` first.
 
     Args:
         path: A `.keras` file.
-        promise: What the run's record says of it.
+        recorded: What the run's record says about it.
 
     Raises:
-        ModelError: The file is missing, damaged, not harmless, or another network's.
+        ModelError: The file is missing, damaged, unsafe, or another network's.
     """
     inspect(path)
+    import keras
+
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # a damaged file makes any of Keras's parts raise anything
+    except Exception as error:  # with a damaged file any part of Keras may raise anything
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"Keras cannot load the network {path}: {reason[0][:300]}. Was it saved by a newer "
-            f"Keras than {keras.__version__}? Else run the point again to make it anew."
+            f"Keras than {keras.__version__}? Otherwise run the point again."
         ) from error
-    _check(network, path, promise)
+    _check(network, path, recorded)
     return network
 
 
-def _check(network: keras.Model, path: Path, promise: Promise) -> None:
+def _check(network: keras.Model, path: Path, recorded: RecordedNetwork) -> None:
     found = (_shape(network.input_shape), _shape(network.output_shape), network.count_params())
-    parameters = found[2] if promise.parameters is None else promise.parameters
-    expected = (promise.shape, (promise.classes,), parameters)
+    parameters = found[2] if recorded.parameters is None else recorded.parameters
+    expected = (recorded.shape, (recorded.classes,), parameters)
     if found != expected:
         raise ModelError(
             f"The network {path} is not the one of its record: expected images of shape "
@@ -65,5 +211,5 @@ def _check(network: keras.Model, path: Path, promise: Promise) -> None:
 
 
 def _shape(shape: object) -> object:
-    """Without the batch's dimension; a network of several inputs or outputs has no one shape."""
+    """Without the batch's dimension; unchanged if the network has several inputs or outputs."""
     return tuple(shape[1:]) if isinstance(shape, tuple) else shape

@@ -1,9 +1,9 @@
-"""A picture of one digit made to look as MNIST's do: the same ink, size, place and polarity.
+"""A picture of one digit converted to look like MNIST's: same ink, size, position and polarity.
 
 MNIST's digits were fitted, with their proportions kept and antialiased, into a box of 20x20 pixels,
 which was put into 28x28 so that the ink's centre of mass is in the middle; ink is light on black
 (LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist). The steps before that are for
-photographs: an uneven light is subtracted, dark ink on light paper is inverted, noise is removed.
+photographs: uneven light is subtracted, dark ink on light paper is inverted, noise is removed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Floats = NDArray[np.float64]
 
 MNIST_BOX = 20 / 28
 """Side of the box that a digit is fitted into, as a share of the image's."""
-LEAST_CONTRAST = 0.08
-"""Ink that differs less from its surroundings, of the range from black to white, is no ink."""
-NEARLY_FULL = 0.95
-"""A clean picture whose ink reaches this keeps its greylevels as they are."""
-RINGS = 0.06
-"""What JPEG's compression adds around strokes at usual qualities, of the range 0 to 1."""
+MIN_CONTRAST = 0.08
+"""Smallest difference between ink and background, as a share of the range black to white."""
+MIN_FULL_INK = 0.95
+"""A clean picture whose darkest ink reaches this keeps its grey levels unchanged."""
+JPEG_RINGS = 0.06
+"""Amplitude of JPEG's artefacts around strokes at usual qualities, of the range 0 to 1."""
 _BORDER = 0.08
 _EVEN = 0.4
 _NOISE_LEVELS = 3.5
@@ -38,7 +38,7 @@ class NoDigitError(ValueError):
 
 @dataclass(frozen=True)
 class Frame:
-    """What a normalised image is like.
+    """The size and scale of normalised images.
 
     Attributes:
         height: Pixels.
@@ -56,8 +56,8 @@ class Frame:
     def of(cls, shape: tuple[int, ...], scale: float) -> Frame:
         """The frame of a dataset whose images have this shape.
 
-        MNIST's proportions, but for images so small that a margin would cost too much: those of
-        the bundled 8x8 digits reach from edge to edge.
+        MNIST's proportions, except for images so small that a margin would cost too much: the
+        bundled 8x8 digits reach from edge to edge.
         """
         height, width = shape[:2]
         side = min(height, width)
@@ -69,7 +69,7 @@ def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.
 
     Args:
         grey: (height, width) float64, brightness from 0 (black) to 1 (white).
-        frame: What to make.
+        frame: Size and scale of the result.
         lossy: Whether the picture was compressed as JPEG does, which leaves faint rings around
             strokes.
 
@@ -88,43 +88,43 @@ def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.
 
 
 def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
-    """How much ink there is at each pixel, from 0 to 1, whatever the paper, light and polarity.
+    """The amount of ink at each pixel, from 0 to 1, for any paper, light and polarity.
 
     Args:
         grey: (height, width) float64, brightness from 0 to 1.
-        lossy: Whether faint differences are the compression's.
+        lossy: Whether faint differences may be compression artefacts.
 
     Returns:
-        The same shape; a picture without noise keeps its greylevels.
+        The same shape; a picture without noise keeps its grey levels.
 
     Raises:
         NoDigitError: Nothing stands out from the background.
     """
     difference = grey - _background(grey)
-    # Of a tight crop half the pixels may be ink, but hardly half of its border.
+    # In a tight crop half of the pixels may be ink, but rarely half of its border.
     noise = min(_spread(difference), _spread(difference[_edge(grey.shape)]))
-    noise = max(noise, RINGS / _NOISE_LEVELS if lossy else 0.0)
+    noise = max(noise, JPEG_RINGS / _NOISE_LEVELS if lossy else 0.0)
     if noise > 0:
         difference = ndimage.median_filter(difference, size=3)
     floor = _NOISE_LEVELS * noise
     above, below = (np.clip(sign * difference - floor, 0, None) for sign in (1, -1))
     ink = above if above.sum() >= below.sum() else below
-    if ink.max(initial=0.0) < LEAST_CONTRAST:
+    if ink.max(initial=0.0) < MIN_CONTRAST:
         raise NoDigitError("nothing in it stands out from the background")
     if noise > 0:
         ink = _without_specks(ink)
         full = float(np.quantile(ink[ink > 0], 0.9))
     else:
         full = float(ink.max())
-        full = 1.0 if full > NEARLY_FULL else full
+        full = 1.0 if full > MIN_FULL_INK else full
     return np.clip(ink / full, 0, 1)
 
 
 def _background(grey: Floats) -> Floats:
-    """Paper and light: a quadratic surface through what is neither ink nor stain.
+    """Paper and light: a quadratic surface fitted to the pixels that are neither ink nor stain.
 
-    It starts from the picture's border, most of which is paper, and then takes in all pixels that
-    agree with it.
+    It is fitted to the picture's border first, most of which is paper, then to all pixels that are
+    close to it.
     """
     height, width = grey.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -132,7 +132,7 @@ def _background(grey: Floats) -> Floats:
     edge = _edge(grey.shape)
     levels, counts = np.unique(np.round(grey[edge] * 255), return_counts=True)
     if counts.max() >= _EVEN * counts.sum():
-        # No light is uneven here; a surface would bend to the ink of a tight crop.
+        # The light is even; a surface would bend towards the ink of a tight crop.
         return np.full(grey.shape, float(levels[counts.argmax()]) / 255)
     surface = np.full(grey.shape, np.median(grey[edge]))
     for region in (edge, edge, edge, edge, *[np.ones_like(edge)] * 4):
@@ -141,10 +141,10 @@ def _background(grey: Floats) -> Floats:
         if near.sum() < terms.shape[-1]:
             break
         chosen = terms[near]
-        # The normal equations: with terms within [-1, 1] they are tame, and 20 times as fast.
+        # Normal equations: well conditioned for terms within [-1, 1], and 20 times as fast.
         weights = np.linalg.lstsq(chosen.T @ chosen, chosen.T @ grey[near], rcond=None)[0]
         surface = terms @ weights
-    # Rounding must not turn a clean picture into a noisy one.
+    # Rounding errors must not make a clean picture a noisy one.
     surface = np.where(np.abs(grey - surface) < 1e-6, grey, surface)
     return np.asarray(surface, dtype=np.float64)
 
@@ -158,17 +158,17 @@ def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _spread(values: Floats) -> float:
-    """The standard deviation of the bulk of `values` about 0, blind to outliers."""
+    """The standard deviation of `values` about 0, estimated robustly (median)."""
     return _MAD_TO_SIGMA * float(np.median(np.abs(values)))
 
 
 def _without_specks(ink: Floats) -> Floats:
-    """The ink without what is small or faint beside the largest connected piece.
+    """The ink without pieces that are small or faint compared to the largest one.
 
     Raises:
         NoDigitError: All of it is.
     """
-    pieces, count = ndimage.label(ink > LEAST_CONTRAST / 2, structure=np.ones((3, 3)))
+    pieces, count = ndimage.label(ink > MIN_CONTRAST / 2, structure=np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, pieces, np.arange(1, count + 1))
     if not count or np.bincount(pieces.ravel())[1:].max() < max(4, ink.size / 2000):
         raise NoDigitError("nothing in it is larger than a speck")
@@ -179,7 +179,7 @@ def _without_specks(ink: Floats) -> Floats:
 
 
 def _fit(digit: Floats, box: int) -> Floats:
-    """Resize, antialiased, so that the longest side is `box`; thin strokes regain full ink."""
+    """Resize, antialiased, so that the longest side is `box`; thin strokes get full ink again."""
     height, width = digit.shape
     factor = box / max(height, width)
     if factor == 1:
@@ -192,14 +192,13 @@ def _fit(digit: Floats, box: int) -> Floats:
 
 
 def _place(digit: Floats, frame: Frame) -> Floats:
-    """Put the centre of mass into the middle, as far as the digit stays inside the frame.
+    """Move the centre of mass to the middle, as far as the digit stays inside the frame.
 
-    The middle is pixel 14 of 0 to 27: with it, and with no other, MNIST's own images stay as they
-    are.
+    The middle is pixel 14 of 0 to 27: only with that do MNIST's own images stay unchanged.
     """
     placed = np.zeros((frame.height, frame.width))
     fills = frame.box == min(frame.height, frame.width)
-    # Digits that reach from edge to edge are in the middle themselves, not their ink.
+    # Digits that reach from edge to edge are centred by their box, not by their ink.
     centre = [n / 2 for n in digit.shape] if fills else ndimage.center_of_mass(digit)
     corner = []
     for middle, mass, size, side in zip(

@@ -19,9 +19,9 @@ from mnist_sweep.inference.normalise import Frame, NoDigitError, normalise
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
 WORKING_SIDE = 256
-"""Pictures are reduced to this many pixels first: enough for a digit, and little to compute."""
-LARGEST_PIXELS = 100_000_000
-"""A picture of more is refused unread: unpacked it could fill the memory."""
+"""Pictures are first reduced to this many pixels per side: enough for a digit, and fast."""
+MAX_PIXELS = 100_000_000
+"""A larger picture is refused without decoding it: it could fill the memory."""
 
 _DAMAGE = (
     OSError,  # Pillow's own, for a truncated or broken file
@@ -33,8 +33,8 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-def files(folder: Path) -> list[Path]:
-    """The pictures in a folder, by name, numbers in names in their order (2.png before 10.png).
+def find(folder: Path) -> list[Path]:
+    """The pictures in a folder, in natural order of their names (2.png before 10.png).
 
     Raises:
         DataError: The folder cannot be read.
@@ -53,18 +53,18 @@ def files(folder: Path) -> list[Path]:
 def read(
     paths: Sequence[Path], frame: Frame, on_picture: Callable[[int], None] = lambda _: None
 ) -> Bytes:
-    """Pictures of a digit each, fitted to the frame.
+    """Pictures of one digit each, fitted to the frame.
 
     Args:
         paths: PNG or JPEG files, at least one.
-        frame: What the images shall be like.
-        on_picture: Called after each with how many are done.
+        frame: Size and scale of the images.
+        on_picture: Called after each with the number done.
 
     Returns:
         (n, frame.height, frame.width) uint8.
 
     Raises:
-        DataError: Files cannot be read or show no digit; all of them are named.
+        DataError: Files cannot be read or show no digit; the message names the first five.
     """
     images = np.zeros((len(paths), frame.height, frame.width), dtype=np.uint8)
     faults = []
@@ -81,7 +81,7 @@ def read(
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
         raise DataError(
             f"Expected PNG or JPEG pictures of one digit each, but {'; '.join(faults[:5])}{more}. "
-            "Mend or remove what is wrong."
+            "Correct or remove them."
         )
     return images
 
@@ -89,25 +89,25 @@ def read(
 def grey(path: Path) -> tuple[NDArray[np.float64], bool]:
     """A picture's brightness, upright and reduced to `WORKING_SIDE`.
 
-    Transparent parts become paper: white under dark ink, black under light ink.
+    Transparent parts become background: white for dark ink, black for light ink.
 
     Returns:
         (height, width) float64 from 0 (black) to 1 (white), and whether it was compressed with
         loss.
 
     Raises:
-        DataError: The file is no whole PNG or JPEG picture, or is too large.
+        DataError: The file is not a complete PNG or JPEG picture, or is too large.
     """
     try:
         if not path.is_file():
-            raise DataError(f"{path} is no file")
+            raise DataError(f"{path} is not a file")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > LARGEST_PIXELS:
+                if image.width * image.height > MAX_PIXELS:
                     raise DataError(
                         f"{path} has {image.width} x {image.height} pixels, more than "
-                        f"{LARGEST_PIXELS:,}"
+                        f"{MAX_PIXELS:,}"
                     )
                 return _brightness(ImageOps.exif_transpose(image)), image.format != "PNG"
     except UnidentifiedImageError as error:
@@ -137,7 +137,7 @@ def _brightness(image: Image.Image) -> NDArray[np.float64]:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key by which img2 comes before img10."""
+    """A sort key by which img2 comes before img10."""
     parts: list[tuple[int, int, str]] = []
     number = ""
     for character in [*name.lower(), ""]:

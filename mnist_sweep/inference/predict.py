@@ -1,6 +1,6 @@
-"""Digits of images by a loaded network, batch by batch.
+"""Predictions for images by a loaded network, in blocks.
 
-Importing this imports Keras: `runtime.configure` comes first.
+Importing this imports Keras: call `runtime.configure` first.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.training.predictor import CHUNK, Predictor
 
 BLOCK = 4 * CHUNK
-"""Images between two reports of progress: whole chunks, as the answers of a run were computed."""
+"""Images between two reports of progress: whole chunks, as the run itself was evaluated."""
 
 
 @dataclass(frozen=True)
-class Digits:
-    """What a network says about `n` images.
+class Predicted:
+    """A network's predictions for `n` images.
 
     Attributes:
         predicted: The most probable class, (n,) uint8.
         probability: Its probability, (n,) float32.
-        probabilities: Of every class, (n, classes) float32; None unless asked for.
+        probabilities: Those of all classes, (n, classes) float32; None if not requested.
     """
 
     predicted: Bytes
@@ -42,33 +42,33 @@ def predict(
     *,
     probabilities: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> Digits:
-    """Predict images by the same program that evaluated the run, so with the same result.
+) -> Predicted:
+    """Predict images by the program that evaluated the run, so with the same result.
 
     Args:
         network: Maps float32 images in [0, 1] to class probabilities.
         images: (n, *shape) uint8.
-        scale: The raw pixel value that stands for 1.
-        probabilities: Whether to keep those of all classes.
-        on_progress: Called with how many images are done.
+        scale: The raw pixel value that maps to 1.
+        probabilities: Whether to return those of all classes.
+        on_progress: Called with the number of images done.
     """
     predictor = Predictor(network, scale)
     of_all = _AllProbabilities(network, scale) if probabilities else None
-    nothing = np.zeros(len(images), dtype=np.uint8)  # labels, of which only the loss is made
+    no_labels = np.zeros(len(images), dtype=np.uint8)  # they only affect the loss
     parts, tables = [], []
     for start in range(0, len(images), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(images)), dtype=np.int32)
-        answers = predictor(images, nothing, rows)
-        parts.append((answers.predicted.astype(np.uint8), answers.probability))
+        outputs = predictor(images, no_labels, rows)
+        parts.append((outputs.predicted.astype(np.uint8), outputs.probability))
         if of_all:
             tables.append(of_all(images[rows]))
         on_progress(int(rows[-1]) + 1)
     predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Digits(predicted, probability, np.concatenate(tables) if tables else None)
+    return Predicted(predicted, probability, np.concatenate(tables) if tables else None)
 
 
 class _AllProbabilities:
-    """The same forward pass with all probabilities as its result, (n, classes) float32."""
+    """The same forward pass, returning all probabilities, (n, classes) float32."""
 
     def __init__(self, network: keras.Model, scale: float) -> None:
         factor = 1.0 / scale

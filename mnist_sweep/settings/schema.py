@@ -30,7 +30,7 @@ ACTIVATIONS = (
     "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
 )  # fmt: skip
 SCHEDULES = ("constant", "cosine", "exponential", "linear")
-DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz")
+DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz", "own")
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
 MLP_TARGET = "mnist_sweep.training.model.mlp"
@@ -79,6 +79,7 @@ class DataSettings:
         choices=DATASETS, plugins="readers", aliases=("dataset",),
     )  # fmt: skip
     path: str | None = _run(None, "file or folder of data=csv, idx and npz")
+    _target_: str | None = _run(None, "function that returns the arrays of data=own")
     sha256: str | None = _run(None, "refuse data whose content has another SHA-256")
     validation_fraction: float = _result(
         0.1, "share of the training examples set aside for validation", low=0, high=0.9,

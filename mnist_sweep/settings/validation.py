@@ -127,6 +127,9 @@ def _relations(settings: Mapping[str, Any]) -> list[Problem]:
     data = settings["data"]
     if data["name"] in ("csv", "idx", "npz") and not data["path"]:
         found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
+    if (data["name"] == "own") != bool(data.get("_target_")):
+        text = "data=own, and no other, needs the name of a function: package.module.function"
+        found.append(Problem("data._target_", data.get("_target_"), text))
     found += _sweep_name_problems(settings.get("name"))
     return found
 

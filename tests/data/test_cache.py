@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mnist_sweep.data import DatasetInfo, load, prepare
-from mnist_sweep.data.arrays import assemble
 from mnist_sweep.data.cache import open_cache
 from mnist_sweep.data.readers.idx import read
+from mnist_sweep.data.source import assemble
 from mnist_sweep.errors import DataError
 from support.data_files import small_arrays, write_idx
 
@@ -81,7 +81,7 @@ def test_writing_to_a_loaded_array_never_reaches_the_cache(
 
 @pytest.mark.parametrize("harm", [_damage, _cut, _lengthen, Path.unlink])
 @pytest.mark.parametrize("name", ["train_images.npy", "test_labels.npy", "info.json"])
-def test_a_damaged_cache_is_made_anew(
+def test_a_damaged_cache_is_rebuilt(
     settings: dict[str, Any],
     environ: dict[str, str],
     idx_folder: Path,
@@ -129,7 +129,7 @@ def test_load_refuses_arrays_of_another_shape_or_type(
 
 
 @pytest.mark.parametrize("harm", [_damage, _cut, Path.unlink])
-def test_the_kept_split_is_made_anew_if_damaged(
+def test_the_kept_split_is_rebuilt_if_damaged(
     settings: dict[str, Any], environ: dict[str, str], harm: Callable[[Path], None]
 ) -> None:
     info = prepare(settings, environ)
@@ -165,7 +165,7 @@ def test_a_source_is_read_once_and_again_when_it_has_changed(
     idx_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mnist_sweep.data.source.SETTLED_AFTER_S", -1.0)
+    monkeypatch.setattr("mnist_sweep.data.source.MIN_AGE_S", -1.0)
     _age(idx_folder)
     first = prepare(settings, environ)
     remembered = list((Path(first.cache).parents[1] / "sources").iterdir())
@@ -195,7 +195,7 @@ def test_a_damaged_memory_of_sources_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
     entry: str,
 ) -> None:
-    monkeypatch.setattr("mnist_sweep.data.source.SETTLED_AFTER_S", -1.0)
+    monkeypatch.setattr("mnist_sweep.data.source.MIN_AGE_S", -1.0)
     info = prepare(settings, environ)
     for path in (Path(info.cache).parents[1] / "sources").iterdir():
         path.write_text(entry)
@@ -211,7 +211,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_private_one_and_said(
     monkeypatch: pytest.MonkeyPatch,
     settled_after_s: float,
 ) -> None:
-    monkeypatch.setattr("mnist_sweep.data.source.SETTLED_AFTER_S", settled_after_s)
+    monkeypatch.setattr("mnist_sweep.data.source.MIN_AGE_S", settled_after_s)
     (tmp_path / "cache").write_text("a file where the cache should be")
     info = prepare(settings, environ)
     _check(info, idx_folder)
@@ -252,7 +252,7 @@ def test_what_a_killed_process_left_is_removed_after_a_day(
 
 def _store_together(barrier: Any, folder: Path, environ: dict[str, str], results: Any) -> None:
     train, test = read(folder)
-    arrays = assemble(train, test, scale=255.0, test_fraction=0.2, split_seed=0)
+    arrays = assemble(train, test, test_fraction=0.2, split_seed=0)
     cache = open_cache(environ)
     barrier.wait()
     stored = cache.store(arrays)

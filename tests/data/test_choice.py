@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.data import prepare
-from mnist_sweep.data.original import PUBLISHED
+from mnist_sweep.data.arrays import MNIST_SHA256
 from mnist_sweep.data.readers.idx import read
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, csv_text, write_idx, write_npz
@@ -40,7 +40,7 @@ def test_auto_without_mnist_is_the_bundled_digits_said_loudly(
 def test_mnist_insists_and_lists_where_it_was_looked_for(
     environ: dict[str, str], data_settings: Settings
 ) -> None:
-    with pytest.raises(DataError, match="MNIST is not to be had") as error:
+    with pytest.raises(DataError, match="MNIST was not found") as error:
         prepare(data_settings(name="mnist"), environ)
     for part in (
         "MNIST_SWEEP_DATA (not set)",
@@ -64,7 +64,7 @@ def test_what_the_variable_names_is_used_and_told_not_to_be_mnist(
         assert info.notice is not None
         assert "not the original MNIST" in info.notice
         assert "MNIST_SWEEP_DATA" in info.source
-        with pytest.raises(DataError, match="insists on the original MNIST") as error:
+        with pytest.raises(DataError, match="accepts only the original MNIST") as error:
             prepare(data_settings(name="mnist"), {**environ, "MNIST_SWEEP_DATA": str(path)})
         assert str(path) in str(error.value)
 
@@ -98,7 +98,7 @@ def test_a_damaged_copy_of_keras_is_passed_over_and_said(
     info = prepare(data_settings(), environ)
     assert info.name == "digits"
     assert info.notice is not None
-    assert "something else than MNIST" in info.notice
+    assert "is not MNIST" in info.notice
     path.write_bytes(path.read_bytes()[:100])
     info = prepare(data_settings(), environ)
     assert info.notice is not None
@@ -109,7 +109,7 @@ def test_a_damaged_copy_of_keras_is_passed_over_and_said(
 def test_a_path_that_would_be_ignored_is_refused(
     environ: dict[str, str], data_settings: Settings, name: str
 ) -> None:
-    with pytest.raises(DataError, match=r"data\.path=somewhere belongs to data=idx, npz or csv"):
+    with pytest.raises(DataError, match=r"data\.path=somewhere belongs to data=idx, npz, csv"):
         prepare(data_settings(name=name, path="somewhere"), environ)
 
 
@@ -153,5 +153,5 @@ def test_the_published_checksums_are_those_of_the_reference() -> None:
     if not reference.exists():
         pytest.skip("the reference is not beside this checkout")
     text = reference.read_text(encoding="utf-8")
-    assert all(digest in text for digest in PUBLISHED.values())
-    assert len(np.unique(list(PUBLISHED.values()))) == 4
+    assert all(digest in text for digest in MNIST_SHA256.values())
+    assert len(np.unique(list(MNIST_SHA256.values()))) == 4

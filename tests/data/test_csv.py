@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnist_sweep.data.readers.csv import files, read
+from mnist_sweep.data.readers.csv import find, read
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, csv_text, result_or_message, small_arrays
 
@@ -94,7 +94,7 @@ def test_lines_that_agree_with_each_other_and_not_with_the_header_are_refused(
 ) -> None:
     path = tmp_path / "d.csv"
     path.write_text(HEADER + lines)
-    with pytest.raises(DataError, match=r"Line 2 of .* expected 5, a label and 4 pixels"):
+    with pytest.raises(DataError, match=r"Line 2 of .* expected 5, one for each column of line 1"):
         read(path)
 
 
@@ -133,6 +133,6 @@ def test_arbitrary_bytes_give_a_table_or_an_error_that_names_the_file(
 
 def test_a_folder_means_its_train_csv(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train\.csv does not exist"):
-        files(tmp_path)
+        find(tmp_path)
     (tmp_path / "train.csv").write_text(HEADER)
-    assert files(tmp_path) == [tmp_path / "train.csv"]
+    assert find(tmp_path) == [tmp_path / "train.csv"]

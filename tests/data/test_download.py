@@ -15,7 +15,7 @@ import pytest
 
 from mnist_sweep.data import prepare
 from mnist_sweep.data.keras_download import ORIGIN
-from mnist_sweep.data.keras_mnist import download
+from mnist_sweep.data.mnist import download
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, write_npz
 
@@ -29,7 +29,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     def replace(code: str) -> None:
         path = tmp_path / "child.py"
         path.write_text(textwrap.dedent(code))
-        monkeypatch.setattr("mnist_sweep.data.keras_mnist.CHILD", path)
+        monkeypatch.setattr("mnist_sweep.data.mnist.CHILD", path)
 
     return replace
 
@@ -128,7 +128,7 @@ def test_a_finished_download_is_in_kerass_cache_and_other_content_is_not_taken_f
     assert info.name == "digits"
     assert info.notice is not None
     assert "Keras's download" in info.notice
-    assert "something else than MNIST" in info.notice
+    assert "is not MNIST" in info.notice
 
 
 def test_a_keras_home_that_cannot_be_written_is_named(

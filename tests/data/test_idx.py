@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnist_sweep.data.readers.idx import files, read, read_file
+from mnist_sweep.data.readers.idx import find, read, read_file
 from mnist_sweep.errors import DataError
 from support.data_files import IDX_NAMES, Bytes, as_idx, result_or_message, small_arrays, write_idx
 
@@ -119,13 +119,13 @@ def test_the_names_in_use_are_all_found(
 def test_the_file_that_is_not_zipped_is_taken_where_both_are_there(tmp_path: Path) -> None:
     write_idx(tmp_path, small_arrays())
     write_idx(tmp_path, small_arrays(), zipped=True)
-    assert [path.name for path in files(tmp_path)] == list(IDX_NAMES)
+    assert [path.name for path in find(tmp_path)] == list(IDX_NAMES)
 
 
 def test_a_missing_file_is_named_by_its_role_and_folder(idx_folder: Path) -> None:
     (idx_folder / IDX_NAMES[1]).unlink()
     with pytest.raises(DataError, match="train labels") as error:
-        files(idx_folder)
+        find(idx_folder)
     assert str(idx_folder) in str(error.value)
     assert "test labels" not in str(error.value)
 
@@ -134,15 +134,15 @@ def test_two_datasets_in_one_folder_are_not_chosen_between(idx_folder: Path) -> 
     for name in IDX_NAMES:
         (idx_folder / f"other-{name}").write_bytes((idx_folder / name).read_bytes())
     with pytest.raises(DataError, match="more than one file for the train images") as error:
-        files(idx_folder)
+        find(idx_folder)
     assert "other-train-images-idx3-ubyte" in str(error.value)
 
 
 def test_a_file_or_nothing_instead_of_the_folder_is_told(tmp_path: Path, idx_folder: Path) -> None:
     with pytest.raises(DataError, match="nowhere does not exist"):
-        files(tmp_path / "nowhere")
+        find(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a file"):
-        files(idx_folder / IDX_NAMES[0])
+        find(idx_folder / IDX_NAMES[0])
 
 
 def test_a_folder_with_a_files_name_is_one_error(idx_folder: Path) -> None:

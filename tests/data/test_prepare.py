@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from mnist_sweep.data import DatasetInfo, class_counts, describe, load, prepare
+from mnist_sweep.cli.data import describe
+from mnist_sweep.data import DatasetInfo, class_counts, load, prepare
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, csv_text, small_arrays, write_idx, write_npz
 
@@ -100,7 +101,7 @@ def test_a_csv_gets_a_test_split_by_the_seed_of_the_split(
     data_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mnist_sweep.data.source.SETTLED_AFTER_S", -1.0)
+    monkeypatch.setattr("mnist_sweep.data.source.MIN_AGE_S", -1.0)
     images, labels, _, _ = small_arrays(100, shape=(3, 3), classes=4)
     folder = tmp_path / "digit-recognizer"
     folder.mkdir()

@@ -166,7 +166,7 @@ DATA: dict[str, tuple[list[str], list[str]]] = {
         [*DIGITS, f"data.sha256={'a' * 64}"], ["data.sha256", "a" * 64, "ffcbd6f168ec"]
     ),
     "mnist insisted on": (
-        ["data=mnist", "data.download_timeout_s=0"], ["MNIST is not to be had", "MNIST_SWEEP_DATA"]
+        ["data=mnist", "data.download_timeout_s=0"], ["MNIST was not found", "MNIST_SWEEP_DATA"]
     ),
 }  # fmt: skip
 

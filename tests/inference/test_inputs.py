@@ -257,12 +257,12 @@ def test_a_malformed_file_is_refused_with_its_path_and_the_reason(tmp_path, name
 def test_what_is_missing_empty_or_a_folder_of_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read(tmp_path / "nothing.csv", EXPECTED)
-    with pytest.raises(DataError, match="holds nothing to predict"):
+    with pytest.raises(DataError, match="contains nothing to predict"):
         read(tmp_path, EXPECTED)
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(DataError, match="holds nothing to predict"):
+    with pytest.raises(DataError, match="contains nothing to predict"):
         read(tmp_path / "folder.png", SQUARE)
-    with pytest.raises(DataError, match=r"folder\.png is no file"):
+    with pytest.raises(DataError, match=r"folder\.png is not a file"):
         read(tmp_path, SQUARE)
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / ("x" * 5000), EXPECTED)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.inference.archive import UNSAFE, inspect
-from mnist_sweep.inference.load import Promise, load
+from mnist_sweep.inference.load import UNSAFE, RecordedNetwork, inspect, load
 from mnist_sweep.inference.predict import BLOCK, predict
 from mnist_sweep.training import runtime
 from mnist_sweep.training.model import cnn, mlp
@@ -34,8 +33,8 @@ def path(tmp_path, network):
     return tmp_path / "model.keras"
 
 
-def promise(network, **changes):
-    return Promise(
+def recorded(network, **changes):
+    return RecordedNetwork(
         **{"shape": SHAPE, "classes": 3, "parameters": network.count_params(), **changes}
     )
 
@@ -64,7 +63,7 @@ def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(path, network):
     images = np.random.default_rng(0).integers(0, 256, (BLOCK + 7, *SHAPE), dtype=np.uint8)
     done = []
     found = predict(
-        load(path, promise(network)), images, 255.0, probabilities=True, on_progress=done.append
+        load(path, recorded(network)), images, 255.0, probabilities=True, on_progress=done.append
     )
     labels = np.zeros(len(images), np.uint8)
     answers = Predictor(network, 255.0)(images, labels, np.arange(len(images), dtype=np.int32))
@@ -80,7 +79,7 @@ def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(path, network):
 def test_a_convolutional_network_is_loaded_too(tmp_path):
     network = cnn((8, 8), 10, filters=2, nodes=4, dropout=0.2)
     network.save(tmp_path / "model.keras")
-    assert load(tmp_path / "model.keras", Promise((8, 8), 10, None)).count_params() > 0
+    assert load(tmp_path / "model.keras", RecordedNetwork((8, 8), 10, None)).count_params() > 0
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_another_runs_network_is_refused(path, network, changes):
     with pytest.raises(
         ModelError, match=r"not the one of its record.*Were files of two runs mixed"
     ):
-        load(path, promise(network, **changes))
+        load(path, recorded(network, **changes))
 
 
 @pytest.mark.parametrize("name", UNSAFE)
@@ -128,7 +127,7 @@ def test_a_real_lambda_layer_is_refused_and_does_not_run(tmp_path):
     ran.unlink()  # building it ran it
     network.save(tmp_path / "model.keras")
     with pytest.raises(ModelError, match="its Lambda runs Python code"):
-        load(tmp_path / "model.keras", Promise((2,), 2, None))
+        load(tmp_path / "model.keras", RecordedNetwork((2,), 2, None))
     assert not ran.exists()
 
 
@@ -176,7 +175,7 @@ def test_weights_from_elsewhere_are_refused(path, change, reason):
 )
 def test_an_archive_that_holds_more_than_a_network_is_refused(path, name, content):
     rewrite(path, name, content)
-    with pytest.raises(ModelError, match="holds more than a network does"):
+    with pytest.raises(ModelError, match="contains more than a network"):
         inspect(path)
 
 
@@ -212,7 +211,7 @@ DAMAGE = {
 def test_a_damaged_file_is_one_error_with_its_path(path, network, name):
     DAMAGE[name](path)
     with pytest.raises(ModelError) as caught:
-        load(path, promise(network))
+        load(path, recorded(network))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

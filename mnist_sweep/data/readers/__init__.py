@@ -1,1 +1,69 @@
-"""One module per file format a dataset can come in; each returns arrays."""
+"""Readers of datasets: one module per file format, found by name.
+
+`data=NAME data.path=PATH` reads PATH by the reader NAME. To add a format, write a module with
+`find` and `read` and an entry in `_BUILT_IN`; another package declares a `Reader` as an entry point
+of the group `mnist_sweep.readers`. A single dataset needs neither: `data._target_` names a function
+that returns its arrays (see `function`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_sweep.data.arrays import Examples
+from mnist_sweep.data.readers import csv, digits, idx, npz
+from mnist_sweep.plugins import plugins
+
+
+def _no_files(_path: Path) -> list[Path]:
+    return []
+
+
+def _not_recognised(_path: Path) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How datasets of one format are read.
+
+    Attributes:
+        read: A path to the training and the test examples; None for the latter if the format has no
+            test split. Raises DataError, naming the file.
+        find: A path to the files that `read` opens. Raises DataError if one is missing.
+        description: The format, as in "IDX files in" PATH; the whole text if there is no path.
+        recognises: Whether a path is of this format, for paths given without one
+            (MNIST_SWEEP_DATA).
+        needs_path: Whether `data.path` is needed; `read` and `find` ignore it otherwise.
+        version: Increased whenever `read` returns other arrays for the same files. None (the
+            default, for readers of other packages) reads the files again for every sweep.
+        has_test_split: Whether all data of the format have a test split of their own. It must be
+            right if there is a `version`; otherwise what `read` returns counts.
+    """
+
+    read: Callable[[Path], tuple[Examples, Examples | None]]
+    find: Callable[[Path], list[Path]] = _no_files
+    description: str = "data in"
+    recognises: Callable[[Path], bool] = _not_recognised
+    needs_path: bool = True
+    version: int | None = None
+    has_test_split: bool = False
+
+
+_BUILT_IN = {
+    "idx": Reader(
+        idx.read, idx.find, "IDX files in", idx.recognises, version=1, has_test_split=True
+    ),
+    "npz": Reader(
+        npz.read, npz.find, "the NumPy archive", npz.recognises, version=1, has_test_split=True
+    ),
+    "csv": Reader(csv.read, csv.find, "the CSV file", csv.recognises, version=1),
+    "digits": Reader(digits.read, description=digits.DESCRIPTION, needs_path=False, version=1),
+}
+
+
+def readers() -> dict[str, Reader]:
+    """All readers by name: the built-in ones, then those of other packages."""
+    return _BUILT_IN | plugins("readers")

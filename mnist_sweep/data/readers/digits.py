@@ -1,6 +1,8 @@
-"""scikit-learn's bundled digits: 1,797 real handwritten 8x8 digits, on every machine."""
+"""scikit-learn's bundled digits: 1,797 real handwritten 8x8 digits, available on every machine."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
@@ -8,10 +10,10 @@ from mnist_sweep.data.arrays import Examples
 
 SCALE = 16.0
 """Pixels are counts of inked dots in 4x4 blocks, 0 to 16 (UCI, Alpaydin and Kaynak 1998)."""
-ORIGIN = "scikit-learn's bundled digits (1,797 real handwritten 8x8 digits)"
+DESCRIPTION = "scikit-learn's bundled digits (1,797 real handwritten 8x8 digits)"
 
 
-def read() -> tuple[Examples, Examples | None]:
+def read(_path: Path) -> tuple[Examples, Examples | None]:
     """All 1,797 examples, images (1797, 8, 8); there is no test split."""
     # Imported here: it takes most of a second, and the arrays are read once and then cached.
     from sklearn.datasets import load_digits
@@ -19,4 +21,4 @@ def read() -> tuple[Examples, Examples | None]:
     bunch = load_digits()
     where = "sklearn.datasets.load_digits"
     images = np.ascontiguousarray(bunch.images.astype(np.uint8))
-    return Examples(images, bunch.target.astype(np.uint8), where, where), None
+    return Examples(images, bunch.target.astype(np.uint8), where, where, SCALE), None

@@ -43,24 +43,24 @@ _WANTED = (
 _ROLES = tuple((part, kind) for part in ("train", "test") for kind in ("images", "labels"))
 
 
-def holds_idx(folder: Path) -> bool:
-    """Whether any file in the folder is named as an IDX file of a dataset."""
-    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+def recognises(path: Path) -> bool:
+    """Whether the path is a folder with a file that is named like an IDX file of a dataset."""
+    return path.is_dir() and any(_NAME.fullmatch(file.name) for file in path.iterdir())
 
 
-def files(folder: Path) -> list[Path]:
+def find(folder: Path) -> list[Path]:
     """The four files of the dataset in `folder`: train images, labels, test images, labels.
 
-    A file that is there both gzipped and not is read as it is, not unzipped.
+    If a file exists both gzipped and not, the latter is used.
 
     Raises:
-        DataError: The folder is not one, lacks a file, or holds more than one dataset.
+        DataError: It is not a folder, lacks a file, or holds more than one dataset.
     """
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise DataError(
             f"Expected a folder with the IDX files {_WANTED}, but {folder} {found}. "
-            "Give the folder they are in."
+            "Give the folder that contains them."
         )
     candidates: dict[tuple[str, str], dict[str, Path]] = {role: {} for role in _ROLES}
     try:
@@ -96,14 +96,14 @@ def read(folder: Path) -> tuple[Examples, Examples | None]:
     Raises:
         DataError: A file is missing, unreadable, truncated, too long or not IDX.
     """
-    paths = files(folder)
+    paths = find(folder)
     arrays = [read_file(path) for path in paths]
     parts = [Examples(arrays[i], arrays[i + 1], str(paths[i]), str(paths[i + 1])) for i in (0, 2)]
     return parts[0], parts[1]
 
 
 def read_file(path: Path) -> Bytes:
-    """One IDX file of unsigned bytes as an array of the shape its header tells.
+    """One IDX file of unsigned bytes as an array of the shape in its header.
 
     Raises:
         DataError: It cannot be read, is not IDX, holds another type, or its length is wrong.
@@ -150,14 +150,14 @@ def _parse(stream: BinaryIO, path: Path) -> Bytes:
     if len(body) != expected:
         found = f"only {len(body)}" if len(body) < expected else "more"
         raise DataError(
-            f"{path} has a wrong length: its header tells the shape {shape}, that is {expected} "
+            f"{path} has a wrong length: its header says the shape {shape}, that is {expected} "
             f"values, but {found} follow. Fetch or copy the file again."
         )
     return np.frombuffer(body, dtype=np.uint8).reshape(shape)
 
 
 def _read_up_to(stream: BinaryIO, size: int) -> bytearray:
-    # In pieces: one read of the size that a damaged header tells would reserve all that memory.
+    # In pieces: one read of the size in a damaged header would reserve that much memory.
     body = bytearray()
     while len(body) < size:
         piece = stream.read(min(CHUNK, size - len(body)))

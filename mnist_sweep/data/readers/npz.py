@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Bytes, Examples
-from mnist_sweep.data.files import NOT_AN_ARRAY
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, as_bytes
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
-def files(path: Path) -> list[Path]:
+def recognises(path: Path) -> bool:
+    """Whether the path is a file whose name ends in .npz."""
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def find(path: Path) -> list[Path]:
     """The archive itself.
 
     Raises:
@@ -37,61 +41,42 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
         DataError: It cannot be read, is damaged, lacks an array, or an array is not of whole
             numbers from 0 to 255.
     """
-    files(path)
+    find(path)
+    with opened(path, f"plain arrays {', '.join(NAMES)}") as archive:
+        missing = [name for name in NAMES if name not in archive.files]
+        if missing:
+            raise DataError(
+                f"{path} lacks {', '.join(missing)}: expected the arrays {', '.join(NAMES)}, "
+                f"found {', '.join(archive.files) or 'none'}."
+            )
+        x, y, x_test, y_test = (as_bytes(archive[name], f"{name} in {path}") for name in NAMES)
+    names = [f"{name} in {path}" for name in NAMES]
+    return Examples(x, y, names[0], names[1]), Examples(x_test, y_test, names[2], names[3])
+
+
+@contextmanager
+def opened(path: Path, expected: str) -> Iterator[np.lib.npyio.NpzFile]:
+    """An archive whose arrays are read within the block; nothing in it is unpickled.
+
+    Args:
+        path: An .npz file.
+        expected: What it should contain, for messages.
+
+    Raises:
+        DataError: It is not an archive, or it or an array read within the block is damaged.
+    """
     try:
-        # Opened here, as NumPy leaves a damaged file open.
+        # Opened here, because NumPy does not close a damaged file.
         with path.open("rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(
-                    f"{path} holds a single array; expected an .npz archive of {', '.join(NAMES)}."
+                    f"{path} holds a single array; expected an .npz archive of {expected}."
                 )
-            missing = [name for name in NAMES if name not in archive.files]
-            if missing:
-                raise DataError(
-                    f"{path} lacks {', '.join(missing)}: expected the arrays {', '.join(NAMES)}, "
-                    f"found {', '.join(archive.files) or 'none'}."
-                )
-            arrays = {name: as_bytes(archive[name], f"{name} in {path}") for name in NAMES}
-    except NOT_AN_ARRAY as error:
+            yield archive
+    except ARRAY_FILE_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path} cannot be read as an .npz archive of plain arrays {', '.join(NAMES)}: "
-            f"{reason}. Fetch or write the file again."
+            f"{path} cannot be read as an .npz archive of {expected}: {reason}. Copy or write "
+            "the file again."
         ) from error
-    parts = [
-        Examples(
-            arrays[f"x_{part}"], arrays[f"y_{part}"], f"x_{part} in {path}", f"y_{part} in {path}"
-        )
-        for part in ("train", "test")
-    ]
-    return parts[0], parts[1]
-
-
-def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
-    """Whole numbers from 0 to 255 of any numeric type as uint8.
-
-    Raises:
-        DataError: The type is not numeric, or a value is not such a number.
-    """
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array, dtype=np.uint8)
-    if array.dtype.kind not in "biuf":
-        raise DataError(
-            f"Expected whole numbers from 0 to 255 in {where}, found the type {array.dtype}."
-        )
-    with np.errstate(invalid="ignore"):
-        result = array.astype(np.uint8)
-    bad = np.flatnonzero(result != array)
-    if bad.size:
-        value = array.reshape(-1)[bad[0]]
-        hint = (
-            " Pixels scaled to 0..1 must be multiplied by 255 and rounded."
-            if array.dtype.kind == "f" and 0 < value < 1
-            else ""
-        )
-        raise DataError(
-            f"Expected whole numbers from 0 to 255 in {where}, found {value} "
-            f"(type {array.dtype}).{hint}"
-        )
-    return np.ascontiguousarray(result)

@@ -15,8 +15,7 @@ from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.data.arrays import Arrays
-from mnist_sweep.data.cache import Cache, open_cache
-from mnist_sweep.data.stored import Stored, map_arrays, verified
+from mnist_sweep.data.cache import Cache, Stored, map_arrays, open_cache, verified
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.locks import locked
 

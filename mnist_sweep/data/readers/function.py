@@ -1,0 +1,79 @@
+"""A dataset of the user's own: arrays that a function returns, named by `data._target_`.
+
+    def load():
+        return {"x_train": …, "y_train": …, "x_test": …, "y_test": …}
+
+`x` are images (examples, height, width[, channels]) of whole numbers from 0 to 255, `y` classes
+(examples,) from 0. The test arrays may be left out; then `data.test_fraction` splits the data. The
+two or four arrays may also be a tuple in this order, or Keras's ((x, y), (x, y)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from mnist_sweep.data.arrays import Examples, as_bytes
+from mnist_sweep.errors import DataError
+
+NAMES = ("x_train", "y_train", "x_test", "y_test")
+
+
+def read(target: str) -> tuple[Examples, Examples | None]:
+    """Call the function of that dotted name and check what it returns.
+
+    Raises:
+        DataError: It cannot be imported, fails, or returns something else.
+    """
+    function = _imported(target)
+    try:
+        returned = function()
+    except Exception as error:  # the user's own code may raise anything
+        raise DataError(
+            f"data._target_={target} failed ({type(error).__name__}: {error})."
+        ) from error
+    by_name = _by_name(returned, target)
+
+    def examples(x: str, y: str) -> Examples:
+        images, labels = (f"{name} of {target}" for name in (x, y))
+        return Examples(
+            as_bytes(np.asarray(by_name[x]), images),
+            as_bytes(np.asarray(by_name[y]), labels),
+            images,
+            labels,
+        )
+
+    return examples(*NAMES[:2]), examples(*NAMES[2:]) if NAMES[2] in by_name else None
+
+
+def _imported(target: str) -> Callable[[], Any]:
+    module, _, name = target.rpartition(".")
+    try:
+        function = getattr(import_module(module), name)
+    except Exception as error:  # a module may raise anything when it is imported
+        raise DataError(
+            f"data._target_={target} cannot be imported ({type(error).__name__}: {error}). "
+            "Expected package.module.function, in a module that Python can import from here."
+        ) from error
+    if not callable(function):
+        raise DataError(f"data._target_={target} is not a function: {type(function).__name__}.")
+    return function  # type: ignore[no-any-return]
+
+
+def _by_name(returned: Any, target: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if isinstance(returned, Mapping):
+        found = dict(returned)
+    elif isinstance(returned, (tuple, list)):
+        flat = [one for part in returned for one in (part if isinstance(part, tuple) else (part,))]
+        found = dict(zip(NAMES, flat, strict=False)) if len(flat) in (2, 4) else {}
+    if set(found) not in ({*NAMES}, {*NAMES[:2]}):
+        got = ", ".join(map(str, found)) or type(returned).__name__
+        raise DataError(
+            f"data._target_={target} must return a mapping of the arrays {', '.join(NAMES)} (the "
+            f"last two may be left out) or a tuple of them in this order; it returned {got}."
+        )
+    return found
