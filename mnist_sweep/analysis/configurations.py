@@ -215,7 +215,7 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
     where none or several do, it stands alone.
     """
     names = (SWEEP, "directory", "configuration_id", "label", "run_id")
-    columns = (runs[name] if name in runs else _missing(runs) for name in names)
+    columns = ((runs[name] if name in runs else _missing(runs)).tolist() for name in names)
     found: dict[Any, list[int]] = {}
     by_label: dict[Any, set[Any]] = {}
     unknown = []
@@ -326,7 +326,7 @@ def _differs(values: pd.Series[Any]) -> bool:
     if values.dtype != object:
         return len(values.unique()) > 1
     first: str | None = None
-    for value in values.where(values.notna(), None):
+    for value in values.where(values.notna(), None).tolist():
         text = "null" if value is None else _identity(value)
         if first is not None and text != first:
             return True
@@ -343,7 +343,7 @@ def _ranks(values: pd.Series[Any]) -> Any:
     """Numbers that order any plain values: null, then numbers, then text."""
     if values.dtype.kind in "biuf":
         return values.astype("float64").fillna(float("-inf")).to_numpy()
-    plain = values.astype(object).where(values.notna(), None)
+    plain = values.astype(object).where(values.notna(), None).tolist()
     hashable = [str(value) if isinstance(value, (list, dict)) else value for value in plain]
     orders = {value: _order(value) for value in set(hashable)}
     ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}

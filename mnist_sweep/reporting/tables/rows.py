@@ -58,7 +58,7 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
     members = [] if runs else groups(found)
     rows = Rows(found.assign(reason=_reasons(found)), found)
     if any(len(places) > 1 for places in members):
-        rows = _configurations(rows.frame)
+        rows = _configurations(rows.frame, members)
     holding = _holding(on_results, rows.frame)
     return rows if all(holding) else rows.take([k for k, holds in enumerate(holding) if holds])
 
@@ -132,7 +132,7 @@ def _holding(conditions: Sequence[Condition], frame: pd.DataFrame) -> list[bool]
 
 def _reasons(runs: pd.DataFrame) -> list[str]:
     found = [""] * len(runs)
-    places = [k for k, status in enumerate(runs["status"]) if status != RunStatus.FINISHED]
+    places = [k for k, one in enumerate(plain(runs["status"])) if one != RunStatus.FINISHED]
     names = [name for name in _REASONS if name in runs]
     columns = [plain(runs[name].iloc[places]) for name in names]
     for place, values in zip(places, zip(*columns, strict=True), strict=True):
@@ -140,13 +140,18 @@ def _reasons(runs: pd.DataFrame) -> list[str]:
     return found
 
 
-def _configurations(runs: pd.DataFrame) -> Rows:
-    """One row per configuration of each directory: settings, and means over finished runs."""
+def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
+    """One row per configuration of each directory: settings, and means over finished runs.
+
+    Args:
+        runs: With their reasons.
+        members: Positions in `runs` of each configuration's runs.
+    """
     import numpy as np
 
-    runs = in_order(runs, [SEED, "label"]).reset_index(drop=True)
-    members = groups(runs)
-    is_finished = (runs["status"] == RunStatus.FINISHED).to_numpy()
+    seeds, labels, statuses = (plain(runs[name]) for name in (SEED, "label", "status"))
+    members = [sorted(own, key=lambda k: (seeds[k] or 0, labels[k])) for own in members]
+    is_finished = np.array([status == RunStatus.FINISHED for status in statuses])
     number = np.empty(len(runs), dtype=int)
     for group, places in enumerate(members):
         number[places] = group
@@ -161,11 +166,11 @@ def _configurations(runs: pd.DataFrame) -> Rows:
         for c in map(str, frame)
         if c not in (*_OF_ONE_RUN, *results) and not c.startswith(_NO_MEANS)
     ]
-    ends = list(zip(plain(runs[SEED]), runs["status"], runs["reason"], strict=True))
+    ends = list(zip(seeds, statuses, plain(runs["reason"]), strict=True))
     status, reasons = zip(*(_status_of([ends[k] for k in own]) for own in members), strict=True)
     frame = frame[kept].assign(
         **{name: _whole(means[name]) for name in results},
-        label=[without_seed(str(label)) for label in frame["label"]],
+        label=[without_seed(str(label)) for label in frame["label"].tolist()],
         status=status,
         reason=reasons,
         repeats=[int(is_finished[places].sum()) for places in members],

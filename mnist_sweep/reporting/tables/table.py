@@ -169,8 +169,7 @@ class Table:
     def rows(self) -> tuple[Row, ...]:
         """The rows with all their cells."""
         cells = zip(*(map(Cell, *column) for column in self.cells()), strict=True)
-        frame = self.content.frame
-        return tuple(map(Row, frame["status"], frame["reason"], cells))
+        return tuple(map(Row, self.content.values("status"), self.content.values("reason"), cells))
 
     @cached_property
     def has_marks(self) -> bool:
@@ -239,7 +238,7 @@ def _value_cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> Cell
         texts = [shortened(text, _LONGEST_SETTING) for text in texts]
     if not marked:
         return Cells(values, texts, [""] * len(texts))
-    statuses = rows.frame["status"]
+    statuses = rows.values("status")
     marks = [
         marked.get(text, "") if value is not None and status != RunStatus.PRUNED else ""
         for value, text, status in zip(values, bare, statuses, strict=True)
@@ -264,7 +263,7 @@ def _with_more(
 
 
 def _status_cells(frame: pd.DataFrame) -> Cells:
-    pairs = list(zip(frame["status"], frame["reason"], strict=True))
+    pairs = list(zip(plain(frame["status"]), plain(frame["reason"]), strict=True))
     known = {pair: status_text(*pair) for pair in set(pairs)}
     return Cells(
         [status for status, _ in pairs], [known[pair] for pair in pairs], [""] * len(pairs)
