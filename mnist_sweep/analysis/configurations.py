@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, MOMENTUM_OPTIMIZERS
+from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -36,11 +36,10 @@ SIZE = ("layers", "nodes")
 _NO_SETTINGS = (
     "dataset.", "train.", "validation.", "test.", "time.", "history.", "environment.", "error.",
 )  # fmt: skip
-_OF_A_RUN = (
+_NEVER_SETTINGS = (
     "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",
-    "repeats", "reason", SWEEP,
+    "repeats", "reason", SWEEP, TARGET,
 )  # fmt: skip
-_WITHOUT_EFFECT = ("save_model", "data.download_timeout_s", TARGET)
 _UNKNOWN = (RunStatus.MISSING, RunStatus.UNREADABLE)
 """Of these only the settings in the name are known: a missing value means nothing."""
 
@@ -108,12 +107,13 @@ class Configuration:
 
 
 def is_setting(column: str) -> bool:
-    """Whether a column of the runs table is of a setting that can change a result."""
-    return (
-        not column.startswith(_NO_SETTINGS)
-        and column not in _OF_A_RUN
-        and column not in _WITHOUT_EFFECT
-    )
+    """Whether a column of the runs table is of a setting that can change a result.
+
+    Beside the schema's settings these are the network's own, and whatever a task declares.
+    """
+    if column in SETTINGS:
+        return SETTINGS[column].affects_result
+    return not column.startswith(_NO_SETTINGS) and column not in _NEVER_SETTINGS
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
@@ -124,8 +124,6 @@ def varying(runs: pd.DataFrame) -> list[str]:
     names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
     found = [name for name in names if _varies(name, runs)]
     data = [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
-    if data:
-        found = [name for name in found if name != "data.name"]
     first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
     network = [name for name in (MODEL, *SIZE) if name in found]
     last = [name for name in found if name == SEED]
@@ -151,8 +149,8 @@ def used(name: str, runs: pd.DataFrame) -> pd.Series[Any]:
         # The network's own value is what it was built with; a run without a record has only ours.
         known = values.where(_is_built_in(runs))
         return runs[own].combine_first(known) if own in runs else known
-    condition = _USED_IF.get(name)
-    return values if condition is None else values.where(condition(runs).fillna(False).astype(bool))
+    applies = _applies(name, runs)
+    return values if applies is None else values.where(applies)
 
 
 def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
@@ -161,8 +159,9 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
     has_record = ~runs["status"].isin(_UNKNOWN)
     if name in MLP_KEYS:
         return has_value
-    if name in _USED_IF:
-        has_record &= _USED_IF[name](runs).fillna(False).astype(bool)
+    applies = _applies(name, runs)
+    if applies is not None:
+        has_record &= applies
     if name.startswith(f"{MODEL}.") and TARGET in runs:
         # Null, and not another network's setting, where a run of the same network has it.
         has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
@@ -303,23 +302,14 @@ def _missing(runs: pd.DataFrame) -> pd.Series[Any]:
     return pd.Series(index=runs.index, dtype=object)
 
 
-def _if(key: str, holds: Callable[[pd.Series[Any]], Any]) -> Callable[[pd.DataFrame], Any]:
-    def condition(runs: pd.DataFrame) -> Any:
-        return holds(runs[key]) if key in runs else _missing(runs).isna()
-
-    return condition
-
-
-_IS_FIT = _if("trainer.name", lambda name: name == "fit")
-_STOPS = _if("early_stopping.patience", lambda patience: patience > 0)
-_USED_IF: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "momentum": _if("optimizer", lambda name: name.isin(MOMENTUM_OPTIMIZERS)),
-    "schedule_end": _if("schedule", lambda name: name != "constant"),
-    "early_stopping.monitor": _STOPS,
-    "early_stopping.min_delta": _STOPS,
-    "trainer.jit_compile": _IS_FIT,
-    "trainer.steps_per_execution": _IS_FIT,
-}
+def _applies(name: str, runs: pd.DataFrame) -> pd.Series[bool] | None:
+    """Where a setting's condition (`momentum` only with sgd, …) holds; None if it has none."""
+    rule = SETTINGS[name].only_if if name in SETTINGS else None
+    if rule is None or rule.key not in runs:
+        return None
+    values = runs[rule.key]
+    holds = values.isin(rule.values) if rule.above is None else values > rule.above
+    return holds.fillna(False).astype(bool)
 
 
 def _differs(values: pd.Series[Any]) -> bool:
