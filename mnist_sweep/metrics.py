@@ -111,6 +111,12 @@ class Metric:
         """How values are written."""
         return self.definition.format
 
+    @property
+    def is_from_counts(self) -> bool:
+        """Whether it follows from counts of classes, and so from a held-out split's predictions."""
+        known = self.definition.from_counts, self.definition.class_values
+        return self.split in HELD_OUT and any(one is not None for one in known)
+
     def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
         """The metric from counts of classes.
 

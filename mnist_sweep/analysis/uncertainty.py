@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.selection import Direction, Selection, select
 from mnist_sweep.analysis.selection_json import selection_json
-from mnist_sweep.analysis.statistics import METRICS, collapse, compare_all, resample
+from mnist_sweep.analysis.statistics import collapse, compare_all, resample
 from mnist_sweep.analysis.statistics.patterns import checked_predictions
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
-from mnist_sweep.records.fields import SPLITS
 from mnist_sweep.records.predicted import Predicted, read_predicted
 from mnist_sweep.records.runs import Records
 
@@ -233,8 +232,7 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
 
 def _unknown_metric(metric: Metric) -> str:
     """Why this metric has no uncertainty from predictions; empty if it has one."""
-    base = metric.name.partition(".")[0]
-    if metric.split in SPLITS and base in METRICS:
+    if metric.is_from_counts:
         return ""
     return f"The runs' predictions do not tell how {metric} would vary; its repeats do."
 

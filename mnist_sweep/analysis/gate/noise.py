@@ -122,7 +122,7 @@ def image_deviation(confusion: Sequence[Sequence[int]], metric: str) -> float:
 
     Args:
         confusion: (classes, classes) examples by true and predicted class.
-        metric: As `measures.checked_metric` accepts.
+        metric: A name of `mnist_sweep.metrics`, such as f1_min or f1.8.
     """
     counts = np.asarray(confusion, dtype=np.float64)
     support = counts.sum(axis=1)
@@ -147,12 +147,12 @@ def metric_of_confusions(counts: NDArray[np.float64], metric: str) -> NDArray[np
 
     Args:
         counts: (n, classes, classes) examples by true and predicted class.
-        metric: As `measures.checked_metric` accepts.
+        metric: A name of `mnist_sweep.metrics`, such as f1_min or f1.8.
 
     Returns:
         (n,) float64.
     """
-    from mnist_sweep.analysis.statistics.measures import metric_from_counts
+    from mnist_sweep.metrics import resolve
 
     hits = np.diagonal(counts, axis1=1, axis2=2).copy()
-    return np.asarray(metric_from_counts(metric, counts.sum(axis=2), counts.sum(axis=1), hits))
+    return resolve(metric).compute(counts.sum(axis=2), counts.sum(axis=1), hits)

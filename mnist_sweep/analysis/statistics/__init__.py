@@ -37,7 +37,6 @@ from mnist_sweep.analysis.statistics.from_predictions import (
     mcnemar,
     metric_intervals,
 )
-from mnist_sweep.analysis.statistics.measures import METRICS, checked_metric
 from mnist_sweep.analysis.statistics.multiplicity import holm
 from mnist_sweep.analysis.statistics.patterns import collapse
 from mnist_sweep.analysis.statistics.retraining import Effect, effect_of_change
@@ -45,7 +44,6 @@ from mnist_sweep.analysis.statistics.sequential import Decision, decide
 from mnist_sweep.analysis.statistics.variance import Covers
 
 __all__ = [
-    "METRICS",
     "Comparison",
     "Comparisons",
     "Covers",
@@ -55,7 +53,6 @@ __all__ = [
     "Interval",
     "McNemar",
     "Resampled",
-    "checked_metric",
     "collapse",
     "compare_all",
     "compare_runs",

@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics.measures import (
-    checked_metric,
-    metric_from_counts,
-    needs_predicted,
-)
-from mnist_sweep.errors import DataError
+from mnist_sweep.errors import DataError, SelectionError
+from mnist_sweep.metrics import Metric, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,7 +75,7 @@ class Resampled:
 class _ErrorCounter:
     """Counts of each run's classes under weights of the patterns, from its wrong answers."""
 
-    def __init__(self, patterns: Patterns, *, with_predicted: bool) -> None:
+    def __init__(self, patterns: Patterns) -> None:
         from scipy.sparse import csr_array
 
         self.runs, self.classes = patterns.n_runs, patterns.classes
@@ -92,18 +88,16 @@ class _ErrorCounter:
             return csr_array((ones, (row, pattern)), shape=size)
 
         self.missed = matrix(patterns.true[pattern])
-        self.mistaken = matrix(patterns.predicted[run, pattern]) if with_predicted else None
+        self.mistaken = matrix(patterns.predicted[run, pattern])
         self.indicator = np.equal.outer(np.arange(self.classes), patterns.true).astype(np.float64)
 
     def __call__(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
         """Support, predicted and hits under weights (n_patterns, b), each (n_runs, b, classes).
 
-        Support is (b, classes), the same for every run; predicted is empty if not asked for.
+        Support is (b, classes), the same for every run.
         """
         support = (self.indicator @ weights).T
         hits = support - self._per_class(self.missed, weights)
-        if self.mistaken is None:
-            return support, np.empty(0), hits
         return support, hits + self._per_class(self.mistaken, weights), hits
 
     def _per_class(self, matrix: csr_array, weights: NDArray[np.float32]) -> Floats:
@@ -140,25 +134,25 @@ def image_weights(
 
 
 def metrics_under(
-    patterns: Patterns, metrics: Sequence[str], blocks: Iterable[NDArray[np.float32]]
-) -> dict[str, Floats]:
+    patterns: Patterns, metrics: Sequence[Metric], blocks: Iterable[NDArray[np.float32]]
+) -> list[Floats]:
     """Each metric of each run under given pattern weights.
 
     Args:
         patterns: The collapsed images.
-        metrics: Names `checked_metric` accepts.
+        metrics: Metrics that follow from counts.
         blocks: Weights, (n_patterns, b) float32 each.
 
     Returns:
         For each metric (n_runs, sum of all b) float64.
     """
-    counter = _ErrorCounter(patterns, with_predicted=any(map(needs_predicted, metrics)))
-    parts: dict[str, list[Floats]] = {name: [] for name in metrics}
+    counter = _ErrorCounter(patterns)
+    parts: list[list[Floats]] = [[] for _ in metrics]
     for weights in blocks:
-        support, predicted, hits = counter(weights)
-        for name, values in parts.items():
-            values.append(metric_from_counts(name, support, predicted, hits))
-    return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
+        counts = counter(weights)
+        for metric, values in zip(metrics, parts, strict=True):
+            values.append(metric.compute(*counts))
+    return [np.concatenate(values, axis=1) for values in parts]
 
 
 def observed_metric(patterns: Patterns, metric: str) -> Floats:
@@ -167,18 +161,28 @@ def observed_metric(patterns: Patterns, metric: str) -> Floats:
     Raises:
         SelectionError: The metric does not exist.
     """
-    name = checked_metric(metric, patterns.classes)
     weights = patterns.counts.astype(np.float32)[:, None]
-    return metrics_under(patterns, [name], [weights])[name][:, 0]
+    return metrics_under(patterns, [counted(metric, patterns.classes)], [weights])[0][:, 0]
 
 
-def relevant_images(metric: str, patterns: Patterns) -> int:
+def counted(name: str, classes: int) -> Metric:
+    """The metric of a name, on whichever split the predictions are of.
+
+    Raises:
+        SelectionError: There is none, or counts of classes do not give it.
+    """
+    metric = resolve(name, classes=classes)
+    if not metric.is_from_counts:
+        raise SelectionError(f"{name} does not follow from predictions.")
+    return metric
+
+
+def relevant_images(metric: Metric, patterns: Patterns) -> int:
     """On how many images a metric rests, at least 1; see `Resampled.n_relevant`."""
     support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
-    label = metric.partition(".")[2]
-    if label:
-        return max(int(support[int(label)]), 1)
-    return max(int(support.min()), 1) if metric == "f1_min" else patterns.n_examples
+    if metric.class_index is not None:
+        return max(int(support[metric.class_index]), 1)
+    return max(int(support.min()), 1) if metric.name == "f1_min" else patterns.n_examples
 
 
 def resample(
@@ -188,7 +192,7 @@ def resample(
 
     Args:
         patterns: The collapsed images.
-        metrics: Names of metrics.
+        metrics: Names of metrics that follow from predictions: accuracy, f1_min, f1.8.
         rng: Where the randomness comes from.
         replicates: How many bootstrap samples to draw.
 
@@ -198,7 +202,7 @@ def resample(
     """
     if replicates < 100:
         raise DataError(f"At least 100 bootstrap replicates are needed, got {replicates}.")
-    names = [checked_metric(name, patterns.classes) for name in metrics]
+    wanted = [counted(name, patterns.classes) for name in metrics]
     block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (patterns.n_runs * patterns.classes)))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
@@ -206,14 +210,14 @@ def resample(
         for start in range(0, replicates, block):
             yield image_weights(patterns, min(block, replicates - start), rng)
 
-    values = metrics_under(patterns, names, blocks())
+    tables = metrics_under(patterns, wanted, blocks())
     return {
         name: Resampled(
             table[:, 0].copy(),
             table[:, 1:],
             patterns.n_examples,
-            relevant_images(name, patterns),
+            relevant_images(metric, patterns),
             name,
         )
-        for name, table in values.items()
+        for name, metric, table in zip(metrics, wanted, tables, strict=True)
     }

@@ -70,8 +70,7 @@ def _from_predictions(column: str) -> Metric | None:
         metric = resolve(column, "test")
     except SelectionError:
         return None
-    is_counted = metric.definition.from_counts is not None and metric.split != "train"
-    return metric if is_counted and metric.column == column else None
+    return metric if metric.is_from_counts and metric.column == column else None
 
 
 def _intervals(

@@ -11,11 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mnist_sweep.analysis.statistics.measures import METRICS
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.records.fields import SPLITS
 from mnist_sweep.settings import SWEEP_KEYS, suggestion
 from mnist_sweep.sweeping.plan.overrides import raise_for
 
@@ -189,13 +187,11 @@ def _choice(place: str, raw: Any, name: str, names: list[str], found: list[str])
 
 def decidable(choice: Choice) -> str | None:
     """Why further seeds cannot decide a selection, or None where they can."""
-    metric = resolve(choice.by, choice.split)
-    known = metric.name in METRICS or metric.name.partition(".")[0] in METRICS
-    if metric.split in SPLITS and known:
+    if resolve(choice.by, choice.split).is_from_counts:
         return None
     return (
-        f"select.by={choice.by}: study.decide needs a metric that is made of predictions: "
-        f"{', '.join(METRICS)}, or one class's as in f1.8"
+        f"select.by={choice.by}: study.decide needs a metric that is made of predictions, such as "
+        "accuracy, f1_min, or one class's as in f1.8"
     )
 
 
