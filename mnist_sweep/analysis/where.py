@@ -1,4 +1,7 @@
-"""Conditions on records: `layers=2`, `layers=1,2`, `dropout>0`, `status!=failed`."""
+"""Conditions on runs: `layers=2`, `layers=1,2`, `dropout>0`, `status!=failed`.
+
+Tables, selections, studies and gates use them; `holding` applies them to the runs table.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import closest
-from mnist_sweep.records.columns import all_names
-from mnist_sweep.records.fields import FlatValues, scalar
+from mnist_sweep.records.fields import scalar
+from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    import pandas as pd
 
 ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
-"""Config groups: what a user writes on the command line -> the name in `fields`."""
+"""Config groups: what a user writes on the command line -> the column of the runs table."""
 
 _RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
@@ -23,15 +28,15 @@ _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*
 
 @dataclass(frozen=True)
 class Condition:
-    """`key` (a name of `fields`) compared with any of `values`; an ordering takes one number."""
+    """A column compared with any of `values`; an ordering takes one number."""
 
     key: str
     operator: str
     values: tuple[Any, ...]
     text: str
 
-    def holds(self, row: FlatValues) -> bool:
-        """Whether it is true of a flat record; an ordering is not true of a value that is missing.
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Whether it is true of a run; an ordering is not true of a value that is missing.
 
         Raises:
             SelectionError: An ordering of something that is not a number.
@@ -64,23 +69,45 @@ def parse(expressions: Iterable[str]) -> list[Condition]:
     return [_parse_one(text) for text in expressions]
 
 
-def check_keys(conditions: Sequence[Condition], rows: Collection[FlatValues]) -> None:
-    """Refuse conditions on names that no row has.
+def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
+    """Refuse conditions on names that are no column of the runs.
 
     Raises:
         SelectionError: With the closest name that there is.
     """
-    known = set(all_names(rows))
     for condition in conditions:
-        if known and condition.key not in known:
+        if len(known) and condition.key not in known:
             raise SelectionError(
                 f"In --where {condition.text}: no such setting or metric as {condition.key}; "
                 f"{closest(condition.key, known)}"
             )
 
 
-def matches(conditions: Iterable[Condition], row: FlatValues) -> bool:
-    """Whether all conditions hold for a flat record.
+def holding(conditions: Sequence[Condition], runs: pd.DataFrame) -> list[bool]:
+    """Of each row of the runs table whether all conditions hold, see `matches`."""
+    if not conditions:
+        return [True] * len(runs)
+    names = [name for name in {"status", *(one.key for one in conditions)} if name in runs]
+    found = []
+    for values in zip(*(plain(runs[name]) for name in names), strict=True):
+        row = dict(zip(names, values, strict=True))
+        if row["status"] in (RunStatus.MISSING, RunStatus.UNREADABLE):
+            # Only what its name spells is known of it.
+            row = {name: value for name, value in row.items() if value is not None}
+        found.append(matches(conditions, row))
+    return found
+
+
+def plain(values: pd.Series[Any]) -> list[Any]:
+    """Plain Python values of a column, None where one is missing."""
+    if values.dtype == "float64" and not values.hasnans:
+        return values.tolist()
+    found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
+    return found
+
+
+def matches(conditions: Iterable[Condition], row: Mapping[str, Any]) -> bool:
+    """Whether all conditions hold for a run, of which what is not known is left out.
 
     A run without results (failed, missing) is not left out by a condition on results: nobody knows
     whether it would have held, and no run may disappear silently.
@@ -88,8 +115,8 @@ def matches(conditions: Iterable[Condition], row: FlatValues) -> bool:
     return all(condition.holds(row) for condition in conditions if not _unknown(condition, row))
 
 
-def _unknown(condition: Condition, row: FlatValues) -> bool:
-    if row.get("status") == "finished" or row.get(condition.key) is not None:
+def _unknown(condition: Condition, row: Mapping[str, Any]) -> bool:
+    if row.get("status") == RunStatus.FINISHED or row.get(condition.key) is not None:
         return False
     return condition.key not in row or condition.key.startswith(_RESULTS)
 

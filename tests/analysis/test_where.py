@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_sweep.analysis.where import check_keys, matches, parse
+from mnist_sweep.analysis.where import check_keys, holding, matches, parse
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.fields import flat
-from support.factories import make_run
+from mnist_sweep.records.sweep import all_runs, load
+from support.factories import make_run, write_sweep
 
 ROW = flat(make_run(layers=2, nodes=300, dropout=0.2, accuracy=0.97).record)
 FAILED = flat(make_run(layers=2, status="failed").record)
@@ -59,7 +60,7 @@ def test_an_ordering_of_text_is_refused():
 
 def test_an_unknown_name_is_refused_with_a_suggestion():
     with pytest.raises(SelectionError, match="did you mean layers"):
-        check_keys(parse(["lyers=2"]), [ROW])
+        check_keys(parse(["lyers=2"]), ROW)
 
 
 def test_a_run_without_results_is_not_left_out_by_a_condition_on_results():
@@ -67,3 +68,23 @@ def test_a_run_without_results_is_not_left_out_by_a_condition_on_results():
     assert not matches(parse(["layers=1", "test.accuracy>0.9"]), FAILED)
     assert not matches(parse(["status=finished"]), FAILED)
     assert not matches(parse(["weight_decay>0"]), FAILED)
+
+
+def test_conditions_on_the_runs_table_are_those_on_its_rows(tmp_path):
+    runs = [
+        make_run(layers=2, nodes=300, weight_decay=None),
+        make_run(layers=1, nodes=100, weight_decay=0.1),
+        make_run(layers=2, nodes=100, status="failed"),
+    ]
+    table = all_runs([load(write_sweep(tmp_path / "s", runs, [make_run(layers=2, nodes=600)]))])
+    for texts in (["layers=2"], ["nodes>100", "layers=2"], ["weight_decay=null"], ["test.f1>0"]):
+        found = table[holding(parse(texts), table)]
+        expected = {
+            "layers=2": {(2, 300), (2, 100), (2, 600)},
+            "nodes>100": {(2, 300), (2, 600)},
+            # Of a planned run only what its name says is known, so it stays.
+            "weight_decay=null": {(2, 300), (2, 100), (2, 600)},
+            "test.f1>0": {(2, 300), (1, 100), (2, 100), (2, 600)},
+        }[texts[0]]
+        assert set(zip(found["layers"], found["nodes"], strict=True)) == expected, texts
+    assert holding([], table) == [True] * len(table)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import SEED, groups, in_order, shown_settings
-from mnist_sweep.analysis.where import check_keys, matches, parse
+from mnist_sweep.analysis.where import check_keys, holding, parse
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.paths import without_seed
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-
-    from mnist_sweep.analysis.where import Condition
 
 REPEATS = "repeats"
 """The column with the number of finished runs of a configuration."""
@@ -51,16 +49,16 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
         SelectionError: A condition is malformed or names nothing that there is.
     """
     conditions = parse(where)
-    check_keys(conditions, [dict.fromkeys(all_runs.columns)])
+    check_keys(conditions, all_runs.columns)
     on_settings = [one for one in conditions if not is_result(one.key)]
     on_results = [one for one in conditions if is_result(one.key)]
-    found = all_runs[_holding(on_settings, all_runs)].reset_index(drop=True)
+    found = all_runs[holding(on_settings, all_runs)].reset_index(drop=True)
     members = [] if runs else groups(found)
     rows = Rows(found.assign(reason=_reasons(found)), found)
     if any(len(places) > 1 for places in members):
         rows = _configurations(rows.frame, members)
-    holding = _holding(on_results, rows.frame)
-    return rows if all(holding) else rows.take([k for k, holds in enumerate(holding) if holds])
+    kept = holding(on_results, rows.frame)
+    return rows if all(kept) else rows.take([k for k, holds in enumerate(kept) if holds])
 
 
 def ordered(rows: Rows, by: str | None) -> Rows:
@@ -113,21 +111,6 @@ def is_result(column: str) -> bool:
     """Whether a column is of a number that a run brought out."""
     metric = definitions().get(column)
     return column.startswith((*_SPLITS, "time.")) or bool(metric and not metric.splits)
-
-
-def _holding(conditions: Sequence[Condition], frame: pd.DataFrame) -> list[bool]:
-    """Of each row whether all conditions hold."""
-    if not conditions:
-        return [True] * len(frame)
-    names = dict.fromkeys(("status", *(one.key for one in conditions)))
-    columns = [plain(frame[name]) for name in names if name in frame]
-    holding = []
-    for values in zip(*columns, strict=True):
-        row = dict(zip(names, values, strict=True))
-        if row["status"] in (RunStatus.MISSING, RunStatus.UNREADABLE):
-            row = {name: value for name, value in row.items() if value is not None}
-        holding.append(matches(conditions, row))
-    return holding
 
 
 def _reasons(runs: pd.DataFrame) -> list[str]:

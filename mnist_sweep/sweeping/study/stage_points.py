@@ -179,7 +179,7 @@ class Points:
         resolve(choice.by, choice.split, max(info.classes for info in infos))
         rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
         conditions = parse(choice.where)
-        check_keys(conditions, rows)
+        check_keys(conditions, {name for row in rows for name in row})
         settings = {key for point in points for key in flat_settings(point.settings)} - {"seed"}
         # What only a run can tell (a metric, a time, a status) may still come to hold.
         known = [c for c in conditions if c.key in settings or c.key.startswith("dataset.")]
