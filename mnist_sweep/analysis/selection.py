@@ -123,7 +123,7 @@ def _matching(runs: Runs, conditions: Sequence[Condition]) -> Runs:
     if not conditions:
         return runs
     rows = runs.rows
-    check_keys(conditions, rows)
+    check_keys(conditions, set(View(rows).names()))
     return runs.pick([place for place, row in enumerate(rows) if matches(conditions, row)])
 
 
