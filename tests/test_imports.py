@@ -124,7 +124,7 @@ def test_a_heavy_package_stays_in_its_room(packages: set[str], rooms: set[str]):
     wrong = [
         f"{path}:{line}: {name}"
         for path in MODULES
-        if room_of(path) not in rooms and path.name != "keras_download.py"  # a process of its own
+        if room_of(path) not in rooms
         for line, name in imports(path)
         if name.split(".")[0] in packages
     ]

@@ -1,18 +1,13 @@
-"""The search for MNIST: the user's own files, Keras's cache, Keras's download.
-
-Keras itself is imported in a process of its own only (`keras_download`).
-"""
+"""The search for MNIST: the user's own files, Keras's cache, a download into Keras's cache."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import os
-import signal
-import subprocess
-import sys
-import tempfile
+import queue
+import threading
+import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +26,15 @@ HOW_TO_GET_MNIST = (
     f"To get MNIST, set {VARIABLE} to a folder with its IDX files (or an .npz or CSV file), or "
     "run `python -m mnist_sweep data mnist` once where there is a network"
 )
-FILE = "mnist.npz"
-CHILD = Path(__file__).with_name("keras_download.py")
-KILL_GRACE_S = 5.0
+# Address and hash of keras.datasets.mnist; a test compares them.
+ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+STALL_S = 15.0
+"""Seconds to wait for the server's next bytes."""
 MAX_TIMEOUT_S = 86_400.0
 """The system's timers do not take arbitrary numbers."""
+MAX_BYTES = 1 << 26
+CHUNK = 1 << 16
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ def find(
     Args:
         fetch: Reads a source.
         environ: The environment, for `MNIST_SWEEP_DATA` and `KERAS_HOME`.
-        download_timeout_s: Seconds for Keras's download; 0 does not try.
+        download_timeout_s: Seconds for the download; 0 does not try.
         required: Whether to fail without MNIST; otherwise scikit-learn's digits replace it, with a
             notice.
 
@@ -64,7 +63,7 @@ def find(
     tried = [f"{VARIABLE} (not set)"]
     places: dict[str, Callable[[], Path]] = {
         "Keras's cache": lambda: _cached(environ),
-        "Keras's download": lambda: download(environ, download_timeout_s),
+        "the download": lambda: download(environ, download_timeout_s),
     }
     for label, path_of in places.items():
         try:
@@ -108,34 +107,30 @@ def _cached(environ: Mapping[str, str]) -> Path:
 def cached_file(environ: Mapping[str, str]) -> Path:
     """Where Keras keeps its copy: `KERAS_HOME` or `~/.keras`, then `datasets/mnist.npz`."""
     home = environ.get("KERAS_HOME") or "~/.keras"
-    return absolute(home, "KERAS_HOME") / "datasets" / FILE
+    return absolute(home, "KERAS_HOME") / "datasets" / "mnist.npz"
 
 
 def download(environ: Mapping[str, str], timeout_s: float) -> Path:
-    """Have Keras download MNIST into its cache, in a process that can be stopped.
-
-    Keras's own download has no time limit. It runs in a process group of its own, into a fresh
-    directory; the file, whose checksum Keras has verified, is then renamed into Keras's cache, so
-    an interrupted download leaves no partial file.
+    """Download the file that `keras.datasets.mnist` downloads, into Keras's cache.
 
     Args:
         environ: The environment, for `KERAS_HOME`.
         timeout_s: Seconds for all of it; 0 does not try.
 
     Returns:
-        The downloaded file.
+        The downloaded file, complete and with the expected hash.
 
     Raises:
         DataError: It failed or took too long; the text is a clause for a longer sentence.
     """
     if timeout_s == 0:
         raise DataError("not tried, as data.download_timeout_s=0")
+    logger.info("downloading MNIST, for at most %g s", timeout_s)
+    content = _downloaded(timeout_s)
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise DataError(f"the {len(content):,} bytes from {ORIGIN} are not the expected file")
     target = cached_file(environ)
-    logger.info("downloading MNIST through Keras, for at most %g s", timeout_s)
     try:
-        with tempfile.TemporaryDirectory(prefix="mnist-sweep-") as workspace:
-            _run_child(environ, workspace, timeout_s)
-            content = (Path(workspace) / "datasets" / FILE).read_bytes()
         target.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(target, content)
     except OSError as error:
@@ -144,47 +139,38 @@ def download(environ: Mapping[str, str], timeout_s: float) -> Path:
     return target
 
 
-def _run_child(environ: Mapping[str, str], keras_home: str, timeout_s: float) -> None:
-    environment = {
-        **environ,
-        "KERAS_HOME": keras_home,
-        "KERAS_BACKEND": "tensorflow",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
-    # -P: the script's directory must not come first on the child's path, hiding other modules.
-    child = subprocess.Popen(
-        [sys.executable, "-P", str(CHILD), str(timeout_s)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+def _downloaded(timeout_s: float) -> bytes:
+    # Imported here: few programs download, and these import the whole of SSL.
+    import urllib.request
+    from http.client import HTTPException
+
+    timeout_s = min(timeout_s, MAX_TIMEOUT_S)
+    deadline = time.monotonic() + timeout_s
+    result: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        content = bytearray()
+        try:
+            with urllib.request.urlopen(ORIGIN, timeout=min(STALL_S, timeout_s)) as response:
+                while time.monotonic() < deadline and len(content) < MAX_BYTES:
+                    piece = response.read(CHUNK)
+                    if not piece:
+                        break
+                    content += piece
+            result.put(bytes(content))
+        except (OSError, ValueError, HTTPException) as error:
+            result.put(error)
+
+    # In a thread, because a socket's timeout limits neither the name's resolution nor the whole
+    # download; a daemon, because the program must not wait for it.
+    threading.Thread(target=work, daemon=True).start()
     try:
-        output, _ = child.communicate(timeout=min(timeout_s, MAX_TIMEOUT_S))
-    except subprocess.TimeoutExpired as error:
+        found = result.get(timeout=timeout_s)
+    except queue.Empty:
         raise DataError(
             f"not finished after data.download_timeout_s={timeout_s:g} seconds"
-        ) from error
-    finally:
-        _end(child)
-    if child.returncode != 0:
-        last = (output.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
-        raise DataError(f"failed: {last[:300]}")
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    """Kill the child with all it started, also when this process is interrupted."""
-    if child.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(child.pid, signal.SIGKILL)
-            else:
-                child.kill()
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(KILL_GRACE_S)
-    if child.stdout:
-        child.stdout.close()
+        ) from None
+    if isinstance(found, Exception):
+        reason = getattr(found, "reason", found)
+        raise DataError(f"{ORIGIN} cannot be downloaded: {reason}") from found
+    return found

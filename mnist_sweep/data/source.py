@@ -20,8 +20,6 @@ from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
-    import os
-
     from mnist_sweep.data.cache import Cache, Stored
 
 MIN_AGE_S = 2.0
@@ -107,14 +105,15 @@ def fetch(source: Source, cache: Cache, test_fraction: float, split_seed: int) -
     Raises:
         DataError: A file is missing or wrong; the message names it.
     """
-    key = _key(source, test_fraction, split_seed)
+    key, changed_at = _state(source, test_fraction, split_seed)
     known = cache.remembered(key) if key else None
     if known:
         return Fetched(source, known, source.reader.has_test_split)
     train, test = source.reader.read(source.path or _NO_PATH)
     arrays = assemble(train, test, test_fraction=test_fraction, split_seed=split_seed)
     stored = cache.store(arrays)
-    if key and _is_old(source) and _key(source, test_fraction, split_seed) == key:
+    is_old = time.time() - changed_at > MIN_AGE_S
+    if key and is_old and _state(source, test_fraction, split_seed)[0] == key:
         cache.remember(key, stored)
     return Fetched(source, stored, test is not None)
 
@@ -143,48 +142,30 @@ def at(path: Path, found_by: str = "") -> Source:
     raise DataError(f"{where} {found if exists else 'does not exist'}. Expected {expected}.")
 
 
-def _key(source: Source, test_fraction: float, split_seed: int) -> str | None:
-    """A hash that changes whenever reading again could give other arrays; None: always read."""
-    version = source.reader.version
-    if version is None:
-        return None
-    parts: list[Any] = [version, source.kind]
+def _state(source: Source, test_fraction: float, split_seed: int) -> tuple[str | None, float]:
+    """A hash that changes whenever reading again could give other arrays, and the newest change.
+
+    The hash is None for readers without a version: their files are always read.
+    """
+    try:
+        files = source.reader.find(source.path) if source.path else []
+        states = [(path, path.stat()) for path in files]
+    except OSError as error:  # no permission for a directory above it, a name is too long
+        raise DataError(
+            f"{source.path} cannot be read: {error.strerror or error}. Is it the right path?"
+        ) from error
+    changed_at = max((max(state.st_mtime, state.st_ctime) for _, state in states), default=0.0)
+    if source.reader.version is None:
+        return None, changed_at
+    parts: list[Any] = [source.reader.version, source.kind]
     if not source.reader.has_test_split:
         # The test split is scikit-learn's, and so are the bundled digits.
         parts += [test_fraction, split_seed, importlib.metadata.version("scikit-learn")]
-    for path in _files(source):
-        status = _stat(path)
+    for path, state in states:
         parts.append([
-            str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-            status.st_ino,
+            str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino,
         ])  # fmt: skip
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _is_old(source: Source) -> bool:
-    now = time.time()
-    stamps = [_stat(path) for path in _files(source)]
-    return all(now - max(s.st_mtime, s.st_ctime) > MIN_AGE_S for s in stamps)
-
-
-def _files(source: Source) -> list[Path]:
-    if source.path is None:
-        return []
-    try:
-        return source.reader.find(source.path)
-    except OSError as error:  # no permission for a directory above it, a name is too long
-        raise _unreadable(source.path, error) from error
-
-
-def _stat(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path} cannot be read: {error.strerror or error}. Is it the right path?")
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32], changed_at
 
 
 def assemble(

@@ -1,152 +1,162 @@
-"""The download runs where it can be stopped, fails at once without a network, leaves no halves."""
+"""The download ends in time, says at once that there is no network, and leaves no partial file."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import os
 import socket
-import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mnist_sweep.data import prepare
-from mnist_sweep.data.keras_download import ORIGIN
-from mnist_sweep.data.mnist import download
+from mnist_sweep.data import mnist, prepare
+from mnist_sweep.data.mnist import ORIGIN, SHA256, download
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, write_npz
 
 Settings = Callable[..., dict[str, Any]]
+Serve = Callable[[Callable[[BaseHTTPRequestHandler], None]], None]
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts another program in the place of the one that downloads."""
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Replaces the server of the download by a local one that answers as the function does."""
+    servers = []
 
-    def replace(code: str) -> None:
-        path = tmp_path / "child.py"
-        path.write_text(textwrap.dedent(code))
-        monkeypatch.setattr("mnist_sweep.data.mnist.CHILD", path)
+    def start(answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            do_GET = answer  # noqa: N815 (its base class's form)
 
-    return replace
+            def log_message(self, *_: object) -> None:
+                pass
 
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(mnist, "ORIGIN", f"http://127.0.0.1:{server.server_port}/mnist.npz")
 
-@pytest.fixture
-def silent_proxy() -> Iterator[str]:
-    """A server that accepts and never answers, as a network that swallows packets."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-def _through(environ: dict[str, str], proxy: str) -> dict[str, str]:
-    kept = {key: value for key, value in environ.items() if "proxy" not in key.lower()}
-    return {**kept, "https_proxy": proxy}
-
-
-def _alive(pid: int) -> bool:
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
-def test_a_network_that_refuses_is_told_at_once(environ: dict[str, str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
-    with pytest.raises(DataError, match=r"mnist\.npz cannot be reached: .*refused"):
-        download(_through(environ, closed), 30.0)
-    assert not Path(environ["KERAS_HOME"]).exists()
+def sends(content: bytes, length: int | None = None) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(length or len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    return answer
 
 
-def test_a_network_that_swallows_packets_is_given_up_in_time(
-    environ: dict[str, str], silent_proxy: str, data_settings: Settings
-) -> None:
-    info = prepare(data_settings(download_timeout_s=0.5), _through(environ, silent_proxy))
-    assert info.name == "digits"
-    assert info.notice is not None
-    assert "Keras's download (" in info.notice
-    assert "timed out" in info.notice or "not finished after" in info.notice
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
-def test_at_the_limit_everything_the_download_started_is_killed(
-    child: Callable[[str], None], environ: dict[str, str], tmp_path: Path
-) -> None:
-    child(f"""
-        import subprocess, sys, time
-        code = "import time; time.sleep(600)"
-        other = subprocess.Popen([sys.executable, "-c", code])
-        open({str(tmp_path / "pid")!r}, "w").write(str(other.pid))
-        time.sleep(600)
-    """)
-    with pytest.raises(DataError, match=r"not finished after data\.download_timeout_s=1 seconds"):
-        download(environ, 1.0)
-    pid = int((tmp_path / "pid").read_text())
+def drips(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
     for _ in range(100):
-        if not _alive(pid):
-            break
+        handler.wfile.write(b"x")
         time.sleep(0.05)
-    assert not _alive(pid)
-    assert not list((tmp_path / "temporary").iterdir())
 
 
-def test_a_download_that_is_killed_half_way_leaves_nothing(
-    child: Callable[[str], None], environ: dict[str, str]
+def test_a_network_that_refuses_is_told_at_once(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child("""
-        import os, pathlib, signal
-        folder = pathlib.Path(os.environ["KERAS_HOME"], "datasets")
-        folder.mkdir()
-        (folder / "mnist.npz").write_bytes(b"half")
-        os.kill(os.getpid(), signal.SIGKILL)
-    """)
-    with pytest.raises(DataError, match="exit status -9"):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}/mnist.npz"
+    monkeypatch.setattr(mnist, "ORIGIN", closed)
+    with pytest.raises(DataError, match=r"mnist\.npz cannot be downloaded: .*refused"):
         download(environ, 30.0)
     assert not Path(environ["KERAS_HOME"]).exists()
 
 
-def test_a_finished_download_is_in_kerass_cache_and_other_content_is_not_taken_for_mnist(
-    child: Callable[[str], None],
-    environ: dict[str, str],
-    data_settings: Settings,
-    tmp_path: Path,
-    small: tuple[Bytes, ...],
+def test_a_network_that_swallows_packets_is_given_up_in_time(
+    environ: dict[str, str], data_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = write_npz(tmp_path / "made.npz", small)
-    child(f"""
-        import os, pathlib, shutil
-        folder = pathlib.Path(os.environ["KERAS_HOME"], "datasets")
-        folder.mkdir()
-        shutil.copy({str(made)!r}, folder / "mnist.npz")
-    """)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/mnist.npz"
+        monkeypatch.setattr(mnist, "ORIGIN", address)
+        info = prepare(data_settings(download_timeout_s=0.5), environ)
+    assert info.name == "digits"
+    assert info.notice is not None
+    assert "the download (" in info.notice
+    assert "timed out" in info.notice or "not finished after" in info.notice
+
+
+def test_a_server_that_sends_too_slowly_is_given_up_in_time(
+    environ: dict[str, str], serve: Serve
+) -> None:
+    serve(drips)
+    started = time.monotonic()
+    with pytest.raises(DataError, match=r"not finished after data\.download_timeout_s=0\.4 sec"):
+        download(environ, 0.4)
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("content", "length"), [(b"half", 8), (b"", 8), (b"a page that asks for a login", None)]
+)
+def test_a_partial_or_other_file_is_refused_and_not_kept(
+    environ: dict[str, str], serve: Serve, content: bytes, length: int | None
+) -> None:
+    serve(sends(content, length))
+    with pytest.raises(DataError, match=r"not the expected file|cannot be downloaded"):
+        download(environ, 30.0)
+    assert not Path(environ["KERAS_HOME"]).exists()
+
+
+def test_an_error_of_the_server_is_told(environ: dict[str, str], serve: Serve) -> None:
+    serve(lambda handler: handler.send_error(404))
+    with pytest.raises(DataError, match="cannot be downloaded: Not Found"):
+        download(environ, 30.0)
+
+
+@pytest.fixture
+def served(
+    tmp_path: Path, small: tuple[Bytes, ...], serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> bytes:
+    """Content that the server sends and the hash expects, though it is not MNIST."""
+    content = write_npz(tmp_path / "made.npz", small).read_bytes()
+    serve(sends(content))
+    monkeypatch.setattr(mnist, "SHA256", hashlib.sha256(content).hexdigest())
+    return content
+
+
+def test_a_finished_download_is_in_kerass_cache_and_other_content_is_not_taken_for_mnist(
+    environ: dict[str, str], data_settings: Settings, served: bytes
+) -> None:
     path = download(environ, 30.0)
     assert path == Path(environ["KERAS_HOME"]) / "datasets" / "mnist.npz"
-    assert path.read_bytes() == made.read_bytes()
+    assert path.read_bytes() == served
     info = prepare(data_settings(download_timeout_s=30.0), environ)
     assert info.name == "digits"
     assert info.notice is not None
-    assert "Keras's download" in info.notice
+    assert "the download" in info.notice
     assert "is not MNIST" in info.notice
 
 
 def test_a_keras_home_that_cannot_be_written_is_named(
-    child: Callable[[str], None], environ: dict[str, str], tmp_path: Path
+    environ: dict[str, str], tmp_path: Path, served: bytes
 ) -> None:
-    child("""
-        import os, pathlib
-        folder = pathlib.Path(os.environ["KERAS_HOME"], "datasets")
-        folder.mkdir()
-        (folder / "mnist.npz").write_bytes(b"whole")
-    """)
     (tmp_path / "keras").write_text("a file")
     with pytest.raises(DataError, match="cannot be used") as error:
         download(environ, 30.0)
     assert str(tmp_path / "keras") in str(error.value)
 
 
-def test_the_address_asked_first_is_the_one_keras_downloads_from() -> None:
+def test_address_and_hash_are_those_of_keras() -> None:
     spec = importlib.util.find_spec("keras")
     assert spec is not None
     assert spec.origin is not None
@@ -154,3 +164,4 @@ def test_the_address_asked_first_is_the_one_keras_downloads_from() -> None:
     folder, _, name = ORIGIN.rpartition("/")
     assert f"{folder}/" in text
     assert f"{{origin_folder}}{name}" in text
+    assert SHA256 in text
