@@ -5,27 +5,12 @@ schema and the help screen, checks, run ids and labels, comparisons, tables and 
 This room imports nothing of the package but errors, metrics and plugins; all rooms may import it.
 """
 
-from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
-from mnist_sweep.settings.schema import (
-    ACTIVATIONS,
-    DATASETS,
-    DEFAULT_NAME,
-    DEFAULT_OBJECTIVE,
+from mnist_sweep.settings.all_settings import (
     MLP_KEYS,
-    MLP_TARGET,
-    MOMENTUM_OPTIMIZERS,
     NESTED,
-    OPTIMIZERS,
     RUN_KEYS,
     SETTINGS,
     SWEEP_KEYS,
-    DataSettings,
-    EarlyStopping,
-    Plain,
-    SearchSettings,
-    Settings,
-    StudySettings,
-    TrainerSettings,
     affects_result,
     defaults,
     is_setting,
@@ -33,7 +18,20 @@ from mnist_sweep.settings.schema import (
     run_settings,
     used,
 )
-from mnist_sweep.settings.setting import OnlyIf, Setting, value_at
+from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
+from mnist_sweep.settings.schema import (
+    ACTIVATIONS,
+    DEFAULT_NAME,
+    DEFAULT_OBJECTIVE,
+    MLP_TARGET,
+    MOMENTUM_OPTIMIZERS,
+    OPTIMIZERS,
+    EarlyStopping,
+    Plain,
+    SearchSettings,
+    Settings,
+)
+from mnist_sweep.settings.setting import Setting
 from mnist_sweep.settings.validation import (
     Problem,
     is_whole,
@@ -45,7 +43,6 @@ from mnist_sweep.settings.validation import (
 
 __all__ = [
     "ACTIVATIONS",
-    "DATASETS",
     "DEFAULT_NAME",
     "DEFAULT_OBJECTIVE",
     "MLP_KEYS",
@@ -56,16 +53,12 @@ __all__ = [
     "RUN_KEYS",
     "SETTINGS",
     "SWEEP_KEYS",
-    "DataSettings",
     "EarlyStopping",
-    "OnlyIf",
     "Plain",
     "Problem",
     "SearchSettings",
     "Setting",
     "Settings",
-    "StudySettings",
-    "TrainerSettings",
     "affects_result",
     "canonical",
     "configuration_id",
@@ -80,6 +73,5 @@ __all__ = [
     "run_settings",
     "suggestion",
     "used",
-    "value_at",
     "value_problem",
 ]

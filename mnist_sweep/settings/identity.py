@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_sweep.settings.schema import MLP_KEYS, MLP_TARGET, SETTINGS, Plain
+from mnist_sweep.settings.all_settings import MLP_KEYS, SETTINGS
+from mnist_sweep.settings.schema import MLP_TARGET, Plain
 from mnist_sweep.settings.setting import Setting, shown
 
 CANONICAL_VERSION = 1

@@ -9,7 +9,8 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 
-from mnist_sweep.settings.schema import DEFAULT_NAME, NESTED, SETTINGS
+from mnist_sweep.settings.all_settings import NESTED, SETTINGS
+from mnist_sweep.settings.schema import DEFAULT_NAME
 from mnist_sweep.settings.setting import Setting, shown
 
 MAX_CHOICES = 38

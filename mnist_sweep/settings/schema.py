@@ -1,19 +1,17 @@
 """The schema: every setting, declared once with type, default, range, scope and meaning.
 
 To add a setting, add a field here. The classes are also what Hydra composes (it reads types and
-defaults); `SETTINGS` is the same as one tuple of `Setting`, which all else reads.
+defaults); `all_settings.SETTINGS` holds the same as one mapping, which everything else reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from types import MappingProxyType, NoneType
-from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.settings.setting import OnlyIf, Setting
+from mnist_sweep.settings.setting import OnlyIf
 
 Plain = dict[str, Any]
 """A mapping of plain values: None, bool, int, float, str, list and dict."""
@@ -35,7 +33,8 @@ DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
 MLP_TARGET = "mnist_sweep.training.model.mlp"
 
-_MLP = OnlyIf("model._target_", (MLP_TARGET,), words="model=mlp")
+MLP = OnlyIf("model._target_", (MLP_TARGET,), words="model=mlp")
+"""The condition of what only the built-in dense network has."""
 _STOPS = OnlyIf("early_stopping.patience", above=0)
 _FIT = OnlyIf("trainer.name", ("fit",))
 _MAX_SEED = 2**32 - 1
@@ -76,7 +75,7 @@ class DataSettings:
 
     name: str = _run(
         "auto", "the data set or its format; auto: MNIST if found, else digits",
-        choices=DATASETS, plugins="readers", aliases=("dataset",),
+        choices=DATASETS, plugins="readers",
     )  # fmt: skip
     path: str | None = _run(None, "file or folder of data=csv, idx and npz")
     _target_: str | None = _run(None, "function that returns the arrays of data=own")
@@ -112,9 +111,8 @@ class EarlyStopping:
     """When a run stops before its last epoch."""
 
     patience: int = _result(
-        0, "epochs without a better monitor before a run stops; 0: never", low=0,
-        aliases=("patience",),
-    )  # fmt: skip
+        0, "epochs without a better monitor before a run stops; 0: never", low=0
+    )
     monitor: str = _result(
         "val_loss", "what must improve", choices=("val_accuracy", "val_loss"), only_if=_STOPS
     )
@@ -125,10 +123,7 @@ class EarlyStopping:
 class StudySettings:
     """A sweep of several stages; see conf/experiment/study.yaml."""
 
-    repeats: int = _sweep(
-        1, "seeds of each configuration: seed, seed + 1, …", low=1, high=1000,
-        aliases=("repeats", "n_seeds"),
-    )  # fmt: skip
+    repeats: int = _sweep(1, "seeds of each configuration: seed, seed + 1, …", low=1, high=1000)
     level: float = _sweep(
         0.95, "confidence level of intervals and selections", low=0.5, high=1, open_low=True,
         open_high=True,
@@ -151,9 +146,8 @@ class SearchSettings:
     """How hydra/sweeper=search chooses its points; see conf/experiment/search.yaml."""
 
     runs: int | None = _sweep(
-        None, "runs of the space in total; null: a whole grid, else 20", low=1, high=100_000,
-        aliases=("n_trials",),
-    )  # fmt: skip
+        None, "runs of the space in total; null: a whole grid, else 20", low=1, high=100_000
+    )
     by: str | None = _sweep(
         None, "metric of the validation split; null: the objective", check=_no_metric
     )
@@ -177,43 +171,29 @@ class SearchSettings:
 class Settings:
     """All settings of a run and of its sweep."""
 
-    layers: int = _result(
-        1, "hidden layers", low=1, high=16, only_if=_MLP,
-        aliases=("depth", "n_layers", "num_layers", "hidden_layers"),
-    )  # fmt: skip
-    nodes: int = _result(
-        100, "nodes of each hidden layer", low=1, high=65_536, only_if=_MLP,
-        aliases=("units", "hidden", "width", "neurons", "hidden_units"),
-    )  # fmt: skip
+    layers: int = _result(1, "hidden layers", low=1, high=16, only_if=MLP)
+    nodes: int = _result(100, "nodes of each hidden layer", low=1, high=65_536, only_if=MLP)
     dropout: float = _result(
-        0.0, "dropout after each hidden layer", low=0, high=1, open_high=True, only_if=_MLP
+        0.0, "dropout after each hidden layer", low=0, high=1, open_high=True, only_if=MLP
     )
-    activation: str = _result(
-        "relu", "of the hidden layers", choices=ACTIVATIONS, only_if=_MLP, aliases=("act",)
-    )
+    activation: str = _result("relu", "of the hidden layers", choices=ACTIVATIONS, only_if=MLP)
     model: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
         dict, "the network: a builder _target_ and its arguments"
     )
 
     seed: int = _result(
-        0, "of the initial weights, dropout and the order of examples", low=0, high=_MAX_SEED,
-        aliases=("random_state", "random_seed"),
-    )  # fmt: skip
-    epochs: int = _result(20, "passes over the training examples", low=1, high=100_000,
-                          aliases=("n_epochs", "num_epochs"))  # fmt: skip
-    batch_size: int = _result(32, "examples in a batch", low=1, aliases=("bs", "batch"))
-    optimizer: str = _result("adam", "Keras's name of it", choices=OPTIMIZERS, aliases=("opt",))
-    learning_rate: float = _result(
-        0.001, "at the start of training", low=0, open_low=True, aliases=("lr", "alpha")
+        0, "of the initial weights, dropout and the order of examples", low=0, high=_MAX_SEED
     )
+    epochs: int = _result(20, "passes over the training examples", low=1, high=100_000)
+    batch_size: int = _result(32, "examples in a batch", low=1)
+    optimizer: str = _result("adam", "Keras's name of it", choices=OPTIMIZERS)
+    learning_rate: float = _result(0.001, "at the start of training", low=0, open_low=True)
     momentum: float = _result(
         0.0, "of the optimizer", low=0, high=1, open_high=True,
         only_if=OnlyIf("optimizer", MOMENTUM_OPTIMIZERS),
     )  # fmt: skip
-    weight_decay: float | None = _result(None, "of the optimizer", low=0, aliases=("wd",))
-    schedule: str = _result(
-        "constant", "how the learning rate changes", choices=SCHEDULES, aliases=("lr_schedule",)
-    )
+    weight_decay: float | None = _result(None, "of the optimizer", low=0)
+    schedule: str = _result("constant", "how the learning rate changes", choices=SCHEDULES)
     schedule_end: float = _result(
         0.01, "share of learning_rate reached at the last batch", low=0, high=1,
         only_if=OnlyIf("schedule", tuple(name for name in SCHEDULES if name != "constant")),
@@ -227,133 +207,14 @@ class Settings:
     name: str = _sweep(DEFAULT_NAME, "the sweep's directory in outputs/")
     objective: str = _sweep(
         DEFAULT_OBJECTIVE, "the metric that best means: f1_min, test.accuracy, …",
-        check=_no_metric, aliases=("metric",),
+        check=_no_metric,
     )  # fmt: skip
     max_points: int = _sweep(10_000, "refuse a larger grid", low=1)
-    n_jobs: int | None = _sweep(
-        None, "worker processes; null: one per core", low=1, high=1024,
-        aliases=("jobs", "workers", "n_workers"),
-    )  # fmt: skip
+    n_jobs: int | None = _sweep(None, "worker processes; null: one per core", low=1, high=1024)
     retries: int = _sweep(1, "of a run whose process died without an error", low=0, high=10)
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
     rerun_failed: bool = _sweep(True, "run failed runs again when a sweep is resumed")
-    plan: bool = _sweep(False, "print what would run, and run nothing", aliases=("dry_run",))
+    plan: bool = _sweep(False, "print what would run, and run nothing")
     report: bool = _sweep(True, "write report.html and figures at the end")
     study: StudySettings = field(default_factory=StudySettings)
     search: SearchSettings = field(default_factory=SearchSettings)
-
-
-def _read(schema: type, prefix: str = "") -> list[Setting]:
-    """The declarations of a schema's fields, nested ones included."""
-    found: list[Setting] = []
-    hints, instance = get_type_hints(schema), schema()
-    for one in fields(schema):
-        key, hint = prefix + one.name, hints[one.name]
-        if _is_schema(hint):
-            found += _read(hint, f"{key}.")
-            continue
-        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
-        plain = hint if get_origin(hint) in (dict, list) or not kinds else kinds[0]
-        found.append(
-            Setting(
-                key=key,
-                type=get_origin(plain) or plain,
-                optional=NoneType in get_args(hint),
-                default=getattr(instance, one.name),
-                **one.metadata,
-            )
-        )
-    return found
-
-
-def _is_schema(hint: Any) -> TypeGuard[type]:
-    return isinstance(hint, type) and is_dataclass(hint)
-
-
-SETTINGS: Mapping[str, Setting] = MappingProxyType({one.key: one for one in _read(Settings)})
-"""Every setting by its dotted key, in the order of the schema."""
-
-NESTED: Mapping[str, type] = MappingProxyType(
-    {name: hint for name, hint in get_type_hints(Settings).items() if _is_schema(hint)}
-)
-"""The settings that hold others: key -> schema."""
-
-
-def _top_keys(scope: str) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(k.partition(".")[0] for k, one in SETTINGS.items() if one.scope == scope)
-    )
-
-
-RUN_KEYS, SWEEP_KEYS = _top_keys("run"), _top_keys("sweep")
-"""Keys at the top that belong to a run, and to the sweep."""
-
-MLP_KEYS = tuple(key for key, one in SETTINGS.items() if one.only_if is _MLP)
-"""What the network of model=mlp is made of; its `model.…` refer to these keys at the top."""
-
-
-def known_keys() -> list[str]:
-    """Every key that can be set, dotted: `layers`, `data.path`, … (`model` takes any below it)."""
-    keys: dict[str, None] = {}
-    for key in SETTINGS:
-        keys[key.partition(".")[0]] = keys[key] = None
-    return list(keys)
-
-
-def is_setting(key: str) -> bool:
-    """Whether a dotted key, or a column of the runs table, is a setting; keys below model too."""
-    top, _, rest = key.partition(".")
-    return key in SETTINGS or bool(rest and top in SETTINGS and SETTINGS[top].type is dict)
-
-
-def affects_result(key: str) -> bool:
-    """Whether a setting with this dotted key may affect a result: part of the run id."""
-    if key in SETTINGS:
-        return SETTINGS[key].affects_result
-    return is_setting(key) and SETTINGS[key.partition(".")[0]].affects_result
-
-
-def used(settings: Mapping[str, Any]) -> Plain:
-    """The settings that a run's result depends on, by dotted key, the seed included.
-
-    Settings that others make meaningless (momentum of adam) are left out, as in the run id. The
-    network of model=mlp appears as layers, nodes, …; another one as `model._target_` and its
-    arguments.
-
-    Args:
-        settings: A run's settings, nested or as a flat row.
-    """
-    flat = dict(_flat(settings))
-    below_model = not _MLP.holds(flat)
-    return {
-        key: value
-        for key, value in flat.items()
-        if affects_result(key)
-        and key != "model"
-        and (SETTINGS[key].applies(flat) if key in SETTINGS else below_model)
-    }
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
-
-
-def defaults() -> Plain:
-    """All of a run's settings at their defaults, as plain values, `model` left out."""
-    values: Plain = {}
-    for key, one in SETTINGS.items():
-        top, dot, rest = key.partition(".")
-        if dot:
-            values.setdefault(top, {})[rest] = one.default
-        elif one.type is not dict:
-            values[key] = one.default
-    return values
-
-
-def run_settings(settings: Mapping[str, Any]) -> Plain:
-    """The part of `settings` that belongs to a run: what a record's `config` holds."""
-    return {key: settings[key] for key in RUN_KEYS}

@@ -81,7 +81,6 @@ class Setting:
         low: Lowest number; `open_low` excludes it.
         high: Highest number; `open_high` excludes it.
         check: Further check: a value to what is wrong with it, or None.
-        aliases: Names used elsewhere, to suggest this one.
     """
 
     key: str
@@ -99,7 +98,6 @@ class Setting:
     open_low: bool = False
     open_high: bool = False
     check: Callable[[Any], str | None] | None = None
-    aliases: tuple[str, ...] = ()
 
     def applies(self, settings: Mapping[str, Any]) -> bool:
         """Whether a run with these settings (nested, or a flat row) uses this one."""

@@ -14,98 +14,66 @@ import hashlib
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.settings.schema import Plain
 
 _PACKAGE = __name__.partition(".")[0]
 _INSTALLED = ("site-packages", "dist-packages")
 _STDLIB = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
-@dataclass(frozen=True)
-class Source:
-    """The user's own code behind one target.
-
-    Attributes:
-        files: Module file, as `my_package/net.py`, to the SHA-256 of its code.
-    """
-
-    files: Mapping[str, str]
-
-    @property
-    def sha256(self) -> str:
-        """One hash over all files and their names."""
-        lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(self.files.items()))
-        return hashlib.sha256(lines.encode()).hexdigest()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As a record holds it."""
-        return {"sha256": self.sha256, "files": dict(sorted(self.files.items()))}
-
-
-def target_of(function: Any) -> str:
-    """The `_target_` that names a function or class of a module.
-
-    Raises:
-        UsageError: No other process can import it by a name.
-    """
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
-    reason = _NOT_IMPORTABLE if name.endswith(".") else not_importable(name)
-    if reason:
-        raise UsageError(f"{function!r} {reason}.")
-    return name
-
-
-_NOT_IMPORTABLE = (
-    "cannot be imported by the processes that run it, as a function of a notebook, of a script or "
-    "of another function cannot; put it into a module, my_module.py, and name it my_module.build"
-)
-
-
 def not_importable(target: str) -> str | None:
-    """Why another process cannot import a target, with the way out; None if it may.
+    """Why the processes of runs cannot import a target, with the way out; None if they may."""
+    if not target.startswith("__main__.") and "<" not in target:
+        return None
+    return (
+        "a function of a notebook, of a script or of another function cannot be imported by the "
+        "processes that run it; put it into a module, my_module.py, and name it my_module.build"
+    )
 
-    Each run is a process of its own, which imports the function by its name.
-    """
-    return _NOT_IMPORTABLE if target.startswith("__main__.") or "<" in target else None
 
-
-def source_of(target: str) -> Source | None:
+def source_of(target: str) -> Plain | None:
     """The user's own code behind a target; None where it is this package's or installed code.
 
     Args:
         target: As in `_target_`: package.module.function.
+
+    Returns:
+        `files`: each module's file, as `my_package/net.py`, with the SHA-256 of its code; and
+        `sha256`, one hash over all of them. They are the same on every machine.
 
     Raises:
         UsageError: A file cannot be read.
     """
     importlib.invalidate_caches()  # a module may just have been written
     files: dict[str, str] = {}
-    waiting = [name for name in _prefixes(target) if _find(name)]
+    waiting = _prefixes(target)
     seen = set(waiting)
     while waiting:
         name = waiting.pop()
-        spec = _find(name)
-        if spec is None or spec.origin is None or not _is_users_own(name, spec):
+        path, file = _own_file(name)
+        if path is None:
             continue
-        path = Path(spec.origin).absolute()
         try:
             code = path.read_bytes()
         except OSError as error:
             raise UsageError(f"Cannot read {path}, which {target} needs: {error}.") from error
-        tree = _parse(code) if path.suffix == ".py" else None
-        files[_file_name(name, path)] = _hash(code, tree)
-        package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-        found = {one for text in _imports(tree, package) for one in _prefixes(text)}
-        waiting += found - seen
+        tree, form = _parse(code) if path.suffix == ".py" else (None, code)
+        files[file] = hashlib.sha256(form).hexdigest()
+        package = name if path.stem == "__init__" else name.rpartition(".")[0]
+        found = {one for text in _imports(tree, package) for one in _prefixes(text)} - seen
+        waiting += found
         seen |= found
-    return Source(files) if files else None
+    if not files:
+        return None
+    lines = "".join(f"{file} {files[file]}\n" for file in sorted(files))
+    return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "files": files}
 
 
 def _prefixes(dotted: str) -> list[str]:
@@ -133,13 +101,15 @@ def _find(name: str) -> ModuleSpec | None:
         return None
 
 
-def _is_users_own(name: str, spec: ModuleSpec) -> bool:
-    top = name.partition(".")[0]
+def _own_file(name: str) -> tuple[Path | None, str]:
+    """A module's file, and its name below the folder of its top package, if it is the user's."""
+    top, spec = name.partition(".")[0], _find(name)
     known = top in (_PACKAGE, "hydra_plugins", "__main__") or top in sys.stdlib_module_names
-    if known or not spec.has_location or not spec.origin:
-        return False
+    if known or spec is None or not spec.has_location or not spec.origin:
+        return None, ""
     path = Path(spec.origin).absolute()
-    return not _is_installed(path.parents[name.count(".") + (path.stem == "__init__")])
+    root = path.parents[name.count(".") + (path.stem == "__init__")]
+    return (None, "") if _is_installed(root) else (path, path.relative_to(root).as_posix())
 
 
 @cache
@@ -152,18 +122,13 @@ def _is_installed(root: Path) -> bool:
     )
 
 
-def _file_name(name: str, path: Path) -> str:
-    """A module's file as `package/module.py`, the same on every machine."""
-    package = "/__init__" if path.stem == "__init__" else ""
-    suffix = next((end for end in EXTENSION_SUFFIXES if path.name.endswith(end)), path.suffix)
-    return f"{name.replace('.', '/')}{package}{suffix}"
-
-
-def _parse(code: bytes) -> ast.Module | None:
+def _parse(code: bytes) -> tuple[ast.Module | None, bytes]:
+    """The syntax tree and what is hashed of it; the code itself where it cannot be parsed."""
     try:
-        return ast.parse(code)
+        tree = ast.parse(code)
+        return tree, _dump(tree).encode()
     except (SyntaxError, ValueError, RecursionError):  # the run will say so when it imports it
-        return None
+        return None, code
 
 
 def _imports(tree: ast.Module | None, package: str) -> Iterator[str]:
@@ -172,18 +137,10 @@ def _imports(tree: ast.Module | None, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package.split(".") if node.level else []
-            base = base[: len(base) - node.level + 1] if node.level else []
-            start = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{start}.{alias.name}" for alias in node.names if start)
-
-
-def _hash(code: bytes, tree: ast.Module | None) -> str:
-    try:
-        text = _dump(tree).encode("utf-8", "surrogatepass") if tree else code
-    except RecursionError:
-        text = code
-    return hashlib.sha256(text).hexdigest()
+            above = package.split(".")
+            base = above[: len(above) - node.level + 1] if node.level else []
+            start = ".".join([*base, *filter(None, [node.module])])
+            yield from (f"{start}.{alias.name}" for alias in node.names)
 
 
 def _dump(node: Any) -> str:
@@ -193,7 +150,7 @@ def _dump(node: Any) -> str:
     strings that stand alone, which are docstrings.
     """
     if isinstance(node, list):
-        return f"[{','.join(_dump(item) for item in node if not _is_docstring(item))}]"
+        return f"[{','.join(_dump(item) for item in node if not _is_text(item))}]"
     if not isinstance(node, ast.AST):
         return ascii(node)
     pairs = (
@@ -204,9 +161,5 @@ def _dump(node: Any) -> str:
     return f"{type(node).__name__}({','.join(pairs)})"
 
 
-def _is_docstring(node: Any) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mnist_sweep.settings.schema import (
-    MLP_KEYS,
-    MLP_TARGET,
-    MOMENTUM_OPTIMIZERS,
-    NESTED,
-    SETTINGS,
-    known_keys,
-)
+from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys
+from mnist_sweep.settings.schema import MLP_TARGET, MOMENTUM_OPTIMIZERS
 from mnist_sweep.settings.setting import Setting, shown
 from mnist_sweep.settings.source import not_importable
 
-_ALIASES = {alias: key for key, one in SETTINGS.items() for alias in one.aliases}
+_ALIASES = {
+    "lr": "learning_rate", "alpha": "learning_rate", "lr_schedule": "schedule",
+    "bs": "batch_size", "batch": "batch_size", "n_epochs": "epochs", "num_epochs": "epochs",
+    "depth": "layers", "n_layers": "layers", "num_layers": "layers", "hidden_layers": "layers",
+    "hidden": "nodes", "neurons": "nodes", "units": "nodes", "width": "nodes",
+    "act": "activation", "opt": "optimizer", "wd": "weight_decay", "random_state": "seed",
+    "jobs": "n_jobs", "workers": "n_jobs", "metric": "objective", "dataset": "data",
+    "dry_run": "plan",
+}  # fmt: skip
+"""Common names elsewhere, and ours."""
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
@@ -31,9 +34,8 @@ def suggestion(key: str, among: list[str] | None = None) -> str:
         among: The names that exist; None: the settings.
     """
     among = known_keys() if among is None else among
-    close = difflib.get_close_matches(key, among, n=1, cutoff=0.6)
-    if _ALIASES.get(key) in among:
-        close = [_ALIASES[key]]
+    known = [_ALIASES[key]] if _ALIASES.get(key) in among else []
+    close = known or difflib.get_close_matches(key, among, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(name for name in among if '.' not in name)}"

@@ -82,8 +82,8 @@ def check_code(model: Plain, planned: Plain | None) -> None:
     """
     target = model["_target_"]
     now = source_of(target) if planned else None
-    if planned and now and now.sha256 != planned["sha256"]:
-        edited = sorted(dict(now.files.items() ^ planned["files"].items()))
+    if planned and now and now["sha256"] != planned["sha256"]:
+        edited = sorted(dict(now["files"].items() ^ planned["files"].items()))
         raise ModelError(
             f"The code of model._target_={target} was edited after the sweep had started "
             f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."

@@ -1,0 +1,127 @@
+"""Every setting by its dotted key, and what is derived from the schema about all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from types import MappingProxyType, NoneType
+from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
+
+from mnist_sweep.settings.schema import MLP, Plain, Settings
+from mnist_sweep.settings.setting import Setting
+
+
+def _read(schema: type, prefix: str = "") -> list[Setting]:
+    """The declarations of a schema's fields, nested ones included."""
+    found: list[Setting] = []
+    hints, instance = get_type_hints(schema), schema()
+    for one in fields(schema):
+        key, hint = prefix + one.name, hints[one.name]
+        if _is_schema(hint):
+            found += _read(hint, f"{key}.")
+            continue
+        kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+        plain = hint if get_origin(hint) in (dict, list) or not kinds else kinds[0]
+        found.append(
+            Setting(
+                key=key,
+                type=get_origin(plain) or plain,
+                optional=NoneType in get_args(hint),
+                default=getattr(instance, one.name),
+                **one.metadata,
+            )
+        )
+    return found
+
+
+def _is_schema(hint: Any) -> TypeGuard[type]:
+    return isinstance(hint, type) and is_dataclass(hint)
+
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType({one.key: one for one in _read(Settings)})
+"""Every setting by its dotted key, in the order of the schema."""
+
+NESTED: Mapping[str, type] = MappingProxyType(
+    {name: hint for name, hint in get_type_hints(Settings).items() if _is_schema(hint)}
+)
+"""The settings that hold others: key -> schema."""
+
+
+def _top_keys(scope: str) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(k.partition(".")[0] for k, one in SETTINGS.items() if one.scope == scope)
+    )
+
+
+RUN_KEYS, SWEEP_KEYS = _top_keys("run"), _top_keys("sweep")
+"""Keys at the top that belong to a run, and to the sweep."""
+
+MLP_KEYS = tuple(key for key, one in SETTINGS.items() if one.only_if is MLP)
+"""What the network of model=mlp is made of; its `model.…` refer to these keys at the top."""
+
+
+def known_keys() -> list[str]:
+    """Every key that can be set, dotted: `layers`, `data.path`, … (`model` takes any below it)."""
+    keys: dict[str, None] = {}
+    for key in SETTINGS:
+        keys[key.partition(".")[0]] = keys[key] = None
+    return list(keys)
+
+
+def is_setting(key: str) -> bool:
+    """Whether a dotted key, or a column of the runs table, is a setting; keys below model too."""
+    top, _, rest = key.partition(".")
+    return key in SETTINGS or bool(rest and top in SETTINGS and SETTINGS[top].type is dict)
+
+
+def affects_result(key: str) -> bool:
+    """Whether a setting with this dotted key may affect a result: part of the run id."""
+    if key in SETTINGS:
+        return SETTINGS[key].affects_result
+    return is_setting(key) and SETTINGS[key.partition(".")[0]].affects_result
+
+
+def used(settings: Mapping[str, Any]) -> Plain:
+    """The settings that a run's result depends on, by dotted key, the seed included.
+
+    Settings that others make meaningless (momentum of adam) are left out, as in the run id. The
+    network of model=mlp appears as layers, nodes, …; another one as `model._target_` and its
+    arguments.
+
+    Args:
+        settings: A run's settings, nested or as a flat row.
+    """
+    flat = dict(_flat(settings))
+    below_model = not MLP.holds(flat)
+    return {
+        key: value
+        for key, value in flat.items()
+        if affects_result(key)
+        and key != "model"
+        and (SETTINGS[key].applies(flat) if key in SETTINGS else below_model)
+    }
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def defaults() -> Plain:
+    """All of a run's settings at their defaults, as plain values, `model` left out."""
+    values: Plain = {}
+    for key, one in SETTINGS.items():
+        top, dot, rest = key.partition(".")
+        if dot:
+            values.setdefault(top, {})[rest] = one.default
+        elif one.type is not dict:
+            values[key] = one.default
+    return values
+
+
+def run_settings(settings: Mapping[str, Any]) -> Plain:
+    """The part of `settings` that belongs to a run: what a record's `config` holds."""
+    return {key: settings[key] for key in RUN_KEYS}
