@@ -197,6 +197,7 @@ _BUILT_IN = (
     _time("time.evaluate_s", "Evaluation time"),
     _time("time.total_s", "Total time"),
     _time("time.epoch_s", "Time per epoch"),
+    MetricDefinition("environment.peak_memory_mb", "Peak memory", Format.SECONDS, False),
     MetricDefinition("parameters", "Parameters", Format.COUNT, False),
     MetricDefinition("epochs_trained", "Epochs", Format.COUNT, False),
 )

@@ -6,18 +6,15 @@ from pathlib import Path
 
 import click
 
-from mnist_sweep.analysis.compare import Side, load_side
 from mnist_sweep.analysis.compare import compare as compare_sides
-from mnist_sweep.analysis.compare.external_results import (
-    Mapping,
-    load_foreign,
-    mapping_of,
-    read_mapping,
-)
+from mnist_sweep.analysis.compare import load_side
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.fields import SPLITS
+from mnist_sweep.metrics import HELD_OUT
+from mnist_sweep.records.external_results import Mapping, mapping_of, read_mapping
 from mnist_sweep.records.store import write_text
-from mnist_sweep.reporting.comparison.render import FORMATS, render
+from mnist_sweep.reporting.comparison.render import FORMATS
+
+ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
 
 @click.command("compare")
@@ -27,13 +24,13 @@ from mnist_sweep.reporting.comparison.render import FORMATS, render
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=click.Choice([*FORMATS]),
     help="How it is written; by default text, or what the ending of -o says.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
 )
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option("--split", type=click.Choice(HELD_OUT), default="test", show_default=True)
 @click.option(
     "--record",
     metavar="GLOB",
@@ -65,23 +62,19 @@ def compare(
     """Compare sweep directories (or runs) with the first of them.
 
     What differs in settings, data, code and machine; the configurations in both; each metric's
-    change with an interval and a paired test; digits, confusions and images that flipped.
+    change with an interval and a test; digits, confusions and images that flipped.
     """
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare, got one. Name another.")
     mapping = _mapping(record, metrics, mapping_file)
-    sides = _distinct([_side(directory, split, mapping) for directory in directories])
-    chosen = format_name or _format_of(output)
-    written = render(compare_sides(sides), chosen)
+    found = compare_sides([load_side(directory, split, mapping) for directory in directories])
+    ending = ENDINGS.get(output.suffix.lower(), "text") if output is not None else "text"
+    written = FORMATS[format_name or ending](found)
     if output is None:
         click.echo(written, nl=False)
     else:
         write_text(output, written)
         click.echo(f"Written to {output}", err=True)
-
-
-def _side(directory: Path, split: str, mapping: Mapping | None) -> Side:
-    return load_foreign(directory, mapping) if mapping else load_side(directory, split)
 
 
 def _mapping(record: str | None, metrics: tuple[str, ...], file: Path | None) -> Mapping | None:
@@ -94,23 +87,3 @@ def _mapping(record: str | None, metrics: tuple[str, ...], file: Path | None) ->
     if metrics:
         raise UsageError("--metric needs --record, which says what files the metrics are in.")
     return None
-
-
-def _format_of(output: Path | None) -> str:
-    endings = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
-    return endings.get(output.suffix.lower(), "text") if output is not None else "text"
-
-
-def _distinct(sides: list[Side]) -> list[Side]:
-    """The sides under names that tell them apart: the whole path where last parts are equal."""
-    from dataclasses import replace
-
-    names = [side.name for side in sides]
-    if len(set(names)) == len(names):
-        return sides
-    paths = [str(side.directory) for side in sides]
-    numbered = len(set(paths)) < len(paths)
-    return [
-        replace(side, name=f"{path} ({chr(65 + index)})" if numbered else path)
-        for index, (side, path) in enumerate(zip(sides, paths, strict=True))
-    ]

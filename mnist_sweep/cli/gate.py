@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 
 from mnist_sweep.analysis import gate
-from mnist_sweep.analysis.gate.baseline import build_baseline, read_baseline, write_baseline
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.collect import collect
 from mnist_sweep.records.store import write_text
-from mnist_sweep.reporting.gate.gate_report import FORMATS, render, summary
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.gate.gate_report import FORMATS, summary
 
-REFUSED = 3
-"""The exit code where the gate says no."""
+EXIT_FAILED = 3
+"""The exit code where the gate fails the sweep."""
 
 
 @click.command("check")
@@ -34,10 +33,10 @@ REFUSED = 3
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="YAML: floors, baseline, ratios, all_finished, level. Without it: every point finished, "
-    "and test accuracy not below the baseline's beyond its noise.",
+    "and test accuracy not below the baseline's by more than other seeds explain.",
 )
 @click.option(
-    "--format", "format_name", type=click.Choice(FORMATS), default="text", show_default=True
+    "--format", "format_name", type=click.Choice([*FORMATS]), default="text", show_default=True
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
@@ -55,16 +54,16 @@ def check(
     missing configuration or another dataset each fail.
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
-    judgement = _judge(directory, baseline_path, rules)
-    written = render(judgement, format_name)
-    _append_summary(summary(judgement))
+    result = _check(directory, baseline_path, rules)
+    written = FORMATS[format_name](result)
+    _append_summary(summary(result))
     if output is None:
         click.echo(written, nl=False)
     else:
         write_text(output, written)
-        # The file is for a machine; whoever reads the job's log wants the reasons.
-        click.echo(render(judgement, "text"), nl=False, err=True)
-    return 0 if judgement.passed else REFUSED
+        # The file is for a machine; the job's log should show the reasons.
+        click.echo(FORMATS["text"](result), nl=False, err=True)
+    return 0 if result.passed else EXIT_FAILED
 
 
 @click.command("baseline")
@@ -73,26 +72,29 @@ def check(
     "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File."
 )
 def baseline(directory: Path, output: Path) -> None:
-    """Write a sweep's numbers as a small file to commit, for `check` to hold later sweeps against.
+    """Write a sweep's numbers as a small file to commit, for `check` to compare later sweeps with.
 
-    Repeats (seed=0,1,2) tell the gate how much seeds matter: with them it notices smaller drops.
+    Repeats (seed=0,1,2) show by how much seeds move a metric; without them a rule needs a
+    tolerance.
     """
-    made = build_baseline(collect(directory))
-    write_baseline(output, made)
-    runs = sum(len(one.runs) for one in made.configurations)
-    click.echo(f"{runs} runs of {len(made.configurations)} configurations written to {output}")
+    runs = gate.baseline_of(load(directory))
+    gate.write_baseline(output, runs)
+    count = runs["configuration_id"].nunique()
+    click.echo(f"{len(runs)} runs of {count} configurations written to {output}")
+    if len(runs) == count:
+        click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
 
 
-def _judge(directory: Path, baseline_path: Path, rules: gate.Rules) -> gate.Judgement:
+def _check(directory: Path, baseline_path: Path, rules: gate.Rules) -> gate.GateResult:
     try:
-        held_against = read_baseline(baseline_path)
+        runs = gate.read_baseline(baseline_path)
     except DirectoryError as error:
-        return gate.refused("a baseline", str(error))
+        return gate.refused(gate.CheckKind.BASELINE, str(error))
     try:
-        found = collect(directory)
+        sweep = load(directory)
     except DirectoryError as error:
-        return gate.refused("records", str(error))
-    return gate.check(found, held_against, rules)
+        return gate.refused(gate.CheckKind.RECORDS, str(error))
+    return gate.check(sweep, runs, rules)
 
 
 def _append_summary(text: str) -> None:

@@ -25,10 +25,12 @@ class Predicted:
     Attributes:
         predicted: (n_runs, n_examples) uint8, in the order the runs were asked for.
         true: (n_examples,) uint8.
+        images: Which images: the data's content hash and, for validation, the rows.
     """
 
     predicted: NDArray[np.uint8]
     true: NDArray[np.uint8]
+    images: tuple[str, bytes]
 
 
 def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
@@ -51,4 +53,4 @@ def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
                 f"{directories[0].name} saw different ones. Compare runs of the same data and "
                 "the same split."
             )
-    return Predicted(np.stack([one.predicted for one in found]), first.true)
+    return Predicted(np.stack([one.predicted for one in found]), first.true, first.images)

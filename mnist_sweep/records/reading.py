@@ -84,10 +84,7 @@ def parse(read: bytes) -> Record:
     """
     if not read.strip():
         raise ValueError("the file is empty")
-    try:
-        read.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError("not UTF-8 text") from error
+    read.decode("utf-8")  # or UnicodeDecodeError, which is a ValueError
     if b"NaN" in read or b"Infinity" in read:
         # pydantic's parser takes these words as numbers; strict JSON has no such numbers.
         try:
@@ -97,7 +94,7 @@ def parse(read: bytes) -> Record:
     return Record.model_validate_json(read)
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of error)
     """One short line about why a file could not be taken."""
     if isinstance(error, ValidationError):
         first, *others = error.errors(include_url=False, include_input=False, include_context=False)
@@ -110,6 +107,8 @@ def reason(error: Exception) -> str:
         return "a directory stands in its place"
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or error}"
     if isinstance(error, RecursionError):

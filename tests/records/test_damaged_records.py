@@ -11,13 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.analysis.gate import Rules
-from mnist_sweep.analysis.gate import check as judge
-from mnist_sweep.analysis.gate.baseline import build_baseline
+from mnist_sweep.analysis.gate import Rules, baseline_of
+from mnist_sweep.analysis.gate import check as check_sweep
 from mnist_sweep.cli.compare import compare
-from mnist_sweep.cli.gate import REFUSED, check
+from mnist_sweep.cli.gate import EXIT_FAILED, check
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.records.collect import collect
+from mnist_sweep.records.sweep import load
 from support.factories import make_run, write_run, write_sweep
 
 REQUIRED = ("schema_version", "run_id", "status", "config", "data")
@@ -132,15 +131,15 @@ def test_there_are_sixty_kinds():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_damaged_record_is_named_with_its_reason_and_fails_the_gate(tmp_path, kind):
     path = damaged_sweep(tmp_path / "sweep", KINDS[kind])
-    found = collect(tmp_path / "sweep")
+    found = load(tmp_path / "sweep")
     assert len(found.records) == 1
     (problem,) = found.problems
     assert problem.path == path
     assert len(problem.reason) > 5
     assert "\n" not in problem.reason
-    held_against = build_baseline(collect(write_run(made_whole(), tmp_path / "good")))
-    failures = judge(found, held_against, Rules(all_finished=False)).failures
-    assert any(str(path) in failure.sentence for failure in failures)
+    held_against = baseline_of(load(write_run(made_whole(), tmp_path / "good")))
+    result = check_sweep(found, held_against, Rules(all_finished=False))
+    assert any(str(path) in one.detail for one in result.failures)
 
 
 @pytest.mark.parametrize("kind", list(KINDS)[::6])
@@ -152,9 +151,9 @@ def test_the_commands_say_so_without_a_traceback(tmp_path, kind):
     assert shown.exit_code == 0
     assert str(path) in shown.output
     arguments = [str(tmp_path / "sweep"), "--baseline", str(good)]
-    judged = runner.invoke(check, arguments, standalone_mode=False)
-    assert judged.return_value == REFUSED
-    assert str(path) in judged.output
+    checked = runner.invoke(check, arguments, standalone_mode=False)
+    assert checked.return_value == EXIT_FAILED
+    assert str(path) in checked.output
 
 
 JSON = st.recursive(
@@ -187,15 +186,15 @@ def test_any_change_of_a_value_is_read_or_named_and_never_breaks_anything(tmp_pa
     directory = tmp_path / "run"
     write_run(made_whole(), directory)
     (directory / "record.json").write_bytes(changed(place, value))
-    found = collect(directory)
+    found = load(directory)
     assert len(found.records) + len(found.problems) == 1
-    good = build_baseline(collect(write_run(made_whole(), tmp_path / "good")))
-    judgement = judge(found, good, Rules())
-    assert judgement.findings
+    good = baseline_of(load(write_run(made_whole(), tmp_path / "good")))
+    result = check_sweep(found, good, Rules())
+    assert result.checks
     if found.problems:
-        assert not judgement.passed
-    result = click.testing.CliRunner().invoke(compare, [str(directory), str(tmp_path / "good")])
-    assert result.exception is None or isinstance(result.exception, (MnistSweepError, SystemExit))
+        assert not result.passed
+    shown = click.testing.CliRunner().invoke(compare, [str(directory), str(tmp_path / "good")])
+    assert shown.exception is None or isinstance(shown.exception, (MnistSweepError, SystemExit))
 
 
 @settings(
@@ -207,6 +206,6 @@ def test_any_cut_or_stuffed_record_is_read_or_named(tmp_path, cut, stuffed):
     write_run(made_whole(), directory)
     text = (directory / "record.json").read_bytes()
     (directory / "record.json").write_bytes(text[:cut] + stuffed + text[cut + len(stuffed) :])
-    found = collect(directory)
+    found = load(directory)
     assert len(found.records) + len(found.problems) == 1
     assert all(str(directory) in str(problem) for problem in found.problems)

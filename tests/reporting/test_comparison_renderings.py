@@ -1,4 +1,4 @@
-"""How comparisons and judgements are written: all formats agree, and no text takes effect."""
+"""How comparisons and the gate's results are written: formats agree, and no text takes effect."""
 
 from __future__ import annotations
 
@@ -12,31 +12,43 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mnist_sweep.analysis.compare import compare, load_side
-from mnist_sweep.analysis.gate import Finding, Judgement
-from mnist_sweep.reporting.comparison.render import MOST_MARKDOWN, render
-from mnist_sweep.reporting.comparison.sections import page
+from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
+from mnist_sweep.reporting.comparison.page import page
+from mnist_sweep.reporting.comparison.render import FORMATS, MAX_MARKDOWN
 from mnist_sweep.reporting.gate.gate_report import as_json, summary, text
 from mnist_sweep.reporting.gate.junit import junit
+from mnist_sweep.reporting.gate.phrases import sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'
-JUDGEMENT = Judgement(
-    (
-        Finding("test.accuracy against the baseline", "layers=2", False, "It fell.", 0.01),
-        Finding("test.accuracy against the baseline", "layers=1", True, "It held.", 0.02),
-        Finding("records", "", True, "Every record can be read."),
-    ),
-    ("A note.",),
+FELL = (
+    "test.accuracy went from 0.9700 to 0.9500 (-0.0200), worse by more than the 0.0080 that other "
+    "seeds explain."
 )
+RESULT = GateResult(
+    (
+        Check(
+            CheckKind.RELATIVE, Problem.VIOLATED, configuration="layers=2", metric="test.accuracy",
+            baseline=0.97, value=0.95, limit=0.008, noticeable=0.01,
+        ),
+        Check(
+            CheckKind.RELATIVE, configuration="layers=1", metric="test.accuracy", baseline=0.97,
+            value=0.97, limit=0.018, noticeable=0.02,
+        ),
+        Check(CheckKind.RECORDS, count=2),
+    ),
+    n_new=1,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def worse(tmp_path_factory):
     place = tmp_path_factory.mktemp("renderings")
-    first = write_sweep(place / "before", reference_grid())
+    first = write_sweep(place / "before", reference_grid(range(3)))
     runs = [
-        make_run(layers=one, nodes=n, epochs=5, accuracy=0.9)
+        make_run(layers=one, nodes=n, epochs=5, accuracy=0.9, seed=seed)
         for one, n in ((1, 100), (1, 300), (2, 100), (2, 300))
+        for seed in range(3)
     ]
     return compare([load_side(first), load_side(write_sweep(place / "after", runs))])
 
@@ -72,15 +84,15 @@ class Page(html.parser.HTMLParser):
 
 @pytest.mark.parametrize("format_name", ["text", "md", "html"])
 def test_the_verdict_is_on_top(worse, format_name):
-    written = render(worse, format_name)
+    written = FORMATS[format_name](worse)
     assert "after is worse than before" in written
     if format_name == "text":
         assert written.startswith("after is worse than before: test accuracy changed in 4 of 4")
 
 
 def test_markdown_fits_a_comment_and_folds_the_details(worse):
-    written = render(worse, "md")
-    assert len(written) < MOST_MARKDOWN + 2000
+    written = FORMATS["md"](worse)
+    assert len(written) < MAX_MARKDOWN + 2000
     assert written.count("<details>") == written.count("</details>") > 2
     rows = [line for line in written.splitlines() if line.startswith("|")]
     assert all(re.fullmatch(r"\|.*\|", row) for row in rows)
@@ -98,7 +110,7 @@ def test_long_grids_are_cut_and_say_so(tmp_path):
 
 
 def test_the_page_is_alone_and_runs_nothing(worse):
-    written = render(worse, "html")
+    written = FORMATS["html"](worse)
     found = Page(written)
     assert not {"script", "iframe", "link", "img", "object"} & set(found.tags)
     names = {name for _, name, _ in found.attributes}
@@ -113,7 +125,7 @@ def test_the_page_is_alone_and_runs_nothing(worse):
 
 @pytest.mark.parametrize("format_name", ["text", "md", "html"])
 def test_text_from_settings_takes_no_effect(hostile, format_name):
-    written = render(hostile, format_name)
+    written = FORMATS[format_name](hostile)
     assert "alert(1)" in written
     assert "\x1b" not in written
     if format_name != "text":
@@ -124,44 +136,57 @@ def test_text_from_settings_takes_no_effect(hostile, format_name):
 
 
 def test_the_json_holds_what_the_text_says(worse):
-    value = json.loads(render(worse, "json"))
+    value = json.loads(FORMATS["json"](worse))
     (pair,) = value["pairs"]
     assert pair["verdict"]["kind"] == "worse"
-    assert pair["verdict"]["sentence"] in render(worse, "text")
+    assert pair["verdict"]["sentence"] in FORMATS["text"](worse)
     assert len(pair["shared"]) == 4
     assert len(pair["shared"][0]["digits"]) == 10
     assert value["differs"]["settings"] == {"epochs": [[20], [5]]}
 
 
-def test_the_judgement_puts_failures_first():
-    lines = text(JUDGEMENT).splitlines()
+def test_the_gate_s_text_puts_failures_first():
+    lines = text(RESULT).splitlines()
     assert lines[0] == (
-        "FAILED: 1 of 3 checks. Smallest drop it would notice (4 times in 5): "
-        "test.accuracy 0.0100 to 0.0200."
+        "FAILED: 1 of 3 checks. Detectable drop (80% power): test.accuracy 0.0100 to 0.0200."
     )
     assert "FAIL" in lines[1]
     assert "layers=2" in lines[1]
-    assert lines[-1] == "Note: A note."
+    assert lines[-1] == "Note: 1 configuration is not in the baseline: only floors apply."
 
 
-def test_a_judgement_of_nothing_does_not_pass():
-    assert not Judgement(()).passed
+def test_a_result_without_checks_does_not_pass():
+    assert not GateResult(()).passed
+
+
+@pytest.mark.parametrize("kind", CheckKind)
+@pytest.mark.parametrize("problem", [None, *Problem])
+def test_every_check_has_words(kind, problem):
+    check = Check(
+        kind, problem, metric="test.f1", baseline=0.9, value=0.8, limit=0.1, count=3,
+        changed=(("epochs", 20, 5),), detail="why",
+    )  # fmt: skip
+    assert "None" not in title(check) + sentence(check)
+    assert sentence(check)
 
 
 def test_junit_counts_and_escapes():
-    odd = Finding('a <rule> & "more"', "\x00layers", False, "]]> \x1b it\x00 fell", None)
-    root = ET.fromstring(junit(Judgement((*JUDGEMENT.findings, odd))).encode())
+    odd = Check(
+        CheckKind.BOUND, Problem.VIOLATED, rule='a <rule> & "more"', configuration="\x00layers",
+        metric="]]> \x1b it\x00", value=0.8, limit=0.9,
+    )  # fmt: skip
+    root = ET.fromstring(junit(GateResult((*RESULT.checks, odd))).encode())
     suite = root.find("testsuite")
     assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
     assert [case.find("failure") is not None for case in suite.findall("testcase")] == [
         True, False, False, True,
     ]  # fmt: skip
-    assert suite.findall("testcase")[0].find("failure").get("message") == "It fell."
+    assert suite.findall("testcase")[0].find("failure").get("message") == FELL
 
 
 def test_the_summary_is_a_table_and_the_json_is_strict():
-    assert summary(JUDGEMENT).startswith("### ❌")
-    assert "| ❌ | test.accuracy against the baseline | layers=2 | It fell. |" in summary(JUDGEMENT)
-    value = json.loads(as_json(JUDGEMENT))
+    assert summary(RESULT).startswith("### ❌")
+    assert "| ❌ | test.accuracy against the baseline | layers=2 | test.accuracy" in summary(RESULT)
+    value = json.loads(as_json(RESULT))
     assert value["passed"] is False
     assert [finding["passed"] for finding in value["findings"]] == [False, True, True]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from mnist_sweep.analysis.gate.baseline import Baseline, BaselineConfiguration, BaselineRun
+from mnist_sweep.analysis.gate.check import relative_check
 from mnist_sweep.analysis.gate.noise import level_of_each
-from mnist_sweep.analysis.gate.relative import Outcome, judge_relative
+from mnist_sweep.analysis.gate.pairs import pairs
 from mnist_sweep.analysis.gate.rules import Relative
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mnist_sweep.analysis.gate import Check
 
 ACCURACIES = (0.975, 0.985, 0.972, 0.955)
 
@@ -23,9 +26,8 @@ def simulated(
     spread: Sequence[float],
     repeats: int,
     n_test: int = 2000,
-    shared_images: float = 0.0,
-) -> list[BaselineConfiguration]:
-    """Configurations with `repeats` runs each.
+) -> pd.DataFrame:
+    """The runs table of configurations with `repeats` runs each, on the same images.
 
     Args:
         rng: Where the randomness comes from.
@@ -33,37 +35,25 @@ def simulated(
         spread: Standard deviation of the accuracy over seeds, of each configuration.
         repeats: Runs of each.
         n_test: Test images.
-        shared_images: Share of the images' noise that is the same in all runs, as hard images are.
     """
-    made = []
+    rows = []
     for index, (accuracy, deviation) in enumerate(zip(accuracies, spread, strict=True)):
-        runs = []
         for seed in range(repeats):
             true = float(np.clip(rng.normal(accuracy, deviation), 0, 1))
-            right = rng.binomial(n_test // 10, true, 10)
-            right = np.round(right + shared_images * (true * n_test / 10 - right)).astype(int)
-            wrong = n_test // 10 - right
-            confusion = np.diag(right) + np.roll(np.diag(wrong), 1, axis=1)
-            runs.append(
-                BaselineRun(
-                    run_id=str(seed),
-                    seed=seed,
-                    values={"test.accuracy": float(right.sum() / n_test)},
-                    confusion={"test": confusion.tolist()},
-                )
+            rows.append(
+                {
+                    "configuration_id": str(index),
+                    "label": str(index),
+                    "seed": seed,
+                    "dataset.n_test": n_test,
+                    "test.accuracy": rng.binomial(n_test, true) / n_test,
+                }
             )
-        made.append(BaselineConfiguration(configuration_id=str(index), label=str(index), runs=runs))
-    return made
+    return pd.DataFrame(rows)
 
 
-def outcomes(
-    old: list[BaselineConfiguration], new: list[BaselineConfiguration], level: float = 0.95
-) -> list[Outcome]:
-    """What the gate says about test accuracy, configuration by configuration."""
-    baseline = Baseline(
-        kind="mnist_sweep baseline", schema_version=1, dataset={}, configurations=old
-    )
-    each = level_of_each(level, len(old))
-    pairs = list(zip(old, new, strict=True))
-    rule = Relative(metric="test.accuracy")
-    return [outcome for _, outcome in judge_relative(rule, baseline, pairs, each)]
+def relative_checks(old: pd.DataFrame, new: pd.DataFrame, level: float = 0.95) -> list[Check]:
+    """What the gate finds of test accuracy, configuration by configuration."""
+    matched = pairs(old, new)
+    each = level_of_each(level, len(matched))
+    return [relative_check(Relative(metric="test.accuracy"), pair, each) for pair in matched]

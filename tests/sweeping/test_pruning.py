@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mnist_sweep.analysis.gate.baseline import build_baseline
+from mnist_sweep.analysis.gate import baseline_of
 from mnist_sweep.analysis.resolve_run import the_run
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.data import load as load_data
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.records.collect import collect
 from mnist_sweep.records.record import build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import load
@@ -142,7 +141,7 @@ def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):
 
 def test_a_sweep_with_pruned_runs_is_no_baseline(half_pruned: Path):
     with pytest.raises(Exception, match=r"layers=3,nodes=100,seed=0: pruned"):
-        build_baseline(collect(half_pruned))
+        baseline_of(load(half_pruned))
 
 
 def test_the_display_counts_pruned_runs_apart():

@@ -1,10 +1,11 @@
-"""Directories compared: what differs in settings, data, environment and results, and how surely.
+"""Directories compared: what differs in settings, data, environment and results.
 
 `load_side` reads a directory, `compare` puts several beside each other (the first is what the
-others are measured against), and the answer is a `Comparison` of plain values.
+others are measured against) and returns a `Comparison` of fields; `reporting.comparison` writes it.
+Only `side`, `changes` and `times` read files. May import records and the rest of analysis.
 """
 
 from mnist_sweep.analysis.compare.comparison import Comparison, Pair, compare
-from mnist_sweep.analysis.compare.sides import ComparedRun, Side, load_side
+from mnist_sweep.analysis.compare.side import Side, load_side
 
-__all__ = ["ComparedRun", "Comparison", "Pair", "Side", "compare", "load_side"]
+__all__ = ["Comparison", "Pair", "Side", "compare", "load_side"]

@@ -1,52 +1,66 @@
-"""The change of every metric of one shared configuration, with an interval and a test.
+"""What changed in one configuration that both sides have: metrics, images, times.
 
-How it is tested depends on what there is. Same images: both sides answer each resampled set of them
-(and McNemar's exact test speaks for the accuracy of two single runs). Other images: each side is
-resampled on its own. No predictions: Student's t on the repeats' values, or no test.
+Every metric is tested in the one way of `analysis.statistics`. With predictions, images and seeds
+vary; without, seeds alone. A single run on each side gives an interval over images, which is about
+these two runs, and no p-value.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from statistics import fmean, variance
-from typing import TYPE_CHECKING, Literal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.compare.images import Flips, flips
-from mnist_sweep.analysis.compare.sides import SUMMARIES
+from mnist_sweep.analysis.compare.images import Flips, confusion_change, flips
+from mnist_sweep.analysis.compare.times import CostChange, cost_changes
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.predicted import Predicted, read_predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
 
     from mnist_sweep.analysis.compare.matching import Shared
-    from mnist_sweep.analysis.compare.sides import ComparedRun
     from mnist_sweep.analysis.statistics.bootstrap import Resampled
 
-Evidence = Literal["same images", "other images", "values"]
+    Tables = dict[str, tuple[Resampled, Resampled]]
+
 LEVEL = 0.95
 REPLICATES = 2000
+BY_CLASS = "f1"
+"""The metric that is compared class by class."""
+
+
+class Evidence(StrEnum):
+    """What the changes of a configuration rest on."""
+
+    SAME_IMAGES = "same images"
+    OTHER_IMAGES = "other images"
+    VALUES = "values"
+    """No predictions: the metrics' values alone."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A metric's change from the first side to the second.
+    """A metric's change from the first side to the second, on the metric's scale.
 
     Attributes:
         metric: Its name.
         first: Mean over the first side's runs.
         second: Mean over the second side's.
         change: second - first.
-        low: Lower end of the change's interval; None where nothing tells its uncertainty.
+        low: Lower end of the change's interval; None if its uncertainty is not known.
         high: Upper end.
-        p_value: Of no change, two-sided; None where it cannot be tested.
+        p_value: Of no change, two-sided; None if it cannot be tested.
         p_holm: The same after Holm's correction over the comparison's family.
         better: Whether the change is for the better; None if there is none.
-        covers: What the interval covers: "images", "images and seeds", "seeds", or "".
+        covers: What the interval covers: "images", "seeds", "images and seeds", or "".
     """
 
     metric: str
@@ -60,218 +74,161 @@ class Change:
     better: bool | None = None
     covers: str = ""
 
-    def significant(self, level: float = LEVEL) -> bool:
+    @property
+    def significant(self) -> bool:
         """Whether it still counts after the correction for many tests."""
-        return self.p_holm is not None and self.p_holm <= 1 - level
+        return self.p_holm is not None and self.p_holm <= 1 - LEVEL
 
 
-@dataclass(frozen=True)
-class Measured:
-    """All changes of one shared configuration.
+@dataclass(frozen=True, eq=False)
+class ConfigurationChange:
+    """A configuration that both sides have, and all that changed in it.
 
     Attributes:
-        summaries: Of the metrics over all classes.
-        digits: Of each class's F1.
-        evidence: What the tests rest on.
+        shared: Its runs on both sides.
+        summaries: Changes of the metrics over all classes.
+        digits: Changes of each class's F1.
+        costs: Changes of times and memory.
+        evidence: What the metrics' changes rest on.
         identical: Whether both sides predict the same class for every image, run by run.
         flips: Images that flipped; None unless both sides saw the same ones.
-        reason: Why predictions could not be compared image by image; empty if they were.
+        confusion: Change of the mean confusion matrix, (classes, classes); None likewise.
+        reason: Why there are no predictions to compare; empty otherwise.
     """
 
+    shared: Shared
     summaries: tuple[Change, ...]
     digits: tuple[Change, ...]
+    costs: tuple[CostChange, ...]
     evidence: Evidence
-    identical: bool
-    flips: Flips | None
+    identical: bool = False
+    flips: Flips | None = None
+    confusion: tuple[tuple[float, ...], ...] | None = None
     reason: str = ""
 
-
-def measure(shared: Shared, split: str, rng: np.random.Generator) -> Measured:
-    """Measure and test all changes of a configuration that both sides hold."""
-    first, reason_first = _predicted(shared.first, split)
-    second, reason_second = _predicted(shared.second, split)
-    reason = reason_first or reason_second
-    if first is None or second is None:
-        return _measured(shared, {}, "values", reason)
-    try:
-        return _by_predictions(shared, split, first, second, rng)
-    except MnistSweepError as error:  # predictions that are no classes of the record's
-        return _measured(shared, {}, "values", str(error))
+    @property
+    def n_runs(self) -> tuple[int, int]:
+        """How many runs either side has."""
+        return len(self.shared.first), len(self.shared.second)
 
 
-def _by_predictions(
-    shared: Shared, split: str, first: Predicted, second: Predicted, rng: np.random.Generator
-) -> Measured:
-    if not _same_images(shared, split):
-        tested = _unpaired(shared, first, second, rng)
-        sizes = f"{len(first.true):,} and {len(second.true):,}"
-        return _measured(shared, tested, "other images", f"other {split} images: {sizes} of them")
-    flipped = flips(first.predicted, second.predicted, first.true)
-    if np.array_equal(first.predicted, second.predicted):
-        return _measured(shared, _unchanged(shared), "same images", "", flipped, identical=True)
-    return _measured(shared, _paired(shared, first, second, rng), "same images", "", flipped)
+def configuration_change(
+    shared: Shared, metrics: Sequence[Metric], split: str | None, rng: np.random.Generator
+) -> ConfigurationChange:
+    """Measure and test all changes of a configuration.
 
-
-def _measured(
-    shared: Shared,
-    tested: dict[str, Change],
-    evidence: Evidence,
-    reason: str,
-    flipped: Flips | None = None,
-    *,
-    identical: bool = False,
-) -> Measured:
-    """All metrics that both sides have; those that predictions do not give by their values."""
-    names = [n for n in shared.first[0].values if n in shared.second[0].values]
-    found = [tested.get(name) or _by_values(name, shared) for name in names]
-    lower = shared.first[0].lower_is_better
-    changes = [
-        replace(c, better=_is_better(c, lower_is_better=c.metric in lower))
-        for c in found
-        if c is not None
-    ]
-    digits = tuple(c for c in changes if c.metric.startswith("f1."))
-    summaries = tuple(c for c in changes if not c.metric.startswith("f1."))
-    return Measured(summaries, digits, evidence, identical, flipped, reason)
-
-
-def _is_better(change: Change, *, lower_is_better: bool) -> bool | None:
-    if change.change == 0:
-        return None
-    return (change.change < 0) == lower_is_better
-
-
-def _predicted(runs: Sequence[ComparedRun], split: str) -> tuple[Predicted | None, str]:
-    directories = [run.directory for run in runs if run.directory is not None]
-    if len(directories) < len(runs):
-        return None, "the runs keep none that can be read."
-    try:
-        return read_predicted(directories, split), ""
-    except MnistSweepError as error:
-        return None, str(error)
-
-
-def _same_images(shared: Shared, split: str) -> bool:
-    from mnist_sweep.records.predictions import read_split
-
-    sides = (shared.first[0].directory, shared.second[0].directory)
-    first, second = (read_split(RunPaths(d).predictions, split) for d in sides if d is not None)
-    return first.images == second.images and np.array_equal(first.true, second.true)
-
-
-def _paired(
-    shared: Shared, first: Predicted, second: Predicted, rng: np.random.Generator
-) -> dict[str, Change]:
-    from mnist_sweep.analysis.statistics import mcnemar
-    from mnist_sweep.analysis.statistics.bootstrap import resample
-    from mnist_sweep.analysis.statistics.patterns import collapse
-
-    names, classes = _names(shared)
-    patterns = collapse(np.vstack([first.predicted, second.predicted]), first.true, classes)
-    tables = resample(patterns, names, rng, REPLICATES)
-    cut, end = len(first.predicted), patterns.n_runs
-    paired_seeds = shared.paired and cut > 1
-    changes = {
-        name: _change(
-            name, table.rows(range(cut)), table.rows(range(cut, end)), paired_seeds=paired_seeds
+    Args:
+        shared: Its runs on both sides.
+        metrics: Those that both sides have.
+        split: Of the predictions; None if there are none.
+        rng: Of the bootstrap over images.
+    """
+    tables: Tables = {}
+    found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
+    classes = 0
+    if split is not None:
+        classes = int(
+            max(shared.first["dataset.classes"].max(), shared.second["dataset.classes"].max())
         )
-        for name, table in tables.items()
-    }
-    if cut == end - cut == 1:
-        exact = mcnemar(first.predicted, second.predicted, first.true, classes).p_value
-        changes["accuracy"] = replace(changes["accuracy"], p_value=exact)
-    return changes
+        try:
+            found, tables = _by_images(found, metrics, split, classes, rng)
+        except MnistSweepError as error:  # missing, damaged, or no classes of the record's
+            found = replace(found, reason=str(error))
+    digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)] if split else []
+    return replace(
+        found,
+        summaries=_changes(metrics, shared, tables),
+        digits=_changes(digits, shared, tables),
+    )
 
 
-def _unpaired(
-    shared: Shared, first: Predicted, second: Predicted, rng: np.random.Generator
-) -> dict[str, Change]:
-    from mnist_sweep.analysis.statistics.bootstrap import resample
-    from mnist_sweep.analysis.statistics.patterns import collapse
-
-    names, classes = _names(shared)
-    tables = [
-        resample(collapse(side.predicted, side.true, classes), names, rng, REPLICATES)
-        for side in (first, second)
-    ]
-    # Resampled independently, so their difference varies as two samples of images do.
-    return {
-        name: _change(name, tables[0][name], tables[1][name], paired_seeds=False) for name in names
-    }
-
-
-def _change(name: str, first: Resampled, second: Resampled, *, paired_seeds: bool) -> Change:
+def change_of(
+    metric: Metric, first: Resampled, second: Resampled, *, paired: bool = False
+) -> Change:
+    """One metric's change with its interval and test; `paired` compares row by row."""
     from mnist_sweep.analysis.statistics import difference
 
-    found = difference(first, second, paired_seeds=paired_seeds, level=LEVEL)
-    return Change(
-        name, found.first, found.second, found.estimate, found.low, found.high,
-        p_value=found.p_value, covers=found.covers,
+    found = difference(first, second, paired_seeds=paired, level=LEVEL)
+    change = Change(
+        metric.name, found.first, found.second, found.estimate, found.low, found.high,
+        p_value=found.p_value, covers=str(found.covers),
     )  # fmt: skip
+    if math.isclose(found.first, found.second, rel_tol=1e-12):  # but for the means' rounding
+        change = replace(change, change=0.0, p_value=found.p_value and 1.0)
+    return _with_direction(change, metric)
 
 
-def _unchanged(shared: Shared) -> dict[str, Change]:
-    names, _ = _names(shared)
-    values = {name: _mean(shared.first, name) for name in names}
-    return {
-        name: Change(name, value, value, 0.0, 0.0, 0.0, 1.0, covers="images")
-        for name, value in values.items()
-        if value is not None
-    }
+def corrected(changes: Iterable[Change]) -> list[Change]:
+    """The changes with `p_holm` over those that were tested."""
+    from mnist_sweep.analysis.statistics import holm
+
+    members = list(changes)
+    adjusted = iter(holm([one.p_value for one in members if one.p_value is not None]))
+    return [one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in members]
 
 
-def _names(shared: Shared) -> tuple[list[str], int]:
-    """The metrics that predictions give, and the number of classes."""
-    runs = (*shared.first, *shared.second)
-    classes = max(len(run.confusion) if run.confusion else 1 for run in runs)
-    return [*SUMMARIES, *(f"f1.{k}" for k in range(classes))], classes
+def _by_images(
+    found: ConfigurationChange,
+    metrics: Sequence[Metric],
+    split: str,
+    classes: int,
+    rng: np.random.Generator,
+) -> tuple[ConfigurationChange, Tables]:
+    from mnist_sweep.analysis.statistics.bootstrap import resample
+    from mnist_sweep.analysis.statistics.patterns import collapse
 
-
-def _mean(runs: Sequence[ComparedRun], name: str) -> float | None:
-    values = [run.values.get(name) for run in runs]
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _by_values(name: str, shared: Shared) -> Change | None:
-    """A change judged by the repeats' values alone (Student's t, Welch's for unpaired runs)."""
-    first, second = (
-        [v for run in runs if (v := run.values.get(name)) is not None]
-        for runs in (shared.first, shared.second)
+    first, second = (_predicted(runs, split) for runs in (found.shared.first, found.shared.second))
+    names = [metric.name for metric in metrics if metric.definition.from_counts is not None]
+    names += [f"{BY_CLASS}.{k}" for k in range(classes)]
+    if first.images != second.images or not np.array_equal(first.true, second.true):
+        # Resampled independently, so their difference varies as two samples of images do.
+        one, two = (
+            resample(collapse(side.predicted, side.true, classes), names, rng, REPLICATES)
+            for side in (first, second)
+        )
+        return replace(found, evidence=Evidence.OTHER_IMAGES), {n: (one[n], two[n]) for n in names}
+    patterns = collapse(np.vstack([first.predicted, second.predicted]), first.true, classes)
+    tables = resample(patterns, names, rng, REPLICATES)
+    cut = len(first.predicted)
+    found = replace(
+        found,
+        evidence=Evidence.SAME_IMAGES,
+        identical=np.array_equal(first.predicted, second.predicted),
+        flips=flips(first, second),
+        confusion=confusion_change(first, second, classes),
     )
-    if not first or not second:
-        return None
-    change = fmean(second) - fmean(first)
-    plain = Change(name, fmean(first), fmean(second), change)
-    if shared.paired and len(first) == len(second) == len(shared.first) > 1:
-        apart = [b - a for a, b in zip(first, second, strict=True)]
-        return _without_spread(with_t(plain, variance(apart) / len(apart), len(apart) - 1.0))
-    parts = [(variance(v) / len(v), len(v) - 1) for v in (first, second) if len(v) > 1]
-    if len(parts) < 2:
-        return plain
-    total = sum(part for part, _ in parts)
-    # Welch, 1947, Biometrika 34:28.
-    spread = sum(part**2 / freedom for part, freedom in parts)
-    return _without_spread(with_t(plain, total, total**2 / spread if spread > 0 else 1.0))
+    rows = (range(cut), range(cut, patterns.n_runs))
+    return found, {name: (tables[name].rows(rows[0]), tables[name].rows(rows[1])) for name in names}
 
 
-def _without_spread(change: Change) -> Change:
-    """Repeats that all change alike, as those of a program that ignores its seed: p tends to 0."""
-    return replace(change, p_value=0.0) if change.p_value is None else change
+def _predicted(runs: pd.DataFrame, split: str) -> Predicted:
+    return read_predicted([Path(directory) for directory in runs["directory"]], split)
 
 
-def with_t(change: Change, squared_error: float, freedom: float) -> Change:
-    """The change with Student's interval and p-value, given its squared standard error."""
-    from scipy.special import stdtr, stdtrit
+def _changes(metrics: Sequence[Metric], shared: Shared, tables: Tables) -> tuple[Change, ...]:
+    from mnist_sweep.analysis.statistics import of_values
 
-    error = math.sqrt(squared_error)
-    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
-    p_value: float | None
-    if error > 0:
-        p_value = 2 * float(stdtr(freedom, -abs(change.change) / error))
-    else:
-        # Without any spread there is no scale to measure a change by.
-        p_value = 1.0 if change.change == 0 else None
-    return replace(
-        change, low=change.change - half, high=change.change + half, p_value=p_value, covers="seeds"
-    )
+    found = []
+    for metric in metrics:
+        before, after = _values(shared.first, metric), _values(shared.second, metric)
+        if metric.name in tables:
+            sides = tables[metric.name]
+        elif not before or not after:
+            continue
+        elif len(before) == len(after) == 1:
+            change = Change(metric.name, before[0], after[0], after[0] - before[0])
+            found.append(_with_direction(change, metric))
+            continue
+        else:
+            sides = (of_values(before), of_values(after))
+        found.append(change_of(metric, *sides))
+    return tuple(found)
+
+
+def _values(runs: pd.DataFrame, metric: Metric) -> list[float]:
+    return [float(value) for value in runs[metric.column].dropna()] if metric.column in runs else []
+
+
+def _with_direction(change: Change, metric: Metric) -> Change:
+    better = None if change.change == 0 else (change.change > 0) == metric.higher_is_better
+    return replace(change, better=better)

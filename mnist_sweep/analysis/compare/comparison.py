@@ -3,81 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.compare.changes import Change, Measured, measure, with_t
-from mnist_sweep.analysis.compare.images import confusion_change
-from mnist_sweep.analysis.compare.matching import Differing, Matched, Shared, differing, match
-from mnist_sweep.analysis.compare.times import CostChange, cost_changes, incomparable
-from mnist_sweep.analysis.statistics.multiplicity import holm
+from mnist_sweep.analysis.compare.changes import (
+    Change,
+    ConfigurationChange,
+    change_of,
+    configuration_change,
+    corrected,
+)
+from mnist_sweep.analysis.compare.matching import Differing, Matched, differing, match
+from mnist_sweep.analysis.compare.side import SEED
+from mnist_sweep.analysis.compare.times import MACHINE, TimeConditions, columns_of, time_conditions
+from mnist_sweep.analysis.compare.verdict import Verdict, verdict_of
 from mnist_sweep.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from mnist_sweep.analysis.compare.sides import Side
+    from mnist_sweep.analysis.compare.side import Side
+    from mnist_sweep.metrics import Metric
 
-FEWEST_FOR_MEAN = 3
+MIN_FOR_MEAN = 3
 """Shared configurations needed before their mean change is tested."""
 
-
-@dataclass(frozen=True)
-class SharedChange:
-    """A shared configuration and all that changed in it.
-
-    Attributes:
-        shared: Its runs on both sides.
-        measured: Metrics, digits, flipped images.
-        costs: Times and memory.
-        confusion: Change of the mean confusion matrix, (classes, classes), or None.
-    """
-
-    shared: Shared
-    measured: Measured
-    costs: tuple[CostChange, ...]
-    confusion: tuple[tuple[float, ...], ...] | None
-
-    @property
-    def tells(self) -> bool:
-        """Whether its tests can be about the configuration, and not about the seed alone.
-
-        One run of another seed on each side: any difference may be the seed's.
-        """
-        return self.shared.paired or all(
-            change.covers != "images" for change in self.measured.summaries
-        )
+_CODE = ("git_sha", "git_dirty", "mnist_sweep", "python", "tensorflow", "keras", "numpy", "hydra")
+_DATA = ("name", "sha256")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """The first side and another one.
 
     Attributes:
         first: The side measured against.
         second: The other.
-        matched: Which configurations are in both, and in one.
-        changes: What changed in those that are in both.
-        mean: The mean change of every metric over them, tested where there are three or more.
-        incomparable_times: Why times do not compare.
+        matched: Which configurations are on both sides, and on one.
+        changes: What changed in those on both.
+        mean: The mean change of every metric over them, tested if there are three or more.
+        time_conditions: Why times do not compare.
+        verdict: What became of the second side.
     """
 
     first: Side
     second: Side
     matched: Matched
-    changes: tuple[SharedChange, ...]
+    changes: tuple[ConfigurationChange, ...]
     mean: tuple[Change, ...]
-    incomparable_times: tuple[str, ...]
+    time_conditions: TimeConditions
+    verdict: Verdict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
-    """What differs between several sides.
-
-    `settings`, `data`, `code` and `machine` hold only what differs.
-    """
+    """What differs between several sides; `settings`, …, `seeds` hold only what differs."""
 
     sides: tuple[Side, ...]
     settings: tuple[Differing, ...]
@@ -92,7 +73,7 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     """Compare sides with the first of them.
 
     Args:
-        sides: At least two.
+        sides: At least two, see `side.load_side`.
         seed: Of the bootstrap: the same sides and seed give the same answer.
 
     Raises:
@@ -100,77 +81,93 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     """
     if len(sides) < 2:
         raise UsageError("Expected two or more directories to compare, got one. Name another.")
+    sides = _named(sides)
     rng = np.random.default_rng(seed)
-    pairs = _corrected([_pair(sides[0], other, rng) for other in sides[1:]])
+    matched = [match(sides[0], other) for other in sides[1:]]
+    changes = [
+        _changes(sides[0], other, found, rng)
+        for other, found in zip(sides[1:], matched, strict=True)
+    ]
+    pairs = [
+        _pair(sides[0], *rest) for rest in zip(sides[1:], matched, _corrected(changes), strict=True)
+    ]
+    data = tuple(f"dataset.{name}" for name in (*_DATA, f"n_{sides[0].split}"))
     runs = [side.runs for side in sides]
     return Comparison(
         sides=tuple(sides),
-        settings=differing([[run.settings for run in side] for side in runs]),
-        data=differing([[run.data for run in side] for side in runs]),
-        code=differing([[run.code for run in side] for side in runs]),
-        machine=differing(
-            [[{k: v for k, v in r.machine.items() if k != "busy"} for r in side] for side in runs]
-        ),
-        seeds=differing([[{"seed": run.seed} for run in side] for side in runs]),
+        settings=differing([side.settings for side in sides]),
+        data=differing([columns_of(own, data) for own in runs]),
+        code=differing([columns_of(own, tuple(f"environment.{n}" for n in _CODE)) for own in runs]),
+        machine=differing([columns_of(own, MACHINE) for own in runs]),
+        seeds=differing([[{SEED: seed} for seed in own[SEED].dropna()] for own in runs]),
         pairs=tuple(pairs),
     )
 
 
-def _pair(first: Side, second: Side, rng: np.random.Generator) -> Pair:
-    matched = match(first, second)
-    changes = tuple(
-        SharedChange(
-            shared,
-            measure(shared, first.split, rng),
-            cost_changes(shared),
-            confusion_change(shared.first, shared.second),
-        )
-        for shared in matched.shared
-    )
-    return Pair(first, second, matched, changes, _mean(changes), incomparable(first, second))
+def _named(sides: Sequence[Side]) -> list[Side]:
+    """The sides under different names: the whole path if the last parts are equal."""
+    if len({side.name for side in sides}) == len(sides):
+        return list(sides)
+    paths = [str(side.directory) for side in sides]
+    if len(set(paths)) < len(paths):
+        paths = [f"{path} ({chr(65 + index)})" for index, path in enumerate(paths)]
+    return [replace(side, name=path) for side, path in zip(sides, paths, strict=True)]
 
 
-def _mean(changes: Sequence[SharedChange]) -> tuple[Change, ...]:
-    """The mean change over configurations; how far they differ tells how sure it is."""
-    if not changes:
-        return ()
+def _changes(
+    first: Side, second: Side, matched: Matched, rng: np.random.Generator
+) -> list[ConfigurationChange]:
+    metrics = _metrics(first, second)
+    return [configuration_change(one, metrics, first.split, rng) for one in matched.shared]
+
+
+def _metrics(first: Side, second: Side) -> list[Metric]:
+    columns = {metric.column for metric in second.metrics}
+    return [metric for metric in first.metrics if metric.column in columns]
+
+
+def _pair(
+    first: Side, second: Side, matched: Matched, changes: Sequence[ConfigurationChange]
+) -> Pair:
+    mean = _mean(_metrics(first, second), changes)
+    conditions = time_conditions(first, second)
+    verdict = verdict_of(changes, mean)
+    return Pair(first, second, matched, tuple(changes), mean, conditions, verdict)
+
+
+def _mean(metrics: Sequence[Metric], changes: Sequence[ConfigurationChange]) -> tuple[Change, ...]:
+    """The mean change over configurations; how far they differ shows its uncertainty."""
+    from mnist_sweep.analysis.statistics import of_values
+
     found = []
-    for name in [change.metric for change in changes[0].measured.summaries]:
-        own = [c for one in changes for c in one.measured.summaries if c.metric == name]
-        steps = [c.change for c in own]
-        first, second = fmean(c.first for c in own), fmean(c.second for c in own)
-        mean = Change(name, first, second, fmean(steps))
-        lower = name in changes[0].shared.first[0].lower_is_better
-        mean = replace(mean, better=None if mean.change == 0 else (mean.change < 0) == lower)
-        if len(steps) >= FEWEST_FOR_MEAN:
-            mean = with_t(mean, variance(steps) / len(steps), len(steps) - 1.0)
-        found.append(mean)
-    return tuple(_holm(found))
+    for metric in metrics:
+        own = [c for one in changes for c in one.summaries if c.metric == metric.name]
+        if not own:
+            continue
+        first, second = of_values([c.first for c in own]), of_values([c.second for c in own])
+        if len(own) > 1:
+            change = change_of(metric, first, second, paired=True)
+            if len(own) < MIN_FOR_MEAN:
+                change = replace(change, low=None, high=None, p_value=None, covers="")
+        else:
+            change = replace(own[0], low=None, high=None, p_value=None, p_holm=None, covers="")
+        found.append(change)
+    return tuple(corrected(found))
 
 
-def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
+def _corrected(
+    pairs: Sequence[Sequence[ConfigurationChange]],
+) -> list[list[ConfigurationChange]]:
     """Holm's correction: one family of all summaries of all pairs, one of all digits."""
-    every = [one.measured for pair in pairs for one in pair.changes]
-    summaries = iter(_holm([c for m in every for c in m.summaries]))
-    digits = iter(_holm([c for m in every for c in m.digits]))
+    every = [one for changes in pairs for one in changes]
+    summaries = iter(corrected(c for one in every for c in one.summaries))
+    digits = iter(corrected(c for one in every for c in one.digits))
 
-    def renewed(one: SharedChange) -> SharedChange:
-        measured = replace(
-            one.measured,
-            summaries=tuple(next(summaries) for _ in one.measured.summaries),
-            digits=tuple(next(digits) for _ in one.measured.digits),
+    def renewed(one: ConfigurationChange) -> ConfigurationChange:
+        return replace(
+            one,
+            summaries=tuple(next(summaries) for _ in one.summaries),
+            digits=tuple(next(digits) for _ in one.digits),
         )
-        return replace(one, measured=measured)
 
-    return [replace(pair, changes=tuple(map(renewed, pair.changes))) for pair in pairs]
-
-
-def _holm(changes: Iterable[Change]) -> list[Change]:
-    """The changes with `p_holm` over those that were tested."""
-    members = list(changes)
-    tested = [change.p_value for change in members if change.p_value is not None]
-    adjusted = iter(holm(tested))
-    return [
-        change if change.p_value is None else replace(change, p_holm=next(adjusted))
-        for change in members
-    ]
+    return [[renewed(one) for one in changes] for changes in pairs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mnist_sweep.analysis.compare.sides import ComparedRun
+    from mnist_sweep.records.predicted import Predicted
 
-MOST_FLIPS = 1000
+MAX_FLIPS = 1000
 """Flipped images kept by number; their counts are always exact."""
-SHOWN_CELLS = 8
+MAX_MOVED = 8
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,19 @@ class Flips:
 
 @dataclass(frozen=True)
 class MovedConfusion:
-    """How many more examples per run of class `true` the second side takes for `predicted`."""
+    """How many more examples per run of class `true` the second side predicts as `predicted`."""
 
     true: int
     predicted: int
     change: float
 
 
-def flips(first: NDArray[np.uint8], second: NDArray[np.uint8], true: NDArray[np.uint8]) -> Flips:
-    """Images that flipped from one side to the other.
-
-    Args:
-        first: (n_first, n_examples) uint8, predictions of the first side's runs.
-        second: (n_second, n_examples) uint8.
-        true: (n_examples,) uint8.
-    """
-    before, after = _majority(first), _majority(second)
+def flips(first: Predicted, second: Predicted) -> Flips:
+    """Images that flipped from one side to the other; both sides saw the same ones."""
+    before, after, true = _majority(first.predicted), _majority(second.predicted), first.true
     lost = (before == true) & (after != true)
     gained = (before != true) & (after == true)
-    order = np.flatnonzero(lost | gained)[:MOST_FLIPS]
+    order = np.flatnonzero(lost | gained)[:MAX_FLIPS]
     return Flips(
         lost=int(lost.sum()),
         gained=int(gained.sum()),
@@ -74,18 +68,11 @@ def flips(first: NDArray[np.uint8], second: NDArray[np.uint8], true: NDArray[np.
 
 
 def confusion_change(
-    first: Sequence[ComparedRun], second: Sequence[ComparedRun]
-) -> tuple[tuple[float, ...], ...] | None:
-    """Mean confusion matrix of the second side's runs less the first's, (classes, classes).
-
-    None where a side has none, or where the sides hold different numbers of examples by class.
-    """
-    means = [_mean([run.confusion for run in runs]) for runs in (first, second)]
-    if means[0] is None or means[1] is None or means[0].shape != means[1].shape:
-        return None
-    if not np.array_equal(means[0].sum(axis=1), means[1].sum(axis=1)):
-        return None
-    return tuple(tuple(row) for row in (means[1] - means[0]).tolist())
+    first: Predicted, second: Predicted, classes: int
+) -> tuple[tuple[float, ...], ...]:
+    """Mean confusion matrix of the second side's runs less the first's, (classes, classes)."""
+    change = _mean_confusion(second, classes) - _mean_confusion(first, classes)
+    return tuple(tuple(row) for row in change.tolist())
 
 
 def most_moved(change: Sequence[Sequence[float]]) -> tuple[MovedConfusion, ...]:
@@ -97,7 +84,7 @@ def most_moved(change: Sequence[Sequence[float]]) -> tuple[MovedConfusion, ...]:
         if true != predicted and value != 0
     ]
     cells.sort(key=lambda cell: (-abs(cell.change), cell.true, cell.predicted))
-    return tuple(cells[:SHOWN_CELLS])
+    return tuple(cells[:MAX_MOVED])
 
 
 def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -109,8 +96,7 @@ def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(np.argmax(votes, axis=0), dtype=np.uint8)
 
 
-def _mean(matrices: Sequence[Any]) -> NDArray[np.float64] | None:
-    shapes = {len(matrix) if matrix is not None else None for matrix in matrices}
-    if None in shapes or len(shapes) != 1:
-        return None
-    return np.asarray(np.mean(np.asarray(matrices, dtype=np.float64), axis=0))
+def _mean_confusion(side: Predicted, classes: int) -> NDArray[np.float64]:
+    cells = side.true.astype(np.intp) * classes + side.predicted
+    counts = np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes)
+    return counts / len(side.predicted)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.compare.side import SEED
 from mnist_sweep.records.paths import without_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from mnist_sweep.analysis.compare.sides import ComparedRun, Side
-    from mnist_sweep.records.fields import Flat
+    import pandas as pd
+
+    from mnist_sweep.analysis.compare.side import Settings, Side
 
 ABSENT = "(not set)"
+DATASET = "dataset"
+"""The data as a setting, where one side has runs on several."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +31,27 @@ class Differing:
     name: str
     values: tuple[tuple[Any, ...], ...]
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether every side has one value."""
+        return all(len(own) == 1 for own in self.values)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Shared:
-    """A configuration that is on both sides, with its runs in order of seed."""
+    """A configuration that is on both sides, with its runs in order of seed.
+
+    `name` lists the settings in which it differs from the others: "layers=2,nodes=300".
+    """
 
     name: str
-    first: tuple[ComparedRun, ...]
-    second: tuple[ComparedRun, ...]
-
-    @property
-    def same_settings(self) -> bool:
-        """Whether nothing but the seed can differ."""
-        return _key(self.first[0].settings) == _key(self.second[0].settings)
-
-    @property
-    def paired(self) -> bool:
-        """Whether both sides hold the same seeds, so that runs can be compared one by one."""
-        first, second = ([run.seed for run in runs] for runs in (self.first, self.second))
-        return first == second and len(set(first)) == len(first)
+    first: pd.DataFrame
+    second: pd.DataFrame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matched:
-    """Configurations in both, in one, and the settings by which one side differs from the other."""
+    """Configurations of both sides or one, and the settings by which the sides differ as wholes."""
 
     shared: tuple[Shared, ...]
     only_first: tuple[str, ...]
@@ -58,102 +59,97 @@ class Matched:
     changed: tuple[str, ...]
 
 
-def differing(rows: Sequence[Sequence[Flat]]) -> tuple[Differing, ...]:
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A configuration of one side."""
+
+    settings: Settings
+    runs: pd.DataFrame
+
+
+def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, ...]:
     """The names whose values are not the same set on every side.
 
     Args:
         rows: Of each side, one flat row per run.
     """
-    names = dict.fromkeys(name for side in rows for row in side for name in row)
+    sides = [list(side) for side in rows]
+    names = dict.fromkeys(name for side in sides for row in side for name in row)
     found = []
     for name in names:
-        values = tuple(_distinct(row.get(name, ABSENT) for row in side) for side in rows)
-        if any(list(map(_text, side)) != list(map(_text, values[0])) for side in values[1:]):
-            found.append(Differing(name, values))
+        texts = [{_text(row.get(name, ABSENT)): row.get(name, ABSENT) for row in s} for s in sides]
+        if any(one.keys() != texts[0].keys() for one in texts[1:]):
+            ordered = (sorted(one, key=lambda text: (_number(text), text)) for one in texts)
+            values = (tuple(own[t] for t in o) for own, o in zip(texts, ordered, strict=True))
+            found.append(Differing(name, tuple(values)))
     return tuple(found)
 
 
 def match(first: Side, second: Side) -> Matched:
     """Pair the configurations of two sides.
 
-    Those with the same settings belong together. Where one side differs from the other as a whole
-    (5 epochs there, 20 here), such settings are set aside, as long as that leaves every
-    configuration's partner unambiguous. The data count as a setting only where one side holds
-    several: they are never repeats of each other.
+    Those with the same settings belong together. If one side differs from the other as a whole
+    (5 epochs there, 20 here), these settings are left out, unless a configuration's partner would
+    become ambiguous. The data count as a setting only if one side has several datasets, as runs on
+    different data are never repeats of each other.
     """
-    mixed = any(len({_data(run) for run in side.runs}) > 1 for side in (first, second))
-    groups = (_configurations(first.runs, mixed), _configurations(second.runs, mixed))
-    changed = _constant_changes(*groups) if not groups[0].keys() & groups[1].keys() else ()
-    keyed = [_without(group, changed) for group in groups]
-    if any(len(keys) != len(group) for keys, group in zip(keyed, groups, strict=True)):
-        changed, keyed = (), [_without(group, ()) for group in groups]
-    shown = _varying([run for group in groups for runs in group.values() for run in runs], changed)
-    shared = [
-        Shared(_name(keyed[0][key][0], shown), keyed[0][key], keyed[1][key])
-        for key in keyed[0]
+    mixed = any(len(set(_datasets(side))) > 1 for side in (first, second))
+    groups = (_groups(first, mixed=mixed), _groups(second, mixed=mixed))
+    changed: tuple[str, ...] = ()
+    if not groups[0].keys() & groups[1].keys():
+        sides = differing([[one.settings for one in side.values()] for side in groups])
+        changed = tuple(one.name for one in sides if one.is_constant)
+    keyed = [_without(side, changed) for side in groups]
+    if any(len(one) != len(side) for one, side in zip(keyed, groups, strict=True)):
+        changed, keyed = (), [*groups]
+    every = [group.settings for side in keyed for group in side.values()]
+    names = dict.fromkeys(name for one in every for name in one if name not in changed)
+    shown = [name for name in names if len({_text(one.get(name, ABSENT)) for one in every}) > 1]
+    shared = tuple(
+        Shared(_name(group, shown), group.runs, keyed[1][key].runs)
+        for key, group in keyed[0].items()
         if key in keyed[1]
-    ]
+    )
     only = [
-        tuple(_name(runs[0], shown) for key, runs in own.items() if key not in other)
+        tuple(_name(group, shown) for key, group in own.items() if key not in other)
         for own, other in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
     ]
-    return Matched(tuple(shared), only[0], only[1], changed)
+    return Matched(shared, only[0], only[1], changed)
 
 
-_Groups = dict[str, tuple["ComparedRun", ...]]
+def _datasets(side: Side) -> pd.Series[Any]:
+    import pandas as pd
+
+    return side.runs.get("dataset.sha256", pd.Series("", index=side.runs.index))
 
 
-def _data(run: ComparedRun) -> str:
-    return str(run.data.get("sha256"))
-
-
-def _configurations(runs: Sequence[ComparedRun], by_data: bool) -> _Groups:  # noqa: FBT001
-    groups: dict[str, list[ComparedRun]] = {}
-    for one in runs:
-        run = one
-        if by_data:
-            run = replace(one, settings={**one.settings, "dataset": _data(one)[:12]})
-        groups.setdefault(_key(run.settings), []).append(run)
+def _groups(side: Side, *, mixed: bool) -> dict[str, _Group]:
+    """The configurations of a side by their settings' text."""
+    places: dict[str, list[int]] = {}
+    kept: dict[str, Settings] = {}
+    for place, (own, data) in enumerate(zip(side.settings, _datasets(side), strict=True)):
+        settings = {**own, DATASET: str(data)[:12]} if mixed else own
+        key = _key(settings)
+        kept.setdefault(key, settings)
+        places.setdefault(key, []).append(place)
     return {
-        key: tuple(sorted(group, key=lambda run: (run.seed is None, run.seed or 0)))
-        for key, group in groups.items()
+        key: _Group(settings, side.runs.iloc[places[key]].sort_values(SEED, kind="stable"))
+        for key, settings in kept.items()
     }
 
 
-def _constant_changes(first: _Groups, second: _Groups) -> tuple[str, ...]:
-    """Settings with one value on either side, and not the same."""
-    sides = [[runs[0].settings for runs in group.values()] for group in (first, second)]
-    return tuple(
-        one.name for one in differing(sides) if all(len(values) == 1 for values in one.values)
-    )
+def _without(groups: Mapping[str, _Group], names: Sequence[str]) -> dict[str, _Group]:
+    return {
+        _key({k: v for k, v in group.settings.items() if k not in names}): group
+        for group in groups.values()
+    }
 
 
-def _without(groups: _Groups, changed: Sequence[str]) -> _Groups:
-    keyed: _Groups = {}
-    for runs in groups.values():
-        settings = {k: v for k, v in runs[0].settings.items() if k not in changed}
-        keyed[_key(settings)] = runs
-    return keyed
-
-
-def _varying(runs: Sequence[ComparedRun], changed: Sequence[str]) -> list[str]:
-    names = dict.fromkeys(name for run in runs for name in run.settings if name not in changed)
-    return [
-        name for name in names if len({_text(run.settings.get(name, ABSENT)) for run in runs}) > 1
-    ]
-
-
-def _name(run: ComparedRun, shown: Sequence[str]) -> str:
-    """A configuration by the settings that tell it from others, or by its label if none does."""
-    parts = [f"{name}={_shown(run.settings[name])}" for name in shown if name in run.settings]
-    if parts:
-        return ",".join(parts)
-    return without_seed(run.label)
-
-
-def _distinct(values: Any) -> tuple[Any, ...]:
-    found = {_text(value): value for value in values}
-    return tuple(found[text] for text in sorted(found, key=lambda text: (_number(text), text)))
+def _name(group: _Group, shown: Sequence[str]) -> str:
+    """A configuration by the settings in which it differs, or by its label if there is none."""
+    values = {name: group.settings[name] for name in shown if name in group.settings}
+    parts = [f"{k}={v if isinstance(v, str) else _text(v)}" for k, v in values.items()]
+    return ",".join(parts) or without_seed(str(group.runs["label"].iloc[0]))
 
 
 def _number(text: str) -> float:
@@ -172,8 +168,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def _shown(value: Any) -> str:
-    text = _text(value)
-    return value if isinstance(value, str) else text

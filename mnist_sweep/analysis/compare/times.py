@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.compare.matching import differing
+from mnist_sweep.analysis.compare.matching import Differing, differing
+from mnist_sweep.analysis.plain_rows import plain_rows
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.reading import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pandas as pd
 
     from mnist_sweep.analysis.compare.matching import Shared
-    from mnist_sweep.analysis.compare.sides import ComparedRun, Side
+    from mnist_sweep.analysis.compare.side import Side
 
-SHOWN = ("train_s", "epoch_s", "total_s", "peak_memory_mb")
+MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
+COSTS = ("time.train_s", "time.epoch_s", "time.total_s", "environment.peak_memory_mb")
+BUSY = 2.0
+"""An epoch this many times as long as the median one shows that the machine did other work."""
+_N_WARM_UP = 1
+_MIN_EPOCHS = 4
+_MIN_EPOCH_S = 0.2
+"""The time of a shorter epoch says nothing of the machine's load."""
 
 
 @dataclass(frozen=True)
@@ -27,39 +38,64 @@ class CostChange:
 
     @property
     def ratio(self) -> float | None:
-        """The second over the first; None where the first is 0."""
+        """The second over the first; None if the first is 0."""
         return self.second / self.first if self.first > 0 else None
+
+
+@dataclass(frozen=True)
+class TimeConditions:
+    """Why the times of two sides do not compare; all empty or 0 if they do.
+
+    Attributes:
+        machine: What differs between the machines.
+        busy: Of each side how many runs have epochs that only other work on the machine explains.
+    """
+
+    machine: tuple[Differing, ...]
+    busy: tuple[int, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.machine) or any(self.busy)
 
 
 def cost_changes(shared: Shared) -> tuple[CostChange, ...]:
     """Times and memory that both sides know of a shared configuration."""
     found = []
-    for name in SHOWN:
-        sides = [_values(runs, name) for runs in (shared.first, shared.second)]
-        if all(sides):
-            found.append(CostChange(name, median(sides[0]), median(sides[1])))
+    for name in COSTS:
+        first, second = (_values(runs, name) for runs in (shared.first, shared.second))
+        if first and second:
+            found.append(CostChange(name.partition(".")[2], median(first), median(second)))
     return tuple(found)
 
 
-def incomparable(first: Side, second: Side) -> tuple[str, ...]:
-    """Reasons why the sides' times do not compare; empty where none is known."""
-    rows = [[run.machine for run in side.runs] for side in (first, second)]
-    reasons = []
-    for one in differing(rows):
-        if one.name == "busy":
-            continue
-        words = [", ".join(map(str, values)) for values in one.values]
-        reasons.append(f"{one.name} {words[0]} against {words[1]}")
-    for side in (first, second):
-        busy = [run for run in side.runs if run.machine.get("busy")]
-        if busy:
-            reasons.append(
-                f"the machine was busy with something else during {len(busy)} of "
-                f"{len(side.runs)} runs of {side.name}"
-            )
-    return tuple(reasons)
+def time_conditions(first: Side, second: Side) -> TimeConditions:
+    """What keeps the times of two sides from being compared."""
+    rows = [columns_of(side.runs, MACHINE) for side in (first, second)]
+    return TimeConditions(differing(rows), (_n_busy(first.runs), _n_busy(second.runs)))
 
 
-def _values(runs: Sequence[ComparedRun], name: str) -> list[float]:
-    values = [run.times.get(name) for run in runs]
-    return [value for value in values if isinstance(value, (int, float))]
+def columns_of(runs: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Some columns as a row per run, without their prefix; those that are there."""
+    known = {name: name.partition(".")[2] for name in names if name in runs}
+    return plain_rows(runs[[*known]].rename(columns=known))
+
+
+def _values(runs: pd.DataFrame, name: str) -> list[float]:
+    return [float(value) for value in runs[name].dropna()] if name in runs else []
+
+
+def _n_busy(runs: pd.DataFrame) -> int:
+    """Runs with an epoch that took much longer than most, which only another load explains.
+
+    The first epoch may compile and load, and so does not count.
+    """
+    if "time.epoch_s" not in runs:
+        return 0
+    # Only these records are read: the table has the median alone.
+    slow = runs[runs["time.epoch_s"] >= _MIN_EPOCH_S]
+    found = 0
+    for directory in slow["directory"]:
+        times = read_record(RunPaths(Path(directory)).record).time
+        epochs = times.epoch_s[_N_WARM_UP:] if times else []
+        found += len(epochs) >= _MIN_EPOCHS and max(epochs) > BUSY * median(epochs)
+    return found

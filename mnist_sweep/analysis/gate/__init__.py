@@ -1,10 +1,25 @@
-"""The gate: a sweep's records against a baseline's, by rules, with a reason for every failure.
+"""The gate: a sweep's runs checked against a baseline's, by rules.
 
-`check` is a pure function over a `Collection`, a `Baseline` (see `results.baseline`) and `Rules`.
-It fails closed: whatever cannot be judged is a failure with its reason.
+`check` takes a `Sweep`, a baseline's runs (`read_baseline`) and `Rules` (`read_rules`), and returns
+a `GateResult` of fields; `reporting.gate` writes it. Only `baseline` and `rules` read or write
+files. May import records and the rest of analysis.
 """
 
-from mnist_sweep.analysis.gate.judge import Finding, Judgement, check, refused
+from mnist_sweep.analysis.gate.baseline import baseline_of, read_baseline, write_baseline
+from mnist_sweep.analysis.gate.check import check, refused
+from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.gate.rules import Rules, read_rules
 
-__all__ = ["Finding", "Judgement", "Rules", "check", "read_rules", "refused"]
+__all__ = [
+    "Check",
+    "CheckKind",
+    "GateResult",
+    "Problem",
+    "Rules",
+    "baseline_of",
+    "check",
+    "read_baseline",
+    "read_rules",
+    "refused",
+    "write_baseline",
+]

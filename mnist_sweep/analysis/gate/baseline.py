@@ -1,7 +1,8 @@
-"""A baseline: what a later sweep is held against, as a small file that can be committed.
+"""A baseline: what a later sweep is checked against, as a small file that can be committed.
 
-It keeps every run's numbers and confusion matrices, without predictions: the seeds' spread comes
-from the repeats' values, and how much the test images matter from the confusions.
+In memory it is a runs table, whether it comes from a file or from a sweep's directory. The file
+keeps every run's numbers and confusion matrices, which give the metrics of single classes, and no
+predictions. Repeats in it show by how much seeds move a metric.
 """
 
 from __future__ import annotations
@@ -9,67 +10,70 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mnist_sweep.analysis.gate.rules import costs
+from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.collect import Collection, collect
-from mnist_sweep.records.fields import SPLITS, flat
-from mnist_sweep.records.paths import without_seed
+from mnist_sweep.metrics import HELD_OUT, Metric, definitions, of_split
+from mnist_sweep.records.paths import RunPaths, without_seed
+from mnist_sweep.records.reading import content, read_record, reason
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
+from mnist_sweep.records.sweep import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from mnist_sweep.records.record import Record
+    import pandas as pd
 
-Dataset = dict[str, str | int | None]
-"""What names a record's data, see `dataset_of`."""
+    from mnist_sweep.records.sweep import Sweep
 
 SCHEMA_VERSION = 1
-LARGEST_BYTES = 64 * 2**20
-COSTS = (
-    "time.compile_s", "time.train_s", "time.evaluate_s", "time.total_s", "time.epoch_s",
-    "environment.peak_memory_mb",
+DECIMALS = 6
+"""Digits that are kept of a metric; smaller changes are none."""
+
+SPLIT = ("validation_fraction", "test_fraction", "split_seed")
+"""The settings by which the data are split."""
+DATA = (
+    "dataset.sha256", "dataset.n_train", "dataset.n_validation", "dataset.n_test",
+    *(f"data.{name}" for name in SPLIT),
 )  # fmt: skip
-_MACHINE = ("cpu", "threads", "workers", "device", "tensorflow", "keras", "git_sha", "started_at")
-_SPLIT = ("validation_fraction", "test_fraction", "split_seed")
-_SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall", "loss")
-_DECIMALS = 6
+"""Columns that say which images a run was evaluated on."""
+MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
+_ABOUT = ("tensorflow", "keras", "git_sha", "started_at")
+_EXAMPLES = ("n_train", "n_validation", "n_test")
+
+_Confusion = list[list[Annotated[int, Field(ge=0)]]]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class BaselineRun(_Strict):
-    """One run's numbers by their names in `results.fields`, and its confusions by split."""
-
+class _Run(_Strict):
     run_id: str
     seed: int | None
     values: dict[str, float | None]
-    confusion: dict[str, list[list[Annotated[int, Field(ge=0)]]]] = {}
+    confusion: dict[str, _Confusion] = {}
 
 
-class BaselineConfiguration(_Strict):
-    """A configuration's runs; `label` is readable, without the seed."""
-
+class _Configuration(_Strict):
     configuration_id: str
     label: str
-    runs: Annotated[list[BaselineRun], Field(min_length=1)]
+    runs: Annotated[list[_Run], Field(min_length=1)]
 
 
-class Baseline(_Strict):
-    """What a later sweep is held against.
-
-    `machine` says on what the runs were carried out, for the notes beside times.
-    """
+class _File(_Strict):
+    """The format of the file."""
 
     kind: Literal["mnist_sweep baseline"]
     schema_version: Annotated[int, Field(ge=1)]
     dataset: dict[str, str | int | None]
     machine: dict[str, str | int | None] = {}
-    configurations: Annotated[list[BaselineConfiguration], Field(min_length=1)]
+    configurations: Annotated[list[_Configuration], Field(min_length=1)]
 
     @model_validator(mode="before")
     @classmethod
@@ -83,171 +87,163 @@ class Baseline(_Strict):
         return values
 
     @model_validator(mode="after")
-    def _holds_each_once(self) -> Baseline:
+    def _holds_each_once(self) -> _File:
         ids = [one.configuration_id for one in self.configurations]
         if len(set(ids)) < len(ids):
             raise ValueError("a configuration is listed twice")
         return self
 
 
-def build_baseline(found: Collection) -> Baseline:
-    """The baseline of a sweep's records.
+def baseline_of(sweep: Sweep) -> pd.DataFrame:
+    """The runs of a sweep as a baseline: by label and seed.
 
     Raises:
-        DirectoryError: Something is missing, damaged or did not finish, or the runs did not all
-            see the same data: nothing can be held against half a sweep.
+        DirectoryError: A run is missing, damaged or did not finish, or the runs did not all see
+            the same data: nothing can be checked against half a sweep.
     """
-    reasons = [str(problem) for problem in found.problems]
-    reasons += [f"{point.label}: {point.reason}" for point in found.missing]
-    reasons += [f"{r.label}: {r.status}" for r in found.runs if r.status != "finished"]
-    if reasons or not found.runs:
-        more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+    runs = sweep.frame
+    named = [str(problem) for problem in sweep.problems]
+    named += [f"{point.label}: {point.reason}" for point in sweep.missing]
+    if len(runs):
+        unfinished = runs[runs["status"] != RunStatus.FINISHED]
+        named += [f"{run.label}: {run.status}" for run in unfinished.itertuples()]
+    if named or not len(runs):
+        more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
         raise DirectoryError(
-            f"Expected a whole sweep in {found.directory} for a baseline, but: "
-            f"{'; '.join(reasons[:3]) or 'it holds no record'}{more}. Run the sweep's command "
-            "again, then make the baseline."
+            f"Expected a whole sweep in {sweep.directory} for a baseline, but: "
+            f"{'; '.join(named[:3]) or 'it has no record'}{more}. Run the sweep's command again, "
+            "then make the baseline."
         )
-    configurations, datasets = configurations_and_datasets(found.records)
-    if len(datasets) > 1:
+    n_datasets = len(runs.reindex(columns=[*DATA]).astype(str).drop_duplicates())
+    if n_datasets > 1:
         raise DirectoryError(
-            f"Expected runs of one dataset in {found.directory} for a baseline, but they saw "
-            f"{len(datasets)}. Make one baseline for each."
+            f"Expected runs of one dataset in {sweep.directory} for a baseline, but they saw "
+            f"{n_datasets}. Make one baseline for each."
         )
-    return Baseline(
-        kind="mnist_sweep baseline",
-        schema_version=SCHEMA_VERSION,
-        dataset=datasets[0][0],
-        machine=machine_of(found.records[0]),
-        configurations=configurations,
+    return runs.assign(label=runs["label"].map(without_seed)).sort_values(
+        ["label", "configuration_id", "seed", "run_id"], kind="stable"
     )
 
 
-def configurations_and_datasets(
-    records: Iterable[Record],
-) -> tuple[list[BaselineConfiguration], list[tuple[Dataset, str]]]:
-    """What a baseline keeps of records, each looked at once and not held on to.
-
-    Returns:
-        The finished runs by configuration, in order of label and seed; and the datasets of all
-        records, each with the label of the first that has it.
-    """
-    labels: dict[str, str] = {}
-    groups: dict[str, list[BaselineRun]] = {}
-    datasets: dict[str, tuple[Dataset, str]] = {}
-    for record in records:
-        dataset = dataset_of(record)
-        datasets.setdefault(json.dumps(dataset, sort_keys=True), (dataset, record.label))
-        if record.status == "finished":
-            key = record.configuration_id
-            labels.setdefault(key, without_seed(record.label))
-            groups.setdefault(key, []).append(_run(record))
-    made = [
-        BaselineConfiguration(
-            configuration_id=key,
-            label=labels[key],
-            runs=sorted(group, key=lambda run: (run.seed or 0, run.run_id)),
-        )
-        for key, group in groups.items()
-    ]
-    ordered = sorted(made, key=lambda one: (one.label, one.configuration_id))
-    return ordered, list(datasets.values())
-
-
-def dataset_of(record: Record) -> Dataset:
-    """What names a record's data: two records with the same were evaluated on the same images."""
-    config = record.config.get("data")
-    settings = config if isinstance(config, dict) else {}
-    split = {name: settings.get(name) for name in _SPLIT}
-    return {
-        "name": record.data.name,
-        "sha256": record.data.sha256,
-        "n_train": record.data.n_train,
-        "n_validation": record.data.n_validation,
-        "n_test": record.data.n_test,
-        "split": json.dumps(split, sort_keys=True),
-    }
-
-
-def machine_of(record: Record) -> dict[str, str | int | None]:
-    """On what a record's run was carried out."""
-    return {name: getattr(record.environment, name) for name in _MACHINE}
-
-
-def read_baseline(path: Path) -> Baseline:
-    """A baseline from a file, or from a sweep's directory.
+def read_baseline(path: Path) -> pd.DataFrame:
+    """A baseline's runs from a file, or from a sweep's directory.
 
     Raises:
         DirectoryError: There is none, or it is damaged; the text says why.
     """
     if path.is_dir():
-        return build_baseline(collect(path))
+        return baseline_of(load(path))
     try:
-        return _parse(path)
+        return _frame(_parse(path))
     except (OSError, ValueError, RecursionError) as error:
         raise DirectoryError(
-            f"Expected a baseline at {path}, but {_reason(error)}. Make one from a sweep that is "
-            f"good: mnist-sweep baseline DIR -o {path}"
+            f"Expected a baseline at {path}: {reason(error)}. Make one from a good sweep: "
+            f"mnist-sweep baseline DIR -o {path}"
         ) from error
 
 
-def write_baseline(path: Path, baseline: Baseline) -> None:
+def write_baseline(path: Path, runs: pd.DataFrame) -> None:
     """Write a baseline, one run a line, so that its changes can be read in a diff.
 
+    Args:
+        path: The file.
+        runs: As `baseline_of` returns them: their records are read for the confusion matrices.
+
     Raises:
-        DirectoryError: It cannot be written.
+        DirectoryError: A record cannot be read, or the file cannot be written.
     """
-    values = baseline.model_dump()
-    head = [f'  "{k}": {_compact(v)},' for k, v in values.items() if k != "configurations"]
+    first = first_row(runs)
+    split = {name: first.get(f"data.{name}") for name in SPLIT}
+    dataset = {n: first.get(f"dataset.{n}") for n in ("name", "sha256", *_EXAMPLES)}
+    about = [*(name.removeprefix("environment.") for name in MACHINE), *_ABOUT]
+    head = {
+        "kind": "mnist_sweep baseline",
+        "schema_version": SCHEMA_VERSION,
+        "dataset": {**dataset, "split": json.dumps(split, sort_keys=True)},
+        "machine": {name: first.get(f"environment.{name}") for name in about},
+    }
     blocks = []
-    for one in values["configurations"]:
-        runs = ",\n".join(f"      {_compact(run)}" for run in one["runs"])
-        names = f'"configuration_id": {_compact(one["configuration_id"])}'
-        names += f', "label": {_compact(one["label"])}'
-        blocks.append(f'    {{{names}, "runs": [\n{runs}\n    ]}}')
-    lines = ["{", *head, '  "configurations": [', ",\n".join(blocks), "  ]", "}"]
-    write_text(path, "\n".join(lines) + "\n")
+    for (label, key), group in runs.groupby(["label", "configuration_id"], sort=False):
+        own = ",\n".join(f"      {_compact(_run(row))}" for row in plain_rows(group))
+        names = f'"configuration_id": {_compact(key)}, "label": {_compact(label)}'
+        blocks.append(f'    {{{names}, "runs": [\n{own}\n    ]}}')
+    lines = [f"  {_compact(name)}: {_compact(value)}," for name, value in head.items()]
+    text = ["{", *lines, '  "configurations": [', ",\n".join(blocks), "  ]", "}"]
+    write_text(path, "\n".join(text) + "\n")
 
 
-def _run(record: Record) -> BaselineRun:
-    row = flat(record)
-    names = [f"{split}.{name}" for split in SPLITS for name in _SUMMARIES]
-    values = {n: None if row[n] is None else round(row[n], _DECIMALS) for n in names}
-    costs = {name: row.get(name) for name in COSTS}
-    values |= {k: round(v, 3) for k, v in costs.items() if isinstance(v, (int, float))}
-    splits = {split: getattr(record.metrics, split).confusion for split in SPLITS}
-    return BaselineRun(run_id=record.run_id, seed=record.seed, values=values, confusion=splits)
+def _run(row: dict[str, Any]) -> dict[str, Any]:
+    """One run as the file keeps it."""
+    metrics = read_record(RunPaths(row["directory"]).record).metrics
+    names = [f"{split}.{one.name}" for split in HELD_OUT for one in of_split(split)]
+    known = {name: row.get(name) for name in names}
+    values = {name: None if v is None else round(float(v), DECIMALS) for name, v in known.items()}
+    needed = {name: row.get(name) for name in costs()}
+    values |= {name: round(float(v), 3) for name, v in needed.items() if v is not None}
+    confusion = {split: getattr(metrics, split).confusion for split in HELD_OUT}
+    return {
+        "run_id": row["run_id"],
+        "seed": row.get("seed"),
+        "values": values,
+        "confusion": confusion,
+    }
+
+
+def _frame(file: _File) -> pd.DataFrame:
+    """The file's runs as a runs table."""
+    import pandas as pd
+
+    dataset = {f"dataset.{k}": v for k, v in file.dataset.items() if k != "split"}
+    text = file.dataset.get("split")
+    split = json.loads(text) if isinstance(text, str) else {}
+    if not isinstance(split, dict):
+        raise ValueError("dataset.split: not a mapping")  # noqa: TRY004  (a damaged file)
+    dataset |= {f"data.{name}": split.get(name) for name in SPLIT}
+    machine = {f"environment.{name}": value for name, value in file.machine.items()}
+    rows = [
+        {
+            "run_id": run.run_id,
+            "configuration_id": one.configuration_id,
+            "label": one.label,
+            "status": str(RunStatus.FINISHED),
+            "seed": run.seed,
+            **dataset,
+            **machine,
+            **run.values,  # noqa: PD011  (no data frame)
+            **dict(_of_classes(run)),
+        }
+        for one in file.configurations
+        for run in one.runs
+    ]
+    return pd.DataFrame(rows)
+
+
+def _of_classes(run: _Run) -> Iterator[tuple[str, float]]:
+    """The metrics of single classes, by column, from a run's confusion matrices."""
+    for split, matrix in run.confusion.items():
+        classes = len(matrix)
+        if not classes or any(len(row) != classes for row in matrix):
+            continue
+        counts = np.asarray(matrix, dtype=np.float64)
+        of_class = (counts.sum(axis=1), counts.sum(axis=0), np.diagonal(counts))
+        for one in definitions().values():
+            if one.class_values is None or split not in one.splits:
+                continue
+            for k in range(classes):
+                metric = Metric(one, split, k)
+                yield metric.column, float(metric.compute(*of_class))
 
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _parse(path: Path) -> Baseline:
-    if path.stat().st_size > LARGEST_BYTES:
-        raise ValueError("it is too large for a baseline")
-    content = path.read_text(encoding="utf-8")
-    # pydantic's parser takes NaN for a number; strict JSON has no such numbers.
-    json.loads(content, parse_constant=_refuse)
-    return Baseline.model_validate_json(content)
+def _parse(path: Path) -> _File:
+    read = content(path)[0]
+    # pydantic's parser accepts NaN; strict JSON has no such number.
+    json.loads(read, parse_constant=_refuse)
+    return _File.model_validate_json(read)
 
 
 def _refuse(word: str) -> None:
-    raise ValueError(f"{word} stands in it, which is not JSON")
-
-
-def _reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of error)
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        return " ".join(f"it is not one: {place}: {first['msg']}".split())[:300]
-    if isinstance(error, json.JSONDecodeError):
-        return f"it is not valid JSON: {error}"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, OSError):
-        return f"it cannot be read: {error.strerror or error}"
-    return str(error)[:300]
+    raise ValueError(f"it contains {word}, which is not JSON")

@@ -1,11 +1,11 @@
 """The gate's rules, as a small YAML file sets them.
 
-    level: 0.95                      # chance that a rerun by other seeds alone passes
+    level: 0.95                      # chance that a rerun with other seeds passes
     all_finished: true               # every planned point has a finished run
     floors:                          # of each configuration's mean over its runs
       - test.accuracy >= 0.97
       - {rule: test.f1_min >= 0.9, where: layers=2}
-    baseline:                        # not worse than the baseline, beyond its own noise
+    baseline:                        # not worse than the baseline, beyond the noise of seeds
       - test.accuracy
       - {metric: test.f1_min, tolerance: 0.01}
     ratios:                          # of the median over runs to the baseline's, at most
@@ -23,18 +23,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from mnist_sweep.analysis.gate.baseline import COSTS
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
+from mnist_sweep.records.reading import reason
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _BOUND = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
-_BASELINE_METRICS = re.compile(
-    r"(test|validation)\.(accuracy|f1|f1_min|precision|recall|loss|(f1|precision|recall)\.\d+)"
-)
 
 
 class _Strict(BaseModel):
@@ -68,6 +65,11 @@ class Floor(_Strict):
         """The metric's column, `>=` or `<=`, and the number."""
         return _bound(self.rule)
 
+    @property
+    def text(self) -> str:
+        """The rule with its condition."""
+        return f"{self.rule} where {self.where}" if self.where else self.rule
+
 
 class Relative(_Strict):
     """A metric that may not be worse than the baseline's by more than noise and `tolerance`."""
@@ -78,12 +80,19 @@ class Relative(_Strict):
     @field_validator("metric")
     @classmethod
     def _is_metric(cls, value: str) -> str:
-        if not _BASELINE_METRICS.fullmatch(value):
-            raise ValueError(
-                f"no metric {value!r}: expected its split and name, as in test.accuracy, "
-                "test.f1_min, validation.f1.8"
-            )
+        expected = "expected its split and name, as in test.accuracy, test.f1_min, validation.f1.8"
+        try:
+            found = resolve(value)
+        except SelectionError as error:
+            raise ValueError(f"{error} ({expected})") from error
+        if found.split not in HELD_OUT or found.column != value:
+            raise ValueError(f"{value!r}: {expected}")
         return value
+
+    @property
+    def resolved(self) -> Metric:
+        """The metric."""
+        return resolve(self.metric)
 
 
 class Rules(_Strict):
@@ -108,10 +117,16 @@ class Rules(_Strict):
     @field_validator("ratios")
     @classmethod
     def _are_costs(cls, value: dict[str, float]) -> dict[str, float]:
-        unknown = [name for name in value if name not in COSTS]
+        known = costs()
+        unknown = [name for name in value if name not in known]
         if unknown:
-            raise ValueError(f"no time or memory {unknown[0]!r}: known are {', '.join(COSTS)}")
+            raise ValueError(f"no time or memory {unknown[0]!r}: known are {', '.join(known)}")
         return value
+
+
+def costs() -> list[str]:
+    """Columns of what a whole run needs: times, memory, parameters, epochs."""
+    return [one.name for one in definitions().values() if not one.splits]
 
 
 def read_rules(path: Path) -> Rules:
@@ -125,14 +140,10 @@ def read_rules(path: Path) -> Rules:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Rules.model_validate({} if value is None else value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    except (ValidationError, OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        found = " ".join(reason(error).split())
     raise UsageError(
-        f"Expected the gate's rules (YAML) at {path}, but {' '.join(reason.split())[:300]}. "
+        f"Expected the gate's rules (YAML) at {path}, but {found}. "
         "For example: floors: ['test.accuracy >= 0.97']."
     )
 
@@ -149,8 +160,6 @@ def _bound(text: str) -> tuple[str, str, float]:
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{text!r}: {right} is not a number; {example}")
-    if name in COSTS:
-        return name, operator, number
     try:
         return resolve(name, "test").column, operator, number
     except SelectionError as error:

@@ -8,23 +8,24 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.reporting.comparison.page import page
+
 if TYPE_CHECKING:
     from jinja2 import Template
 
     from mnist_sweep.analysis.compare.comparison import Comparison
-    from mnist_sweep.reporting.comparison.sections import Page
 
-_STRONGEST = 4
-"""Shades on either side of nothing."""
+N_SHADES = 4
+"""Of red and of green."""
 
 
-def html(whole: Page, comparison: Comparison) -> str:
+def html(comparison: Comparison) -> str:
     """The page: verdict, sections, and every shared configuration's confusion difference."""
     style = _resource("comparison.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return _template().render(
-        page=whole, style=style, policy=policy, matrices=_matrices(comparison)
+        page=page(comparison), style=style, policy=policy, matrices=_matrices(comparison)
     )
 
 
@@ -40,7 +41,7 @@ def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
                 [_cell(value, largest, diagonal=i == j) for j, value in enumerate(row)]
                 for i, row in enumerate(one.confusion)
             ]
-            title = f"{pair.second.name} less {pair.first.name}: {one.shared.name}"
+            title = f"{pair.second.name} minus {pair.first.name}: {one.shared.name}"
             found.append({"title": title, "rows": rows, "largest": largest})
     return found
 
@@ -48,7 +49,7 @@ def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
 def _cell(value: float, largest: float, *, diagonal: bool) -> dict[str, str]:
     if not value:
         return {"text": "", "shade": ""}
-    strength = max(1, round(_STRONGEST * abs(value) / largest))
+    strength = max(1, round(N_SHADES * abs(value) / largest))
     better = (value > 0) == diagonal
     return {"text": f"{value:+.3g}", "shade": f"{'good' if better else 'bad'}{strength}"}
 

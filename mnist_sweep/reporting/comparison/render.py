@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from mnist_sweep.analysis.compare.as_json import to_json
-from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting.comparison.sections import Grid, Page, Section, page
+from mnist_sweep.analysis.compare.verdict import VerdictKind
+from mnist_sweep.reporting.comparison.as_json import as_json
+from mnist_sweep.reporting.comparison.html import html
+from mnist_sweep.reporting.comparison.page import Grid, Section, page
 from mnist_sweep.reporting.escape import markdown
 
 if TYPE_CHECKING:
@@ -17,37 +17,18 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.compare.comparison import Comparison
 
-FORMATS = ("text", "md", "json", "html")
-MOST_MARKDOWN = 60_000
-"""Characters of Markdown: GitHub takes comments of up to 65,536."""
+MAX_MARKDOWN = 60_000
+"""Characters of Markdown: GitHub accepts comments of up to 65,536."""
 SIGN = {
-    "identical": "✅", "noise": "✅", "better": "✅",
-    "worse": "❌", "mixed": "⚠️", "untested": "⚠️", "nothing shared": "⚠️",
+    VerdictKind.IDENTICAL: "✅", VerdictKind.NOISE: "✅", VerdictKind.BETTER: "✅",
+    VerdictKind.WORSE: "❌",
 }  # fmt: skip
+"""What stands before a verdict; a warning sign before all others."""
 
 
-def render(comparison: Comparison, format_name: str) -> str:
-    """The comparison in one of `FORMATS`, ending with a line break.
-
-    Raises:
-        UsageError: There is no such format.
-    """
-    if format_name == "json":
-        return json.dumps(to_json(comparison), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
-    whole = page(comparison)
-    if format_name == "text":
-        return text(whole)
-    if format_name == "md":
-        return markdown_page(whole)
-    if format_name == "html":
-        from mnist_sweep.reporting.comparison.html import html
-
-        return html(whole, comparison)
-    raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
-
-
-def text(whole: Page) -> str:
+def text(comparison: Comparison) -> str:
     """Plain text, the verdict first."""
+    whole = page(comparison)
     lines = [sentence for _, sentence in whole.verdicts]
     lines += [f"Note: {caveat}" for caveat in whole.caveats]
     for section in whole.sections:
@@ -61,7 +42,6 @@ def aligned(grid: Grid) -> list[str]:
     """A grid's lines, columns aligned by what a terminal shows."""
     cells = [grid.headings, *grid.rows]
     widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    # A row that only says how many more there are must not widen the first column for all.
     ruled = [grid.headings, tuple("-" * width for width in widths), *grid.rows]
     lines = []
     for row in ruled:
@@ -73,15 +53,18 @@ def aligned(grid: Grid) -> list[str]:
     return lines
 
 
-def markdown_page(whole: Page) -> str:
-    """GitHub-flavoured Markdown: the verdict open to the eye, details folded away."""
+def markdown_page(comparison: Comparison) -> str:
+    """GitHub-flavoured Markdown: the verdict in view, details folded away."""
+    whole = page(comparison)
     blocks = [f"### {markdown(whole.title)}"]
-    blocks += [f"{SIGN[kind]} **{markdown(sentence)}**" for kind, sentence in whole.verdicts]
+    blocks += [
+        f"{SIGN.get(kind, '⚠️')} **{markdown(sentence)}**" for kind, sentence in whole.verdicts
+    ]
     blocks += [f"> {markdown(caveat)}" for caveat in whole.caveats]
     length = sum(map(len, blocks))
     for index, section in enumerate(whole.sections):
         block = _markdown_section(section)
-        if length + len(block) > MOST_MARKDOWN:
+        if length + len(block) > MAX_MARKDOWN:
             left = len(whole.sections) - index
             blocks.append(f"… {left} more section{'' if left == 1 else 's'}: see `--format html`.")
             break
@@ -110,3 +93,7 @@ def _markdown_section(section: Section) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(markdown, cells))} |"
+
+
+FORMATS = {"text": text, "md": markdown_page, "json": as_json, "html": html}
+"""Format -> what writes it, ending with a line break."""

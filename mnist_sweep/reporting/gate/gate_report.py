@@ -1,4 +1,4 @@
-"""The gate's judgement for people: text, Markdown for a job's summary, and JSON."""
+"""The gate's result for people: text, Markdown for a job's summary, and JSON."""
 
 from __future__ import annotations
 
@@ -6,88 +6,63 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from mnist_sweep.records.record import plain
 from mnist_sweep.reporting.escape import markdown, visible
+from mnist_sweep.reporting.gate.junit import junit
+from mnist_sweep.reporting.gate.phrases import headline, notes, sentence, title
 
 if TYPE_CHECKING:
-    from mnist_sweep.analysis.gate import Finding, Judgement
+    from mnist_sweep.analysis.gate import Check, GateResult
 
-FORMATS = ("text", "json", "junit")
 SCHEMA_VERSION = 1
 
 
-def render(judgement: Judgement, format_name: str) -> str:
-    """The judgement in one of `FORMATS`, ending with a line break."""
-    if format_name == "json":
-        return as_json(judgement)
-    if format_name == "junit":
-        from mnist_sweep.reporting.gate.junit import junit
-
-        return junit(judgement)
-    return text(judgement)
-
-
-def headline(judgement: Judgement) -> str:
-    """Pass or fail, how many rules held, and the smallest drop that would have been noticed."""
-    count, failed = len(judgement.findings), len(judgement.failures)
-    if judgement.passed:
-        words = f"PASSED: all {count} checks hold."
-    else:
-        words = f"FAILED: {failed} of {count} check{'' if count == 1 else 's'}."
-    return f"{words}{_sensitivity(judgement)}"
-
-
-def text(judgement: Judgement) -> str:
+def text(result: GateResult) -> str:
     """Failures first, each with its reason, then what held."""
-    lines = [headline(judgement)]
-    ordered = sorted(judgement.findings, key=lambda finding: finding.passed)
-    lines += [f"  {'ok  ' if one.passed else 'FAIL'}  {_line(one)}" for one in ordered]
-    lines += [f"Note: {visible(note)}" for note in judgement.notes]
+    lines = [headline(result)]
+    lines += [f"  {'ok  ' if one.passed else 'FAIL'}  {_line(one)}" for one in _ordered(result)]
+    lines += [f"Note: {visible(note)}" for note in notes(result)]
     return "\n".join(lines) + "\n"
 
 
-def summary(judgement: Judgement) -> str:
+def summary(result: GateResult) -> str:
     """Markdown for the summary of a CI job."""
-    sign = "✅" if judgement.passed else "❌"
-    blocks = [f"### {sign} mnist-sweep check", markdown(headline(judgement))]
+    sign = "✅" if result.passed else "❌"
+    blocks = [f"### {sign} mnist-sweep check", markdown(headline(result))]
     rows = [
-        f"| {'✅' if one.passed else '❌'} | {markdown(one.rule)} | "
-        f"{markdown(one.configuration)} | {markdown(one.sentence)} |"
-        for one in sorted(judgement.findings, key=lambda finding: finding.passed)
+        f"| {'✅' if one.passed else '❌'} | {markdown(title(one))} | "
+        f"{markdown(one.configuration)} | {markdown(sentence(one))} |"
+        for one in _ordered(result)
     ]
     head = "| | check | configuration | found |\n|:---|:---|:---|:---|"
     blocks.append("\n".join([head, *rows]))
-    blocks += [f"> {markdown(note)}" for note in judgement.notes]
+    blocks += [f"> {markdown(note)}" for note in notes(result)]
     return "\n\n".join(blocks) + "\n"
 
 
-def as_json(judgement: Judgement) -> str:
-    """Strict JSON with every finding."""
+def as_json(result: GateResult) -> str:
+    """Strict JSON with every check, its fields and its sentence."""
     value = {
         "schema_version": SCHEMA_VERSION,
-        "passed": judgement.passed,
-        "headline": headline(judgement),
-        "findings": [asdict(finding) for finding in judgement.findings],
-        "notes": list(judgement.notes),
+        "passed": result.passed,
+        "headline": headline(result),
+        "findings": [
+            {**asdict(one), "rule": title(one), "passed": one.passed, "sentence": sentence(one)}
+            for one in result.checks
+        ],
+        "notes": notes(result),
     }
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
 
 
-def _line(finding: Finding) -> str:
-    place = f" ({finding.configuration})" if finding.configuration else ""
-    return visible(f"{finding.rule}{place}: {finding.sentence}")
+FORMATS = {"text": text, "json": as_json, "junit": junit}
+"""Format -> what writes it, ending with a line break."""
 
 
-def _sensitivity(judgement: Judgement) -> str:
-    """The smallest noticeable drop of each metric, over its configurations."""
-    smallest: dict[str, list[float]] = {}
-    for one in judgement.findings:
-        if one.noticeable is not None:
-            smallest.setdefault(one.rule.partition(" ")[0], []).append(one.noticeable)
-    words = [
-        f"{metric} {min(drops):.4f}"
-        + (f" to {max(drops):.4f}" if max(drops) - min(drops) >= 5e-5 else "")
-        for metric, drops in smallest.items()
-    ]
-    if not words:
-        return ""
-    return f" Smallest drop it would notice (4 times in 5): {'; '.join(words)}."
+def _ordered(result: GateResult) -> list[Check]:
+    return sorted(result.checks, key=lambda check: check.passed)
+
+
+def _line(check: Check) -> str:
+    place = f" ({check.configuration})" if check.configuration else ""
+    return visible(f"{title(check)}{place}: {sentence(check)}")

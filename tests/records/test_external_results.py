@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.analysis.compare import compare
-from mnist_sweep.analysis.compare.external_results import (
+from mnist_sweep.analysis.compare import compare, load_side
+from mnist_sweep.analysis.compare.verdict import VerdictKind
+from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.external_results import (
     Mapping,
-    load_foreign,
     mapping_of,
+    read_external_results,
     read_mapping,
 )
-from mnist_sweep.analysis.compare.verdict import verdict
-from mnist_sweep.errors import DirectoryError, UsageError
 
 PLAIN_HYDRA_APP = """
 import json, pathlib, random, hydra
@@ -35,7 +35,9 @@ if __name__ == "__main__":
     ConfigStore.instance().store("plain", {"width": 1, "seed": 0, "gain": 0.0})
     app()
 """
-MAPPING = Mapping("*/results.json", {"test_acc": "accuracy", "loss": "scores.loss.-1"})
+MAPPING = Mapping(
+    record="*/results.json", metrics={"test_acc": "accuracy", "loss": "scores.loss.-1"}
+)
 
 
 def write_job(directory: Path, values: object, config: str | None = None) -> Path:
@@ -65,23 +67,23 @@ def multiruns(tmp_path_factory):
 
 
 def test_two_plain_multiruns_are_compared_by_their_repeats(multiruns):
-    sides = [load_foreign(multiruns / name, MAPPING) for name in ("before", "after")]
+    sides = [load_side(multiruns / name, mapping=MAPPING) for name in ("before", "after")]
     found = compare(sides)
     assert [one.name for one in found.settings] == ["gain"]
     pair = found.pairs[0]
     assert [one.shared.name for one in pair.changes] == ["width=1", "width=2"]
     for one in pair.changes:
-        accuracy = next(c for c in one.measured.summaries if c.metric == "test_acc")
+        accuracy = next(c for c in one.summaries if c.metric == "test_acc")
         assert accuracy.change == pytest.approx(0.1, abs=0.005)
-        assert accuracy.significant()
-    assert verdict(pair).kind == "better"
+        assert accuracy.significant
+    assert pair.verdict.kind is VerdictKind.BETTER
 
 
 def test_a_multirun_against_itself_does_not_differ(multiruns):
-    side = load_foreign(multiruns / "before", MAPPING)
+    side = load_side(multiruns / "before", mapping=MAPPING)
     pair = compare([side, side]).pairs[0]
-    assert {c.change for one in pair.changes for c in one.measured.summaries} == {0.0}
-    assert verdict(pair).kind == "noise"
+    assert {c.change for one in pair.changes for c in one.summaries} == {0.0}
+    assert pair.verdict.kind is VerdictKind.NOISE
 
 
 def test_repeats_that_all_change_alike_are_a_change(tmp_path):
@@ -89,12 +91,27 @@ def test_repeats_that_all_change_alike_are_a_change(tmp_path):
         for seed in range(3):
             write_job(tmp_path / name / str(seed), {"err": value}, config=f"seed: {seed}\nx: 1")
     mapping = mapping_of("*/results.json", ["err"])
-    pair = compare([load_foreign(tmp_path / name, mapping) for name in "ab"]).pairs[0]
-    assert verdict(pair).kind == "better"
+    pair = compare([load_side(tmp_path / name, mapping=mapping) for name in "ab"]).pairs[0]
+    assert pair.verdict.kind is VerdictKind.BETTER
 
 
-def test_less_of_a_loss_is_better(multiruns):
-    assert load_foreign(multiruns / "before", MAPPING).runs[0].lower_is_better == {"loss"}
+def test_it_is_a_runs_table_with_the_usual_columns(multiruns):
+    runs = read_external_results(multiruns / "before", MAPPING)
+    assert set(runs["status"]) == {"finished"}
+    assert runs["test.loss"].to_list() == [1.0] * 6
+    assert runs["seed"].to_list() == [0, 1, 2] * 2
+    assert runs["configuration_id"].nunique() == 2
+
+
+def test_known_metrics_are_recognised_and_less_of_others_may_be_better():
+    names = ("accuracy", "validation.f1", "loss", "my_error", "skill")
+    metrics = Mapping(record="*", metrics={name: name for name in names}).resolved("test")
+    assert [metric.column for metric in metrics.values()] == [
+        "test.accuracy", "validation.f1", "test.loss", "test.my_error", "test.skill",
+    ]  # fmt: skip
+    assert [metric.higher_is_better for metric in metrics.values()] == [
+        True, True, False, False, True,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -118,37 +135,37 @@ def test_a_file_that_cannot_be_used_is_named_with_its_reason(tmp_path, content, 
     write_job(tmp_path / "good", {"accuracy": 0.9})
     bad = write_job(tmp_path / "bad", "{}") / "results.json"
     bad.write_bytes(content.encode("utf-8", "surrogateescape"))
-    side = load_foreign(tmp_path, mapping_of("*/results.json", ["acc=accuracy"]))
-    assert len(side.runs) == 1
-    assert len(side.problems) == 1
-    assert str(bad) in side.problems[0]
-    assert reason in side.problems[0]
+    runs = read_external_results(tmp_path, mapping_of("*/results.json", ["acc=accuracy"]))
+    (row,) = runs[runs["status"] == "unreadable"].to_dict("records")
+    assert len(runs) == 2
+    assert row["directory"] == str(bad.parent)
+    assert reason in row["error.message"]
 
 
 def test_a_lost_metric_leaves_the_others(tmp_path):
     write_job(tmp_path / "0", {"a": 1})
-    side = load_foreign(tmp_path, mapping_of("*/results.json", ["a", "b"]))
-    assert side.runs[0].values == {"a": 1.0}
-    assert "no b" in side.problems[0]
+    side = load_side(tmp_path, mapping=mapping_of("*/results.json", ["a", "b"]))
+    assert side.runs["test.a"].to_list() == [1.0]
+    assert "no b" in side.without_result[0].reason
 
 
 def test_a_damaged_hydra_config_is_named(tmp_path):
     write_job(tmp_path / "0", {"a": 1}, config="{: [")
     with pytest.raises(DirectoryError, match=r"config\.yaml is not YAML"):
-        load_foreign(tmp_path, mapping_of("*/results.json", ["a"]))
+        read_external_results(tmp_path, mapping_of("*/results.json", ["a"]))
 
 
 def test_yaml_in_a_config_is_never_executed(tmp_path):
     write_job(tmp_path / "0", {"a": 1}, config="x: !!python/object/apply:os.system ['exit 1']")
     with pytest.raises(DirectoryError, match="not YAML"):
-        load_foreign(tmp_path, mapping_of("*/results.json", ["a"]))
+        read_external_results(tmp_path, mapping_of("*/results.json", ["a"]))
 
 
 def test_runs_without_hydra_are_told_apart_by_their_directories(tmp_path):
     for name in ("wide", "deep"):
         write_job(tmp_path / name, {"a": 1})
-    side = load_foreign(tmp_path, mapping_of("*/results.json", ["a"]))
-    assert [run.settings for run in side.runs] == [{"directory": "deep"}, {"directory": "wide"}]
+    side = load_side(tmp_path, mapping=mapping_of("*/results.json", ["a"]))
+    assert list(side.settings) == [{"run_directory": "deep"}, {"run_directory": "wide"}]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +181,9 @@ def test_a_malformed_mapping_is_refused(record, metrics):
 def test_a_mapping_file_says_the_same(tmp_path):
     file = tmp_path / "mapping.yaml"
     file.write_text("record: '*/r.json'\nmetrics: {acc: m.acc, err: m.err}\nseed: rng\n")
-    assert read_mapping(file) == Mapping("*/r.json", {"acc": "m.acc", "err": "m.err"}, None, "rng")
+    assert read_mapping(file) == Mapping(
+        record="*/r.json", metrics={"acc": "m.acc", "err": "m.err"}, seed="rng"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,6 +200,6 @@ def test_a_malformed_mapping_file_is_refused_by_name(tmp_path, text):
 def test_no_match_says_what_there_is(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DirectoryError, match=r"notes\.txt"):
-        load_foreign(tmp_path, MAPPING)
+        read_external_results(tmp_path, MAPPING)
     with pytest.raises(DirectoryError, match="no such directory"):
-        load_foreign(tmp_path / "nothing", MAPPING)
+        read_external_results(tmp_path / "nothing", MAPPING)
