@@ -17,9 +17,8 @@ import click
 
 from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records import index
+from mnist_sweep.records import cache
 from mnist_sweep.records.fields import SPLITS
-from mnist_sweep.records.gc_paused import gc_paused
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.tables.render import format_names, render
@@ -103,20 +102,19 @@ def table(
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     terminal = _terminal()
     on_terminal = format_name == "text" and terminal["width"] is not None
-    with gc_paused():
-        sweeps = [load(directory) for directory in directories]
-        _need_records(sweeps)
-        tables = comparison(
-            sweeps,
-            where=where,
-            sort=sort,
-            columns=chosen,
-            runs=runs,
-            level=level,
-            most=MOST_ROWS if on_terminal and not everything else None,
-            intervals=intervals,
-        )
-        click.echo(render(tables, format_name, **terminal), nl=False)
+    sweeps = [load(directory) for directory in directories]
+    _need_records(sweeps)
+    tables = comparison(
+        sweeps,
+        where=where,
+        sort=sort,
+        columns=chosen,
+        runs=runs,
+        level=level,
+        most=MOST_ROWS if on_terminal and not everything else None,
+        intervals=intervals,
+    )
+    click.echo(render(tables, format_name, **terminal), nl=False)
     _print_problems(sweeps)
 
 
@@ -198,19 +196,18 @@ def _print_selection(
     # NumPy and SciPy are for the selections; the tables of single runs do without.
     from mnist_sweep.analysis.uncertainty import MOST_COMPARED, select_with_uncertainty
 
-    with gc_paused():
-        sweep = load(directory)
-        _need_records([sweep])
-        selection = select_with_uncertainty(
-            sweep,
-            where,
-            by,
-            direction,
-            split=split,
-            level=level,
-            replicates=replicates,
-            most=None if exact else MOST_COMPARED,
-        )
+    sweep = load(directory)
+    _need_records([sweep])
+    selection = select_with_uncertainty(
+        sweep,
+        where,
+        by,
+        direction,
+        split=split,
+        level=level,
+        replicates=replicates,
+        most=None if exact else MOST_COMPARED,
+    )
     if format_name == "json":
         problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
         value = {**selection.to_json(), "problems": problems}
@@ -246,7 +243,7 @@ def _need_records(sweeps: Sequence[Sweep]) -> None:
 
 
 def _print_problems(sweeps: Sequence[Sweep]) -> None:
-    for advice in filter(None, (index.advice(len(sweep.records)) for sweep in sweeps)):
+    for advice in filter(None, (cache.advice(len(sweep.frame)) for sweep in sweeps)):
         click.echo(f"Note: {advice}", err=True)
     problems = [problem for sweep in sweeps for problem in sweep.problems]
     if not problems:

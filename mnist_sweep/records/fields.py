@@ -1,15 +1,18 @@
-"""A record as one flat row: the names by which tables, conditions and data frames address it.
+"""One run as a flat row: the names of the columns of the runs table.
 
 `run_id`, `configuration_id`, `label`, `status`, `parameters`
     As in the record.
 `layers`, `nodes`, …, `trainer.name`, `early_stopping.patience`, …
     Settings; nested ones dotted. `model` is the builder's name, the last part of `model._target_`.
+`code.sha256`
+    The hash of the user's own source that decides the result; empty for networks of ours.
 `dataset.name`, `.source`, `.sha256`, `.classes`, `.n_train`, `.n_validation`, `.n_test`, `.notice`
     The data that were used (`data.name` is the setting, which may be auto).
 `train.loss`, `train.accuracy`
     The final weights on the training split.
 `validation.loss`, `.accuracy`, `.precision`, `.recall`, `.f1`, `.f1_min`; `test.…`
-    The final weights on that split; macro averages.
+    The final weights on that split; macro averages. All metrics of `mnist_sweep.metrics` and, of a
+    task of the user's own, the metrics that it returned.
 `validation.f1.8`, `.precision.8`, `.recall.8`; `test.…`
     Of one class.
 `time.compile_s`, `.train_s`, `.evaluate_s`, `.total_s`, `.epoch_s`
@@ -21,6 +24,8 @@
     As in the record.
 `error.type`, `error.message`
     Of a run that did not finish.
+`directory`, `sweep`
+    The run's directory; of several sweeps the name of the sweep's directory (see `all_runs`).
 """
 
 from __future__ import annotations
@@ -28,26 +33,35 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.metrics import HELD_OUT, TRAIN, of_split
+from mnist_sweep.records.record import ClassMetrics, DataRecord, Environment, Metrics, Times
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import NESTED, RUN_KEYS, defaults, known_keys
 
 if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.collect import Missing
-    from mnist_sweep.records.record import Record, SplitMetrics
+    from mnist_sweep.records.problems import Missing
+    from mnist_sweep.records.record import Record
 
 Flat = dict[str, Any]
-"""Name (see above) -> plain value; None where the record has none."""
+"""Column (see above) -> plain value; None where the record has none."""
 FlatValues = Mapping[str, Any]
-"""The same for who only reads it: it may lie in an index."""
 
-SPLITS = ("validation", "test")
-_SUMMARIES = ("loss", "accuracy", "precision", "recall", "f1", "f1_min")
-_PER_CLASS = ("f1", "precision", "recall")
-_TIMES = ("compile_s", "train_s", "evaluate_s", "total_s")
+SPLITS = HELD_OUT
+_DATA = tuple(name for name in DataRecord.model_fields if name not in ("shape", "scale"))
+_TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
+_FIRST = ("run_id", "configuration_id", "label", "status")
+ALWAYS = (*_FIRST, "error.type", "error.message", "directory")
+"""Columns that every table has, an empty one too."""
+_RESULTS = (
+    "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "epochs_trained", "history",
+    "environment", "error", "directory", "sweep",
+)  # fmt: skip
+_NUMBERS = {TRAIN, *HELD_OUT, "time", "history", "parameters", "epochs_trained"}
 
 
 def flat(record: Record) -> Flat:
@@ -56,19 +70,22 @@ def flat(record: Record) -> Flat:
         "run_id": record.run_id,
         "configuration_id": record.configuration_id,
         "label": record.label,
-        "status": record.status,
+        "status": str(record.status),
         **flat_settings(record.config),
         "parameters": record.parameters,
+        "code.sha256": record.code.sha256 if record.code else None,
     }
-    for name in ("name", "source", "sha256", "classes", "n_train", "n_validation", "n_test"):
-        row[f"dataset.{name}"] = getattr(record.data, name)
-    row["dataset.notice"] = record.data.notice
-    metrics = record.metrics
-    row["train.loss"] = metrics.train.loss if metrics else None
-    row["train.accuracy"] = metrics.train.accuracy if metrics else None
-    for split in SPLITS:
-        values = getattr(metrics, split) if metrics else None
-        row |= _flat_split(split, values, record.data.classes)
+    row |= {f"dataset.{name}": getattr(record.data, name) for name in _DATA}
+    metrics = record.metrics or Metrics()
+    for split in (TRAIN, *HELD_OUT):
+        values = getattr(metrics, split).values
+        for name in (*_metric_names(split), *values):
+            row[f"{split}.{name}"] = values.get(name)
+    for split in HELD_OUT:
+        classes = {entry.label: entry for entry in getattr(metrics, split).per_class}
+        for name in _class_metric_names(split):
+            for label in classes or range(record.data.classes):
+                row[f"{split}.{name}.{label}"] = getattr(classes.get(label), name, None)
     for name in _TIMES:
         row[f"time.{name}"] = getattr(record.time, name) if record.time else None
     epochs = record.time.epoch_s if record.time else []
@@ -76,22 +93,73 @@ def flat(record: Record) -> Flat:
     row["epochs_trained"] = len(record.history.loss)
     reached = record.history.val_accuracy
     row["history.val_accuracy"] = reached[-1] if reached else None
-    row |= {f"environment.{name}": value for name, value in record.environment.model_dump().items()}
+    for name in Environment.model_fields:
+        row[f"environment.{name}"] = getattr(record.environment, name)
     row["error.type"] = record.error.type if record.error else None
     row["error.message"] = record.error.message if record.error else None
     return row
+
+
+def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
+    """What is known of a planned point without a record: its settings."""
+    usual = {key: value for key, value in defaults().items() if key in RUN_KEYS}
+    return {
+        **flat_settings(usual),
+        **settings_of(label, overrides),
+        "run_id": run_id,
+        "label": label,
+        "status": str(RunStatus.MISSING),
+    }
+
+
+def is_number(name: str) -> bool:
+    """Whether a column holds a number in every run that has a value there."""
+    return name.partition(".")[0] in _NUMBERS
+
+
+def column_order(name: str) -> tuple[Any, ...]:
+    """The sort key of a column: ids, settings in the schema's order, results as listed above."""
+    top = name.partition(".")[0]
+    if name in _FIRST:
+        return (0, _FIRST.index(name))
+    natural = tuple((int(part), "") if part.isdecimal() else (-1, part) for part in name.split("."))
+    if top in _RESULTS:
+        return (2, _RESULTS.index(top), _known_results().get(name, math.inf), natural)
+    # `model` and what a builder takes of its own come where the schema has `model`.
+    place = _known_settings().get(name, _known_settings().get(top, math.inf))
+    return (1, place, natural)
+
+
+@cache
+def _metric_names(split: str) -> tuple[str, ...]:
+    return tuple(one.name for one in of_split(split))
+
+
+@cache
+def _class_metric_names(split: str) -> tuple[str, ...]:
+    """Metrics that also exist for single classes, as far as records hold them."""
+    stored = ClassMetrics.model_fields
+    return tuple(one.name for one in of_split(split) if one.class_values and one.name in stored)
+
+
+@cache
+def _known_settings() -> dict[str, int]:
+    return {name: place for place, name in enumerate(known_keys())}
+
+
+@cache
+def _known_results() -> dict[str, int]:
+    names = [f"dataset.{name}" for name in _DATA]
+    names += [f"{split}.{name}" for split in (TRAIN, *HELD_OUT) for name in _metric_names(split)]
+    names += [f"time.{name}" for name in (*_TIMES, "epoch_s")]
+    names += [f"environment.{name}" for name in Environment.model_fields]
+    return {name: place for place, name in enumerate(names)}
 
 
 def value_of(record: Record, metric: Metric) -> float | None:
     """The metric's value in a record; None where the run has none."""
     value = flat(record).get(metric.column)
     return None if value is None else float(value)
-
-
-@lru_cache
-def settings_names(layout: tuple[str, ...]) -> tuple[str, ...]:
-    """Which of a flat record's names, in their order, are of settings."""
-    return layout[layout.index("status") + 1 : layout.index("parameters")]
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
@@ -109,9 +177,7 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
 
 def flat_missing(missing: Missing) -> Flat:
     """What is known of a planned point without a record: its settings."""
-    row: Flat = {"run_id": missing.run_id, "label": missing.label, "status": "missing"}
-    usual = {key: value for key, value in defaults().items() if key in RUN_KEYS}
-    return {**flat_settings(usual), **settings_of(missing.label, missing.overrides), **row}
+    return flat_planned(missing.run_id, missing.label, missing.overrides)
 
 
 def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:
@@ -150,12 +216,3 @@ def scalar(text: str) -> Any:
 
 def _names(key: str) -> list[str]:
     return [f.name for f in dataclasses.fields(NESTED[key])]
-
-
-def _flat_split(split: str, values: SplitMetrics | None, classes: int) -> Flat:
-    row: Flat = {f"{split}.{name}": getattr(values, name, None) for name in _SUMMARIES}
-    per_class = {entry.label: entry for entry in values.per_class} if values else {}
-    for name in _PER_CLASS:
-        for label in per_class or range(classes):
-            row[f"{split}.{name}.{label}"] = getattr(per_class.get(label), name, None)
-    return row

@@ -87,9 +87,9 @@ class SweepPaths:
         return self.tables / f"comparison.{TABLE_FORMATS[format_name]}"
 
     @property
-    def index(self) -> Path:
-        """What is known of the records without reading them; may be deleted at any time."""
-        return self.directory / "index"
+    def cache(self) -> Path:
+        """The runs table of a large sweep as it was last read; may be deleted at any time."""
+        return self.directory / ".runs.parquet"
 
     @property
     def report(self) -> Path:
@@ -131,6 +131,6 @@ def run_directories(directory: Path) -> dict[str, Path]:
     runs = SweepPaths(directory).runs
     if not runs.is_dir():
         return {}
-    # As in `collect`: of two directories of one run, the first by name counts.
+    # As in `load`: of two directories of one run, the first by name counts.
     children = sorted(runs.iterdir(), reverse=True)
     return {label_and_run_id(child.name)[1]: child for child in children}

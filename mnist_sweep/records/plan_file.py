@@ -1,6 +1,6 @@
 """`sweep.json`: every command that was given in a sweep's directory, and the points it asked for.
 
-Sweeps add to it (`sweeping.plan.directory`); `collect` reads from it which runs there should be,
+Sweeps add to it (`sweeping.plan.directory`); `load` reads from it which runs there should be,
 the report where the images are. Keys this version does not know are kept when it is rewritten.
 """
 

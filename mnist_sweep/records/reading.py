@@ -13,15 +13,15 @@ from pydantic import ValidationError
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.record import Record
 
-LARGEST_BYTES = 256 * 2**20
-"""A record larger than this is refused unread: 100,000 epochs need about 10 MB."""
+MAX_BYTES = 256 * 2**20
+"""A larger record is refused unread: 100,000 epochs need about 10 MB."""
 
 
 class Unread(NamedTuple):
     """Why a run's directory gave no record.
 
-    `kind` is stray for what is no run's directory at all, begun where there is no record (yet), and
-    problem for a record that cannot be taken.
+    `kind` is stray for a file that is no run's directory at all, begun where there is no record
+    (yet), and problem for a record that is damaged.
     """
 
     kind: Literal["stray", "begun", "problem"]
@@ -56,17 +56,22 @@ def try_record(path: Path) -> tuple[Record, os.stat_result | None] | Unread:
         return Unread("problem", reason(error))
 
 
-def content(path: Path) -> tuple[bytes, os.stat_result | None]:
+def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result | None]:
     """The bytes of a regular file, and its status unless it changed while it was read.
 
-    A pipe of that name must not make the reader wait for ever.
+    Everything that this room reads is read here: a pipe of that name does not block the reader, and
+    a huge file does not fill the memory.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a regular file, or larger than `max_bytes`.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise ValueError("not a regular file")
-        if before.st_size > LARGEST_BYTES:
+        if before.st_size > max_bytes:
             raise ValueError(f"{before.st_size:,} bytes is too large for a record")
         read = file.read()
         after = os.fstat(descriptor)

@@ -1,8 +1,9 @@
 """A run's record: what it was, what came out, how long it took, or why it failed.
 
-The models below are the one definition of `record.json`. Types are strict (a string is no number),
-floats are finite, unknown fields are ignored, and a record of a newer schema version is refused
-by name. Fields that a record may lack have a default; all others are required.
+The models below are the one definition of `record.json`. Types are strict (a string is not a
+number), floats are finite, unknown fields are ignored, and a record of a newer schema version is
+refused by name. Fields that a record may lack have a default; all others are required. Schema 2
+added `task`, `code`, `objective` and metrics of any name; schema 1 is still read.
 """
 
 from __future__ import annotations
@@ -10,31 +11,47 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
-SCHEMA_VERSION = 1
+from mnist_sweep.metrics import Format, definitions
+from mnist_sweep.records.status import RunStatus
+
+SCHEMA_VERSION = 2
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 
 Plain = dict[str, Any]
-Status = Literal["finished", "failed", "diverged", "pruned"]
-"""How a run ended. `finished`: trained and evaluated; the only status with metrics. `failed`: an
-error or the death of its process. `diverged`: the loss was not finite. `pruned`: stopped before its
-last epoch by a search or a halving, since its validation figures were poor beside those of others;
-it has the history and the times so far, `error` (of type Pruned) says after which epoch and why,
-and it is no finished run: what asks for the same point without pruning runs it anew.
-"""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of one: accuracy, precision, recall, F1."""
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+_HELD_OUT = ("loss", "accuracy", "precision", "recall", "f1", "f1_min")
+_REQUIRED = {"train": ("loss", "accuracy"), "validation": _HELD_OUT, "test": _HELD_OUT}
+"""What schema 1 demands of a finished run. Part of the file format, not a list of all metrics: one
+that was added to the registry later is absent from older records."""
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Code(_Strict):
+    """The source of the user's own code: a hash of all of it, and one per file."""
+
+    sha256: Sha256
+    files: dict[str, Sha256] = {}
 
 
 class DataRecord(_Strict):
@@ -61,13 +78,6 @@ class History(_Strict):
     val_accuracy: list[float | None] = []
 
 
-class TrainMetrics(_Strict):
-    """The final weights on the training split. `loss` is null where it was not finite."""
-
-    loss: float | None
-    accuracy: Share
-
-
 class ClassMetrics(_Strict):
     """One class's precision, recall and F1; `support` is the number of its examples."""
 
@@ -79,19 +89,28 @@ class ClassMetrics(_Strict):
 
 
 class SplitMetrics(_Strict):
-    """The final weights on one split: macro averages, the lowest class's F1, and all classes.
+    """The final weights on one split.
 
-    `confusion[true][predicted]` counts examples, shape (classes, classes).
+    In JSON each metric is a field of its own, by its name in `mnist_sweep.metrics`; a task may add
+    others that are finite numbers. They are attributes too: `record.metrics.test.accuracy`. `loss`
+    is null where it was not finite. `confusion[true][predicted]` counts examples, shape (classes,
+    classes).
     """
 
-    loss: float | None
-    accuracy: Share
-    precision: Share
-    recall: Share
-    f1: Share
-    f1_min: Share
-    per_class: list[ClassMetrics]
-    confusion: list[list[Count]]
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | None]
+
+    per_class: list[ClassMetrics] = []
+    confusion: list[list[Count]] = []
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    @property
+    def values(self) -> Mapping[str, float | None]:
+        """Metric name -> value."""
+        return self.__pydantic_extra__
 
     @model_validator(mode="after")
     def _is_square(self) -> SplitMetrics:
@@ -100,13 +119,34 @@ class SplitMetrics(_Strict):
             raise ValueError(f"confusion must be {classes} x {classes}, one row per class")
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_registry(self) -> SplitMetrics:
+        known = definitions()
+        for name, value in self.values.items():
+            kind = known[name].format if name in known else None
+            if value is None:
+                if kind is not Format.LOSS:
+                    raise ValueError(f"{name} must be a number, got null")
+            elif kind in (Format.PERCENT, Format.SHARE) and not 0 <= value <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {value:g}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _metrics_first(self, dump: Callable[[Any], Plain]) -> Plain:
+        fields = {key: value for key, value in dump(self).items() if key not in self.values}
+        return {**self.values, **{key: value for key, value in fields.items() if value}}
+
+
+def _no_metrics() -> SplitMetrics:
+    return SplitMetrics.model_validate({})
+
 
 class Metrics(_Strict):
-    """Metrics of the three splits."""
+    """Metrics of the three splits; a task of the user's own may leave some out."""
 
-    train: TrainMetrics
-    validation: SplitMetrics
-    test: SplitMetrics
+    train: SplitMetrics = Field(default_factory=_no_metrics)
+    validation: SplitMetrics = Field(default_factory=_no_metrics)
+    test: SplitMetrics = Field(default_factory=_no_metrics)
 
 
 class Times(_Strict):
@@ -158,13 +198,23 @@ class Failure(_Strict):
 
 
 class Record(_Strict):
-    """One run's record, as `record.json` holds it."""
+    """One run's record, as `record.json` holds it.
+
+    Attributes:
+        task: The function that was called; None for the training of a Keras network.
+        objective: The metric by which its sweep means "best", such as `validation.accuracy`.
+        code: The user's own source that decides the result, or None.
+        config: All settings of the run, nested.
+    """
 
     schema_version: Count
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     configuration_id: str = ""
     label: str = ""
-    status: Status
+    status: Annotated[RunStatus, Field(strict=False)]
+    task: str | None = None
+    objective: str | None = None
+    code: Code | None = None
     config: Plain
     data: DataRecord
     parameters: Count | None = None
@@ -179,12 +229,7 @@ class Record(_Strict):
     def _fill(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        version = values.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this "
-                "version of mnist-sweep reads; update mnist-sweep"
-            )
+        refuse_newer(values, SCHEMA_VERSION)
         config = values.get("config")
         if isinstance(config, dict):
             values = {**values}
@@ -200,10 +245,16 @@ class Record(_Strict):
 
     @model_validator(mode="after")
     def _status_fits(self) -> Record:
-        if self.status == "finished" and self.metrics is None:
+        if self.status in (RunStatus.MISSING, RunStatus.UNREADABLE):
+            raise ValueError(f"status is {self.status}, which no record has")
+        if self.status != RunStatus.FINISHED:
+            if self.error is None:
+                raise ValueError(f"status is {self.status} but there is no error")
+            return self
+        if self.metrics is None:
             raise ValueError("status is finished but there are no metrics")
-        if self.status != "finished" and self.error is None:
-            raise ValueError(f"status is {self.status} but there is no error")
+        if self.task is None:
+            _check_required(self.metrics)
         return self
 
     @property
@@ -211,6 +262,30 @@ class Record(_Strict):
         """The run's seed, or None where its settings hold none."""
         seed = self.config.get("seed")
         return seed if isinstance(seed, int) else None
+
+
+def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
+    """Refuse a file that a later version of the program wrote.
+
+    Raises:
+        ValueError: Its `schema_version` is above `newest`.
+    """
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > newest:
+        raise ValueError(
+            f"schema_version {version} is newer than {newest}, the newest this version of "
+            "mnist-sweep reads; update mnist-sweep"
+        )
+
+
+def _check_required(metrics: Metrics) -> None:
+    for split, names in _REQUIRED.items():
+        found: SplitMetrics = getattr(metrics, split)
+        absent = [name for name in names if name not in found.values]
+        if split != "train" and not found.per_class:
+            absent.append("per_class")
+        if absent:
+            raise ValueError(f"metrics.{split} is without {', '.join(absent)}")
 
 
 def _fallback_label(config: Plain) -> str:

@@ -1,76 +1,90 @@
-"""A sweep's directory as one value: the runs table, problems, what is missing, one run's files."""
+"""A directory of runs as one value: the runs table, what could not be read, and each run's files.
+
+Reading is strict and never fails on a bad file. What cannot be read becomes a `Problem`, what was
+planned and is not there becomes a `Missing`, so nothing is left out silently. Only a directory that
+does not exist, or holds nothing of ours, is an error.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mnist_sweep.errors import SelectionError
-from mnist_sweep.records.collect import DEFAULT_OBJECTIVE, Missing, Problem, collect
-from mnist_sweep.records.fields import Flat, flat_missing, settings_of
-from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
-from mnist_sweep.records.runs import Run, runs_of
+from mnist_sweep.errors import DirectoryError, SelectionError
+from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
+from mnist_sweep.records.plan_file import DEFAULT_OBJECTIVE, PlanFile, read_plan
+from mnist_sweep.records.problems import Missing, Problem
+from mnist_sweep.records.reader import read_runs
+from mnist_sweep.records.reading import Unread, content, parse, reason, try_record
+from mnist_sweep.records.runs import Run, Runs
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
-from mnist_sweep.records.view import View
+from mnist_sweep.records.table import combined, exact, finished, typed
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import pandas as pd
 
     from mnist_sweep.records.predictions import Predictions
     from mnist_sweep.records.record import Record
 
-_LARGEST_INT64 = 2**63 - 1
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
+_BEGUN = "no record: interrupted, or still running"
+_WAY_OUT = "Give a directory that a sweep made, such as outputs/NAME."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """What a directory holds.
 
     Attributes:
         directory: The sweep's directory, or a single run's.
-        records: One per run, finished or not, in the order of their directories' names; those of
-            a large sweep are read from disk each time that they are asked for.
+        frame: The runs table: one row per run that has a record, failed ones included, in the order
+            of the names of their directories. Columns are named in `records.fields`. A value that a
+            run does not have is NaN, <NA> or None. A missing point has no row, see `all_runs`.
         problems: What could not be read, and why.
         missing: Planned points without a record, and why.
         objective: The metric by which "best" is meant: `validation.accuracy`.
     """
 
     directory: Path
-    records: Sequence[Record]
-    problems: tuple[Problem, ...]
-    missing: tuple[Missing, ...]
+    frame: pd.DataFrame = field(repr=False)
+    problems: tuple[Problem, ...] = ()
+    missing: tuple[Missing, ...] = ()
     objective: str = DEFAULT_OBJECTIVE
-    _read: dict[str, Record] = field(default_factory=dict, repr=False, compare=False)
-
-    @cached_property
-    def runs(self) -> Sequence[Run]:
-        """The same runs as flat values, their records read only when asked for."""
-        return runs_of(self.records)
-
-    @cached_property
-    def frame(self) -> pd.DataFrame:
-        """The runs table: one row per run that has a record, failed ones included.
-
-        Columns are named in `records.fields`. A value that a run does not have is NaN, <NA> or
-        None. A missing point has no row, see `missing` and `all_runs`.
-        """
-        return frame(self.records)
+    _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
     def record(self, run_id: str) -> Record:
-        """The whole record of a run, read from disk when it is first asked for.
+        """The whole record of a run, read when it is first asked for.
 
         Raises:
             SelectionError: There is no such run.
             DirectoryError: The record was changed or removed since the directory was read.
         """
         if run_id not in self._read:
-            self._read[run_id] = self.runs[self._place(run_id)].record
+            path = self.run_paths(run_id).record
+            try:
+                record = parse(content(path)[0])
+            except (OSError, ValueError) as error:
+                why = reason(error)
+            else:
+                row = self.frame.iloc[self._place(run_id)]
+                was = (row["status"], row["environment.started_at"])
+                is_same = was == (record.status, record.environment.started_at or was[1])
+                why = "" if is_same and record.run_id == run_id else "it is another run's, or newer"
+                self._read[run_id] = record
+            if why:
+                self._read.pop(run_id, None)
+                raise DirectoryError(
+                    f"Expected the record at {path} to stay as it was: {why}. It was removed or "
+                    "changed during this command; run it again."
+                )
         return self._read[run_id]
 
     def run_paths(self, run_id: str) -> RunPaths:
@@ -91,6 +105,16 @@ class Sweep:
         return read_predictions(self.run_paths(run_id).predictions)
 
     @cached_property
+    def records(self) -> Sequence[Record]:
+        """All records; reads every file."""
+        return [self.record(run_id) for run_id in self.frame["run_id"]]
+
+    @cached_property
+    def runs(self) -> Runs:
+        """All runs as flat values; reads every file."""
+        return Runs(Run(one, self.run_paths(one.run_id).directory) for one in self.records)
+
+    @cached_property
     def _places(self) -> dict[str, int]:
         return {run_id: place for place, run_id in enumerate(self.frame["run_id"])}
 
@@ -104,16 +128,107 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     """Read a sweep's directory, or a single run's.
 
     Raises:
-        DirectoryError: It does not exist or holds nothing of ours.
+        DirectoryError: It does not exist, cannot be listed, or holds no run and no plan.
     """
-    found = collect(directory)
-    return Sweep(
-        found.directory,
-        found.records,
-        tuple(found.problems),
-        tuple(found.missing),
-        found.objective,
+    path = Path(directory)
+    names = _listing(path)
+    if "record.json" in names:
+        return _single(path)
+    paths = SweepPaths(path)
+    problems: list[Problem] = []
+    plan = PlanFile(invocations=())
+    if "sweep.json" in names:
+        try:
+            plan = read_plan(path)
+        except (OSError, ValueError, DirectoryError) as error:
+            why = f"the plan cannot be read: {reason(error)}"
+            problems.append(Problem(paths.sweep_json, why))
+    table, begun = _runs(paths, problems) if "runs" in names else (exact([]), {})
+    if not (len(table) or problems or plan.points):
+        raise DirectoryError(_holds_nothing(path))
+    directories = typed([str(paths.runs / name) for name in table.index])
+    frame = finished(table.assign(directory=directories))
+    missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
+    return Sweep(path, frame, tuple(problems), missing, plan.objective)
+
+
+def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """The exact table of a sweep's records, and by run id the directories without a record yet."""
+    try:
+        names = sorted(name for name in names_in(paths.runs) if not name.startswith("."))
+    except OSError as error:
+        problems.append(Problem(paths.runs, reason(error)))
+        return exact([]), {}
+    table, unread = read_runs(paths, names)
+    # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
+    reasons = {name: one.reason for name, one in unread.items() if one.kind == "problem"}
+    first: dict[str, str] = {}
+    for name, own in zip(table.index, table.get("run_id", ()), strict=True):
+        if label_and_run_id(name)[1] != own:
+            reasons[name] = f"holds run {own}, which is not the one its directory is named after"
+        elif first.setdefault(own, name) != name:
+            reasons[name] = f"the same run as {first[own]}, which was taken instead"
+    problems += [
+        Problem(RunPaths(paths.runs / name).record, reasons[name])
+        for name in names
+        if name in reasons
+    ]
+    begun = {
+        label_and_run_id(name)[1]: paths.runs / name
+        for name in sorted(unread)
+        if unread[name].kind == "begun"
+    }
+    return (table.drop(index=list(reasons), errors="ignore") if reasons else table), begun
+
+
+def _single(path: Path) -> Sweep:
+    record = RunPaths(path).record
+    read = try_record(record)
+    if isinstance(read, Unread):
+        return Sweep(path, finished(exact([])), (Problem(record, read.reason),))
+    frame = finished(exact([{**flat(read[0]), "directory": str(path)}]))
+    return Sweep(path, frame, objective=read[0].objective or DEFAULT_OBJECTIVE)
+
+
+def _missing(
+    plan: PlanFile, begun: dict[str, Path], read: set[str], problems: list[Problem]
+) -> Iterator[Missing]:
+    """Planned and begun runs without a record; begun ones of another name become problems."""
+    accounted = read | {label_and_run_id(problem.path.parent.name)[1] for problem in problems}
+    for run_id, point in plan.points.items():
+        was_begun = begun.pop(run_id, None) is not None
+        if run_id not in accounted:
+            why = _BEGUN if was_begun else "not run"
+            yield Missing(run_id, point.label or run_id, point.overrides, why)
+    for run_id, directory in begun.items():
+        if _RUN_ID.fullmatch(run_id) and run_id not in read:
+            yield Missing(run_id, label_and_run_id(directory.name)[0], (), _BEGUN)
+        else:
+            problems.append(Problem(directory, "a directory without a record"))
+
+
+def _listing(path: Path) -> set[str]:
+    try:
+        return set(names_in(path))
+    except FileNotFoundError:
+        why = "there is no such directory"
+    except NotADirectoryError:
+        why = "it is a file"
+    except OSError as error:
+        why = f"it cannot be listed: {error.strerror or error}"
+    raise DirectoryError(
+        f"Expected the directory of a sweep or a run at {path}, but {why}. {_WAY_OUT}"
     )
+
+
+def _holds_nothing(path: Path) -> str:
+    inside = [
+        child.name
+        for child in sorted(path.iterdir())
+        if (child / "sweep.json").exists() or (child / "record.json").exists()
+    ]
+    hint = f"Did you mean {path / inside[0]}?" if inside else _WAY_OUT
+    return f"Expected the directory of a sweep or a run at {path}, but it holds no runs. {hint}"
 
 
 def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
@@ -124,42 +239,31 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     unreadable; `error.message` says why, and settings are those that its name spells. Within a
     sweep runs with a record come first.
     """
-    import pandas as pd
-
     parts = []
     for sweep in sweeps:
-        own = [sweep.frame] if len(sweep.frame) else []
-        without = [*map(_missing_row, sweep.missing), *_unreadable_rows(sweep)]
-        if without:
-            paths = SweepPaths(sweep.directory)
-            for row in without:
-                row.setdefault("directory", str(paths.run(row["label"], row["run_id"]).directory))
-            own.append(
-                _frame_of(
-                    {
-                        name: [row.get(name) for row in without]
-                        for name in dict.fromkeys(name for row in without for name in row)
-                    }
-                )
-            )
+        without = [*_missing_rows(sweep), *_unreadable_rows(sweep)]
         name = sweep.directory.name or str(sweep.directory)
-        parts += [part.assign(sweep=name) for part in own]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        parts += [
+            part.assign(sweep=typed([name] * len(part))) for part in (sweep.frame, exact(without))
+        ]
+    return finished(combined(parts))
 
 
-def _missing_row(missing: Missing) -> Flat:
-    return {
-        **flat_missing(missing),
-        "status": str(RunStatus.MISSING),
-        "error.message": missing.reason,
-    }
+def _missing_rows(sweep: Sweep) -> Iterator[Flat]:
+    for one in sweep.missing:
+        directory = SweepPaths(sweep.directory).run(one.label, one.run_id).directory
+        yield {
+            **flat_planned(one.run_id, one.label, one.overrides),
+            "error.message": one.reason,
+            "directory": str(directory),
+        }
 
 
 def _unreadable_rows(sweep: Sweep) -> Iterator[Flat]:
+    paths = SweepPaths(sweep.directory)
     for problem in sweep.problems:
-        # Of the plan, or of the directory as a whole: stands for no run.
-        if problem.path in (SweepPaths(sweep.directory).sweep_json, sweep.directory / "runs"):
-            continue
+        if problem.path in (paths.sweep_json, paths.runs):
+            continue  # of the plan, or of the directory as a whole: stands for no run
         of_record = problem.path.name == RunPaths("").record.name
         directory = problem.path.parent if of_record else problem.path
         label, run_id = label_and_run_id(directory.name)
@@ -171,31 +275,3 @@ def _unreadable_rows(sweep: Sweep) -> Iterator[Flat]:
             "error.message": problem.reason,
             "directory": str(directory),
         }
-
-
-def frame(records: Sequence[Record]) -> pd.DataFrame:
-    """Records as a tidy data frame, one row per record; see `Sweep.frame`."""
-    runs = runs_of(records)
-    view = View(runs.rows)
-    columns = {name: view.values(name) for name in view.names()}
-    columns["directory"] = [None if run.directory is None else str(run.directory) for run in runs]
-    return _frame_of(columns)
-
-
-def _frame_of(columns: dict[str, list[Any]]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()}
-    )
-
-
-def _dtype(values: Sequence[Any]) -> Any:
-    kinds = {type(value) for value in values if value is not None}
-    if kinds == {bool}:
-        return "boolean"
-    if kinds == {int} and all(abs(value or 0) <= _LARGEST_INT64 for value in values):
-        return "Int64"
-    if kinds and kinds <= {int, float}:
-        return "float64"
-    return "str" if kinds == {str} else object

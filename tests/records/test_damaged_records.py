@@ -78,7 +78,7 @@ def value_damages():
     damages |= {f"data without {name}": (("data", name), ...) for name in DATA}
     damages |= {f"test without {name}": ((*test, name), ...) for name in SPLIT}
     return damages | {
-        "another schema": (("schema_version",), 2),
+        "another schema": (("schema_version",), 3),
         "schema of text": (("schema_version",), "1"),
         "negative schema": (("schema_version",), -1),
         "run id too short": (("run_id",), "abc"),

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.records import study_file
 from mnist_sweep.records.paths import RunPaths, SweepPaths
-from mnist_sweep.records.record import Record, build
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.store import write_json, write_predictions, write_record
 from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.sweep import load
@@ -152,7 +152,7 @@ def make_run(
     loss = (0.4 * 0.75 ** np.arange(epochs)).tolist()
     seconds = train_s if train_s is not None else epochs * parameters / 5e5
     values: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "run_id": run_id(form),
         "configuration_id": configuration_id(form),
         "label": label(config),

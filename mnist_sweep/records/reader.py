@@ -1,0 +1,185 @@
+"""The records of many run directories as one table: what is cached is not read again.
+
+Parsing a record strictly is work for the processor. So from some thousands on, forked processes
+read blocks of them. The result does not depend on it: the same function reads every block.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from mnist_sweep.records import cache
+from mnist_sweep.records.fields import flat
+from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.reading import Unread, try_record
+from mnist_sweep.records.table import combined, exact, indexed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from pathlib import Path
+
+    import pandas as pd
+
+BLOCK_ROWS = 2500
+"""Records of a block: as Python objects their rows take about 100 MB."""
+MIN_PARALLEL = 4000
+"""Fewer records are read in about a second by one process."""
+
+
+class Found(NamedTuple):
+    """What run directories hold.
+
+    Attributes:
+        table: An exact table (see `records.table`), indexed by the names of the directories.
+        unread: Name -> why that directory gave no record.
+    """
+
+    table: pd.DataFrame
+    unread: dict[str, Unread]
+
+
+def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
+    """Read the records of run directories, in the order of `names`.
+
+    Args:
+        paths: Of the sweep; its cache is used, and updated if that is possible.
+        names: Of the run directories.
+    """
+    if len(names) < cache.MIN_RUNS:
+        found = list(_blocks(paths.runs, names, None))
+        return _joined(names, [block.table for block in found], found)
+    now_ns = None if cache.problem() else cache.clock_ns(paths.directory)
+    cached = cache.read(paths.cache)
+    places = {} if cached is None else {key: row for row, key in enumerate(cached[cache.KEY])}
+    known = {name: places[key] for name, key in _keys(paths.runs, names) if key in places}
+    found = list(_blocks(paths.runs, [name for name in names if name not in known], now_ns))
+    tables = [block.table for block in found]
+    if cached is not None:
+        tables.append(indexed(cached.iloc[list(known.values())], known))
+    result = _joined(names, tables, found)
+    if now_ns is not None and cache.KEY in result.table:
+        settled = result.table[result.table[cache.KEY].notna()]
+        if len(settled) > len(known) or len(known) < len(places):
+            cache.write(paths.cache, settled.reset_index(drop=True))
+    return Found(result.table.drop(columns=cache.KEY, errors="ignore"), result.unread)
+
+
+def _joined(names: Sequence[str], tables: Sequence[pd.DataFrame], found: Sequence[Found]) -> Found:
+    unread = {name: reason for block in found for name, reason in block.unread.items()}
+    table = combined(tables)
+    read = set(table.index)
+    order = [name for name in names if name in read]
+    return Found(table if list(table.index) == order else table.loc[order], unread)
+
+
+def _keys(runs: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The key of each directory's record as it is now; nothing where there is no such file."""
+    ending = os.sep + RunPaths("").record.name
+    for name in names:
+        with suppress(OSError):
+            status = os.stat(f"{runs}{os.sep}{name}{ending}")  # noqa: PTH116  (a path costs as much as the call)
+            yield name, cache.file_key(name, status)
+
+
+def _blocks(runs: Path, names: Sequence[str], now_ns: int | None) -> Iterator[Found]:
+    """Read records, `BLOCK_ROWS` of them at a time, on all cores where there are many.
+
+    Args:
+        runs: The directory of the run directories.
+        names: Of the run directories.
+        now_ns: The time by the clock of the file system; None if nothing is to be cached.
+    """
+    blocks = [names[start : start + BLOCK_ROWS] for start in range(0, len(names), BLOCK_ROWS)]
+    done = 0
+    if len(names) >= MIN_PARALLEL and len(blocks) > 1:
+        for block in _on_cores(runs, blocks, now_ns, min(_cores(), len(blocks))):
+            yield block
+            done += 1
+    for own in blocks[done:]:
+        yield _read(runs, own, now_ns)
+
+
+def _read(runs: Path, names: Sequence[str], now_ns: int | None) -> Found:
+    rows: dict[str, Mapping[str, object]] = {}
+    unread: dict[str, Unread] = {}
+    for name in names:
+        read = try_record(RunPaths(runs / name).record)
+        if isinstance(read, Unread):
+            unread[name] = read
+            continue
+        record, status = read
+        rows[name] = flat(record)
+        if now_ns is not None:
+            settled = status is not None and cache.is_settled(status, now_ns)
+            key = cache.file_key(name, status) if status is not None and settled else None
+            rows[name] = {**rows[name], cache.KEY: key}
+    return Found(exact(list(rows.values()), list(rows)), unread)
+
+
+def _cores() -> int:
+    """How many processes to read with; 1 where forking is impossible or unsafe.
+
+    A forked process has no threads but copies the locks that they hold: TensorFlow's, or Python's.
+    """
+    if sys.platform != "linux" or multiprocessing.current_process().daemon:
+        return 1
+    if threading.active_count() > 1 or "tensorflow" in sys.modules:
+        return 1
+    return len(os.sched_getaffinity(0))
+
+
+def _on_cores(
+    runs: Path, blocks: Sequence[Sequence[str]], now_ns: int | None, count: int
+) -> Iterator[Found]:
+    """What the blocks hold, in order; fewer of them where a process could not start, or died."""
+    started: list[tuple[BaseProcess, Connection]] = []
+    context = multiprocessing.get_context("fork") if count > 1 else None
+    if context is None:
+        return
+    try:
+        for number in range(count):
+            reader, writer = context.Pipe(duplex=False)
+            process = context.Process(
+                target=_send, args=(reader, writer, runs, blocks[number::count], now_ns),
+                daemon=True,
+            )  # fmt: skip
+            with warnings.catch_warnings():
+                # Threads of numerical libraries, which repair themselves after a fork.
+                warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
+                process.start()
+            writer.close()
+            started.append((process, reader))
+        for number in range(len(blocks)):
+            yield started[number % count][1].recv()
+    except (OSError, EOFError):
+        return
+    finally:
+        for child, end in started:
+            child.kill()
+            child.join()
+            end.close()
+
+
+def _send(
+    reader: Connection,
+    writer: Connection,
+    runs: Path,
+    blocks: Sequence[Sequence[str]],
+    now_ns: int | None,
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # With this end open here too, nobody would notice that the other process has died.
+    reader.close()
+    with suppress(OSError):
+        for names in blocks:
+            writer.send(_read(runs, names, now_ns))
