@@ -28,7 +28,7 @@ import pydantic
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.metrics import definitions
 from mnist_sweep.records.reading import content
-from mnist_sweep.records.table import objects
+from mnist_sweep.records.table import indexed, objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-KEY = "@file"
-"""The column of a cached table that identifies each row's file, see `file_key`."""
 MIN_RUNS = 1000
 """Fewer runs are read in less time than a cache takes."""
 MANY_RUNS = 10_000
@@ -46,6 +44,7 @@ RACY_NS = 2 * 10**9
 """The coarsest clock of file systems in use: FAT's two seconds."""
 
 _MAX_BYTES = 2**32
+_KEY = "@file"
 _META = b"mnist_sweep"
 _CODE = ("record.py", "status.py", "fields.py", "reading.py", "table.py", "cache.py")
 """What decides which records are valid, and what their rows hold."""
@@ -72,8 +71,8 @@ def clock_ns(directory: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> pd.DataFrame | None:
-    """The exact table in a cache file, with `KEY`; None if there is none that this code wrote."""
+def read(path: Path) -> tuple[pd.DataFrame, list[str]] | None:
+    """The exact table in a cache file, and each row's key; None if this code wrote no such file."""
     if problem():
         return None
     import pyarrow as pa
@@ -88,13 +87,18 @@ def read(path: Path) -> pd.DataFrame | None:
         meta = json.loads((file.schema_arrow.metadata or {})[_META])
         if meta["code"] != code() or list(meta["kinds"]) != file.schema_arrow.names:
             return None
-        return _decoded(file.read(use_threads=False), meta["kinds"])
+        table = _decoded(file.read(use_threads=False), meta["kinds"])
+        return table, table.pop(_KEY).tolist()
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
         return None
 
 
-def write(path: Path, table: pd.DataFrame) -> None:
-    """Store an exact table that has the column `KEY`; a full disk, or the like, changes nothing."""
+def write(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
+    """Store an exact table and the key of each row; that it fails changes nothing."""
+    if _KEY in table:  # a setting of that name: then there is no cache
+        return
+    table = indexed(table, range(len(table)))
+    table[_KEY] = keys
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -105,7 +109,6 @@ def write(path: Path, table: pd.DataFrame) -> None:
     sink = pa.BufferOutputStream()
     parquet.write_table(
         stored, sink, compression="zstd", write_page_checksum=True, write_statistics=False,
-        store_schema=False,
     )  # fmt: skip
     with suppress(OSError):
         write_bytes(path, sink.getvalue().to_pybytes())

@@ -16,13 +16,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.records import cache
-from mnist_sweep.records.fields import flat
+from mnist_sweep.records.fields import Flat, flat
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.reading import Unread, try_record
-from mnist_sweep.records.table import combined, exact, indexed
+from mnist_sweep.records.table import combined, exact, indexed, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
     from pathlib import Path
@@ -41,10 +41,12 @@ class Found(NamedTuple):
     Attributes:
         table: An exact table (see `records.table`), indexed by the names of the directories.
         unread: Name -> why that directory gave no record.
+        keys: Name -> the key of the record's file (see `cache.file_key`), of rows for the cache.
     """
 
     table: pd.DataFrame
     unread: dict[str, Unread]
+    keys: dict[str, str]
 
 
 def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
@@ -55,30 +57,30 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
         names: Of the run directories.
     """
     if len(names) < cache.MIN_RUNS:
-        found = list(_blocks(paths.runs, names, None))
-        return _joined(names, [block.table for block in found], found)
+        return _joined(names, list(_blocks(paths.runs, names, None)))
     now_ns = None if cache.problem() else cache.clock_ns(paths.directory)
-    cached = cache.read(paths.cache)
-    places = {} if cached is None else {key: row for row, key in enumerate(cached[cache.KEY])}
-    known = {name: places[key] for name, key in _keys(paths.runs, names) if key in places}
-    found = list(_blocks(paths.runs, [name for name in names if name not in known], now_ns))
-    tables = [block.table for block in found]
-    if cached is not None:
-        tables.append(indexed(cached.iloc[list(known.values())], known))
-    result = _joined(names, tables, found)
-    if now_ns is not None and cache.KEY in result.table:
-        settled = result.table[result.table[cache.KEY].notna()]
-        if len(settled) > len(known) or len(known) < len(places):
-            cache.write(paths.cache, settled.reset_index(drop=True))
-    return Found(result.table.drop(columns=cache.KEY, errors="ignore"), result.unread)
+    cached, keys = cache.read(paths.cache) or (exact([]), [])
+    places = {key: place for place, key in enumerate(keys)}
+    known = {name: key for name, key in _keys(paths.runs, names) if key in places}
+    rows = cached.iloc[[places[key] for key in known.values()]]
+    blocks = [Found(indexed(rows, known), {}, known)]
+    blocks += _blocks(paths.runs, [name for name in names if name not in known], now_ns)
+    found = _joined(names, blocks)
+    if now_ns is not None and set(found.keys.values()) != set(keys):
+        settled = [name for name in found.table.index if name in found.keys]
+        cache.write(paths.cache, pick(found.table, settled), [found.keys[n] for n in settled])
+    return found
 
 
-def _joined(names: Sequence[str], tables: Sequence[pd.DataFrame], found: Sequence[Found]) -> Found:
-    unread = {name: reason for block in found for name, reason in block.unread.items()}
-    table = combined(tables)
+def _joined(names: Sequence[str], blocks: Sequence[Found]) -> Found:
+    """All blocks as one, in the order of `names`."""
+    table = combined([block.table for block in blocks])
     read = set(table.index)
-    order = [name for name in names if name in read]
-    return Found(table if list(table.index) == order else table.loc[order], unread)
+    return Found(
+        pick(table, [name for name in names if name in read]),
+        {name: reason for block in blocks for name, reason in block.unread.items()},
+        {name: key for block in blocks for name, key in block.keys.items()},
+    )
 
 
 def _keys(runs: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -109,8 +111,9 @@ def _blocks(runs: Path, names: Sequence[str], now_ns: int | None) -> Iterator[Fo
 
 
 def _read(runs: Path, names: Sequence[str], now_ns: int | None) -> Found:
-    rows: dict[str, Mapping[str, object]] = {}
+    rows: dict[str, Flat] = {}
     unread: dict[str, Unread] = {}
+    keys: dict[str, str] = {}
     for name in names:
         read = try_record(RunPaths(runs / name).record)
         if isinstance(read, Unread):
@@ -118,11 +121,9 @@ def _read(runs: Path, names: Sequence[str], now_ns: int | None) -> Found:
             continue
         record, status = read
         rows[name] = flat(record)
-        if now_ns is not None:
-            settled = status is not None and cache.is_settled(status, now_ns)
-            key = cache.file_key(name, status) if status is not None and settled else None
-            rows[name] = {**rows[name], cache.KEY: key}
-    return Found(exact(list(rows.values()), list(rows)), unread)
+        if now_ns is not None and status is not None and cache.is_settled(status, now_ns):
+            keys[name] = cache.file_key(name, status)
+    return Found(exact(list(rows.values()), list(rows)), unread, keys)
 
 
 def _cores() -> int:

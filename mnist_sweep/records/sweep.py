@@ -23,7 +23,7 @@ from mnist_sweep.records.reading import Unread, content, parse, reason, try_reco
 from mnist_sweep.records.runs import Run, Runs
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
-from mnist_sweep.records.table import combined, exact, finished, typed
+from mnist_sweep.records.table import combined, exact, finished, pick
 
 if TYPE_CHECKING:
     import os
@@ -146,8 +146,7 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     table, begun = _runs(paths, problems) if "runs" in names else (exact([]), {})
     if not (len(table) or problems or plan.points):
         raise DirectoryError(_holds_nothing(path))
-    directories = typed([str(paths.runs / name) for name in table.index])
-    frame = finished(table.assign(directory=directories))
+    frame = finished(table, directory=[str(paths.runs / name) for name in table.index])
     missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
     return Sweep(path, frame, tuple(problems), missing, plan.objective)
 
@@ -159,7 +158,7 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dic
     except OSError as error:
         problems.append(Problem(paths.runs, reason(error)))
         return exact([]), {}
-    table, unread = read_runs(paths, names)
+    table, unread, _ = read_runs(paths, names)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     reasons = {name: one.reason for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
@@ -178,7 +177,7 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dic
         for name in sorted(unread)
         if unread[name].kind == "begun"
     }
-    return (table.drop(index=list(reasons), errors="ignore") if reasons else table), begun
+    return pick(table, [name for name in table.index if name not in reasons]), begun
 
 
 def _single(path: Path) -> Sweep:
@@ -186,7 +185,7 @@ def _single(path: Path) -> Sweep:
     read = try_record(record)
     if isinstance(read, Unread):
         return Sweep(path, finished(exact([])), (Problem(record, read.reason),))
-    frame = finished(exact([{**flat(read[0]), "directory": str(path)}]))
+    frame = finished(exact([flat(read[0])]), directory=[str(path)])
     return Sweep(path, frame, objective=read[0].objective or DEFAULT_OBJECTIVE)
 
 
@@ -239,14 +238,13 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     unreadable; `error.message` says why, and settings are those that its name spells. Within a
     sweep runs with a record come first.
     """
-    parts = []
+    parts, names = [], []
     for sweep in sweeps:
-        without = [*_missing_rows(sweep), *_unreadable_rows(sweep)]
+        without = exact([*_missing_rows(sweep), *_unreadable_rows(sweep)])
+        parts += [sweep.frame, without]
         name = sweep.directory.name or str(sweep.directory)
-        parts += [
-            part.assign(sweep=typed([name] * len(part))) for part in (sweep.frame, exact(without))
-        ]
-    return finished(combined(parts))
+        names += [name] * (len(sweep.frame) + len(without))
+    return finished(combined(parts), sweep=names)
 
 
 def _missing_rows(sweep: Sweep) -> Iterator[Flat]:

@@ -36,10 +36,15 @@ def combined(blocks: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return indexed({name: _joined(name, blocks) for name in names}, index)
 
 
-def finished(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs table: columns in order, ints beside floats made floats, rows numbered."""
-    columns: dict[str, Any] = {}
-    for name in sorted({*table.columns, *ALWAYS}, key=column_order):
+def finished(table: pd.DataFrame, **more: list[str]) -> pd.DataFrame:
+    """The runs table: columns in order, ints beside floats made floats, rows numbered.
+
+    Args:
+        table: An exact table.
+        **more: Columns to add.
+    """
+    columns = {name: typed(values) for name, values in more.items()}
+    for name in {*table.columns, *ALWAYS} - {*more}:
         column = table.get(name)
         if column is None or column.isna().all():
             columns[name] = _array([None] * len(table), "float64" if is_number(name) else "object")
@@ -49,7 +54,9 @@ def finished(table: pd.DataFrame) -> pd.DataFrame:
             values = objects(column)
             mixed = {type(value) for value in values if value is not None} == {int, float}
             columns[name] = _array(values, "float64") if mixed else typed(values)
-    return indexed(columns, range(len(table)))
+    return indexed(
+        {name: columns[name] for name in sorted(columns, key=column_order)}, range(len(table))
+    )
 
 
 def indexed(columns: Mapping[str, Any] | pd.DataFrame, index: Iterable[Any]) -> pd.DataFrame:
@@ -60,7 +67,16 @@ def indexed(columns: Mapping[str, Any] | pd.DataFrame, index: Iterable[Any]) -> 
     known = index if isinstance(index, range) else pd.Index(list(index), dtype=object)
     if isinstance(columns, pd.DataFrame):
         return columns.set_axis(known)
-    return pd.DataFrame(columns, index=known, copy=False)
+    return pd.DataFrame(columns, index=known)
+
+
+def pick(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of some directories, in that order."""
+    if list(table.index) == list(names):
+        return table
+    # Not by `loc`, which cannot look up names that are not UTF-8.
+    places = {name: place for place, name in enumerate(table.index)}
+    return table.iloc[[places[name] for name in names]]
 
 
 def objects(column: pd.Series[Any]) -> list[Any]:
