@@ -335,12 +335,13 @@ def _ranks(values: pd.Series[Any]) -> Any:
         return values.astype("float64").fillna(float("-inf")).to_numpy()
     plain = values.astype(object).where(values.notna(), None).tolist()
     hashable = [str(value) if isinstance(value, (list, dict)) else value for value in plain]
-    orders = {value: _order(value) for value in set(hashable)}
+    orders = {value: order_key(value) for value in set(hashable)}
     ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}
     return [ranks[orders[value]] for value in hashable]
 
 
-def _order(value: Any) -> tuple[int, float, str]:
+def order_key(value: Any) -> tuple[int, float, str]:
+    """A key that sorts any plain values: null first, then numbers, then text."""
     if value is None:
         return (0, 0.0, "")
     if isinstance(value, (bool, int, float)):

@@ -10,6 +10,7 @@ from mnist_sweep.reporting.escape import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+UNITS = {Format.SECONDS: "s", Format.PERCENT: "%"}
 NOTHING = "—"
 """Stands where there is no value."""
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.errors import UsageError
+from mnist_sweep.metrics import resolve
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.store import write_text
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.default_summary import usual_answer
 from mnist_sweep.reporting.conclusions.summary import Answer
-from mnist_sweep.reporting.tables.configurations import configurations
+from mnist_sweep.reporting.phrases.names import with_names
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
 
@@ -58,7 +60,7 @@ def write_report(
         answer: What the page begins with; None selects the best and the worst.
         images: Data hash -> test images (n_test, height, width) uint8, for the gallery.
         figures: Whether to draw the figures; they take most of the time.
-        refresh_s: Seconds after which the page loads itself anew; 0 is never.
+        refresh_s: Seconds after which the page reloads; 0 is never.
         loaded: What the directories hold, where that was loaded already; None loads it.
         tables: Their comparison tables, where those were made and written already.
 
@@ -74,7 +76,8 @@ def write_report(
     paths = SweepPaths(_output(directories, output))
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
     compared = comparison(sweeps) if tables is None else tables
-    shown = configurations(sweeps)
+    shown = with_names(configurations(all_runs(sweeps)))
+    objective = resolve(sweeps[0].objective)
     pictures = gallery.gallery_of(shown)
     at_hand = dict(images or {})
     report = page.Report(
@@ -84,10 +87,11 @@ def write_report(
         usual_answer(sweeps) if answer is None else answer,
         pictures,
         at_hand,
+        objective,
         refresh_s,
     )
     preimport.finish()
-    plans = list(all_figures.planned(shown, pictures, at_hand)) if figures else []
+    plans = list(all_figures.planned(shown, pictures, at_hand, objective)) if figures else []
     drawing = Drawing(plans, paths.figures)
     try:
         for name in TABLE_FORMATS if tables is None else ():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mnist_sweep.analysis.configurations import extremes, varying_settings
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures.confusion import confusion_of
 from mnist_sweep.reporting.figures.cost import cost_of
@@ -13,13 +14,9 @@ from mnist_sweep.reporting.figures.f1_by_digit import f1_by_digit_of
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.reporting.figures.parallel import parallel_of
 from mnist_sweep.reporting.figures.spread import spread_of
-from mnist_sweep.reporting.tables.configurations import (
-    configurations,
-    extent,
-    extremes,
-    varying_settings,
-)
+from mnist_sweep.reporting.phrases.names import extent
 from support.factories import make_run, reference_grid, write_run, write_sweep
+from support.shown import OBJECTIVE, configurations
 
 
 def shown(tmp_path, runs):
@@ -154,7 +151,7 @@ def test_parallel_coordinates_end_at_the_lowest_and_highest_value(tmp_path):
     assert np.argmax(accuracy.position) == np.argmax(parallel.score)
     assert accuracy.position.min() == 0
     assert accuracy.position.max() == 1
-    assert accuracy.ticks[-1] == (1.0, f"{parallel.score.max():.4f}")
+    assert accuracy.ticks[-1] == (1.0, f"{100 * parallel.score.max():.2f}")
 
 
 def test_spread_has_every_run(tmp_path):
@@ -191,12 +188,12 @@ def test_the_gallery_says_which_predictions_are_damaged(tmp_path):
 def test_of_many_configurations_the_best_and_the_worst_are_kept_in_order(tmp_path):
     runs = [make_run(nodes=n, accuracy=0.8 + n / 5000, n_test=100) for n in range(100, 900, 100)]
     every = shown(tmp_path, runs)
-    some = extremes(every, 4)
+    some = extremes(every, 4, OBJECTIVE)
     by = sorted(every, key=lambda c: c.mean("validation.accuracy"))
     assert {c.name for c in some} == {c.name for c in (*by[:2], *by[-2:])}
     assert [c.name for c in some] == [c.name for c in every if c in some]
-    assert extent(some, every).startswith("the best and worst 4 of 8")
-    assert extremes(every, 8) == every
+    assert extent(some, every, OBJECTIVE).startswith("the best and worst 4 of 8")
+    assert extremes(every, 8, OBJECTIVE) == every
 
 
 def test_settings_vary_only_where_configurations_differ(tmp_path):

@@ -20,8 +20,8 @@ from mnist_sweep.reporting.figures import (
 )
 from mnist_sweep.reporting.figures.drawing import Drawing
 from mnist_sweep.reporting.figures.gallery import gallery_of
-from mnist_sweep.reporting.tables.configurations import configurations
 from support.factories import make_run, reference_grid, write_sweep
+from support.shown import OBJECTIVE, configurations
 
 forking = pytest.mark.skipif(sys.platform != "linux", reason="figures are forked off on Linux only")
 
@@ -73,12 +73,12 @@ def test_the_heat_map_s_numbers_stand_in_the_right_cells(tmp_path):
 
 def written(tmp_path, runs, images=None):
     found = configurations([load(write_sweep(tmp_path / "grid", runs))])
-    plans = all_figures.planned(found, gallery_of(found), images or {})
+    plans = all_figures.planned(found, gallery_of(found), images or {}, OBJECTIVE)
     return all_figures.write_figures(plans, tmp_path / "figures")
 
 
 def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
-    monkeypatch.setattr(all_figures, "MOST_CONFUSIONS", 2)
+    monkeypatch.setattr(all_figures, "MAX_CONFUSIONS", 2)
     runs = [
         make_run(layers=layers, nodes=nodes, seed=seed, accuracy=0.9 + nodes / 1e4)
         for layers in (1, 2) for nodes in (100, 200, 300) for seed in range(1 + (nodes == 100))
@@ -107,7 +107,7 @@ def test_the_same_records_give_the_same_bytes():
 def test_a_single_run_has_figures_too(tmp_path):
     sweep = load(write_sweep(tmp_path / "grid", [make_run()]))
     found = configurations([sweep])
-    names = {plan.name for plan in all_figures.planned(found, gallery_of(found), {})}
+    names = {plan.name for plan in all_figures.planned(found, gallery_of(found), {}, OBJECTIVE)}
     assert "learning-curves" in names
     assert "effects" not in names
     assert "confusion-difference" not in names
@@ -144,7 +144,7 @@ def test_labels_are_readable_in_grey():
 def drawing(tmp_path, name, monkeypatch, cores):
     monkeypatch.setattr("mnist_sweep.reporting.figures.drawing._two_cores", lambda: cores > 1)
     found = configurations([load(write_sweep(tmp_path / name, reference_grid()))])
-    plans = list(all_figures.planned(found, gallery_of(found), {}))
+    plans = list(all_figures.planned(found, gallery_of(found), {}, OBJECTIVE))
     return Drawing(plans, tmp_path / name / "figures")
 
 

@@ -313,8 +313,8 @@ def test_a_place_that_cannot_be_written_is_one_of_our_errors(tmp_path, grid):
 def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
     from mnist_sweep.reporting.figures.gallery import Gallery
     from mnist_sweep.reporting.html.page import Report, render
-    from mnist_sweep.reporting.tables.configurations import configurations
     from mnist_sweep.reporting.tables.tables import comparison
+    from support.shown import OBJECTIVE, configurations
 
     values = make_run(epochs=20, n_test=200, n_validation=100).values
     runs = [
@@ -326,7 +326,7 @@ def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
     sweep = load(write_sweep(tmp_path / "s", runs))
     text = render(
         Report([sweep], comparison([sweep]), configurations([sweep]), Answer(),
-               Gallery((), 0, 0, ""), {})
+               Gallery((), 0, 0, ""), {}, OBJECTIVE)
     )  # fmt: skip
     assert len(text.encode()) < 6e6
     page = Page(text)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import Configuration, order_key, varying_settings
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.reporting.tables.configurations import Configuration, text_of, varying_settings
+from mnist_sweep.reporting.phrases.names import text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-METRIC = "test.accuracy"
-_MOST_SETTINGS = 12
-_MOST_VALUES = 24
+METRIC = resolve("test.accuracy")
+_MAX_SETTINGS = 12
+_MAX_VALUES = 24
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,19 @@ class Effect:
         return np.array([part.mean() for part in self.metric], dtype=np.float64)
 
 
-def effects_of(shown: Sequence[Configuration], metric: str = METRIC) -> list[Effect]:
+def effects_of(shown: Sequence[Configuration], metric: Metric = METRIC) -> list[Effect]:
     """One effect per setting that varies, at most 12; of settings with many values the first 24."""
     effects = []
-    for name in varying_settings(shown)[:_MOST_SETTINGS]:
+    for name in varying_settings(shown)[:_MAX_SETTINGS]:
         groups: dict[str, list[float]] = {}
         raw: dict[str, object] = {}
         for configuration in shown:
-            mean = configuration.mean(metric)
+            mean = configuration.mean(metric.column)
             value = configuration.settings.get(name)
             if mean is not None:
                 groups.setdefault(text_of(value), []).append(mean)
                 raw.setdefault(text_of(value), value)
-        order = sorted(groups, key=lambda text: _order(raw[text]))[:_MOST_VALUES]
+        order = sorted(groups, key=lambda text: order_key(raw[text]))[:_MAX_VALUES]
         if len(order) > 1:
             parts = tuple(np.array(groups[text], dtype=np.float64) for text in order)
             effects.append(Effect(name, tuple(order), parts))
@@ -82,7 +84,7 @@ def draw(effects: Sequence[Effect], title: str) -> Figure:
         axes.set_xlabel(effect.setting)
         axes.grid(visible=False, axis="x")
     for row in panels:
-        row[0].set_ylabel("Test accuracy [%]")
+        row[0].set_ylabel(style.axis_title(METRIC))
     return figure
 
 
@@ -92,9 +94,3 @@ def spread(count: int) -> NDArray[np.float64]:
         return np.zeros(count)
     offsets: NDArray[np.float64] = np.linspace(-0.18, 0.18, count)
     return offsets
-
-
-def _order(value: object) -> tuple[int, float, str]:
-    if isinstance(value, (bool, int, float)):
-        return (1, float(value), "")
-    return (0 if value is None else 2, 0.0, str(value))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.reporting.tables.configurations import Configuration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import Predictions
 from mnist_sweep.records.store import read_predictions
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.reporting.tables.configurations import Configuration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-MOST_RUNS = 60
+MAX_RUNS = 60
 """Predictions of at most this many runs are read, evenly spread over all."""
 SHOWN = 40
 _PITCH = 1.25
@@ -70,8 +70,8 @@ def gallery_of(shown: Sequence[Configuration]) -> Gallery:
     usual = Counter(record.data.sha256 for record, _ in runs).most_common(1)
     sha256 = usual[0][0] if usual else ""
     places = [directory for record, directory in runs if record.data.sha256 == sha256]
-    if len(places) > MOST_RUNS:
-        chosen = np.linspace(0, len(places) - 1, MOST_RUNS).round().astype(int)
+    if len(places) > MAX_RUNS:
+        chosen = np.linspace(0, len(places) - 1, MAX_RUNS).round().astype(int)
         places = [places[index] for index in chosen]
     read: list[Predictions] = []
     unread = []
@@ -139,6 +139,6 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
 
 
 def caption(item: Mistaken, runs: int) -> str:
-    """'9 taken for 4, 7' and by how many, in two lines."""
+    """'9 misread as 4, 7' and by how many runs, in two lines."""
     others = ", ".join(str(predicted) for predicted, _ in item.predicted[:3])
-    return f"{item.true} taken for {others}\n{item.wrong} of {runs} wrong"
+    return f"{item.true} misread as {others}\n{item.wrong} of {runs} wrong"

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import Configuration, order_key, varying_settings
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.figures import style
-from mnist_sweep.reporting.tables.configurations import Configuration, text_of, varying_settings
+from mnist_sweep.reporting.numbers import written
+from mnist_sweep.reporting.phrases.names import text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-RESULTS = {
-    "time.train_s": "Training time [s]", "test.f1_min": "Lowest F1", "test.accuracy": "Accuracy",
-}  # fmt: skip
-_MOST_SETTINGS = 9
+SCORE = resolve("test.accuracy")
+RESULTS = (resolve("time.train_s"), resolve("test.f1_min"), SCORE)
+_MAX_SETTINGS = 9
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Parallel:
 
 def parallel_of(shown: Sequence[Configuration]) -> Parallel:
     """An axis per setting that varies (at most 9), then training time, lowest F1 and accuracy."""
-    axes = [_setting_axis(shown, name) for name in varying_settings(shown)[:_MOST_SETTINGS]]
-    axes += [_result_axis(shown, column, name) for column, name in RESULTS.items()]
-    score = np.array([c.mean("test.accuracy") for c in shown], dtype=np.float64)
+    axes = [_setting_axis(shown, name) for name in varying_settings(shown)[:_MAX_SETTINGS]]
+    axes += [_result_axis(shown, metric) for metric in RESULTS]
+    score = np.array([c.mean(SCORE.column) for c in shown], dtype=np.float64)
     return Parallel(tuple(axes), tuple(c.name for c in shown), score)
 
 
@@ -85,7 +87,7 @@ def draw(parallel: Parallel, title: str) -> Figure:
 def _setting_axis(shown: Sequence[Configuration], name: str) -> Axis:
     values = [configuration.settings.get(name) for configuration in shown]
     order: dict[str, float] = {}
-    for value in sorted(values, key=_order):
+    for value in sorted(values, key=order_key):
         order.setdefault(text_of(value), float(len(order)))
     top = max(len(order) - 1, 1)
     position = np.array([order[text_of(value)] / top for value in values])
@@ -94,21 +96,16 @@ def _setting_axis(shown: Sequence[Configuration], name: str) -> Axis:
     return Axis(name, position, tuple(ticks))
 
 
-def _result_axis(shown: Sequence[Configuration], column: str, name: str) -> Axis:
-    values = np.array([configuration.mean(column) for configuration in shown], dtype=np.float64)
+def _result_axis(shown: Sequence[Configuration], metric: Metric) -> Axis:
+    name = style.axis_title(metric)
+    values = np.array(
+        [configuration.mean(metric.column) for configuration in shown], dtype=np.float64
+    )
     known = values[np.isfinite(values)]
     if not known.size:
         return Axis(name, np.full(len(shown), np.nan), ())
     low, high = float(known.min()), float(known.max())
     span = high - low or 1.0
-    write = "{:.3g}".format if column.startswith("time.") else "{:.4f}".format
-    ticks = {part: write(low + part * (high - low)) for part in (0.0, 0.5, 1.0)}
-    if low == high:
-        ticks = {0.0: write(low)}
+    parts = (0.0, 0.5, 1.0) if low < high else (0.0,)
+    ticks = {part: written(low + part * (high - low), metric.format) for part in parts}
     return Axis(name, (values - low) / span, tuple(ticks.items()))
-
-
-def _order(value: object) -> tuple[int, float, str]:
-    if isinstance(value, (bool, int, float)):
-        return (1, float(value), "")
-    return (0 if value is None else 2, 0.0, str(value))

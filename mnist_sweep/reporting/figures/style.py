@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from mnist_sweep.metrics import Format, Metric
+from mnist_sweep.reporting.numbers import UNITS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -81,6 +84,20 @@ def new(width: float, height: float, title: str = "") -> Figure:
 def wrapped(text: str, width: int = _WRAP) -> str:
     """`text` in lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, max(width, 20))) or text
+
+
+def axis_title(metric: Metric) -> str:
+    """A metric as the title of an axis: 'Test accuracy [%]', 'Training time [s]'."""
+    title, unit = metric.definition.title, UNITS.get(metric.format, "")
+    if metric.split:
+        own = title if title.isupper() else title[0].lower() + title[1:]
+        title = f"{metric.split.capitalize()} {own}"
+    return f"{title} [{unit}]" if unit else title
+
+
+def on_axis(metric: Metric) -> float:
+    """What a metric's values are multiplied by to be in the unit of `axis_title`."""
+    return 100.0 if metric.format is Format.PERCENT else 1.0
 
 
 def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any) -> None:

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.configurations import Configuration, is_setting
+from mnist_sweep.metrics import HELD_OUT, of_split
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
-from mnist_sweep.records.view import View
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.confusion import confusion_of
 from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.tables.configurations import Configuration, text_of
+from mnist_sweep.reporting.phrases.names import text_of
 from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-SPLITS = ("test", "validation")
-_LONGEST_VALUE = 300
+SPLITS = tuple(reversed(HELD_OUT))
+"""The test split first: a report is about new images."""
+_MAX_VALUE = 300
 _ENDS = ("label", "run_id", "status", "reason")
-_LONGEST_TRACEBACK = 4000
-_MOST_FAILURES = 200
-_SUMMARIES = ("accuracy", "f1", "f1_min", "precision", "recall", "loss")
+_MAX_TRACEBACK = 4000
+_MAX_FAILURES = 200
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
         return {}
     rows = tables[0].content
     keys = dict.fromkeys(("label", "run_id", "status", "parameters", "time.total_s"))
-    keys |= dict.fromkeys(f"{split}.{name}" for split in SPLITS for name in _SUMMARIES)
+    keys |= dict.fromkeys(f"{split}.{one.name}" for split in SPLITS for one in of_split(split))
     columns = {key: [*map(_plain, rows.values(key))] for key in keys}
     for table in tables:
         for index, column in enumerate(table.columns):
@@ -86,16 +87,15 @@ def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
     Not those that were stopped early, see `stopped`.
     """
     tracebacks = {
-        run.run_id: run.record.error.traceback or ""
+        run_id: _traceback(sweep.record(run_id))
         for sweep in sweeps
-        for run in sweep.runs
-        if run.error and run.record.error
+        for run_id in sweep.frame.loc[sweep.frame["status"] == RunStatus.FAILED, "run_id"]
     }
     found = [
         Failure(
             visible(label),
             status,
-            shortened(visible(reason), _LONGEST_VALUE),
+            shortened(visible(reason), _MAX_VALUE),
             _lines(tracebacks.get(run_id, "")),
         )
         for label, run_id, status, reason in _ends(rows)
@@ -106,46 +106,46 @@ def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
         for sweep in sweeps
         for problem in sweep.problems
     ]
-    return found[:_MOST_FAILURES]
+    return found[:_MAX_FAILURES]
 
 
 def stopped(rows: pd.DataFrame) -> list[Failure]:
     """Every run that was stopped early (pruned), in the tables' order: no failures."""
     found = [
-        Failure(visible(label), status, shortened(visible(reason), _LONGEST_VALUE), "")
+        Failure(visible(label), status, shortened(visible(reason), _MAX_VALUE), "")
         for label, _, status, reason in _ends(rows)
         if status == RunStatus.PRUNED
     ]
-    return found[:_MOST_FAILURES]
+    return found[:_MAX_FAILURES]
 
 
 def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Settings that all records share, as (name, value); what varies stands in the tables."""
-    rows = [run.settings for sweep in sweeps for run in sweep.runs]
-    if not rows:
-        return []
-    first, *others = rows
+    runs = _together(sweeps)
     shared = [
-        name for name, value in first.items() if all(o.get(name, _ABSENT) == value for o in others)
+        name
+        for name in runs.columns
+        if is_setting(name) and len(runs[name].astype(str).unique()) == 1
     ]
-    return [(visible(name), shortened(setting(first[name]), _LONGEST_VALUE)) for name in shared]
+    first = runs[shared].astype(object).where(runs[shared].notna(), None).head(1)
+    return [
+        (visible(str(name)), shortened(setting(value), _MAX_VALUE))
+        for values in first.to_dict("records")
+        for name, value in values.items()
+    ]
 
 
 def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Where the runs were carried out: each fact with its values over all records."""
-    found: dict[str, dict[str, None]] = {}
-    times: list[str] = []
-    view = View([run.values for sweep in sweeps for run in sweep.runs])  # noqa: PD011
-    for full in view.names():
-        prefix, _, name = full.partition(".")
-        if prefix != "environment":
-            continue
-        known = [value for value in view.values(full) if value is not None]
-        if name == "started_at":
-            times = list(filter(None, known))
-        elif known:
-            found[name] = dict.fromkeys(map(setting, known))
-    facts = [(name, shortened(", ".join(values), _LONGEST_VALUE)) for name, values in found.items()]
+    runs = _together(sweeps).filter(regex=r"^environment\.")
+    runs.columns = [name.partition(".")[2] for name in runs.columns]
+    known = {name: list(runs[name].dropna().unique()) for name in runs.columns}
+    times = known.pop("started_at", [])
+    facts = [
+        (name, shortened(", ".join(map(setting, values)), _MAX_VALUE))
+        for name, values in known.items()
+        if values
+    ]
     if times:
         facts.append(("started_at", " to ".join(dict.fromkeys((min(times), max(times))))))
     return facts
@@ -176,6 +176,17 @@ def thumbnails(
     return made
 
 
+def _together(sweeps: Sequence[Sweep]) -> pd.DataFrame:
+    """The runs tables of several sweeps as one."""
+    import pandas as pd
+
+    return pd.concat([sweep.frame for sweep in sweeps], ignore_index=True)
+
+
+def _traceback(record: Record) -> str:
+    return (record.error.traceback or "") if record.error else ""
+
+
 def _network(name: str, records: Sequence[Record]) -> dict[str, Any]:
     found = {split: confusion_of(records, split) for split in SPLITS}
     counts = {split: confusion.counts.tolist() for split, confusion in found.items()}
@@ -198,7 +209,4 @@ def _plain(value: Any) -> Any:
 def _lines(text: str) -> str:
     """A traceback with its line breaks, everything unseen in it written out, and its end kept."""
     shown = "\n".join(visible(line) for line in text.splitlines())
-    return shown if len(shown) <= _LONGEST_TRACEBACK else f"…{shown[-_LONGEST_TRACEBACK:]}"
-
-
-_ABSENT = object()
+    return shown if len(shown) <= _MAX_TRACEBACK else f"…{shown[-_MAX_TRACEBACK:]}"

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.metrics import Metric
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.reporting.conclusions.selection import sentences
@@ -21,7 +23,6 @@ from mnist_sweep.reporting.html.embed import json_text
 from mnist_sweep.reporting.html.plots import plots
 from mnist_sweep.reporting.html.policy import content_security_policy
 from mnist_sweep.reporting.phrases.names import data_name
-from mnist_sweep.reporting.tables.configurations import Configuration
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import LEGEND, Table
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HERE = Path(__file__).parent
-_LONGEST_SHOWN = 300
+_MAX_SHOWN = 300
 """Longer sentences of a selection, such as many ties, are folded away."""
 _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
@@ -46,7 +47,8 @@ class Report:
         answer: What the page begins with.
         gallery: The most mistaken test images.
         images: Data hash -> test images (n_test, height, width) uint8, where they are at hand.
-        refresh_s: Seconds after which the page loads itself anew, while a sweep runs; 0 is never.
+        objective: The metric by which configurations are best and worst.
+        refresh_s: Seconds after which the page reloads, while a sweep runs; 0 is never.
     """
 
     sweeps: Sequence[Sweep]
@@ -55,6 +57,7 @@ class Report:
     answer: Answer
     gallery: Gallery
     images: Mapping[str, NDArray[np.uint8]]
+    objective: Metric
     refresh_s: int = 0
 
 
@@ -74,7 +77,7 @@ def render(report: Report) -> str:
     script = "".join(_static(name) for name in _SCRIPTS)
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
     css = _static("report.css")
-    drawn = plots(report.configurations)
+    drawn = plots(report.configurations, report.objective)
     library = bundle() if drawn else None
     policy = content_security_policy([script, *([library.source] if library else [])], [css])
     networks = contents.networks(report.configurations)
@@ -136,9 +139,7 @@ def _selection(selection: UncertainSelection) -> dict[str, Any]:
     """A selection's sentences: the answer, and what can be unfolded."""
     answer, *others = sentences(selection)
     short = [line for line in others if line.startswith(("Exactly as", "Its weakest"))]
-    short = [line for line in short if len(line) <= _LONGEST_SHOWN] + list(
-        selection.selection.notes
-    )
+    short = [line for line in short if len(line) <= _MAX_SHOWN] + list(selection.selection.notes)
     folded = [line for line in others if line not in short]
     said = {"answer": answer, "short": short, "others": folded}
     return {"direction": selection.selection.direction, **said}

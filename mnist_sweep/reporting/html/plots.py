@@ -13,16 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import Configuration, extremes, has_repeats
+from mnist_sweep.metrics import Metric
 from mnist_sweep.reporting.figures import all_figures, style
-from mnist_sweep.reporting.figures.cost import COSTS, cost_of
+from mnist_sweep.reporting.figures.cost import ACCURACY, COSTS, MAX_NAMED, cost_of
 from mnist_sweep.reporting.figures.curves import MEASURES, Curves, curves_of, is_wide
-from mnist_sweep.reporting.figures.effects import effects_of
+from mnist_sweep.reporting.figures.effects import METRIC, effects_of
 from mnist_sweep.reporting.figures.effects import spread as offsets
 from mnist_sweep.reporting.figures.f1_by_digit import f1_by_digit_of
 from mnist_sweep.reporting.figures.parallel import parallel_of
 from mnist_sweep.reporting.figures.spread import METRICS, spread_of
 from mnist_sweep.reporting.html.embed import rounded
-from mnist_sweep.reporting.tables.configurations import Configuration, extent, extremes, has_repeats
+from mnist_sweep.reporting.phrases.names import extent
 
 Spec = dict[str, Any]
 _SYMBOLS = (
@@ -45,14 +47,14 @@ class Plot:
     layout: Spec
 
 
-def plots(shown: Sequence[Configuration]) -> list[Plot]:
-    """All plots of a report, over its configurations."""
+def plots(shown: Sequence[Configuration], by: Metric) -> list[Plot]:
+    """All plots of a report; of very many configurations some show the ends by the objective."""
     if not shown:
         return []
-    few = extremes(shown, all_figures.MOST_CURVES)
-    made = [_cost(shown), _curves(shown, few), _f1(shown)]
+    few = extremes(shown, all_figures.MAX_CURVES, by)
+    made = [_cost(shown), _curves(shown, few, by), _f1(shown, by)]
     made += [_effects(shown)] if len(shown) > 1 and effects_of(shown) else []
-    made += [_spread(shown)] if has_repeats(shown) else []
+    made += [_spread(shown, by)] if has_repeats(shown) else []
     made += [_parallel(shown)] if all_figures.is_parallel(shown) else []
     return made
 
@@ -64,11 +66,12 @@ def escaped(text: str) -> str:
 
 def _cost(shown: Sequence[Configuration]) -> Plot:
     cost = cost_of(shown)
-    few = len(shown) <= 12
+    few = len(shown) <= MAX_NAMED
     accuracy = rounded(100 * cost.accuracy)
     data: list[Spec] = []
-    for side, (column, label) in enumerate(COSTS.items(), 1):
-        x = rounded(cost.costs[column])
+    for side, metric in enumerate(COSTS, 1):
+        label = style.axis_title(metric)
+        x = rounded(cost.costs[metric.column])
         hover = [
             f"{escaped(name)}<br>{y} % test accuracy<br>{label}: {value:,}"
             for name, y, value in zip(cost.names, accuracy, [v or 0 for v in x], strict=True)
@@ -87,20 +90,24 @@ def _cost(shown: Sequence[Configuration]) -> Plot:
                            "size": 11 if few else 6, "opacity": 1 if few else 0.6},
             })  # fmt: skip
     layout: Spec = {
-        "yaxis": {"title": {"text": "Test accuracy [%]"}},
-        "xaxis": {"title": {"text": COSTS["time.train_s"]}, "domain": [0, 0.47]},
-        "xaxis2": {"title": {"text": COSTS["parameters"]}, "domain": [0.53, 1], "anchor": "y2"},
+        "yaxis": {"title": {"text": style.axis_title(ACCURACY)}},
+        "xaxis": {"title": {"text": style.axis_title(COSTS[0])}, "domain": [0, 0.47]},
+        "xaxis2": {
+            "title": {"text": style.axis_title(COSTS[1])},
+            "domain": [0.53, 1],
+            "anchor": "y2",
+        },
         "yaxis2": {"matches": "y", "anchor": "x2", "showticklabels": False},
     }
-    for side, column in enumerate(COSTS, 1):
-        known = [v for v in rounded(cost.costs[column]) if v]
+    for side, metric in enumerate(COSTS, 1):
+        known = [v for v in rounded(cost.costs[metric.column]) if v]
         if known and max(known) > 20 * min(known):
             layout["xaxis" if side == 1 else f"xaxis{side}"]["type"] = "log"
     text = "Test accuracy of each configuration against its training time and its parameters."
     return Plot("cost", "Accuracy and what it costs", text, 420, data, layout)
 
 
-def _curves(whole: Sequence[Configuration], few: Sequence[Configuration]) -> Plot:
+def _curves(whole: Sequence[Configuration], few: Sequence[Configuration], by: Metric) -> Plot:
     data: list[Spec] = []
     drawn = [curves_of(configuration) for configuration in few]
     for configuration, curves in zip(few, drawn, strict=True):
@@ -116,7 +123,7 @@ def _curves(whole: Sequence[Configuration], few: Sequence[Configuration]) -> Plo
         "yaxis": {"title": {"text": MEASURES["loss"]}, "type": "log" if wide else "linear"},
         "yaxis2": {"title": {"text": MEASURES["accuracy"]}, "anchor": "x2"},
     }
-    part = extent(few, whole)
+    part = extent(few, whole, by)
     text = "Loss and accuracy by epoch. Solid lines: validation split; dashed: training."
     title = "Learning curves" + (f": {part}" if part else "")
     return Plot("curves", title, text, 440, data, layout)
@@ -143,8 +150,8 @@ def _curve_traces(curves: Curves, measure: str, index: int, side: int) -> list[S
     return traces
 
 
-def _f1(whole: Sequence[Configuration]) -> Plot:
-    rows = extremes(whole, all_figures.MOST_ROWS)
+def _f1(whole: Sequence[Configuration], by: Metric) -> Plot:
+    rows = extremes(whole, all_figures.MAX_ROWS, by)
     heat = f1_by_digit_of(rows)
     names = [escaped(name) for name in heat.names]
     values = [rounded(row) for row in heat.f1]
@@ -162,7 +169,7 @@ def _f1(whole: Sequence[Configuration]) -> Plot:
         "yaxis": {"autorange": "reversed", "type": "category", "automargin": True,
                   "showgrid": False},
     }  # fmt: skip
-    part = extent(rows, whole)
+    part = extent(rows, whole, by)
     text = "F1 of every digit for every configuration, on the test split; the table has the same."
     title = "F1 by digit" + (f": {part}" if part else "")
     return Plot("f1", title, text, 190 + 34 * len(rows), data, layout)
@@ -171,7 +178,7 @@ def _f1(whole: Sequence[Configuration]) -> Plot:
 def _effects(shown: Sequence[Configuration]) -> Plot:
     effects = effects_of(shown)
     data: list[Spec] = []
-    layout: Spec = {"yaxis": {"title": {"text": "Test accuracy [%]"}}, "showlegend": False}
+    layout: Spec = {"yaxis": {"title": {"text": style.axis_title(METRIC)}}, "showlegend": False}
     width = 1 / len(effects)
     for side, effect in enumerate(effects, 1):
         x = [p + o for p, part in enumerate(effect.metric) for o in offsets(part.size)]
@@ -203,13 +210,14 @@ def _effects(shown: Sequence[Configuration]) -> Plot:
     return Plot("effects", "Effect of each hyperparameter", text, 380, data, layout)
 
 
-def _spread(whole: Sequence[Configuration]) -> Plot:
-    rows = extremes(whole, all_figures.MOST_ROWS)
+def _spread(whole: Sequence[Configuration], by: Metric) -> Plot:
+    rows = extremes(whole, all_figures.MAX_ROWS, by)
     found = spread_of(rows)
     data = []
-    for side, (metric, label) in enumerate(METRICS.items(), 1):
-        factor = 100 if metric == "test.accuracy" else 1
-        for index, (name, runs) in enumerate(zip(found.names, found.runs[metric], strict=True)):
+    for side, metric in enumerate(METRICS, 1):
+        label, factor = style.axis_title(metric), style.on_axis(metric)
+        runs_of = zip(found.names, found.runs[metric.column], strict=True)
+        for index, (name, runs) in enumerate(runs_of):
             x = rounded(factor * runs)
             place = list(whole).index(rows[index])
             data.append({
@@ -221,7 +229,7 @@ def _spread(whole: Sequence[Configuration]) -> Plot:
                 "marker": {"color": style.colour(place), "symbol": _symbol(place), "size": 9,
                            "opacity": 0.75},
             })  # fmt: skip
-    accuracy, lowest = METRICS.values()
+    accuracy, lowest = map(style.axis_title, METRICS)
     layout = {
         "xaxis": {"title": {"text": accuracy}, "domain": [0, 0.48]},
         "xaxis2": {"title": {"text": lowest}, "domain": [0.52, 1], "anchor": "y2"},

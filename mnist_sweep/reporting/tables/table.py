@@ -10,7 +10,7 @@ from mnist_sweep.analysis.configurations import is_known, is_setting, used
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened
-from mnist_sweep.reporting.numbers import NOTHING, all_written, with_spread, written
+from mnist_sweep.reporting.numbers import NOTHING, UNITS, all_written, with_spread, written
 from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Mark = Literal["", "best", "worst"]
 
 LEGEND = "* best, ! worst in column"
-_UNITS = {Format.SECONDS: "s", Format.PERCENT: "%"}
 _LONGEST_SETTING = 40
 
 
@@ -51,7 +50,7 @@ class Column:
     @property
     def unit(self) -> str:
         """s, % or nothing."""
-        return _UNITS.get(self.format, "")
+        return UNITS.get(self.format, "")
 
     @property
     def title(self) -> str:
