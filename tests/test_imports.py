@@ -193,7 +193,7 @@ def test_nothing_is_read_that_can_execute_code():
     [
         (["--help"], TENSORFLOW | {"pandas", "sklearn"}),
         (["table", "--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "scipy"}),
-        (["table", "SWEEP"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "matplotlib"}),
+        (["table", "SWEEP"], TENSORFLOW | HYDRA | {"sklearn", "matplotlib"}),
         (["worst", "SWEEP"], TENSORFLOW | HYDRA | {"matplotlib"}),
         (["data", "digits"], TENSORFLOW | HYDRA),
     ],

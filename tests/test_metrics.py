@@ -1,11 +1,14 @@
 """Metrics are found by the names people use."""
 
+import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
-from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.errors import SelectionError, UsageError
+from mnist_sweep.metrics import Metric, of_split, resolve
 from mnist_sweep.records.fields import flat, value_of
 from support.factories import make_run
+from support.plugin_package import installed
 
 RECORD = make_run().record
 
@@ -59,3 +62,38 @@ def test_an_epoch_s_time_is_the_median_so_that_a_slow_first_one_does_not_count()
     assert flat(run.record)["time.epoch_s"] == 2.0
     run.values["time"]["epoch_s"] = []
     assert flat(run.record)["time.epoch_s"] is None
+
+
+KAPPA = """
+from mnist_sweep.metrics import Format, MetricDefinition
+
+def _from_counts(support, predicted, hits):
+    total = support.sum(axis=-1)
+    chance = (support * predicted).sum(axis=-1) / total**2
+    return (hits.sum(axis=-1) / total - chance) / (1 - chance)
+
+kappa = MetricDefinition(
+    "kappa", "Cohen's kappa", Format.SHARE, True, ("validation", "test"), _from_counts
+)
+"""
+
+
+def test_a_metric_of_another_package_is_found_and_computed(tmp_path):
+    truth, predicted = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 2])
+    matrix = confusion_matrix(truth, predicted)
+    counts = (matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix))
+    with installed(tmp_path, "metrics", "kappa", KAPPA):
+        metric = resolve("test.kappa")
+        assert metric.column == "test.kappa"
+        assert metric in [Metric(one, "test") for one in of_split("test")]
+        assert metric.compute(*counts) == pytest.approx(cohen_kappa_score(truth, predicted))
+    with pytest.raises(SelectionError, match="kappa"):
+        resolve("test.kappa")
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(tmp_path):
+    with (
+        installed(tmp_path, "metrics", "kappa", "raise ValueError('broken')"),
+        pytest.raises(UsageError, match=r"entry point kappa .*ValueError: broken"),
+    ):
+        resolve("kappa")

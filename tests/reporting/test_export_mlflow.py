@@ -14,6 +14,7 @@ from conftest import REPOSITORY
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.fields import flat
 from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.export import ExportOptions
 from mnist_sweep.reporting.export import mlflow as our_export
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
@@ -193,5 +194,6 @@ def test_a_store_that_cannot_be_used_is_one_error(sweep, uri):
 
 def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mlflow", None)
+    grid = write_sweep(tmp_path / "grid", [make_run()])
     with pytest.raises(UsageError, match=r"pip install 'mnist-sweep\[mlflow\]'"):
-        our_export.export([make_run().record], {}, our_export.local_store(tmp_path), "grid")
+        our_export.export(load(grid), ExportOptions(tmp_path / "mlflow", experiment="grid"))

@@ -1,7 +1,7 @@
 """A sweep as an MLflow experiment: a run each, with its parameters, metrics and files.
 
 Exporting again adds nothing: a run is known by its run id, and is complete when it carries the hash
-of its record; what an interrupted export left, and what has been run anew, is replaced.
+of its record; what an interrupted export left, and a run that was repeated, is replaced.
 """
 
 from __future__ import annotations
@@ -9,19 +9,23 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.record import to_json
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import make_directory
+from mnist_sweep.reporting.export import Exported, ExportOptions
 from mnist_sweep.reporting.export.content import Content, content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
+    from mnist_sweep.records.paths import RunPaths
     from mnist_sweep.records.record import Record
+    from mnist_sweep.records.sweep import Sweep
 
 RUN_ID = "mnist_sweep.run_id"
 RECORD = "mnist_sweep.record_sha256"
@@ -29,9 +33,9 @@ RECORD = "mnist_sweep.record_sha256"
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 _SQLITE = "sqlite:///"
-_LARGEST_BATCH = 1000
-_LARGEST_PARAMETERS = 100
-_LONGEST_TEXT = 5000
+_MAX_BATCH = 1000
+_MAX_PARAMETERS = 100
+_MAX_TEXT = 5000
 """MLflow's own limits, the last a little below it."""
 _QUIET = {
     # MLflow reports its use to its makers, unless told not to; a sweep is nobody else's business.
@@ -47,53 +51,47 @@ def local_store(directory: Path) -> str:
     return f"{_SQLITE}{(directory / DATABASE).absolute()}"
 
 
-def export(
-    records: Sequence[Record],
-    directories: Mapping[str, Path],
-    tracking_uri: str,
-    experiment: str,
-) -> tuple[int, int]:
-    """Log all records to MLflow.
+def export(sweep: Sweep, options: ExportOptions) -> Exported:
+    """Log all runs to MLflow, in an experiment that is made if it is not there.
 
     Args:
-        records: The runs, finished or not.
-        directories: Run id -> the run's directory, for its files.
-        tracking_uri: Any that MLflow knows: sqlite:///FILE, http://HOST:PORT.
-        experiment: The experiment's name; made if it is not there.
-
-    Returns:
-        How many runs were logged, and how many were there already.
+        sweep: The runs, finished or not.
+        options: `tracking_uri` is any that MLflow knows: sqlite:///FILE, http://HOST:PORT.
 
     Raises:
         UsageError: MLflow, or what it needs for this store, is not installed.
         DirectoryError: The store cannot be reached or written.
     """
-    client, failures = _client(tracking_uri)
-    logged = 0
+    uri = options.tracking_uri or local_store(options.output)
+    client, failures = _client(uri)
+    logged, run_ids = 0, list(sweep.frame["run_id"])
     try:
-        place = _experiment(client, tracking_uri, experiment)
+        place = _experiment(client, uri, options.experiment)
         known = _known(client, place)
-        for record in records:
+        for record in map(sweep.record, run_ids):
             sha256 = fingerprint(record)
             earlier = known.get(record.run_id, [])
             if any(run.data.tags.get(RECORD) == sha256 for run in earlier):
                 continue
-            _log(client, place, record, directories.get(record.run_id), sha256)
+            _log(client, place, record, sweep.run_paths(record.run_id), sha256)
             for run in earlier:
                 client.delete_run(run.info.run_id)
             logged += 1
     except failures as error:
         reason = " ".join(str(error).split())[:400]
         raise DirectoryError(
-            f"MLflow could not store the sweep at {tracking_uri}: {reason}. Check the address, or "
-            f"leave out --tracking-uri for a local store; {logged} of {len(records)} runs were "
+            f"MLflow could not store the sweep at {uri}: {reason}. Check the address, or "
+            f"leave out --tracking-uri for a local store; {logged} of {len(run_ids)} runs were "
             "logged, and the same command logs the rest."
         ) from error
-    return logged, len(records) - logged
+    command = "" if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    return Exported(
+        logged, len(run_ids) - logged, f"in experiment {options.experiment} at {uri}", command
+    )
 
 
 def fingerprint(record: Record) -> str:
-    """SHA-256 of a record, by which one that has been run anew is told from the one before."""
+    """SHA-256 of a record, which differs if the run was repeated."""
     return hashlib.sha256(to_json(record).encode()).hexdigest()
 
 
@@ -175,7 +173,7 @@ def _all_runs(client: Any, experiment_id: str) -> Iterator[Any]:
             return
 
 
-def _log(client: Any, experiment_id: str, record: Record, place: Path | None, sha256: str) -> None:
+def _log(client: Any, experiment_id: str, record: Record, paths: RunPaths, sha256: str) -> None:
     from mlflow.entities import Param, RunTag
 
     one = content(record)
@@ -185,20 +183,22 @@ def _log(client: Any, experiment_id: str, record: Record, place: Path | None, sh
     )
     run_id = run.info.run_id
     parameters = [
-        Param(name, str(value)[:_LONGEST_TEXT])
+        Param(name, str(value)[:_MAX_TEXT])
         for name, value in one.settings.items()
         if value is not None
     ]
-    for start in range(0, len(parameters), _LARGEST_PARAMETERS):
-        client.log_batch(run_id, params=parameters[start : start + _LARGEST_PARAMETERS])
+    for start in range(0, len(parameters), _MAX_PARAMETERS):
+        client.log_batch(run_id, params=parameters[start : start + _MAX_PARAMETERS])
     metrics = _metrics(one)
-    for start in range(0, len(metrics), _LARGEST_BATCH):
-        client.log_batch(run_id, metrics=metrics[start : start + _LARGEST_BATCH])
-    for path in _files(place):
-        client.log_artifact(run_id, str(path))
+    for start in range(0, len(metrics), _MAX_BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _MAX_BATCH])
+    for path in (paths.record, paths.predictions, paths.model, paths.log):
+        if path.is_file():
+            client.log_artifact(run_id, str(path))
     client.log_batch(run_id, tags=[RunTag(RECORD, sha256)])
     # A pruned run did not fail: it was stopped, which MLflow calls so.
-    status = {"finished": "FINISHED", "pruned": "KILLED"}.get(record.status, "FAILED")
+    ended = {RunStatus.FINISHED: "FINISHED", RunStatus.PRUNED: "KILLED"}
+    status = ended.get(RunStatus(record.status), "FAILED")
     client.set_terminated(run_id, status=status, end_time=round(one.ended_s * 1000))
 
 
@@ -212,7 +212,7 @@ def _tags(record: Record) -> dict[str, str]:
         "mnist_sweep.git_sha": record.environment.git_sha or "",
         "mnist_sweep.error": f"{record.error.type}: {record.error.message}" if record.error else "",
     }
-    return {name: text[:_LONGEST_TEXT] for name, text in tags.items() if text}
+    return {name: text[:_MAX_TEXT] for name, text in tags.items() if text}
 
 
 def _metrics(one: Content) -> list[Any]:
@@ -225,11 +225,3 @@ def _metrics(one: Content) -> list[Any]:
         for name, values in one.series.items()
         for value in values
     ]
-
-
-def _files(place: Path | None) -> list[Path]:
-    if place is None:
-        return []
-    paths = RunPaths(place)
-    wanted = (paths.record, paths.predictions, paths.model, paths.log)
-    return [path for path in wanted if path.is_file()]

@@ -9,40 +9,46 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_bytes
+from mnist_sweep.reporting.export import Exported, ExportOptions
 from mnist_sweep.reporting.export.content import HEADLINES, Content, content, differing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mnist_sweep.records.record import Record
+    from mnist_sweep.records.sweep import Sweep
 
 EVENT_FILE = "events.out.tfevents.records"
 """TensorBoard reads files with `tfevents` in their names."""
 _FILE_VERSION = "brain.Event:2"
 
 
-def export(records: Sequence[Record], output: Path) -> tuple[int, int]:
-    """Write event files of all records below `output`, a log directory for TensorBoard.
-
-    Returns:
-        How many runs were written, and how many were there already, unchanged.
+def export(sweep: Sweep, options: ExportOptions) -> Exported:
+    """Write event files of all runs below `options.output`, a log directory for TensorBoard.
 
     Raises:
-        UsageError: The package `tensorboard` is not installed.
+        UsageError: The package `tensorboard` is not installed, or the options are of MLflow.
         DirectoryError: A file cannot be written.
     """
+    if options.tracking_uri:
+        raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
     _need_tensorboard()
+    output = options.output
+    records = [sweep.record(run_id) for run_id in sweep.frame["run_id"]]
     contents = [content(record) for record in records]
     written = 0
     for record, one in zip(records, contents, strict=True):
         written += _put(output / one.name / EVENT_FILE, _run_events(record, one))
     _put(output / EVENT_FILE, _columns(contents))
-    return written, len(contents) - written
+    command = f"tensorboard --logdir {shlex.quote(str(output))}"
+    return Exported(written, len(contents) - written, f"in {output}", command)
 
 
 def _need_tensorboard() -> None:
@@ -77,10 +83,10 @@ def _run_events(record: Record, one: Content) -> bytes:
         elif value is not None:
             start.hparams[name].string_value = str(value)
     status = {
-        "finished": api_pb2.STATUS_SUCCESS,
-        # Stopped early: it neither came to its end nor failed, and there is no word for that.
-        "pruned": api_pb2.STATUS_UNKNOWN,
-    }.get(record.status, api_pb2.STATUS_FAILURE)
+        RunStatus.FINISHED: api_pb2.STATUS_SUCCESS,
+        # It neither finished nor failed; TensorBoard has no status for that.
+        RunStatus.PRUNED: api_pb2.STATUS_UNKNOWN,
+    }.get(RunStatus(record.status), api_pb2.STATUS_FAILURE)
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=one.ended_s)
     events = [_hparams_event(one.started_s, session_start_info=start)]
     for name, values in one.series.items():
