@@ -9,8 +9,9 @@ import pytest
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import setup_globals
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 import mnist_sweep  # noqa: F401  (makes the plugins known)
 from mnist_sweep.sweeping import app
@@ -33,6 +34,8 @@ class Loaded:
 @pytest.fixture(scope="session")
 def hydra_master() -> Iterator[Callable[..., Loaded]]:
     with initialize_config_dir(app.conf_directory(), version_base="1.3"):
+        # Two compositions of one point are compared; the default name is the time.
+        OmegaConf.register_new_resolver("now", lambda _: "2026-01-01", replace=True)
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         known: dict[tuple[str, ...], Loaded] = {}
@@ -46,3 +49,4 @@ def hydra_master() -> Iterator[Callable[..., Loaded]]:
             return known[words]
 
         yield load
+    setup_globals()

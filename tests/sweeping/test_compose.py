@@ -18,8 +18,6 @@ from support.setting_values import override_texts
 def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     """Settings of every point, composed our way and Hydra's."""
     loaded = load()
-    if not any(word.startswith("name=") for word in words):
-        words = (*words, "name=grid")  # the default is the time, and time passes
     composer, axes = loaded.composer(*words)
     points = list(grid.points(axes))
     ours = [composer.settings(point) for point in points]
