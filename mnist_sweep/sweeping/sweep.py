@@ -6,23 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET
-from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.interrupts import Interrupted
-from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.networks import Network, check_networks
-from mnist_sweep.sweeping.launch.progress import Lines, choose
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
@@ -57,13 +52,14 @@ def check_models(plan: Plan) -> None:
     check_networks(list(own.values()))
 
 
-def preview(launcher: Launcher, master: DictConfig, plan: Plan, *, single: bool) -> SweepResult:
+def preview(
+    launcher: SweepLauncher, master: DictConfig, plan: Plan, *, single: bool
+) -> SweepResult:
     """The result of a mere plan: nothing is made or run."""
     path, _ = place(master, single=single)
     result = SweepResult(path, plan, planned_only=True)
-    if isinstance(launcher, SweepLauncher):
-        threads = max(point.settings["threads"] for point in plan.points)
-        result.workers = launcher.workers(len(plan.points), threads)
+    threads = max(point.settings["threads"] for point in plan.points)
+    result.workers = launcher.workers(len(plan.points), threads)
     paths = SweepPaths(path)
     records = (record_at(paths.run(p.label, p.run_id), p.run_id) for p in plan.points)
     result.skipped = [r.run_id for r in records if r and RunStatus(r.status).is_final]
@@ -97,25 +93,19 @@ def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> 
     return result
 
 
-def launch(launcher: Launcher, master: DictConfig, result: SweepResult) -> None:
+def launch(launcher: SweepLauncher, master: DictConfig, result: SweepResult) -> None:
     """Run what is not done yet; fills in the result, also when it is interrupted."""
     jobs = _open_jobs(master, result)
     if not jobs:
         return
-    context = SweepContext.current()
-    context.interrupt_if_swallowed()
-    if not isinstance(launcher, SweepLauncher):
-        result.summaries = stock_launchers.launch(
-            launcher, jobs, result, Lines(Console(stderr=True)), context
-        )
-        return
-    progress = choose(Console(stderr=True))
+    launcher.context.interrupt_if_swallowed()
+    progress = launcher.progress()
     threads = max(job.settings["threads"] for job in jobs)
     result.workers = launcher.workers(len(jobs), threads)
     jobs = [job.with_environment(workers=result.workers) for job in jobs]
     progress.begin(len(jobs), result.workers, sum(job.expected_s for job in jobs))
-    if result.report:
-        context.first_run_waits()
+    if result.report and launcher.reports_epochs:  # others may fork, which threads would disturb
+        launcher.context.first_run_waits()
     try:
         launcher.launch_jobs(jobs, result.workers, progress)
     finally:

@@ -14,8 +14,6 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +23,8 @@ from mnist_sweep.data import prepare
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.reference import help_text
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.make_launcher import make_launcher
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.result import SweepResult
@@ -76,7 +76,7 @@ class GridSweeper(Sweeper):
         self._points = list(points or [])
         self._single = single
         self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
+        self.launcher: SweepLauncher | None = None
         self.hydra_context: HydraContext | None = None
 
     def setup(
@@ -85,9 +85,7 @@ class GridSweeper(Sweeper):
         """Keep what Hydra gives, and make the launcher."""
         self.hydra_context = hydra_context
         self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self.launcher = make_launcher(hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> SweepResult:
         """Run the grid of the command line's overrides.

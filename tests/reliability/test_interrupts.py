@@ -15,6 +15,7 @@ from fcntl import ioctl
 
 import pyte
 import pytest
+from rich.console import Console
 
 from support.real_sweeps import GUARD_S, Place, until
 from support.sweep_parts import job_of
@@ -139,7 +140,8 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
 
 def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
     from mnist_sweep.sweeping.context import SweepContext
-    from mnist_sweep.sweeping.launch import stock_launchers
+    from mnist_sweep.sweeping.launch.progress import Lines
+    from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch
 
     class Swallows:
         def launch(self, overrides, initial_job_idx):  # noqa: ARG002  (as Hydra calls it)
@@ -149,7 +151,7 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
                 raise ValueError("of composing") from error
 
     with SweepContext() as context, pytest.raises(KeyboardInterrupt):
-        list(stock_launchers._round(Swallows(), [job_of(tmp_path)], tmp_path, context))
+        StockDispatch(Swallows(), context, 1, 1, Lines(Console(quiet=True))).run([job_of(tmp_path)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

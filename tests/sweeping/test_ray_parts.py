@@ -26,9 +26,9 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
 from mnist_sweep.sweeping.launch.on_ray.connection import environment_of_runs
+from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
 from mnist_sweep.sweeping.launch.on_ray.needs import Needs
-from mnist_sweep.sweeping.launch.on_ray.pool import RayPool, _Active
 from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run
@@ -225,9 +225,10 @@ class Nodes:
         raise DataError(f"no data of {info.name}")
 
 
-def pool_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayPool:
-    usual = {"fail_fast": False, "limit": None, "waiting": None}
-    return RayPool(nodes, Needs, 1, workers, 0, Lines(Console(quiet=True)), **{**usual, **changes})  # type: ignore[arg-type]
+def dispatch_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayDispatch:
+    options: dict[str, Any] = {"limit": None, "waiting": None, **changes}
+    connected: Any = nodes
+    return RayDispatch(connected, Needs, 1, workers, Lines(Console(quiet=True)), **options)
 
 
 @pytest.mark.parametrize(
@@ -238,19 +239,19 @@ def test_a_search_hands_over_runs_that_wait_only_where_it_was_asked_to(
     guided: bool, waiting: int | None, room: int
 ):
     scheduler = SimpleNamespace() if guided else None
-    assert pool_on(Nodes(), scheduler=scheduler, waiting=waiting)._room() == room
-    assert pool_on(Nodes(), scheduler=scheduler, waiting=waiting, limit=3)._room() == 3
+    assert dispatch_on(Nodes(), scheduler=scheduler, waiting=waiting).room() == room
+    assert dispatch_on(Nodes(), scheduler=scheduler, waiting=waiting, limit=3).room() == 3
 
 
 def test_on_a_ray_of_our_own_no_more_run_than_was_said():
-    assert pool_on(Nodes(own=True), workers=2)._room() == 2
-    assert pool_on(Nodes(own=True), workers=9)._room() == 4
+    assert dispatch_on(Nodes(own=True), workers=2).room() == 2
+    assert dispatch_on(Nodes(own=True), workers=9).room() == 4
 
 
 def test_fail_fast_starts_nothing_after_a_run_that_could_not_start(tmp_path: Path):
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
     for fail_fast, failed in ((True, 1), (False, 3)):
-        pool = pool_on(Nodes(), fail_fast=fail_fast)
+        pool = dispatch_on(Nodes(), fail_fast=fail_fast)
         summaries = pool.run(list(jobs))
         assert [summary.status for summary in summaries] == ["failed"] * failed
         assert "no data of mnist" in summaries[0].message
@@ -270,7 +271,7 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
     answer = task.TaskResult(died="its process was killed", files=files)
     lock = try_lock(job.lock)
     assert lock is not None
-    pool = pool_on(Nodes())
+    pool = dispatch_on(Nodes())
     pool._take(_Active(job, None, lock, "ticket"), answer)
     release(lock)
     stored = json.loads(job.paths.record.read_bytes())
@@ -283,7 +284,7 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
 
 def launcher_of(context: SweepContext, address: str | None, n_jobs: int) -> Any:
     launcher: Any = RayLauncher(address=address)
-    launcher.context, launcher._config = context, OmegaConf.create({"n_jobs": n_jobs})
+    launcher.context, launcher.config = context, OmegaConf.create({"n_jobs": n_jobs})
     return launcher
 
 

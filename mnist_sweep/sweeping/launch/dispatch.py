@@ -1,7 +1,8 @@
-"""Jobs handed out, and what comes of them: what the pool and the cluster have in common.
+"""Hand jobs out and collect their results: what all ways of running jobs have in common.
 
-Which run starts next, the runs that another sweep is at, retries, the failed record of a run that
-died without a word of its own, fail-fast and interrupts.
+Which job starts next, jobs that another sweep is running, retries, the failed record of a run whose
+process died, fail-fast and interrupts. `Pool`, `RayDispatch` and `StockDispatch` say how a job is
+started and how its end is noticed.
 """
 
 from __future__ import annotations
@@ -15,147 +16,144 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_record import already_done, write_failure
+from mnist_sweep.sweeping.launch.job_record import done_summary, write_failure
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.training.progress import History
 
-LOG_LINES = 15
-LOG_LINE_LENGTH = 300
+MAX_LOG_LINES = 15
+MAX_LOG_LINE_LENGTH = 300
 
 Active = TypeVar("Active")
-"""What an engine keeps of a run that is under way."""
+"""What a subclass keeps of a run that is under way."""
 
 
 class Dispatch(ABC, Generic[Active]):
-    """Runs jobs side by side; an engine says how one starts and what it tells.
+    """Runs jobs, several at a time; `active` are those that were started and have not ended.
 
     Args:
-        workers: How many at once.
+        workers: The number of runs at a time.
+        progress: Shows what happens.
         retries: How often a run is repeated whose process died without an error of its own.
-        progress: Is told what happens.
         fail_fast: Start nothing more after the first failed run, and stop the running ones.
-        scheduler: Says what runs after the jobs that are given, and which runs are to stop.
+        scheduler: Chooses further jobs once the given ones are started, and runs to stop early.
     """
 
     def __init__(
         self,
         workers: int,
-        retries: int,
         progress: Progress,
         *,
-        fail_fast: bool,
+        retries: int = 0,
+        fail_fast: bool = False,
         scheduler: JobScheduler | None = None,
     ) -> None:
-        self._scheduler = scheduler
-        self._workers = workers
+        self.workers = workers
+        self.progress = progress
+        self.scheduler = scheduler
+        self.active: list[Active] = []
+        self.summaries: list[RunSummary] = []
+        """Of the runs that have ended, also where `run` was interrupted."""
         self._retries = retries
         self._fail_fast = fail_fast
-        self._progress = progress
-        self._active: list[Active] = []
         self._queue: deque[Job] = deque()
         self._elsewhere: list[Job] = []
         self._attempts: dict[str, int] = {}
-        self._summaries: list[RunSummary] = []
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Start a job and add it to `active`; or finish or postpone it at once."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """Wait a moment for what active runs report; finish, postpone or retry those that ended."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End all active runs at once."""
+
+    def room(self) -> int:
+        """How many runs may be active at a time."""
+        return self.workers
 
     def run(self, jobs: list[Job]) -> list[RunSummary]:
-        """Carry jobs out in their order and return the summary of each that came to an end.
+        """Run jobs in their order, and those of the scheduler; return a summary of each.
 
-        On KeyboardInterrupt the running ones are stopped and the exception goes on; `summaries`
-        holds what was finished by then.
+        If that is interrupted, the active runs are stopped and the exception goes on.
         """
         self._queue.extend(jobs)
         try:
             while self._fill() or self._elsewhere:
-                self._wait()
-                if self._fail_fast and self._failures():
+                self.wait()
+                if self._has_failed():
                     self._queue.clear()
                     self._elsewhere.clear()
                     self.stop()
                     break
-                if not self._queue and len(self._active) < self._room():
+                if not self._queue and len(self.active) < self.room():
                     self._look_elsewhere()
-                self._progress.refresh()
+                self.progress.refresh()
         except BaseException:
             self.stop()
             raise
-        return self._summaries
+        return self.summaries
 
-    @property
-    def summaries(self) -> list[RunSummary]:
-        """Of the runs that came to an end so far."""
-        return self._summaries
+    def finish(self, job: Job, summary: RunSummary) -> None:
+        """Note the end of a run."""
+        self.summaries.append(summary)
+        self.progress.ended(summary)
+        if self.scheduler:
+            self.scheduler.ended(job)
 
-    @abstractmethod
-    def stop(self) -> None:
-        """End all running workers, at once."""
-
-    @abstractmethod
-    def _start(self, job: Job) -> None:
-        """Start a run, which is then among the active ones."""
-
-    @abstractmethod
-    def _wait(self) -> None:
-        """Handle what the active runs have to say, for a moment."""
-
-    def _room(self) -> int:
-        """How many runs may be active at once."""
-        return self._workers
-
-    def _failures(self) -> bool:
-        return any(summary.failed for summary in self._summaries)
-
-    def _fill(self) -> bool:
-        """Start runs while workers are free; whether anything runs."""
-        while len(self._active) < self._room():
-            if self._fail_fast and self._failures():  # a run may fail without having started
-                break
-            if self._queue:
-                job = self._queue.popleft()
-            elif self._scheduler and (following := self._scheduler.next()):
-                job = following
-            else:
-                break
-            self._start(job)
-        return bool(self._active)
-
-    def _postpone(self, job: Job) -> None:
-        """Another sweep is at this run: see later what became of it."""
+    def postpone(self, job: Job) -> None:
+        """Another sweep is running this job: look later what became of it."""
         self._elsewhere.append(job)
-        self._progress.postponed(job)
+        self.progress.postponed(job)
 
-    def _again_or_failed(self, job: Job, reason: str, started: float) -> None:
-        """A run that died without a word: once more, or a failed record in its name.
+    def retry_or_fail(self, job: Job, reason: str, started: float) -> None:
+        """Repeat a run whose process died, or write its failed record.
 
         Args:
-            job: Whose lock this process holds.
-            reason: How it died.
+            job: Its lock is held by this process.
+            reason: How the process died.
             started: When, by the monotonic clock.
         """
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
         if attempts <= self._retries:
-            self._progress.retrying(job, reason)
+            self.progress.retrying(job, reason)
             self._queue.append(job)
             return
-        error = WorkerDiedError(f"{reason}. The end of its log:\n{_tail(job)}")
-        self._record_failure(job, error, reason, started)
+        error = WorkerDiedError(f"{reason}. The end of its log:\n{_end_of_log(job)}")
+        self.fail(job, error, reason, started)
 
-    def _record_failure(self, job: Job, error: BaseException, message: str, started: float) -> None:
+    def fail(self, job: Job, error: BaseException, message: str, started: float) -> None:
+        """Write a failed record in the name of a run that cannot do so itself."""
         try:
             write_failure(job, error, History(), time.monotonic() - started)
         except DirectoryError as unwritten:
             message += f". {unwritten}"
-        self._finish(job, RunSummary.of(job, RunStatus.FAILED, message))
+        self.finish(job, RunSummary.of(job, RunStatus.FAILED, message))
 
-    def _finish(self, job: Job, summary: RunSummary) -> None:
-        self._summaries.append(summary)
-        self._progress.ended(summary)
-        if self._scheduler:
-            self._scheduler.ended(job)
+    def _has_failed(self) -> bool:
+        return self._fail_fast and any(summary.failed for summary in self.summaries)
+
+    def _fill(self) -> bool:
+        """Start runs while there is room; whether anything runs."""
+        while len(self.active) < self.room():
+            if self._has_failed():  # a run may fail without having started
+                break
+            if self._queue:
+                job = self._queue.popleft()
+            elif self.scheduler and (following := self.scheduler.next()):
+                job = following
+            else:
+                break
+            self.start(job)
+        return bool(self.active)
 
     def _look_elsewhere(self) -> None:
-        """See whether runs that another sweep is at are done, or free again."""
+        """See which jobs that another sweep was running are done, or free again."""
         waiting = []
         for job in self._elsewhere:
             lock = try_lock(job.lock)
@@ -163,20 +161,20 @@ class Dispatch(ABC, Generic[Active]):
                 waiting.append(job)
                 continue
             release(lock)
-            if done := already_done(job):
-                self._finish(job, done)
+            if done := done_summary(job):
+                self.finish(job, done)
             else:
                 self._queue.append(job)
         self._elsewhere = waiting
 
 
-def _tail(job: Job) -> str:
+def _end_of_log(job: Job) -> str:
     try:
         text = job.paths.log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(there is none)"
     lines = text.splitlines()
-    # What a signal leaves starts with the line that it struck; its callers follow.
+    # What faulthandler writes at a signal starts with the innermost line; its callers follow.
     crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
-    shown = lines[-LOG_LINES:] if crash < 0 else lines[crash : crash + LOG_LINES]
-    return "\n".join(line[:LOG_LINE_LENGTH] for line in shown)
+    shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
+    return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)

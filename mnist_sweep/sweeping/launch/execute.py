@@ -16,7 +16,7 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
-    already_done,
+    done_summary,
     result_record,
     summary_of,
     write_failure,
@@ -44,7 +44,7 @@ def execute(
     if lock is None:
         return RunSummary.of(job, RunStatus.MISSING, origin=Origin.BUSY)
     try:
-        if done := already_done(job):
+        if done := done_summary(job):
             return done
         store.make_directory(job.paths.directory)
         store.clean_temporary(job.paths.directory)

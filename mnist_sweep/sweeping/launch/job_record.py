@@ -66,9 +66,9 @@ def summary_from_record(job: Job, origin: Origin = Origin.RAN) -> RunSummary | N
     return None if record is None else summary_of(job, record, origin)
 
 
-def already_done(job: Job) -> RunSummary | None:
-    """The summary of a job that was done before its turn came, or None where it must be run."""
-    return summary_from_record(job, Origin.ALREADY_DONE) if is_up_to_date(job) else None
+def done_summary(job: Job, origin: Origin = Origin.ALREADY_DONE) -> RunSummary | None:
+    """The summary of a job whose record must not be replaced; None where it must be run."""
+    return summary_from_record(job, origin) if is_up_to_date(job) else None
 
 
 def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSummary:

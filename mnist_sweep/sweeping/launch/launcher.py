@@ -1,69 +1,63 @@
-"""`hydra/launcher=pool`: Hydra's side of the pool of workers, and what such a launcher is."""
+"""What a launcher is: it says how many runs go at a time, and what runs them.
+
+A launcher of one's own is a class like `PoolLauncher`, in any module that Python can import, and a
+config file that names it: `hydra/launcher/mine.yaml` with `_target_: my_module.MyLauncher`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+from rich.console import Console
 
-from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
-from mnist_sweep.sweeping.launch.pool import Pool
-from mnist_sweep.sweeping.launch.progress import Progress
-
-
-@dataclass
-class PoolLauncherConf:
-    """The launcher's config node; the pool's settings are the sweep's own (`n_jobs`, …)."""
-
-    _target_: str = "hydra_plugins.mnist_sweep.PoolLauncher"
-
-
-ConfigStore.instance().store(
-    group="hydra/launcher", name="pool", node=PoolLauncherConf, provider="mnist_sweep"
-)
+from mnist_sweep.sweeping.launch.progress import Lines, Progress, choose
 
 
 class SweepLauncher(Launcher, ABC):
-    """What a sweep asks of a launcher of this program's own: jobs in, summaries out.
+    """Runs the jobs of a sweep: jobs in, summaries out.
 
-    Hydra's own launchers are reached by `foreign`.
+    After `setup`, `config` is the sweep's config and `context` its `SweepContext`.
     """
 
-    def __init__(self) -> None:
-        self._config: DictConfig | None = None
-        self._engine: Dispatch[Any] | None = None
+    reports_epochs: ClassVar[bool] = True
+    """Whether running jobs report their epochs, so that they are displayed and may be pruned."""
+
+    config: DictConfig
+    context: SweepContext
+    _dispatch: Dispatch[Any] | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep the sweep's config; Hydra calls this once."""
-        self._config = config
+        """Keep what Hydra gives."""
+        self.config = config
         self.context = SweepContext.current()
 
-    @property
-    def config(self) -> DictConfig:
-        """The sweep's."""
-        if self._config is None:
-            raise UsageError("The launcher was used before Hydra set it up.")
-        return self._config
+    @abstractmethod
+    def workers(self, n_jobs: int, threads: int) -> int:
+        """How many of `n_jobs` runs, of `threads` threads each, go at a time."""
 
     @abstractmethod
-    def workers(self, jobs: int, threads: int) -> int:
-        """How many of `jobs` runs, of `threads` threads each, go at once."""
+    def dispatch(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        progress: Progress,
+        scheduler: JobScheduler | None,
+    ) -> Dispatch[Any]:
+        """What runs jobs; `jobs` are those that are known already."""
 
-    @abstractmethod
     def launch_jobs(
         self,
         jobs: list[Job],
@@ -71,39 +65,25 @@ class SweepLauncher(Launcher, ABC):
         progress: Progress,
         scheduler: JobScheduler | None = None,
     ) -> list[RunSummary]:
-        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
+        """Run jobs, and those that the scheduler adds, and return their summaries."""
+        self._dispatch = self.dispatch(jobs, workers, progress, scheduler)
+        return self._dispatch.run(jobs)
+
+    def progress(self) -> Progress:
+        """What shows a person how this launcher's jobs go."""
+        console = Console(stderr=True)
+        return choose(console) if self.reports_epochs else Lines(console)
 
     @property
     def summaries(self) -> list[RunSummary]:
-        """Of the runs that came to an end so far, interrupted or not."""
-        return self._engine.summaries if self._engine else []
+        """Of the runs that have ended so far, interrupted or not."""
+        return self._dispatch.summaries if self._dispatch else []
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run what another sweeper asks for."""
+        """Refuse what another program's sweeper asks for."""
         raise UsageError(
             "hydra/launcher=pool and ray work with this program's own sweepers. With another "
             "sweeper use hydra/launcher=basic, joblib or submitit_local."
         )
-
-
-class PoolLauncher(SweepLauncher):
-    """Runs jobs in worker processes on this machine."""
-
-    def workers(self, jobs: int, threads: int) -> int:
-        """How many runs go at once: `n_jobs`, or one per core that `threads` leaves."""
-        chosen = self.config.n_jobs or max(1, cores() // threads)
-        return max(1, min(int(chosen), jobs))
-
-    def launch_jobs(
-        self,
-        jobs: list[Job],
-        workers: int,
-        progress: Progress,
-        scheduler: JobScheduler | None = None,
-    ) -> list[RunSummary]:
-        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
-        retries, fail_fast = int(self.config.retries), bool(self.config.fail_fast)
-        self._engine = Pool(workers, retries, progress, fail_fast=fail_fast, scheduler=scheduler)
-        return self._engine.run(jobs)

@@ -20,6 +20,7 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -27,17 +28,59 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
+
+from mnist_sweep.cores import cores
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch import worker
+from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.job_record import is_up_to_date, summary_from_record
-from mnist_sweep.sweeping.launch.processes import STOP_S, context, end, ending, is_running, start
+from mnist_sweep.sweeping.launch.job_record import done_summary
+from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.progress import Progress
 
 REFRESH_S = 0.25
 POLL_S = 0.5
+
+
+@dataclass
+class PoolLauncherConf:
+    """The launcher's config node; the pool's settings are the sweep's own (`n_jobs`, …)."""
+
+    _target_: str = "mnist_sweep.sweeping.launch.pool.PoolLauncher"
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="pool", node=PoolLauncherConf, provider="mnist_sweep"
+)
+
+
+class PoolLauncher(SweepLauncher):
+    """`hydra/launcher=pool`: runs jobs in worker processes on this machine."""
+
+    def workers(self, n_jobs: int, threads: int) -> int:
+        """How many runs go at a time: `n_jobs`, or one per core that `threads` leaves."""
+        chosen = self.config.n_jobs or max(1, cores() // threads)
+        return max(1, min(int(chosen), n_jobs))
+
+    def dispatch(
+        self,
+        jobs: Sequence[Job],  # noqa: ARG002  (any job fits)
+        workers: int,
+        progress: Progress,
+        scheduler: JobScheduler | None,
+    ) -> Pool:
+        """A pool of workers."""
+        return Pool(
+            workers,
+            progress,
+            retries=int(self.config.retries),
+            fail_fast=bool(self.config.fail_fast),
+            scheduler=scheduler,
+        )
 
 
 @dataclass
@@ -55,45 +98,46 @@ class Pool(Dispatch[_Active]):
 
     def stop(self) -> None:
         """End all running workers, at once."""
-        for active in self._active:
+        for active in self.active:
             active.process.terminate()
-        deadline = time.monotonic() + STOP_S
-        for active in self._active:
+        deadline = time.monotonic() + processes.STOP_S
+        for active in self.active:
             active.process.join(max(0.0, deadline - time.monotonic()))
             if active.process.is_alive():
                 active.process.kill()
                 active.process.join()
             active.pipe.close()
-            if is_up_to_date(active.job) and (summary := summary_from_record(active.job)):
-                # It was done but for the telling.
-                self._summaries.append(summary)
-        self._active.clear()
+            if summary := done_summary(active.job, Origin.RAN):
+                # It had ended, and only its message was still to come.
+                self.summaries.append(summary)
+        self.active.clear()
 
-    def _start(self, job: Job) -> None:
-        # Also for the record of a run that dies before it can say so itself.
+    def start(self, job: Job) -> None:
+        """Start a worker."""
+        # For the failed record, too, of a run that dies before it writes one.
         job = started_now(job)
         # Both ways only where the worker waits for an answer after each epoch.
-        ours, theirs = context().Pipe(duplex=job.prune)
-        process = start(worker.run, theirs, job)
+        ours, theirs = processes.context().Pipe(duplex=job.prune)
+        process = processes.start(worker.run, theirs, job)
         theirs.close()
-        self._active.append(_Active(job, process, ours))
-        self._progress.started(job)
+        self.active.append(_Active(job, process, ours))
+        self.progress.started(job)
 
-    def _wait(self) -> None:
-        """Handle what the workers have to say, for a moment."""
-        if not self._active:
+    def wait(self) -> None:
+        """Handle messages and ends of workers, for a moment."""
+        if not self.active:
             time.sleep(POLL_S)
             return
-        handles: list[Any] = [active.pipe for active in self._active]
+        handles: list[Any] = [active.pipe for active in self.active]
         # A process that a builder left behind may hold the pipe open after its parent's death.
-        handles += [active.process.sentinel for active in self._active if not active.orphaned]
+        handles += [active.process.sentinel for active in self.active if not active.orphaned]
         ready = set(connection.wait(handles, timeout=REFRESH_S))
-        for active in list(self._active):
+        for active in list(self.active):
             if active.pipe in ready:
                 self._receive(active)
             elif active.process.sentinel in ready:
                 # Ready too where only the fork server died: then the pipe tells.
-                active.orphaned = is_running(active.process)
+                active.orphaned = processes.is_running(active.process)
                 if not active.orphaned:
                     self._ended(active)
 
@@ -111,36 +155,36 @@ class Pool(Dispatch[_Active]):
             active.answer = RunSummary.of(active.job, RunStatus.FAILED, message[1])
 
     def _after_epoch(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
-        self._progress.epoch(active.job, epoch, figures["val_accuracy"])
+        self.progress.epoch(active.job, epoch, figures["val_accuracy"])
         if active.job.prune:
-            reason = self._scheduler.epoch(active.job, epoch, figures) if self._scheduler else None
+            reason = self.scheduler.epoch(active.job, epoch, figures) if self.scheduler else None
             with suppress(OSError):  # its process died meanwhile, which is seen at its end
                 active.pipe.send(reason)
 
     def _ended(self, active: _Active) -> None:
-        end(active.process)
+        processes.end(active.process)
         active.pipe.close()
-        self._active.remove(active)
+        self.active.remove(active)
         if active.answer is None:
             self._died(active)
         elif active.answer.origin is Origin.BUSY:
-            self._postpone(active.job)
+            self.postpone(active.job)
         else:
-            self._finish(active.job, active.answer)
+            self.finish(active.job, active.answer)
 
     def _died(self, active: _Active) -> None:
-        """A process that ended without a word: once more, or a failed record in its name."""
+        """Finish, repeat or fail a run whose process ended without sending a result."""
         job = active.job
         lock = try_lock(job.lock)
-        if lock is None:  # its lock went with it, and another sweep has taken the run over
-            self._postpone(job)
+        if lock is None:  # its lock was freed with it, and another sweep runs the job now
+            self.postpone(job)
             return
         try:
-            summary = summary_from_record(job)
-            if summary and summary.status is not RunStatus.FAILED and is_up_to_date(job):
-                self._finish(job, summary)
+            summary = done_summary(job, Origin.RAN)
+            if summary and summary.status is not RunStatus.FAILED:
+                self.finish(job, summary)
             else:
-                reason = f"its process {ending(active.process.exitcode)}"
-                self._again_or_failed(job, reason, active.started)
+                reason = f"its process {processes.ending(active.process.exitcode)}"
+                self.retry_or_fail(job, reason, active.started)
         finally:
             release(lock)

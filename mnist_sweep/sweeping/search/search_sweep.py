@@ -5,15 +5,10 @@ from __future__ import annotations
 import time
 from statistics import fmean
 
-from rich.console import Console
-
 from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.settings import SearchSettings
-from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.progress import choose
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_records
@@ -26,10 +21,8 @@ from mnist_sweep.sweeping.search.search import Search
 from mnist_sweep.sweeping.search.search_config import Asked, read_asked
 from mnist_sweep.sweeping.search.space import Space
 from mnist_sweep.sweeping.study.study import Surroundings
-from mnist_sweep.sweeping.sweep import Interrupted, Jobs, begin, check_models, launch, place
+from mnist_sweep.sweeping.sweep import Interrupted, Jobs, begin, check_models, place
 
-USUAL_ROUND = 8
-"""Runs at once of a launcher that is not asked run by run, where `n_jobs` names no number."""
 SAMPLES = 30
 
 
@@ -77,8 +70,8 @@ def _carry_out(
     known: list[Known],
     info: DatasetInfo,
 ) -> None:
-    steered = isinstance(around.launcher, SweepLauncher)
-    if asked.prunes and not steered:
+    prune = asked.prunes and around.launcher.reports_epochs
+    if asked.prunes and not prune:
         outcome.notices.append(
             f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
             "launcher every run goes to its end."
@@ -90,21 +83,19 @@ def _carry_out(
         directory.note_points(outcome.directory, plan, around.asked, hydra, environment)
 
     jobs = Jobs(around.master, outcome.directory)
-    search = Search(space, asked, info, outcome, jobs, known, note, prune=asked.prunes and steered)
+    search = Search(space, asked, info, outcome, jobs, known, note, prune=prune)
     try:
-        if steered:
-            _steered(around, outcome, search, _expected_s(space, info, Estimator([])))
-        else:
-            _in_rounds(around, outcome, search)
+        _run_jobs(around, outcome, search, _expected_s(space, info, Estimator([])))
     finally:
         outcome.notices += search.notices()
 
 
-def _steered(around: Surroundings, outcome: SweepResult, search: Search, expected_s: float) -> None:
-    launcher = around.launcher
-    if not isinstance(launcher, SweepLauncher) or not search.left:
+def _run_jobs(
+    around: Surroundings, outcome: SweepResult, search: Search, expected_s: float
+) -> None:
+    if not search.left:
         return
-    progress = choose(Console(stderr=True))
+    launcher, progress = around.launcher, around.launcher.progress()
     outcome.workers = launcher.workers(search.left, search.threads)
     search.workers = outcome.workers
     progress.begin(search.left, outcome.workers, search.left * expected_s)
@@ -113,31 +104,6 @@ def _steered(around: Surroundings, outcome: SweepResult, search: Search, expecte
     finally:
         outcome.summaries = launcher.summaries
         progress.end()
-
-
-def _in_rounds(around: Surroundings, outcome: SweepResult, search: Search) -> None:
-    """A number of runs at a time, for launchers that take all their jobs at once."""
-    size = around.master.n_jobs or USUAL_ROUND
-    while batch := _round(search, size):
-        ids = {job.run_id for job in batch}
-        points = [point for point in outcome.plan.points if point.run_id in ids]
-        part = SweepResult(outcome.directory, Plan(points=points, datasets=outcome.plan.datasets))
-        try:
-            launch(around.launcher, around.master, part)
-        finally:
-            outcome.summaries += part.summaries
-            outcome.workers = max(outcome.workers, part.workers)
-        for job in batch:
-            search.ended(job)
-        if around.master.fail_fast and outcome.failures:
-            return
-
-
-def _round(search: Search, size: int) -> list[Job]:
-    batch: list[Job] = []
-    while len(batch) < size and (job := search.next()):
-        batch.append(job)
-    return batch
 
 
 def _preview(
@@ -164,7 +130,7 @@ def _preview(
     told = ", ".join(f"{n} {status}" for status, n in counts.items())
     lines.append(f"{len(known)} runs of this space are here{f' ({told})' if told else ''}.")
     left = max(0, asked.runs - done)
-    if left and isinstance(around.launcher, SweepLauncher):
+    if left and around.launcher.reports_epochs:
         past = Estimator(past_records(outcome.directory.parent, describe()["cpu"]))
         one_s = _expected_s(space, info, past)
         threads = max(settings["threads"] for _, settings in space.check())

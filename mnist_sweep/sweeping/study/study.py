@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -24,6 +23,7 @@ from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import raise_for
@@ -42,7 +42,7 @@ _STOPPED = "A run failed, and fail_fast=true ends the study there."
 class Surroundings:
     """What Hydra gives to a sweep: launcher, config, loader, and the command line's overrides."""
 
-    launcher: Launcher
+    launcher: SweepLauncher
     master: DictConfig
     loader: ConfigLoader
     asked: list[str]

@@ -1,14 +1,12 @@
-"""Where Hydra finds this project's plugins; each class is defined in `mnist_sweep.sweeping`.
+"""Where Hydra finds this project's sweepers: it makes sweepers of this namespace only.
 
-Hydra 1.3 looks for plugins in the namespace package `hydra_plugins` only, so that the folder above
-has this name and no `__init__.py`. It lies in `mnist_sweep/_hydra`, which `mnist_sweep/__init__.py`
-appends to `sys.path`, instead of at the top level of the repository: a wheel then installs one
-package, and nothing is added to the namespace of other projects.
+Hydra scans the package `hydra_plugins`, and importing this file also registers the config nodes of
+the launchers, which this program makes itself.
 """
 
 from mnist_sweep.sweeping import sweeper
-from mnist_sweep.sweeping.launch import launcher
-from mnist_sweep.sweeping.launch.on_ray import launcher as ray_launcher
+from mnist_sweep.sweeping.launch import pool  # noqa: F401  (hydra/launcher=pool)
+from mnist_sweep.sweeping.launch.on_ray import launcher  # noqa: F401  (hydra/launcher=ray)
 from mnist_sweep.sweeping.search import sweeper as search_sweeper
 
 
@@ -18,11 +16,3 @@ class GridSweeper(sweeper.GridSweeper):
 
 class SearchSweeper(search_sweeper.SearchSweeper):
     """`hydra/sweeper=search`."""
-
-
-class PoolLauncher(launcher.PoolLauncher):
-    """`hydra/launcher=pool`."""
-
-
-class RayLauncher(ray_launcher.RayLauncher):
-    """`hydra/launcher=ray`."""

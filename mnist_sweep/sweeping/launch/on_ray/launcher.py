@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,12 @@ from rich.console import Console
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, check_installed
+from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
 from mnist_sweep.sweeping.launch.on_ray.needs import Needs
-from mnist_sweep.sweeping.launch.on_ray.pool import RayPool
 from mnist_sweep.sweeping.launch.progress import Progress
 
 
@@ -35,7 +36,7 @@ class RayLauncherConf:
     variables.
     """
 
-    _target_: str = "hydra_plugins.mnist_sweep.RayLauncher"
+    _target_: str = "mnist_sweep.sweeping.launch.on_ray.launcher.RayLauncher"
     address: str | None = None
     num_cpus: float | None = None
     num_gpus: float = 0.0
@@ -73,7 +74,6 @@ class RayLauncher(SweepLauncher):
         waiting: int | None = None,
         runtime_env: Plain | None = None,
     ) -> None:
-        super().__init__()
         self._address = address or None
         self._num_cpus = num_cpus
         self._num_gpus = num_gpus
@@ -103,7 +103,7 @@ class RayLauncher(SweepLauncher):
             if number is not None and number < 0:
                 raise UsageError(f"hydra.launcher.{name}={number:g}: must be 0 or more.")
 
-    def workers(self, jobs: int, threads: int) -> int:
+    def workers(self, n_jobs: int, threads: int) -> int:
         """How many runs go at once: as many as fit on the cluster now, `n_jobs` at most.
 
         Raises:
@@ -121,16 +121,20 @@ class RayLauncher(SweepLauncher):
                     f"No node of the cluster has room for a run, which needs {needs}: runs wait "
                     "until there is one."
                 )
-        return max(1, min(fit, limit or fit, jobs))
+        return max(1, min(fit, limit or fit, n_jobs))
 
-    def launch_jobs(
+    def dispatch(
         self,
-        jobs: list[Job],
+        jobs: Sequence[Job],
         workers: int,
         progress: Progress,
-        scheduler: JobScheduler | None = None,
-    ) -> list[RunSummary]:
-        """Run jobs, and what a scheduler adds, and return their summaries; see `Dispatch.run`."""
+        scheduler: JobScheduler | None,
+    ) -> RayDispatch:
+        """Connect, and hand runs to Ray.
+
+        Raises:
+            UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
+        """
         # A scheduler's jobs are not known yet; `workers` was told what they may need.
         threads = max((job.settings["threads"] for job in jobs), default=self._threads)
         needs = self._needs(threads)
@@ -141,12 +145,18 @@ class RayLauncher(SweepLauncher):
                 f"{_words(connected.nodes())}. Ask for less, or name a cluster by "
                 "hydra.launcher.address=…"
             )
-        self._engine = RayPool(
-            connected, self._needs, threads, workers, self.config.retries, progress,
-            fail_fast=bool(self.config.fail_fast), limit=self.config.n_jobs,
-            waiting=self._waiting, scheduler=scheduler,
-        )  # fmt: skip
-        return self._engine.run(jobs)
+        return RayDispatch(
+            connected,
+            self._needs,
+            threads,
+            workers,
+            progress,
+            retries=int(self.config.retries),
+            fail_fast=bool(self.config.fail_fast),
+            scheduler=scheduler,
+            limit=self.config.n_jobs,
+            waiting=self._waiting,
+        )
 
     def _needs(self, threads: int) -> Needs:
         cpus = float(threads) if self._num_cpus is None else self._num_cpus

@@ -23,12 +23,10 @@ from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_record import already_done, summary_from_record
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
+from mnist_sweep.sweeping.launch.job_record import done_summary, summary_from_record
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection
 from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
-from mnist_sweep.sweeping.launch.progress import Progress
 
 REFRESH_S = 0.25
 POLL_S = 0.5
@@ -50,7 +48,7 @@ class _Active:
     shown: bool = False
 
 
-class RayPool(Dispatch[_Active]):
+class RayDispatch(Dispatch[_Active]):
     """Runs jobs on a cluster; see `Dispatch`.
 
     Args:
@@ -68,16 +66,12 @@ class RayPool(Dispatch[_Active]):
         connection: Connection,
         needs: Callable[[int], Needs],
         threads: int,
-        workers: int,
-        retries: int,
-        progress: Progress,
-        *,
-        fail_fast: bool,
+        *arguments: Any,
         limit: int | None,
         waiting: int | None,
-        scheduler: JobScheduler | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(workers, retries, progress, fail_fast=fail_fast, scheduler=scheduler)
+        super().__init__(*arguments, **options)
         self._connection = connection
         self._needs = needs
         self._threads = threads
@@ -90,40 +84,42 @@ class RayPool(Dispatch[_Active]):
         import ray
 
         try:
-            if self._active:
+            if self.active:
                 self._collect(timeout=0)
         finally:
-            for active in self._active:
+            for active in self.active:
                 ray.cancel(active.ref, force=True)
                 release(active.lock)
-            self._active.clear()
+            self.active.clear()
 
-    def _room(self) -> int:
+    def room(self) -> int:
+        """As many as fit, and on a cluster some that wait for a node."""
         if self._limit is not None:
             return self._limit
         fit = self._connection.room(self._needs(self._threads))
         if self._connection.own:
             # It may have room for more, of another stage's needs.
-            return max(1, min(fit, self._workers))
-        if self._scheduler and self._waiting is None:
+            return max(1, min(fit, self.workers))
+        if self.scheduler and self._waiting is None:
             # Who is asked for the next point later, knows more.
             return max(1, fit)
         # Never 0: a cluster that has no node now is waited for, not taken for the end.
         return max(1, fit + (max(fit, WAITING) if self._waiting is None else self._waiting))
 
-    def _start(self, job: Job) -> None:
+    def start(self, job: Job) -> None:
+        """Lock a job and give it to Ray."""
         lock = None
         try:
             lock = try_lock(job.lock)
             if lock is None:
-                self._postpone(job)
-            elif done := already_done(job):
-                self._finish(job, done)
+                self.postpone(job)
+            elif done := done_summary(job):
+                self.finish(job, done)
             else:
-                self._active.append(self._handed_out(job, lock))
+                self.active.append(self._handed_out(job, lock))
                 lock = None
         except MnistSweepError as error:
-            self._finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
+            self.finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
         finally:
             if lock is not None:
                 release(lock)
@@ -141,8 +137,9 @@ class RayPool(Dispatch[_Active]):
         ref = task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
         return _Active(job, ref, lock, ticket)
 
-    def _wait(self) -> None:
-        if not self._active:
+    def wait(self) -> None:
+        """Handle results and epochs, for a moment."""
+        if not self.active:
             time.sleep(POLL_S)
             return
         self._collect(timeout=REFRESH_S)
@@ -153,12 +150,12 @@ class RayPool(Dispatch[_Active]):
 
         if self._words is None:
             self._words = self._connection.mailbox.take.remote()
-        refs = [self._words, *(active.ref for active in self._active)]
+        refs = [self._words, *(active.ref for active in self.active)]
         ray.wait(refs, num_returns=1, timeout=timeout)
         ready = set(ray.wait(refs, num_returns=len(refs), timeout=0)[0])
         if self._words in ready:
             self._listen()
-        for active in [active for active in self._active if active.ref in ready]:
+        for active in [active for active in self.active if active.ref in ready]:
             self._returned(active)
 
     def _listen(self) -> None:
@@ -171,7 +168,7 @@ class RayPool(Dispatch[_Active]):
             words = {}
             time.sleep(REFRESH_S)
         self._words = None
-        for active in self._active:
+        for active in self.active:
             if active.ticket in words:
                 self._show(active)
                 self._after_word(active, *words[active.ticket])
@@ -179,30 +176,30 @@ class RayPool(Dispatch[_Active]):
     def _after_word(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
         if not epoch:
             return
-        self._progress.epoch(active.job, epoch, figures["val_accuracy"])
+        self.progress.epoch(active.job, epoch, figures["val_accuracy"])
         if active.job.prune:
-            reason = self._scheduler.epoch(active.job, epoch, figures) if self._scheduler else None
+            reason = self.scheduler.epoch(active.job, epoch, figures) if self.scheduler else None
             self._connection.mailbox.answer.remote(active.ticket, reason)
 
     def _show(self, active: _Active) -> None:
         if not active.shown:
             active.shown = True
             active.started = time.monotonic()
-            self._progress.started(active.job)
+            self.progress.started(active.job)
 
     def _returned(self, active: _Active) -> None:
         """A task came to its end, one way or another: write what is known, and let go."""
         import ray
 
         job = active.job
-        self._active.remove(active)
+        self.active.remove(active)
         self._show(active)
         try:
             answer: TaskResult = ray.get(active.ref)
         except ray.exceptions.RayTaskError as error:  # not the run's failure, which is an answer
             self._failed(active, str(error))
         except ray.exceptions.RayError as error:
-            self._again_or_failed(job, _reason(error), active.started)
+            self.retry_or_fail(job, _reason(error), active.started)
         else:
             self._take(active, answer)
         finally:
@@ -218,7 +215,7 @@ class RayPool(Dispatch[_Active]):
                 self._failed(active, answer.error)
             elif answer.summary:
                 _keep(job, files)
-                self._finish(job, answer.summary)
+                self.finish(job, answer.summary)
         except MnistSweepError as error:
             self._failed(active, str(error))
 
@@ -228,13 +225,13 @@ class RayPool(Dispatch[_Active]):
             _keep(active.job, files)
             summary = summary_from_record(active.job)
         if summary is not None:
-            self._finish(active.job, summary)
+            self.finish(active.job, summary)
         else:
-            self._again_or_failed(active.job, how, active.started)
+            self.retry_or_fail(active.job, how, active.started)
 
     def _failed(self, active: _Active, message: str) -> None:
         first = message.strip().splitlines()[0]
-        self._record_failure(active.job, RunError(message), first, active.started)
+        self.fail(active.job, RunError(message), first, active.started)
 
 
 def _keep_log(job: Job, files: dict[str, bytes]) -> None:
