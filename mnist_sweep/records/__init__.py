@@ -1,1 +1,9 @@
-"""Records at rest: read, written, collected, selected. Imports neither TensorFlow nor Hydra."""
+"""Records at rest: what a run leaves, and many runs read into one table.
+
+`record` defines `record.json`, `plan_file` `sweep.json`, `study_file` `study.json`, `predictions`
+`predictions.npz`; `paths` knows where they lie, `store` writes them, `locks` keeps writers apart.
+`sweep.load` reads a directory: `reading` one record strictly, `reader` very many, `fields` makes a
+row of each, `table` the pandas DataFrame that analysis works on, `cache` keeps it.
+
+Imports settings, metrics, errors and `atomic_files` only; pandas and pyarrow when they are needed.
+"""

@@ -1,18 +1,20 @@
 """`study.json`: a study's stages with their runs, selections and decisions.
 
 A stage that starts from another (`of`) changes the configuration which that one selected, and runs
-it on fresh seeds beside the unchanged one, the control. `results.study_effect` says what came of
-it.
+it on fresh seeds beside the unchanged one, the control. `analysis.study_effect` says what the
+change did.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.reading import content, reason
+from mnist_sweep.records.record import refuse_newer
 from mnist_sweep.records.store import write_json
 
 if TYPE_CHECKING:
@@ -37,8 +39,8 @@ class Stage(_Model):
         run_ids: Its runs; of a stage `of` another the changed ones.
         control_run_ids: Runs of the unchanged selected configuration on the same fresh seeds.
         changed: Configuration id -> the settings that were changed.
-        selection: JSON of `results.uncertain.UncertainSelection`, or None.
-        decision: JSON of `results.statistics.Decision` with what was spent and saved, or None.
+        selection: JSON of `analysis.uncertainty.UncertainSelection`, or None.
+        decision: JSON of `analysis.statistics.Decision` with what was spent and saved, or None.
         status: How far it is.
         reason: Why it is blocked, or None.
     """
@@ -75,12 +77,8 @@ class Study(_Model):
     @model_validator(mode="before")
     @classmethod
     def _is_not_newer(cls, values: Any) -> Any:
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this "
-                "version of mnist-sweep reads; update mnist-sweep"
-            )
+        if isinstance(values, dict):
+            refuse_newer(values, SCHEMA_VERSION)
         return values
 
     @model_validator(mode="after")
@@ -109,18 +107,14 @@ def load_study(directory: str | os.PathLike[str]) -> Study | None:
     """
     path = SweepPaths(directory).study_json
     try:
-        return Study.model_validate_json(path.read_bytes())
+        return Study.model_validate_json(content(path)[0])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}"
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
+        why = reason(error)
     raise DirectoryError(
-        f"Expected a study at {path}, but it cannot be read: {reason}. Run the study's command "
-        "again to write it anew."
+        f"Expected a study at {path}, but it cannot be read: {why}. Run the study's command "
+        "again to write a new one."
     )
 
 

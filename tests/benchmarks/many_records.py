@@ -6,7 +6,7 @@
 `make` writes records as the program writes them (20 epochs, confusion matrices, all classes; about
 7 kB each), whose metrics are those of simulated predictions on 10,000 test and 6,000 validation
 images; with `--predictions` these are written too. `measure` prints seconds and peak memory of the
-commands: cold (no index yet), again, and again after ten new runs, each in a process of its own.
+commands: cold (no cache yet), again, and again after ten new runs, each in a process of its own.
 The files are in the page cache all the time, so what is measured is the program and not the disk.
 From two sizes it extrapolates to a million runs.
 """
@@ -19,7 +19,6 @@ import io
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -205,8 +204,8 @@ def measure(sizes: list[int], seeds: int, scratch: Path | None) -> None:
             print(f"{size:,} records, {total / 1e6:,.0f} MB, made in "
                   f"{time.perf_counter() - began:.0f} s")  # fmt: skip
             print(f"  reading the bytes alone: {_bytes_s(directory):.2f} s")
-            shutil.rmtree(directory / "index", ignore_errors=True)
-            # As after any night: a record that was written in the last seconds is not yet indexed.
+            SweepPaths(directory).cache.unlink(missing_ok=True)
+            # A record that was written in the last seconds is not cached yet.
             time.sleep(3)
             for moment in ("cold", "again"):
                 for name, words in COMMANDS.items():
@@ -218,8 +217,7 @@ def measure(sizes: list[int], seeds: int, scratch: Path | None) -> None:
                 wall, mb = _run(words, directory)
                 print(f"  {'after 10 new':16s} {name:14s} {wall:7.2f} s {mb:7,.0f} MB")
                 seconds.setdefault(f"after 10 new {name}", []).append(wall)
-            index = sum(p.stat().st_size for p in (directory / "index").glob("*"))
-            print(f"  index: {index / 1e6:.1f} MB")
+            print(f"  cache: {SweepPaths(directory).cache.stat().st_size / 1e6:.1f} MB")
     if len(sizes) >= 2:
         print(f"{MILLION:,} records, on the straight line through the last two sizes:")
         for name, values in seconds.items():
