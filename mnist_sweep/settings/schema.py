@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import resolve
 from mnist_sweep.settings.setting import OnlyIf
 
 Plain = dict[str, Any]
@@ -59,14 +57,6 @@ def _declare(default: Any, **metadata: Any) -> Any:
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
-
-
-def _no_metric(value: str) -> str | None:
-    try:
-        resolve(value)
-    except SelectionError as error:
-        return f"must be a metric: {error}"
-    return None
 
 
 @dataclass
@@ -149,7 +139,7 @@ class SearchSettings:
         None, "runs of the space in total; null: a whole grid, else 20", low=1, high=100_000
     )
     by: str | None = _sweep(
-        None, "metric of the validation split; null: the objective", check=_no_metric
+        None, "metric of the validation split; null: the objective", metric=True
     )
     direction: str = _sweep("best", "look for its best or worst", choices=("best", "worst"))
     sampler: str = _sweep("tpe", "how points are chosen", choices=("tpe", "random", "grid"))
@@ -207,7 +197,7 @@ class Settings:
     name: str = _sweep(DEFAULT_NAME, "the sweep's directory in outputs/")
     objective: str = _sweep(
         DEFAULT_OBJECTIVE, "the metric that best means: f1_min, test.accuracy, …",
-        check=_no_metric,
+        metric=True,
     )  # fmt: skip
     max_points: int = _sweep(10_000, "refuse a larger grid", low=1)
     n_jobs: int | None = _sweep(None, "worker processes; null: one per core", low=1, high=1024)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mnist_sweep.errors import SelectionError
+from mnist_sweep.metrics import resolve
 from mnist_sweep.plugins import plugins
 
 MAX_SHOWN = 60
@@ -80,7 +82,7 @@ class Setting:
         plugins: Group of entry points whose names are choices too.
         low: Lowest number; `open_low` excludes it.
         high: Highest number; `open_high` excludes it.
-        check: Further check: a value to what is wrong with it, or None.
+        metric: Whether its values are names of metrics.
     """
 
     key: str
@@ -97,7 +99,7 @@ class Setting:
     high: float | None = None
     open_low: bool = False
     open_high: bool = False
-    check: Callable[[Any], str | None] | None = None
+    metric: bool = False
 
     def applies(self, settings: Mapping[str, Any]) -> bool:
         """Whether a run with these settings (nested, or a flat row) uses this one."""
@@ -116,7 +118,7 @@ class Setting:
         right = self._is_number(value) if self.type in (int, float) else self._has_type(value)
         if not right:
             return f"must be {self.allowed}"
-        return self.check(value) if self.check else None
+        return _not_a_metric(value) if self.metric else None
 
     @property
     def allowed(self) -> str:
@@ -125,7 +127,7 @@ class Setting:
             return f"one of {', '.join(self.all_choices())}"
         if self.type in (int, float):
             return f"a {'whole number' if self.type is int else 'number'}{self._range_text()}"
-        return _TYPE_NAMES[self.type]
+        return "a metric" if self.metric else _TYPE_NAMES[self.type]
 
     def all_choices(self) -> tuple[str, ...]:
         """The choices of this package and those of installed plugins."""
@@ -162,3 +164,11 @@ class Setting:
         if self.high is None:
             return start if self.open_low else f"{start} up"
         return f"{start} {'to below' if self.open_high else 'to'} {self.high}"
+
+
+def _not_a_metric(name: str) -> str | None:
+    try:
+        resolve(name)
+    except SelectionError as error:
+        return f"must be a metric: {error}"
+    return None

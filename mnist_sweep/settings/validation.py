@@ -27,7 +27,7 @@ _ALIASES = {
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
-    """'did you mean layers?' for a key that is close to one, else the keys at the top.
+    """'did you mean layers?' for a key that is close to one, else the known keys at the top.
 
     Args:
         key: What the user wrote.
@@ -38,7 +38,7 @@ def suggestion(key: str, among: list[str] | None = None) -> str:
     close = known or difflib.get_close_matches(key, among, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
-    return f"there are {', '.join(name for name in among if '.' not in name)}"
+    return f"known: {', '.join(name for name in among if '.' not in name)}"
 
 
 @dataclass(frozen=True)

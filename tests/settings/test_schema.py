@@ -10,6 +10,7 @@ import pytest
 
 from mnist_sweep import settings as schema
 from mnist_sweep.settings import SETTINGS, Setting, reference, validation
+from mnist_sweep.settings import identity as identity_module
 from support.factories import make_settings
 from support.setting_values import other_values
 
@@ -141,7 +142,7 @@ def test_the_used_settings_of_a_row_are_those_of_its_record():
     [
         ("validation.accuracy", ""), ("test.f1_min", ""), ("loss", ""), ("time.train_s", ""),
         ("f1.8", ""), ("acuracy", "did you mean accuracy?"), ("train.f1", "must be a metric"),
-        (None, "must not be null"), (3, "must be text"),
+        (None, "must not be null"), (3, "must be a metric"),
     ],
 )  # fmt: skip
 def test_the_objective_is_a_metric(value: Any, words: str):
@@ -177,3 +178,19 @@ def test_the_help_screen_has_every_setting_once():
     for key in SETTINGS:
         assert text.count(f"    {key}=") == 1
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_setting_added_later_changes_no_known_run_id(monkeypatch: pytest.MonkeyPatch):
+    before = {**schema.defaults(), **make_settings()}
+    added = Setting(
+        key="label_smoothing", type=float, optional=False, default=0.0, help="of the loss",
+        scope="run", affects_result=True, low=0, high=1,
+    )  # fmt: skip
+    known = identity(before)
+    monkeypatch.setattr(identity_module, "SETTINGS", {**SETTINGS, added.key: added})
+    assert identity(before) == known  # a record or a config of an older version lacks it
+    assert identity({**before, "label_smoothing": 0.0}) == known
+    assert identity({**before, "label_smoothing": 0.1}) != known
+    assert schema.label({**before, "label_smoothing": 0.1}) == (
+        "layers=1,nodes=100,label_smoothing=0.1,seed=0"
+    )

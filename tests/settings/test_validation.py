@@ -92,7 +92,7 @@ def test_an_unknown_key_suggests_a_known_one():
     found = schema.problems({**settings(), "lyers": 2})
     assert [str(problem) for problem in found] == ["lyers=2: no such setting; did you mean layers?"]
     assert schema.suggestion("erly_stopping.patience") == "did you mean early_stopping.patience?"
-    assert schema.suggestion("zzz").startswith("there are layers, nodes, ")
+    assert schema.suggestion("zzz").startswith("known: layers, nodes, ")
 
 
 def test_a_long_value_is_cut_in_the_message():

@@ -57,7 +57,7 @@ def test_what_is_fine_passes(word: str):
         ("~data", "~data=: there must be one"),
         ("data=null", "data=null: there must be one"),
         ("model=null", "model=null: there must be one"),
-        ("group/sub=x", "group/sub=x: no such config group; there are data, model, trainer"),
+        ("group/sub=x", "group/sub=x: no such config group; known: data, model, trainer"),
         ("early_stopping=3", "early_stopping=3: has settings of its own: set early_stopping.pat"),
         ("early_stopping={patience: -1}", "early_stopping.patience=-1: must be a whole number"),
         ("early_stopping={patience: 1},{x: 2}", "early_stopping.x=2: no such setting"),
