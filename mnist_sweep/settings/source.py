@@ -14,7 +14,7 @@ import hashlib
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -38,11 +38,20 @@ def not_importable(target: str) -> str | None:
     )
 
 
-def source_of(target: str) -> Plain | None:
-    """The user's own code behind a target; None where it is this package's or installed code.
+def targets_of(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every `_target_` in the settings of a network, nested ones included: Hydra calls them all."""
+    found = {str(model["_target_"])} if "_target_" in model else set()
+    inner = [
+        one for value in model.values() for one in (value if isinstance(value, list) else [value])
+    ]
+    return tuple(sorted(found.union(*(targets_of(v) for v in inner if isinstance(v, Mapping)))))
+
+
+def source_of(*targets: str) -> Plain | None:
+    """The user's own code behind some targets; None where it is this package's or installed code.
 
     Args:
-        target: As in `_target_`: package.module.function.
+        targets: As in `_target_`: package.module.function.
 
     Returns:
         `files`: each module's file, as `my_package/net.py`, with the SHA-256 of its code; and
@@ -53,7 +62,7 @@ def source_of(target: str) -> Plain | None:
     """
     importlib.invalidate_caches()  # a module may just have been written
     files: dict[str, str] = {}
-    waiting = _prefixes(target)
+    waiting = [one for target in targets for one in _prefixes(target)]
     seen = set(waiting)
     while waiting:
         name = waiting.pop()
@@ -63,7 +72,7 @@ def source_of(target: str) -> Plain | None:
         try:
             code = path.read_bytes()
         except OSError as error:
-            raise UsageError(f"Cannot read {path}, which {target} needs: {error}.") from error
+            raise UsageError(f"Cannot read {path}, which {targets[0]} needs: {error}.") from error
         tree, form = _parse(code) if path.suffix == ".py" else (None, code)
         files[file] = hashlib.sha256(form).hexdigest()
         package = name if path.stem == "__init__" else name.rpartition(".")[0]

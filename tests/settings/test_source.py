@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mnist_sweep.settings.source import not_importable, source_of
+from mnist_sweep.settings.source import not_importable, source_of, targets_of
 
 NET = '''
 """A network."""
@@ -70,6 +70,18 @@ def test_all_modules_of_the_project_that_are_imported_are_found_and_none_execute
     assert not {name for name in sys.modules if name.startswith("own_")}
     assert set(source("own_helpers.width")["files"]) == {"own_helpers.py"}
     assert "own_net/net.py" in source("own_net.net.Network.build")["files"]
+
+
+def test_nested_targets_count_too(project: Path):
+    inner = [{"_target_": "own_net.parts.x"}, 3, {"deep": {"_target_": "keras.layers.Dense"}}]
+    model = {"_target_": "own_helpers.width", "heads": inner, "tail": {"_target_": "own_lazy.f"}}
+    targets = targets_of(model)
+    assert targets == ("keras.layers.Dense", "own_helpers.width", "own_lazy.f", "own_net.parts.x")
+    found = source_of(*targets)
+    assert found is not None
+    assert {"own_helpers.py", "own_lazy.py", "own_net/parts.py"} <= set(found["files"])
+    assert targets_of({}) == ()
+    assert source_of() is None
 
 
 @pytest.mark.parametrize(

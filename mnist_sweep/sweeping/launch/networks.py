@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.settings import Plain
-from mnist_sweep.settings.source import source_of
+from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.launch import processes
 
 
@@ -80,12 +80,11 @@ def check_code(model: Plain, planned: Plain | None) -> None:
     Raises:
         ModelError: The code was edited since.
     """
-    target = model["_target_"]
-    now = source_of(target) if planned else None
+    now = source_of(*targets_of(model)) if planned else None
     if planned and now and now["sha256"] != planned["sha256"]:
         edited = sorted(dict(now["files"].items() ^ planned["files"].items()))
         raise ModelError(
-            f"The code of model._target_={target} was edited after the sweep had started "
+            f"The code of model._target_={model['_target_']} was edited after the sweep started "
             f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.settings import Plain
-from mnist_sweep.settings.source import source_of
+from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.plan.expand import Composed
 
 Prepare = Callable[[Plain], DatasetInfo]
@@ -92,10 +92,10 @@ def identify(
     settings: Plain,
     overrides: list[str],
     info: DatasetInfo,
-    find_source: Callable[[str], Plain | None] = source_of,
+    find_source: Callable[..., Plain | None] = source_of,
 ) -> Point:
     """The point of some settings on some data, with the user's own code as it is now."""
-    source = find_source(str(settings["model"].get("_target_")))
+    source = find_source(*targets_of(settings["model"]))
     form = schema.canonical(settings, info.deciding(), source["sha256"] if source else None)
     return Point(
         run_id=schema.run_id(form),
