@@ -422,7 +422,7 @@ def test_a_plan_runs_nothing(world: World, made: dict[str, Record]):
 def test_help_is_one_screen_of_ours_and_hydras_options_work(world: World):
     ended = world.run("--help")
     assert ended.code == 0
-    for word in ("-m", "table", "worst", "data: auto, csv, digits", "layers: 1", "outputs/NAME"):
+    for word in ("-m", "table", "worst", "data: auto, csv, digits", "layers=1 ", "outputs/NAME"):
         assert word in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
     config = world.run("layers=2", "-c", "job")
