@@ -1,0 +1,157 @@
+"""Launchers: how they are found and made, and one that is added from outside the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from omegaconf import OmegaConf
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records.sweep import load
+from mnist_sweep.sweeping import app
+from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.launch import pool, processes
+from mnist_sweep.sweeping.launch.make_launcher import make_launcher
+from mnist_sweep.sweeping.launch.pool import PoolLauncher
+from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
+from mnist_sweep.sweeping.result import SweepResult
+
+POOL = "mnist_sweep.sweeping.launch.pool.PoolLauncher"
+BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+OWN_LAUNCHER = '''
+from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.execute import execute
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+
+LAUNCHED = []
+
+class InTurn(Dispatch):
+    """Runs each job in this process."""
+
+    def start(self, job):
+        LAUNCHED.append(job.label)
+        self.progress.started(job)
+        self.finish(job, execute(job))
+
+    def wait(self):
+        pass
+
+    def stop(self):
+        pass
+
+class InTurnLauncher(SweepLauncher):
+    def __init__(self, greeting):
+        LAUNCHED.append(greeting)
+
+    def workers(self, n_jobs, threads):
+        return 1
+
+    def dispatch(self, jobs, workers, progress, scheduler):
+        return InTurn(workers, progress, scheduler=scheduler)
+'''
+
+
+@pytest.fixture
+def context() -> Iterator[SweepContext]:
+    with SweepContext() as active:
+        yield active
+
+
+def made_by(target: str, **settings: Any) -> Any:
+    config = OmegaConf.create(
+        {"hydra": {"launcher": {"_target_": target}}, "n_jobs": None, **settings}
+    )
+    hydra_context: Any = None
+    return make_launcher(hydra_context, lambda _: None, config)
+
+
+def test_a_launcher_of_this_program_is_made_with_the_sweeps_config(context: SweepContext):
+    launcher = made_by(POOL, n_jobs=3)
+    assert isinstance(launcher, PoolLauncher)
+    assert launcher.config.n_jobs == 3
+    assert launcher.context is context
+
+
+def test_a_launcher_of_hydra_takes_all_jobs_at_once(
+    context: SweepContext, monkeypatch: pytest.MonkeyPatch
+):
+    class Basic(Launcher):
+        def setup(self, **_: Any) -> None: ...
+
+        def launch(self, *_: Any) -> list[Any]:
+            return []
+
+    monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: Basic())
+    launcher = made_by(BASIC)
+    assert isinstance(launcher, StockLauncher)
+    assert launcher.context is context
+    assert launcher.workers(10, 1) == 1
+    assert isinstance(launcher.progress(), Lines)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("no_such_module.Launcher", "hydra.launcher._target_=no_such_module.Launcher: .*no_such"),
+        ("builtins.dict", "makes a dict: expected a launcher"),
+    ],
+)
+def test_what_is_no_launcher_is_refused_by_name(context: SweepContext, target: str, message: str):
+    with pytest.raises(UsageError, match=message):
+        made_by(target)
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "threads", "jobs", "expected"),
+    [(None, 1, 100, 8), (None, 3, 100, 2), (None, 16, 100, 1), (4, 1, 100, 4), (4, 1, 2, 2)],
+)
+def test_a_pool_has_a_worker_for_each_core_that_threads_leave_or_as_many_as_asked_for(
+    context: SweepContext,
+    monkeypatch: pytest.MonkeyPatch,
+    n_jobs: int | None,
+    threads: int,
+    jobs: int,
+    expected: int,
+):
+    monkeypatch.setattr(pool, "cores", lambda: 8)
+    assert made_by(POOL, n_jobs=n_jobs).workers(jobs, threads) == expected
+
+
+def test_another_programs_sweeper_is_refused(context: SweepContext):
+    with pytest.raises(UsageError, match="With another sweeper use hydra/launcher=basic"):
+        made_by(POOL).launch([["layers=1"]], 0)
+
+
+def test_without_a_context_a_launcher_says_where_it_works():
+    with pytest.raises(UsageError, match="within its own command line"):
+        made_by(POOL)
+
+
+def test_a_launcher_from_outside_is_a_module_and_a_config_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "in_turn.py").write_text(OWN_LAUNCHER)
+    folder = tmp_path / "mine" / "hydra" / "launcher"
+    folder.mkdir(parents=True)
+    (folder / "in_turn.yaml").write_text("_target_: in_turn.InTurnLauncher\ngreeting: hello\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    words = ["data=digits", "layers=1,2", "nodes=4", "epochs=1", "name=own", "report=false"]
+    result = app.run(["-m", *words, f"--config-dir={tmp_path / 'mine'}", "hydra/launcher=in_turn"])
+    import in_turn
+
+    # The longest run first.
+    greeting, *labels = in_turn.LAUNCHED
+    assert greeting == "hello"
+    assert [label.partition(",")[0] for label in labels] == ["layers=2", "layers=1"]
+    assert isinstance(result, SweepResult)
+    assert [summary.status for summary in result.summaries] == ["finished", "finished"]
+    assert len(load(tmp_path / "outputs" / "own").records) == 2

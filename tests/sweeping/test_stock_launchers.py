@@ -1,0 +1,175 @@
+"""Hydra's own launchers: what is handed to them, and what is made of what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.launch import submitit_jobs
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
+from mnist_sweep.sweeping.launch.job_record import record_of
+from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
+from support.factories import make_run, write_run
+from support.sweep_parts import job_of, point_of
+
+
+class Returns:
+    """A launcher that returns what it was given, batch by batch, or raises it."""
+
+    def __init__(self, *batches: Any) -> None:
+        self.batches = list(batches)
+        self.asked: list[list[list[str]]] = []
+
+    def launch(self, overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        assert initial_job_idx == 0
+        self.asked.append([list(words) for words in overrides])
+        batch = self.batches.pop(0)
+        if isinstance(batch, Exception):
+            raise batch
+        return list(batch)
+
+
+def completed(summary: RunSummary) -> JobReturn:
+    return JobReturn(_return_value=summary, status=JobStatus.COMPLETED)
+
+
+def failed(error: Exception) -> JobReturn:
+    return JobReturn(_return_value=error, status=JobStatus.FAILED)
+
+
+def finished(job: Job) -> JobReturn:
+    return completed(RunSummary.of(job, RunStatus.FINISHED))
+
+
+def dispatch_by(launcher: Any, batch: int = 10, **options: Any) -> StockDispatch:
+    lines = Lines(Console(quiet=True))
+    return StockDispatch(launcher, SweepContext(), batch, 1, lines, **options)
+
+
+def jobs_in(sweep: Path, count: int) -> list[Job]:
+    return [job_of(sweep, make_run(seed=seed)) for seed in range(count)]
+
+
+def test_jobs_are_handed_over_at_once_as_overrides_with_their_directory(tmp_path: Path):
+    sweep = tmp_path / "it's"
+    job = job_of(sweep, point=point_of(layers=2))
+    launcher = Returns([finished(job)])
+    [summary] = dispatch_by(launcher).run([job])
+    assert summary.status is RunStatus.FINISHED
+    quoted = str(sweep).replace("'", "\\'")
+    assert launcher.asked == [[[
+        "layers=2", f"hydra.sweep.dir='{quoted}'",
+        f"hydra.sweep.subdir='runs/{job.label}-{job.run_id}'",
+    ]]]  # fmt: skip
+
+
+def test_an_exception_of_the_task_is_that_runs_failure(tmp_path: Path):
+    one, two = jobs_in(tmp_path, 2)
+    launcher = Returns([failed(ValueError("no such key")), finished(two)])
+    first, second = dispatch_by(launcher).run([one, two])
+    assert (first.failed, first.message) == (True, "ValueError: no such key")
+    assert second.status is RunStatus.FINISHED
+
+
+def test_where_a_launcher_dies_the_records_say_what_came_of_the_runs(tmp_path: Path):
+    run = make_run(seed=0)
+    done, lost = job_of(tmp_path, run), job_of(tmp_path, make_run(seed=1))
+    write_run(run, done.paths.directory)
+    summaries = dispatch_by(Returns(OSError("a worker\ndied\tat once"))).run([done, lost])
+    assert [summary.status for summary in summaries] == ["finished", "failed"]
+    assert summaries[1].message == "its launcher ended with OSError: a worker died at once"
+
+
+def test_a_failed_record_that_was_to_be_replaced_says_nothing_of_the_run(tmp_path: Path):
+    run = make_run(status="failed")
+    job = job_of(tmp_path, run, failed_at=run.values["environment"]["started_at"])
+    write_run(run, job.paths.directory)
+    [summary] = dispatch_by(Returns(OSError("gone"))).run([job])
+    assert summary.message == "its launcher ended with OSError: gone"
+
+
+def test_runs_of_another_sweep_are_waited_for_and_run_if_it_gave_them_up(tmp_path: Path):
+    one, two = jobs_in(tmp_path, 2)
+    busy = completed(RunSummary.of(one, RunStatus.MISSING, origin=Origin.BUSY))
+    launcher = Returns([busy, finished(two)], [finished(one)])
+    summaries = dispatch_by(launcher).run([one, two])
+    assert [summary.run_id for summary in summaries] == [two.run_id, one.run_id]
+    assert [len(batch) for batch in launcher.asked] == [2, 1]
+
+
+class Scheduler:
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs, self.over = jobs, list[str]()
+
+    def next(self) -> Job | None:
+        return self.jobs.pop(0) if self.jobs else None
+
+    def epoch(self, job: Job, epoch: int, figures: Any) -> str | None:
+        raise NotImplementedError
+
+    def ended(self, job: Job) -> None:
+        self.over.append(job.run_id)
+
+
+def test_a_search_hands_over_a_number_of_jobs_at_a_time(tmp_path: Path):
+    jobs = jobs_in(tmp_path, 5)
+    scheduler = Scheduler(list(jobs))
+    launcher = Returns(
+        *([finished(job) for job in part] for part in (jobs[:2], jobs[2:4], jobs[4:]))
+    )
+    dispatch_by(launcher, batch=2, scheduler=scheduler).run([])
+    assert [len(batch) for batch in launcher.asked] == [2, 2, 1]
+    assert scheduler.over == [job.run_id for job in jobs]
+
+
+def test_one_process_has_one_number_of_threads(tmp_path: Path):
+    jobs = [job_of(tmp_path, point=point_of(threads=threads)) for threads in (2, 1)]
+    launcher: Any = StockLauncher(Returns())  # type: ignore[arg-type]
+    launcher.config = OmegaConf.create({"n_jobs": None, "fail_fast": False})
+    launcher.context = SweepContext()
+    with pytest.raises(UsageError, match="threads=1,2 in one sweep needs hydra/launcher=pool"):
+        launcher.launch_jobs(jobs, 1, Lines(Console(quiet=True)))
+    assert launcher.summaries == []
+
+
+def test_an_interrupt_keeps_what_ended_unreported(tmp_path: Path):
+    run = make_run(seed=0)
+    done, lost = job_of(tmp_path, run), job_of(tmp_path, make_run(seed=1))
+    write_run(run, done.paths.directory)
+
+    class Interrupted(Returns):
+        def launch(self, *_: Any, **__: Any) -> list[JobReturn]:
+            raise KeyboardInterrupt
+
+    dispatch = dispatch_by(Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        dispatch.run([done, lost])
+    assert [summary.run_id for summary in dispatch.summaries] == [done.run_id]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_runs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: bool
+):
+    [job] = jobs_in(tmp_path, 1)
+    lock = try_lock(job.lock) if held else None
+    monkeypatch.setattr(submitit_jobs, "is_submitit", lambda _: True)
+    monkeypatch.setattr(submitit_jobs, "run", lambda *_: iter([(0, RuntimeError("killed"))]))
+    [summary] = dispatch_by(None).run([job])
+    assert "its job ended with RuntimeError: killed" in summary.message
+    assert summary.failed
+    record = record_of(job)
+    assert (record is None) is held
+    if lock is not None:
+        release(lock)

@@ -1,0 +1,133 @@
+"""What a worker sends to its parent, tried in this process."""
+
+from __future__ import annotations
+
+from multiprocessing import Pipe
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.training.progress import History
+from support.sweep_parts import job_of
+
+
+class LeftError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch):
+    def leave(*_: Any) -> None:
+        raise LeftError
+
+    monkeypatch.setattr(worker, "detach", lambda: None)
+    monkeypatch.setattr(worker, "leave", leave)
+    monkeypatch.setattr(worker.os, "_exit", leave)
+    monkeypatch.setattr(worker, "_log_to", lambda _path: None)
+
+
+def two_epochs(job: Job, on_epoch: Any, on_start: Any) -> RunSummary:
+    on_start()
+    history, answers = History(), []
+    for epoch in (1, 2):
+        history.add((1.0, 0.25 * epoch), (2.0, 0.125 * epoch))
+        answers.append(on_epoch(epoch, history))
+    return RunSummary.of(job, RunStatus.FINISHED, str(answers))
+
+
+def sent(ours: Any) -> list[Any]:
+    found = []
+    while ours.poll():
+        try:
+            found.append(ours.recv())
+        except EOFError:
+            break
+    return found
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_may_be_pruned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prune: bool
+):
+    monkeypatch.setattr(worker, "execute", two_epochs)
+    ours, theirs = Pipe()
+    job = job_of(tmp_path, prune=prune)
+    job.paths.directory.mkdir(parents=True)
+    if prune:
+        ours.send(None)
+        ours.send("it is behind")
+    with pytest.raises(LeftError):
+        worker.run(theirs, job)
+    first, second, last = sent(ours)
+    figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.25}
+    assert (first[:2], second) == (("epoch", 1), ("epoch", 2, figures))
+    answers = [None, "it is behind" if prune else None]
+    assert last == ("done", RunSummary.of(job, RunStatus.FINISHED, str(answers)))
+    assert (job.paths.hydra / "config.yaml").exists()
+
+
+def test_what_keeps_a_record_from_being_written_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any) -> RunSummary:
+        raise DirectoryError("the disk is full")
+
+    monkeypatch.setattr(worker, "execute", full)
+    ours, theirs = Pipe()
+    with pytest.raises(LeftError):
+        worker.run(theirs, job_of(tmp_path))
+    assert sent(ours) == [("error", "the disk is full")]
+
+
+def test_a_worker_whose_parent_has_ended_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker, "execute", two_epochs)
+    ours, theirs = Pipe()
+    ours.close()
+    job = job_of(tmp_path)
+    job.paths.directory.mkdir(parents=True)
+    with pytest.raises(LeftError):
+        worker.run(theirs, job)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (-9, "was ended by SIGKILL (out of memory, perhaps)"),
+        (-11, "was ended by SIGSEGV"),
+        (-200, "was ended by signal 200"),
+        (3, "ended with exit code 3 and no answer"),
+    ],
+)
+def test_ends_of_processes_in_words(code: int, text: str):
+    assert processes.ending(code) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["-m", "layers=1,2"], True), ([], True), (["--help"], False), (["-c", "job"], False),
+        (["--cfg=job"], False), (["layers=2", "plan=true"], False),
+    ],
+)  # fmt: skip
+def test_processes_are_started_early_only_for_what_runs(words: list[str], needed: bool):
+    assert processes.are_needed(words) is needed
+
+
+def test_processes_that_cannot_be_started_are_an_error_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def no_more() -> None:
+        raise OSError("no more processes")
+
+    context = SimpleNamespace(Process=lambda **_: SimpleNamespace(start=no_more))
+    monkeypatch.setattr(processes, "context", lambda: context)
+    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "RESTART_S", 0.0)
+    with pytest.raises(processes.WorkerDiedError, match="4 attempts failed: OSError: no more"):
+        processes.start(print)
