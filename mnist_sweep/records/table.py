@@ -59,15 +59,15 @@ def finished(table: pd.DataFrame, **more: list[str]) -> pd.DataFrame:
     )
 
 
-def indexed(columns: Mapping[str, Any] | pd.DataFrame, index: Iterable[Any]) -> pd.DataFrame:
-    """Columns with numbers, or names of directories, for their index."""
+def indexed(table: Mapping[str, Any] | pd.DataFrame, index: Iterable[Any]) -> pd.DataFrame:
+    """Columns, or a table, with numbers or names of directories for the index."""
     import pandas as pd
 
+    labels = index if isinstance(index, range) else list(index)
+    if not isinstance(table, pd.DataFrame):
+        table = pd.DataFrame(table, index=range(len(labels)))
     # Names are objects, since they may hold bytes that are not UTF-8.
-    known = index if isinstance(index, range) else pd.Index(list(index), dtype=object)
-    if isinstance(columns, pd.DataFrame):
-        return columns.set_axis(known)
-    return pd.DataFrame(columns, index=known)
+    return table.set_axis(labels if isinstance(labels, range) else pd.Index(labels, dtype=object))
 
 
 def pick(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def _array(values: list[Any], dtype: str) -> Any:
     if dtype == "object":
         made = np.empty(len(values), dtype=object)
         made[:] = values
-        return made
+        return pd.Series(made, dtype=object)  # of a bare array pandas would make text
     return pd.array(values, dtype=cast("Any", dtype))
 
 

@@ -14,7 +14,7 @@ import pytest
 from mnist_sweep.atomic_files import TEMPORARY
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
-from mnist_sweep.records.collect import read_record
+from mnist_sweep.records.reading import read_record
 from support.factories import make_run
 
 

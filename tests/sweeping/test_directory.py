@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.collect import collect
+from mnist_sweep.records.sweep import load
 from mnist_sweep.sweeping.plan import directory
 from support.sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
 
@@ -79,7 +79,7 @@ def test_the_plan_tells_what_was_asked_for_and_what_it_became(tmp_path: Path):
         {"run_id": point.run_id, "label": point.label, "overrides": point.overrides}
         for point in PLAN.points
     ]
-    assert [missing.run_id for missing in collect(tmp_path).missing] == [
+    assert [missing.run_id for missing in load(tmp_path).missing] == [
         point.run_id for point in PLAN.points
     ]
 

@@ -8,8 +8,8 @@ import traceback
 
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records import store
-from mnist_sweep.records.collect import read_record
 from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain

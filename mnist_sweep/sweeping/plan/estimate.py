@@ -16,8 +16,8 @@ from pathlib import Path
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.collect import read_record
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.settings import MLP_TARGET, Plain
 from mnist_sweep.sweeping.plan.points import Plan, Point
