@@ -29,10 +29,10 @@ from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
 from mnist_sweep.data.arrays import (
     ARRAY_FILE_ERRORS,
     ARRAY_NAMES,
+    MNIST_SHA256,
     Arrays,
     Bytes,
     content_sha256,
-    is_mnist,
 )
 from mnist_sweep.errors import DataError
 
@@ -54,13 +54,16 @@ class Stored:
         directory: Its directory.
         arrays: Its arrays, memory-mapped.
         sha256: Hash of its content, 64 hex digits.
-        original: Whether it is the original MNIST.
     """
 
     directory: Path
     arrays: Arrays
     sha256: str
-    original: bool
+
+    @property
+    def is_mnist(self) -> bool:
+        """Whether it is the original MNIST, whatever files it came in."""
+        return self.sha256 == MNIST_SHA256
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,6 @@ def verified(directory: Path, sha256: str) -> Stored | None:
         arrays = Arrays(
             **map_arrays(directory), classes=int(info["classes"]), scale=float(info["scale"])
         )
-        original = info["original"] is True
     except (FileNotFoundError, NotADirectoryError) as error:
         if directory.is_dir():
             logger.warning("the prepared data in %s is incomplete (%s)", directory, error)
@@ -231,7 +233,7 @@ def verified(directory: Path, sha256: str) -> Stored | None:
     if content_sha256(arrays) != sha256:
         logger.warning("the prepared data in %s does not match its hash: rebuilding it", directory)
         return None
-    return Stored(directory, arrays, sha256, original)
+    return Stored(directory, arrays, sha256)
 
 
 def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
@@ -251,7 +253,6 @@ def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
             "format": INFO_FORMAT,
             "classes": arrays.classes,
             "scale": arrays.scale,
-            "original": is_mnist(arrays),
             "shapes": {name: list(array.shape) for name, array in arrays.four().items()},
         }
         write_bytes(temporary / "info.json", json.dumps(info, indent=1).encode())

@@ -71,7 +71,7 @@ def find(
         except DataError as error:
             tried.append(f"{label} ({str(error).rstrip('.')})")
             continue
-        if found.stored.original:
+        if found.stored.is_mnist:
             return found
         tried.append(f"{label} ({found.source.path} is not MNIST)")
     searched = "; ".join(tried)
@@ -86,12 +86,12 @@ def find(
 
 def _checked(found: Fetched, *, required: bool) -> Fetched:
     path = found.source.path
-    if found.stored.original:
+    if found.stored.is_mnist:
         return found
     if required:
         raise DataError(
             f"data=mnist accepts only the original MNIST, but {VARIABLE}={path} is something else "
-            "(its content does not match the published checksums). Use data=auto to use it, or "
+            "(its content has another hash). Use data=auto to use it, or "
             "point the variable at MNIST's files."
         )
     return replace(found, notice=f"{VARIABLE}={path} is not the original MNIST; it is used as is.")

@@ -65,7 +65,7 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
     )
     notices = [fetched.notice, _unusual_range(fetched), cache.notice(stored)]
     return DatasetInfo(
-        name="mnist" if stored.original else source.name,
+        name="mnist" if stored.is_mnist else source.name,
         source=source.text,
         sha256=stored.sha256,
         shape=arrays.shape,
@@ -110,7 +110,7 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
 
 def _unusual_range(fetched: Fetched) -> str | None:
     arrays = fetched.stored.arrays
-    if arrays.scale != GREY_LEVELS or fetched.stored.original:
+    if arrays.scale != GREY_LEVELS or fetched.stored.is_mnist:
         return None
     largest = int(arrays.train_images.max())
     if largest >= MIN_EXPECTED_MAXIMUM:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import warnings
 import zlib
@@ -136,16 +137,8 @@ def _brightness(image: Image.Image) -> NDArray[np.float64]:
     return np.clip(values, 0, 1)
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def _natural(name: str) -> list[str | int]:
     """A sort key by which img2 comes before img10."""
-    parts: list[tuple[int, int, str]] = []
-    number = ""
-    for character in [*name.lower(), ""]:
-        if character.isascii() and character.isdigit():
-            number += character
-            continue
-        if number:
-            parts.append((0, int(number), ""))
-            number = ""
-        parts.append((1, 0, character))
-    return parts
+    # Text and numbers alternate, so that equal places of two keys have the same type.
+    parts = re.split(r"([0-9]+)", name.lower())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]

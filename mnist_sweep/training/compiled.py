@@ -133,11 +133,9 @@ class EpochProgram:
             n_examples = tf.minimum(n - i * size, size) if self._pads else tf.constant(size)
             with self._columns_of(i, columns):
                 batch_loss, batch_correct = self._step(rows, n_examples)
-            return (
-                i + 1,
-                loss + batch_loss * tf.cast(n_examples, tf.float32),
-                (correct + batch_correct),
-            )
+            following = i + 1
+            loss += batch_loss * tf.cast(n_examples, tf.float32)
+            return following, loss, correct + batch_correct
 
         _, loss, correct = tf.while_loop(
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1

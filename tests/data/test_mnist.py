@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mnist_sweep.data import prepare
 from mnist_sweep.data.arrays import MNIST_SHA256
-from mnist_sweep.data.readers.idx import read
+from mnist_sweep.data.readers.idx import find, read, read_file
 from mnist_sweep.errors import DataError
-from support.data_files import Bytes, csv_text, write_idx, write_npz
+from support.data_files import IDX_NAMES, Bytes, as_idx, csv_text, write_idx, write_npz
 
 Settings = Callable[..., dict[str, Any]]
 Small = tuple[Bytes, Bytes, Bytes, Bytes]
+
+# SHA-256 of the original distribution's files, uncompressed.
+PUBLISHED = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
 
 
 def test_auto_without_mnist_is_the_bundled_digits_said_loudly(
@@ -148,10 +156,13 @@ def test_real_mnist_is_known_by_its_published_checksums_wherever_it_lies(
     assert nearly.sha256 != info.sha256
 
 
-def test_the_published_checksums_are_those_of_the_reference() -> None:
-    reference = Path(__file__).parents[3] / "shared" / "reference" / "README.md"
-    if not reference.exists():
-        pytest.skip("the reference is not beside this checkout")
-    text = reference.read_text(encoding="utf-8")
-    assert all(digest in text for digest in MNIST_SHA256.values())
-    assert len(np.unique(list(MNIST_SHA256.values()))) == 4
+def test_the_known_hash_is_that_of_the_published_files(
+    real_mnist: Path, environ: dict[str, str], data_settings: Settings
+) -> None:
+    files = {
+        name: as_idx(read_file(path))
+        for name, path in zip(IDX_NAMES, find(real_mnist), strict=True)
+    }
+    found = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert found == PUBLISHED
+    assert prepare(data_settings(name="idx", path=str(real_mnist)), environ).sha256 == MNIST_SHA256
