@@ -3,77 +3,89 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError, UsageError
-from mnist_sweep.records.collect import Collection, collect
-from mnist_sweep.records.paths import RunPaths, run_directories
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
+from mnist_sweep.records.sweep import Sweep, all_runs, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mnist_sweep.records.record import Record
 
 
 @dataclass(frozen=True)
-class OneRun:
-    """A finished run: its files, its record, and why it was taken.
+class ResolvedRun:
+    """A finished run.
 
-    `because` is empty where there was no choice.
+    Attributes:
+        paths: Its files.
+        record: Its record.
+        reason: Why it was taken; empty where there was no choice.
     """
 
     paths: RunPaths
     record: Record
-    because: str = ""
+    reason: str = ""
 
 
-def the_run(directory: Path) -> OneRun:
-    """The run of a run's directory, or of a sweep that has a single one.
-
-    Raises:
-        UsageError: There is a choice, and nobody made it.
-        DirectoryError: It holds no run that can be read, or the run is not finished.
-    """
-    found = _readable(directory)
-    if len(found.records) > 1:
-        raise UsageError(
-            f"{directory} is a sweep of {len(found.records)} runs. Add --best (with --by and "
-            "--where) to take its best, or give one run's directory, as "
-            f"{_directory_of(found, found.records[0])}."
-        )
-    return _finished(found, found.records[0])
-
-
-def best_run(directory: Path, by: str, where: Sequence[str] = ()) -> OneRun:
-    """The best run of the best configuration.
+def resolve_run(
+    directory: Path, *, best: bool = False, by: str | None = None, where: Sequence[str] = ()
+) -> ResolvedRun:
+    """The run of a run's directory, or of a sweep that has a single one, or a sweep's best.
 
     Args:
-        directory: A sweep's.
-        by: A metric's name, see `metric.resolve`; on validation if it names no split.
-        where: Conditions such as `layers=2`.
+        directory: A run's, or a sweep's.
+        best: Take the best run of the best configuration.
+        by: The metric of "best", see `metrics.resolve`; on validation if it names no split. None
+            takes the sweep's objective.
+        where: Conditions such as `layers=2` on the best run.
 
     Raises:
-        SelectionError: An unknown metric or setting, or nothing matches.
+        UsageError: There are several runs and `best` is not set.
+        SelectionError: An unknown metric or setting, nothing matches, or the run is not finished.
         DirectoryError: It holds no run that can be read.
     """
-    found = _readable(directory)
-    selection = select(found.records, where, by, "best", missing=found.missing)
-    chosen = selection.chosen
+    sweep = load(directory)
+    runs = sweep.frame
+    if runs.empty:
+        reasons = [str(problem) for problem in sweep.problems]
+        reasons += [f"{point.label}: {point.reason}" for point in sweep.missing]
+        raise DirectoryError(
+            f"Expected a run in {directory}, but none can be read: {'; '.join(reasons[:3])}. "
+            "Run the sweep's command again."
+        )
+    if best:
+        return _best(sweep, by or sweep.objective, where)
+    if len(runs) > 1:
+        raise UsageError(
+            f"{directory} is a sweep of {len(runs)} runs. Add --best (with --by and --where) to "
+            f"take its best, or give one run's directory, as {runs['directory'].iloc[0]}."
+        )
+    return _finished(sweep, str(runs["run_id"].iloc[0]))
+
+
+def _best(sweep: Sweep, by: str, where: Sequence[str]) -> ResolvedRun:
+    selection = select(all_runs([sweep]), where, by, "best")
+    chosen, count = selection.chosen, len(selection.candidates)
     pick = max if selection.metric.higher_is_better else min
-    row = chosen.values.index(pick(chosen.values))
-    record = chosen.records[row]
-    of = f"of {len(selection.candidates)} configuration" + "s" * (len(selection.candidates) > 1)
+    place = chosen.values.index(pick(chosen.values))
     seeds = f", its best of {len(chosen.values)} seeds" if len(chosen.values) > 1 else ""
-    because = f"best {of} by {selection.metric} ({chosen.values[row]:.4f}{seeds})"
+    reason = (
+        f"best of {count} configuration{'s' * (count > 1)} by {selection.metric} "
+        f"({chosen.values[place]:.4f}{seeds})"
+    )
     if selection.uncounted:
-        because += f"; {len(selection.uncounted)} not counted, without a result"
-    return _finished(found, record, because)
+        reason += f"; {len(selection.uncounted)} without a result"
+    return _finished(sweep, chosen.run_ids[place], reason)
 
 
-def check_same_data(run: OneRun) -> None:
+def check_same_data(run: ResolvedRun) -> None:
     """Refuse a run whose record and predictions are of different data: its files were mixed.
 
     A run without predictions passes: there is nothing to compare.
@@ -92,30 +104,16 @@ def check_same_data(run: OneRun) -> None:
         )
 
 
-def _readable(directory: Path) -> Collection:
-    found = collect(directory)
-    if not found.records:
-        reasons = [str(problem) for problem in found.problems]
-        reasons += [f"{point.label}: {point.reason}" for point in found.missing]
-        raise DirectoryError(
-            f"Expected a run in {directory}, but none can be read: {'; '.join(reasons[:3])}. "
-            "Run the sweep's command again."
-        )
-    return found
-
-
-def _finished(found: Collection, record: Record, because: str = "") -> OneRun:
-    if record.status != "finished":
-        reason = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
-        pruned = record.status == "pruned"
+def _finished(sweep: Sweep, run_id: str, reason: str = "") -> ResolvedRun:
+    record = sweep.record(run_id)
+    status = RunStatus(record.status)
+    if status is not RunStatus.FINISHED:
+        why = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
+        pruned = status is RunStatus.PRUNED
         again = "Run its point as a grid (without search)" if pruned else "Run it again"
         raise SelectionError(
-            f"Expected a finished run in {found.directory}, but {record.label} "
-            f"{'was ' if pruned else ''}{record.status} ({reason}), so it has no network. "
+            f"Expected a finished run in {sweep.directory}, but {record.label} "
+            f"{'was ' if pruned else ''}{status} ({why}), so it has no network. "
             f"{again}, or take another."
         )
-    return OneRun(RunPaths(_directory_of(found, record)), record, because)
-
-
-def _directory_of(found: Collection, record: Record) -> Path:
-    return run_directories(found.directory).get(record.run_id, found.directory)
+    return ResolvedRun(sweep.run_paths(run_id), record, reason)

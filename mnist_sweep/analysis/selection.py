@@ -1,34 +1,115 @@
 """The worst or best configuration by a metric, among those where some conditions hold.
 
-Runs that differ only in seed are repeats of one configuration, which counts with their mean. What
-cannot be counted, because it failed, diverged or was never run, is named and never dropped.
+Works on the runs table (`records.sweep.all_runs`). Runs that differ only in seed are repeats of one
+configuration, which counts with their mean. What cannot be counted, because it failed, diverged or
+was never run, is named and never dropped.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
 
-from mnist_sweep.analysis.candidates import Candidate, Candidates, Group
+from mnist_sweep.analysis.configurations import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
-from mnist_sweep.analysis.where import Condition, check_keys, matches, parse
+from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import Metric, resolve
-from mnist_sweep.records.fields import SPLITS, FlatValues, flat_missing
-from mnist_sweep.records.runs import Run, Runs, runs_of
-from mnist_sweep.records.view import View
+from mnist_sweep.metrics import HELD_OUT, Metric, resolve
+from mnist_sweep.records.paths import RunPaths, without_seed
+from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from mnist_sweep.records.collect import Missing
+    import pandas as pd
+
     from mnist_sweep.records.record import Record
 
 Direction = Literal["worst", "best"]
 _TIE = 1e-12
 """Means of equal counts may differ by rounding; a real difference is one example or more."""
+_BLOCK = 64
+_REASONS = (
+    "label", "status", "error.type", "error.message", "epochs", "epochs_trained",
+    "history.val_accuracy",
+)  # fmt: skip
+
+
+class Note(StrEnum):
+    """What a reader of a selection must know."""
+
+    SELECTED_ON_TEST = "selected on the test split"
+    """Its test figures are then no unbiased estimate of what it does on new images."""
+    DIFFERENT_DATA = "the candidates saw different data"
+    """Their values do not compare."""
+    SINGLE_RUNS = "one run each"
+    """Another seed may change the order."""
+    UNEQUAL_REPEATS = "unequal numbers of runs"
+
+
+class _Settings:
+    """Settings of candidates by their number, read from the runs table in blocks when asked for.
+
+    Of 100,000 candidates a selection names twenty.
+    """
+
+    def __init__(self, runs: pd.DataFrame, places: Sequence[int]) -> None:
+        self._runs, self._places = runs, places
+        self._blocks: dict[int, list[dict[str, Any]]] = {}
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        block, place = divmod(number, _BLOCK)
+        if block not in self._blocks:
+            places = self._places[block * _BLOCK : (block + 1) * _BLOCK]
+            self._blocks[block] = settings_of(self._runs.iloc[list(places)])
+        return self._blocks[block][place]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One configuration with its finished runs, in order of seed.
+
+    Attributes:
+        configuration_id: Its id.
+        label: The label of its runs, without the seed.
+        run_ids: Its runs.
+        seeds: Their seeds.
+        values: Their values of the metric.
+        directories: Where their files are.
+    """
+
+    configuration_id: str
+    label: str
+    run_ids: tuple[str, ...]
+    seeds: tuple[int | None, ...]
+    values: tuple[float, ...]
+    directories: tuple[Path, ...]
+    _settings: _Settings = field(repr=False, compare=False)
+    _number: int = field(repr=False, compare=False)
+
+    @cached_property
+    def value(self) -> float:
+        """The mean over the configuration's runs."""
+        return self.values[0] if len(self.values) == 1 else fmean(self.values)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it uses, by dotted name, without the seed."""
+        found = self._settings[self._number]
+        return {name: value for name, value in found.items() if name not in (SEED, SWEEP)}
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """The runs' whole records, read from their files."""
+        return tuple(read_record(RunPaths(one).record) for one in self.directories)
 
 
 @dataclass(frozen=True)
@@ -51,147 +132,150 @@ class Selection:
         candidates: All configurations, the chosen one first, then in order.
         ties: Other configurations whose value equals the chosen one's.
         uncounted: Runs that failed, diverged or were not run.
-        weakest: The chosen configuration's weakest classes on `weakest_split`.
+        weakest_split: The split of `weakest`.
         notes: What a reader of the selection must know.
+        runs: The candidates' rows of the runs table.
     """
 
     metric: Metric
     direction: Direction
     where: tuple[str, ...]
-    candidates: Candidates
+    candidates: tuple[Candidate, ...]
     ties: tuple[Candidate, ...]
     uncounted: tuple[Uncounted, ...]
-    weakest: tuple[WeakClass, ...]
     weakest_split: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    runs: pd.DataFrame = field(repr=False, compare=False)
 
     @property
     def chosen(self) -> Candidate:
         """The selected configuration."""
         return self.candidates[0]
 
+    @cached_property
+    def weakest(self) -> tuple[WeakClass, ...]:
+        """The chosen configuration's weakest classes, read from its records."""
+        return weakest_classes(self.chosen.records, self.weakest_split)
+
 
 def select(
-    records: Sequence[Record],
+    runs: pd.DataFrame,
     where: Sequence[str] = (),
-    by: str = "f1_min",
+    by: str = DEFAULT_OBJECTIVE,
     direction: Direction = "worst",
     *,
     split: str = "validation",
-    missing: Sequence[Missing] = (),
 ) -> Selection:
     """Select a configuration.
 
     Args:
-        records: All records, finished or not.
+        runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metric.resolve`.
+        by: The metric's name, see `metrics.resolve`.
         direction: Which end of the order.
         split: The split of a metric that names none.
-        missing: Planned points without a record, to be named if they match.
 
     Raises:
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
-    runs = runs_of(records)
-    classes = max(View(runs.rows).values("dataset.classes"), default=None)
-    metric = resolve(by, split, classes)
+    known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
+    metric = resolve(by, split, int(max(known)) if len(known) else None)
     conditions = parse(where)
-    found, uncounted = _candidates(_matching(runs, conditions), metric)
-    uncounted += _matching_missing(missing, conditions)
-    if not found:
+    check_keys(conditions, runs.columns)
+    matching = runs[holding(conditions, runs)] if conditions else runs
+    is_counted = [False] * len(matching)
+    if metric.column in matching:
+        is_counted = (
+            (matching["status"] == RunStatus.FINISHED) & matching[metric.column].notna()
+        ).tolist()
+    counted = matching[is_counted]
+    uncounted = _uncounted(matching[[not one for one in is_counted]], metric)
+    if counted.empty:
         raise SelectionError(_nothing(where, metric, len(runs), uncounted))
-    candidates = found.ordered(downward=metric.higher_is_better == (direction == "best"))
+    downward = metric.higher_is_better == (direction == "best")
+    candidates = _candidates(counted, metric.column, downward=downward)
     chosen = candidates[0]
-    others = zip(range(1, len(candidates)), candidates.means[1:], strict=True)
-    ties = takewhile(lambda one: math.isclose(one[1], chosen.value, rel_tol=_TIE), others)
-    weakest_split = metric.split if metric.split in SPLITS else split
+    ties = takewhile(
+        lambda one: math.isclose(one.value, chosen.value, rel_tol=_TIE), candidates[1:]
+    )
     return Selection(
         metric=metric,
         direction=direction,
         where=tuple(where),
         candidates=candidates,
-        ties=tuple(candidates[place] for place, _ in ties),
-        uncounted=tuple(uncounted),
-        weakest=weakest_classes(chosen.records, weakest_split),
-        weakest_split=weakest_split,
-        notes=_notes(candidates, metric),
+        ties=tuple(ties),
+        uncounted=uncounted,
+        weakest_split=metric.split if metric.split in HELD_OUT else split,
+        notes=_notes(candidates, metric, counted),
+        runs=counted,
     )
 
 
-def _matching(runs: Runs, conditions: Sequence[Condition]) -> Runs:
-    if not conditions:
-        return runs
-    rows = runs.rows
-    check_keys(conditions, set(View(rows).names()))
-    return runs.pick([place for place, row in enumerate(rows) if matches(conditions, row)])
-
-
-def _candidates(runs: Runs, metric: Metric) -> tuple[Candidates, list[Uncounted]]:
-    view = View(runs.rows)
-    values = view.values(metric.column)
-    groups: dict[str, list[int]] = {}
-    uncounted = []
-    decisive = zip(view.values("configuration_id"), view.values("status"), values, strict=True)
-    for place, (configuration_id, status, value) in enumerate(decisive):
-        if status == "finished" and value is not None:
-            groups.setdefault(configuration_id, []).append(place)
-        else:
-            run = runs[place]
-            uncounted.append(Uncounted(run.label, run.status, reason_of(run, metric)))
-    candidates = []
-    for configuration_id, places in groups.items():
-        if len(places) > 1:
-            places.sort(key=lambda place: (runs[place].seed or 0, runs[place].run_id))
-        own = tuple([float(values[place]) for place in places])
-        candidates.append(Group(configuration_id, places, own))
-    return Candidates(runs, candidates), uncounted
-
-
-def reason_of(run: Run, metric: Metric | None = None) -> str:
-    """Why a run has no value, in a few words."""
-    if run.status == "pruned":
-        return _how_far(run.values)
-    if run.error is not None:
-        return ": ".join(run.error)
-    return f"has no finite {metric}" if metric else "no reason recorded"
-
-
-def _how_far(values: FlatValues) -> str:
-    """'after epoch 3 of 20, validation accuracy 91.2 %', of a pruned run."""
-    epochs, accuracy = values.get("epochs"), values.get("history.val_accuracy")
-    of_all = f" of {epochs}" if epochs else ""
-    reached = f", validation accuracy {accuracy:.1%}" if accuracy else ""
-    return f"after epoch {values['epochs_trained']}{of_all}{reached}".replace("%", " %")
-
-
-def _matching_missing(
-    missing: Sequence[Missing], conditions: Sequence[Condition]
-) -> list[Uncounted]:
-    return [
-        Uncounted(point.label, "missing", point.reason)
-        for point in missing
-        if matches(conditions, flat_missing(point))
+def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:
+    """The configurations by their means, equal ones by label."""
+    run_ids, labels, directories = (plain(runs[name]) for name in ("run_id", "label", "directory"))
+    seeds = plain(runs[SEED]) if SEED in runs else [None] * len(runs)
+    values = [float(value) for value in runs[column]]
+    places: dict[str, list[int]] = {}
+    for place, configuration_id in enumerate(plain(runs["configuration_id"])):
+        places.setdefault(configuration_id, []).append(place)
+    for own in places.values():
+        own.sort(key=lambda place: (seeds[place] or 0, run_ids[place]))
+    settings = _Settings(runs, [own[0] for own in places.values()])
+    found = [
+        Candidate(
+            configuration_id=configuration_id,
+            label=without_seed(labels[own[0]]),
+            run_ids=tuple(run_ids[place] for place in own),
+            seeds=tuple(seeds[place] for place in own),
+            values=tuple(values[place] for place in own),
+            directories=tuple(Path(directories[place] or "") for place in own),
+            _settings=settings,
+            _number=number,
+        )
+        for number, (configuration_id, own) in enumerate(places.items())
     ]
+    sign = -1 if downward else 1
+    return tuple(sorted(found, key=lambda one: (sign * one.value, one.label)))
 
 
-def _notes(candidates: Candidates, metric: Metric) -> tuple[str, ...]:
+def _uncounted(runs: pd.DataFrame, metric: Metric) -> tuple[Uncounted, ...]:
+    names = [name for name in _REASONS if name in runs]
+    rows = zip(*(plain(runs[name]) for name in names), strict=True)
+    return tuple(
+        Uncounted(row["label"], row["status"], reason_of(row, metric))
+        for row in (dict(zip(names, values, strict=True)) for values in rows)
+    )
+
+
+def reason_of(row: Mapping[str, Any], metric: Metric | None = None) -> str:
+    """Why a run has no value, in a few words.
+
+    Args:
+        row: Of the runs table, None where it has no value.
+        metric: The metric of which a finished run has no value.
+    """
+    if row["status"] == RunStatus.PRUNED:
+        epochs, accuracy = row.get("epochs"), row.get("history.val_accuracy")
+        of_all = f" of {epochs}" if epochs else ""
+        reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
+        return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
+    parts = [row.get("error.type"), row.get("error.message")]
+    said = ": ".join(str(part) for part in parts if part)
+    return said or (f"has no finite {metric}" if metric else "no reason recorded")
+
+
+def _notes(candidates: Sequence[Candidate], metric: Metric, runs: pd.DataFrame) -> tuple[Note, ...]:
     notes = []
     if metric.split == "test":
-        notes.append(
-            "Selected on the test split: its test figures are then no unbiased estimate "
-            "of what the chosen network does on new images."
-        )
-    view = View(candidates.runs.rows)
-    data = dict(zip(view.values("dataset.sha256"), view.values("dataset.name"), strict=True))
-    if len(data) > 1:
-        named = ", ".join(f"{name} ({sha256[:8]})" for sha256, name in data.items())
-        notes.append(f"The candidates saw different data, so their values do not compare: {named}.")
-    counts = set(candidates.counts)
+        notes.append(Note.SELECTED_ON_TEST)
+    if len(set(runs["dataset.sha256"])) > 1:
+        notes.append(Note.DIFFERENT_DATA)
+    counts = {len(one.values) for one in candidates}
     if len(candidates) > 1 and counts == {1}:
-        notes.append("One run each: another seed may change the order.")
+        notes.append(Note.SINGLE_RUNS)
     elif len(counts) > 1:
-        notes.append("The candidates have unequal numbers of runs.")
+        notes.append(Note.UNEQUAL_REPEATS)
     return tuple(notes)
 
 
@@ -202,7 +286,7 @@ def _nothing(
     if not uncounted:
         return (
             f"Expected records{conditions}, but none of {total} matches. "
-            "Widen --where, or see what there is with the table command."
+            "Widen --where, or list the runs with the table command."
         )
     first = uncounted[0]
     return (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.records.view import View
+from mnist_sweep.analysis.where import plain
 
 if TYPE_CHECKING:
-    from mnist_sweep.analysis.candidates import Candidate
-    from mnist_sweep.analysis.selection import Selection
+    from mnist_sweep.analysis.selection import Candidate, Selection
 
 
 def selection_json(selection: Selection) -> dict[str, Any]:
@@ -35,36 +34,29 @@ def selection_json(selection: Selection) -> dict[str, Any]:
             for weak in selection.weakest
         ],
         "data": data_of(selection),
-        "notes": list(selection.notes),
+        "notes": [str(note) for note in selection.notes],
     }
 
 
 def data_of(selection: Selection) -> list[dict[str, Any]]:
     """The data that the candidates were measured on, each once; `examples` of `weakest_split`."""
-    split = f"dataset.n_{selection.weakest_split}"
-    runs = selection.candidates.runs.rows
-    # Of the rows with the same data, the last.
-    last = {sha256: n for n, sha256 in enumerate(View(runs).values("dataset.sha256"))}
-    rows = {sha256: runs[place] for sha256, place in last.items()}
-    return [
-        {
-            "name": row["dataset.name"],
-            "source": row["dataset.source"],
-            "sha256": sha256,
-            "examples": row[split],
-            "notice": row["dataset.notice"],
-        }
-        for sha256, row in rows.items()
-    ]
+    once = selection.runs.drop_duplicates("dataset.sha256")
+    columns = {
+        "name": "dataset.name",
+        "source": "dataset.source",
+        "sha256": "dataset.sha256",
+        "examples": f"dataset.n_{selection.weakest_split}",
+        "notice": "dataset.notice",
+    }
+    rows = zip(*(plain(once[name]) for name in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    runs = zip(candidate.run_ids, candidate.seeds, candidate.values, strict=True)
     return {
         "configuration_id": candidate.configuration_id,
         "label": candidate.label,
         "value": candidate.value,
-        "runs": [
-            {"run_id": run.run_id, "seed": run.seed, "value": value}
-            for run, value in zip(candidate.runs, candidate.values, strict=True)
-        ],
+        "runs": [{"run_id": run, "seed": seed, "value": value} for run, seed, value in runs],
     }

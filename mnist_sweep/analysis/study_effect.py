@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_sweep.analysis.selection import reason_of
+from mnist_sweep.analysis.selection import Uncounted, reason_of
 from mnist_sweep.analysis.statistics import Effect, effect_of_change
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError
-from mnist_sweep.records.paths import run_directories
 from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping
 
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 
 METRICS = ("accuracy", "f1_min")
 """Effects are stated for these, and for every class's F1."""
+
+
+class UnknownEffect(StrEnum):
+    """Why an effect is not known."""
+
+    NO_PAIR = "there is no seed on which both the changed and the unchanged network finished"
+    SELECTED_GONE = "the runs that the selection was made by are gone"
+    UNREADABLE = "predictions cannot be read or compared"
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,10 @@ class StudyEffect:
         split: The split it was measured on.
         selected_split: The split the selection was made on.
         seeds: The fresh seeds on which both finished, in order.
-        unpaired: Runs that have no finished partner, and why, one text each.
+        unpaired: Runs that do not count: without a result, or finished without their partner.
         effects: Metric -> its effect, changed less unchanged; empty if not known.
-        unknown: Why it is not known; empty if it is.
+        unknown: Why it is not known; None if it is.
+        detail: What exactly could not be read.
         changed: Records of the changed runs in the order of `seeds`.
         unchanged: The same of the unchanged ones.
         selected: Records of the runs that the selection was made by.
@@ -54,9 +65,10 @@ class StudyEffect:
     split: str
     selected_split: str | None
     seeds: tuple[int, ...]
-    unpaired: tuple[str, ...]
+    unpaired: tuple[Uncounted, ...]
     effects: dict[str, Effect]
-    unknown: str = ""
+    unknown: UnknownEffect | None = None
+    detail: str = ""
     changed: tuple[Record, ...] = field(default=(), repr=False)
     unchanged: tuple[Record, ...] = field(default=(), repr=False)
     selected: tuple[Record, ...] = field(default=(), repr=False)
@@ -67,14 +79,20 @@ class StudyEffect:
         return {
             **{name: getattr(self, name) for name in plain},
             "seeds": list(self.seeds),
-            "unpaired": list(self.unpaired),
-            "unknown": self.unknown or None,
+            "unpaired": [asdict(run) for run in self.unpaired],
+            "unknown": None if self.unknown is None else str(self.unknown),
             "effects": {name: asdict(effect) for name, effect in self.effects.items()},
             **{
                 f"{name}_run_ids": [record.run_id for record in getattr(self, name)]
                 for name in ("changed", "unchanged", "selected")
             },
         }
+
+
+_COLUMNS = (
+    "run_id", "configuration_id", "label", "seed", "status", "error.type", "error.message",
+    "epochs", "epochs_trained", "history.val_accuracy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,23 +153,21 @@ def _effect(
         selected=_with_metrics(sweep, selected_ids),
     )
     if not seeds:
-        reason = "There is no seed on which both the changed and the unchanged network finished."
-        return replace(found, unknown=reason)
+        return replace(found, unknown=UnknownEffect.NO_PAIR)
     if not found.selected:
-        return replace(found, unknown="The runs that the selection was made by are gone.")
+        return replace(found, unknown=UnknownEffect.SELECTED_GONE)
     try:
-        return replace(found, effects=_measured(found, run_directories(sweep.directory), settings))
+        return replace(found, effects=_measured(found, sweep, settings))
     except (DirectoryError, DataError) as error:
-        return replace(found, unknown=str(error))
+        return replace(found, unknown=UnknownEffect.UNREADABLE, detail=str(error))
 
 
-def _measured(
-    found: StudyEffect, places: dict[str, Path], settings: _Settings
-) -> dict[str, Effect]:
+def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> dict[str, Effect]:
     """The effects, all sides' predictions being of the same images."""
     groups = (found.unchanged, found.changed, found.selected)
     records = [record for group in groups for record in group]
-    answers = read_predicted([places[record.run_id] for record in records], settings.split)
+    directories = [sweep.run_paths(record.run_id).directory for record in records]
+    answers = read_predicted(directories, settings.split)
     count = len(found.seeds)
     return {
         metric: effect_of_change(
@@ -171,32 +187,44 @@ def _measured(
 
 def _by_seed(sweep: Sweep, run_ids: Collection[str], configuration_id: str) -> dict[int, Record]:
     return {
-        run.seed: run.record
-        for run in sweep.runs
-        if run.run_id in run_ids
-        and run.configuration_id == configuration_id
-        and run.status == "finished"
-        and run.seed is not None
+        row["seed"]: sweep.record(row["run_id"])
+        for row in _rows(sweep)
+        if row["run_id"] in run_ids
+        and row["configuration_id"] == configuration_id
+        and row["status"] == RunStatus.FINISHED
+        and row["seed"] is not None
     }
 
 
 def _with_metrics(sweep: Sweep, run_ids: Collection[str]) -> tuple[Record, ...]:
-    found = (run.record for run in sweep.runs if run.run_id in run_ids)
+    rows = [row for row in _rows(sweep) if row["run_id"] in run_ids]
+    found = [sweep.record(row["run_id"]) for row in rows if row["status"] == RunStatus.FINISHED]
     return tuple(record for record in found if record.metrics)
 
 
 def _unpaired(
     sweep: Sweep, stage: Stage, changed_id: str, seeds: Collection[int]
-) -> tuple[str, ...]:
-    """Runs of the comparison that do not count in it, with the reason."""
+) -> tuple[Uncounted, ...]:
+    """Runs of the comparison that do not count in it."""
     others = {one for one in stage.changed if one != changed_id}
     asked = {*stage.run_ids, *stage.control_run_ids}
-    texts = []
-    for run in sweep.runs:
-        if run.run_id not in asked or run.configuration_id in others or run.seed in seeds:
-            continue
-        finished = run.status == "finished"
-        why = "its partner did not finish" if finished else f"{run.status}: {reason_of(run)}"
-        texts.append(f"{run.label} ({why})")
-    texts += [f"{m.label} (missing: {m.reason})" for m in sweep.missing if m.run_id in asked]
-    return tuple(texts)
+    return tuple(
+        Uncounted(
+            row["label"],
+            row["status"],
+            "" if row["status"] == RunStatus.FINISHED else reason_of(row),
+        )
+        for row in _rows(sweep)
+        if row["run_id"] in asked
+        and row["configuration_id"] not in others
+        and (row["status"] == RunStatus.MISSING or row["seed"] not in seeds)
+    )
+
+
+def _rows(sweep: Sweep) -> Iterator[Mapping[str, Any]]:
+    """The runs table row by row, None where a run has no value."""
+    runs = all_runs([sweep])
+    names = [name for name in _COLUMNS if name in runs]
+    columns = dict.fromkeys(_COLUMNS, [None] * len(runs))
+    columns |= {name: plain(runs[name]) for name in names}
+    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

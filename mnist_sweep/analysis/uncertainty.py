@@ -1,38 +1,48 @@
-"""A selection with how sure it is: `select`, and statistics over the runs' stored predictions."""
+"""A selection with its uncertainty: `select`, and statistics over the runs' stored predictions."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.selection import Direction, Selection, select
 from mnist_sweep.analysis.selection_json import selection_json
-from mnist_sweep.analysis.statistics import collapse, compare_all, resample
-from mnist_sweep.analysis.statistics.patterns import checked_predictions
+from mnist_sweep.analysis.statistics import Covers, collapse, compare_all, resample
+from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predicted import Predicted, read_predicted
-from mnist_sweep.records.runs import Records
+from mnist_sweep.records.sweep import Sweep, all_runs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mnist_sweep.analysis.candidates import Candidate
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.sweep import Sweep
+    from mnist_sweep.analysis.selection import Candidate
 
-LEVEL = 0.95
-REPLICATES = 2000
-MOST_COMPARED = 2000
-"""Configurations whose predictions are read and resampled unless more are wanted."""
+DEFAULT_LEVEL = 0.95
+DEFAULT_REPLICATES = 2000
+MAX_COMPARED = 2000
+"""Configurations whose predictions are read and resampled unless more are asked for."""
 _SAME = 1e-9
 """A metric computed again from the predictions equals the record's but for rounding."""
 
 
+class Unknown(StrEnum):
+    """Why the uncertainty of a selection is not known."""
+
+    NOT_FROM_PREDICTIONS = "the metric does not follow from predictions"
+    ONE_CANDIDATE = "there is only one candidate"
+    TOO_MANY = "there are too many candidates"
+    UNREADABLE = "predictions cannot be read or compared"
+    MISMATCH = "predictions and records do not belong together"
+    NOT_COMPUTED = "it was not computed"
+
+
 @dataclass(frozen=True)
-class Sureness:
-    """How sure a selection is of one candidate.
+class Confidence:
+    """What is known of one candidate beside the chosen one.
 
     Attributes:
         configuration_id: Which candidate.
@@ -54,24 +64,26 @@ class UncertainSelection:
 
     Attributes:
         selection: What was chosen, from what, and what could not be counted.
-        sureness: One per candidate, in the selection's order; empty if not known.
-        unknown: Why it is not known, one sentence; empty if it is.
+        confidences: One per candidate, in the selection's order; empty if not known.
+        unknown: Why they are not known; None if they are.
+        detail: What exactly could not be read or does not fit.
         level: Confidence level.
         replicates: Bootstrap samples of the images.
         seed: Of the statistics' randomness, not of a run.
         images: How many images the candidates were measured on; 0 if not known.
-        covers: What would vary were it all done again: "images", or "images and seeds".
+        covers: What would vary were it all done again; None if not known.
         run_ids: The runs that could count, in order of id; None for all of the sweep.
     """
 
     selection: Selection
-    sureness: tuple[Sureness, ...] = ()
-    unknown: str = ""
-    level: float = LEVEL
-    replicates: int = REPLICATES
+    confidences: tuple[Confidence, ...] = ()
+    unknown: Unknown | None = None
+    detail: str = ""
+    level: float = DEFAULT_LEVEL
+    replicates: int = DEFAULT_REPLICATES
     seed: int = 0
     images: int = 0
-    covers: str = ""
+    covers: Covers | None = None
     run_ids: tuple[str, ...] | None = None
 
     @property
@@ -87,7 +99,7 @@ class UncertainSelection:
     @property
     def probability(self) -> float | None:
         """The probability that the selected one really is the worst (or best)."""
-        return self.sureness[0].probability if self.sureness else None
+        return self.confidences[0].probability if self.confidences else None
 
     @property
     def repeats(self) -> int:
@@ -108,8 +120,8 @@ class UncertainSelection:
         candidates = self.selection.candidates
         return tuple(
             candidates[number]
-            for number, sure in enumerate(self.sureness)
-            if number and not sure.distinguishable
+            for number, one in enumerate(self.confidences)
+            if number and not one.distinguishable
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -121,15 +133,15 @@ class UncertainSelection:
             "replicates": self.replicates,
             "seed": self.seed,
             "uncertainty": None,
-            "uncertainty_unknown": self.unknown or None,
+            "uncertainty_unknown": None if self.unknown is None else str(self.unknown),
         }
-        if not self.sureness:
+        if not self.confidences:
             return value
-        for candidate, sure in zip(value["candidates"], self.sureness, strict=True):
+        for candidate, one in zip(value["candidates"], self.confidences, strict=True):
             candidate |= {
-                "probability": sure.probability,
-                "p_value": sure.p_value,
-                "distinguishable": sure.distinguishable,
+                "probability": one.probability,
+                "p_value": one.p_value,
+                "distinguishable": one.distinguishable,
             }
         others = [candidate.configuration_id for candidate in self.not_distinguishable]
         value["chosen"] = value["candidates"][0]
@@ -146,64 +158,60 @@ class UncertainSelection:
 def select_with_uncertainty(
     sweep: Sweep,
     where: Sequence[str] = (),
-    by: str = "f1_min",
+    by: str | None = None,
     direction: Direction = "worst",
     *,
     split: str = "validation",
-    level: float = LEVEL,
-    replicates: int = REPLICATES,
+    level: float = DEFAULT_LEVEL,
+    replicates: int = DEFAULT_REPLICATES,
     seed: int = 0,
     run_ids: Collection[str] | None = None,
-    most: int | None = MOST_COMPARED,
+    most: int | None = MAX_COMPARED,
 ) -> UncertainSelection:
-    """Select a configuration and say how sure that is.
+    """Select a configuration and say how certain that is.
 
-    Uncertainty that cannot be had (predictions missing, a metric of another kind) is no error: the
-    selection stands, and `unknown` says why nothing is known of its sureness.
+    Uncertainty that cannot be computed (predictions missing, a metric of another kind) is no error:
+    the selection stands, and `unknown` says why.
 
     Args:
         sweep: What was loaded from a directory; the runs' predictions are read from there.
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `results.metric`.
+        by: The metric's name, see `metrics.resolve`; None takes the sweep's objective.
         direction: Which end of the order.
         split: The split of a metric that names none.
         level: Confidence level.
         replicates: Bootstrap samples of the images, at least 100.
         seed: Of the randomness; the same seed gives the same answer.
         run_ids: Only these runs count; None takes all.
-        most: Among more configurations than this only a bound is computed, which `unknown` tells;
-            None computes it all, however long that takes.
+        most: Among more configurations than this nothing is resampled; None resamples always.
 
     Raises:
         SelectionError: Unknown metric or setting, or nothing with a value matches.
         DataError: The level or the number of replicates makes no sense.
     """
-    chosen = select(
-        sweep.records
-        if run_ids is None
-        else Records(run for run in sweep.runs if run.run_id in run_ids),
-        where,
-        by,
-        direction,
-        split=split,
-        missing=[m for m in sweep.missing if run_ids is None or m.run_id in run_ids],
+    runs = all_runs([sweep])
+    if run_ids is not None and len(runs):
+        runs = runs[runs["run_id"].isin(list(run_ids))]
+    chosen = select(runs, where, by or sweep.objective, direction, split=split)
+    found = UncertainSelection(
+        chosen,
+        level=checked_level(level),
+        replicates=checked_replicates(replicates),
+        seed=seed,
+        run_ids=None if run_ids is None else tuple(sorted(run_ids)),
     )
-    ids = None if run_ids is None else tuple(sorted(run_ids))
-    settings: dict[str, Any] = {
-        "level": checked_level(level), "replicates": replicates, "seed": seed, "run_ids": ids,
-    }  # fmt: skip
-    unknown = _unknown_metric(chosen.metric)
     if len(chosen.candidates) == 1:
-        unknown = "There is only one candidate."
-    if not unknown and most is not None and len(chosen.candidates) > most:
-        unknown = _too_many(chosen, most)
-    if unknown:
-        return UncertainSelection(chosen, unknown=unknown, **settings)
+        return replace(found, unknown=Unknown.ONE_CANDIDATE)
+    if not chosen.metric.is_from_counts:
+        return replace(found, unknown=Unknown.NOT_FROM_PREDICTIONS)
+    if most is not None and len(chosen.candidates) > most:
+        return replace(found, unknown=Unknown.TOO_MANY)
     try:
-        answers = _answers(sweep, chosen)
+        directories = [place for one in chosen.candidates for place in one.directories]
+        answers = read_predicted(directories, str(chosen.metric.split))
+        return _with_confidences(found, answers)
     except (DirectoryError, DataError) as error:
-        return UncertainSelection(chosen, unknown=str(error), **settings)
-    return _with_sureness(chosen, answers, settings)
+        return replace(found, unknown=Unknown.UNREADABLE, detail=str(error))
 
 
 def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
@@ -225,68 +233,38 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
     except KeyError as error:
         raise DirectoryError(
             f"Expected a selection with {error.args[0]!r} in {sweep.directory}, but it has none. "
-            "Run the study's command again to write it anew."
+            "Run the study's command again to rebuild it."
         ) from error
     return select_with_uncertainty(sweep, where, name, direction, **known)
 
 
-def _unknown_metric(metric: Metric) -> str:
-    """Why this metric has no uncertainty from predictions; empty if it has one."""
-    if metric.is_from_counts:
-        return ""
-    return f"The runs' predictions do not tell how {metric} would vary; its repeats do."
-
-
-def _too_many(selection: Selection, most: int) -> str:
-    return (
-        f"the {len(selection.candidates):,} candidates are too many to compare each with each "
-        f"(over {most:,}; --exact does it)."
-    )
-
-
-def _answers(sweep: Sweep, selection: Selection) -> Predicted:
-    runs = selection.candidates.runs
-    answers = read_predicted(
-        [run.directory or sweep.directory for run in runs], str(selection.metric.split)
-    )
-    classes = runs[0].values["dataset.classes"]
-    checked_predictions(answers.predicted, answers.true, classes)
-    return answers
-
-
-def _with_sureness(
-    selection: Selection, answers: Predicted, settings: dict[str, Any]
-) -> UncertainSelection:
+def _with_confidences(found: UncertainSelection, answers: Predicted) -> UncertainSelection:
     import numpy as np
 
-    candidates = selection.candidates
+    selection, candidates = found.selection, found.selection.candidates
     counts = [len(candidate.values) for candidate in candidates]
-    rng = np.random.default_rng(settings["seed"])
-    classes = candidates[0].runs[0].values["dataset.classes"]
-    name = selection.metric.name
+    rng = np.random.default_rng(found.seed)
+    name, classes = selection.metric.name, int(selection.runs["dataset.classes"].max())
     patterns = collapse(answers.predicted, answers.true, classes)
-    table = resample(patterns, [name], rng, settings["replicates"])[name]
+    table = resample(patterns, [name], rng, found.replicates)[name]
     groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
-    found = compare_all(table, groups, selection.direction, rng, chosen=0, level=settings["level"])
-    for number, candidate in enumerate(candidates):
-        if not math.isclose(found.means[number], candidate.value, abs_tol=_SAME):
-            text = (
-                f"The stored predictions of {candidate.label} give {selection.metric} "
-                f"{found.means[number]:.6f}, its records {candidate.value:.6f}: they do not "
-                "belong together. Delete those runs' directories and run them again."
-            )
-            return UncertainSelection(selection, unknown=text, **settings)
-    distinguishable = found.distinguishable
-    sureness = tuple(
-        Sureness(
-            configuration_id=candidate.configuration_id,
-            probability=float(found.probability[number]),
-            p_value=None if found.p_values is None else float(found.p_values[number]),
-            distinguishable=bool(distinguishable[number]),
-        )
-        for number, candidate in enumerate(candidates)
-    )
-    return UncertainSelection(
-        selection, sureness, images=found.images, covers=found.covers, **settings
+    compared = compare_all(table, groups, selection.direction, rng, chosen=0, level=found.level)
+    for mean, candidate in zip(compared.means, candidates, strict=True):
+        if not math.isclose(mean, candidate.value, abs_tol=_SAME):
+            detail = f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f}"
+            return replace(found, unknown=Unknown.MISMATCH, detail=f"{detail} in the records")
+    p_values = [None] * len(counts) if compared.p_values is None else compared.p_values.tolist()
+    each = zip(
+        candidates, compared.probability.tolist(), p_values, compared.distinguishable.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return replace(
+        found,
+        confidences=tuple(
+            Confidence(one.configuration_id, probability, p_value, distinguishable)
+            for one, probability, p_value, distinguishable in each
+        ),
+        images=compared.images,
+        covers=compared.covers,
     )

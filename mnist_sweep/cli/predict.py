@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnist_sweep.analysis.resolve_run import OneRun, best_run, check_same_data, the_run
+from mnist_sweep.analysis.resolve_run import ResolvedRun, check_same_data, resolve_run
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MIN_IMAGES_FOR_PROGRESS = 5_000
 """From this many images on a progress bar is shown."""
-DEFAULT_BY = "f1_min"
 
 
 @click.command("predict")
@@ -42,7 +41,7 @@ DEFAULT_BY = "f1_min"
 @click.option(
     "--by",
     metavar="METRIC",
-    help=f"What --best goes by, on validation unless it says test.…  [default: {DEFAULT_BY}]",
+    help="What --best goes by, on validation unless it says test.…  [default: the objective]",
 )
 @click.option(
     "--where",
@@ -84,7 +83,7 @@ def predict(
             "A submission has the columns ImageId and Label only. For --probabilities use "
             "--format csv or json."
         )
-    chosen = best_run(run, by or DEFAULT_BY, where) if best else the_run(run)
+    chosen = resolve_run(run, best=best, by=by, where=where)
     check_same_data(chosen)
     inputs = _read(chosen, source)
     format_name = format_name or _default_format(output, inputs, probabilities=probabilities)
@@ -112,7 +111,7 @@ def _default_format(output: Path, inputs: Inputs, *, probabilities: bool) -> str
     return "csv" if probabilities or inputs.names else "submission"
 
 
-def _read(chosen: OneRun, source: Path) -> Inputs:
+def _read(chosen: ResolvedRun, source: Path) -> Inputs:
     from mnist_sweep.inference import Expected, read
 
     data = chosen.record.data
@@ -121,7 +120,7 @@ def _read(chosen: OneRun, source: Path) -> Inputs:
         return read(source, expected, advance)
 
 
-def _predict(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Predicted:
+def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool) -> Predicted:
     from mnist_sweep.inference.load import RecordedNetwork, inspect, load
     from mnist_sweep.training import runtime
 
@@ -144,10 +143,10 @@ def _predict(chosen: OneRun, inputs: Inputs, *, probabilities: bool) -> Predicte
         )
 
 
-def _print_summary(chosen: OneRun, inputs: Inputs, predicted: Predicted, output: Path) -> None:
+def _print_summary(chosen: ResolvedRun, inputs: Inputs, predicted: Predicted, output: Path) -> None:
     record = chosen.record
-    because = f", {chosen.because}" if chosen.because else ""
-    click.echo(f"{record.label} (run {record.run_id}){because}, trained on {record.data.name}.")
+    reason = f", {chosen.reason}" if chosen.reason else ""
+    click.echo(f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}.")
     if record.data.notice:
         click.echo(record.data.notice, err=True)
     count = len(predicted.predicted)

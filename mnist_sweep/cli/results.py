@@ -194,7 +194,7 @@ def _print_selection(
     exact: bool,
 ) -> None:
     # NumPy and SciPy are for the selections; the tables of single runs do without.
-    from mnist_sweep.analysis.uncertainty import MOST_COMPARED, select_with_uncertainty
+    from mnist_sweep.analysis.uncertainty import MAX_COMPARED, select_with_uncertainty
 
     sweep = load(directory)
     _need_records([sweep])
@@ -206,7 +206,7 @@ def _print_selection(
         split=split,
         level=level,
         replicates=replicates,
-        most=None if exact else MOST_COMPARED,
+        most=None if exact else MAX_COMPARED,
     )
     if format_name == "json":
         problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnist_sweep.analysis.resolve_run import best_run, check_same_data, the_run
+from mnist_sweep.analysis.resolve_run import check_same_data, resolve_run
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
 from support.factories import make_run, write_run, write_sweep
@@ -12,44 +12,44 @@ def test_of_the_best_configuration_the_best_seed_is_taken(tmp_path):
     good = [make_run(layers=2, seed=s, accuracy=a) for s, a in enumerate((0.93, 0.97, 0.95))]
     lucky = [make_run(layers=1, seed=s, accuracy=a) for s, a in enumerate((0.6, 0.99, 0.6))]
     sweep = write_sweep(tmp_path / "grid", [*good, *lucky])
-    found = best_run(sweep, "accuracy")
+    found = resolve_run(sweep, best=True)
     assert found.record.run_id == good[1].values["run_id"]
     assert found.paths.directory.name == good[1].directory_name
-    assert "best of 2 configurations by validation accuracy" in found.because
-    assert "its best of 3 seeds" in found.because
+    assert "best of 2 configurations by validation accuracy" in found.reason
+    assert "its best of 3 seeds" in found.reason
 
 
 def test_of_a_metric_of_which_less_is_better_the_least_is_taken(tmp_path):
     runs = [make_run(seed=s, train_s=t) for s, t in enumerate((9.0, 2.0, 5.0))]
     sweep = write_sweep(tmp_path / "grid", runs)
-    assert best_run(sweep, "time.train_s").record.seed == 1
+    assert resolve_run(sweep, best=True, by="time.train_s").record.seed == 1
 
 
 def test_a_run_s_own_directory_and_a_sweep_of_one_need_no_choice(tmp_path):
     run = make_run()
     alone = write_run(run, tmp_path / "alone")
-    assert the_run(alone).paths.directory == alone
+    assert resolve_run(alone).paths.directory == alone
     sweep = write_sweep(tmp_path / "grid", [run])
-    assert the_run(sweep).paths.directory.name == run.directory_name
-    assert the_run(sweep).because == ""
+    assert resolve_run(sweep).paths.directory.name == run.directory_name
+    assert resolve_run(sweep).reason == ""
 
 
-def test_several_runs_none_and_failed_ones_are_told_apart(tmp_path):
+def test_several_runs_none_and_failed_ones_are_different_errors(tmp_path):
     two = write_sweep(tmp_path / "two", [make_run(layers=1), make_run(layers=2)])
     with pytest.raises(UsageError, match="a sweep of 2 runs"):
-        the_run(two)
+        resolve_run(two)
     with pytest.raises(SelectionError, match=r"failed .*out of memory"):
-        the_run(write_run(make_run(status="failed"), tmp_path / "failed"))
+        resolve_run(write_run(make_run(status="failed"), tmp_path / "failed"))
     for record in two.glob("runs/*/record.json"):
         record.write_text("{")
     with pytest.raises(DirectoryError, match=r"none can be read: .*not valid JSON"):
-        the_run(two)
+        resolve_run(two)
 
 
 def test_a_record_and_predictions_of_different_data_do_not_belong_together(tmp_path):
     directory = write_run(make_run(), tmp_path / "run")
-    check_same_data(the_run(directory))
+    check_same_data(resolve_run(directory))
     other = write_run(make_run(bundled=True), tmp_path / "other")
     RunPaths(directory).predictions.write_bytes(RunPaths(other).predictions.read_bytes())
     with pytest.raises(DataError, match="do not belong together"):
-        check_same_data(the_run(directory))
+        check_same_data(resolve_run(directory))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.analysis.statistics import effect_of_change, holm
-from mnist_sweep.analysis.study_effect import study_effects
+from mnist_sweep.analysis.study_effect import UnknownEffect, study_effects
 from mnist_sweep.records.paths import SweepPaths, run_directories
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import load
@@ -48,7 +48,7 @@ def test_the_change_is_measured_on_fresh_seeds_against_the_unchanged_network(stu
     expected = fmean(accuracies(effect.changed)) - fmean(accuracies(effect.unchanged))
     assert overall.estimate == pytest.approx(expected)
     assert overall.low < overall.estimate < overall.high
-    assert (effect.unpaired, effect.unknown) == ((), "")
+    assert (effect.unpaired, effect.unknown) == ((), None)
 
 
 def test_the_naive_difference_is_to_the_runs_it_was_selected_by(study):
@@ -94,10 +94,10 @@ def test_a_run_without_its_partner_is_named_and_not_counted(study):
     shutil.rmtree(run_directories(study)[lost.run_id])
     (again,) = effects(study)
     assert again.seeds == (4, 5)
-    texts = sorted(again.unpaired)
-    assert len(texts) == 2
-    assert "dropout=0.2,seed=3 (missing: not run)" in texts[0]
-    assert "seed=3 (its partner did not finish)" in texts[1]
+    lost, partner = sorted(again.unpaired, key=lambda run: run.status, reverse=True)
+    assert (lost.status, lost.reason) == ("missing", "not run")
+    assert "dropout=0.2,seed=3" in lost.label
+    assert (partner.status, partner.reason) == ("finished", "")
 
 
 def test_a_failed_control_is_named_with_its_reason(study):
@@ -108,7 +108,9 @@ def test_a_failed_control_is_named_with_its_reason(study):
     write_run(failed, directory)
     (again,) = effects(study)
     assert again.seeds == (4, 5)
-    assert any("failed: MemoryError: out of memory" in text for text in again.unpaired)
+    assert ("failed", "MemoryError: out of memory") in {
+        (run.status, run.reason) for run in again.unpaired
+    }
 
 
 def test_without_any_pair_it_says_that_nothing_is_known(study):
@@ -118,7 +120,7 @@ def test_without_any_pair_it_says_that_nothing_is_known(study):
         shutil.rmtree(places[record.run_id])
     (again,) = effects(study)
     assert again.effects == {}
-    assert "no seed on which both" in again.unknown
+    assert again.unknown is UnknownEffect.NO_PAIR
 
 
 @pytest.mark.parametrize("which", ["changed", "unchanged", "selected"])
@@ -126,7 +128,8 @@ def test_without_predictions_it_says_so(study, which):
     (effect,) = effects(study)
     (run_directories(study)[getattr(effect, which)[0].run_id] / "predictions.npz").unlink()
     (again,) = effects(study)
-    assert "no such file" in again.unknown
+    assert again.unknown is UnknownEffect.UNREADABLE
+    assert "no such file" in again.detail
 
 
 def test_without_the_runs_it_was_selected_by_it_says_so(study):
@@ -134,7 +137,7 @@ def test_without_the_runs_it_was_selected_by_it_says_so(study):
     places = run_directories(study)
     for record in effect.selected:
         shutil.rmtree(places[record.run_id])
-    assert "selection was made by are gone" in effects(study)[0].unknown
+    assert effects(study)[0].unknown is UnknownEffect.SELECTED_GONE
 
 
 def test_a_study_that_selected_nothing_yet_has_no_effects(study):

@@ -9,12 +9,12 @@ import pytest
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.analysis.statistics import collapse, compare_all, resample
-from mnist_sweep.analysis.uncertainty import select_again, select_with_uncertainty
+from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths, run_directories
 from mnist_sweep.records.predicted import read_predicted
 from mnist_sweep.records.store import write_predictions, write_record
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_sweep
 
 SIZE = {"n_test": 400, "n_validation": 300}
@@ -40,14 +40,16 @@ def predictions_of(directory, **settings):
 def test_it_selects_what_select_selects(grid):
     sweep = load(grid)
     found = select_with_uncertainty(sweep, ["layers=2"], "accuracy", "best", split="test")
-    assert found.selection == select(sweep.records, ["layers=2"], "accuracy", "best", split="test")
+    assert found.selection == select(
+        all_runs([sweep]), ["layers=2"], "accuracy", "best", split="test"
+    )
     assert found.configuration_id == found.selection.chosen.configuration_id
     assert (found.split, found.repeats) == ("test", 2)
 
 
 def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
     sweep = load(grid)
-    found = select_with_uncertainty(sweep, replicates=300, seed=5)
+    found = select_with_uncertainty(sweep, by="f1_min", replicates=300, seed=5)
     records = [r for candidate in found.selection.candidates for r in candidate.records]
     predicted = np.stack([
         np.load(predictions_of(grid, layers=r.config["layers"], nodes=r.config["nodes"],
@@ -58,9 +60,9 @@ def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
     rng = np.random.default_rng(5)
     table = resample(collapse(predicted, true), ["f1_min"], rng, 300)["f1_min"]
     expected = compare_all(table, [np.arange(2) + 2 * i for i in range(4)], "worst", rng)
-    assert [s.probability for s in found.sureness] == expected.probability.tolist()
-    assert [s.p_value for s in found.sureness] == expected.p_values.tolist()
-    assert [s.distinguishable for s in found.sureness] == expected.distinguishable.tolist()
+    assert [s.probability for s in found.confidences] == expected.probability.tolist()
+    assert [s.p_value for s in found.confidences] == expected.p_values.tolist()
+    assert [s.distinguishable for s in found.confidences] == expected.distinguishable.tolist()
     assert (found.images, found.covers) == (300, "images and seeds")
     assert found.probability == expected.probability[0]
 
@@ -85,7 +87,7 @@ def test_a_network_that_is_plainly_worst_is_distinguishable_if_it_has_repeats(tm
     else:
         # One run each says nothing of configurations.
         assert (found.covers, len(found.not_distinguishable)) == ("images", 1)
-        assert [one.p_value for one in found.sureness] == [None, None]
+        assert [one.p_value for one in found.confidences] == [None, None]
 
 
 def test_equal_networks_cannot_be_told_apart(tmp_path):
@@ -129,9 +131,10 @@ def test_json_is_strict_and_has_everything(grid):
 def test_missing_predictions_leave_the_selection_and_say_so(grid):
     predictions_of(grid, layers=1, nodes=100, seed=0).unlink()
     found = select_with_uncertainty(load(grid))
-    assert found.selection == select(load(grid).records)
+    assert found.selection == select(all_runs([load(grid)]))
     assert found.probability is None
-    assert "no such file" in found.unknown
+    assert found.unknown is Unknown.UNREADABLE
+    assert "no such file" in found.detail
     assert found.to_json()["uncertainty"] is None
 
 
@@ -140,10 +143,11 @@ def test_predictions_of_other_images_are_not_compared(grid):
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_index": arrays["validation_index"] + 1})
-    assert "different ones" in select_with_uncertainty(load(grid)).unknown
-    assert select_with_uncertainty(load(grid), split="test").unknown == ""
+    assert "different ones" in select_with_uncertainty(load(grid)).detail
+    assert select_with_uncertainty(load(grid), by="f1_min", split="test").unknown is None
     write_predictions(path, {**arrays, "data_sha256": np.array("e" * 64)})
-    assert "different ones" in select_with_uncertainty(load(grid), split="test").unknown
+    found = select_with_uncertainty(load(grid), by="f1_min", split="test")
+    assert "different ones" in found.detail
 
 
 def test_predictions_that_are_not_the_record_s_are_not_believed(grid):
@@ -151,7 +155,7 @@ def test_predictions_that_are_not_the_record_s_are_not_believed(grid):
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_predicted": arrays["validation_true"]})
-    assert "do not belong together" in select_with_uncertainty(load(grid)).unknown
+    assert select_with_uncertainty(load(grid)).unknown is Unknown.MISMATCH
 
 
 def test_predictions_of_classes_that_there_are_not_are_damage(grid):
@@ -159,26 +163,26 @@ def test_predictions_of_classes_that_there_are_not_are_damage(grid):
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_predicted": arrays["validation_true"] + 9})
-    assert "between 0 and 9" in select_with_uncertainty(load(grid)).unknown
+    assert "between 0 and 9" in select_with_uncertainty(load(grid)).detail
 
 
 @pytest.mark.parametrize("by", ["time.train_s", "loss", "train.accuracy"])
 def test_metrics_that_predictions_do_not_tell_have_no_uncertainty(grid, by):
     found = select_with_uncertainty(load(grid), by=by)
-    assert "predictions do not tell" in found.unknown
+    assert found.unknown is Unknown.NOT_FROM_PREDICTIONS
     assert select_again(load(grid), found.to_json()) == found
 
 
 def test_one_candidate_has_nothing_to_be_told_from(grid):
     found = select_with_uncertainty(load(grid), ["layers=2", "nodes=300"])
-    assert found.unknown == "There is only one candidate."
+    assert found.unknown is Unknown.ONE_CANDIDATE
 
 
 def test_a_tie_s_winner_is_the_selected_one(tmp_path):
     run = make_run(layers=2, nodes=10, accuracy=0.9, simulation_seed=1, **SIZE)
     twin = make_run(layers=2, nodes=20, accuracy=0.9, simulation_seed=1, **SIZE)
     found = select_with_uncertainty(load(write_sweep(tmp_path / "s", [run, twin])))
-    assert not found.sureness[0].distinguishable
+    assert not found.confidences[0].distinguishable
     assert found.not_distinguishable == found.selection.ties
 
 
@@ -220,12 +224,24 @@ def test_unequal_records_keep_their_own_runs(grid):
         record.model_copy(update={"status": "failed", "metrics": None, "error": _failure()}),
     )
     found = select_with_uncertainty(load(grid))
-    assert len(found.sureness) == 4
+    assert len(found.confidences) == 4
     assert sorted(len(c.values) for c in found.selection.candidates) == [1, 2, 2, 2]
-    assert dataclasses.asdict(found.sureness[0])["distinguishable"] is False
+    assert dataclasses.asdict(found.confidences[0])["distinguishable"] is False
 
 
 def _failure():
     from mnist_sweep.records.record import Failure
 
     return Failure(type="E", message="m")
+
+
+def test_of_too_many_candidates_nothing_is_resampled_unless_asked_for(grid):
+    found = select_with_uncertainty(load(grid), most=3)
+    assert (found.unknown, found.confidences) == (Unknown.TOO_MANY, ())
+    assert select_with_uncertainty(load(grid), most=None).unknown is None
+
+
+def test_the_sweeps_objective_decides_unless_a_metric_is_named(grid):
+    assert select_with_uncertainty(load(grid)).selection.metric.column == "validation.accuracy"
+    by_test = dataclasses.replace(load(grid), objective="test.f1")
+    assert select_with_uncertainty(by_test).selection.metric.column == "test.f1"

@@ -62,7 +62,7 @@ def test_repeats_are_said_to_cover_seeds_and_shown_with_their_spread(tmp_path):
 def test_each_candidate_has_its_probability(close):
     found = select_with_uncertainty(load(close), by="accuracy")
     text = "\n".join(sentences(found))
-    for candidate, sure in zip(found.selection.candidates[1:], found.sureness[1:], strict=True):
+    for candidate, sure in zip(found.selection.candidates[1:], found.confidences[1:], strict=True):
         apart = "differs" if sure.distinguishable else "not distinguishable"
         line = f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
         assert f"{candidate.settings['nodes']} nodes (mean of 2 runs, seeds 0, 1); {line}" in text

@@ -14,7 +14,7 @@ from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.store import write_json, write_predictions, write_record
 from mnist_sweep.records.study_file import Stage, Study
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.settings import RUN_KEYS, canonical, configuration_id, defaults, label, run_id
 
 if TYPE_CHECKING:
@@ -242,6 +242,11 @@ def write_sweep(directory: Path, runs: Iterable[Made], missing: Iterable[Made] =
     for run in made:
         write_run(run, paths.run(run.values["label"], run.values["run_id"]).directory)
     return directory
+
+
+def runs_table(directory: Path, runs: Iterable[Made], missing: Iterable[Made] = ()) -> Any:
+    """Write a sweep's directory and read its runs table, a DataFrame."""
+    return all_runs([load(write_sweep(directory, runs, missing))])
 
 
 def reference_grid(seeds: Iterable[int] = (0,), **more: Any) -> list[Made]:

@@ -13,14 +13,14 @@ import pytest
 from rich.console import Console
 
 from mnist_sweep.analysis.gate import baseline_of
-from mnist_sweep.analysis.resolve_run import the_run
+from mnist_sweep.analysis.resolve_run import resolve_run
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.data import load as load_data
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.record import build
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.report import write_report
@@ -125,18 +125,18 @@ def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp
 def test_a_pruned_run_has_no_network_and_is_not_to_be_run_as_it_was(tmp_path: Path):
     directory = write_run(pruned_run(), tmp_path / "run")
     with pytest.raises(SelectionError, match=r"was pruned .*Run its point as a grid \(without s"):
-        the_run(directory)
+        resolve_run(directory)
 
 
 def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):
-    found = select(load(half_pruned).records, by="accuracy", direction="best")
+    found = select(all_runs([load(half_pruned)]), by="accuracy", direction="best")
     assert [c.settings["layers"] for c in found.candidates] == [1, 2]
     assert [run.status for run in found.uncounted] == ["pruned", "pruned"]
     text = " ".join(sentences(found))
     assert "Not counted: 2 runs were stopped early (pruned)" in text
     assert "layers=4,nodes=100,seed=0 after epoch 3 of 20, validation accuracy 70.0 %" in text
     with pytest.raises(SelectionError, match="is pruned: after epoch 3 of 20"):
-        select(load(half_pruned).records, ["layers=3"])
+        select(all_runs([load(half_pruned)]), ["layers=3"])
 
 
 def test_a_sweep_with_pruned_runs_is_no_baseline(half_pruned: Path):

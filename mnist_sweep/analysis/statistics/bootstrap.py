@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
 MAX_BLOCK = 256
+MIN_REPLICATES = 100
+"""Fewer give no usable variance."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +200,9 @@ def resample(
 
     Raises:
         SelectionError: A metric does not exist.
-        DataError: Fewer than 100 replicates: too few for any interval.
+        DataError: Fewer than `MIN_REPLICATES` replicates.
     """
-    if replicates < 100:
-        raise DataError(f"At least 100 bootstrap replicates are needed, got {replicates}.")
+    checked_replicates(replicates)
     wanted = [counted(name, patterns.classes) for name in metrics]
     block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (patterns.n_runs * patterns.classes)))
 
@@ -221,3 +222,16 @@ def resample(
         )
         for name, metric, table in zip(metrics, wanted, tables, strict=True)
     }
+
+
+def checked_replicates(replicates: int) -> int:
+    """The number of bootstrap replicates.
+
+    Raises:
+        DataError: They are too few.
+    """
+    if replicates < MIN_REPLICATES:
+        raise DataError(
+            f"At least {MIN_REPLICATES} bootstrap replicates are needed, got {replicates}."
+        )
+    return replicates

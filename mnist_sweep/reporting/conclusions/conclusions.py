@@ -13,8 +13,8 @@ import numpy as np
 from mnist_sweep.analysis.statistics import compare_runs, metric_intervals
 from mnist_sweep.analysis.study_effect import StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
-    LEVEL,
-    REPLICATES,
+    DEFAULT_LEVEL,
+    DEFAULT_REPLICATES,
     UncertainSelection,
     select_again,
     select_with_uncertainty,
@@ -72,7 +72,7 @@ def conclusions(sweep: Sweep, study: Study | None = None, *, seed: int = 0) -> l
 
 def _best(sweep: Sweep, study: Study | None, seed: int) -> UncertainSelection | None:
     """The best by accuracy, on the split that the study selects on: of a study's first grids."""
-    split, run_ids, level, replicates = "validation", None, LEVEL, REPLICATES
+    split, run_ids, level, replicates = "validation", None, DEFAULT_LEVEL, DEFAULT_REPLICATES
     if study is not None:
         level, replicates = study.level, study.replicates
         run_ids = {one for stage in study.stages if not stage.of for one in stage.run_ids}
@@ -111,7 +111,7 @@ def _again(sweep: Sweep, value: dict[str, object]) -> UncertainSelection | None:
 
 def _about_best(sweep: Sweep, best: UncertainSelection, seed: int) -> list[Conclusion]:
     selection, chosen = best.selection, best.chosen
-    named = differing(selection.candidates)
+    named = differing(selection)
     name, count = name_of(chosen, named), len(selection.candidates)
     first = (
         f"The best network is {name}: {_value(best)}, the highest {selection.metric} of {count} "
@@ -158,7 +158,7 @@ def _about_best(sweep: Sweep, best: UncertainSelection, seed: int) -> list[Concl
 def _selected(found: UncertainSelection) -> Conclusion:
     """What a selection chose and why."""
     selection, chosen = found.selection, found.chosen
-    named = differing(selection.candidates)
+    named = differing(selection)
     where = f" where {' and '.join(selection.where)}" if selection.where else ""
     count = len(selection.candidates)
     weak = selection.weakest[0] if selection.weakest else None
@@ -189,7 +189,7 @@ def _selected(found: UncertainSelection) -> Conclusion:
 
 def _how_sure(found: UncertainSelection, named: Sequence[str]) -> str:
     text = sureness(found, named)
-    if not found.sureness:
+    if not found.confidences:
         return text
     seeds = (
         "other images and other seeds"
@@ -223,7 +223,7 @@ def _against_best(
 ) -> Conclusion:
     """How the changed network stands beside the best one."""
     records = (*best.chosen.records, *effect.changed)
-    name = name_of(best.chosen, differing(best.selection.candidates))
+    name = name_of(best.chosen, differing(best.selection))
     ours = f"{selected_name(effect)} with {change_of(effect)}"
     try:
         answers = _answers(sweep, records)

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mnist_sweep.analysis.selection import Direction, select
-from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
+from mnist_sweep.analysis.uncertainty import (
+    UncertainSelection,
+    Unknown,
+    select_with_uncertainty,
+)
 from mnist_sweep.errors import MnistSweepError, SelectionError
-from mnist_sweep.records.runs import Records
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.reporting.conclusions.conclusions import conclusions
 from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
 
 MOST_RUNS = 200
 """Of more runs nothing is resampled unless asked for: it would take longer than the report."""
 
-_UNKNOWN = f"How sure that is, is worked out for one directory of at most {MOST_RUNS} runs."
+_UNKNOWN = f"it is computed for one directory of at most {MOST_RUNS} runs"
 _CHOICES: tuple[tuple[tuple[str, ...], Direction], ...] = (
     ((), "best"), (("layers=2",), "worst"), ((), "worst"),
 )  # fmt: skip
@@ -60,10 +63,8 @@ def _select(
 ) -> UncertainSelection:
     if _resamples(sweeps):
         return select_with_uncertainty(sweeps[0], where, "f1_min", direction)
-    records = Records(run for sweep in sweeps for run in sweep.runs)
-    missing = [point for sweep in sweeps for point in sweep.missing]
-    found = select(records, where, "f1_min", direction, missing=missing)
-    return UncertainSelection(found, unknown=_UNKNOWN)
+    found = select(all_runs(sweeps), where, "f1_min", direction)
+    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=_UNKNOWN)
 
 
 def _resamples(sweeps: Sequence[Sweep]) -> bool:

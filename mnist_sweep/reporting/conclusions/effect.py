@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.candidates import Candidate
 from mnist_sweep.analysis.statistics import corrected
+from mnist_sweep.records.fields import flat_settings
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.conclusions import reported
-from mnist_sweep.reporting.conclusions.selection import name_of, p_value
+from mnist_sweep.reporting.conclusions.selection import p_value
 from mnist_sweep.reporting.conclusions.summary import Conclusion
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import values as phrases
+from mnist_sweep.reporting.phrases.names import network_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_sweep.analysis.selection import Uncounted
     from mnist_sweep.analysis.statistics import Difference, Effect
     from mnist_sweep.analysis.study_effect import StudyEffect
 
@@ -34,7 +37,8 @@ def effect_conclusions(effects: Sequence[StudyEffect]) -> list[Conclusion]:
     }
     for one in effects:
         if not one.effects:
-            text = f"What {change_of(one)} changed (stage {one.stage}) is not known: {one.unknown}"
+            why = one.detail or f"{str(one.unknown).capitalize()}."
+            text = f"What {change_of(one)} changed (stage {one.stage}) is not known: {why}"
             found.append(Conclusion(visible(text)))
             continue
         place = known.index(one)
@@ -54,10 +58,16 @@ def change_of(effect: StudyEffect) -> str:
 def selected_name(effect: StudyEffect) -> str:
     """The unchanged network's name."""
     keys = [key for key in effect.change if key not in ("layers", "nodes")]
-    records = effect.unchanged
-    settings = Candidate(effect.selected_id, records, ()).settings
-    usual = [key for key in keys if settings.get(key)]
-    return name_of(Candidate(effect.selected_id, records, ()), usual)
+    record = effect.unchanged[0]
+    settings = flat_settings(record.config)
+    return network_name(settings, [key for key in keys if settings.get(key)])
+
+
+def _unpaired(run: Uncounted) -> str:
+    """'layers=2,seed=3 (failed: MemoryError: out of memory)', of a run that does not count."""
+    if run.status == RunStatus.FINISHED:
+        return f"{run.label} (its partner did not finish)"
+    return f"{run.label} ({run.status}: {run.reason})"
 
 
 def _overall(effect: StudyEffect, metric: str, p: float | None, changes: int) -> Conclusion:
@@ -76,7 +86,7 @@ def _overall(effect: StudyEffect, metric: str, p: float | None, changes: int) ->
     if effect.selected_split == effect.split:
         sure += f"; the network was selected on the {effect.split} split too"
     if effect.unpaired:
-        sure += f"; not counted: {'; '.join(effect.unpaired)}"
+        sure += f"; not counted: {'; '.join(map(_unpaired, effect.unpaired))}"
     said = ""
     if "dropout" in effect.change and effect.split == "test":
         said = reported.change(metric, found.low, found.high)

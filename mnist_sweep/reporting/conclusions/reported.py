@@ -123,7 +123,7 @@ def _beside(claim: Mapping[str, Any], found: UncertainSelection) -> str:
         return "not among the candidates here"
     if is_network(claim, found.chosen.settings):
         return "the same here"
-    if not found.sureness:
+    if not found.confidences:
         return "another one here"
     alike = {one.configuration_id for one in found.not_distinguishable}
     if any(one.configuration_id in alike for one in same):

@@ -5,26 +5,26 @@ from __future__ import annotations
 from statistics import stdev
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.selection import Selection
+from mnist_sweep.analysis.configurations import DATA, SEED, SWEEP, varying
+from mnist_sweep.analysis.selection import Note, Selection
 from mnist_sweep.analysis.selection_json import data_of
 from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.records.columns import first_of_each_layout
-from mnist_sweep.records.view import View
+from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.numbers import setting, three_digits
+from mnist_sweep.reporting.numbers import three_digits
+from mnist_sweep.reporting.phrases.names import network_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.analysis.candidates import Candidate, Candidates
-    from mnist_sweep.analysis.selection import Uncounted
-    from mnist_sweep.analysis.uncertainty import Sureness, UncertainSelection
+    from mnist_sweep.analysis.selection import Candidate, Uncounted
+    from mnist_sweep.analysis.uncertainty import Confidence, UncertainSelection
     from mnist_sweep.analysis.weakest import WeakClass
     from mnist_sweep.metrics import Metric
 
 SHOWN = 20
 _LONGEST_REASON = 200
-_NOT_NAMED = ("layers", "nodes", "seed", "save_model", "model._target_", "data.download_timeout_s")
+_NOT_NAMED = (SEED, SWEEP, "data.name", *DATA)
 
 
 def sentences(selection: Selection | UncertainSelection) -> list[str]:
@@ -41,7 +41,7 @@ def sentences(selection: Selection | UncertainSelection) -> list[str]:
 def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
     """'P = 0.62; not distinguishable from 2 layers x 100 nodes', or that it is not known."""
     if uncertain.probability is None:
-        return f"how sure is not known: {uncertain.unknown.rstrip('.')}"
+        return f"how sure is not known: {why_unknown(uncertain)}"
     others = uncertain.not_distinguishable
     if uncertain.covers == Covers.IMAGES:
         return f"{chance(uncertain.probability)}; one run each, which says nothing of other seeds"
@@ -51,13 +51,34 @@ def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
     return f"{chance(uncertain.probability)}; distinguishable from all others"
 
 
+def why_unknown(uncertain: UncertainSelection) -> str:
+    """Why the uncertainty is not known, without a full stop."""
+    match uncertain.unknown:
+        case Unknown.NOT_FROM_PREDICTIONS:
+            metric = uncertain.selection.metric
+            return f"the runs' predictions do not say how {metric} would vary"
+        case Unknown.TOO_MANY:
+            count = len(uncertain.selection.candidates)
+            return f"the {count:,} candidates are more than {MAX_COMPARED:,} (--exact compares all)"
+        case Unknown.MISMATCH:
+            return (
+                f"the stored predictions and the records do not belong together ("
+                f"{uncertain.detail}); delete those runs' directories and run them again"
+            )
+        case Unknown.UNREADABLE:
+            return uncertain.detail.rstrip(".")
+        case Unknown.NOT_COMPUTED:
+            return uncertain.detail.rstrip(".") or str(uncertain.unknown)
+    return str(uncertain.unknown or "")
+
+
 def coverage(uncertain: UncertainSelection) -> str:
     """What the uncertainty rests on, one sentence."""
     basis = (
         f"How sure that is (level {uncertain.level:g}, {uncertain.replicates:,} replicates) rests "
         f"on {uncertain.images:,} {uncertain.split} images"
     )
-    counts = sorted(set(uncertain.selection.candidates.counts))
+    counts = sorted({len(one.values) for one in uncertain.selection.candidates})
     if uncertain.covers != "images and seeds":
         return f"{basis} and one run each: it covers other images, not other seeds."
     many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -79,7 +100,7 @@ def _sentences(selection: Selection, uncertain: UncertainSelection | None) -> li
         among = "the only configuration with a result, so there is nothing to compare it with"
     where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
     value = f"{_value(chosen.value, selection.metric)} ({_runs(chosen)})"
-    named = differing(selection.candidates)
+    named = differing(selection)
     lines = [f"{name_of(chosen, named)} is {among}{where}, by {selection.metric}: {value}."]
     if uncertain and count > 1:
         text = visible(sureness(uncertain, named))
@@ -92,10 +113,34 @@ def _sentences(selection: Selection, uncertain: UncertainSelection | None) -> li
         lines.append(f"Its weakest classes on the {selection.weakest_split} split: {weak}.")
     if count > 1:
         lines.append("Candidates:\n" + "\n".join(_candidate_lines(selection, uncertain, named)))
-    if uncertain and uncertain.sureness:
+    if uncertain and uncertain.confidences:
         lines.append(coverage(uncertain))
     lines += _uncounted_lines(selection, uncertain)
-    return [*lines, *_data_lines(selection), *selection.notes]
+    return [*lines, *_data_lines(selection), *notes(selection)]
+
+
+def notes(selection: Selection) -> list[str]:
+    """What a reader of the selection must know, a sentence each."""
+    return [_note(one, selection) for one in selection.notes]
+
+
+def _note(note: Note, selection: Selection) -> str:
+    match note:
+        case Note.SELECTED_ON_TEST:
+            return (
+                "Selected on the test split: its test figures are then no unbiased estimate of "
+                "what the chosen network does on new images."
+            )
+        case Note.DIFFERENT_DATA:
+            named = ", ".join(
+                f"{visible(data['name'])} ({visible(data['sha256'][:8])})"
+                for data in data_of(selection)
+            )
+            return f"The candidates saw different data, so their values do not compare: {named}."
+        case Note.SINGLE_RUNS:
+            return "One run each: another seed may change the order."
+        case Note.UNEQUAL_REPEATS:
+            return "The candidates have unequal numbers of runs."
 
 
 def _uncounted_lines(selection: Selection, uncertain: UncertainSelection | None) -> list[str]:
@@ -123,36 +168,14 @@ def _pruned_line(pruned: Sequence[Uncounted]) -> str:
     )
 
 
-def differing(candidates: Candidates) -> tuple[str, ...]:
-    """Settings besides layers and nodes in which the candidates differ, to be named by."""
-    view = View(candidates.rows)
-    keys = dict.fromkeys(key for names in _kinds(candidates) for key in names)
-    return tuple(key for key in keys if key not in _NOT_NAMED and _tells_apart(key, view))
-
-
-def _kinds(candidates: Candidates) -> list[tuple[str, ...]]:
-    """The names of the settings that candidates have; many have the same, and all are few."""
-    firsts = first_of_each_layout(candidates.rows)
-    return [tuple(candidates[place].settings) for place in firsts]
-
-
-def _tells_apart(key: str, view: View) -> bool:
-    """Whether rows differ in a setting, and it does not only repeat another."""
-    if view.constant(key):
-        return False
-    values = view.values(key)
-    if all(value == values[0] for value in values):
-        return False
-    other = key.removeprefix("model.")
-    return key == other or values != view.values(other)
+def differing(selection: Selection) -> tuple[str, ...]:
+    """Settings in which the candidates differ, to be named by."""
+    return tuple(name for name in varying(selection.runs) if name not in _NOT_NAMED)
 
 
 def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:
     """'2 layers x 300 nodes, dropout=0.2': the size, and the settings in `named`."""
-    settings = candidate.settings
-    layers, nodes = settings.get("layers"), settings.get("nodes")
-    size = f"{setting(layers)} layer{'' if layers == 1 else 's'} x {setting(nodes)} nodes"
-    return ", ".join([size, *(f"{k}={setting(settings[k])}" for k in named if k in settings)])
+    return network_name(candidate.settings, named)
 
 
 def _adjective(selection: Selection) -> str:
@@ -182,7 +205,7 @@ def _weak(weak: WeakClass) -> str:
 def _candidate_lines(
     selection: Selection, uncertain: UncertainSelection | None, named: Sequence[str]
 ) -> list[str]:
-    known = uncertain.sureness if uncertain else ()
+    known = uncertain.confidences if uncertain else ()
     lines = []
     for index, candidate in enumerate(selection.candidates[:SHOWN]):
         value = _value(candidate.value, selection.metric)
@@ -195,12 +218,12 @@ def _candidate_lines(
     return [*lines, f" {rest}"] if rest else lines
 
 
-def _beside(sure: Sureness, *, first: bool) -> str:
-    """A candidate's probability, and whether it can be told from the selected one."""
-    if first or sure.p_value is None:
-        return chance(sure.probability)
-    apart = "differs" if sure.distinguishable else "not distinguishable"
-    return f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
+def _beside(one: Confidence, *, first: bool) -> str:
+    """A candidate's probability, and whether it is distinguishable from the selected one."""
+    if first or one.p_value is None:
+        return chance(one.probability)
+    apart = "differs" if one.distinguishable else "not distinguishable"
+    return f"{chance(one.probability)}, {apart} (corrected p {p_value(one.p_value)})"
 
 
 def p_value(value: float) -> str:

@@ -13,7 +13,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs
-from mnist_sweep.reporting.conclusions.selection import sentences
+from mnist_sweep.reporting.conclusions.selection import notes, sentences
 from mnist_sweep.reporting.conclusions.summary import Answer
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.gallery import Gallery
@@ -139,7 +139,7 @@ def _selection(selection: UncertainSelection) -> dict[str, Any]:
     """A selection's sentences: the answer, and what can be unfolded."""
     answer, *others = sentences(selection)
     short = [line for line in others if line.startswith(("Exactly as", "Its weakest"))]
-    short = [line for line in short if len(line) <= _MAX_SHOWN] + list(selection.selection.notes)
+    short = [line for line in short if len(line) <= _MAX_SHOWN] + notes(selection.selection)
     folded = [line for line in others if line not in short]
     said = {"answer": answer, "short": short, "others": folded}
     return {"direction": selection.selection.direction, **said}

@@ -14,10 +14,7 @@ import numpy as np
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.analysis.statistics import Decision, decide
-from mnist_sweep.metrics import resolve
-from mnist_sweep.records.paths import run_directories
 from mnist_sweep.records.predicted import read_predicted
-from mnist_sweep.records.runs import Records
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.study.stages import Choice
@@ -101,28 +98,26 @@ def look(
         DataError: The candidates saw different images.
         DirectoryError: Predictions are missing.
     """
-    sweep, wanted = load(directory), set(run_ids)
-    records = Records(run for run in sweep.runs if run.run_id in wanted)
-    found = select(records, choice.where, choice.by, choice.direction, split=choice.split)
+    runs = load(directory).frame
+    runs = runs[runs["run_id"].isin(list(run_ids))]
+    found = select(runs, choice.where, choice.by, choice.direction, split=choice.split)
     # Numbered in the order they were asked for, so that the answer depends on no directory listing.
     order = list(dict.fromkeys(names[run_id] for run_id in run_ids))
     candidates = sorted(found.candidates, key=lambda c: order.index(c.configuration_id))
-    metric = resolve(choice.by, choice.split)
-    places = run_directories(directory)
-    runs = [record for candidate in candidates for record in candidate.records]
-    answers = read_predicted([places[run.run_id] for run in runs], str(metric.split))
+    directories = [place for candidate in candidates for place in candidate.directories]
+    answers = read_predicted(directories, str(found.metric.split))
     decision = decide(
         answers.predicted,
         answers.true,
         np.repeat(np.arange(len(candidates)), [len(c.values) for c in candidates]),
-        metric.name,
+        found.metric.name,
         choice.direction,
         np.random.default_rng(0),
         max_repeats=rules.max_repeats,
         min_repeats=rules.min_repeats,
         level=rules.level,
         replicates=rules.replicates,
-        classes=runs[0].data.classes,
+        classes=int(runs["dataset.classes"].max()),
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
     attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]
