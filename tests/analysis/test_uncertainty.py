@@ -13,6 +13,7 @@ from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths, run_directories
 from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_predictions, write_record
 from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_sweep
@@ -221,7 +222,9 @@ def test_unequal_records_keep_their_own_runs(grid):
     record = sweep.records[0]
     write_record(
         RunPaths(run_directories(grid)[record.run_id]).record,
-        record.model_copy(update={"status": "failed", "metrics": None, "error": _failure()}),
+        record.model_copy(
+            update={"status": RunStatus.FAILED, "metrics": None, "error": _failure()}
+        ),
     )
     found = select_with_uncertainty(load(grid))
     assert len(found.confidences) == 4

@@ -281,7 +281,7 @@ def write_study(
     grid = reference_grid(seeds=range(repeats), **more)
     write_sweep(directory, grid)
     selection = select_with_uncertainty(
-        load(directory), ["layers=2"], replicates=REPLICATES, split=split,
+        load(directory), ["layers=2"], "f1_min", replicates=REPLICATES, split=split,
         run_ids=[run.values["run_id"] for run in grid],
     )  # fmt: skip
     chosen = {key: selection.chosen.records[0].config[key] for key in ("layers", "nodes")}
