@@ -204,3 +204,19 @@ def test_a_resumed_sweep_refuses_other_data_and_names_both(tmp_path: Path):
         directory.check_same_data(
             tmp_path, plan_of(point_of(other), sha256="e" * 64, source="bundled digits")
         )
+
+
+def test_an_edited_network_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    module = tmp_path / "own_noticed_net.py"
+    module.write_text("def build(): return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = {"_target_": "own_noticed_net.build"}
+
+    def again() -> list[str]:
+        return note(tmp_path, plan=plan_of(point_of(model=model), point_of()))
+
+    assert again() == again() == []
+    module.write_text("def build(): return 2\n")
+    (notice,) = again()
+    assert notice.startswith("The code of a network differs from this directory's last sweep")
+    assert again() == []

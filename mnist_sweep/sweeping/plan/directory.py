@@ -232,4 +232,19 @@ def _changes(last: Invocation, entry: Invocation) -> list[str]:
             notices.append(f"{name} is {new}; this directory's last sweep ran with {old}.")
     if last.git.sha != entry.git.sha:
         notices.append("The code (git commit) differs from this directory's last sweep.")
+    if _network_edited(last, entry):
+        notices.append(
+            "The code of a network differs from this directory's last sweep, or was not part of "
+            "the run id then: its runs count as others."
+        )
     return notices
+
+
+def _network_edited(last: Invocation, entry: Invocation) -> bool:
+    """Whether points with the same name, data and settings have another run id."""
+    before = {point.label: point.run_id for point in last.points}
+    same = last.data.keys() == entry.data.keys() and _sources(last) == _sources(entry)
+    return same and any(
+        point.label.startswith("model=") and before.get(point.label, point.run_id) != point.run_id
+        for point in entry.points
+    )
