@@ -40,7 +40,7 @@ def run_in(directory, **settings):
 
 def test_a_sweep_against_itself_does_not_differ(grid):
     found = compared(grid, grid)
-    assert not any((found.settings, found.data, found.code, found.machine, found.seeds))
+    assert not any(found.differs.values())
     assert found.pairs[0].verdict.kind is VerdictKind.IDENTICAL
     changes = [c for one in found.pairs[0].changes for c in one.summaries]
     assert {c.change for c in changes} == {0.0}
@@ -50,8 +50,8 @@ def test_a_sweep_against_itself_does_not_differ(grid):
 def test_the_same_grid_with_other_seeds_differs_by_noise(grid, tmp_path):
     other = write_sweep(tmp_path / "seeds", reference_grid(seeds=(1,)))
     found = compared(grid, other)
-    assert [one.name for one in found.seeds] == ["seed"]
-    assert not found.settings
+    assert [one.name for one in found.differs["seeds"]] == ["seed"]
+    assert not found.differs["settings"]
     assert len(found.pairs[0].changes) == 4
     verdict = found.pairs[0].verdict
     assert verdict.kind is VerdictKind.NOISE
@@ -92,7 +92,9 @@ def test_fewer_epochs_are_found_worse_with_the_right_digits(tmp_path):
     long = write_sweep(tmp_path / "long", grid_of(20, 0.0, ()))
     short = write_sweep(tmp_path / "short", grid_of(5, 0.0, (5, 8)))
     found = compared(long, short)
-    assert [(one.name, one.values) for one in found.settings] == [("epochs", ((20,), (5,)))]
+    assert [(one.name, one.by_side) for one in found.differs["settings"]] == [
+        ("epochs", ((20,), (5,)))
+    ]
     pair = found.pairs[0]
     assert pair.matched.changed == ("epochs",)
     assert pair.verdict.kind is VerdictKind.WORSE
@@ -204,7 +206,7 @@ def test_other_test_images_are_said_and_compared_unpaired(tmp_path):
 
 def test_other_data_are_named(tmp_path):
     found = compared(run_in(tmp_path / "a"), run_in(tmp_path / "b", bundled=True))
-    assert {"sha256", "name"} <= {one.name for one in found.data}
+    assert {"sha256", "name"} <= {one.name for one in found.differs["data"]}
     assert found.pairs[0].changes[0].evidence is Evidence.OTHER_IMAGES
 
 
@@ -254,7 +256,7 @@ def test_settings_that_change_no_result_do_not_part_configurations(tmp_path):
     first = run_in(tmp_path / "a", save_model=True, momentum=0.0)
     second = run_in(tmp_path / "b", save_model=False, momentum=0.9)
     found = compared(first, second)
-    assert not found.settings
+    assert not found.differs["settings"]
     assert not found.pairs[0].matched.changed
 
 

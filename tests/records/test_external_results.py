@@ -69,7 +69,7 @@ def multiruns(tmp_path_factory):
 def test_two_plain_multiruns_are_compared_by_their_repeats(multiruns):
     sides = [load_side(multiruns / name, mapping=MAPPING) for name in ("before", "after")]
     found = compare(sides)
-    assert [one.name for one in found.settings] == ["gain"]
+    assert [one.name for one in found.differs["settings"]] == ["gain"]
     pair = found.pairs[0]
     assert [one.shared.name for one in pair.changes] == ["width=1", "width=2"]
     for one in pair.changes:

@@ -58,14 +58,16 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What differs between several sides; `settings`, …, `seeds` hold only what differs."""
+    """Several sides.
+
+    Attributes:
+        sides: The first is what the others are compared with.
+        differs: settings, seeds, data, code and machine -> what differs in them.
+        pairs: One for each side after the first.
+    """
 
     sides: tuple[Side, ...]
-    settings: tuple[Differing, ...]
-    data: tuple[Differing, ...]
-    code: tuple[Differing, ...]
-    machine: tuple[Differing, ...]
-    seeds: tuple[Differing, ...]
+    differs: dict[str, tuple[Differing, ...]]
     pairs: tuple[Pair, ...]
 
 
@@ -91,17 +93,20 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     pairs = [
         _pair(sides[0], *rest) for rest in zip(sides[1:], matched, _corrected(changes), strict=True)
     ]
-    data = tuple(f"dataset.{name}" for name in (*_DATA, f"n_{sides[0].split}"))
     runs = [side.runs for side in sides]
-    return Comparison(
-        sides=tuple(sides),
-        settings=differing([side.settings for side in sides]),
-        data=differing([columns_of(own, data) for own in runs]),
-        code=differing([columns_of(own, tuple(f"environment.{n}" for n in _CODE)) for own in runs]),
-        machine=differing([columns_of(own, MACHINE) for own in runs]),
-        seeds=differing([[{SEED: seed} for seed in own[SEED].dropna()] for own in runs]),
-        pairs=tuple(pairs),
-    )
+    columns = {
+        "data": tuple(f"dataset.{name}" for name in (*_DATA, f"n_{sides[0].split}")),
+        "code": tuple(f"environment.{name}" for name in _CODE),
+        "machine": MACHINE,
+    }
+    differs = {
+        "settings": differing([side.settings for side in sides]),
+        "seeds": differing([[{SEED: seed} for seed in own[SEED].dropna()] for own in runs]),
+    }
+    differs |= {
+        part: differing([columns_of(own, names) for own in runs]) for part, names in columns.items()
+    }
+    return Comparison(tuple(sides), differs, tuple(pairs))
 
 
 def _named(sides: Sequence[Side]) -> list[Side]:

@@ -25,16 +25,16 @@ DATASET = "dataset"
 class Differing:
     """A setting, or another named value, that is not the same on all sides.
 
-    `values` holds one tuple per side: the distinct values there, in rising order.
+    `by_side` has one tuple per side: the distinct values there, in rising order.
     """
 
     name: str
-    values: tuple[tuple[Any, ...], ...]
+    by_side: tuple[tuple[Any, ...], ...]
 
     @property
     def is_constant(self) -> bool:
         """Whether every side has one value."""
-        return all(len(own) == 1 for own in self.values)
+        return all(len(own) == 1 for own in self.by_side)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from mnist_sweep.metrics import Metric, of_split
 from mnist_sweep.records.external_results import COLUMNS, read_external_results
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.settings import used
+from mnist_sweep.settings import affects_result, used
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +79,8 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
             f"Expected at least one finished run in {directory}, but: {reasons or 'it has none'}. "
             "Run the sweep's command again."
         )
-    settings = map(_settings, plain_rows(runs))
+    own = runs[[name for name in runs.columns if affects_result(name)]]
+    settings = map(_settings, plain_rows(own))
     metrics = tuple(Metric(one, split) for one in of_split(split))
     return Side(_name(directory), directory, split, runs, tuple(settings), metrics, without)
 
@@ -111,11 +112,11 @@ def _finished(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_result(table: pd.DataFrame) -> Iterable[NoResult]:
-    for row in plain_rows(table):
-        texts = (row.get("error.type"), row.get("error.message"))
-        found = ": ".join(text for text in texts if text)
-        if found:
-            yield NoResult(str(row["label"]), str(row["status"]), found)
+    names = ["label", "status", "error.type", "error.message"]
+    for row in plain_rows(table.reindex(columns=names)):
+        label, status, *error = (row[name] for name in names)
+        if any(error):
+            yield NoResult(label, status, ": ".join(text for text in error if text))
 
 
 def _name(directory: Path) -> str:

@@ -11,14 +11,13 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
-from mnist_sweep.analysis.gate.noise import Noise, level_of_each, noise_of
+from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits
 from mnist_sweep.analysis.gate.pairs import changed_settings, pairs
 from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.analysis.where import matches, parse
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +49,11 @@ def check(sweep: Sweep, baseline: pd.DataFrame, rules: Rules) -> GateResult:
         rules: What to check.
     """
     checks = list(_readable(sweep))
-    if rules.all_finished:
-        checks += _finished(sweep)
     runs = sweep.frame
-    finished = runs[runs["status"] == RunStatus.FINISHED] if len(runs) else runs
+    is_finished = runs.get("status", runs.index.to_series()) == RunStatus.FINISHED
+    finished = runs[is_finished]
+    if rules.all_finished:
+        checks += _finished(sweep, runs[~is_finished])
     if finished.empty:
         return GateResult((*checks, Check(CheckKind.RECORDS, Problem.NO_RUN)))
     data = _same_data(runs, baseline)
@@ -87,27 +87,25 @@ def _readable(sweep: Sweep) -> Iterator[Check]:
         yield Check(CheckKind.RECORDS, count=len(sweep.frame))
 
 
-def _finished(sweep: Sweep) -> list[Check]:
+def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
     kind = CheckKind.FINISHED
-    runs = all_runs([sweep])
-    found = []
-    for row in plain_rows(runs):
-        status, label = row["status"], str(row["label"])
-        message = str(row.get("error.message") or "")
-        if status == RunStatus.MISSING:
-            found.append(Check(kind, Problem.MISSING, configuration=label, detail=message))
-        elif status not in (RunStatus.FINISHED, RunStatus.UNREADABLE):
-            error = row.get("error.type")
-            detail = f"{error}: {message}" if error else message
-            found.append(
-                Check(kind, Problem.NOT_FINISHED, configuration=label, value=status, detail=detail)
-            )
+    found = [
+        Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
+        for point in sweep.missing
+    ]
+    names = ["label", "status", "error.type", "error.message"]
+    for row in plain_rows(unfinished.reindex(columns=names)):
+        label, status, *error = (row[name] for name in names)
+        detail = ": ".join(text for text in error if text)
+        found.append(
+            Check(kind, Problem.NOT_FINISHED, configuration=label, value=status, detail=detail)
+        )
     return found or [Check(kind, count=len(sweep.frame))]
 
 
 def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
     expected = first_row(baseline)
-    for row in plain_rows(runs.reindex(columns=["label", *DATA])):
+    for row in plain_rows(runs.reindex(columns=["label", *DATA]).drop_duplicates([*DATA])):
         for name in DATA:
             if row[name] != expected.get(name):
                 return Check(
@@ -134,7 +132,9 @@ def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
     common = Check(CheckKind.BOUND, rule=floor.text, metric=column, limit=bound)
     conditions = parse([floor.where]) if floor.where else []
     if conditions:
-        finished = finished[[matches(conditions, row) for row in plain_rows(finished)]]
+        columns = ["status", *(one.key for one in conditions)]
+        rows = plain_rows(finished.reindex(columns=columns))
+        finished = finished[[matches(conditions, row) for row in rows]]
     if finished.empty:
         return [replace(common, problem=Problem.NO_RUN)]
     checks = []
@@ -152,32 +152,26 @@ def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
 
 def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     """Whether a metric is not worse than the baseline's by more than noise and tolerance."""
-    column, tolerance = rule.metric, rule.tolerance
-    check = Check(CheckKind.RELATIVE, configuration=pair.label, metric=column, tolerance=tolerance)
-    before, after = _values(pair.baseline, column), _values(pair.sweep, column)
+    metric, tolerance = rule.resolved, rule.tolerance
+    check = Check(
+        CheckKind.RELATIVE, configuration=pair.label, metric=rule.metric, tolerance=tolerance
+    )
+    before, after = _values(pair.baseline, rule.metric), _values(pair.sweep, rule.metric)
     if before is None or after is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
         return replace(check, problem=missing)
-    noise = noise_of(rule.resolved, before, after, pair.baseline)
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
-    return _judged(check, noise, level, higher_is_better=rule.resolved.higher_is_better)
-
-
-def _judged(check: Check, noise: Noise | None, level: float, *, higher_is_better: bool) -> Check:
     change = check.value - check.baseline
-    loss = -change if higher_is_better else change
-    if noise is None:
-        problem = None
-        if loss > check.tolerance + EQUAL:
-            problem = Problem.VIOLATED if check.tolerance else Problem.NOISE_UNKNOWN
-        return replace(check, limit=check.tolerance or None, problem=problem)
-    limit = noise.allowed(level) + check.tolerance
-    return replace(
-        check,
-        limit=limit,
-        noticeable=noise.noticeable(level) + check.tolerance,
-        problem=Problem.VIOLATED if loss > limit else None,
-    )
+    worse_by = -change if metric.higher_is_better else change
+    limits = noise_limits(metric, before, after, pair.baseline, level)
+    if limits is not None:
+        allowed, noticeable = (limit + tolerance for limit in limits)
+        problem = Problem.VIOLATED if worse_by > allowed else None
+        return replace(check, limit=allowed, noticeable=noticeable, problem=problem)
+    problem = None
+    if worse_by > tolerance + EQUAL:
+        problem = Problem.VIOLATED if tolerance else Problem.NOISE_UNKNOWN
+    return replace(check, limit=tolerance or None, problem=problem)
 
 
 def _ratio(name: str, highest: float, pair: Pair) -> Check:

@@ -7,7 +7,6 @@ with the error rate divided by the number of comparisons (Bonferroni).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -26,41 +25,19 @@ ROUNDING = 1e-3
 """Share of a loss by which another processor's rounding may move it."""
 
 
-@dataclass(frozen=True)
-class Noise:
-    """The standard error of the difference of the sweep's and the baseline's means.
-
-    Attributes:
-        standard_error: On the metric's scale.
-        df: Its degrees of freedom.
-    """
-
-    standard_error: float
-    df: float
-
-    def allowed(self, level: float) -> float:
-        """How far the mean may be worse by chance, one-sided, on the metric's scale."""
-        return self._quantile(level) * self.standard_error
-
-    def noticeable(self, level: float) -> float:
-        """The smallest true change that is noticed with chance `POWER`."""
-        return self.allowed(level) + self._quantile(POWER) * self.standard_error
-
-    def _quantile(self, level: float) -> float:
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.df, level))
-
-
 def level_of_each(level: float, comparisons: int) -> float:
     """The level of each of several comparisons, so that all together keep `level`."""
     return 1 - (1 - level) / max(comparisons, 1)
 
 
-def noise_of(
-    metric: Metric, before: Sequence[float], after: Sequence[float], baseline: pd.DataFrame
-) -> Noise | None:
-    """The noise of a metric's difference, or None: the baseline has no repeats.
+def noise_limits(
+    metric: Metric,
+    before: Sequence[float],
+    after: Sequence[float],
+    baseline: pd.DataFrame,
+    level: float,
+) -> tuple[float, float] | None:
+    """How far a metric's mean may be worse by chance, and the smallest noticeable true change.
 
     Seeds that agree by chance do not make the next ones agree, and other processors round
     differently: the spread is never taken to be below the worth of one image.
@@ -70,14 +47,24 @@ def noise_of(
         before: Of each run of the baseline.
         after: Of each run of the sweep.
         baseline: The baseline's runs, which name the number of images.
+        level: One-sided.
+
+    Returns:
+        Both on the metric's scale; None if the baseline has no repeats.
     """
+    from scipy.special import stdtrit
+
     from mnist_sweep.analysis.statistics import difference, of_values
 
     if len(before) < 2:
         return None
     found = difference(of_values(before), of_values(after))
     least = _resolution(metric, baseline, fmean(before)) * (1 / len(before) + 1 / len(after)) ** 0.5
-    return Noise(max(found.standard_error, least), found.df or len(before) - 1)
+    error, df = found.standard_error, found.df
+    if error <= least or df is None:
+        error, df = least, len(before) - 1
+    allowed = float(stdtrit(df, level)) * error
+    return allowed, allowed + float(stdtrit(df, POWER)) * error
 
 
 def _resolution(metric: Metric, baseline: pd.DataFrame, value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.compare.matching import differing
 from mnist_sweep.records.fields import flat_settings, settings_of
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import RUN_KEYS, defaults
@@ -63,22 +64,18 @@ def changed_settings(
         Name, value in the baseline and value in the sweep, if all configurations are found again
         when these settings are left out; else nothing.
     """
-    before, after = _settings(absent), _settings(present)
-    names = [name for name in before[0] if name in after[0]] if before and after else []
-    changed = []
-    for name in names:
-        values = [{repr(row.get(name)) for row in rows} for rows in (before, after)]
-        if all(len(one) == 1 for one in values) and values[0] != values[1]:
-            changed.append((name, before[0][name], after[0].get(name)))
-    left_out = {name for name, _, _ in changed}
-    keys = [{_key(row, left_out) for row in rows} for rows in (before, after)]
-    return tuple(changed) if keys[0] and keys[0] <= keys[1] else ()
+    sides = [_settings(labels) for labels in (absent, present)]
+    changed = [one for one in differing(sides) if one.is_constant]
+    left_out = {one.name for one in changed}
+    keys = [
+        {repr(sorted((k, v) for k, v in row.items() if k not in left_out)) for row in rows}
+        for rows in sides
+    ]
+    if not keys[0] or not keys[0] <= keys[1]:
+        return ()
+    return tuple((one.name, *(values[0] for values in one.by_side)) for one in changed)
 
 
 def _settings(labels: Iterable[str]) -> list[dict[str, Any]]:
     usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
     return [{**usual, **settings_of(without_seed(label))} for label in labels]
-
-
-def _key(row: dict[str, Any], left_out: set[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((k, repr(v)) for k, v in row.items() if k not in left_out))

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.side import Side
 
 SCHEMA_VERSION = 1
-_PARTS = ("settings", "seeds", "data", "code", "machine")
 
 
 def as_json(comparison: Comparison) -> str:
@@ -26,7 +25,8 @@ def as_json(comparison: Comparison) -> str:
         "split": comparison.sides[0].split or "",
         "sides": [_side(side) for side in comparison.sides],
         "differs": {
-            name: {one.name: one.values for one in getattr(comparison, name)} for name in _PARTS
+            part: {one.name: one.by_side for one in found}
+            for part, found in comparison.differs.items()
         },
         "pairs": [_pair(pair) for pair in comparison.pairs],
     }

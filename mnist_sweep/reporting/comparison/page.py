@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_sweep.analysis.compare.comparison import MIN_FOR_MEAN
 from mnist_sweep.analysis.compare.images import most_moved
@@ -32,8 +32,7 @@ _MAX_VALUES = 60
 _MAX_CELL = 90
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """Headings and rows of text; `numeric` says which columns are aligned right."""
 
     headings: tuple[str, ...]
@@ -90,14 +89,10 @@ def _of_pair(pair: Pair, prefix: str) -> Iterator[Section]:
 
 
 def _differences(comparison: Comparison) -> Section:
-    parts = (
-        ("setting", comparison.settings), ("seed", comparison.seeds), ("data", comparison.data),
-        ("code", comparison.code), ("machine", comparison.machine),
-    )  # fmt: skip
     rows = [
-        (kind, one.name, *(_values(one, values) for values in one.values))
-        for kind, part in parts
-        for one in part
+        (part.removesuffix("s"), one.name, *(_values(one, values) for values in one.by_side))
+        for part, found in comparison.differs.items()
+        for one in found
     ]
     note = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
     headings = ("of", "name", *(side.name for side in comparison.sides))

@@ -62,7 +62,7 @@ def time_reasons(pair: Pair) -> list[str]:
     conditions = pair.time_conditions
     found = []
     for one in conditions.machine:
-        first, second = (", ".join(map(setting, values)) for values in one.values)
+        first, second = (", ".join(map(setting, values)) for values in one.by_side)
         found.append(f"{one.name} {first} against {second}")
     for side, busy in zip((pair.first, pair.second), conditions.busy, strict=True):
         if busy:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from mnist_sweep.analysis.compare.verdict import VerdictKind
 from mnist_sweep.reporting.comparison.as_json import as_json
 from mnist_sweep.reporting.comparison.html import html
-from mnist_sweep.reporting.comparison.page import Grid, Section, page
+from mnist_sweep.reporting.comparison.page import Section, page
 from mnist_sweep.reporting.escape import markdown
+from mnist_sweep.reporting.tables.render.md import grid
+from mnist_sweep.reporting.tables.render.text import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mnist_sweep.analysis.compare.comparison import Comparison
 
 MAX_MARKDOWN = 60_000
@@ -34,23 +32,11 @@ def text(comparison: Comparison) -> str:
     for section in whole.sections:
         lines += ["", section.title, *(f"  {sentence}" for sentence in section.sentences)]
         if section.grid:
-            lines += [f"  {line}" for line in aligned(section.grid)]
+            headings, rows, numeric = section.grid
+            columns = zip(headings, zip(*rows, strict=True), numeric, strict=True)
+            made = (aligned(title, cells, is_numeric=right) for title, cells, right in columns)
+            lines += [f"  {'  '.join(row).rstrip()}" for row in zip(*made, strict=True)]
     return "\n".join(lines) + "\n"
-
-
-def aligned(grid: Grid) -> list[str]:
-    """A grid's lines, columns aligned by what a terminal shows."""
-    cells = [grid.headings, *grid.rows]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    ruled = [grid.headings, tuple("-" * width for width in widths), *grid.rows]
-    lines = []
-    for row in ruled:
-        padded = []
-        for cell, width, numeric in zip(row, widths, grid.numeric, strict=True):
-            gap = " " * (width - cell_len(cell))
-            padded.append(gap + cell if numeric else cell + gap)
-        lines.append("  ".join(padded).rstrip())
-    return lines
 
 
 def markdown_page(comparison: Comparison) -> str:
@@ -73,26 +59,16 @@ def markdown_page(comparison: Comparison) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def markdown_grid(grid: Grid) -> str:
-    """A grid as a Markdown table."""
-    lines = [_line(grid.headings)]
-    lines.append(f"|{'|'.join('---:' if numeric else ':---' for numeric in grid.numeric)}|")
-    return "\n".join([*lines, *map(_line, grid.rows)])
-
-
 def _markdown_section(section: Section) -> str:
     parts = [markdown(sentence) for sentence in section.sentences]
     if section.grid:
-        parts.append(markdown_grid(section.grid))
+        headings, rows, numeric = section.grid
+        parts.append(grid(headings, (map(markdown, row) for row in rows), numeric))
     body = "\n\n".join(parts)
     if section.detail:
         title = markdown(section.title)
         return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
     return f"**{markdown(section.title)}**\n\n{body}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(markdown, cells))} |"
 
 
 FORMATS = {"text": text, "md": markdown_page, "json": as_json, "html": html}

@@ -10,6 +10,7 @@ from mnist_sweep.records.record import plain
 from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.gate.junit import junit
 from mnist_sweep.reporting.gate.phrases import headline, notes, sentence, title
+from mnist_sweep.reporting.tables.render.md import grid
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.gate import Check, GateResult
@@ -30,12 +31,13 @@ def summary(result: GateResult) -> str:
     sign = "✅" if result.passed else "❌"
     blocks = [f"### {sign} mnist-sweep check", markdown(headline(result))]
     rows = [
-        f"| {'✅' if one.passed else '❌'} | {markdown(title(one))} | "
-        f"{markdown(one.configuration)} | {markdown(sentence(one))} |"
+        (
+            "✅" if one.passed else "❌",
+            *map(markdown, (title(one), one.configuration, sentence(one))),
+        )
         for one in _ordered(result)
     ]
-    head = "| | check | configuration | found |\n|:---|:---|:---|:---|"
-    blocks.append("\n".join([head, *rows]))
+    blocks.append(grid(("", "check", "configuration", "found"), rows, [False] * 4))
     blocks += [f"> {markdown(note)}" for note in notes(result)]
     return "\n\n".join(blocks) + "\n"
 

@@ -28,10 +28,16 @@ def _table(table: Table) -> str:
     lines = [f"### {markdown(table.title)}", ""]
     for notice in table.notices:
         lines += [f"> **NOTICE: {markdown(notice)}**", ""]
-    lines.append(_line(markdown(column.title) for column in table.columns))
-    lines.append(_line("---:" if column.is_numeric else ":---" for column in table.columns))
-    lines += [_line(_cell(cell) for cell in row.cells) for row in table.rows]
+    rows = (map(_cell, row.cells) for row in table.rows)
+    numeric = [column.is_numeric for column in table.columns]
+    lines.append(grid([column.title for column in table.columns], rows, numeric))
     return "\n".join(lines)
+
+
+def grid(headings: Iterable[str], rows: Iterable[Iterable[str]], numeric: Iterable[bool]) -> str:
+    """A table of headings and of cells that are Markdown already; numeric columns align right."""
+    rule = _line("---:" if is_numeric else ":---" for is_numeric in numeric)
+    return "\n".join([_line(map(markdown, headings)), rule, *map(_line, rows)])
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from mnist_sweep.reporting.numbers import NOTHING, PLUS_MINUS
 from mnist_sweep.reporting.tables.table import LEGEND, Cell, Cells, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SUFFIX = {"": "", "best": "*", "worst": "!"}
 """What follows a marked value, so that marks survive without colour."""
@@ -34,22 +34,23 @@ def _table(table: Table) -> str:
     return "\n".join(text) + "\n"
 
 
-def _column(column: Column, cells: Cells) -> list[str]:
-    """The heading, a rule and the cells, all of one width."""
-    marked_ = map(str.__add__, cells.texts, map(SUFFIX.__getitem__, cells.marks))
-    texts = [column.title, *marked_]
+def aligned(title: str, cells: Iterable[str], *, is_numeric: bool) -> list[str]:
+    """A column's heading, a rule and its cells, all of one width."""
+    texts = [title, *cells]
     whole = "".join(texts).translate(_ONE_WIDE)
     # Where all letters are one place wide Python pads a column by itself, and much faster.
     length = len if whole.isascii() and whole.isprintable() else cell_len
     width = max(map(length, texts))
     ruled = [texts[0], "-" * width, *texts[1:]]
     if length is len:
-        return [text.rjust(width) if column.is_numeric else text.ljust(width) for text in ruled]
+        return [text.rjust(width) if is_numeric else text.ljust(width) for text in ruled]
     gaps = (" " * (width - cell_len(text)) for text in ruled)
-    return [
-        gap + text if column.is_numeric else text + gap
-        for gap, text in zip(gaps, ruled, strict=True)
-    ]
+    return [gap + text if is_numeric else text + gap for gap, text in zip(gaps, ruled, strict=True)]
+
+
+def _column(column: Column, cells: Cells) -> list[str]:
+    marked_ = map(str.__add__, cells.texts, map(SUFFIX.__getitem__, cells.marks))
+    return aligned(column.title, marked_, is_numeric=column.is_numeric)
 
 
 def _notes(tables: Sequence[Table]) -> list[str]:
