@@ -27,6 +27,7 @@ from support.commands import Done
 
 SWEEP = [
     "-m", "+experiment=smoke", "data=auto", "data.download_timeout_s=0", "epochs=4", "name=smoke",
+    "nodes=16,32", "seed=0",
 ]  # fmt: skip
 OWN = """
 import keras

@@ -89,7 +89,7 @@ def _identical(pair: Pair) -> str:
     flips = pair.changes[0].flips
     of = f" for each of the {flips.images:,} {pair.first.split} images" if flips else ""
     shared = counted(len(pair.changes), "shared configuration")
-    return f"No difference: {shared} predict the same class{of}."
+    return f"No difference: the same predictions in {shared}{of}."
 
 
 def _noise(pair: Pair) -> str:
