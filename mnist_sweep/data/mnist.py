@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.data import source
 from mnist_sweep.data.cache import absolute
+from mnist_sweep.data.readers import readers
 from mnist_sweep.data.source import Fetch, Fetched, Source
 from mnist_sweep.errors import DataError
 
@@ -67,7 +68,7 @@ def find(
     }
     for label, path_of in places.items():
         try:
-            found = fetch(Source("npz", path_of(), label))
+            found = fetch(Source("npz", readers()["npz"], path_of(), label))
         except DataError as error:
             tried.append(f"{label} ({str(error).rstrip('.')})")
             continue
@@ -81,7 +82,7 @@ def find(
         "NOT MNIST: scikit-learn's bundled digits (1,797 real handwritten 8x8 digits) are used "
         f"instead, as MNIST was not found. Tried: {searched}. {HOW_TO_GET_MNIST}."
     )
-    return replace(fetch(Source("digits")), notice=notice)
+    return replace(fetch(Source("digits", readers()["digits"])), notice=notice)
 
 
 def _checked(found: Fetched, *, required: bool) -> Fetched:

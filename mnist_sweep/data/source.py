@@ -15,7 +15,6 @@ import numpy as np
 
 from mnist_sweep.data.arrays import Arrays, Examples
 from mnist_sweep.data.readers import Reader, csv, readers
-from mnist_sweep.data.readers import function as user_function
 from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
 
@@ -32,32 +31,22 @@ class Source:
     """One place to read a dataset from.
 
     Attributes:
-        kind: The reader's name; "own" for a function of the user's.
+        kind: The reader's name, or the dotted name of the user's function.
+        reader: How it is read.
         path: The file or folder; None if the reader needs none.
         found_by: The setting or variable that named it, for the record; may be empty.
-        target: The dotted name of the user's function; None for readers.
     """
 
     kind: str
+    reader: Reader
     path: Path | None = None
     found_by: str = ""
-    target: str | None = None
-
-    @property
-    def reader(self) -> Reader:
-        """How it is read."""
-        if self.target is not None:
-            target = self.target
-            return Reader(
-                lambda _: user_function.read(target), description=f"the function {target}"
-            )
-        return readers()[self.kind]
 
     @property
     def name(self) -> str:
         """The data's name if it is not MNIST: the file's or folder's, the function's, the kind."""
         if self.path is None:
-            return self.target or self.kind
+            return self.kind
         if self.path.is_dir():
             return self.path.name or "data"
         if self.path.name == csv.TRAIN_FILE:
@@ -132,7 +121,7 @@ def at(path: Path, found_by: str = "") -> Source:
     try:
         for kind, reader in readers().items():
             if reader.needs_path and reader.recognises(path):
-                return Source(kind, path, found_by)
+                return Source(kind, reader, path, found_by)
         exists = path.exists()
     except OSError as error:
         raise DataError(

@@ -1,22 +1,14 @@
-"""One point to one result: build, train, evaluate. Called by every launcher's worker.
-
-A trainer is a function `train(network, dataset, settings, on_epoch) -> Training`, as
-`compiled.train`. To add one, write it into a module and name it in `_BUILT_IN`, or declare it in
-another package as an entry point of the group `mnist_sweep.trainers`; `trainer=NAME` selects it.
-"""
+"""One point to one result: build, train, evaluate. Called by every launcher's worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data import Dataset, DatasetInfo, load
-from mnist_sweep.errors import SettingsError
-from mnist_sweep.plugins import plugins
-from mnist_sweep.training import runtime
+from mnist_sweep.data import DatasetInfo, load
+from mnist_sweep.training import runtime, trainers
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 if TYPE_CHECKING:
@@ -25,14 +17,6 @@ if TYPE_CHECKING:
 
 Build = Callable[[tuple[int, ...], int], Any]
 """A builder of networks: (image shape, number of classes) to a Keras model."""
-Trainer = Callable[[Any, Dataset, Mapping[str, Any], OnEpoch], Training]
-"""Trains a built Keras model in place: (network, dataset, settings, on_epoch) to its history."""
-
-# Module names, not functions: these modules import Keras, which must wait for `configure`.
-_BUILT_IN = {
-    "compiled": "mnist_sweep.training.compiled",
-    "fit": "mnist_sweep.training.fit",
-}
 
 
 @dataclass
@@ -84,7 +68,7 @@ def train(
     from mnist_sweep.training import model
     from mnist_sweep.training.evaluate import evaluate
 
-    train_network = trainer(settings["trainer"]["name"])
+    train_network = trainers.trainer(settings["trainer"]["name"])
     dataset = load(info)
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings["seed"])
@@ -97,21 +81,3 @@ def train(
         result.metrics, result.predictions = evaluate(training.predictor, dataset)
         result.evaluate_s = perf_counter() - started
     return result
-
-
-def trainer(name: str) -> Trainer:
-    """The trainer of that name. Imports Keras: call `runtime.configure` first.
-
-    Raises:
-        SettingsError: There is none.
-    """
-    if name in _BUILT_IN:
-        found: Trainer = import_module(_BUILT_IN[name]).train
-        return found
-    added = plugins("trainers")
-    if name not in added:
-        raise SettingsError(
-            f"trainer={name} is unknown: expected one of {', '.join([*_BUILT_IN, *added])}."
-        )
-    added_trainer: Trainer = added[name]
-    return added_trainer
