@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from mnist_sweep.cli.output import discard_stdout, ignore_broken_pipe
+from mnist_sweep.cli.output import ExitCode, discard_stdout, ignore_broken_pipe
 from mnist_sweep.errors import MnistSweepError, UsageError
 from mnist_sweep.sweeping.interrupts import (
     ctrl_c_interrupts,
@@ -37,8 +37,6 @@ SUBCOMMANDS = {
 }
 """Subcommand -> the module that holds its Click command; imported only when it is called."""
 
-INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit.
@@ -56,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _complain(error)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
-        code = INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
         discard_stdout()
-        code = 0
+        code = ExitCode.DONE
     sys.exit(code)
 
 
@@ -73,7 +71,7 @@ def _run(words: list[str]) -> int:
         from mnist_sweep import __version__
 
         print(f"mnist-sweep {__version__}")
-        return 0
+        return ExitCode.DONE
     close = difflib.get_close_matches(first, SUBCOMMANDS, n=1) if first.isalpha() else []
     if close:
         raise UsageError(
@@ -95,7 +93,7 @@ def _subcommand(name: str, words: list[str]) -> int:
         raise KeyboardInterrupt from None
     except click.ClickException as error:
         error.show(sys.stderr)
-        return 2
+        return ExitCode.NOTHING_RUN
     return int(result or 0)
 
 

@@ -53,6 +53,7 @@ class Invocation(_Model):
     """One command.
 
     Attributes:
+        id: Tells it from all others; empty in files of the first edition.
         at: When it started, ISO 8601.
         overrides: Its words, without those for Hydra itself.
         hydra_overrides: Its words for Hydra itself.
@@ -63,6 +64,7 @@ class Invocation(_Model):
         points: What it asked for; a study's and a search's grow.
     """
 
+    id: str = ""
     at: str = ""
     overrides: tuple[str, ...] = ()
     hydra_overrides: tuple[str, ...] = ()

@@ -63,6 +63,16 @@ def three_digits(value: float) -> str:
     return f"{value:.1f}" if abs(float(text)) >= 10 else text
 
 
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 1:05, 2:03:00."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def setting(value: Any) -> str:
     """A setting as it is written on the command line: null, true, 0.001, adam."""
     if value is None:

@@ -29,6 +29,7 @@ from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.directory import SINGLE
+from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_CONFIG = "config"
@@ -39,7 +40,7 @@ def task(config: DictConfig) -> RunSummary:
     return stock_launchers.task(config)
 
 
-def run(arguments: list[str], context: SweepContext | None = None) -> SweepResult | None:
+def run(arguments: list[str], context: SweepContext | None = None) -> SweepResult | Preview | None:
     """Do what Hydra's command line says.
 
     Args:
@@ -47,7 +48,8 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
         context: Of the program run; without one it is made for this sweep.
 
     Returns:
-        The result of a sweep; None where only help, a config or the like was printed.
+        The result of a sweep, or with `plan=true` what it would run; None where only help, a config
+        or the like was printed.
 
     Raises:
         MnistSweepError: Nothing was run.
@@ -73,7 +75,7 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
             result = prepared.multirun(config, task, words)
         finally:
             active.end_processes()
-    if not isinstance(result, SweepResult):
+    if not isinstance(result, (SweepResult, Preview)):
         raise UsageError("Expected hydra/sweeper=grid or search; other sweepers are not supported.")
     return result
 

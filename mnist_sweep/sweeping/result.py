@@ -7,52 +7,75 @@ from pathlib import Path
 
 from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.records.study_file import Study
-from mnist_sweep.sweeping.launch.job import RunSummary
+from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.launch.job import Origin, RunSummary
 from mnist_sweep.sweeping.plan.points import Plan
 
 
 @dataclass
 class SweepResult:
-    """What one command did.
+    """What one command did; it grows as runs end, and stands where the sweep is interrupted.
 
     Attributes:
-        directory: The sweep's; with `plan=true` it may not exist.
+        directory: The sweep's.
         plan: The points asked for.
+        invocation: The command, as sweep.json has it.
+        environment: What records say of versions, code and machine (`environment.describe`).
         skipped: Run ids that were done before.
         summaries: Of the runs that ended.
         notices: What the user should know.
         interrupted: Whether it was stopped before all runs ended.
-        planned_only: Whether nothing was to be run (`plan=true`).
         report: Whether report.html is to be written.
         wall_s: Seconds from reading the grid to the end of the last run.
         workers: The number of runs at a time.
         study: What study.json holds; None where the sweep is no study.
         selections: Stage -> what it selected.
-        deferred_stages: With `plan=true`, of a study: what its later stages depend on, in words.
         n_requested: The number of runs asked for; None: as many as the plan has points.
         objective: Metric and direction of a search; None where the sweep is no search.
-        plan_text: With `plan=true`, of a search: what it would do, in words.
     """
 
     directory: Path
     plan: Plan
+    invocation: Invocation = field(default_factory=Invocation)
+    environment: Plain = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     summaries: list[RunSummary] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     interrupted: bool = False
-    planned_only: bool = False
     report: bool = True
     wall_s: float = 0.0
     workers: int = 1
     study: Study | None = None
     selections: dict[str, UncertainSelection] = field(default_factory=dict)
-    deferred_stages: list[str] = field(default_factory=list)
     n_requested: int | None = None
     objective: tuple[str, Direction] | None = None
-    plan_text: list[str] = field(default_factory=list)
+
+    @property
+    def requested(self) -> int:
+        """How many runs were asked for."""
+        return len(self.plan.points) if self.n_requested is None else self.n_requested
+
+    @property
+    def ran(self) -> list[RunSummary]:
+        """Of the runs that this command carried out."""
+        return [summary for summary in self.summaries if summary.origin is Origin.RAN]
 
     @property
     def failures(self) -> int:
-        """Runs that failed or diverged, in this invocation."""
+        """How many of them failed or diverged."""
         return sum(summary.failed for summary in self.summaries)
+
+    def part(self, plan: Plan) -> SweepResult:
+        """An empty result of some of the points, to be added with `add`."""
+        return SweepResult(
+            self.directory, plan, self.invocation, self.environment, report=self.report
+        )
+
+    def add(self, part: SweepResult) -> None:
+        """Take in what became of some of the points."""
+        known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
+        self.skipped += [run_id for run_id in part.skipped if run_id not in known]
+        self.summaries += part.summaries
+        self.workers = max(self.workers, part.workers)

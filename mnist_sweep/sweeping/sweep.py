@@ -1,19 +1,19 @@
-"""A sweep from its plan to its last run."""
+"""A sweep from its plan to its last run: the steps that grids, studies and searches share."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET
-from mnist_sweep.sweeping.interrupts import Interrupted
+from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
@@ -22,19 +22,38 @@ from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
-
-__all__ = ["Interrupted", "Jobs", "begin", "check_models", "launch", "place", "preview"]
 
 DEFAULT_DIRECTORY = "outputs/${name}"
 
 
-def place(master: DictConfig, *, single: bool) -> tuple[Path, bool]:
+@dataclass(frozen=True)
+class SweepRequest:
+    """What Hydra gives to a sweep, a study or a search.
+
+    Attributes:
+        launcher: Runs the jobs.
+        config: The sweep's own, composed by Hydra.
+        loader: Hydra's, to compose points.
+        overrides: What the points are made of: the config's own sweep, then the command line's.
+        single: Whether one run was asked for and not a sweep.
+    """
+
+    launcher: SweepLauncher
+    config: DictConfig
+    loader: ConfigLoader
+    overrides: list[str]
+    single: bool = False
+
+
+def place(request: SweepRequest) -> tuple[Path, bool]:
     """A sweep's directory, and whether it must be a new one because its name was made up."""
-    raw: Any = OmegaConf.to_container(master, resolve=False)
-    kind = "run" if single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY else "sweep"
+    config = request.config
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    kind = "run" if request.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY else "sweep"
     made_up = raw["hydra"][kind]["dir"] == DEFAULT_DIRECTORY and raw["name"] == DEFAULT_NAME
-    return Path(str(master.hydra[kind].dir)).absolute(), made_up
+    return Path(str(config.hydra[kind].dir)).absolute(), made_up
 
 
 def check_models(plan: Plan) -> None:
@@ -52,52 +71,46 @@ def check_models(plan: Plan) -> None:
     check_networks(list(own.values()))
 
 
-def preview(
-    launcher: SweepLauncher, master: DictConfig, plan: Plan, *, single: bool
-) -> SweepResult:
-    """The result of a mere plan: nothing is made or run."""
-    path, _ = place(master, single=single)
-    result = SweepResult(path, plan, planned_only=True)
-    threads = max(point.settings["threads"] for point in plan.points)
-    result.workers = launcher.workers(len(plan.points), threads)
+def preview(request: SweepRequest, plan: Plan) -> SweepPreview:
+    """What a plan would run; nothing is made or run."""
+    path, _ = place(request)
     paths = SweepPaths(path)
     records = (record_at(paths.run(p.label, p.run_id), p.run_id) for p in plan.points)
-    result.skipped = [r.run_id for r in records if r and RunStatus(r.status).is_final]
-    return result
+    done = {record.run_id for record in records if record and RunStatus(record.status).is_final}
+    threads = max(point.settings["threads"] for point in plan.points)
+    return preview_of(path, plan, done, request.launcher.workers(len(plan.points), threads))
 
 
-def begin(master: DictConfig, plan: Plan, asked: list[str], *, single: bool) -> SweepResult:
+def begin(request: SweepRequest, plan: Plan) -> SweepResult:
     """Claim the directory and write the plan into it.
 
     Raises:
         DirectoryError: The directory cannot be made or written.
     """
-    path, made_up = place(master, single=single)
-    result = SweepResult(directory.claim(path, own=made_up), plan, report=bool(master.report))
-    if master.hydra.sweeper.get("same_data"):
-        directory.check_same_data(result.directory, plan)
-    # With what else Hydra needs to be told to come to the same points again.
-    hydra = [
-        *(str(text) for text in master.hydra.overrides.hydra),
-        *(
-            f"--config-dir={source.path}"
-            for source in master.hydra.runtime.config_sources
-            if source.provider == "command-line"
-        ),
-    ]
-    result.notices += directory.note_invocation(result.directory, plan, asked, hydra, describe())
-    if not locks.supported(result.directory):
+    config = request.config
+    path, made_up = place(request)
+    environment = describe()
+    invocation = directory.invocation_of(
+        plan, request.overrides, _hydra_words(config), _sweep_settings(config), environment
+    )
+    claimed = directory.claim(path, own=made_up)
+    if config.hydra.sweeper.get("same_data"):
+        directory.check_same_data(claimed, plan)
+    result = SweepResult(claimed, plan, invocation, environment, report=bool(config.report))
+    result.notices += directory.note_invocation(claimed, invocation)
+    if not locks.supported(claimed):
         result.notices.append(
-            f"The file system of {result.directory} has no locks: start one sweep at a time there."
+            f"The file system of {claimed} has no locks: start one sweep at a time there."
         )
     return result
 
 
-def launch(launcher: SweepLauncher, master: DictConfig, result: SweepResult) -> None:
+def launch(request: SweepRequest, result: SweepResult) -> None:
     """Run what is not done yet; fills in the result, also when it is interrupted."""
-    jobs = _open_jobs(master, result)
+    jobs = _open_jobs(request.config, result)
     if not jobs:
         return
+    launcher = request.launcher
     launcher.context.interrupt_if_swallowed()
     progress = launcher.progress()
     threads = max(job.settings["threads"] for job in jobs)
@@ -113,32 +126,19 @@ def launch(launcher: SweepLauncher, master: DictConfig, result: SweepResult) -> 
         progress.end()
 
 
-def _open_jobs(master: DictConfig, result: SweepResult) -> list[Job]:
-    """Jobs of the points that are not done, longest first."""
-    plan, made, jobs = result.plan, Jobs(master, result.directory), []
-    for point in longest_first(plan.points, plan):
-        job = made.of(point, plan.datasets[point.data_key])
-        job = replace(job, failed_at=failed_at(record_of(job)))
-        if is_up_to_date(job):
-            result.skipped.append(point.run_id)
-        else:
-            jobs.append(job)
-    return jobs
-
-
 class Jobs:
     """Makes jobs of a sweep's points.
 
     Args:
-        master: The sweep's own config.
-        directory: The sweep's.
+        config: The sweep's own.
+        result: Of the sweep; says where its runs are and what their records say of the machine.
     """
 
-    def __init__(self, master: DictConfig, directory: Path) -> None:
-        self._hydra: Any = OmegaConf.to_container(master.hydra, resolve=False, enum_to_str=True)
-        self._rerun_failed = bool(master.rerun_failed)
-        self._directory = directory
-        self._environment = describe() | {"workers": 1}
+    def __init__(self, config: DictConfig, result: SweepResult) -> None:
+        self._hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
+        self._rerun_failed = bool(config.rerun_failed)
+        self._directory = result.directory
+        self._environment = {**result.environment, "workers": 1}
         # Their proportions are what the display needs; it learns this machine's speed as it goes.
         self._estimator = Estimator([])
 
@@ -154,3 +154,32 @@ class Jobs:
             hydra=self._hydra,
             expected_s=self._estimator.of(point, info).seconds,
         )
+
+
+def _open_jobs(config: DictConfig, result: SweepResult) -> list[Job]:
+    """Jobs of the points that are not done, longest first."""
+    plan, made, jobs = result.plan, Jobs(config, result), []
+    for point in longest_first(plan.points, plan):
+        job = made.of(point, plan.datasets[point.data_key])
+        job = replace(job, failed_at=failed_at(record_of(job)))
+        if is_up_to_date(job):
+            result.skipped.append(point.run_id)
+        else:
+            jobs.append(job)
+    return jobs
+
+
+def _hydra_words(config: DictConfig) -> list[str]:
+    """What else Hydra must be given to come to the same points again."""
+    sources = [
+        f"--config-dir={source.path}"
+        for source in config.hydra.runtime.config_sources
+        if source.provider == "command-line"
+    ]
+    return [*(str(text) for text in config.hydra.overrides.hydra), *sources]
+
+
+def _sweep_settings(config: DictConfig) -> Plain:
+    """Settings of the whole sweep, such as its objective."""
+    own = OmegaConf.masked_copy(config, list(SWEEP_KEYS))
+    return cast("Plain", OmegaConf.to_container(own, resolve=True))

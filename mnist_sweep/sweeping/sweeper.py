@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -27,9 +26,10 @@ from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.make_launcher import make_launcher
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
+from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study import study
-from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
+from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
 
 
 @dataclass
@@ -87,56 +87,58 @@ class GridSweeper(Sweeper):
         self.config = config
         self.launcher = make_launcher(hydra_context, task_function, config)
 
-    def sweep(self, arguments: list[str]) -> SweepResult:
-        """Run the grid of the command line's overrides.
+    def sweep(self, arguments: list[str]) -> SweepResult | Preview:
+        """Run what the command line's overrides ask for.
+
+        Returns:
+            What was done, or what would be with `plan=true`.
 
         Raises:
             MnistSweepError: Nothing was run: settings, data or directory are not right.
         """
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise UsageError("The sweep was started before Hydra set it up.")
-        asked = self._arguments(arguments)
+        overrides = self._overrides(arguments)
         loader = self.hydra_context.config_loader
-        return self.carry_out(study.Surroundings(self.launcher, self.config, loader, asked))
+        return self.run(SweepRequest(self.launcher, self.config, loader, overrides, self._single))
 
-    def carry_out(self, around: study.Surroundings) -> SweepResult:
+    def run(self, request: SweepRequest) -> SweepResult | Preview:
         """Run a study or a grid.
 
         Raises:
             MnistSweepError: Nothing was run: settings, data or directory are not right.
         """
-        started, master = time.monotonic(), around.master
-        if master.study.stages:
-            if self._single:
+        started, config = time.monotonic(), request.config
+        if config.study.stages:
+            if request.single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
-            return study.run(around)
-        plan = self._plan(around.asked, master, around.loader)
+            return study.run(request)
+        plan = self._plan(request)
         check_models(plan)
-        if master.plan:
-            return preview(around.launcher, master, plan, single=self._single)
-        result = begin(master, plan, around.asked, single=self._single)
+        if config.plan:
+            return preview(request, plan)
+        result = begin(request, plan)
         try:
-            launch(around.launcher, master, result)
-        except (KeyboardInterrupt, Interrupted):
+            launch(request, result)
+        except KeyboardInterrupt:
             result.interrupted = True
         result.wall_s = time.monotonic() - started
         return result
 
-    def _arguments(self, arguments: list[str]) -> list[str]:
+    def _overrides(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""
         given = {text.partition("=")[0].lstrip("+~") for text in arguments}
         swept = [f"{key}={value}" for key, value in self._params.items() if key not in given]
-        # What steers Hydra (`hydra.…`) is in the master config already.
+        # What steers Hydra (`hydra.…`) is in the sweep's config already.
         return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
 
-    def _plan(self, asked: list[str], master: DictConfig, loader: ConfigLoader) -> Plan:
-        return make_plan(
-            (
-                composed
-                for point in self._points or [""]
-                for composed in expand(
-                    [*shlex.split(point), *asked], master, loader, single=self._single
-                )
-            ),
-            prepare,
-        )
+    def _plan(self, request: SweepRequest) -> Plan:
+        points = (
+            point
+            for texts in self._points or [""]
+            for point in expand(
+                [*shlex.split(texts), *request.overrides], request.config, request.loader,
+                single=request.single,
+            )
+        )  # fmt: skip
+        return make_plan(points, prepare)

@@ -137,7 +137,7 @@ def test_the_tables_are_printed_with_every_run(swept: Done, made: dict[str, Reco
         assert f"{record.metrics.test.accuracy:.2%}"[:-1] in swept.out
         assert f"{record.metrics.test.f1:.4f}" in swept.out
     assert "is the worst of 2 configurations where layers=2" in swept.out
-    assert "4 runs asked for, 4 run now" in swept.out
+    assert "4 of 4 runs finished, in" in swept.out
     assert "outputs/smoke" in swept.out
     assert "\x1b[" not in swept.out + swept.err  # not a terminal
 
@@ -269,7 +269,7 @@ def test_the_same_point_gives_the_same_bits_in_another_process(
 
 def test_one_run_prints_its_tables_and_says_where_they_are(again: Done):
     assert "F1 by digit on digits, test split" in again.out
-    assert "1 run asked for, 1 run now" in again.out
+    assert "1 of 1 run finished, in" in again.out
     assert "else where/once" in again.out
     assert "NOT MNIST" not in again.out + again.err  # digits were asked for
 
@@ -278,7 +278,7 @@ def test_the_same_command_again_resumes_and_finds_all_done(world: World, made: d
     stamps = {p: p.stat().st_mtime_ns for p in world.sweep().glob("runs/*/*")}
     ended = world.run(*SWEEP)
     assert ended.code == 0, ended.err
-    assert "4 runs asked for, 4 done before, 0 run now" in ended.out
+    assert "4 of 4 runs finished (4 earlier)" in ended.out
     assert {p: p.stat().st_mtime_ns for p in world.sweep().glob("runs/*/*")} == stamps
 
 
@@ -288,7 +288,7 @@ def test_another_grid_under_the_same_name_adds_runs_and_notices_duplicates(
     words = [*SWEEP, "layers=1", "nodes=16,24,24"]
     ended = world.run(*words)
     assert ended.code == 0, ended.err
-    assert "2 runs asked for, 1 done before, 1 run now" in ended.out
+    assert "2 of 2 runs finished (1 earlier)" in ended.out
     assert "left out: layers=1,nodes=24" in ended.err
     assert set(records(world.sweep())) == {*made, "layers=1,nodes=24,epochs=4,seed=0"}
 
@@ -326,7 +326,7 @@ def test_a_users_own_network_is_trained_by_the_same_trainer(world: World, mixed:
 
 def test_a_failed_run_costs_itself_alone_and_the_exit_code_says_so(world: World, mixed: Done):
     assert mixed.code == 1
-    assert "3 runs asked for, 3 run now, 1 of them failed" in mixed.out
+    assert "2 of 3 runs finished, 1 failed" in mixed.out
     unlucky = records(world.place / "mixed")["model=unlucky,epochs=2,seed=0"]
     assert unlucky.status == "failed"
     assert unlucky.metrics is None

@@ -126,7 +126,7 @@ def test_stages_and_selection_are_printed(whole: tuple[Path, str]):
     # The conclusion is of the selection that was made, not of all that was run since.
     assert "The worst of 2 configurations where layers=2" in printed
     assert "Stage 2 of 2, dropout: 2 runs, 1 with dropout=0.2 and 1 unchanged" in printed
-    assert "4 runs asked for, 4 run now" in printed
+    assert "4 of 4 runs finished, in" in printed
 
 
 def test_resuming_a_study_that_is_done_runs_nothing(whole: tuple[Path, str]):

@@ -55,7 +55,7 @@ def test_every_file_of_the_package_is_in_the_wheel(unpacked: Path):
 
 def test_the_wheel_sweeps_and_shows_tables_outside_the_checkout(unpacked: Path, tmp_path: Path):
     words = ("-m", "data=digits", "nodes=4", "epochs=1", "layers=1,2", "report=false", "name=w")
-    assert "2 runs asked for, 2 run now" in run(unpacked, tmp_path, *words)
+    assert "2 of 2 runs finished" in run(unpacked, tmp_path, *words)
     assert "Testing accuracy" in run(unpacked, tmp_path, "table", "outputs/w")
     where = "import mnist_sweep; print(mnist_sweep.__file__)"
     answer = subprocess.run(

@@ -60,7 +60,7 @@ def test_a_full_disk_fails_runs_and_still_shows_what_there_is(place: Place):
     before = place.record_files("full")
     ended = place.sweep("seed=1,2", "name=full")
     assert ended.code == 1, ended
-    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
+    assert ended.account == "1 of 2 runs finished (1 earlier), 1 failed"
     assert ended.err.count("the disk is full") == 2
     assert "No tables written" in ended.err
     assert "on digits, training and test split" in ended.out

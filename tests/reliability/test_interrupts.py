@@ -92,7 +92,7 @@ def test_a_sweep_stopped_in_a_terminal(place: Place, width: int, by: str):
         terminal.process.send_signal(signal.SIGTERM)
     assert terminal.end() == 130
     text = terminal.raw.decode()
-    assert "Interrupted. 3 runs asked for, 2 run now, 1 of them failed, 1 not run" in text
+    assert "Interrupted. 1 of 3 runs finished, 1 failed, 1 not run" in text
     assert "on digits, training and test split" in text
     assert "Traceback" not in text
     assert "E0000" not in text
@@ -134,7 +134,7 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     ended = place.wait(process)
     assert ended.code == 130, ended
     done = len(place.records("own"))
-    assert f"Interrupted. 40 runs asked for, {done} run now, {40 - done} not run" in ended.out
+    assert f"Interrupted. {done} of 40 runs finished, {40 - done} not run" in ended.out
     until(place.gone)
 
 

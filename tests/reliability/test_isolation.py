@@ -49,7 +49,7 @@ def test_the_other_runs_finish(swept: tuple[Place, Ended]):
 def test_the_sweep_says_so_and_exits_1(swept: tuple[Place, Ended]):
     _, ended = swept
     assert ended.code == 1, ended
-    assert ended.account == "10 runs asked for, 10 run now, 8 of them failed"
+    assert ended.account == "2 of 10 runs finished, 8 failed"
     assert "Traceback" not in ended.err + ended.out
     for kind in KINDS:
         assert f"kind={kind}," in ended.err
@@ -127,7 +127,7 @@ def test_fail_fast_stops_at_the_first_failed_run(place: Place):
     words = ("model.kind=raises", "seed=1,2,3,4", "name=fast", "fail_fast=true", "n_jobs=1")
     ended = place.sweep(*words)
     assert ended.code == 1
-    assert ended.account == "4 runs asked for, 1 run now, 1 of them failed, 3 not run"
+    assert ended.account == "0 of 4 runs finished, 1 failed, 3 not run"
     assert len(place.executions()) == 1
 
 

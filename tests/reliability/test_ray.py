@@ -74,7 +74,7 @@ def test_runs_that_die_on_a_node_fail_alone_and_say_why(place: Place, cluster: R
     kinds = "model.kind=fine,raises,killed_once,leaves,killed"
     ended = place.sweep(kinds, "name=dying", *on(cluster, place))
     assert ended.code == 1, ended
-    assert ended.account == "5 runs asked for, 5 run now, 3 of them failed"
+    assert ended.account == "2 of 5 runs finished, 3 failed"
     records = {record["config"]["model"]["kind"]: record for record in
                place.records("dying").values()}  # fmt: skip
     status = {kind: record["status"] for kind, record in records.items()}
@@ -115,7 +115,7 @@ def test_a_killed_driver_and_a_killed_node_lose_no_finished_run(
     (place.path / "go").touch()
     ended = place.wait(driver)
     assert ended.code == 0, ended
-    assert ended.account == "4 runs asked for, 1 done before, 3 run now"
+    assert ended.account == "4 of 4 runs finished (1 earlier)"
     after = place.record_files("hurt")
     assert len(after) == 4
     assert before.items() <= after.items(), "a finished run was run again"

@@ -39,7 +39,7 @@ def test_a_stopped_sweep_goes_on_where_it_was_stopped(place: Place):
     # All that is left are failed runs: nothing is run.
     ended = place.run("resume", "outputs/grid")
     assert ended.code == 1
-    assert ended.account == "4 runs asked for, 4 done before, 0 run now"
+    assert ended.account == "2 of 4 runs finished (2 earlier), 2 failed"
     assert place.record_files("grid") == finished
 
     # Once the reason is mended, they are run again, and only they.
@@ -47,7 +47,7 @@ def test_a_stopped_sweep_goes_on_where_it_was_stopped(place: Place):
     edit_plan(place, "grid", lambda last: last["versions"].update(keras="0.1"))
     ended = place.run("resume", "outputs/grid", "rerun_failed=true")
     assert ended.code == 0, ended
-    assert ended.account == "4 runs asked for, 2 done before, 2 run now"
+    assert ended.account == "4 of 4 runs finished (2 earlier)"
     assert "this directory's last sweep ran with 0.1" in ended.err
     assert finished.items() <= place.record_files("grid").items()
 
@@ -57,7 +57,7 @@ def test_a_stopped_sweep_goes_on_where_it_was_stopped(place: Place):
         place, "grid", lambda last: [data.update(sha256="0" * 64) for data in last["data"].values()]
     )  # fmt: skip
     ended = place.sweep("nodes=4,5", "seed=1", "name=grid")
-    assert ended.account == "2 runs asked for, 1 done before, 1 run now"
+    assert ended.account == "2 of 2 runs finished (1 earlier)"
     assert "The data differ from this directory's last sweep" in ended.err
     assert len(place.records("grid")) == 5
     assert finished.items() <= place.record_files("grid").items()

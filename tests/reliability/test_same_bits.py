@@ -34,7 +34,7 @@ def resume_and_fail_truthfully(place: Place) -> None:
     trouble.write_text(trouble.read_text().replace("def misbehave(kind):", BROKEN))
     ended = place.sweep("nodes=4,5", "hydra/launcher=basic", "name=basic")
     assert ended.code == 1, ended
-    assert ended.account == "2 runs asked for, 1 done before, 1 run now, 1 of them failed"
+    assert ended.account == "1 of 2 runs finished (1 earlier), 1 failed"
     assert "broken on purpose" in ended.err
     assert kept.items() <= place.record_files("basic").items()
 

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.metrics import Format
-from mnist_sweep.reporting.numbers import NOTHING, all_written, setting, three_digits, written
+from mnist_sweep.reporting.numbers import (
+    NOTHING,
+    all_written,
+    duration,
+    setting,
+    three_digits,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +50,9 @@ plain = st.sampled_from([None, 1, 2, 1.0, 0.0, -0.0, 0, True, False, "x", "", "1
 @given(st.lists(plain | st.integers() | st.floats(allow_nan=False)), st.sampled_from(Format))
 def test_many_values_are_written_as_each_is(values, style):
     assert all_written(values, style) == [written(value, style) for value in values]
+
+
+def test_durations_are_read_as_people_say_them():
+    assert [duration(s) for s in (0.4, 59.4, 59.6, 65, 3599.6, 7380)] == [
+        "0 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:00",
+    ]  # fmt: skip

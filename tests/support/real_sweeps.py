@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,8 +102,16 @@ class Ended:
     @property
     def account(self) -> str:
         """The line that says what was done, skipped, run and failed, without the time."""
-        line = next(line for line in self.out.splitlines() if " asked for" in line)
+        line = next(
+            line for line in self.out.splitlines() if " finished" in line and ", in " in line
+        )
         return line.rpartition(", in ")[0]
+
+
+def account(out: str) -> str:
+    """The line that says how many runs finished, without the time."""
+    (line,) = re.findall(r"^.*\d+ of \d+ runs? finished.*(?=, in )", out, re.MULTILINE)
+    return str(line)
 
 
 @dataclass

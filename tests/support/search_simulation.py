@@ -63,7 +63,7 @@ class Searched:
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
         self.outcome = SweepResult(self.directory, plan)
         self.search = Search(
-            space, asked, info, self.outcome, Jobs(master, self.directory), known, self.note,
+            space, asked, info, self.outcome, Jobs(master, self.outcome), known, self.note,
             prune=asked.prunes,
         )  # fmt: skip
         return self.search

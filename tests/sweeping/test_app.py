@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.sweeping.plan.preview import SweepPreview
 from support import commands
 
 NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")
@@ -26,19 +26,18 @@ def _without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "start_fork_server", lambda: None)
 
 
-def planned(*words: str) -> SweepResult:
+def planned(*words: str) -> SweepPreview:
     result = app.run([*words, "plan=true", "data=digits"])
-    assert isinstance(result, SweepResult)
+    assert isinstance(result, SweepPreview)
     return result
 
 
-def labels(result: SweepResult) -> list[str]:
+def labels(result: SweepPreview) -> list[str]:
     return [point.label for point in result.plan.points]
 
 
 def test_the_result_is_what_the_sweeper_returns():
     result = planned("-m", "layers=1,2", "nodes=8")
-    assert result.planned_only
     assert labels(result) == ["layers=1,nodes=8,seed=0", "layers=2,nodes=8,seed=0"]
 
 

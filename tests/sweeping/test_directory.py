@@ -21,7 +21,8 @@ def note(
     place: Path, overrides: list[str] | None = None, plan: Any = PLAN, **environment: Any
 ) -> list[str]:
     asked = ["layers=1,2"] if overrides is None else overrides
-    return directory.note_invocation(place, plan, asked, [], {**ENVIRONMENT, **environment})
+    invocation = directory.invocation_of(plan, asked, [], {}, {**ENVIRONMENT, **environment})
+    return directory.note_invocation(place, invocation)
 
 
 def test_a_sweep_with_a_name_shares_its_directory(tmp_path: Path):
@@ -166,15 +167,15 @@ def test_the_plan_gives_back_the_data_it_chose(tmp_path: Path):
 
 def test_the_last_command_can_be_given_again(tmp_path: Path):
     place = tmp_path / "it's a place"
-    directory.note_invocation(
-        place, PLAN, ["layers=1,2", "name=grid"],
-        ["hydra.sweep.dir=x", "hydra.mode=MULTIRUN", "hydra/launcher=basic"], ENVIRONMENT,
-    )  # fmt: skip
+    hydra = ["hydra.sweep.dir=x", "hydra.mode=MULTIRUN", "hydra/launcher=basic"]
+    first = directory.invocation_of(PLAN, ["layers=1,2", "name=grid"], hydra, {}, ENVIRONMENT)
+    directory.note_invocation(place, first)
     escaped = str(place).replace("'", "\\'")
     assert directory.last_command(place) == [
         "-m", "layers=1,2", "name=grid", "hydra/launcher=basic", f"hydra.sweep.dir='{escaped}'",
     ]  # fmt: skip
-    directory.note_invocation(place, PLAN, ["layers=2"], [directory.SINGLE], ENVIRONMENT)
+    single = directory.invocation_of(PLAN, ["layers=2"], [directory.SINGLE], {}, ENVIRONMENT)
+    directory.note_invocation(place, single)
     assert directory.last_command(place) == ["layers=2", f"hydra.run.dir='{escaped}'"]
     with pytest.raises(DirectoryError, match="holds no sweep to resume"):
         directory.last_command(tmp_path)

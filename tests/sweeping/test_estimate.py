@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from mnist_sweep.sweeping.plan import estimate
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
-from mnist_sweep.sweeping.plan.preview import clock, lines
-from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_run
 from support.sweep_parts import info_of, plan_of, point_of
 
@@ -81,25 +79,3 @@ def test_the_wall_time_lies_between_a_fair_share_and_one_after_another(
 def test_the_wall_time_of_two_workers():
     assert wall_s([5, 3, 3, 1], 2) == 6
     assert wall_s([], 3) == 0
-
-
-def test_a_plan_is_told_with_what_is_done_and_what_is_left(tmp_path: Path):
-    points = [point_of(layers=1), point_of(layers=2)]
-    outcome = SweepResult(tmp_path / "grid", plan_of(*points), planned_only=True, workers=2)
-    outcome.skipped = [points[0].run_id]
-    told = lines(outcome)
-    assert points[0].run_id in told[1]
-    assert "done" in told[1]
-    assert points[1].run_id in told[2]
-    assert "to run" in told[2]
-    assert told[-3] == "2 points, 1 done, 1 to run."
-    assert told[-2].startswith("Expected: ")
-    assert told[-1] == "Nothing was run."
-    outcome.skipped = [point.run_id for point in points]
-    assert "Expected" not in "\n".join(lines(outcome))
-
-
-def test_clock_times_are_read_as_people_say_them():
-    assert [clock(s) for s in (0.4, 59.4, 59.6, 65, 3599.6, 7380)] == [
-        "0 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:00",
-    ]  # fmt: skip

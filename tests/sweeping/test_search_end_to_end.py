@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import environment, run, run_all
+from support.real_sweeps import account
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 
@@ -18,10 +19,6 @@ SMALL = ["data=digits", "epochs=2", "report=false", "name=s", "n_jobs=1"]
 def statuses(place: Path) -> dict[str, str]:
     records = [json.loads(p.read_bytes()) for p in place.glob("outputs/s/runs/*/record.json")]
     return {record["label"]: record["status"] for record in records}
-
-
-def account(out: str) -> str:
-    return next(line for line in out.splitlines() if " asked for" in line).rpartition(", in ")[0]
 
 
 def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
@@ -35,12 +32,12 @@ def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
     assert not (tmp_path / "outputs").exists()
     whole = run([*words, "search.runs=3"], tmp_path, environ)
     assert whole.code == 0, whole.err
-    assert account(whole.out).startswith("3 runs asked for, 3 run now")
+    assert account(whole.out).startswith("3 of 3 runs finished")
     assert "is the best of 3 configurations, by validation accuracy" in whole.out
     before = statuses(tmp_path)
     resumed = run(["resume", "outputs/s", "search.runs=4"], tmp_path, environ)
     assert resumed.code == 0, resumed.err
-    assert account(resumed.out) == "4 runs asked for, 3 done before, 1 run now"
+    assert account(resumed.out) == "4 of 4 runs finished (3 earlier)"
     assert statuses(tmp_path).items() > before.items()
     noted = json.loads((tmp_path / "outputs" / "s" / "sweep.json").read_bytes())
     assert len(noted["invocations"][-1]["points"]) == 4
@@ -56,7 +53,7 @@ def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
     pruned = found.count("pruned")
     assert len(found) == 4
     assert pruned >= 1
-    assert account(halved.out) == f"4 runs asked for, 4 run now, {pruned} of them pruned"
+    assert account(halved.out) == f"{4 - pruned} of 4 runs finished, {pruned} pruned"
     assert f"{pruned} run" in next(x for x in halved.out.splitlines() if "stopped early" in x)
     assert halved.err.count("stopped after epoch") == pruned
     with (tmp_path / "outputs" / "s" / "tables" / "comparison.csv").open() as file:
@@ -65,7 +62,7 @@ def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
     # The plain grid wants whole runs: what was stopped is run anew, the rest is kept.
     whole = run(["-m", *grid], tmp_path, environ)
     assert whole.code == 0, whole.err
-    assert account(whole.out) == f"4 runs asked for, {4 - pruned} done before, {pruned} run now"
+    assert account(whole.out) == f"4 of 4 runs finished ({4 - pruned} earlier)"
     assert set(statuses(tmp_path).values()) == {"finished"}
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mnist_sweep.sweeping.plan.directory import note_invocation, note_points
+from mnist_sweep.records.plan_file import Invocation
+from mnist_sweep.sweeping.plan.directory import invocation_of, note_invocation, note_points
 from mnist_sweep.sweeping.plan.points import Plan
 from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 
@@ -24,12 +25,10 @@ def run_ids(invocation: dict[str, Any]) -> list[str]:
     return [point["run_id"] for point in invocation["points"]]
 
 
-def begin(directory: Path, plan: Plan, *words: str) -> None:
-    note_invocation(directory, plan, list(words), [], ENVIRONMENT)
-
-
-def grow(directory: Path, plan: Plan, *words: str) -> None:
-    note_points(directory, plan, list(words), [], ENVIRONMENT)
+def begin(directory: Path, plan: Plan, *words: str) -> Invocation:
+    invocation = invocation_of(plan, list(words), [], {}, ENVIRONMENT)
+    note_invocation(directory, invocation)
+    return invocation
 
 
 @pytest.fixture
@@ -39,33 +38,25 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_later_points_are_added_to_the_invocation_that_asked_for_the_first(directory: Path):
-    begin(directory, plan_of(*FIRST), "a=1")
-    at = invocations(directory)[0]["at"]
-    grow(directory, plan_of(*LATER), "a=1")
+    begun = begin(directory, plan_of(*FIRST), "a=1")
+    note_points(directory, begun, plan_of(*LATER))
     (invocation,) = invocations(directory)
     assert run_ids(invocation) == [point.run_id for point in LATER]
-    assert invocation["at"] == at
+    assert invocation["at"] == begun.at
 
 
 def test_another_sweep_that_started_meanwhile_keeps_its_own(directory: Path):
-    begin(directory, plan_of(*FIRST), "a=1")
-    begin(directory, plan_of(FIRST[0]), "b=2")
-    grow(directory, plan_of(*LATER), "a=1")
+    begun = begin(directory, plan_of(*FIRST), "a=1")
+    begin(directory, plan_of(FIRST[0]), "a=1")
+    note_points(directory, begun, plan_of(*LATER))
     study, other = invocations(directory)
     assert len(run_ids(study)) == 3
     assert run_ids(other) == [FIRST[0].run_id]
 
 
-def test_of_two_equal_invocations_the_last_one_grows(directory: Path):
-    begin(directory, plan_of(*LATER), "a=1")
-    begin(directory, plan_of(*FIRST), "a=1")
-    grow(directory, plan_of(*LATER), "a=1")
-    assert [len(run_ids(one)) for one in invocations(directory)] == [3, 3]
-
-
 def test_points_are_noted_though_the_file_was_lost(directory: Path):
-    begin(directory, plan_of(*FIRST), "a=1")
+    begun = begin(directory, plan_of(*FIRST), "a=1")
     (directory / "sweep.json").unlink()
-    grow(directory, plan_of(*LATER), "a=1")
+    note_points(directory, begun, plan_of(*LATER))
     (invocation,) = invocations(directory)
     assert len(run_ids(invocation)) == 3

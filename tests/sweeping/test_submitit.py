@@ -33,7 +33,7 @@ def test_a_killed_job_costs_its_run_and_the_rest_is_resumed(tmp_path: Path):
     words = (*WORDS, "+model.kind=killed,fine", "name=there")
     ended = place.run(*words, "hydra/launcher=submitit_local")
     assert ended.code == 1, ended
-    assert ended.account == "2 runs asked for, 2 run now, 1 of them failed"
+    assert ended.account == "1 of 2 runs finished, 1 failed"
     # The first of the jobs died at once; the plugin alone would not have waited for the other.
     statuses = {label.split(",")[1]: r["status"] for label, r in place.records("there").items()}
     assert statuses == {"kind=killed": "failed", "kind=fine": "finished"}
@@ -41,7 +41,7 @@ def test_a_killed_job_costs_its_run_and_the_rest_is_resumed(tmp_path: Path):
     kept = place.record_files("there")
     again = place.run(*words)
     assert again.code == 0, again
-    assert again.account == "2 runs asked for, 1 done before, 1 run now"
+    assert again.account == "2 of 2 runs finished (1 earlier)"
     assert kept.items() <= place.record_files("there").items()
     # The builder makes the same network of both words: submitit's run and the pool's are alike.
     there, here = place.records("there").values()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError
@@ -61,57 +63,62 @@ def _check_writable(directory: Path) -> None:
         )
 
 
-def note_invocation(
-    directory: Path, plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
-) -> list[str]:
-    """Add an invocation to `sweep.json`; two sweeps at once do not lose each other's.
+def invocation_of(
+    plan: Plan, overrides: list[str], hydra: list[str], config: Plain, environment: Plain
+) -> Invocation:
+    """A command as `sweep.json` has it.
 
     Args:
-        directory: The sweep's.
         plan: What is to be run.
         overrides: That asked for it.
-        hydra: Overrides of Hydra's own settings.
+        hydra: Overrides and options of Hydra's own.
+        config: Settings of the whole sweep.
         environment: See `environment.describe`.
+    """
+    versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
+    return Invocation(
+        id=uuid4().hex,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        overrides=tuple(overrides),
+        hydra_overrides=tuple(hydra),
+        config=config,
+        versions={key: environment[key] for key in versions},
+        git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
+        **_what_is_planned(plan),
+    )
+
+
+def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
+    """Add a command to `sweep.json`; two sweeps at once do not lose each other's.
 
     Returns:
-        Notices: what differs from the directory's last invocation, or was wrong with the file.
+        Notices: what differs from the directory's last command, or was wrong with the file.
     """
     with locked(directory / ".locks" / "sweep"):
         # Under this lock nobody else writes here; a killed sweep may have left its part.
         store.clean_temporary(directory, below=False)
         content, notices = read(directory)
-        entry = _invocation(plan, overrides, hydra, environment)
         if content.last:
-            notices += _changes(content.last, entry)
-        _write(directory, content, [*content.invocations, entry])
+            notices += _changes(content.last, invocation)
+        _write(directory, content, [*content.invocations, invocation])
     return notices
 
 
-def note_points(
-    directory: Path, plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
-) -> None:
-    """Let an invocation's points grow: those of a study's later stages, once they are known.
+def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
+    """Let a command's points grow: those of a study's later stages, once they are known.
 
     Args:
         directory: The sweep's.
-        plan: All points so far; the first of them are noted already.
-        overrides: As for `note_invocation`, which came before.
-        hydra: The same.
-        environment: The same.
+        invocation: The command, as it was noted first.
+        plan: All points so far.
     """
+    grown = invocation.model_copy(update=_what_is_planned(plan))
     with locked(directory / ".locks" / "sweep"):
         content, _ = read(directory)
-        entry = _invocation(plan, overrides, hydra, environment)
-        invocations = list(content.invocations)
-        for place, earlier in reversed(list(enumerate(invocations))):
-            noted = earlier.points
-            if earlier.overrides == entry.overrides and noted == entry.points[: len(noted)]:
-                grown = {key: getattr(entry, key) for key in ("points", "data")}
-                invocations[place] = earlier.model_copy(update=grown)
-                break
-        else:
-            invocations.append(entry)
-        _write(directory, content, invocations)
+        others = [grown if one.id == grown.id else one for one in content.invocations]
+        if grown not in others:  # the file was lost meanwhile
+            others.append(grown)
+        _write(directory, content, others)
 
 
 def read(directory: Path) -> tuple[PlanFile, list[str]]:
@@ -178,22 +185,15 @@ def last_command(directory: Path) -> list[str]:
 SINGLE = "hydra.sweeper.single=true"
 
 
-def _invocation(
-    plan: Plan, overrides: list[str], hydra: list[str], environment: Plain
-) -> Invocation:
-    versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
-    return Invocation(
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-        overrides=tuple(overrides),
-        hydra_overrides=tuple(hydra),
-        data={key: info.to_dict() for key, info in plan.datasets.items()},
-        versions={key: environment[key] for key in versions},
-        git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
-        points=tuple(
+def _what_is_planned(plan: Plan) -> dict[str, Any]:
+    """The part of a command that grows with its plan."""
+    return {
+        "data": {key: info.to_dict() for key, info in plan.datasets.items()},
+        "points": tuple(
             PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
             for point in plan.points
         ),
-    )
+    }
 
 
 def check_same_data(directory: Path, plan: Plan) -> None:

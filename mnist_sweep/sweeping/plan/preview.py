@@ -1,52 +1,93 @@
-"""`plan=true`: what a sweep would run, how long and how large, in words."""
+"""`plan=true`: what a sweep would run, how long and how large; `cli.preview` puts it into words."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
 from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
-from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.sweeping.plan.estimate import (
+    Estimate,
+    Estimator,
+    longest_first,
+    past_records,
+    wall_s,
+)
+from mnist_sweep.sweeping.plan.points import Plan, Point
 
 
-def lines(result: SweepResult) -> list[str]:
-    """The points with their run ids, which are done, and what the others should take."""
-    plan, done = result.plan, set(result.skipped)
-    estimator = Estimator(past_records(result.directory.parent, describe()["cpu"]))
-    estimates = {
+@dataclass(frozen=True)
+class Preview:
+    """What `plan=true` returns in place of a result: nothing was made or run.
+
+    Attributes:
+        directory: The sweep's; it may not exist.
+        plan: The points asked for, as far as they are known.
+    """
+
+    directory: Path
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A point, whether its run is done, and what it should take."""
+
+    point: Point
+    is_done: bool
+    expected: Estimate
+
+
+@dataclass(frozen=True)
+class SweepPreview(Preview):
+    """What a sweep would run.
+
+    Attributes:
+        runs: One for each point.
+        workers: The number of runs at a time.
+        wall_s: Seconds that the runs which are not done should take together.
+        memory_mb: The most memory that runs at a time should take, in 2**20 bytes.
+        n_records: The past runs of this machine that the estimates rest on.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    workers: int
+    wall_s: float
+    memory_mb: float
+    n_records: int
+
+
+def past_runs(directory: Path) -> Estimator:
+    """Estimates from the finished runs of this machine beside a sweep's directory."""
+    return Estimator(past_records(directory.parent, describe()["cpu"]))
+
+
+def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
+    """What a plan would run.
+
+    Args:
+        directory: The sweep's.
+        plan: What is asked for.
+        done: Run ids of the points that are done.
+        workers: The number of runs at a time.
+    """
+    estimator = past_runs(directory)
+    expected = {
         point.run_id: estimator.of(point, plan.datasets[point.data_key]) for point in plan.points
     }
-    rows = ["run id        state    time    memory  run"]
-    for point in plan.points:
-        state = "done   " if point.run_id in done else "to run "
-        expected = estimates[point.run_id]
-        figures = f"{clock(expected.seconds):>6}  {expected.memory_mb:>5.0f} MB"
-        rows.append(f"{point.run_id}  {state} {figures}  {point.label}")
-    left = [point for point in longest_first(plan.points, plan) if point.run_id not in done]
-    rows += ["", f"{len(plan.points)} points, {len(done)} done, {len(left)} to run."]
-    if left:
-        seconds = [estimates[point.run_id].seconds for point in left]
-        memory = sorted((estimates[point.run_id].memory_mb for point in left), reverse=True)
-        at_once = sum(memory[: result.workers])
-        runs = "1 run" if result.workers == 1 else f"{result.workers} runs"
-        rows.append(
-            f"Expected: {clock(wall_s(seconds, result.workers))} with {runs} at a time, "
-            f"{at_once:,.0f} MB of memory; {_basis(estimator.based_on)}."
-        )
-    if result.deferred_stages:
-        rows += ["", *result.deferred_stages]
-    return [*rows, "Nothing was run."]
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 1:05, 2:03:00."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _basis(records: int) -> str:
-    if not records:
-        return "a rough guess, since this machine has no records yet"
-    return f"from {records} {'record' if records == 1 else 'records'} of this machine"
+    left = [
+        expected[point.run_id]
+        for point in longest_first(plan.points, plan)
+        if point.run_id not in done
+    ]
+    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)
+    return SweepPreview(
+        directory,
+        plan,
+        tuple(PlannedRun(p, p.run_id in done, expected[p.run_id]) for p in plan.points),
+        workers,
+        wall_s([estimate.seconds for estimate in left], workers),
+        sum(memory[:workers]),
+        estimator.based_on,
+    )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search import search_sweep
-from mnist_sweep.sweeping.study.study import Surroundings
+from mnist_sweep.sweeping.sweep import SweepRequest
 from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
 
 
@@ -28,15 +29,15 @@ ConfigStore.instance().store(
 class SearchSweeper(GridSweeper):
     """Chooses the points of a space one after another."""
 
-    def carry_out(self, around: Surroundings) -> SweepResult:
+    def run(self, request: SweepRequest) -> SweepResult | Preview:
         """Run the search of the command line's overrides.
 
         Raises:
             MnistSweepError: Nothing was run: space, settings, data or directory are not right.
         """
-        if self._single:
+        if request.single:
             raise UsageError("A search is a sweep: add -m to run it.")
-        if around.master.study.stages:
+        if request.config.study.stages:
             raise UsageError(
                 "A study's stages are grids: leave hydra/sweeper=search away, or search first."
             )
@@ -45,4 +46,4 @@ class SearchSweeper(GridSweeper):
                 "hydra.sweeper.points belongs to a grid; hydra.sweeper.params and the command line "
                 "tell what a search may choose."
             )
-        return search_sweep.run(around)
+        return search_sweep.run(request)

@@ -1,85 +1,109 @@
-"""`plan=true` of a study: the stages whose points depend on what is selected, in words."""
+"""`plan=true` of a study: its stages whose points depend on what earlier ones select."""
 
 from __future__ import annotations
 
-from mnist_sweep.metrics import resolve
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import Estimator, past_records, wall_s
+from mnist_sweep.sweeping.plan.estimate import Estimator, wall_s
 from mnist_sweep.sweeping.plan.points import Point
-from mnist_sweep.sweeping.plan.preview import clock
-from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.sweeping.plan.preview import SweepPreview, past_runs
 from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import Choice, Stage
 
-SHOWN = 5
+
+@dataclass(frozen=True)
+class FollowingRuns:
+    """What a stage that starts from another's selection will run.
+
+    Attributes:
+        of: The other stage.
+        params: What it changes: key -> value as on the command line.
+        seeds: Fresh ones.
+        n_runs: With the unchanged configuration.
+        wall_s: Seconds they take at most.
+    """
+
+    of: str
+    params: Mapping[str, str]
+    seeds: Sequence[int]
+    n_runs: int
+    wall_s: float
 
 
-def later_lines(
-    outcome: SweepResult, points: Points, possible: dict[str, list[Point]], settings: Plain
-) -> list[str]:
+@dataclass(frozen=True)
+class StagePreview:
+    """What is known of a stage before anything runs.
+
+    Attributes:
+        name: The stage's.
+        following: What it runs if it starts from another; None where its runs are known.
+        select: What it selects, if anything.
+        candidates: Labels, without seed, of the configurations that may be selected.
+        n_deciding: The most further runs that deciding the selection may take.
+    """
+
+    name: str
+    following: FollowingRuns | None
+    select: Choice | None
+    candidates: tuple[str, ...] = ()
+    n_deciding: int = 0
+
+
+@dataclass(frozen=True)
+class StudyPreview(SweepPreview):
+    """What a study would run: the points that are known, and its stages."""
+
+    stages: tuple[StagePreview, ...]
+
+
+def study_preview(
+    known: SweepPreview, points: Points, possible: dict[str, list[Point]], settings: Plain
+) -> StudyPreview:
     """What each stage selects, and what those that start from a selection will run.
 
     Args:
-        outcome: Of the plan of the stages that need no selection.
+        known: Of the stages that need no selection.
         points: The study's points.
         possible: Stage -> a point of every configuration it can come to run.
         settings: The study's settings, plain.
     """
-    estimator = Estimator(past_records(outcome.directory.parent, describe()["cpu"]))
-    lines = []
+    estimator = past_runs(known.directory)
+    stages = []
     for stage in points.stages:
+        following = None
         if stage.of is not None:
-            lines.append(_follows(stage, points, possible, estimator, outcome.workers))
-        if stage.select is not None:
-            candidates = points.candidates(stage, possible)
-            lines.append(f"Stage {stage.name} selects {words(stage.select)}: {_names(candidates)}.")
-            most = (settings["max_repeats"] - len(points.seeds)) * len(candidates)
-            if settings["decide"] and most > 0:
-                lines.append(f"  To decide it, up to {most} further runs, of contenders only.")
-    return lines
+            following = _following(stage, points, possible, estimator, known.workers)
+        candidates = points.candidates(stage, possible)
+        more = (settings["max_repeats"] - len(points.seeds)) * len(candidates)
+        stages.append(
+            StagePreview(
+                stage.name,
+                following,
+                stage.select,
+                tuple(without_seed(candidate.label) for candidate in candidates),
+                max(0, more) if settings["decide"] else 0,
+            )
+        )
+    return StudyPreview(**vars(known), stages=tuple(stages))
 
 
-def words(choice: Choice) -> str:
-    """'the worst by validation f1_min where layers=2, from stage grid'."""
-    metric = resolve(choice.by, choice.split)
-    where = f" where {' and '.join(choice.where)}" if choice.where else ""
-    stages = "stage" if len(choice.among) == 1 else "stages"
-    text = f"the {choice.direction} by {metric}{where}, from {stages} {', '.join(choice.among)}"
-    return f"{text} (on the TEST split)" if metric.split == "test" else text
-
-
-def _follows(
+def _following(
     stage: Stage,
     points: Points,
     possible: dict[str, list[Point]],
     estimator: Estimator,
     workers: int,
-) -> str:
+) -> FollowingRuns:
     source = next(other for other in points.stages if other.name == stage.of)
     base = points.candidates(source, possible)[0]
     seeds = points.seeds_of(stage)
-    configurations = len(points.after(stage, base, seeds[:1]).plan.points)
-    runs = configurations * len(seeds)
+    runs = len(points.after(stage, base, seeds[:1]).plan.points) * len(seeds)
     longest = max(
         estimator.of(point, points.datasets[point.data_key]).seconds
         for point in possible[stage.name]
     )
     expected = wall_s([longest] * runs, min(workers, runs))
-    changes = ", ".join(f"{key}={value}" for key, value in stage.params.items())
-    return (
-        f"Stage {stage.name} starts from what stage {stage.of} selects: {changes}, and unchanged "
-        f"beside it, on fresh {_seeds(seeds)}: {runs} runs, at most about {clock(expected)}."
-    )
-
-
-def _seeds(seeds: list[int]) -> str:
-    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
-
-
-def _names(candidates: list[Point]) -> str:
-    labels = [without_seed(candidate.label) for candidate in candidates]
-    more = f"; and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
-    count = "one candidate" if len(labels) == 1 else f"{len(labels)} candidates"
-    return f"{count}, {'; '.join(labels[:SHOWN])}{more}"
+    return FollowingRuns(source.name, stage.params, seeds, runs, expected)

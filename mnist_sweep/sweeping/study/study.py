@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from rich.console import Console
 
 from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
@@ -23,39 +21,28 @@ from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
-from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.deciding import Look, Rules, look
-from mnist_sweep.sweeping.study.preview import later_lines
+from mnist_sweep.sweeping.study.preview import study_preview
 from mnist_sweep.sweeping.study.stage_points import Followers, Points, union
 from mnist_sweep.sweeping.study.stages import Choice, Stage, decidable, read_stages
-from mnist_sweep.sweeping.sweep import Interrupted, begin, check_models, launch, preview
+from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
 
 _STOPPED = "A run failed, and fail_fast=true ends the study there."
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What Hydra gives to a sweep: launcher, config, loader, and the command line's overrides."""
-
-    launcher: SweepLauncher
-    master: DictConfig
-    loader: ConfigLoader
-    asked: list[str]
-
-
-def run(around: Surroundings) -> SweepResult:
+def run(request: SweepRequest) -> SweepResult | Preview:
     """Run a study, or only say what it would run (`plan=true`).
 
     Raises:
         MnistSweepError: Nothing was run: stages, settings, data or directory are not right.
     """
     started = time.monotonic()
-    settings: Any = OmegaConf.to_container(around.master.study, resolve=True)
+    settings: Any = OmegaConf.to_container(request.config.study, resolve=True)
     raise_for(nested_problems("study", settings))
     stages = read_stages(settings["stages"])
     if settings["decide"]:
@@ -66,21 +53,19 @@ def run(around: Surroundings) -> SweepResult:
                 if stage.select and (problem := decidable(stage.select))
             ]
         )
-    points = Points(stages, around.asked, around.master, around.loader, prepare)
+    points = Points(stages, request.overrides, request.config, request.loader, prepare)
     possible = points.possible()
     every = [point for found in possible.values() for point in found]
     check_models(Plan(points=every, datasets=points.datasets))
     firsts = {stage.name: points.first(stage) for stage in points.stages if stage.of is None}
     plan = union(firsts.values())
-    if around.master.plan:
-        outcome = preview(around.launcher, around.master, plan, single=False)
-        outcome.deferred_stages = later_lines(outcome, points, possible, settings)
-        return outcome
-    outcome = begin(around.master, plan, around.asked, single=False)
-    carried_out = _StudyRun(around, points, firsts, outcome, settings)
+    if request.config.plan:
+        return study_preview(preview(request, plan), points, possible, settings)
+    outcome = begin(request, plan)
+    carried_out = _StudyRun(request, points, firsts, outcome, settings)
     try:
         carried_out.run()
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         outcome.interrupted = True
     outcome.study = carried_out.study
     outcome.wall_s = time.monotonic() - started
@@ -92,13 +77,13 @@ class _StudyRun:
 
     def __init__(
         self,
-        around: Surroundings,
+        request: SweepRequest,
         points: Points,
         firsts: dict[str, Plan],
         outcome: SweepResult,
         settings: dict[str, Any],
     ) -> None:
-        self._around, self._points, self._firsts = around, points, firsts
+        self._request, self._points, self._firsts = request, points, firsts
         self._outcome, self._settings = outcome, settings
         self._rules = Rules(
             *(settings[key] for key in ("level", "replicates", "min_repeats", "max_repeats"))
@@ -175,29 +160,22 @@ class _StudyRun:
     @property
     def _stopped(self) -> bool:
         """Whether a failed run ends the study."""
-        return bool(self._around.master.fail_fast and self._outcome.failures)
+        return bool(self._request.config.fail_fast and self._outcome.failures)
 
     def _launch(self, plan: Plan) -> None:
         """Run what of a plan is not done."""
-        part = SweepResult(self._outcome.directory, plan)
+        part = self._outcome.part(plan)
         known = {point.run_id for point in self._outcome.plan.points}
         if any(point.run_id not in known for point in plan.points):
             self._outcome.plan = union([self._outcome.plan, plan])
-            hydra = [str(text) for text in self._around.master.hydra.overrides.hydra]
             directory.note_points(
-                self._outcome.directory, self._outcome.plan, self._around.asked, hydra, describe()
+                self._outcome.directory, self._outcome.invocation, self._outcome.plan
             )
         self._known |= {point.run_id: point for point in plan.points}
         try:
-            launch(self._around.launcher, self._around.master, part)
+            launch(self._request, part)
         finally:
-            ended = {summary.run_id for summary in self._outcome.summaries}
-            self._outcome.skipped += [
-                run_id for run_id in part.skipped
-                if run_id not in ended and run_id not in self._outcome.skipped
-            ]  # fmt: skip
-            self._outcome.summaries += part.summaries
-            self._outcome.workers = max(self._outcome.workers, part.workers)
+            self._outcome.add(part)
 
     def _select(self, stage: Stage, choice: Choice) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None

@@ -1,0 +1,121 @@
+"""`plan=true` in words: what a sweep, a study or a search would run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.numbers import duration
+from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
+from mnist_sweep.sweeping.search.preview import SAMPLES, SearchPreview
+from mnist_sweep.sweeping.study.preview import FollowingRuns, StagePreview, StudyPreview
+from mnist_sweep.sweeping.study.stages import Choice
+
+MAX_NAMES = 5
+
+
+def preview_lines(preview: Preview) -> list[str]:
+    """What would run, how long and how large."""
+    match preview:
+        case StudyPreview():
+            stages = [line for stage in preview.stages for line in _stage_lines(stage)]
+            lines = [*_sweep_lines(preview), "", *stages]
+        case SweepPreview():
+            lines = _sweep_lines(preview)
+        case SearchPreview():
+            lines = _search_lines(preview)
+        case _:
+            lines = []
+    return [*lines, "Nothing was run."]
+
+
+def _sweep_lines(preview: SweepPreview) -> list[str]:
+    lines = ["run id        state    time    memory  run"]
+    for run in preview.runs:
+        state = "done   " if run.is_done else "to run "
+        figures = f"{duration(run.expected.seconds):>6}  {run.expected.memory_mb:>5.0f} MB"
+        lines.append(f"{run.point.run_id}  {state} {figures}  {run.point.label}")
+    done = sum(run.is_done for run in preview.runs)
+    left = len(preview.runs) - done
+    lines += ["", f"{_count(len(preview.runs), 'point')}, {done} done, {left} to run."]
+    if left:
+        lines.append(
+            f"Expected: {duration(preview.wall_s)} with {_count(preview.workers, 'run')} at a "
+            f"time, {preview.memory_mb:,.0f} MB of memory; {_basis(preview.n_records)}."
+        )
+    return lines
+
+
+def _stage_lines(stage: StagePreview) -> list[str]:
+    lines = []
+    if stage.following:
+        lines.append(f"Stage {stage.name} {_following(stage.following)}.")
+    if stage.select:
+        names = _names(stage.candidates)
+        lines.append(f"Stage {stage.name} selects {_selection(stage.select)}: {names}.")
+        if stage.n_deciding:
+            lines.append(
+                f"  To decide it, up to {stage.n_deciding} further runs, of contenders only."
+            )
+    return lines
+
+
+def _following(runs: FollowingRuns) -> str:
+    changes = ", ".join(f"{key}={value}" for key, value in runs.params.items())
+    first, *others = runs.seeds
+    seeds = f"seeds {first} to {others[-1]}" if others else f"seed {first}"
+    return (
+        f"starts from what stage {runs.of} selects: {changes}, and unchanged beside it, on fresh "
+        f"{seeds}: {_count(runs.n_runs, 'run')}, at most about {duration(runs.wall_s)}"
+    )
+
+
+def _selection(choice: Choice) -> str:
+    """'the worst by validation f1_min where layers=2, from stage grid'."""
+    metric = resolve(choice.by, choice.split)
+    where = f" where {' and '.join(choice.where)}" if choice.where else ""
+    stages = "stage" if len(choice.among) == 1 else "stages"
+    text = f"the {choice.direction} by {metric}{where}, from {stages} {', '.join(choice.among)}"
+    return f"{text} (on the TEST split)" if metric.split == "test" else text
+
+
+def _names(labels: Sequence[str]) -> str:
+    more = f"; and {len(labels) - MAX_NAMES} more" if len(labels) > MAX_NAMES else ""
+    count = "one candidate" if len(labels) == 1 else f"{len(labels)} candidates"
+    return f"{count}, {'; '.join(labels[:MAX_NAMES])}{more}"
+
+
+def _search_lines(preview: SearchPreview) -> list[str]:
+    asked = preview.asked
+    pruner = f", poor runs stopped early ({asked.settings.pruner})" if asked.prunes else ""
+    what = f"the {asked.settings.direction} {asked.metric}: {asked.runs} runs"
+    lines = [f"A search for {what}, chosen by {asked.settings.sampler}{pruner}."]
+    width = max(len(dimension.axis.key) for dimension in preview.dimensions)
+    lines += [f"  {d.axis.key:<{width}}  {d}" for d in preview.dimensions]
+    states = ", ".join(
+        f"{count} {'begun' if status is RunStatus.MISSING else status}"
+        for status, count in preview.known.items()
+        if count
+    )
+    known = sum(preview.known.values())
+    lines.append(f"{known} runs of this space are here{f' ({states})' if states else ''}.")
+    if preview.left and preview.workers:
+        rest = ", less what pruning saves" if asked.prunes else ""
+        lines.append(
+            f"Expected: {duration(preview.left * preview.run_s / preview.workers)} for "
+            f"{preview.left} more runs, {preview.workers} at a time{rest}; "
+            f"{duration(preview.run_s)} each, the mean of {SAMPLES} points drawn at random, "
+            f"{_basis(preview.n_records)}."
+        )
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _basis(records: int) -> str:
+    if not records:
+        return "a rough guess, since this machine has no records yet"
+    return f"from {_count(records, 'record')} of this machine"
