@@ -75,6 +75,11 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     ),
     "nested out of range": (["early_stopping.patience=-1"], ["early_stopping.patience=-1"]),
     "an unknown key": (["lyers=2"], ["lyers=2", "did you mean layers?"]),
+    "a common name of a key": (["lr=0.1"], ["lr=0.1", "did you mean learning_rate?"]),
+    "an objective that is no metric": (["objective=acuracy"], ["did you mean accuracy?"]),
+    "a network of a notebook": (
+        ["model=own", "model._target_=__main__.build"], ["put it into a module"]
+    ),
     "an unknown key forced": (["++lyers=2"], ["lyers=2", "did you mean layers?"]),
     "an unknown key added": (["+lyers=2"], ["lyers=2", "did you mean layers?"]),
     "an unknown nested key": (["data.pth=x"], ["data.pth=x", "did you mean data.path?"]),
@@ -154,7 +159,7 @@ DATA: dict[str, tuple[list[str], list[str]]] = {
     "missing idx": (["data=idx", "data.path=/nosuch"], ["/nosuch", "does not exist"]),
     "missing npz": (["data=npz", "data.path=/nosuch.npz"], ["/nosuch.npz"]),
     "missing csv": (["data=csv", "data.path=/nosuch.csv"], ["/nosuch.csv"]),
-    "a path for data without one": ([*DIGITS, "data.path=/x"], ["data.path=/x", "no use for"]),
+    "a path for data without one": ([*DIGITS, "data.path=/x"], ["data.path=/x", "does not use it"]),
     "truncated": (["data=idx", "data.path=FILES/truncated"], ["train-images-idx3-ubyte"]),
     "truncated gzip": (["data=idx", "data.path=FILES/gzip"], ["train-images-idx3-ubyte.gz"]),
     "fewer labels than images": (["data=idx", "data.path=FILES/labels"], ["59", "60"]),
