@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import compare_runs, metric_intervals
+from mnist_sweep.analysis.statistics import difference, interval, resample_predictions
 from mnist_sweep.analysis.study_effect import StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
     DEFAULT_LEVEL,
@@ -34,6 +34,7 @@ from mnist_sweep.reporting.phrases.names import data_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_sweep.analysis.statistics import Resampled
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Study
     from mnist_sweep.records.sweep import Sweep
@@ -138,11 +139,7 @@ def _about_best(sweep: Sweep, best: UncertainSelection, seed: int) -> list[Concl
         answers = _answers(sweep, chosen.records)
     except (DirectoryError, DataError) as error:
         return [Conclusion(visible(text), f"test accuracy {accuracy}", visible(str(error)), said)]
-    found = metric_intervals(
-        answers.predicted, answers.true, np.zeros(len(chosen.records), dtype=np.intp), ["accuracy"],
-        np.random.default_rng(seed), level=best.level, replicates=best.replicates,
-        classes=chosen.records[0].data.classes,
-    )[0]["accuracy"]  # fmt: skip
+    found = interval(_accuracies(answers, best, seed), best.level)
     sure = f"test accuracy: {phrases.interval('accuracy', found)}"
     if count > 1:
         sure = f"best of all: {sureness(best, named)}; {sure}"
@@ -218,6 +215,14 @@ def _answers(sweep: Sweep, records: Sequence[Record]) -> Predicted:
     return read_predicted([places.get(r.run_id, sweep.directory) for r in records], "test")
 
 
+def _accuracies(answers: Predicted, best: UncertainSelection, seed: int) -> Resampled:
+    """The runs' accuracies, resampled as the selection of the best was."""
+    return resample_predictions(
+        answers.predicted, answers.true, ["accuracy"], np.random.default_rng(seed),
+        replicates=best.replicates, classes=best.chosen.records[0].data.classes,
+    )["accuracy"]  # fmt: skip
+
+
 def _against_best(
     sweep: Sweep, best: UncertainSelection, effect: StudyEffect, seed: int
 ) -> Conclusion:
@@ -231,11 +236,9 @@ def _against_best(
         text = f"How {ours} stands beside the best network, {name}, is not known: {error}"
         return Conclusion(visible(text))
     cut = len(best.chosen.records)
-    found = compare_runs(
-        answers.predicted[:cut], answers.predicted[cut:], answers.true, "accuracy",
-        np.random.default_rng(seed), level=best.level, replicates=best.replicates,
-        classes=records[0].data.classes,
-    ).overall  # fmt: skip
+    table = _accuracies(answers, best, seed)
+    sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
+    found = difference(*sides, level=best.level)
     verdict = "distinguishable from it"
     if found.p_value is None:
         verdict = "with one run each, not known to hold for other seeds"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import collapse, corrected, difference, interval, resample
+from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.reporting.conclusions import reported
@@ -45,8 +45,9 @@ def hardest_digits(
     classes = records[0].data.classes
     names = [f"f1.{label}" for label in range(classes)]
     rng = np.random.default_rng(seed)
-    patterns = collapse(answers.predicted, answers.true, classes)
-    tables = resample(patterns, names, rng, replicates)
+    tables = resample_predictions(
+        answers.predicted, answers.true, names, rng, replicates=replicates, classes=classes
+    )
     spans = {one.label: interval(tables[f"f1.{one.label}"], level) for one in weak}
     said = "; ".join(_said(one, records) for one in weak)
     shown = ", ".join(f"{k}: {one.low:.4f} to {one.high:.4f}" for k, one in spans.items())

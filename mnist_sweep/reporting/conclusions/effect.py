@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mnist_sweep.analysis.selection import Uncounted
-    from mnist_sweep.analysis.statistics import Difference, Effect
-    from mnist_sweep.analysis.study_effect import StudyEffect
+    from mnist_sweep.analysis.statistics import Difference
+    from mnist_sweep.analysis.study_effect import Effect, StudyEffect
 
 _TITLES = {"accuracy": "accuracy", "f1_min": "f1_min (the lowest F1 of a digit)"}
 
