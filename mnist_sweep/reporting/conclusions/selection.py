@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from mnist_sweep.analysis.configurations import DATA, SEED, SWEEP, varying
 from mnist_sweep.analysis.selection import Note, Selection
 from mnist_sweep.analysis.selection_json import data_of
-from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import three_digits
 from mnist_sweep.reporting.phrases.names import network_name
@@ -43,7 +41,7 @@ def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
     if uncertain.probability is None:
         return f"how sure is not known: {why_unknown(uncertain)}"
     others = uncertain.not_distinguishable
-    if uncertain.covers == Covers.IMAGES:
+    if uncertain.covers == "images":
         return f"{chance(uncertain.probability)}; one run each, which says nothing of other seeds"
     if others:
         shown = "; ".join(name_of(other, named) for other in others[:SHOWN])
@@ -53,6 +51,9 @@ def sureness(uncertain: UncertainSelection, named: Sequence[str] = ()) -> str:
 
 def why_unknown(uncertain: UncertainSelection) -> str:
     """Why the uncertainty is not known, without a full stop."""
+    # NumPy is for selections; tables, which share this module, do without.
+    from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
+
     match uncertain.unknown:
         case Unknown.NOT_FROM_PREDICTIONS:
             metric = uncertain.selection.metric
