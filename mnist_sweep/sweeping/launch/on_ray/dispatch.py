@@ -171,15 +171,10 @@ class RayDispatch(Dispatch[_Active]):
         for active in self.active:
             if active.ticket in words:
                 self._show(active)
-                self._after_word(active, *words[active.ticket])
-
-    def _after_word(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
-        if not epoch:
-            return
-        self.progress.epoch(active.job, epoch, figures["val_accuracy"])
-        if active.job.prune:
-            reason = self.scheduler.epoch(active.job, epoch, figures) if self.scheduler else None
-            self._connection.mailbox.answer.remote(active.ticket, reason)
+                epoch, figures = words[active.ticket]
+                reason = self.epoch(active.job, epoch, figures) if epoch else None
+                if epoch and active.job.prune:
+                    self._connection.mailbox.answer.remote(active.ticket, reason)
 
     def _show(self, active: _Active) -> None:
         if not active.shown:
@@ -209,11 +204,11 @@ class RayDispatch(Dispatch[_Active]):
         job, files = active.job, answer.files
         try:
             _keep_log(job, files)
-            if answer.died:
+            if answer.summary is None:
                 self._died(active, answer.died, files)
-            elif answer.error:
-                self._failed(active, answer.error)
-            elif answer.summary:
+            elif RECORD not in files:
+                self._failed(active, answer.summary.message)
+            else:
                 _keep(job, files)
                 self.finish(job, answer.summary)
         except MnistSweepError as error:

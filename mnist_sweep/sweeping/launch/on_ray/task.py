@@ -12,24 +12,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import connection
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
 from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
+from mnist_sweep.sweeping.launch.worker_process import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 
 TELL_S = 0.2
@@ -46,18 +46,17 @@ DEVICES = (
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task returns: `summary`, `died` or `error` says how the run ended.
+    """What a task returns.
 
     Attributes:
-        summary: Of a run that ended by itself.
-        died: How the run's process died.
-        error: What kept the run from starting.
-        files: Name -> content of what the run left in its directory.
+        summary: The run's own; None if its process died.
+        died: How its process died, in words; empty if it did not.
+        files: Name -> content of what the run left in its directory; without a record where
+            something kept the run from starting, which the summary's message says.
     """
 
-    summary: RunSummary | None = None
-    died: str | None = None
-    error: str | None = None
+    summary: RunSummary | None
+    died: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -82,7 +81,7 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
         with locked_directory(SCRATCH) as directory:
             return _in_a_process(_at(job, directory, info), tell)
     except MnistSweepError as error:
-        return TaskResult(error=str(error))
+        return TaskResult(RunSummary.of(job, RunStatus.FAILED, str(error)))
 
 
 class _Teller:
@@ -124,29 +123,15 @@ def _described() -> Plain:
 def _in_a_process(job: Job, tell: _Teller) -> TaskResult:
     _forget_main_file()
     processes.start_fork_server()
-    ours, theirs = processes.context().Pipe()
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
-    process = processes.start(run, theirs, job, devices)
-    theirs.close()
-    summary, error = None, None
-    try:
-        for message in _messages(process, ours):
-            if message[0] == "epoch":
-                reason = tell(message[1], message[2])
-                if job.prune:
-                    with suppress(OSError):  # the process died meanwhile, which is seen at its end
-                        ours.send(reason)
-            elif message[0] == "done":
-                summary = message[1]
-            else:
-                error = message[1]
-        processes.end(process)
-    finally:
-        ours.close()
-    died = None
-    if summary is None and error is None:
-        died = f"its process {processes.ending(process.exitcode)}"
-    return TaskResult(summary, died, error, _files(job.paths))
+    process = WorkerProcess(job, run, devices)
+    while not process.ended:
+        if epoch := process.receive(connection.wait(process.handles)):
+            reason = tell(epoch.number, epoch.figures)
+            if job.prune:
+                process.answer(reason)
+    died = "" if process.summary else process.ending
+    return TaskResult(process.summary, died, _files(job.paths))
 
 
 def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
@@ -154,23 +139,6 @@ def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
     # The fork server may have been started for an earlier task with others.
     os.environ.update(devices)
     worker.run(pipe, job)
-
-
-def _messages(process: BaseProcess, pipe: Connection) -> Iterator[Any]:
-    """What a process tells, until it ends."""
-    orphaned = False
-    while True:
-        handles: list[Any] = [pipe] if orphaned else [pipe, process.sentinel]
-        if pipe in connection.wait(handles):
-            try:
-                yield pipe.recv()
-            except (EOFError, OSError):
-                return
-        else:
-            # Ready too where only the fork server died: then the pipe tells.
-            orphaned = processes.is_running(process)
-            if not orphaned:
-                return
 
 
 def _files(paths: RunPaths) -> dict[str, bytes]:
