@@ -17,8 +17,8 @@ import click
 
 from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
-from mnist_sweep.records.fields import SPLITS
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.tables.render import format_names, render
@@ -135,7 +135,7 @@ def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]
             ),
             click.option(
                 "--split",
-                type=click.Choice(SPLITS),
+                type=click.Choice(HELD_OUT),
                 default="validation",
                 show_default=True,
                 help="The split of a metric that names none.",
@@ -231,7 +231,7 @@ def _need_records(sweeps: Sequence[Sweep]) -> None:
     Raises:
         DirectoryError: There is not one record.
     """
-    if any(sweep.records for sweep in sweeps):
+    if any(len(sweep.frame) for sweep in sweeps):
         return
     reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]
     reasons += [f"{point.label}: {point.reason}" for sweep in sweeps for point in sweep.missing]

@@ -20,7 +20,6 @@ from mnist_sweep.records.plan_file import DEFAULT_OBJECTIVE, PlanFile, read_plan
 from mnist_sweep.records.problems import Missing, Problem
 from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, content, parse, reason, try_record
-from mnist_sweep.records.runs import Run, Runs
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.table import combined, exact, finished, pick
@@ -92,11 +91,6 @@ class Sweep:
     def records(self) -> Sequence[Record]:
         """All records; reads every file."""
         return [self.record(run_id) for run_id in self.frame["run_id"]]
-
-    @cached_property
-    def runs(self) -> Runs:
-        """All runs as flat values; reads every file."""
-        return Runs(Run(one, self.run_paths(one.run_id).directory) for one in self.records)
 
     def _read_again(self, run_id: str) -> Record:
         path = self.run_paths(run_id).record

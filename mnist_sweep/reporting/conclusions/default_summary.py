@@ -68,4 +68,4 @@ def _select(
 
 
 def _resamples(sweeps: Sequence[Sweep]) -> bool:
-    return len(sweeps) == 1 and len(sweeps[0].records) <= MOST_RUNS
+    return len(sweeps) == 1 and len(sweeps[0].frame) <= MOST_RUNS

@@ -231,7 +231,7 @@ class _StudyRun:
 
     def _all_done(self, plan: Plan) -> bool:
         """Whether all has a record: what an interrupted study paid for is not paid for again."""
-        there = {run.run_id for run in load(self._outcome.directory).runs}
+        there = set(load(self._outcome.directory).frame["run_id"])
         return all(point.run_id in there for point in plan.points)
 
     def _further(self, choice: Choice, now: Look) -> Plan:
