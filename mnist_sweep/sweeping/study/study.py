@@ -22,7 +22,7 @@ from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
 from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.overrides import raise_for
+from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
