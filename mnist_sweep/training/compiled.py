@@ -137,6 +137,7 @@ class EpochProgram:
             loss += batch_loss * tf.cast(n_examples, tf.float32)
             return following, loss, correct + batch_correct
 
+        # One iteration at a time: each batch needs the weights that the one before left.
         _, loss, correct = tf.while_loop(
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
         )
@@ -157,7 +158,7 @@ class EpochProgram:
         with tf.GradientTape() as tape:
             probabilities = self._network(images, training=True)
             loss = self._loss(labels, probabilities, sample_weight=weights)
-            if self._network.losses:
+            if self._network.losses:  # of regularizers, as `fit` adds them
                 loss += tf.add_n(self._network.losses)
         self._update.apply(tape.gradient(loss, variables), variables)
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
@@ -214,6 +215,7 @@ def train(
     rows, scale = dataset.train_index, dataset.info.scale
     learner, program = _compile(network, dataset, settings)
     predictor = Predictor(learner, scale)
+    # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
     result = Training(predictor=predictor, compile_s=perf_counter() - started)
     best = BestWeights(learner, settings["early_stopping"])

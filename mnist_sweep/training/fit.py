@@ -49,6 +49,7 @@ def train(
     """Train a network in place with `fit`; arguments as those of `compiled.train`."""
     started = perf_counter()
     scale = np.float32(dataset.info.scale)
+    # A float32 copy of the data, four times its size: `fit` takes no scale of its own.
     splits = [
         (dataset.train_images[index].astype("float32") / scale, dataset.train_labels[index])
         for index in (dataset.train_index, dataset.validation_index)

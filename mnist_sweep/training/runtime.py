@@ -158,6 +158,7 @@ def _keep_programs(flags: str) -> None:
     path = programs.directory(flags)
     if path is not None:
         programs.prune(path)
+        # TensorFlow has no public name for it (https://github.com/openxla/xla/issues/5366).
         flag = f"--tf_xla_persistent_cache_directory={path}"
         os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {flag}".strip()
         _process.programs = path

@@ -19,6 +19,7 @@ def read(_path: Path) -> tuple[Examples, Examples | None]:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
+    # float64 in scikit-learn, all of them whole numbers.
     where = "sklearn.datasets.load_digits"
     images = np.ascontiguousarray(bunch.images.astype(np.uint8))
     return Examples(images, bunch.target.astype(np.uint8), where, where, SCALE), None

@@ -22,6 +22,8 @@ def clone(
         network: A built model; it keeps its own layers.
         new_layer: Builds the counterpart of a layer, inner ones included.
     """
+    # ValueError: a subclassed model. NotImplementedError: a layer without `get_config`. TypeError:
+    # a configuration that the layer's `from_config` does not take.
     try:
         copy = keras.models.clone_model(network, clone_function=new_layer, recursive=True)
     except (ValueError, NotImplementedError, TypeError):
