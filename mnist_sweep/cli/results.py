@@ -11,21 +11,21 @@ import json
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
-from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT
+from mnist_sweep.metrics import HELD_OUT, VALIDATION, resolve
 from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
-from mnist_sweep.reporting.conclusions.selection import sentences
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MOST_ROWS, MOST_WITH_INTERVALS, comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from mnist_sweep.analysis.selection import Direction
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."
@@ -36,7 +36,7 @@ _LEVEL = click.option(
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="Of intervals and of what cannot be told apart.",
+    help="Confidence level of intervals and comparisons.",
 )
 
 
@@ -118,103 +118,75 @@ def table(
     _print_problems(sweeps)
 
 
-def _selecting(direction: str) -> Callable[[Callable[..., None]], click.Command]:
-    """The arguments and options that `worst` and `best` share."""
+def _selection_command(direction: Direction) -> click.Command:
+    """`worst` or `best`."""
 
-    def decorate(function: Callable[..., None]) -> click.Command:
-        decorators = [
-            click.command(direction),
-            click.argument("directory", metavar="DIR", type=click.Path()),
-            click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP),
-            click.option(
-                "--by",
-                default="f1_min",
-                show_default=True,
-                metavar="METRIC",
-                help="f1_min, accuracy, f1.8 (one class), loss, time.train_s, test.f1, …",
-            ),
-            click.option(
-                "--split",
-                type=click.Choice(HELD_OUT),
-                default="validation",
-                show_default=True,
-                help="The split of a metric that names none.",
-            ),
-            click.option(
-                "--format",
-                "format_name",
-                type=click.Choice(["text", "json"]),
-                default="text",
-                show_default=True,
-            ),
-            _LEVEL,
-            click.option(
-                "--replicates",
-                type=click.IntRange(100, 1_000_000),
-                default=2000,
-                show_default=True,
-                help="How often the images are resampled to say how sure the selection is.",
-            ),
-            click.option(
-                "--exact",
-                is_flag=True,
-                help="Compare very many candidates each with each too, however long it takes.",
-            ),
-        ]
-        decorated: Any = function
-        for decorator in reversed(decorators):
-            decorated = decorator(decorated)
-        return cast("click.Command", decorated)
-
-    return decorate
-
-
-@_selecting("worst")
-def worst(**options: Any) -> None:
-    """Name the worst configuration, how sure that is, its weakest digits and their mistakes."""
-    _print_selection("worst", **options)
-
-
-@_selecting("best")
-def best(**options: Any) -> None:
-    """Name the best configuration, how sure that is, its weakest digits and their mistakes."""
-    _print_selection("best", **options)
-
-
-def _print_selection(
-    direction: Direction,
-    *,
-    directory: str,
-    where: tuple[str, ...],
-    by: str,
-    split: str,
-    format_name: str,
-    level: float,
-    replicates: int,
-    exact: bool,
-) -> None:
-    # NumPy and SciPy are for the selections; the tables of single runs do without.
-    from mnist_sweep.analysis.uncertainty import MAX_COMPARED, select_with_uncertainty
-
-    sweep = load(directory)
-    _need_records([sweep])
-    selection = select_with_uncertainty(
-        sweep,
-        where,
-        by,
+    @click.command(
         direction,
-        split=split,
-        level=level,
-        replicates=replicates,
-        most=None if exact else MAX_COMPARED,
+        help=f"Name the {direction} configuration, how sure that is, its weakest classes and their "
+        "mistakes.",
     )
-    if format_name == "json":
-        problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
-        value = {**selection.to_json(), "problems": problems}
-        click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2))
-    else:
-        click.echo("\n".join(sentences(selection)))
-    _print_problems([sweep])
+    @click.argument("directory", metavar="DIR", type=click.Path())
+    @click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
+    @click.option(
+        "--by",
+        metavar="METRIC",
+        help="f1_min, accuracy, f1.8 (one class), loss, time.train_s, test.f1, …  [default: the "
+        "sweep's objective]",
+    )
+    @click.option(
+        "--split",
+        type=click.Choice(HELD_OUT),
+        help="The split of a metric that names none.  [default: validation]",
+    )
+    @click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+    )
+    @_LEVEL
+    @click.option(
+        "--replicates",
+        type=click.IntRange(100, 1_000_000),
+        default=2000,
+        show_default=True,
+        help="How often the images are resampled to say how sure the selection is.",
+    )
+    @click.option(
+        "--exact",
+        is_flag=True,
+        help="Compare very many candidates each with each too, however long it takes.",
+    )
+    def command(
+        *, directory: str, by: str | None, split: str | None, format_name: str, exact: bool,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        # These import NumPy and SciPy, which `table` and `--help` do without.
+        from mnist_sweep.analysis.uncertainty import MAX_COMPARED, select_with_uncertainty
+        from mnist_sweep.reporting.phrases.selection import sentences
+
+        sweep = load(directory)
+        _need_records([sweep])
+        if by is None and split is not None:
+            by = resolve(sweep.objective).name
+        most = None if exact else MAX_COMPARED
+        found = select_with_uncertainty(
+            sweep, by=by, direction=direction, split=split or VALIDATION, most=most, **options
+        )
+        if format_name == "json":
+            problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
+            value = {**found.to_json(), "problems": problems}
+            click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2))
+        else:
+            click.echo("\n".join(sentences(found)))
+        _print_problems([sweep])
+
+    return command
+
+
+worst, best = _selection_command("worst"), _selection_command("best")
 
 
 def _terminal() -> _Terminal:

@@ -6,22 +6,25 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from mnist_sweep.analysis.selection import Direction, select
-from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
+from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.cli.output import ExitCode, ignore_broken_pipe, shown_path
-from mnist_sweep.cli.study import conclusion_lines, study_lines
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import Sweep, all_runs, load
-from mnist_sweep.reporting.conclusions.default_summary import MOST_RUNS, conclusions_of
-from mnist_sweep.reporting.conclusions.selection import sentences
-from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
+from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.reporting.conclusions.summary import (
+    ReportSummary,
+    conclusions_of,
+    default_selections,
+    selection_of,
+)
 from mnist_sweep.reporting.numbers import duration
+from mnist_sweep.reporting.phrases.conclusions import Conclusion
+from mnist_sweep.reporting.phrases.selection import sentences
+from mnist_sweep.reporting.phrases.study import conclusion_lines, study_lines
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import MOST_ROWS, comparison, write_tables
@@ -54,7 +57,7 @@ def show(result: SweepResult) -> ExitCode:
         print(account(result, statuses))
         print(f"Tables, records and models: {shown_path(result.directory)}/")
     if tables and result.report and not result.interrupted:
-        _report(result, found, tables, Answer(concluded, tuple(selections)), say)
+        _report(result, found, tables, ReportSummary(concluded, tuple(selections)), say)
     return exit_code(result, statuses)
 
 
@@ -153,42 +156,18 @@ def _selections(result: SweepResult, found: Sweep) -> list[UncertainSelection]:
         return list(result.selections.values())
     if result.objective is not None:
         by, direction = result.objective
-        return _several([_select(found, (), by, direction)], at_least=1)
-    return _several(
-        [
-            _select(found, (), found.objective, "best"),
-            _select(found, ("layers=2",), "f1_min", "worst"),
-        ],
-        at_least=2,
-    )
-
-
-def _several(
-    selections: Sequence[UncertainSelection | None], at_least: int
-) -> list[UncertainSelection]:
-    """Those that there are, and that had so many candidates."""
-    return [one for one in selections if one and len(one.selection.candidates) >= at_least]
-
-
-def _select(
-    found: Sweep, where: Sequence[str], by: str, direction: Direction
-) -> UncertainSelection | None:
-    """A selection, of very many runs without its uncertainty; None if there is none."""
-    try:
-        if len(found.frame) > MOST_RUNS:
-            plain = select(all_runs([found]), where, by, direction)
-            detail = f"Of more than {MOST_RUNS} runs `best` and `worst` compute the uncertainty."
-            return UncertainSelection(plain, unknown=Unknown.NOT_COMPUTED, detail=detail)
-        return select_with_uncertainty(found, where, by, direction)
-    except MnistSweepError:
-        return None
+        one = selection_of([found], (), by, direction)
+        return [one] if one else []
+    return list(default_selections([found]))
 
 
 def _print_selections(
     result: SweepResult, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
 ) -> None:
     if result.study is not None:
-        print("\n".join([*study_lines(result, result.study), *conclusion_lines(concluded)]))
+        print(
+            "\n".join([*study_lines(result.study, result.selections), *conclusion_lines(concluded)])
+        )
     elif result.objective is not None:
         print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
     elif selections:
@@ -196,10 +175,10 @@ def _print_selections(
 
 
 def _report(
-    result: SweepResult, found: Sweep, tables: list[Table], answer: Answer, say: Console
+    result: SweepResult, found: Sweep, tables: list[Table], answer: ReportSummary, say: Console
 ) -> None:
     """Write the report; whatever becomes of it, the runs and the exit code stand."""
-    from mnist_sweep.report_images import images_of
+    from mnist_sweep.cli.report_images import images_of
 
     directories = [str(result.directory)]
     try:

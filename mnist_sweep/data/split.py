@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import json
 import math
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.atomic_files import atomic
+from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Bytes
 from mnist_sweep.errors import DataError
 
@@ -101,9 +102,10 @@ def validation_rows(
     kept = _kept(path, len(labels))
     if kept is None:
         train_index, kept = split(labels, fraction, seed)
-        # A read-only cache costs time, nothing else.
-        with suppress(OSError), atomic(path) as file:
-            np.savez(file, validation_index=kept)
+        buffer = io.BytesIO()
+        np.savez(buffer, validation_index=kept)
+        with suppress(OSError):  # a read-only cache costs time, nothing else
+            write_bytes(path, buffer.getvalue())
         return train_index, kept
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[kept] = True

@@ -16,8 +16,7 @@ from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.reporting import preimport
-from mnist_sweep.reporting.conclusions.default_summary import usual_answer
-from mnist_sweep.reporting.conclusions.summary import Answer
+from mnist_sweep.reporting.conclusions.summary import ReportSummary, default_summary
 from mnist_sweep.reporting.phrases.names import with_names
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
@@ -45,7 +44,7 @@ def write_report(
     directories: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str] | None = None,
     *,
-    answer: Answer | None = None,
+    answer: ReportSummary | None = None,
     images: Mapping[str, NDArray[np.uint8]] | None = None,
     figures: bool = True,
     refresh_s: int = 0,
@@ -84,7 +83,7 @@ def write_report(
         sweeps,
         compared,
         shown,
-        usual_answer(sweeps) if answer is None else answer,
+        default_summary(sweeps) if answer is None else answer,
         pictures,
         at_hand,
         objective,

@@ -83,7 +83,7 @@ def test_worst_names_the_worst_two_layer_network(sweep):
     assert result.stdout.startswith(f"2 layers x {nodes} nodes is the worst of 2 configurations")
     assert f"{lowest.metrics.validation.f1_min:.4f}" in result.stdout
     assert "Its weakest classes on the validation split" in result.stdout
-    assert "Not counted: layers=2,nodes=500,seed=0 (missing: not run)" in result.stdout
+    assert "Excluded (no result yet): layers=2,nodes=500,seed=0 (missing: not run)" in result.stdout
 
 
 def test_best_on_the_test_split_as_json(sweep):

@@ -14,8 +14,9 @@ import pytest
 
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.conclusions.summary import Answer, Conclusion
+from mnist_sweep.reporting.conclusions.summary import ReportSummary
 from mnist_sweep.reporting.html.contents import environments
+from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report
 from support.factories import BUNDLED_NOTICE, Made, make_run, reference_grid, write_run, write_sweep
 
@@ -140,7 +141,8 @@ def test_the_answer_stands_before_the_tables(page):
 
 
 def test_conclusions_come_with_their_number_sureness_and_what_was_reported(grid):
-    answer = Answer((Conclusion("Dropout <helps>.", "+0.2 points", "95 % of draws", "97.7 %"),))
+    told = ("Dropout <helps>.", "+0.2 points", "95 % of draws", "97.7 %")
+    answer = ReportSummary((Conclusion(ConclusionKind.EFFECT, *told),))
     page = page_of(grid, answer=answer)
     first = page.text.index('<ol class="conclusions">')
     assert first < page.text.index('id="tables"')
@@ -226,7 +228,10 @@ def test_hostile_text_stays_text_wherever_it_comes_from(tmp_path):
         directory = tmp_path / f"sweep{number} <b>"
         write_run(good, directory / "runs" / f"{number}-{good.values['run_id']}")
         write_run(bad, directory / "runs" / f"x-{bad.values['run_id']}")
-        page = page_of(directory, answer=Answer((Conclusion(text, text, text, text),)))
+        page = page_of(
+            directory,
+            answer=ReportSummary((Conclusion(ConclusionKind.BEST, text, text, text, text),)),
+        )
         tags = {tag for tag, _ in page.elements}
         assert tags <= {tag for tag, _ in plain.elements} | {
             "ol",
@@ -325,7 +330,7 @@ def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
     ]  # fmt: skip
     sweep = load(write_sweep(tmp_path / "s", runs))
     text = render(
-        Report([sweep], comparison([sweep]), configurations([sweep]), Answer(),
+        Report([sweep], comparison([sweep]), configurations([sweep]), ReportSummary(),
                Gallery((), 0, 0, ""), {}, OBJECTIVE)
     )  # fmt: skip
     assert len(text.encode()) < 6e6

@@ -3,7 +3,13 @@
 import pytest
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.reporting.conclusions.selection import differing, name_of, sentences
+from mnist_sweep.reporting.phrases.selection import (
+    LineKind,
+    differing,
+    name_of,
+    selection_lines,
+    sentences,
+)
 from support.factories import make_run, reference_grid, runs_table
 
 
@@ -36,23 +42,21 @@ def test_weakest_digits_and_their_mistakes_are_in_it(grid):
     selection = select(grid)
     weakest = selection.weakest[0]
     digit, count = weakest.mistaken_for[0]
-    line = next(line for line in sentences(selection) if line.startswith("Its weakest"))
-    assert (
-        f"{weakest.label} (F1 {weakest.f1:.4f}; mistaken for {digit} \N{MULTIPLICATION SIGN}{count}"
-        in line
-    )
+    lines = {line.kind: line.text for line in selection_lines(selection)}
+    misread = f"misread as {digit} \N{MULTIPLICATION SIGN}{count}"
+    assert f"{weakest.label} (F1 {weakest.f1:.4f}; {misread}" in lines[LineKind.WEAKEST]
 
 
 def test_what_could_not_be_counted_the_data_and_the_notes_are_in_it(table_of):
     failed = make_run(layers=2, nodes=400, status="failed", bundled=True)
     runs = table_of([*reference_grid(bundled=True), failed], [make_run(layers=5)])
     text = "\n".join(sentences(select(runs, by="test.accuracy")))
-    assert f"Not counted: {failed.values['label']} (failed: MemoryError: out of memory)." in text
+    assert f"Excluded (no result yet): {failed.values['label']} (failed: MemoryError" in text
     assert "seed=0 (missing: not run)." in text
     assert "NOTICE: scikit-learn's bundled digits stand in for MNIST" in text
     assert "1,000 test examples" in text
     assert "Selected on the test split" in text
-    assert "another seed may change the order" in text
+    assert "a different seed could change the order" in text
 
 
 def test_one_candidate_is_not_called_the_worst_of_anything(grid):
@@ -71,9 +75,10 @@ def test_names_say_what_differs(table_of):
 
 def test_ties_and_times_are_said(table_of):
     twins = [make_run(layers=2, nodes=n, train_s=7.0) for n in (10, 20)]
-    lines = sentences(select(table_of(twins), by="time.train_s"))
-    assert "by time.train_s: 7.00 s" in lines[0]
-    assert lines[1] == "Exactly as bad: 2 layers x 20 nodes."
+    selection = select(table_of(twins), by="time.train_s")
+    lines = {line.kind: line.text for line in selection_lines(selection)}
+    assert "by time.train_s: 7.00 s" in lines[LineKind.ANSWER]
+    assert lines[LineKind.TIES] == "Tied for worst: 2 layers x 20 nodes."
 
 
 def test_many_candidates_are_cut_and_counted(table_of):
@@ -85,7 +90,7 @@ def test_many_candidates_are_cut_and_counted(table_of):
 def test_many_uncounted_runs_are_cut_and_counted(table_of):
     failed = [make_run(nodes=n, status="failed") for n in range(1, 31)]
     text = "\n".join(sentences(select(table_of([*reference_grid(), *failed]))))
-    assert "Not counted either: … and 10 more" in text
+    assert "Excluded too: … and 10 more" in text
 
 
 def test_hostile_text_is_made_visible(table_of):
@@ -93,3 +98,10 @@ def test_hostile_text_is_made_visible(table_of):
     failed = make_run(layers=3, status="failed", error=error)
     text = "\n".join(sentences(select(table_of([*reference_grid(), failed]))))
     assert "\x1b" not in text
+
+
+def test_a_network_of_ones_own_is_named_by_its_own_settings(table_of):
+    runs = [make_run(model={"_target_": "my.models.resnet", "depth": d}) for d in (18, 50)]
+    selection = select(table_of(runs))
+    names = {name_of(one, differing(selection)) for one in selection.candidates}
+    assert names == {"resnet, depth=18", "resnet, depth=50"}

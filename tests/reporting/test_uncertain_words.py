@@ -8,7 +8,8 @@ from click.testing import CliRunner
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.cli.results import best, worst
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.conclusions.selection import chance, p_value, sentences
+from mnist_sweep.reporting.phrases.selection import sentences
+from mnist_sweep.reporting.phrases.values import chance, p_value
 from support.factories import make_run, reference_grid, write_sweep
 
 SIZE = {"n_test": 300, "n_validation": 300}
@@ -47,15 +48,15 @@ def test_a_plain_winner_is_distinguishable_from_all_others(close):
 def test_single_runs_are_said_not_to_tell_of_other_seeds(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     text = "\n".join(sentences(select_with_uncertainty(load(directory))))
-    assert "; one run each, which says nothing of other seeds." in text
-    assert "300 validation images and one run each: it covers other images, not other seeds" in text
-    assert "another seed may change the order" in text
+    assert "; one run each: a different seed could reverse this." in text
+    assert "300 validation images and one run each: it covers image sampling, not seeds." in text
+    assert "a different seed could change the order" in text
 
 
 def test_repeats_are_said_to_cover_seeds_and_shown_with_their_spread(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1), **SIZE))
     text = "\n".join(sentences(select_with_uncertainty(load(directory))))
-    assert "300 validation images and 2 runs each: it covers other images and other seeds" in text
+    assert "300 validation images and 2 runs each: it covers image sampling and seeds." in text
     assert " ± " in text
 
 
@@ -71,20 +72,23 @@ def test_each_candidate_has_its_probability(close):
 def test_what_is_not_known_is_said(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     assert (
-        "How sure is not known: the runs' predictions do not say how validation loss would vary"
+        "Uncertainty not known: the runs' predictions do not say how validation loss"
         in "\n".join(sentences(select_with_uncertainty(load(directory), by="loss")))
     )
     next(directory.glob("runs/*/predictions.npz")).unlink()
     assert sentences(select_with_uncertainty(load(directory)))[1].startswith(
-        "How sure is not known: Expected a run's predictions at"
+        "Uncertainty not known: Expected a run's predictions at"
     )
 
 
 def test_a_failed_candidate_might_have_changed_the_selection(tmp_path):
     runs = [*reference_grid(**SIZE), make_run(layers=2, nodes=500, status="failed")]
     text = "\n".join(sentences(select_with_uncertainty(load(write_sweep(tmp_path / "s", runs)))))
-    assert "Not counted: layers=2,nodes=500,seed=0 (failed: MemoryError: out of memory)." in text
-    assert "The uncounted runs might have changed the selection." in text
+    assert (
+        "Excluded (no result yet): layers=2,nodes=500,seed=0 (failed: MemoryError: out of memory)."
+        in text
+    )
+    assert "With the excluded runs another configuration might have been selected." in text
 
 
 def test_worst_prints_how_sure_it_is(close):

@@ -21,18 +21,17 @@ from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.record import build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.reporting.conclusions.selection import sentences
-from mnist_sweep.reporting.conclusions.summary import Answer
+from mnist_sweep.reporting.conclusions.summary import ReportSummary
+from mnist_sweep.reporting.phrases.selection import sentences
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.reporting.tables.terminal import render_terminal
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.display import Display
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import is_up_to_date, record_of, summary_from_record
 from mnist_sweep.sweeping.launch.pool import Pool
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Display, Lines
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
@@ -103,7 +102,7 @@ def test_a_pruned_run_is_shown_quietly_and_a_failed_one_is_not(half_pruned: Path
 
 def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp_path: Path):
     def parts() -> list[str]:
-        written = write_report([half_pruned], tmp_path, answer=Answer(), figures=False)
+        written = write_report([half_pruned], tmp_path, answer=ReportSummary(), figures=False)
         page = written.page.read_text()
         return page.partition("<main")[0], *page.partition('id="problems"')[2].split("</section>")
 
@@ -134,7 +133,7 @@ def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):
     assert [c.settings["layers"] for c in found.candidates] == [1, 2]
     assert [run.status for run in found.uncounted] == ["pruned", "pruned"]
     text = " ".join(sentences(found))
-    assert "Not counted: 2 runs were stopped early (pruned)" in text
+    assert "Excluded: 2 runs were stopped early (pruned)" in text
     assert "layers=4,nodes=100,seed=0 after epoch 3 of 20, validation accuracy 70.0 %" in text
     with pytest.raises(SelectionError, match="is pruned: after epoch 3 of 20"):
         select(all_runs([load(half_pruned)]), ["layers=3"])
@@ -217,7 +216,7 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     scheduler = Stopping(extra=jobs[2:])
     processes.start_fork_server()
     try:
-        pool = Pool(2, Lines(Console(quiet=True)), scheduler=scheduler)
+        pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, scheduler=scheduler)
         summaries = pool.run(jobs[:2])
     finally:
         processes.end_fork_server()

@@ -1,32 +1,76 @@
-"""What a report begins with: conclusions with their sureness, and selections."""
+"""What a report and a sweep's end begin with: conclusions, and selections with uncertainty."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.analysis.selection import Direction, select
+from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
+from mnist_sweep.errors import MnistSweepError, SelectionError
+from mnist_sweep.records.study_file import load_study
+from mnist_sweep.records.sweep import Sweep, all_runs
+from mnist_sweep.reporting.conclusions.conclusions import TWO_LAYERS, conclusions, is_built_in
+from mnist_sweep.reporting.phrases.conclusions import Conclusion
+from mnist_sweep.settings import DEFAULT_OBJECTIVE
+
+MAX_RUNS = 200
+"""Of more runs nothing is resampled unless asked for: it would take longer than the report."""
+
+_NOT_COMPUTED = f"it is computed for one directory of at most {MAX_RUNS} runs."
 
 
 @dataclass(frozen=True)
-class Conclusion:
-    """One sentence of the answer.
-
-    Attributes:
-        text: The sentence.
-        number: The number it rests on, with its unit: '+0.21 points'; empty if it needs none.
-        sureness: How sure that is: '95 % interval +0.05 to +0.37'; empty if nothing is known.
-        reported: What the published report says of the same; empty if nothing.
-    """
-
-    text: str
-    number: str = ""
-    sureness: str = ""
-    reported: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
+class ReportSummary:
     """What a report begins with; either part may be empty."""
 
     conclusions: tuple[Conclusion, ...] = ()
     selections: tuple[UncertainSelection, ...] = ()
+
+
+def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
+    """Conclusions of a study or a small sweep, and the selections that go without saying.
+
+    Empty where there is nothing to select from; several directories get selections alone.
+    """
+    return ReportSummary(conclusions_of(sweeps), default_selections(sweeps))
+
+
+def conclusions_of(sweeps: Sequence[Sweep]) -> tuple[Conclusion, ...]:
+    """What can be concluded from one directory; nothing from several or from very many runs."""
+    if not _is_resampled(sweeps):
+        return ()
+    try:
+        return tuple(conclusions(sweeps[0], load_study(sweeps[0].directory)))
+    except MnistSweepError:  # predictions are gone or damaged: the tables stand all the same
+        return ()
+
+
+def default_selections(sweeps: Sequence[Sweep]) -> tuple[UncertainSelection, ...]:
+    """The best configuration by the objective, and the worst of several two-layer networks."""
+    objectives = {sweep.objective for sweep in sweeps}
+    by = objectives.pop() if len(objectives) == 1 else DEFAULT_OBJECTIVE
+    best = selection_of(sweeps, (), by, "best")
+    worst = selection_of(sweeps, TWO_LAYERS, "f1_min", "worst")
+    found = [best, worst if worst and is_built_in(worst) else None]
+    return tuple(one for one in found if one and len(one.selection.candidates) > 1)
+
+
+def selection_of(
+    sweeps: Sequence[Sweep], where: Sequence[str], by: str, direction: Direction
+) -> UncertainSelection | None:
+    """A selection, with its uncertainty where that takes no longer than the rest of a report.
+
+    None where there is nothing to select from.
+    """
+    try:
+        if _is_resampled(sweeps):
+            return select_with_uncertainty(sweeps[0], where, by, direction)
+        found = select(all_runs(sweeps), where, by, direction)
+    except SelectionError:
+        return None
+    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=_NOT_COMPUTED)
+
+
+def _is_resampled(sweeps: Sequence[Sweep]) -> bool:
+    return len(sweeps) == 1 and len(sweeps[0].frame) <= MAX_RUNS

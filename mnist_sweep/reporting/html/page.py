@@ -13,8 +13,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs
-from mnist_sweep.reporting.conclusions.selection import notes, sentences
-from mnist_sweep.reporting.conclusions.summary import Answer
+from mnist_sweep.reporting.conclusions.summary import ReportSummary
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.html import contents
@@ -23,6 +22,7 @@ from mnist_sweep.reporting.html.embed import json_text
 from mnist_sweep.reporting.html.plots import plots
 from mnist_sweep.reporting.html.policy import content_security_policy
 from mnist_sweep.reporting.phrases.names import data_name
+from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import LEGEND, Table
 
@@ -54,7 +54,7 @@ class Report:
     sweeps: Sequence[Sweep]
     tables: Sequence[Table]
     configurations: Sequence[Configuration]
-    answer: Answer
+    answer: ReportSummary
     gallery: Gallery
     images: Mapping[str, NDArray[np.uint8]]
     objective: Metric
@@ -136,13 +136,20 @@ def _said(report: Report) -> dict[str, Any]:
 
 
 def _selection(selection: UncertainSelection) -> dict[str, Any]:
-    """A selection's sentences: the answer, and what can be unfolded."""
-    answer, *others = sentences(selection)
-    short = [line for line in others if line.startswith(("Exactly as", "Its weakest"))]
-    short = [line for line in short if len(line) <= _MAX_SHOWN] + notes(selection.selection)
-    folded = [line for line in others if line not in short]
-    said = {"answer": answer, "short": short, "others": folded}
-    return {"direction": selection.selection.direction, **said}
+    """A selection's lines: the answer, and what can be unfolded."""
+    answer, *others = selection_lines(selection)
+    shown = [
+        line
+        for line in others
+        if line.kind is LineKind.NOTE
+        or (line.kind in (LineKind.TIES, LineKind.WEAKEST) and len(line.text) <= _MAX_SHOWN)
+    ]
+    return {
+        "direction": selection.selection.direction,
+        "answer": answer.text,
+        "short": [line.text for line in shown],
+        "others": [line.text for line in others if line not in shown],
+    }
 
 
 def _chosen(report: Report) -> int:

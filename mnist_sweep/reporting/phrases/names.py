@@ -33,13 +33,14 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
     parts: list[str] = []
     others = [name for name in varying if name in settings and name not in (MODEL, SEED)]
     others = [name for name in others if not name.startswith(f"{MODEL}.")]
-    if settings.get(TARGET) in (None, MLP_TARGET) and settings.get("layers") is not None:
+    target = str(settings.get(TARGET) or "")
+    if target in ("", MLP_TARGET) and settings.get("layers") is not None:
         parts.append(size(settings["layers"], settings.get("nodes")))
         others = [name for name in others if name not in SIZE]
-    elif settings.get(MODEL):
+    elif settings.get(MODEL) or target:
         own = [name for name in settings if name.startswith(f"{MODEL}.") and name != TARGET]
         shown = [name for name in own if name in varying] or own[:_SHOWN_OWN]
-        parts.append(str(settings[MODEL]))
+        parts.append(str(settings.get(MODEL) or target.rpartition(".")[2]))
         parts += [f"{name.partition('.')[2]}={text_of(settings[name])}" for name in shown]
     for name in others:
         called = "data" if name in DATA else name
@@ -126,3 +127,15 @@ def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None,
         seeds.setdefault((status, why), []).append("?" if seed is None else str(seed))
     told = "; ".join(f"seed {', '.join(own)} {s}: {why}" for (s, why), own in seeds.items())
     return f"{finished} of {total} runs finished; {told}"
+
+
+def class_word(data: str, *, plural: bool = False) -> str:
+    """What a class of the data is called: digit or class.
+
+    Args:
+        data: The name of the data.
+        plural: Digits or classes.
+    """
+    if data in ("mnist", "digits"):
+        return "digits" if plural else "digit"
+    return "classes" if plural else "class"

@@ -4,57 +4,97 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_sweep.reporting.conclusions.selection import p_value
+from mnist_sweep.analysis.statistics import Covers
+from mnist_sweep.metrics import Format, Metric, resolve
+from mnist_sweep.reporting.numbers import with_spread, written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mnist_sweep.analysis.statistics import Difference, Interval
 
-
-def share(metric: str, value: float) -> str:
-    """A metric's value: '97.43 %' of an accuracy, '0.9743' of the others."""
-    return f"{100 * value:.2f} %" if metric == "accuracy" else f"{value:.4f}"
+_UNITS = {Format.PERCENT: " %", Format.SECONDS: " s"}
 
 
-def change(metric: str, value: float) -> str:
-    """A metric's difference: '+0.21 points' of an accuracy, '+0.0021' of the others."""
-    return f"{100 * value:+.2f} points" if metric == "accuracy" else f"{value:+.4f}"
+def amount(metric: Metric, value: float, std: float | None = None) -> str:
+    """A metric's value with its unit: '97.43 %', '0.9743', '14.2 s', '97.43 ± 0.12 %'."""
+    text = written(value, metric.format)
+    if std is not None:
+        text = with_spread(value, std, metric.format)
+    return text + _UNITS.get(metric.format, "")
 
 
-def ends(metric: str, low: float, high: float, *, signed: bool = False) -> str:
+def amount_of_runs(metric: Metric, values: Sequence[float], mean: float) -> str:
+    """A configuration's value with its standard deviation, if it has repeats."""
+    if len(values) < 2:
+        return amount(metric, mean)
+    from statistics import stdev
+
+    return amount(metric, mean, stdev(values))
+
+
+def change(metric: str | Metric, value: float) -> str:
+    """A metric's difference: '+0.21 points' of a percentage, '+0.0021' of others."""
+    if _is_percent(metric):
+        return f"{100 * value:+.2f} points"
+    return f"{value:+.4f}"
+
+
+def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False) -> str:
     """Two ends of an interval: '97.20 to 97.66 %', '-0.05 to +0.47 points'."""
     sign = "+" if signed else ""
-    if metric == "accuracy":
+    if _is_percent(metric):
         unit = "points" if signed else "%"
         return f"{100 * low:{sign}.2f} to {100 * high:{sign}.2f} {unit}"
     return f"{low:{sign}.4f} to {high:{sign}.4f}"
 
 
-def interval(metric: str, found: Interval) -> str:
-    """'95 % interval 97.20 to 97.66 % (other images and other seeds)'."""
+def interval(metric: str | Metric, found: Interval) -> str:
+    """'95 % interval 97.20 to 97.66 % (covers test images and seeds)'."""
     text = f"{100 * found.level:g} % interval {ends(metric, found.low, found.high)}"
-    return f"{text} ({covered(found.covers)})"
+    return f"{text} ({coverage(found.covers)})"
 
 
 def difference(found: Difference, p: float | None = None) -> str:
-    """'95 % interval -0.05 to +0.47 points, p = 0.11 (other images and other seeds)'.
+    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers test images and seeds)'.
 
     Args:
         found: The difference.
         p: The p-value to show; None takes the difference's own.
     """
     span = ends(found.metric, found.low, found.high, signed=True)
-    p = found.p_value if p is None else p
-    shown = "" if p is None else f", p {p_value(p)}"
-    return f"{100 * found.level:g} % interval {span}{shown} ({covered(found.covers)})"
+    shown = found.p_value if p is None else p
+    tested = "" if shown is None else f", p {p_value(shown)}"
+    return f"{100 * found.level:g} % interval {span}{tested} ({coverage(found.covers)})"
 
 
-def covered(covers: str) -> str:
-    """What an interval covers, in words."""
-    if covers == "images and seeds":
-        return "covers other images and other seeds"
-    return "one run, covers other images alone: another seed may turn it round"
+def coverage(covers: str) -> str:
+    """What an interval covers."""
+    match covers:
+        case Covers.IMAGES_AND_SEEDS:
+            return "covers image sampling and seeds"
+        case Covers.SEEDS:
+            return "covers seeds, not image sampling"
+    return "one run each: covers image sampling, not seeds; a different seed could reverse this"
 
 
 def runs(count: int) -> str:
     """'one run', 'mean of 5 runs'."""
     return "one run" if count == 1 else f"mean of {count} runs"
+
+
+def p_value(value: float) -> str:
+    """'= 0.031', '< 0.001'."""
+    return "< 0.001" if value < 0.001 else f"= {value:.2g}"
+
+
+def chance(probability: float) -> str:
+    """'P = 0.62'; never 0 or 1, which no resampling can show."""
+    if probability > 0.995:
+        return "P > 0.99"
+    return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
+
+
+def _is_percent(metric: str | Metric) -> bool:
+    found = resolve(metric) if isinstance(metric, str) else metric
+    return found.format is Format.PERCENT

@@ -53,8 +53,7 @@ def task(config: DictConfig) -> RunSummary:
     settings = to_plain(config)
     info = directory.dataset_of(place, data_key(settings))
     point = identify(settings, list(HydraConfig.get().overrides.task), info)
-    environment = describe() | {"workers": 1}
-    job = Job(point, info, place, environment, objective=settings["objective"])
+    job = Job(point, info, place, describe() | {"workers": 1})
     return execute(replace(job, failed_at=failed_at(record_of(job))))
 
 

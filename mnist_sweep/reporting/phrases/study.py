@@ -1,31 +1,35 @@
-"""What came of a study, in words: its stages, selections, decisions and conclusions."""
+"""A study in words: its stages, selections, decisions and conclusions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mnist_sweep.records.study_file import Stage, Study
-from mnist_sweep.reporting.conclusions.selection import sentences
-from mnist_sweep.reporting.conclusions.summary import Conclusion
 from mnist_sweep.reporting.escape import visible
-from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.reporting.phrases.selection import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.records.study_file import Stage, Study
+    from mnist_sweep.reporting.phrases.conclusions import Conclusion
+    from mnist_sweep.settings import Plain
 
 
-def study_lines(result: SweepResult, study: Study) -> list[str]:
+def study_lines(study: Study, selections: Mapping[str, UncertainSelection]) -> list[str]:
     """The study's stages with what they selected.
 
     Args:
-        result: Of this invocation.
-        study: Its study.
+        study: The study.
+        selections: By the stages' names, those that were made.
     """
     lines = []
     for number, stage in enumerate(study.stages, 1):
         lines.append(f"Stage {number} of {len(study.stages)}, {stage.name}: {_state(stage)}")
         if stage.decision:
             lines.append(decision_line(stage.decision))
-        if stage.name in result.selections:
-            lines += sentences(result.selections[stage.name])
+        if stage.name in selections:
+            lines += sentences(selections[stage.name])
         lines.append("")
     return lines
 
@@ -37,8 +41,8 @@ def conclusion_lines(concluded: Sequence[Conclusion]) -> list[str]:
     lines = ["Conclusions", ""]
     for number, conclusion in enumerate(concluded, 1):
         lines.append(f"{number}. {conclusion.text}")
-        if conclusion.sureness:
-            lines.append(f"   How sure: {conclusion.sureness}")
+        if conclusion.certainty:
+            lines.append(f"   How sure: {conclusion.certainty}")
         if conclusion.reported:
             lines.append(f"   Reported: {conclusion.reported}")
     return [*lines, ""]
@@ -71,6 +75,6 @@ def _state(stage: Stage) -> str:
         case "blocked":
             return f"BLOCKED.{told}"
         case "running":
-            return f"interrupted, {count} asked for.{told}"
+            return f"interrupted, {count} planned.{told}"
         case _:
-            return "not begun."
+            return "not started."

@@ -1,0 +1,353 @@
+"""Conclusions in words: each with the number it rests on, its split and its uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases import values
+from mnist_sweep.reporting.phrases.names import class_word, data_name, network_name
+from mnist_sweep.reporting.phrases.selection import confidence, differing, name_of
+from mnist_sweep.settings import used
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_sweep.analysis.selection import Uncounted
+    from mnist_sweep.analysis.statistics import Difference, Effect, Interval
+    from mnist_sweep.analysis.study_effect import StudyEffect
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.analysis.weakest import WeakClass
+    from mnist_sweep.records.study_file import Stage
+
+_SHOWN_EXCLUDED = 3
+_TEST_ACCURACY = resolve("test.accuracy")
+
+
+class ConclusionKind(StrEnum):
+    """What a conclusion is about."""
+
+    BEST = "best"
+    HARDEST_CLASSES = "hardest classes"
+    SELECTED = "selected"
+    BLOCKED = "blocked stage"
+    EFFECT = "effect"
+    RETRAINING = "retraining"
+    CLASS_EFFECTS = "effects by class"
+    AGAINST_BEST = "against best"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """One conclusion.
+
+    Attributes:
+        kind: What it is about.
+        text: The sentence.
+        number: The number it rests on, with its unit: '+0.21 points'; empty if it needs none.
+        certainty: How sure that is: '95 % interval +0.05 to +0.37'; empty if nothing is known.
+        reported: What the published report says of the same; empty if nothing.
+    """
+
+    kind: ConclusionKind
+    text: str
+    number: str = ""
+    certainty: str = ""
+    reported: str = ""
+
+
+def best(
+    found: UncertainSelection,
+    test: Mapping[str, float],
+    accuracy: Interval | str,
+    reported: str = "",
+) -> Conclusion:
+    """Which configuration is best, with its figures on the test split.
+
+    Args:
+        found: The selection of the best one.
+        test: Its mean `accuracy` and `f1` on the test split.
+        accuracy: The interval of that accuracy, or why it is not known.
+        reported: What the published report says.
+    """
+    metric, count = found.selection.metric, len(found.selection.candidates)
+    named = differing(found.selection)
+    name = name_of(found.chosen, named)
+    text = f"{name} is the only configuration with a result: {metric} {_value(found)}"
+    if count > 1:
+        end = "highest" if metric.higher_is_better else "lowest"
+        text = f"The best network is {name}: {_value(found)}, the {end} {metric} of {count} "
+        text += "configurations"
+    data = found.chosen.records[0].data
+    on_test = values.amount(_TEST_ACCURACY, test["accuracy"])
+    biased = found.split == "test" and count > 1
+    text = (
+        f"{text}. On the test split of {data_name(data.name, data.notice)} its accuracy is "
+        f"{on_test}, its macro F1 {test['f1']:.4f}"
+        f"{'; it was selected on the test split, so these are too high' if biased else ''}."
+        f"{_excluded(found)}"
+    )
+    if isinstance(accuracy, str):
+        certainty = accuracy
+    else:
+        certainty = f"test accuracy: {values.interval(_TEST_ACCURACY, accuracy)}"
+        if count > 1:
+            certainty = f"best of all: {confidence(found, named)}; {certainty}"
+    return _conclusion(ConclusionKind.BEST, text, f"test accuracy {on_test}", certainty, reported)
+
+
+def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
+    """What a selection chose, and by which weakness."""
+    selection, chosen = found.selection, found.chosen
+    metric, count = selection.metric, len(selection.candidates)
+    named = differing(selection)
+    where = f" where {' and '.join(selection.where)}" if selection.where else ""
+    among = f"The {selection.direction} of {count} configurations{where}"
+    if count == 1:
+        among = f"The only configuration{where} with a result"
+    weakest = ""
+    if selection.weakest:
+        weak = selection.weakest[0]
+        word = class_word(chosen.records[0].data.name)
+        misread = f", most often misread as {weak.mistaken_for[0][0]}" if weak.mistaken_for else ""
+        weakest = f"; its weakest {word} there is {weak.label} (F1 {weak.f1:.4f}{misread})"
+    on_test = " It was selected on the test split." if found.split == "test" else ""
+    text = (
+        f"{among} is {name_of(chosen, named)}: {metric} {_value(found)}{weakest}.{on_test}"
+        f"{_excluded(found)}"
+    )
+    certainty = confidence(found, named)
+    if found.confidences and found.covers:
+        certainty += f" ({100 * found.level:g} % level; {values.coverage(found.covers)})"
+    number = f"{metric} {values.amount(metric, chosen.value)}"
+    return _conclusion(ConclusionKind.SELECTED, text, number, certainty, reported)
+
+
+def hardest_classes(
+    candidate_name: str,
+    data: str,
+    weak: Sequence[tuple[WeakClass, Interval]],
+    alike: Sequence[int],
+    support: Sequence[int],
+    *,
+    runs: int,
+    classes: int,
+    reported: str = "",
+) -> Conclusion:
+    """Which classes are hardest for a configuration on the test split.
+
+    Args:
+        candidate_name: The configuration's name.
+        data: The name of the data.
+        weak: The weakest classes with the intervals of their F1, weakest first.
+        alike: Classes not distinguishable from the weakest one.
+        support: Test images of each class.
+        runs: Of the configuration.
+        classes: How many there are.
+        reported: What the published report says.
+    """
+    word, plural = class_word(data), class_word(data, plural=True)
+    told = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
+    first, its_interval = weak[0]
+    order = f"{first.label} is distinguishably the hardest"
+    if len(alike) == classes - 1:
+        order = f"no {word} is distinguishable from {first.label} as the hardest"
+    elif alike:
+        others = ", ".join(map(str, alike))
+        order = f"not distinguishable from {first.label} as the hardest: {others}"
+    shown = ", ".join(f"{one.label}: {span.low:.4f} to {span.high:.4f}" for one, span in weak)
+    return _conclusion(
+        ConclusionKind.HARDEST_CLASSES,
+        f"The hardest {plural} for {candidate_name}, test split: {told}.",
+        f"F1 {first.f1:.4f} ({word} {first.label})",
+        f"{100 * its_interval.level:g} % intervals {shown} "
+        f"({values.coverage(its_interval.covers)}); {order} (Holm over all pairs of {plural})",
+        reported,
+    )
+
+
+def blocked(stage: Stage) -> Conclusion:
+    """A stage of a study that could not be carried out."""
+    return _conclusion(
+        ConclusionKind.BLOCKED, f"Stage {stage.name} could not run: {stage.reason}", "", "", ""
+    )
+
+
+def unknown_effect(effect: StudyEffect) -> Conclusion:
+    """A change whose effect is not known."""
+    text = f"What {change_of(effect)} changed (stage {effect.stage}) is not known: {effect.unknown}"
+    return _conclusion(ConclusionKind.EFFECT, text, "", "", "")
+
+
+def overall_effect(
+    effect: StudyEffect, metric: str, name: str, p: float | None, changes: int, reported: str
+) -> Conclusion:
+    """What a change did to a metric.
+
+    Args:
+        effect: The change's effects.
+        metric: Which of them.
+        name: The unchanged network's name.
+        p: The p-value, corrected over all changes; None with single runs.
+        changes: How many there are.
+        reported: What the published report says.
+    """
+    found = effect.effects[metric].overall
+    full = resolve(metric, effect.split)
+    title = "f1_min (the lowest F1 of a class)" if metric == "f1_min" else metric
+    seeds = len(effect.seeds)
+    many = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
+    before, after = values.amount(full, found.first), values.amount(full, found.second)
+    number = values.change(metric, found.estimate)
+    text = (
+        f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number}, from "
+        f"{before} to {after} (paired on {many}): {_verdict(found, p)}."
+    )
+    certainty = values.difference(found, p)
+    if changes > 1:
+        certainty += f"; p corrected over {changes} changes (Holm), the interval is not"
+    if effect.selected_split == effect.split:
+        certainty += f"; the network was selected on the {effect.split} split too"
+    if effect.unpaired:
+        certainty += f"; excluded: {'; '.join(map(_unpaired, effect.unpaired))}"
+    return _conclusion(ConclusionKind.EFFECT, text, number, certainty, reported)
+
+
+def retraining(effect: StudyEffect, found: Effect) -> Conclusion:
+    """What a report that retrains once would have quoted, and how much of it is retraining."""
+    naive, again = (values.change("accuracy", v) for v in (found.naive, found.retraining))
+    text = (
+        f"Beside the runs it was selected by, {change_of(effect)} would have looked like {naive} "
+        f"of {effect.split} accuracy; training the unchanged network again made {again} of that."
+    )
+    certainty = (
+        "the naive difference is biased: a network chosen for being worst, or best, was partly "
+        "unlucky, or lucky"
+    )
+    return _conclusion(ConclusionKind.RETRAINING, text, f"{naive} naively", certainty, "")
+
+
+def class_effects(effect: StudyEffect, name: str, per_class: Sequence[Difference]) -> Conclusion:
+    """Of which classes a change affected the F1."""
+    level = per_class[0].level
+    data = effect.changed[0].data.name
+    word, plural = class_word(data), class_word(data, plural=True)
+    moved = [one for one in per_class if one.p_holm is not None and one.p_holm <= 1 - level]
+    largest = max(moved or per_class, key=lambda one: abs(one.estimate))
+    listed = "; ".join(map(_class_change, moved or [largest]))
+    text = (
+        f"{word.capitalize()} by {word}, no change of F1 by {change_of(effect)} is distinguishable "
+        f"({effect.split} split); the largest is of {listed}."
+    )
+    if moved:
+        text = (
+            f"{word.capitalize()} by {word}, {change_of(effect)} changed the {effect.split} F1 of "
+            f"{name} distinguishably for {listed}."
+        )
+    certainty = (
+        f"p corrected over the {len(per_class)} {plural} (Holm), level {level:g}; "
+        f"{values.coverage(per_class[0].covers)}"
+    )
+    number = f"{values.change('f1', largest.estimate)} ({word} {_class(largest)})"
+    return _conclusion(ConclusionKind.CLASS_EFFECTS, text, number, certainty, "")
+
+
+def against_best(
+    changed: str, best_name: str, found: Difference | str, reported: str = ""
+) -> Conclusion:
+    """How a changed network compares with the best one.
+
+    Args:
+        changed: The changed network's name, with the change.
+        best_name: The best network's name.
+        found: The difference of their test accuracy, or why it is not known.
+        reported: What the published report says.
+    """
+    kind = ConclusionKind.AGAINST_BEST
+    if isinstance(found, str):
+        text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"
+        return _conclusion(kind, text, "", "", "")
+    verdict = "distinguishable from it"
+    if found.p_value is None:
+        verdict = "with one run each, a different seed could reverse this"
+    elif found.p_value > 1 - found.level:
+        verdict = f"not {verdict}"
+    ours, theirs = (values.amount(_TEST_ACCURACY, v) for v in (found.second, found.first))
+    text = (
+        f"{changed} has a test accuracy of {ours}, the best network, {best_name}, of {theirs}: "
+        f"{verdict}."
+    )
+    number = values.change("accuracy", found.estimate)
+    return _conclusion(kind, text, number, values.difference(found), reported)
+
+
+def change_of(effect: StudyEffect) -> str:
+    """'dropout=0.2': what was changed."""
+    return ", ".join(f"{key}={setting(value)}" for key, value in effect.change.items())
+
+
+def unchanged_name(effect: StudyEffect) -> str:
+    """The name of the network that was changed; a changed setting is named where it was set."""
+    settings = used(effect.unchanged[0].config)
+    return network_name(settings, [key for key in effect.change if settings.get(key)])
+
+
+def _conclusion(
+    kind: ConclusionKind, text: str, number: str, certainty: str, reported: str
+) -> Conclusion:
+    return Conclusion(kind, visible(text), number, visible(certainty), reported)
+
+
+def _value(found: UncertainSelection) -> str:
+    amount = values.amount(found.selection.metric, found.chosen.value)
+    return f"{amount} ({values.runs(len(found.chosen.values))})"
+
+
+def _excluded(found: UncertainSelection) -> str:
+    lost = found.selection.uncounted
+    if not lost:
+        return ""
+    first = "; ".join(f"{run.label} ({run.status})" for run in lost[:_SHOWN_EXCLUDED])
+    more = f" and {len(lost) - _SHOWN_EXCLUDED} more" if len(lost) > _SHOWN_EXCLUDED else ""
+    return f" Excluded (no result yet): {first}{more}; they could change this."
+
+
+def _unpaired(run: Uncounted) -> str:
+    """'layers=2,seed=3 (failed: MemoryError: out of memory)', of a run that does not count."""
+    if run.status == RunStatus.FINISHED:
+        return f"{run.label} (its partner did not finish)"
+    return f"{run.label} ({run.status}: {run.reason})"
+
+
+def _misread(weak: WeakClass, support: int, runs: int) -> str:
+    """'8 (F1 0.9712), misread as 3 (12 of 974) and 5 (7)'."""
+    images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
+    told = [
+        f"{k} ({n} of {images})" if not place else f"{k} ({n})"
+        for place, (k, n) in enumerate(weak.mistaken_for[:2])
+    ]
+    misread = f"misread as {' and '.join(told)}" if told else "never misread"
+    return f"{weak.label} (F1 {weak.f1:.4f}), {misread}"
+
+
+def _verdict(found: Difference, p: float | None) -> str:
+    if p is None:
+        better = "better" if found.estimate > 0 else "worse"
+        return f"{better} in this single run, a different seed could reverse this"
+    if p > 1 - found.level:
+        return "not distinguishable from no change"
+    return f"distinguishably {'better' if found.estimate > 0 else 'worse'}"
+
+
+def _class(found: Difference) -> str:
+    return found.metric.partition(".")[2]
+
+
+def _class_change(found: Difference) -> str:
+    p = "" if found.p_holm is None else f", p {values.p_value(found.p_holm)}"
+    return f"{_class(found)} ({found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p})"
