@@ -20,6 +20,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ from mnist_sweep.records.table import indexed, objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import pandas as pd
 
@@ -46,7 +46,7 @@ RACY_NS = 2 * 10**9
 _MAX_BYTES = 2**32
 _KEY = "@file"
 _META = b"mnist_sweep"
-_CODE = ("record.py", "status.py", "fields.py", "reading.py", "table.py", "cache.py")
+_CODE = ("record", "strict_json", "status", "fields", "reading", "table", "cache")
 """What decides which records are valid, and what their rows hold."""
 _NOT_INSTALLED = "it is not installed"
 
@@ -171,10 +171,11 @@ def code() -> str:
     """A hash of what makes rows of records; a table that other code wrote is not used."""
     metrics = [(one.name, one.splits, one.format) for one in definitions().values()]
     digest = hashlib.sha256(f"{pydantic.VERSION} {metrics}".encode())
+    ending = Path(__file__).suffix  # .pyc where sources are not installed
     for name in _CODE:
         try:
-            # Not from the file system: the package may lie in a ZIP file, or hold .pyc files only.
-            digest.update(get_data(__package__, name + "c" * __file__.endswith("c")) or b"")
+            # Not from the file system: the package may lie in a ZIP file.
+            digest.update(get_data(__package__, name + ending) or b"")
         except OSError:
             digest.update(os.urandom(16))  # unknown: no other process may use the table
     return digest.hexdigest()

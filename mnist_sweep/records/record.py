@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,7 @@ from pydantic import (
 
 from mnist_sweep.metrics import Format, definitions
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.strict_json import plain, refuse_newer
 
 SCHEMA_VERSION = 2
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
@@ -264,20 +264,6 @@ class Record(_Strict):
         return seed if isinstance(seed, int) else None
 
 
-def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
-    """Refuse a file that a later version of the program wrote.
-
-    Raises:
-        ValueError: Its `schema_version` is above `newest`.
-    """
-    version = values.get("schema_version")
-    if isinstance(version, int) and version > newest:
-        raise ValueError(
-            f"schema_version {version} is newer than {newest}, the newest this version of "
-            "mnist-sweep reads; update mnist-sweep"
-        )
-
-
 def _check_required(metrics: Metrics) -> None:
     for split, names in _REQUIRED.items():
         found: SplitMetrics = getattr(metrics, split)
@@ -299,27 +285,6 @@ def _digest_seedless(values: Plain) -> str:
     sha256 = data.get("sha256") if isinstance(data, dict) else None
     text = json.dumps([config, sha256], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
-    """`value` as strict JSON can hold it.
-
-    Non-finite floats become None, NumPy scalars and arrays Python numbers and lists, tuples lists,
-    keys strings, and text that UTF-8 cannot carry is written with backslash escapes.
-    """
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {plain(str(key)): plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # a NumPy scalar or array, without importing NumPy to ask
-        return plain(value.tolist())
-    return plain(str(value))
 
 
 def build(values: Mapping[str, Any]) -> Record:

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.analysis.configurations import (
-    _order,
     _ranks,
     configurations,
     extremes,
     has_repeats,
     in_order,
+    order_key,
     shown_settings,
     varying,
     varying_settings,
@@ -177,8 +177,8 @@ values_to_order = (
 @given(st.lists(values_to_order))
 def test_ranks_are_in_the_order_of_the_values(values):
     ranks = list(_ranks(pd.Series(values, dtype=object)))
-    order = sorted(range(len(values)), key=lambda place: _order(values[place]))
+    order = sorted(range(len(values)), key=lambda place: order_key(values[place]))
     assert sorted(range(len(values)), key=ranks.__getitem__) == order
     for one, other in pairwise(order):
-        same = _order(values[one]) == _order(values[other])
+        same = order_key(values[one]) == order_key(values[other])
         assert (ranks[one] == ranks[other]) == same

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mnist_sweep.records.record import SCHEMA_VERSION, Record, build, plain, to_json
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build, to_json
+from mnist_sweep.records.strict_json import plain
 from support.factories import make_run
 
 VALUES = make_run(layers=2, nodes=300, seed=1).values

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.records.record import plain
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.strict_json import plain
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from mnist_sweep.records.record import plain
+from mnist_sweep.records.strict_json import plain
 from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.gate.junit import junit
 from mnist_sweep.reporting.gate.phrases import headline, notes, sentence, title
