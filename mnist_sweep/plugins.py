@@ -41,3 +41,10 @@ def plugins(group: str) -> dict[str, Any]:
                 "Repair or uninstall the package that declares it."
             ) from error
     return found
+
+
+@cache
+def target_of(group: str, name: str) -> str | None:
+    """The dotted name of a plugin's object, found without importing it; None if there is none."""
+    points = entry_points(group=f"mnist_sweep.{group}", name=name)
+    return next((point.value.partition(" ")[0].replace(":", ".") for point in points), None)

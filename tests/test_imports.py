@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inference": {"data", "training"}, "records": set(), "analysis": {"records"},
     "reporting": {"analysis", "records"},
     "sweeping": {"training", "data", "records", "analysis", ""},
-    "_hydra": {"sweeping"}, "": {"records"}, "__main__": {"cli"},
+    "_hydra": {"sweeping"}, "report_images": {"data", "records"}, "": {"api"}, "__main__": {"cli"},
 }  # fmt: skip
 TENSORFLOW, HYDRA = {"tensorflow", "keras"}, {"hydra", "omegaconf"}
 LAZY_IN_RESULTS = {"pandas", "scipy", "matplotlib", "sklearn", "plotly", "jinja2"}

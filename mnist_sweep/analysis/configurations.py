@@ -33,6 +33,8 @@ DATA = ("dataset.name", "dataset.sha256")
 SIZE = ("layers", "nodes")
 """What the built-in network is named by, and shows in tables, even where it does not vary."""
 
+_OF_THE_NETWORK = (f"{MODEL}.", "code.")
+"""Compared among runs of the same network only; runs of edited code differ in its hash."""
 _NO_SETTINGS = (
     "dataset.", "train.", "validation.", "test.", "time.", "history.", "environment.", "error.",
 )  # fmt: skip
@@ -162,7 +164,7 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
     applies = _applies(name, runs)
     if applies is not None:
         has_record &= applies
-    if name.startswith(f"{MODEL}.") and TARGET in runs:
+    if name.startswith(_OF_THE_NETWORK) and TARGET in runs:
         # Null, and not another network's setting, where a run of the same network has it.
         has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
     return has_value | has_record
@@ -283,7 +285,7 @@ def _repeats(name: str, runs: pd.DataFrame) -> bool:
 
 def _varies(name: str, runs: pd.DataFrame) -> bool:
     values = used(name, runs)[is_known(name, runs)]
-    if not name.startswith(f"{MODEL}.") or TARGET not in runs:
+    if not name.startswith(_OF_THE_NETWORK) or TARGET not in runs:
         return _differs(values)
     targets = runs.loc[values.index, TARGET].fillna("").astype(str)
     return any(_differs(group) for _, group in values.groupby(targets))

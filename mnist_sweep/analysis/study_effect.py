@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_sweep.analysis.selection import Uncounted, reason_of
-from mnist_sweep.analysis.statistics import Effect, effect_of_change
+from mnist_sweep.analysis.statistics import (
+    Difference,
+    corrected,
+    difference,
+    resample_predictions,
+)
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predicted import read_predicted
@@ -25,6 +30,29 @@ if TYPE_CHECKING:
 
 METRICS = ("accuracy", "f1_min")
 """Effects are stated for these, and for every class's F1."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of a change on a metric, changed less unchanged.
+
+    A network chosen for being worst was partly unlucky, so it does better when merely trained
+    again. The change is therefore measured on fresh seeds, never against the runs it was chosen by.
+
+    Attributes:
+        overall: The difference on fresh seeds, paired by seed and image.
+        per_class: The same for each class's F1, `p_holm` corrected over the classes.
+        selected: The mean over the runs that the configuration was selected by.
+        naive: Changed runs less those selected runs: what a report without fresh seeds would say.
+        retraining: Unchanged fresh runs less the selected runs: the part of `naive` that training
+            again brings by itself. `naive` = `overall.estimate` + `retraining`.
+    """
+
+    overall: Difference
+    per_class: tuple[Difference, ...]
+    selected: float
+    naive: float
+    retraining: float
 
 
 class UnknownEffect(StrEnum):
@@ -168,21 +196,29 @@ def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> dict[str
     records = [record for group in groups for record in group]
     directories = [sweep.run_paths(record.run_id).directory for record in records]
     answers = read_predicted(directories, settings.split)
-    count = len(found.seeds)
-    return {
-        metric: effect_of_change(
-            answers.predicted[:count],
-            answers.predicted[count : 2 * count],
-            answers.predicted[2 * count :],
-            answers.true,
-            metric,
-            np.random.default_rng(settings.seed),
-            level=settings.level,
-            replicates=settings.replicates,
-            classes=records[0].data.classes,
+    classes = records[0].data.classes
+    digits = [f"f1.{label}" for label in range(classes)]
+    tables = resample_predictions(
+        answers.predicted, answers.true, [*METRICS, *digits],
+        np.random.default_rng(settings.seed), replicates=settings.replicates, classes=classes,
+    )  # fmt: skip
+    n = len(found.seeds)
+
+    def paired(metric: str) -> Difference:
+        rows = tables[metric].rows
+        return difference(
+            rows(range(n)), rows(range(n, 2 * n)), paired_seeds=True, level=settings.level
         )
-        for metric in METRICS
-    }
+
+    per_class = corrected([paired(metric) for metric in digits])
+    effects = {}
+    for metric in METRICS:
+        overall = paired(metric)
+        selected = float(tables[metric].observed[2 * n :].mean())
+        effects[metric] = Effect(
+            overall, per_class, selected, overall.second - selected, overall.first - selected
+        )
+    return effects
 
 
 def _by_seed(sweep: Sweep, run_ids: Collection[str], configuration_id: str) -> dict[int, Record]:

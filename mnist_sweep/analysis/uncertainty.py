@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.selection import Direction, Selection, select
 from mnist_sweep.analysis.selection_json import selection_json
-from mnist_sweep.analysis.statistics import Covers, collapse, compare_all, resample
+from mnist_sweep.analysis.statistics import Covers, compare_all, resample_predictions
 from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
@@ -245,8 +245,9 @@ def _with_confidences(found: UncertainSelection, answers: Predicted) -> Uncertai
     counts = [len(candidate.values) for candidate in candidates]
     rng = np.random.default_rng(found.seed)
     name, classes = selection.metric.name, int(selection.runs["dataset.classes"].max())
-    patterns = collapse(answers.predicted, answers.true, classes)
-    table = resample(patterns, [name], rng, found.replicates)[name]
+    table = resample_predictions(
+        answers.predicted, answers.true, [name], rng, replicates=found.replicates, classes=classes
+    )[name]
     groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
     compared = compare_all(table, groups, selection.direction, rng, chosen=0, level=found.level)

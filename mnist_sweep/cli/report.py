@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from mnist_sweep.cli.report_images import images_of
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.report_images import images_of
 from mnist_sweep.reporting.report import Written, write_report
 
 SETTLE_S = 1.0

@@ -178,7 +178,7 @@ def _report(
     result: SweepResult, found: Sweep, tables: list[Table], answer: ReportSummary, say: Console
 ) -> None:
     """Write the report; whatever becomes of it, the runs and the exit code stand."""
-    from mnist_sweep.cli.report_images import images_of
+    from mnist_sweep.report_images import images_of
 
     directories = [str(result.directory)]
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import math
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.atomic_files import atomic
 from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Bytes
 from mnist_sweep.errors import DataError
 
@@ -102,10 +101,9 @@ def validation_rows(
     kept = _kept(path, len(labels))
     if kept is None:
         train_index, kept = split(labels, fraction, seed)
-        buffer = io.BytesIO()
-        np.savez(buffer, validation_index=kept)
-        with suppress(OSError):  # a read-only cache costs time, nothing else
-            write_bytes(path, buffer.getvalue())
+        # A read-only cache costs time, nothing else.
+        with suppress(OSError), atomic(path) as file:
+            np.savez(file, validation_index=kept)
         return train_index, kept
     chosen = np.zeros(len(labels), dtype=bool)
     chosen[kept] = True

@@ -44,14 +44,11 @@ from mnist_sweep.settings import NESTED, RUN_KEYS, defaults, known_keys
 
 if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.problems import Missing
     from mnist_sweep.records.record import Record
 
 Flat = dict[str, Any]
 """Column (see above) -> plain value; None where the record has none."""
-FlatValues = Mapping[str, Any]
 
-SPLITS = HELD_OUT
 _DATA = tuple(name for name in DataRecord.model_fields if name not in ("shape", "scale"))
 _TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
 _FIRST = ("run_id", "configuration_id", "label", "status")
@@ -173,11 +170,6 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
         else:
             row[prefix + key] = value
     return row
-
-
-def flat_missing(missing: Missing) -> Flat:
-    """What is known of a planned point without a record: its settings."""
-    return flat_planned(missing.run_id, missing.label, missing.overrides)
 
 
 def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:

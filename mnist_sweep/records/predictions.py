@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.reading import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LARGEST_BYTES = 2**30
+MAX_BYTES = 2**30
 """A file that would unpack to more than this is refused before anything is unpacked."""
 
 _DTYPES = {
@@ -107,11 +109,12 @@ def _read(
     path: Path, names: Sequence[str], build: Callable[[Mapping[str, NDArray[Any]]], _Read]
 ) -> _Read:
     try:
-        with zipfile.ZipFile(path) as archive:
+        packed = io.BytesIO(content(path, MAX_BYTES)[0])
+        with zipfile.ZipFile(packed) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-        if size > LARGEST_BYTES:
+        if size > MAX_BYTES:
             raise ValueError(f"it would unpack to {size:,} bytes")
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(packed, allow_pickle=False) as file:
             return build({name: file[name] for name in names})
     except FileNotFoundError as error:
         raise DirectoryError(

@@ -6,6 +6,7 @@ read blocks of them. The result does not depend on it: the same function reads e
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -181,6 +182,7 @@ def _send(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # With this end open here too, nobody would notice that the other process has died.
     reader.close()
+    gc.disable()  # rows hold no cycles, and searching millions of objects for them takes long
     with suppress(OSError):
         for names in blocks:
             writer.send(_read(runs, names, now_ns))

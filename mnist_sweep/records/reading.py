@@ -72,7 +72,7 @@ def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_resu
         if not stat.S_ISREG(before.st_mode):
             raise ValueError("not a regular file")
         if before.st_size > max_bytes:
-            raise ValueError(f"{before.st_size:,} bytes is too large for a record")
+            raise ValueError(f"{before.st_size:,} bytes is too large")
         read = file.read()
         after = os.fstat(descriptor)
     same = (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (

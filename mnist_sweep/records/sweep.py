@@ -20,7 +20,6 @@ from mnist_sweep.records.plan_file import DEFAULT_OBJECTIVE, PlanFile, read_plan
 from mnist_sweep.records.problems import Missing, Problem
 from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, content, parse, reason, try_record
-from mnist_sweep.records.runs import Run, Runs
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.table import combined, exact, finished, pick
@@ -68,23 +67,7 @@ class Sweep:
             DirectoryError: The record was changed or removed since the directory was read.
         """
         if run_id not in self._read:
-            path = self.run_paths(run_id).record
-            try:
-                record = parse(content(path)[0])
-            except (OSError, ValueError) as error:
-                why = reason(error)
-            else:
-                row = self.frame.iloc[self._place(run_id)]
-                was = (row["status"], row["environment.started_at"])
-                is_same = was == (record.status, record.environment.started_at or was[1])
-                why = "" if is_same and record.run_id == run_id else "it is another run's, or newer"
-                self._read[run_id] = record
-            if why:
-                self._read.pop(run_id, None)
-                raise DirectoryError(
-                    f"Expected the record at {path} to stay as it was: {why}. It was removed or "
-                    "changed during this command; run it again."
-                )
+            self._read[run_id] = self._read_again(run_id)
         return self._read[run_id]
 
     def run_paths(self, run_id: str) -> RunPaths:
@@ -109,10 +92,22 @@ class Sweep:
         """All records; reads every file."""
         return [self.record(run_id) for run_id in self.frame["run_id"]]
 
-    @cached_property
-    def runs(self) -> Runs:
-        """All runs as flat values; reads every file."""
-        return Runs(Run(one, self.run_paths(one.run_id).directory) for one in self.records)
+    def _read_again(self, run_id: str) -> Record:
+        path = self.run_paths(run_id).record
+        row = self.frame[["run_id", "status", "environment.started_at"]].iloc[self._place(run_id)]
+        before = tuple(value if isinstance(value, str) else None for value in row)
+        try:
+            record = parse(content(path)[0])
+        except (OSError, ValueError) as error:
+            why = reason(error)
+        else:
+            if before == (record.run_id, record.status, record.environment.started_at):
+                return record
+            why = "it was written again"
+        raise DirectoryError(
+            f"Expected the record at {path} to stay as it was: {why}. It was removed or changed "
+            "during this command; run it again."
+        )
 
     @cached_property
     def _places(self) -> dict[str, int]:

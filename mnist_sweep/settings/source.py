@@ -1,8 +1,9 @@
 """The source of the user's own code behind a `_target_`, as part of a run's identity.
 
 An edited network is another network: the hash of its module, and of those modules of the user's
-that it imports, goes into the run id. Modules are found and parsed, never executed. What counts is
-the code, not its text: comments, docstrings and formatting do not change a hash.
+that it imports, goes into the run id; so does that of a trainer that another package adds. Modules
+are found and parsed, never executed. What counts is the code, not its text: comments, docstrings
+and formatting do not change a hash.
 
 Not covered: modules imported under computed names, and files that the code reads.
 """
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.plugins import target_of
+from mnist_sweep.settings.all_settings import SETTINGS
 from mnist_sweep.settings.schema import Plain
 
 _PACKAGE = __name__.partition(".")[0]
@@ -38,13 +41,18 @@ def not_importable(target: str) -> str | None:
     )
 
 
-def targets_of(model: Mapping[str, Any]) -> tuple[str, ...]:
+def targets_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a run of these settings calls by name: its network, and another package's trainer."""
+    trainer, rule = settings["trainer"]["name"], SETTINGS["trainer.name"]
+    added = None if trainer in rule.choices else target_of("trainers", trainer)
+    return (*nested_targets(settings["model"]), *filter(None, [added]))
+
+
+def nested_targets(model: Mapping[str, Any]) -> tuple[str, ...]:
     """Every `_target_` in the settings of a network, nested ones included: Hydra calls them all."""
     found = {str(model["_target_"])} if "_target_" in model else set()
-    inner = [
-        one for value in model.values() for one in (value if isinstance(value, list) else [value])
-    ]
-    return tuple(sorted(found.union(*(targets_of(v) for v in inner if isinstance(v, Mapping)))))
+    inner = [one for v in model.values() for one in (v if isinstance(v, list) else [v])]
+    return tuple(sorted(found.union(*(nested_targets(v) for v in inner if isinstance(v, Mapping)))))
 
 
 def source_of(*targets: str) -> Plain | None:

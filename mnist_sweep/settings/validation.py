@@ -12,7 +12,7 @@ from typing import Any
 from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys
 from mnist_sweep.settings.schema import MLP_TARGET, MOMENTUM_OPTIMIZERS
 from mnist_sweep.settings.setting import Setting, shown
-from mnist_sweep.settings.source import not_importable, targets_of
+from mnist_sweep.settings.source import nested_targets, not_importable
 
 _ALIASES = {
     "lr": "learning_rate", "alpha": "learning_rate", "lr_schedule": "schedule",
@@ -142,7 +142,7 @@ def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
     if not isinstance(target, str) or "." not in target:
         text = "must name a function that builds a Keras model, as package.module.function"
         return [Problem("model._target_", target, text)]
-    for one in targets_of(model):
+    for one in nested_targets(model):
         if reason := not_importable(one):
             return [Problem("model._target_", one, reason)]
     if target != MLP_TARGET:

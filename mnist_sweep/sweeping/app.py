@@ -27,7 +27,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
-from mnist_sweep.sweeping.plan import overrides
+from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.directory import SINGLE
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -64,7 +64,7 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
             _print(prepared, parser, options, config)
         return None
     # Whether intervals are allowed depends on the sweeper, which refuses them if not.
-    overrides.check(overrides.parse(options.overrides), intervals=True)
+    checks.check(overrides.parse(options.overrides), intervals=True)
     words = options.overrides if options.multirun else [SINGLE, *options.overrides]
     with (
         nullcontext(context) if context else SweepContext() as active,

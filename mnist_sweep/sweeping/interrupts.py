@@ -1,6 +1,6 @@
-"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is at.
+"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is doing.
 
-Whoever catches them catches KeyboardInterrupt.
+Both raise a KeyboardInterrupt. Used by `context.SweepContext` and the command line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def ctrl_c_interrupts() -> Iterator[None]:
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # ignored, as in the background of a shell, or another program's to handle
+        yield  # ignored, as in the background of a shell, or handled by another program
         return
 
     def stop(_number: int, _frame: Any) -> None:
@@ -42,9 +42,9 @@ def ctrl_c_interrupts() -> Iterator[None]:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Raise `Interrupted` at SIGTERM within the block; once, so that the clean-up is not cut."""
+    """Raise `Interrupted` at the first SIGTERM within the block; clean-up ignores further ones."""
     if threading.current_thread() is not threading.main_thread():
-        # Only the main thread may set handlers; a program that sweeps in another one has its own.
+        # Only the main thread may set handlers; a program that sweeps in another has its own.
         yield
         return
 
@@ -61,10 +61,10 @@ def sigterm_interrupts() -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_later() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block; processes started within never see it.
+    """Delay Ctrl-C to the end of the block; processes started within never receive it.
 
-    They inherit that it is blocked, not even while they start do they end with a traceback. What
-    was typed meanwhile interrupts this process when the block ends: it is not lost.
+    They inherit that it is blocked, so they do not end with a traceback while they start. A Ctrl-C
+    that was typed within the block interrupts this process when the block ends.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -78,15 +78,15 @@ def ctrl_c_later() -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_counted() -> Iterator[list[int]]:
-    """Ctrl-C interrupts as ever, and is appended to the list that is yielded.
+    """Count Ctrl-C in the list that is yielded; it interrupts as before.
 
     Hydra and OmegaConf turn what is raised while they compose a config into errors of their own,
-    and some imports go on whatever is raised: the list still has the interrupt.
+    and some imports go on after any exception. The list still has the interrupt.
     """
     seen: list[int] = []
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
-    if not main or not callable(before):  # ignored, or not Python's to handle
+    if not main or not callable(before):  # ignored, or not handled by Python
         yield seen
         return
 

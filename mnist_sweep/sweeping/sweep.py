@@ -137,6 +137,7 @@ class Jobs:
     def __init__(self, config: DictConfig, result: SweepResult) -> None:
         self._hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         self._rerun_failed = bool(config.rerun_failed)
+        self._objective = str(config.objective)
         self._directory = result.directory
         self._environment = {**result.environment, "workers": 1}
         # Their proportions are what the display needs; it learns this machine's speed as it goes.
@@ -153,6 +154,7 @@ class Jobs:
             prune=prune,
             hydra=self._hydra,
             expected_s=self._estimator.of(point, info).seconds,
+            objective=self._objective,
         )
 
 

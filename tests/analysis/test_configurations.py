@@ -48,6 +48,15 @@ def test_the_size_of_the_built_in_network_is_shown_even_where_it_does_not_vary(t
     assert shown_settings(runs) == ["layers", "nodes", "dropout"]
 
 
+@pytest.mark.parametrize(("second", "shown"), [("a", []), ("b", ["code.sha256"])])
+def test_runs_of_edited_code_differ_in_it(table, second, shown):
+    runs = [make_run(model=CNN, seed=seed, **SMALL) for seed in (0, 1)]
+    for run, letter in zip(runs, ("a", second), strict=True):
+        run.values["code"] = {"sha256": letter * 64, "files": {}}
+    names = varying(table([*runs, make_run(seed=2, **SMALL)]))
+    assert [name for name in names if name.startswith("code")] == shown
+
+
 def test_null_is_a_value(table):
     assert varying(table([make_run(weight_decay=w, **SMALL) for w in (None, 0.01)])) == [
         "weight_decay"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, sem, t
 
-from mnist_sweep.analysis.statistics import Resampled, interval, metric_intervals, of_values
+from mnist_sweep.analysis.statistics import Resampled, interval, of_values, resample_predictions
 from mnist_sweep.analysis.statistics.variance import means_of
 from mnist_sweep.errors import DataError
 
@@ -21,9 +21,13 @@ def with_errors(*counts):
 
 
 def accuracy_of(predicted, **options):
+    return interval_of(predicted, "accuracy", **options)
+
+
+def interval_of(predicted, metric, level=0.95, replicates=2000):
     rng = np.random.default_rng(0)
-    zeros = np.zeros(len(predicted), dtype=int)
-    return metric_intervals(predicted, TRUE, zeros, ["accuracy"], rng, **options)[0]["accuracy"]
+    table = resample_predictions(predicted, TRUE, [metric], rng, replicates=replicates)[metric]
+    return interval(table, level)
 
 
 def test_one_run_has_the_binomial_interval_of_its_logit_and_covers_images_only():
@@ -40,8 +44,7 @@ def test_one_run_has_the_binomial_interval_of_its_logit_and_covers_images_only()
     ("metric", "images"), [("accuracy", 2000), ("f1", 2000), ("f1.3", 200), ("f1_min", 200)]
 )
 def test_a_run_without_errors_has_the_exact_lower_end_for_the_images_it_rests_on(metric, images):
-    rng = np.random.default_rng(0)
-    found = metric_intervals(with_errors(0), TRUE, [0], [metric], rng)[0][metric]
+    found = interval_of(with_errors(0), metric)
     assert found.high == 1
     assert found.low == pytest.approx(beta.ppf(0.025, images, 1))
 

@@ -96,7 +96,7 @@ def sizes(place: Place, info: DatasetInfo, words: Sequence[str], name: str) -> N
     point = identify(settings, list(words), info)
     job = Job(point, info, place.directory(name), describe())
     files = task._files(RunPaths(place.directory(name) / "runs" / _only(place, name)))
-    answer = task.TaskResult(files=files)
+    answer = task.TaskResult(None, files=files)
     print(f"{record['label']} on {info.name}:")
     print(f"  a job: {len(cloudpickle.dumps(job)):,} bytes out")
     kinds = ", ".join(f"{kind} {len(content):,}" for kind, content in files.items())

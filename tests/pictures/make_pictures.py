@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from browser import chromium  # noqa: E402
-from mnist_sweep.cli.report_images import images_of  # noqa: E402
+from mnist_sweep.report_images import images_of  # noqa: E402
 from mnist_sweep.reporting.report import write_report  # noqa: E402
 
 WIDTH, HEIGHT = 1280, 1000

@@ -8,7 +8,7 @@ import pytest
 
 import mnist_sweep
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.records.fields import flat, flat_missing, scalar, settings_of
+from mnist_sweep.records.fields import flat, flat_planned, scalar, settings_of
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
@@ -70,7 +70,8 @@ def test_every_record_has_the_same_names(sweep):
 
 
 def test_a_missing_point_is_known_by_its_label_and_the_defaults(sweep):
-    row = flat_missing(sweep.missing[0])
+    (one,) = sweep.missing
+    row = flat_planned(one.run_id, one.label, one.overrides)
     expected = flat(make_run(layers=4).record)
     assert {key: row[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")} == {
         key: expected[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")

@@ -79,7 +79,7 @@ def test_a_pickle_inside_is_refused_and_not_executed(tmp_path):
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnist_sweep.records.predictions.LARGEST_BYTES", 2000)
+    monkeypatch.setattr("mnist_sweep.records.predictions.MAX_BYTES", 20_000)
     arrays = {**RUN.arrays, "test_true": np.zeros(100_000, np.uint8)}
     np.savez_compressed(tmp_path / "p.npz", **arrays)
     with pytest.raises(DirectoryError, match="would unpack to"):

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from mnist_sweep.cli.report import report
-from mnist_sweep.cli.report_images import images_of
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.store import write_json
+from mnist_sweep.report_images import images_of
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
-from mnist_sweep.analysis.statistics import metric_intervals
+from mnist_sweep.analysis.statistics import interval, resample_predictions
 from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.sweep import load
@@ -80,15 +80,10 @@ def test_intervals_are_the_statistics_own(repeated):
     predicted = np.stack([np.load(file)["test_predicted"] for file in files])
     true = np.load(files[0])["test_true"]
     names = ["accuracy", "f1", "precision", "recall", "f1_min", *(f"f1.{k}" for k in range(10))]
-    expected = metric_intervals(
-        predicted,
-        true,
-        [0, 0, 0],
-        names,
-        np.random.default_rng(0),
-        level=0.9,
-        replicates=REPLICATES,
-    )[0]
+    tables = resample_predictions(
+        predicted, true, names, np.random.default_rng(0), replicates=REPLICATES
+    )
+    expected = {name: interval(table, 0.9) for name, table in tables.items()}
     assert scores.content.intervals[0]["test.f1_min"] == expected["f1_min"]
     low, high = (100 * end for end in (expected["accuracy"].low, expected["accuracy"].high))
     assert cells(performance, "test.accuracy.interval")[0].text == f"{low:.2f} to {high:.2f}"

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from mnist_sweep.settings.source import not_importable, source_of, targets_of
+from mnist_sweep.plugins import target_of
+from mnist_sweep.settings.source import (
+    nested_targets,
+    not_importable,
+    source_of,
+    targets_of,
+)
 
 NET = '''
 """A network."""
@@ -75,12 +81,12 @@ def test_all_modules_of_the_project_that_are_imported_are_found_and_none_execute
 def test_nested_targets_count_too(project: Path):
     inner = [{"_target_": "own_net.parts.x"}, 3, {"deep": {"_target_": "keras.layers.Dense"}}]
     model = {"_target_": "own_helpers.width", "heads": inner, "tail": {"_target_": "own_lazy.f"}}
-    targets = targets_of(model)
+    targets = nested_targets(model)
     assert targets == ("keras.layers.Dense", "own_helpers.width", "own_lazy.f", "own_net.parts.x")
     found = source_of(*targets)
     assert found is not None
     assert {"own_helpers.py", "own_lazy.py", "own_net/parts.py"} <= set(found["files"])
-    assert targets_of({}) == ()
+    assert nested_targets({}) == ()
     assert source_of() is None
 
 
@@ -182,3 +188,22 @@ def test_a_target_that_no_other_process_can_import_is_told_with_the_way_out():
     assert not_importable("mine.build") is None
     for target in ("__main__.build", "mine.make.<locals>.build", "mine.<lambda>"):
         assert "put it into a module" in (not_importable(target) or "")
+
+
+def test_the_code_of_another_packages_trainer_counts_and_is_not_imported(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = project / "installed" / "own_trainers-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: own_trainers\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(
+        "[mnist_sweep.trainers]\nmine = own_helpers:width [extra]\n"
+    )
+    monkeypatch.syspath_prepend(str(folder.parent))
+    target_of.cache_clear()
+    settings = {"model": {"_target_": "own_lazy.f"}, "trainer": {"name": "mine"}}
+    assert targets_of(settings) == ("own_lazy.f", "own_helpers.width")
+    assert targets_of({**settings, "trainer": {"name": "fit"}}) == ("own_lazy.f",)
+    assert targets_of({**settings, "trainer": {"name": "unknown"}}) == ("own_lazy.f",)
+    assert "own_helpers" not in sys.modules
+    target_of.cache_clear()

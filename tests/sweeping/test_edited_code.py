@@ -28,16 +28,16 @@ def test_edited_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     module.write_text("def build(): return 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     job = job_of("own_edited_net.build", tmp_path)
-    check_code(job.settings["model"], job.point.code)
+    check_code(job.settings, job.point.code)
     assert _head(job, RunStatus.FAILED)["code"] == job.point.code
     module.write_text("def build(): return 1  # the same\n")
-    check_code(job.settings["model"], job.point.code)
+    check_code(job.settings, job.point.code)
     module.write_text("def build(): return 2\n")
     with pytest.raises(ModelError, match=r"edited .*\(own_edited_net.py\)\. Give the sweep's"):
-        check_code(job.settings["model"], job.point.code)
+        check_code(job.settings, job.point.code)
 
 
 def test_networks_of_this_package_have_no_code_to_check(tmp_path: Path):
     job = job_of("mnist_sweep.training.model.cnn", tmp_path)
     assert job.point.code is None
-    check_code(job.settings["model"], job.point.code)
+    check_code(job.settings, job.point.code)

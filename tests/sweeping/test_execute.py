@@ -90,6 +90,15 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     assert job.paths.model.exists() is job.settings["save_model"]
 
 
+def test_a_record_names_the_objective_of_its_sweep(
+    tmp_path: Path, trained: Callable[[Trainer], None]
+):
+    trained(finishes)
+    job = job_of(tmp_path, objective="test.f1_min")
+    execute(job)
+    assert record(job).objective == "test.f1_min"
+
+
 def test_the_given_job_is_not_changed(tmp_path: Path, trained: Callable[[Trainer], None]):
     trained(finishes)
     job = job_of(tmp_path)

@@ -6,14 +6,14 @@ import pytest
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import SETTINGS, known_keys
-from mnist_sweep.sweeping.plan import overrides
+from mnist_sweep.sweeping.plan import checks, overrides
 from support.setting_values import override_texts
 
 
 def complaint(*words: str) -> list[str]:
     """The lines of the complaint about some overrides; none if there is nothing to complain of."""
     try:
-        overrides.check(overrides.parse(words))
+        checks.check(overrides.parse(words))
     except SettingsError as error:
         return [line.strip() for line in str(error).splitlines()[1:]]
     return []
@@ -53,7 +53,7 @@ def test_what_is_fine_passes(word: str):
         ("layers=range(1,3,0)", "a range whose step is 0 never ends"),
         ("dropout=interval(0,1)", "dropout=interval(0,1): an interval has no end of values"),
         ("data=range(0,0)", "data=range(0,0): gives no value at all"),
-        ("~layers", "~layers=: a setting cannot be taken away"),
+        ("~layers", "~layers=: a setting cannot be removed"),
         ("~data", "~data=: there must be one"),
         ("data=null", "data=null: there must be one"),
         ("model=null", "model=null: there must be one"),
@@ -82,10 +82,10 @@ def test_all_that_is_wrong_is_listed_at_once_and_each_thing_once():
 
 def test_a_message_counts_what_is_wrong():
     with pytest.raises(SettingsError, match=r"^Nothing was run: a setting is wrong"):
-        overrides.raise_for(["one"])
+        checks.raise_for(["one"])
     with pytest.raises(SettingsError, match=r"^Nothing was run: 2 settings are wrong"):
-        overrides.raise_for(["one", "two", "one"])
-    overrides.raise_for([])
+        checks.raise_for(["one", "two", "one"])
+    checks.raise_for([])
 
 
 @pytest.mark.parametrize("word", ["layers", "layers=[", "layers=choice()", "-x", "a b=c=d ,"])

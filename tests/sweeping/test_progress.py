@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch import progress
+from mnist_sweep.sweeping.launch import display as module
+from mnist_sweep.sweeping.launch.display import Display, choose
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.progress import Display, Lines, choose
+from mnist_sweep.sweeping.launch.progress import Lines
 from support.sweep_parts import job_of, point_of
 
 
@@ -129,7 +130,7 @@ def test_the_display_says_failures_as_they_are_written():
 
 def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     display = Display(console(80))
     display.begin(4, 2)
     one = job(layers=1)
@@ -164,4 +165,4 @@ def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pyte
     ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3600, "1:00:00")]
 )
 def test_clocks(seconds: float, text: str):
-    assert progress._clock(seconds) == text
+    assert module._clock(seconds) == text

@@ -28,10 +28,11 @@ from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.reporting.tables.terminal import render_terminal
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.display import Display
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import is_up_to_date, record_of, summary_from_record
 from mnist_sweep.sweeping.launch.pool import Pool
-from mnist_sweep.sweeping.launch.progress import Display, Lines
+from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model

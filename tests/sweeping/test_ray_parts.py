@@ -268,7 +268,7 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
     job = job_of(tmp_path, run, prune=True)
     record = json.dumps(run.values).encode() if status else b"{"
     files = {"record.json": record, "predictions.npz": b"figures"}
-    answer = task.TaskResult(died="its process was killed", files=files)
+    answer = task.TaskResult(None, died="its process was killed", files=files)
     lock = try_lock(job.lock)
     assert lock is not None
     pool = dispatch_on(Nodes())

@@ -13,6 +13,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.worker import Epoch
 from mnist_sweep.training.progress import History
 from support.sweep_parts import job_of
 
@@ -66,9 +67,9 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
         worker.run(theirs, job)
     first, second, last = sent(ours)
     figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.25}
-    assert (first[:2], second) == (("epoch", 1), ("epoch", 2, figures))
+    assert (first.number, second) == (1, Epoch(2, figures))
     answers = [None, "it is behind" if prune else None]
-    assert last == ("done", RunSummary.of(job, RunStatus.FINISHED, str(answers)))
+    assert last == RunSummary.of(job, RunStatus.FINISHED, str(answers))
     assert (job.paths.hydra / "config.yaml").exists()
 
 
@@ -80,9 +81,10 @@ def test_what_keeps_a_record_from_being_written_is_sent(
 
     monkeypatch.setattr(worker, "execute", full)
     ours, theirs = Pipe()
+    job = job_of(tmp_path)
     with pytest.raises(LeftError):
-        worker.run(theirs, job_of(tmp_path))
-    assert sent(ours) == [("error", "the disk is full")]
+        worker.run(theirs, job)
+    assert sent(ours) == [RunSummary.of(job, RunStatus.FAILED, "the disk is full")]
 
 
 def test_a_worker_whose_parent_has_ended_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

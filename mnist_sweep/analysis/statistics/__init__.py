@@ -6,7 +6,7 @@
   that? `decide` asks it again after every further repeat.
 
 They take `Resampled` tables: a metric of some runs, as observed and in bootstrap replicates of the
-images, made of predictions by `resample(collapse(predicted, true), metrics, rng)`, or of values
+images, made of predictions by `resample_predictions(predicted, true, metrics, rng)`, or of values
 alone by `of_values`. `holm` corrects p-values that are printed together.
 
 `predicted` is (n_runs, n_examples) integers, `true` (n_examples,) integers. Metrics are those of
@@ -20,7 +20,7 @@ kept in `tests/benchmarks/statistics_calibration.md`.
 This folder imports numpy and SciPy, `mnist_sweep.metrics` and `errors`; neither records nor words.
 """
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
+from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample, resample_predictions
 from mnist_sweep.analysis.statistics.comparisons import Comparisons, compare_all
 from mnist_sweep.analysis.statistics.estimates import (
     Difference,
@@ -30,40 +30,26 @@ from mnist_sweep.analysis.statistics.estimates import (
     interval,
     of_values,
 )
-from mnist_sweep.analysis.statistics.from_predictions import (
-    Comparison,
-    McNemar,
-    compare_runs,
-    mcnemar,
-    metric_intervals,
-)
 from mnist_sweep.analysis.statistics.multiplicity import holm
 from mnist_sweep.analysis.statistics.patterns import collapse
-from mnist_sweep.analysis.statistics.retraining import Effect, effect_of_change
 from mnist_sweep.analysis.statistics.sequential import Decision, decide
 from mnist_sweep.analysis.statistics.variance import Covers
 
 __all__ = [
-    "Comparison",
     "Comparisons",
     "Covers",
     "Decision",
     "Difference",
-    "Effect",
     "Interval",
-    "McNemar",
     "Resampled",
     "collapse",
     "compare_all",
-    "compare_runs",
     "corrected",
     "decide",
     "difference",
-    "effect_of_change",
     "holm",
     "interval",
-    "mcnemar",
-    "metric_intervals",
     "of_values",
     "resample",
+    "resample_predictions",
 ]

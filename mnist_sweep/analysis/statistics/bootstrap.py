@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.analysis.statistics.patterns import Floats, Patterns, collapse
 from mnist_sweep.errors import DataError, SelectionError
 from mnist_sweep.metrics import Metric, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from scipy.sparse import csr_array
 
-    from mnist_sweep.analysis.statistics.patterns import Floats, Patterns
 
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
@@ -222,6 +222,32 @@ def resample(
         )
         for name, metric, table in zip(metrics, wanted, tables, strict=True)
     }
+
+
+def resample_predictions(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    metrics: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    replicates: int = 2000,
+    classes: int = 10,
+) -> dict[str, Resampled]:
+    """Bootstrap metrics of some runs' predictions over images: a table of all runs per metric.
+
+    Args:
+        predicted: (n_runs, n_examples) integers.
+        true: (n_examples,) integers.
+        metrics: See `resample`.
+        rng: Where the randomness comes from.
+        replicates: How many bootstrap samples to draw.
+        classes: How many classes there are.
+
+    Raises:
+        SelectionError: A metric does not exist or does not follow from predictions.
+        DataError: The arrays do not fit together, or there are too few replicates.
+    """
+    return resample(collapse(predicted, true, classes), metrics, rng, replicates)
 
 
 def checked_replicates(replicates: int) -> int:

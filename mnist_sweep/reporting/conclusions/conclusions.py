@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep.analysis.configurations import TARGET
-from mnist_sweep.analysis.statistics import compare_runs, corrected, metric_intervals
+from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
     DEFAULT_LEVEL,
@@ -35,6 +35,7 @@ from mnist_sweep.settings import MLP_TARGET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mnist_sweep.analysis.statistics import Resampled
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Study
     from mnist_sweep.records.sweep import Sweep
@@ -137,11 +138,7 @@ def _about_best(
         answers = _answers(sweep, records)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
-    accuracy = metric_intervals(
-        answers.predicted, answers.true, np.zeros(len(records), dtype=np.intp), ["accuracy"],
-        np.random.default_rng(seed), level=best.level, replicates=best.replicates,
-        classes=records[0].data.classes,
-    )[0]["accuracy"]  # fmt: skip
+    accuracy = interval(_accuracies(answers, best, seed), best.level)
     hardest = hardest_classes(
         name_of(best.chosen, differing(best.selection)), records, answers,
         level=best.level, replicates=best.replicates, seed=seed,
@@ -185,13 +182,19 @@ def _against_best(
     except (DirectoryError, DataError) as error:
         return phrases.against_best(changed, name, str(error))
     cut = len(best.chosen.records)
-    found = compare_runs(
-        answers.predicted[:cut], answers.predicted[cut:], answers.true, "accuracy",
-        np.random.default_rng(seed), level=best.level, replicates=best.replicates,
-        classes=records[0].data.classes,
-    ).overall  # fmt: skip
+    table = _accuracies(answers, best, seed)
+    sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
+    found = difference(*sides, level=best.level)
     is_claimed = published and "dropout" in effect.change
     return phrases.against_best(changed, name, found, reported.against_best() if is_claimed else "")
+
+
+def _accuracies(answers: Predicted, best: UncertainSelection, seed: int) -> Resampled:
+    """The runs' accuracies, resampled as the selection of the best was."""
+    return resample_predictions(
+        answers.predicted, answers.true, ["accuracy"], np.random.default_rng(seed),
+        replicates=best.replicates, classes=best.chosen.records[0].data.classes,
+    )["accuracy"]  # fmt: skip
 
 
 def _answers(sweep: Sweep, records: Sequence[Record]) -> Predicted:

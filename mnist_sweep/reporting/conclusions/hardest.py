@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import collapse, corrected, difference, interval, resample
+from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
 from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.reporting.phrases import conclusions as phrases
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
@@ -44,8 +44,10 @@ def hardest_classes(
     weak = weakest_classes(records, "test")
     data = records[0].data
     names = [f"f1.{label}" for label in range(data.classes)]
-    patterns = collapse(answers.predicted, answers.true, data.classes)
-    tables = resample(patterns, names, np.random.default_rng(seed), replicates)
+    tables = resample_predictions(
+        answers.predicted, answers.true, names, np.random.default_rng(seed),
+        replicates=replicates, classes=data.classes,
+    )  # fmt: skip
     support = np.bincount(answers.true, minlength=data.classes).tolist()
     return phrases.hardest_classes(
         name,

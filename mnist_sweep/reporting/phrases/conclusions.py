@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mnist_sweep.analysis.selection import Uncounted
-    from mnist_sweep.analysis.statistics import Difference, Effect, Interval
-    from mnist_sweep.analysis.study_effect import StudyEffect
+    from mnist_sweep.analysis.statistics import Difference, Interval
+    from mnist_sweep.analysis.study_effect import Effect, StudyEffect
     from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.analysis.weakest import WeakClass
     from mnist_sweep.records.study_file import Stage

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import Interval, metric_intervals
+from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.predicted import read_predicted
@@ -80,9 +80,9 @@ def _intervals(
     for split in dict.fromkeys(str(metric.split) for metric in metrics):
         names = [metric.name for metric in metrics if metric.split == split]
         answers = read_predicted(directories, split)
-        own = metric_intervals(
-            answers.predicted, answers.true, np.zeros(len(directories), dtype=np.intp), names,
-            np.random.default_rng(seed), level=level, replicates=REPLICATES, classes=classes,
-        )[0]  # fmt: skip
-        found |= {f"{split}.{name}": one for name, one in own.items()}
+        tables = resample_predictions(
+            answers.predicted, answers.true, names,
+            np.random.default_rng(seed), replicates=REPLICATES, classes=classes,
+        )  # fmt: skip
+        found |= {f"{split}.{name}": interval(table, level) for name, table in tables.items()}
     return found

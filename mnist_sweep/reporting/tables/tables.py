@@ -157,7 +157,7 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     # inside, so that who comes last has seen everything.
     with locked(paths.lock("tables")):
         sweep = load(directory)
-        if not sweep.records:
+        if not len(sweep.frame):
             return sweep, []
         clean_temporary(paths.tables)
         tables = comparison([sweep])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from mnist_sweep.errors import DirectoryError
@@ -98,6 +99,13 @@ class Dispatch(ABC, Generic[Active]):
             self.stop()
             raise
         return self.summaries
+
+    def epoch(self, job: Job, number: int, figures: Mapping[str, float]) -> str | None:
+        """Show an epoch (from 1) of a run; returns why it must stop there, or None to go on."""
+        self.progress.epoch(job, number, figures["val_accuracy"])
+        if job.prune and self.scheduler:
+            return self.scheduler.epoch(job, number, figures)
+        return None
 
     def finish(self, job: Job, summary: RunSummary) -> None:
         """Note the end of a run."""

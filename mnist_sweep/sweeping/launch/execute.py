@@ -71,7 +71,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
         on_start()
         log.info("run %s: %s", job.run_id, job.label)
         model = job.settings["model"]
-        check_code(model, job.point.code)
+        check_code(job.settings, job.point.code)
         result = train(job.settings, job.data, builder(model), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)

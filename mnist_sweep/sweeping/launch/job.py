@@ -13,7 +13,7 @@ from typing import Any
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import Plain
+from mnist_sweep.settings import DEFAULT_OBJECTIVE, Plain
 from mnist_sweep.sweeping.plan.points import Point
 
 
@@ -32,6 +32,7 @@ class Job:
         prune: Whether the run may be stopped early; it then waits for a decision after each epoch.
         hydra: The sweep's own Hydra config, for `.hydra/hydra.yaml`; empty to leave that file out.
         expected_s: Estimated seconds, for the progress display.
+        objective: The metric by which its sweep means "best".
     """
 
     point: Point
@@ -43,6 +44,7 @@ class Job:
     prune: bool = False
     hydra: Plain = field(default_factory=dict)
     expected_s: float = 1.0
+    objective: str = DEFAULT_OBJECTIVE
 
     @property
     def run_id(self) -> str:

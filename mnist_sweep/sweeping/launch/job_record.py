@@ -163,6 +163,7 @@ def _head(job: Job, status: RunStatus) -> Plain:
         "status": status,
         "config": job.settings,
         "code": job.point.code,
+        "objective": job.objective,
         "data": job.data.record_fields(),
         "environment": {**job.environment, "threads": job.settings["threads"]},
     }

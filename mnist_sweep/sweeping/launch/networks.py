@@ -70,22 +70,23 @@ def _without(model: Plain) -> str:
     return f" ({', '.join(names)}; leave one out with ~model.{names[0]})" if names else ""
 
 
-def check_code(model: Plain, planned: Plain | None) -> None:
+def check_code(settings: Plain, planned: Plain | None) -> None:
     """Refuse to run other code than the run id was made of.
 
     Args:
-        model: The settings under `model`.
+        settings: The run's.
         planned: Hash and files of the user's own code when the sweep was planned, if any.
 
     Raises:
         ModelError: The code was edited since.
     """
-    now = source_of(*targets_of(model)) if planned else None
+    now = source_of(*targets_of(settings)) if planned else None
     if planned and now and now["sha256"] != planned["sha256"]:
         edited = sorted(dict(now["files"].items() ^ planned["files"].items()))
         raise ModelError(
-            f"The code of model._target_={model['_target_']} was edited after the sweep started "
-            f"({', '.join(edited)}). Give the sweep's command again to run it as it is now."
+            f"The code of model._target_={settings['model']['_target_']} was edited after the "
+            f"sweep started ({', '.join(edited)}). Give the sweep's command again to run it as it "
+            "is now."
         )
 
 

@@ -21,26 +21,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.cores import cores
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
+from mnist_sweep.sweeping.launch.job import Job, Origin
 from mnist_sweep.sweeping.launch.job_record import done_summary
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.worker_process import WorkerProcess
 
 REFRESH_S = 0.25
 POLL_S = 0.5
@@ -83,44 +80,13 @@ class PoolLauncher(SweepLauncher):
         )
 
 
-@dataclass
-class _Active:
-    job: Job
-    process: BaseProcess
-    pipe: Connection
-    started: float = field(default_factory=time.monotonic)
-    answer: RunSummary | None = None
-    orphaned: bool = False
-
-
-class Pool(Dispatch[_Active]):
-    """Runs jobs side by side, each in a process of its own; see `Dispatch`."""
-
-    def stop(self) -> None:
-        """End all running workers, at once."""
-        for active in self.active:
-            active.process.terminate()
-        deadline = time.monotonic() + processes.STOP_S
-        for active in self.active:
-            active.process.join(max(0.0, deadline - time.monotonic()))
-            if active.process.is_alive():
-                active.process.kill()
-                active.process.join()
-            active.pipe.close()
-            if summary := done_summary(active.job, Origin.RAN):
-                # It had ended, and only its message was still to come.
-                self.summaries.append(summary)
-        self.active.clear()
+class Pool(Dispatch[WorkerProcess]):
+    """Runs each job in a process of its own; see `Dispatch`."""
 
     def start(self, job: Job) -> None:
         """Start a worker."""
-        # For the failed record, too, of a run that dies before it writes one.
-        job = started_now(job)
-        # Both ways only where the worker waits for an answer after each epoch.
-        ours, theirs = processes.context().Pipe(duplex=job.prune)
-        process = processes.start(worker.run, theirs, job)
-        theirs.close()
-        self.active.append(_Active(job, process, ours))
+        # The start is known here, too, for the failed record of a run that dies before it writes.
+        self.active.append(WorkerProcess(started_now(job)))
         self.progress.started(job)
 
     def wait(self) -> None:
@@ -128,53 +94,41 @@ class Pool(Dispatch[_Active]):
         if not self.active:
             time.sleep(POLL_S)
             return
-        handles: list[Any] = [active.pipe for active in self.active]
-        # A process that a builder left behind may hold the pipe open after its parent's death.
-        handles += [active.process.sentinel for active in self.active if not active.orphaned]
+        handles = [handle for process in self.active for handle in process.handles]
         ready = set(connection.wait(handles, timeout=REFRESH_S))
-        for active in list(self.active):
-            if active.pipe in ready:
-                self._receive(active)
-            elif active.process.sentinel in ready:
-                # Ready too where only the fork server died: then the pipe tells.
-                active.orphaned = processes.is_running(active.process)
-                if not active.orphaned:
-                    self._ended(active)
+        for process in list(self.active):
+            if epoch := process.receive(ready):
+                reason = self.epoch(process.job, epoch.number, epoch.figures)
+                if process.job.prune:
+                    process.answer(reason)
+            if process.ended:
+                self.active.remove(process)
+                self._ended(process)
 
-    def _receive(self, active: _Active) -> None:
-        try:
-            message = active.pipe.recv()
-        except (EOFError, OSError):
-            self._ended(active)
-            return
-        if message[0] == "epoch":
-            self._after_epoch(active, message[1], message[2])
-        elif message[0] == "done":
-            active.answer = message[1]
+    def stop(self) -> None:
+        """End all running workers at once."""
+        for process in self.active:
+            process.terminate()
+        deadline = time.monotonic() + processes.STOP_S
+        for process in self.active:
+            process.close(max(0.0, deadline - time.monotonic()))
+            if summary := done_summary(process.job, Origin.RAN):
+                # The run had ended, and only its message was still to come.
+                self.summaries.append(summary)
+        self.active.clear()
+
+    def _ended(self, process: WorkerProcess) -> None:
+        job, summary = process.job, process.summary
+        if summary is None:
+            self._died(process)
+        elif summary.origin is Origin.BUSY:
+            self.postpone(job)
         else:
-            active.answer = RunSummary.of(active.job, RunStatus.FAILED, message[1])
+            self.finish(job, summary)
 
-    def _after_epoch(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
-        self.progress.epoch(active.job, epoch, figures["val_accuracy"])
-        if active.job.prune:
-            reason = self.scheduler.epoch(active.job, epoch, figures) if self.scheduler else None
-            with suppress(OSError):  # its process died meanwhile, which is seen at its end
-                active.pipe.send(reason)
-
-    def _ended(self, active: _Active) -> None:
-        processes.end(active.process)
-        active.pipe.close()
-        self.active.remove(active)
-        if active.answer is None:
-            self._died(active)
-        elif active.answer.origin is Origin.BUSY:
-            self.postpone(active.job)
-        else:
-            self.finish(active.job, active.answer)
-
-    def _died(self, active: _Active) -> None:
+    def _died(self, process: WorkerProcess) -> None:
         """Finish, repeat or fail a run whose process ended without sending a result."""
-        job = active.job
+        job = process.job
         lock = try_lock(job.lock)
         if lock is None:  # its lock was freed with it, and another sweep runs the job now
             self.postpone(job)
@@ -184,7 +138,6 @@ class Pool(Dispatch[_Active]):
             if summary and summary.status is not RunStatus.FAILED:
                 self.finish(job, summary)
             else:
-                reason = f"its process {processes.ending(active.process.exitcode)}"
-                self.retry_or_fail(job, reason, active.started)
+                self.retry_or_fail(job, process.ending, process.started)
         finally:
             release(lock)

@@ -120,9 +120,9 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return value
 
 
-def end(process: BaseProcess) -> None:
-    """Wait for a process that has no more to send; kill it if it does not end by itself."""
-    process.join(STOP_S)
+def end(process: BaseProcess, timeout_s: float = STOP_S) -> None:
+    """Wait for a process that has no more to do; kill it if it does not end by itself."""
+    process.join(timeout_s)
     if process.is_alive():
         process.kill()
         process.join()

@@ -1,32 +1,24 @@
-"""What a person sees while a sweep runs: a live display, or a line per finished run."""
+"""What a person sees while a sweep runs: one line per run that ended.
+
+On a terminal there is more to see, see `display`.
+"""
 
 from __future__ import annotations
 
-import math
-import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
-from rich.live import Live
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 
-DRAW_S = 0.2
-FIGURES_WIDTH = 33
-"""Of the columns right of a run's label: accuracy, time, and the space around them."""
-
 
 class Progress(Protocol):
-    """Is told by a launcher what happens to its runs."""
+    """Shows what happens to the runs of a launcher, which calls these methods."""
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
-        """A launcher takes on `total` runs, which should take `expected_s` together."""
+        """`total` runs are about to start, which should take `expected_s` together."""
 
     def started(self, job: Job) -> None:
         """A run's worker has started."""
@@ -35,13 +27,13 @@ class Progress(Protocol):
         """A run has finished an epoch (from 1) with this validation accuracy."""
 
     def postponed(self, job: Job) -> None:
-        """Another sweep is at this run; it is waited for."""
+        """Another sweep is running this job; it is waited for."""
 
     def retrying(self, job: Job, reason: str) -> None:
         """A run's process died; it is run once more."""
 
     def ended(self, summary: RunSummary) -> None:
-        """A run has come to an end."""
+        """A run has ended."""
 
     def refresh(self) -> None:
         """Some time has passed."""
@@ -75,7 +67,7 @@ class Lines:
         """Nothing."""
 
     def postponed(self, job: Job) -> None:
-        """Say that another sweep is at it."""
+        """Say that another sweep is running it."""
         self._say(f"waiting: {job.label} is being run by another sweep")
 
     def retrying(self, job: Job, reason: str) -> None:
@@ -85,7 +77,7 @@ class Lines:
     def ended(self, summary: RunSummary) -> None:
         """Say how a run ended."""
         self._ended += 1
-        self._say(f"[{self._ended}/{self._total}] {_ending(summary)}")
+        self._say(f"[{self._ended}/{self._total}] {ending(summary)}")
 
     def refresh(self) -> None:
         """Nothing."""
@@ -97,183 +89,8 @@ class Lines:
         self._console.print(Text(text), soft_wrap=True)
 
 
-@dataclass
-class _Row:
-    job: Job
-    started: float
-    epoch: int = 0
-    accuracy: float | None = None
-    epoch_at: float = 0.0
-
-    @property
-    def epochs(self) -> int:
-        return int(self.job.settings["epochs"])
-
-    @property
-    def expected_s(self) -> float:
-        return self.job.expected_s
-
-    @property
-    def done_s(self) -> float:
-        """The part of `expected_s` that the epochs done so far stand for."""
-        return self.expected_s * self.epoch / self.epochs
-
-    def reached_s(self, pace: float) -> float:
-        """The part of `expected_s` that should be done by now, at `pace` real seconds each."""
-        since = time.monotonic() - (self.epoch_at if self.epoch else self.started)
-        return min(self.expected_s, self.done_s + since / max(pace, 1e-9))
-
-
-@dataclass
-class _Sized:
-    """What is drawn as wide and as high as there is room for."""
-
-    draw: Callable[[int, int], Group]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self.draw(options.max_width, console.size.height)
-
-
-class Display:
-    """A live table of what every worker is doing, below one line per run that failed.
-
-    Args:
-        console: A terminal.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        # Drawn by `refresh` alone: a thread of its own would draw half-made pictures.
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._rows: dict[str, _Row] = {}
-        self._ended = self._failed = self._pruned = 0
-        self._total = 0
-        self._workers = 1
-        self._began = time.monotonic()
-        self._drawn = -math.inf
-        self._expected_s = 0.0
-        self._ended_expected_s = 0.0
-        self._ended_s = 0.0
-        self._waiting: set[str] = set()
-        self._widest = 0
-
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
-        """Start the display."""
-        self._total, self._workers = total, workers
-        self._expected_s = expected_s or float(total)
-        self._began = time.monotonic()
-        self._live.start()
-        self.refresh()
-
-    def started(self, job: Job) -> None:
-        """Give a run its row."""
-        self._waiting.discard(job.run_id)
-        self._rows[job.run_id] = _Row(job, time.monotonic())
-
-    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
-        """Show how far a run is."""
-        row = self._rows[job.run_id]
-        row.epoch, row.accuracy, row.epoch_at = epoch, accuracy, time.monotonic()
-
-    def postponed(self, job: Job) -> None:
-        """Show that another sweep is at it."""
-        self._rows.pop(job.run_id, None)
-        self._waiting.add(job.run_id)
-
-    def retrying(self, job: Job, reason: str) -> None:
-        """Say why a run starts again."""
-        self._rows.pop(job.run_id, None)
-        self._say(f"again: {job.label}: {reason}", "yellow")
-
-    def ended(self, summary: RunSummary) -> None:
-        """Count a run, and say it if it failed."""
-        row = self._rows.pop(summary.run_id, None)
-        self._waiting.discard(summary.run_id)
-        if row is None or summary.origin is Origin.ALREADY_DONE:
-            # Another sweep did it: nothing is known of its time here.
-            self._expected_s -= self._expected_s / max(self._total, 1)
-        else:
-            self._ended_s += time.monotonic() - row.started
-            self._ended_expected_s += row.expected_s
-        self._ended += 1
-        self._failed += summary.failed
-        self._pruned += summary.pruned
-        if summary.failed:
-            self._say(_ending(summary), "red")
-
-    def refresh(self) -> None:
-        """Draw again, a few times a second at most."""
-        if time.monotonic() - self._drawn >= DRAW_S:
-            self._drawn = time.monotonic()
-            self._live.update(self._picture(), refresh=True)
-
-    def end(self) -> None:
-        """Take the display away."""
-        self._live.stop()
-
-    def _say(self, text: str, style: str) -> None:
-        # Whole words on lines of their own, above the table.
-        self._console.print(Text(text, style=style))
-
-    def _picture(self) -> _Sized:
-        return _Sized(self._draw)
-
-    def _draw(self, width: int, height: int) -> Group:
-        rows = list(self._rows.values())
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        # As wide as the widest so far: columns that jump as runs come and go are hard to read.
-        self._widest = max([self._widest, *(len(row.job.label) for row in rows)])
-        longest = max((len(f"{row.epochs}/{row.epochs}") for row in rows), default=5)
-        label_width = max(3, min(self._widest, width - FIGURES_WIDTH - longest))
-        table.add_column("run", width=label_width, overflow="ellipsis", no_wrap=True)
-        table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("validation accuracy", justify="right", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
-        # A table higher than the terminal would be cut from below, totals first.
-        room = max(1, height - 5)
-        for row in rows[:room]:
-            accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
-            spent = _clock(time.monotonic() - row.started)
-            table.add_row(Text(row.job.label), f"{row.epoch}/{row.epochs}", accuracy, spent)
-        more = [Text(f"and {len(rows) - room} more")] if len(rows) > room else []
-        return Group(table, *more, Text(self._totals(), style="bold"))
-
-    def _totals(self) -> str:
-        ended, failed, pruned = self._ended, self._failed, self._pruned
-        words = [f"{ended - failed - pruned} done"]
-        words += [f"{pruned} pruned"] if pruned else []
-        words += [f"{failed} failed"] if failed else []
-        words += [f"{self._total - ended} left"]
-        words += [f"{len(self._waiting)} run elsewhere"] if self._waiting else []
-        words += [f"{_clock(time.monotonic() - self._began)} elapsed"]
-        remaining = self._remaining(self._total - ended)
-        words += [f"about {_clock(remaining)} remaining"] if remaining is not None else []
-        return ", ".join(words)
-
-    def _remaining(self, left: int) -> float | None:
-        """Seconds left: the expected ones, at the pace of what was seen so far.
-
-        None before the first epoch has ended.
-        """
-        rows = self._rows.values()
-        done = self._ended_expected_s + sum(row.done_s for row in rows)
-        spent = self._ended_s + sum(row.epoch_at - row.started for row in rows if row.epoch)
-        if not done:
-            return None
-        pace = spent / done
-        ahead = self._expected_s - self._ended_expected_s
-        ahead -= sum(row.reached_s(pace) for row in rows)
-        return max(0.0, ahead) * pace / min(self._workers, max(left, 1))
-
-
-def choose(console: Console) -> Progress:
-    """A live display on a terminal, lines elsewhere and in CI."""
-    if console.is_terminal and not os.environ.get("CI"):
-        return Display(console)
-    return Lines(console)
-
-
-def _ending(summary: RunSummary) -> str:
+def ending(summary: RunSummary) -> str:
+    """How a run ended, in a line."""
     if summary.origin is Origin.ALREADY_DONE:
         return f"{summary.label}: was done already"
     match summary.status:
@@ -288,9 +105,3 @@ def _ending(summary: RunSummary) -> str:
 
 def _count(runs: int) -> str:
     return "1 run" if runs == 1 else f"{runs} runs"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -53,7 +53,8 @@ def task(config: DictConfig) -> RunSummary:
     settings = to_plain(config)
     info = directory.dataset_of(place, data_key(settings))
     point = identify(settings, list(HydraConfig.get().overrides.task), info)
-    job = Job(point, info, place, describe() | {"workers": 1})
+    environment = describe() | {"workers": 1}
+    job = Job(point, info, place, environment, objective=settings["objective"])
     return execute(replace(job, failed_at=failed_at(record_of(job))))
 
 

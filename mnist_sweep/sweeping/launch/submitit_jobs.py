@@ -1,8 +1,8 @@
-"""Jobs of hydra-submitit-launcher, on Slurm or this machine, each with an end of its own.
+"""Jobs of hydra-submitit-launcher, on Slurm or this machine, each reported when it ends.
 
-The plugin hands all jobs over at once and waits for them in their order; at the first that died it
-stops waiting, while the others go on unseen. Here the jobs are the same, made by the same plugin
-with the same settings, and each is told as it ends, whatever becomes of the others.
+The plugin waits for its jobs in their order, and at the first that died it stops waiting while the
+others go on unseen. Here the plugin's own function is submitted with the same settings, and each
+job is reported as it ends, whatever becomes of the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMMON = (
     "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
     "stderr_to_stdout",
 )  # fmt: skip
-"""What submitit calls alike wherever jobs go; the rest it wants with `slurm_` before it."""
+"""Parameters that have the same name on every cluster; others are prefixed, as `slurm_qos`."""
 
 
 def is_submitit(launcher: Launcher) -> bool:
@@ -30,9 +30,9 @@ def is_submitit(launcher: Launcher) -> bool:
 
 
 def run(launcher: Any, overrides: Sequence[Sequence[str]]) -> Iterator[tuple[int, Any]]:
-    """Submit jobs and tell each as it ends.
+    """Submit jobs and yield each as it ends.
 
-    Interrupted, it takes back the jobs that have not ended.
+    If it is interrupted, jobs that have not ended are cancelled.
 
     Args:
         launcher: The plugin's, set up by Hydra.
@@ -42,14 +42,14 @@ def run(launcher: Any, overrides: Sequence[Sequence[str]]) -> Iterator[tuple[int
         Which job (from 0), and Hydra's JobReturn, or the exception that stands for a dead process.
 
     Raises:
-        UsageError: The jobs were not taken, and none runs.
+        UsageError: The jobs were not accepted, and none runs.
     """
     try:
         waiting = dict(enumerate(_submit(launcher, overrides)))
     except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
         raise UsageError(
-            f"Expected to hand {len(overrides)} runs over by submitit, but "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Look at the settings "
+            f"Expected to submit {len(overrides)} runs by submitit, but "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
             "of hydra.launcher, or run on this machine with hydra/launcher=pool."
         ) from error
     try:

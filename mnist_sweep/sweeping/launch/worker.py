@@ -6,30 +6,40 @@ import faulthandler
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.execute import execute
-from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 from mnist_sweep.training.progress import History
 
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
-def run(pipe: Connection, job: Job) -> None:
-    """Run one job; sends ("epoch", epoch, figures), then ("done", summary) or ("error", text).
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch has ended: its number, from 1, and the history's values of it, by name."""
 
-    `figures` are the epoch's own of the history, by name. Where the job may be pruned, each epoch
-    waits for the parent's answer: None to go on, or why to stop.
+    number: int
+    figures: dict[str, float]
+
+
+def run(pipe: Connection, job: Job) -> None:
+    """Run one job; sends an `Epoch` after each, and its `RunSummary`.
+
+    Where the job may be pruned, each epoch waits for the parent's answer: None to go on, or why to
+    stop.
     """
     detach()
 
     def on_epoch(epoch: int, history: History) -> str | None:
         try:
-            pipe.send(("epoch", epoch, {name: v[-1] for name, v in history.__dict__.items()}))
+            pipe.send(Epoch(epoch, {name: v[-1] for name, v in history.__dict__.items()}))
             return pipe.recv() if job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)
@@ -39,9 +49,10 @@ def run(pipe: Connection, job: Job) -> None:
         hydra_files.write(job)
 
     try:
-        pipe.send(("done", execute(job, on_epoch, on_start)))
-    except MnistSweepError as error:
-        pipe.send(("error", str(error)))
+        summary = execute(job, on_epoch, on_start)
+    except MnistSweepError as error:  # its record cannot be written
+        summary = RunSummary.of(job, RunStatus.FAILED, str(error))
+    pipe.send(summary)
     pipe.close()
     leave()
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from mnist_sweep import settings as schema
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Option
 
@@ -40,7 +40,7 @@ def expand(
         SettingsError: Lists every problem of every point.
     """
     parsed = overrides.parse(asked)
-    overrides.check(parsed)
+    checks.check(parsed)
     axes = grid.axes(parsed, int(master.max_points))
     swept = [axis.key for axis in axes if axis.swept]
     if single and swept:
@@ -76,5 +76,5 @@ def check_points(points: Iterable[Callable[[], Plain]]) -> list[Plain]:
             texts = [str(error)]
         for text in texts:
             found[text] = found.get(text, 0) + 1
-    overrides.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
+    checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
     return settings

@@ -11,7 +11,13 @@ from typing import Any
 from hydra.core.override_parser.types import Override, OverrideType, RangeSweep, Transformer
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping.plan.overrides import GROUPS, key_of, plain_value, range_size, values
+from mnist_sweep.sweeping.plan.overrides import (
+    chooses_group,
+    key_of,
+    plain_value,
+    range_size,
+    values,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,9 @@ def axes(overrides: list[Override], max_points: int) -> list[Axis]:
 def latest(overrides: list[Override]) -> list[Override]:
     """Of several overrides of a key the last, at the place of the first."""
     # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
-    found = {(override.get_key_element(), _chooses(override)): override for override in overrides}
+    found = {
+        (override.get_key_element(), chooses_group(override)): override for override in overrides
+    }
     return list(found.values())
 
 
@@ -101,7 +109,7 @@ def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
         value = None if override.is_delete() else values(override)[0]
         options = [Option(key, str(override.input_line), value)]
     plain = override.type == OverrideType.CHANGE and override.package is None
-    return Axis(key, tuple(options), _chooses(override), plain)
+    return Axis(key, tuple(options), chooses_group(override), plain)
 
 
 def _size(override: Override) -> int:
@@ -111,9 +119,3 @@ def _size(override: Override) -> int:
     if isinstance(sweep, RangeSweep):
         return range_size(sweep)
     return sum(1 for _ in override.sweep_iterator())
-
-
-def _chooses(override: Override) -> bool:
-    """Whether an override chooses a config group's file, and does not set a value."""
-    key = key_of(override)
-    return "/" in key or (key in GROUPS and not isinstance(override.value(), dict))

@@ -28,8 +28,7 @@ class Point:
         settings: A run's settings, plain.
         overrides: What asked for it, as given to Hydra.
         data_key: Which of the plan's datasets it uses.
-        code: Hash and files of the user's own code behind `model._target_`; None where there is
-            none.
+        code: Hash and files of the user's own code that it runs; None where there is none.
     """
 
     run_id: str
@@ -95,7 +94,7 @@ def identify(
     find_source: Callable[..., Plain | None] = source_of,
 ) -> Point:
     """The point of some settings on some data, with the user's own code as it is now."""
-    source = find_source(*targets_of(settings["model"]))
+    source = find_source(*targets_of(settings))
     form = schema.canonical(settings, info.deciding(), source["sha256"] if source else None)
     return Point(
         run_id=schema.run_id(form),

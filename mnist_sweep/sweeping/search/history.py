@@ -10,8 +10,8 @@ from typing import Any
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, SettingsError
 from mnist_sweep.metrics import Metric
-from mnist_sweep.records.collect import Missing
-from mnist_sweep.records.fields import flat_missing, value_of
+from mnist_sweep.records.fields import flat_planned, value_of
+from mnist_sweep.records.problems import Missing
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain, problems
@@ -108,4 +108,4 @@ def _setting_of(config: Plain) -> Callable[[str], Any]:
 
 
 def _planned_of(missing: Missing) -> Callable[[str], Any]:
-    return flat_missing(missing).get
+    return flat_planned(missing.run_id, missing.label, missing.overrides).get

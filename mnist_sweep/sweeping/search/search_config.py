@@ -11,7 +11,7 @@ from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.settings import SearchSettings, nested_problems
-from mnist_sweep.sweeping.plan.overrides import raise_for
+from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.search.space import Space
 
 USUAL_RUNS = 20

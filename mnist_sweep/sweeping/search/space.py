@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import SWEEP_KEYS, Plain, Problem, problems
-from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Axis, Option
 
@@ -118,7 +118,7 @@ class Space:
 
     def __init__(self, asked: Sequence[str], master: DictConfig, loader: ConfigLoader) -> None:
         parsed = overrides.parse(asked)
-        overrides.check(parsed, intervals=True)
+        checks.check(parsed, intervals=True)
         given = grid.latest(parsed)
         self._axes = [_axis(override) for override in given]
         open_ones = [
@@ -172,7 +172,7 @@ class Space:
             if not wrong:
                 fine.append((parameters, settings))
         if not fine:
-            overrides.raise_for(found)
+            checks.raise_for(found)
         return fine
 
     def points(self) -> Iterator[Parameters]:

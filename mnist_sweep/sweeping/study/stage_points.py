@@ -22,7 +22,7 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.records.fields import Flat, flat, flat_settings
 from mnist_sweep.records.record import SCHEMA_VERSION, build
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.plan import overrides
+from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.expand import Composed, expand
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan
 from mnist_sweep.sweeping.study.stages import Choice, Stage, depth
@@ -248,7 +248,7 @@ def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
         )
     given = [text for text in asked if bare(text) == "seed"]
     parsed = overrides.parse(given[-1:])
-    overrides.check(parsed)
+    checks.check(parsed)
     if parsed and parsed[-1].is_sweep_override():
         if repeats > 1:
             raise UsageError(

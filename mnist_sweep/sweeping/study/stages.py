@@ -15,7 +15,7 @@ from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.settings import SWEEP_KEYS, suggestion
-from mnist_sweep.sweeping.plan.overrides import raise_for
+from mnist_sweep.sweeping.plan.checks import raise_for
 
 _STAGE = ("name", "of", "params", "select")
 _SELECT = ("where", "by", "direction", "split", "among")

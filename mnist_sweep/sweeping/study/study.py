@@ -22,7 +22,7 @@ from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
 from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.overrides import raise_for
+from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -231,7 +231,7 @@ class _StudyRun:
 
     def _all_done(self, plan: Plan) -> bool:
         """Whether all has a record: what an interrupted study paid for is not paid for again."""
-        there = {run.run_id for run in load(self._outcome.directory).runs}
+        there = set(load(self._outcome.directory).frame["run_id"])
         return all(point.run_id in there for point in plan.points)
 
     def _further(self, choice: Choice, now: Look) -> Plan:

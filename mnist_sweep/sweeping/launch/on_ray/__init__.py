@@ -1,11 +1,12 @@
 """Runs on a Ray cluster, or on a Ray started for the sweep: `hydra/launcher=ray`.
 
-    launcher    Hydra's side: settings, how many runs at once
-    connection  to the cluster, or its start; what travels with the code
-    pool        the driver: hands runs out, writes what comes back, retries what died
-    task        the node: one run in a fresh process, its files as bytes
-    node_data   the node: the prepared data, once
-    mailbox     an actor through which running runs tell their epochs
+    launcher    its settings; how many runs go at a time
+    connection  to a cluster, or to a Ray on this machine; needs of one run
+    dispatch    on the driver: hands runs out, writes what comes back, retries what died
+    task        on a node: one run in a fresh process, its files as bytes
+    node_data   on a node: the prepared data, fetched once
+    temporary   directories of runs and of Ray itself, removed after use
+    mailbox     an actor through which runs report their epochs
 
 Ray itself is imported inside functions: it is an extra, and takes a second.
 """

@@ -1,8 +1,8 @@
 """The driver's side of runs on Ray: hands them out, writes what comes back, retries what died.
 
-The driver alone writes into the sweep's directory, and holds a run's lock from when it is handed to
-Ray until its record is written: sweeps that share a directory share the work as ever, and nodes
-need not see it.
+Only the driver writes into the sweep's directory, and it holds a run's lock from when the run is
+handed to Ray until its record is written. So sweeps can share a directory as usual, and nodes need
+no access to it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 
 REFRESH_S = 0.25
 POLL_S = 0.5
-WAITING = 32
+MIN_WAITING = 32
 RECORD = RunPaths("").record.name
 
 
 class RunError(MnistSweepError):
-    """A node could not carry a run out."""
+    """A node could not run a job."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class RayDispatch(Dispatch[_Active]):
         threads: The most of any run.
         limit: How many runs may be handed out at most; None for as many as fit and some that wait,
             which is what an autoscaling cluster adds nodes for.
-        waiting: How many those are; None for as many again as fit, and `WAITING` at least; with a
+        waiting: How many those are; None for as many again as fit, at least `MIN_WAITING`; with a
             scheduler none.
     """
 
@@ -77,10 +77,10 @@ class RayDispatch(Dispatch[_Active]):
         self._threads = threads
         self._limit = limit
         self._waiting = waiting
-        self._words: Any = None
+        self._reports: Any = None
 
     def stop(self) -> None:
-        """End all tasks at once, with their processes; what had come back by now is kept."""
+        """End all tasks at once, with their processes; results that have come back are kept."""
         import ray
 
         try:
@@ -101,10 +101,10 @@ class RayDispatch(Dispatch[_Active]):
             # It may have room for more, of another stage's needs.
             return max(1, min(fit, self.workers))
         if self.scheduler and self._waiting is None:
-            # Who is asked for the next point later, knows more.
+            # A search that is asked for its next point later knows more results.
             return max(1, fit)
-        # Never 0: a cluster that has no node now is waited for, not taken for the end.
-        return max(1, fit + (max(fit, WAITING) if self._waiting is None else self._waiting))
+        # Never 0: a cluster without a node now may get one, and is waited for.
+        return max(1, fit + (max(fit, MIN_WAITING) if self._waiting is None else self._waiting))
 
     def start(self, job: Job) -> None:
         """Lock a job and give it to Ray."""
@@ -128,7 +128,7 @@ class RayDispatch(Dispatch[_Active]):
         """Give a run to Ray, which starts it when there is room."""
         store.make_directory(job.paths.directory)
         store.clean_temporary(job.paths.directory)
-        # For the record of a run that cannot say so itself.
+        # For the failed record of a run that dies before it writes one.
         job = started_now(job)
         ticket = uuid.uuid4().hex
         data = self._connection.data(job.data)
@@ -145,41 +145,36 @@ class RayDispatch(Dispatch[_Active]):
         self._collect(timeout=REFRESH_S)
 
     def _collect(self, timeout: float) -> None:
-        """Take what came back and what was told, waiting for it for a moment."""
+        """Take results and epochs, waiting for them for a moment."""
         import ray
 
-        if self._words is None:
-            self._words = self._connection.mailbox.take.remote()
-        refs = [self._words, *(active.ref for active in self.active)]
+        if self._reports is None:
+            self._reports = self._connection.mailbox.take.remote()
+        refs = [self._reports, *(active.ref for active in self.active)]
         ray.wait(refs, num_returns=1, timeout=timeout)
         ready = set(ray.wait(refs, num_returns=len(refs), timeout=0)[0])
-        if self._words in ready:
+        if self._reports in ready:
             self._listen()
         for active in [active for active in self.active if active.ref in ready]:
             self._returned(active)
 
     def _listen(self) -> None:
-        """Hand on what running runs told."""
+        """Show the epochs that runs reported, and answer them."""
         import ray
 
         try:
-            words = ray.get(self._words)
-        except ray.exceptions.RayError:  # its node died; it starts anew on another
-            words = {}
+            reports = ray.get(self._reports)
+        except ray.exceptions.RayError:  # its node died; it restarts on another
+            reports = {}
             time.sleep(REFRESH_S)
-        self._words = None
+        self._reports = None
         for active in self.active:
-            if active.ticket in words:
+            if active.ticket in reports:
                 self._show(active)
-                self._after_word(active, *words[active.ticket])
-
-    def _after_word(self, active: _Active, epoch: int, figures: dict[str, float]) -> None:
-        if not epoch:
-            return
-        self.progress.epoch(active.job, epoch, figures["val_accuracy"])
-        if active.job.prune:
-            reason = self.scheduler.epoch(active.job, epoch, figures) if self.scheduler else None
-            self._connection.mailbox.answer.remote(active.ticket, reason)
+                epoch, figures = reports[active.ticket]
+                reason = self.epoch(active.job, epoch, figures) if epoch else None
+                if epoch and active.job.prune:
+                    self._connection.mailbox.answer.remote(active.ticket, reason)
 
     def _show(self, active: _Active) -> None:
         if not active.shown:
@@ -188,7 +183,7 @@ class RayDispatch(Dispatch[_Active]):
             self.progress.started(active.job)
 
     def _returned(self, active: _Active) -> None:
-        """A task came to its end, one way or another: write what is known, and let go."""
+        """A task has ended, one way or another: write its result, and free its lock."""
         import ray
 
         job = active.job
@@ -196,7 +191,7 @@ class RayDispatch(Dispatch[_Active]):
         self._show(active)
         try:
             answer: TaskResult = ray.get(active.ref)
-        except ray.exceptions.RayTaskError as error:  # not the run's failure, which is an answer
+        except ray.exceptions.RayTaskError as error:  # of the task, not of the run
             self._failed(active, str(error))
         except ray.exceptions.RayError as error:
             self.retry_or_fail(job, _reason(error), active.started)
@@ -209,11 +204,11 @@ class RayDispatch(Dispatch[_Active]):
         job, files = active.job, answer.files
         try:
             _keep_log(job, files)
-            if answer.died:
+            if answer.summary is None:
                 self._died(active, answer.died, files)
-            elif answer.error:
-                self._failed(active, answer.error)
-            elif answer.summary:
+            elif RECORD not in files:
+                self._failed(active, answer.summary.message)
+            else:
                 _keep(job, files)
                 self.finish(job, answer.summary)
         except MnistSweepError as error:
@@ -221,7 +216,7 @@ class RayDispatch(Dispatch[_Active]):
 
     def _died(self, active: _Active, how: str, files: dict[str, bytes]) -> None:
         summary = None
-        if _whole(files):  # it was done but for the telling
+        if _whole(files):  # it had ended, and only its message was still to come
             _keep(active.job, files)
             summary = summary_from_record(active.job)
         if summary is not None:
@@ -243,7 +238,7 @@ def _keep_log(job: Job, files: dict[str, bytes]) -> None:
 
 
 def _whole(files: dict[str, bytes]) -> bool:
-    """Whether a run came to its end: its record is written last, and says so."""
+    """Whether a run has ended by itself: its record, which is written last, says so."""
     try:
         status = RunStatus(json.loads(files[RECORD])["status"])
     except (KeyError, TypeError, ValueError):
@@ -269,7 +264,7 @@ def _reason(error: BaseException) -> str:
         "ObjectLostError": "its node died with the result",
         "OwnerDiedError": "its node died with the result",
         "ObjectFetchTimedOutError": "its result could not be fetched",
-        "RuntimeEnvSetupError": f"its environment could not be made: {error}",
+        "RuntimeEnvSetupError": f"its environment could not be created: {error}",
     }
     name = type(error).__name__
     return " ".join(words.get(name, f"{name}: {error}").split())[:500]

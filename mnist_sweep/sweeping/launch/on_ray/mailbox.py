@@ -1,8 +1,7 @@
-"""What running runs tell the driver, and its answers: an actor between the two.
+"""An actor between runs and the driver: runs report epochs, and the driver may answer.
 
-A result comes back by itself, as what its task returns; the actor carries words only: how far a run
-is, and for runs that may be pruned whether it is to go on. An actor and not a stream of each
-task's, for Ray Client has no streams. If it dies, words are lost and no run.
+Results do not pass through it: they are what tasks return. It is an actor, and not a stream of each
+task, because Ray Client has no streams. If it dies, reports are lost but no run.
 """
 
 from __future__ import annotations
@@ -10,50 +9,50 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-Word = tuple[int, dict[str, float]]
+Report = tuple[int, dict[str, float]]
 """Epochs done (0: just started) and the figures of the last."""
 
 PATIENCE_S = 1.0
-"""How long the driver's question for words stays open."""
-MOST_CALLS = 100_000
-"""At once: each run that waits for its answer is one. By Ray's default of 1,000 as many such runs
-would keep the driver's own calls out, which they wait for."""
+"""How long the driver's call for reports stays open."""
+MAX_CALLS = 100_000
+"""At once. Each run that waits for an answer is one call; with Ray's default of 1,000, that many
+waiting runs would block the driver's own calls, which they wait for."""
 
 
 class Mailbox:
-    """Holds the latest word of each run until the driver takes it."""
+    """Holds the latest report of each run until the driver takes it."""
 
     def __init__(self) -> None:
-        self._words: dict[str, Word] = {}
+        self._reports: dict[str, Report] = {}
         self._new = asyncio.Event()
         self._asking: dict[str, asyncio.Future[str | None]] = {}
 
     async def tell(self, ticket: str, epoch: int, figures: dict[str, float]) -> None:
-        """Keep a run's word; an earlier one that was not taken yet is forgotten."""
-        self._words[ticket] = (epoch, figures)
+        """Keep a run's report; it replaces one that was not taken yet."""
+        self._reports[ticket] = (epoch, figures)
         self._new.set()
 
     async def ask(self, ticket: str, epoch: int, figures: dict[str, float]) -> str | None:
-        """Tell, and wait for the driver's answer: None to go on, or why to stop."""
+        """Report, and wait for the driver's answer: None to go on, or why to stop."""
         self._asking[ticket] = asyncio.get_running_loop().create_future()
         await self.tell(ticket, epoch, figures)
         return await self._asking[ticket]
 
     async def answer(self, ticket: str, reason: str | None) -> None:
-        """The driver's answer to a run that asks."""
+        """Pass the driver's answer to the run that asked."""
         waiting = self._asking.pop(ticket, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(reason)
 
-    async def take(self) -> dict[str, Word]:
-        """All words since the last call, by ticket, as soon as there are any."""
+    async def take(self) -> dict[str, Report]:
+        """All reports since the last call, by ticket, as soon as there are any."""
         try:
             await asyncio.wait_for(self._new.wait(), PATIENCE_S)
         except TimeoutError:
             return {}
         self._new.clear()
-        words, self._words = self._words, {}
-        return words
+        reports, self._reports = self._reports, {}
+        return reports
 
 
 def start() -> Any:
@@ -61,4 +60,4 @@ def start() -> Any:
     import ray
 
     remote: Any = ray.remote(Mailbox)
-    return remote.options(num_cpus=0, max_restarts=-1, max_concurrency=MOST_CALLS).remote()
+    return remote.options(num_cpus=0, max_restarts=-1, max_concurrency=MAX_CALLS).remote()

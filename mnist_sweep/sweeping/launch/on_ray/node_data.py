@@ -1,7 +1,7 @@
 """Prepared data on a node: the driver's own files, the node's cache, or fetched once into it.
 
-The data travel as one object of Ray's store, which a node pulls at most once and only if it has no
-file of that content; what it unpacks is verified by hash and kept in its cache for later sweeps.
+The data are one object of Ray's store. A node pulls it only if it has no file of that content; what
+it unpacks is verified by hash and kept in its cache for later sweeps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.locks import locked
 
 Fetch = Callable[[], dict[str, Any]]
-"""Gives what `pack` packed."""
+"""Returns what `pack` packed."""
 
 
 def pack(info: DatasetInfo) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def pack(info: DatasetInfo) -> dict[str, Any]:
         arrays = map_arrays(Path(info.cache))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"The prepared data in {info.cache} cannot be read: {error}. Start again: it is made "
-            "anew from its source."
+            f"The prepared data in {info.cache} cannot be read: {error}. Start again: it is "
+            "rebuilt from its source."
         ) from error
     return {**arrays, "classes": info.classes, "scale": info.scale}
 
@@ -64,13 +64,13 @@ def place(info: DatasetInfo, fetch: Fetch | None) -> DatasetInfo:
 def _fetched(info: DatasetInfo, cache: Cache, fetch: Fetch | None) -> Stored:
     if fetch is None:
         raise DataError(
-            f"The prepared data in {info.cache} is missing or damaged. Start again: it is made "
-            "anew from its source."
+            f"The prepared data in {info.cache} is missing or damaged. Start again: it is "
+            "rebuilt from its source."
         )
     stored = cache.store(Arrays(**fetch()))
     if stored.sha256 != info.sha256:
         raise DataError(
-            f"The data that came over the cluster has hash {stored.sha256} and not {info.sha256}, "
-            "which the sweep was planned with. Start again."
+            f"The data that came over the cluster has hash {stored.sha256}, not {info.sha256}, "
+            "with which the sweep was planned. Start again."
         )
     return stored

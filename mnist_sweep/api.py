@@ -1,0 +1,470 @@
+"""The Python interface: what the command line can do, from a notebook or a script.
+
+`import mnist_sweep as ms` gives these names; everything heavy is imported when it is first used.
+Results show themselves in a notebook (`_repr_html_`) and print as text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+
+    from mnist_sweep.analysis.compare import Comparison
+    from mnist_sweep.analysis.gate import GateResult
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.records import sweep as stored
+    from mnist_sweep.records.predictions import Predictions
+    from mnist_sweep.records.problems import Missing, Problem
+    from mnist_sweep.records.record import Record
+    from mnist_sweep.reporting.tables.table import Table
+    from mnist_sweep.sweeping.result import SweepResult
+
+    Directory = str | os.PathLike[str]
+
+__all__ = ["Compared", "Gate", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep"]
+
+
+class Sweep:
+    """A sweep's directory: its runs table, and questions to it.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> grid = ms.load("outputs/grid")  # doctest: +SKIP
+        >>> grid.frame.groupby(["layers", "nodes"])["test.accuracy"].mean()  # doctest: +SKIP
+        >>> print(grid.worst("layers=2", by="f1_min"))  # doctest: +SKIP
+    """
+
+    def __init__(self, content: stored.Sweep) -> None:
+        self._content = content
+
+    @property
+    def directory(self) -> Path:
+        """The sweep's directory, or a single run's."""
+        return self._content.directory
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The runs table: a row per run that has a record, failed ones included.
+
+        Columns are dotted names: settings (`layers`, `data.name`), metrics by split
+        (`test.accuracy`), times in seconds (`time.train_s`), `run_id`, `label`, `status`,
+        `directory`. A value that a run does not have is missing.
+        """
+        return self._content.frame
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be read, and why."""
+        return self._content.problems
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """Planned runs without a record, and why."""
+        return self._content.missing
+
+    @property
+    def objective(self) -> str:
+        """The metric by which `best` is meant."""
+        return self._content.objective
+
+    def best(
+        self, *where: str, by: str | None = None, split: str = "validation", level: float = 0.95
+    ) -> Selected:
+        """The best configuration, with its uncertainty.
+
+        Args:
+            *where: Conditions that must hold: "layers=2", "dropout>0".
+            by: A metric: "f1_min", "test.accuracy", "f1.8"; None is the objective.
+            split: The split of a metric that names none.
+            level: Confidence level of the comparison with the others.
+
+        Raises:
+            SelectionError: Unknown metric or setting, or no finished run matches.
+        """
+        return self._select("best", where, by, split, level)
+
+    def worst(
+        self, *where: str, by: str | None = None, split: str = "validation", level: float = 0.95
+    ) -> Selected:
+        """The worst configuration, with its uncertainty; see `best`."""
+        return self._select("worst", where, by, split, level)
+
+    def table(
+        self,
+        *where: str,
+        columns: Sequence[str] = (),
+        sort: str | None = None,
+        runs: bool = False,
+    ) -> Tables:
+        """The comparison tables.
+
+        Args:
+            *where: Conditions on the runs: "layers=2".
+            columns: Settings and metrics: one table of exactly these; else the default three.
+            sort: "KEY" or "KEY,desc"; None orders by the settings.
+            runs: A row for every run, also where some differ only in seed.
+
+        Raises:
+            SelectionError: A condition names nothing known, or no run matches.
+            UsageError: `columns` or `sort` names nothing known.
+        """
+        from mnist_sweep.reporting.tables.tables import comparison
+
+        return Tables(
+            comparison([self._content], where=where, sort=sort, columns=columns, runs=runs)
+        )
+
+    def report(self, output: Directory | None = None, *, figures: bool = True) -> Path:
+        """Write report.html, figures and tables, and return the page's path.
+
+        Args:
+            output: The folder to write to; None is the sweep's own directory.
+            figures: Whether to draw PNG and SVG figures, which takes most of the time.
+
+        Raises:
+            DirectoryError: The folder cannot be written.
+        """
+        from mnist_sweep.report_images import images_of
+        from mnist_sweep.reporting.report import write_report
+
+        directories = [str(self.directory)]
+        images = images_of(directories)
+        return write_report(directories, output, images=images, figures=figures).page
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """All records, in the order of `frame`; reads every file."""
+        return self._content.records
+
+    def record(self, run_id: str) -> Record:
+        """A run's whole record.
+
+        Raises:
+            SelectionError: There is no such run.
+        """
+        return self._content.record(run_id)
+
+    def predictions(self, run_id: str) -> Predictions:
+        """What a run predicted on the validation and the test split, example by example.
+
+        Raises:
+            SelectionError: There is no such run.
+            DirectoryError: Its predictions are missing or damaged.
+        """
+        return self._content.predictions(run_id)
+
+    def model(self, run_id: str) -> Any:
+        """A run's trained network (a `keras.Model`), loaded without running code from its file.
+
+        Raises:
+            SelectionError: There is no such run.
+            ModelError: The network was not saved, is damaged, or does not fit the record.
+        """
+        from mnist_sweep.inference.load import RecordedNetwork
+        from mnist_sweep.inference.load import load as load_network
+        from mnist_sweep.training import runtime
+
+        paths, record = self._content.run_paths(run_id), self.record(run_id)
+        if not paths.model.exists():
+            raise SelectionError(
+                f"The run {run_id} in {self.directory} has no network: it is {record.status}, or "
+                "save_model was false. Choose a finished run."
+            )
+        with suppress(SettingsError):  # other threads than before: these stay
+            runtime.configure(record.environment.threads or 1)
+        data = record.data
+        recorded = RecordedNetwork(tuple(data.shape), data.classes, record.parameters)
+        return load_network(paths.model, recorded)
+
+    def _select(
+        self,
+        direction: Literal["worst", "best"],
+        where: Sequence[str],
+        by: str | None,
+        split: str,
+        level: float,
+    ) -> Selected:
+        from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+
+        metric = self.objective if by is None else by
+        return Selected(
+            select_with_uncertainty(
+                self._content, where, metric, direction, split=split, level=level
+            )
+        )
+
+    def __repr__(self) -> str:
+        counts = Counter(self.frame["status"]) if len(self.frame) else Counter()
+        parts = [f"{count} {status}" for status, count in counts.most_common()]
+        parts += [f"{len(self.missing)} missing"] if self.missing else []
+        return f"<Sweep {self.directory}: {', '.join(parts) or 'no runs'}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.table()._repr_html_() if len(self.frame) else ""
+        return f"<p><code>{escape(repr(self))}</code></p>{shown}"
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A selected configuration. Prints as sentences; `selection` has the fields.
+
+    Attributes:
+        selection: The candidates in order, values, uncertainty, and what could not be counted.
+    """
+
+    selection: UncertainSelection
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration's settings, by dotted name, without the seed."""
+        return self.selection.chosen.settings
+
+    @property
+    def value(self) -> float:
+        """The metric's mean over the configuration's runs."""
+        return self.selection.chosen.value
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The configuration's finished runs, in order of seed."""
+        return self.selection.chosen.run_ids
+
+    def __str__(self) -> str:
+        from mnist_sweep.reporting.phrases.selection import sentences
+
+        return "\n".join(sentences(self.selection))
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in str(self).splitlines())
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Comparison tables. `str` is aligned text; `text(format)` is any format of `table --format`.
+
+    Attributes:
+        tables: The tables: columns, rows, cells with values and marks.
+    """
+
+    tables: Sequence[Table]
+
+    def text(self, format_name: str = "text") -> str:
+        """The tables as text, md, csv, latex or json.
+
+        Raises:
+            UsageError: There is no such format.
+        """
+        from mnist_sweep.reporting.tables.render import render
+
+        return render(self.tables, format_name)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return "".join(map(_html_table, self.tables))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison of directories. Prints as text; `comparison` has the fields."""
+
+    comparison: Comparison
+
+    def text(self, format_name: str = "text") -> str:
+        """The comparison as text, md, json or a whole html page."""
+        from mnist_sweep.reporting.comparison.render import FORMATS
+
+        return FORMATS[format_name](self.comparison)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate found. Prints as text; `result` has the checks as fields."""
+
+    result: GateResult
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return self.result.passed
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        from mnist_sweep.reporting.gate.gate_report import FORMATS
+
+        return FORMATS["text"](self.result)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def sweep(*overrides: str, **settings: Any) -> Sweep:
+    """Run a sweep in this process's directory, as `python -m mnist_sweep -m` does.
+
+    Args:
+        *overrides: Hydra's overrides: "layers=1,2", "+experiment=smoke", "model=cnn".
+        **settings: The same by name; a list or tuple holds several values to sweep over. Nested
+            settings take their dotted name: `**{"early_stopping.patience": 3}`.
+
+    Returns:
+        The sweep with the runs that finished now or before, failed ones included.
+
+    Raises:
+        MnistSweepError: Nothing was run; the text says what is wrong.
+        KeyboardInterrupt: It was interrupted; what had finished is kept.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> grid = ms.sweep(
+        ...     "layers=1,2", nodes=[8, 16], data="digits", epochs=1, name="api"
+        ... )  # doctest: +SKIP
+        >>> grid.best().value  # doctest: +SKIP
+    """
+    from mnist_sweep.reporting.tables.tables import write_tables
+
+    result = _run([*overrides, *map(_override, settings, settings.values())])
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return Sweep(write_tables(result.directory)[0])
+
+
+def load(
+    directory: Directory,
+    *,
+    record: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> Sweep:
+    """Read a sweep's directory, a single run's, or the results of another program.
+
+    Args:
+        directory: The directory.
+        record: Of another program: which JSON files are its records, as in "*/results.json".
+        metrics: Of another program: metric -> where it is in a record, {"accuracy": "test.acc"}.
+
+    Raises:
+        DirectoryError: It does not exist or holds nothing that can be read.
+        UsageError: `metrics` without `record`.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
+    """
+    from mnist_sweep.records import sweep as records
+    from mnist_sweep.records.external_results import mapping_of, read_external_results
+
+    if record is None:
+        if metrics:
+            raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
+        return Sweep(records.load(directory))
+    places = [f"{name}={place}" for name, place in (metrics or {}).items()]
+    frame = read_external_results(Path(directory), mapping_of(record, places))
+    return Sweep(records.Sweep(Path(directory), frame))
+
+
+def compare(*directories: Directory, split: str = "test") -> Compared:
+    """Compare sweep directories (or runs) with the first of them.
+
+    Args:
+        *directories: Two or more.
+        split: The split of the metrics.
+
+    Raises:
+        UsageError: Fewer than two directories.
+        DirectoryError: One of them cannot be read.
+    """
+    from mnist_sweep.analysis.compare import compare as compare_sides
+    from mnist_sweep.analysis.compare import load_side
+
+    if len(directories) < 2:
+        raise UsageError("Expected two or more directories to compare.")
+    return Compared(compare_sides([load_side(Path(one), split) for one in directories]))
+
+
+def check(directory: Directory, *, baseline: Directory, rules: Directory | None = None) -> Gate:
+    """Check a sweep against a baseline, as `mnist-sweep check` does.
+
+    Args:
+        directory: The sweep's.
+        baseline: A file that `mnist-sweep baseline` wrote, or another sweep's directory.
+        rules: A YAML file of rules; None checks that every point finished and that the test
+            accuracy is not below the baseline's by more than seeds explain.
+
+    Raises:
+        DirectoryError: A file or directory cannot be read.
+    """
+    from mnist_sweep.analysis import gate
+    from mnist_sweep.records import sweep as records
+
+    chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
+    found = records.load(directory)
+    return Gate(gate.check(found, gate.read_baseline(Path(baseline)), chosen))
+
+
+def _run(words: list[str]) -> SweepResult:
+    from mnist_sweep.sweeping import app
+    from mnist_sweep.sweeping.context import SweepContext
+    from mnist_sweep.sweeping.result import SweepResult
+
+    with SweepContext() as context:
+        context.start_processes()
+        result = app.run(["-m", *words], context)
+    if not isinstance(result, SweepResult):
+        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
+    return result
+
+
+def _override(name: str, value: Any) -> str:
+    """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
+    if isinstance(value, (list, tuple)):
+        return f"{name}={','.join(map(_value, value))}"
+    return f"{name}={_value(value)}"
+
+
+def _value(value: Any) -> str:
+    """A plain value in Hydra's grammar; text is quoted where it is more than a word."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_value(inner)}" for key, inner in value.items()) + "}"
+    text = str(value)
+    if text and text.isascii() and all(one.isalnum() or one in "_-./" for one in text):
+        return text
+    escaped = text.replace("\\'", "\\\\'").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _html_table(table: Table) -> str:
+    head = "".join(f"<th>{escape(column.title)}</th>" for column in table.columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell.text)}</td>" for cell in row.cells) + "</tr>"
+        for row in table.rows
+    )
+    return (
+        f"<table><caption>{escape(table.title)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )

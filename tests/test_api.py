@@ -1,0 +1,146 @@
+"""The Python interface: what the command line can do, from a script or a notebook."""
+
+import doctest
+import json
+import subprocess
+import sys
+
+import pytest
+
+import mnist_sweep as ms
+from mnist_sweep import api
+from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+from support.factories import make_run, reference_grid, write_sweep
+
+
+@pytest.fixture
+def grid(tmp_path):
+    return ms.load(write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1))))
+
+
+def test_the_package_lists_its_interface():
+    assert set(dir(ms)) == {"Sweep", "__version__", "check", "compare", "load", "sweep"}
+    with pytest.raises(AttributeError, match="nothing"):
+        ms.nothing  # noqa: B018  (looked up, for the error)
+
+
+def test_the_best_is_meant_by_the_objective_and_the_worst_by_what_is_asked(grid):
+    means = grid.frame.groupby("configuration_id")["validation.accuracy"].mean()
+    assert grid.objective == "validation.accuracy"
+    assert grid.best().value == pytest.approx(means.max())
+    worst = grid.worst("layers=2", by="f1_min")
+    two = grid.frame[grid.frame["layers"] == 2]
+    assert worst.value == pytest.approx(
+        two.groupby("configuration_id")["validation.f1_min"].mean().min()
+    )
+    assert worst.settings["layers"] == 2
+    assert set(worst.run_ids) <= set(two["run_id"])
+    assert "2 layers" in str(worst)
+    with pytest.raises(SelectionError, match="f1_min"):
+        grid.best(by="f1min")
+
+
+def test_tables_are_text_in_any_format_and_show_themselves(grid):
+    tables = grid.table("layers=1")
+    assert "300" in str(tables)
+    assert json.loads(tables.text("json"))
+    assert tables.text("md").count("|")
+    html = grid._repr_html_()
+    assert html.count("<table>") == 3
+    assert "8 finished" in html
+
+
+def test_names_from_records_are_escaped_in_a_notebook(tmp_path):
+    run = make_run()
+    run.values["config"]["optimizer"] = "<script>"
+    html = ms.load(write_sweep(tmp_path / "grid", [run])).table(columns=["optimizer"])
+    assert "<script>" not in html._repr_html_()
+
+
+def test_directories_are_compared_and_checked(grid, tmp_path):
+    other = write_sweep(tmp_path / "other", reference_grid(seeds=(0, 1)))
+    compared = ms.compare(grid.directory, other)
+    assert str(compared)
+    assert compared._repr_html_().startswith("<pre>")
+    passed = ms.check(other, baseline=grid.directory)
+    assert passed
+    assert passed.passed
+    with pytest.raises(UsageError, match="two or more"):
+        ms.compare(other)
+
+
+def test_another_programs_results_become_a_runs_table(tmp_path):
+    for number in (1, 2):
+        folder = tmp_path / "multirun" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps({"test": {"acc": number / 10}}))
+    found = ms.load(
+        tmp_path / "multirun", record="*/results.json", metrics={"accuracy": "test.acc"}
+    )
+    assert sorted(found.frame["test.accuracy"]) == [0.1, 0.2]
+    with pytest.raises(UsageError, match="record"):
+        ms.load(tmp_path, metrics={"accuracy": "a"})
+
+
+def test_a_report_is_written_and_its_path_returned(grid):
+    page = grid.report(figures=False)
+    assert page == grid.directory / "report.html"
+    assert page.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([8, 16], "key=8,16"), (None, "key=null"), (True, "key=true"), (0.001, "key=0.001"),
+        ("adam", "key=adam"), ("a b, c", "key='a b, c'"), ("it's", r"key='it\'s'"), ("", "key=''"),
+        ({"a": 1, "b": [1]}, "key={a:1,b:'[1]'}"),
+    ],
+)  # fmt: skip
+def test_a_keyword_becomes_an_override(value, text):
+    assert api._override("key", value) == text
+
+
+@pytest.mark.parametrize("value", ["a b", "a,b", "it's", "50 %", "x=y", "(a)", "ü"])
+def test_quoted_text_is_read_back_by_hydra(value):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    (override,) = OverridesParser.create().parse_overrides([api._override("key", value)])
+    read = override.value()
+    assert getattr(read, "text", read) == value
+
+
+def test_a_wrong_setting_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="did you mean layers"):
+        ms.sweep("lyers=2", data="digits", name="api")
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_is_run_and_its_networks_loaded(tmp_path):
+    program = """
+import mnist_sweep as ms
+
+if __name__ == "__main__":
+    grid = ms.sweep("layers=1,2", nodes=[8], data="digits", epochs=1, name="api", report=False)
+    assert list(grid.frame["status"]) == ["finished"] * 2, grid
+    run_id = grid.best().run_ids[0]
+    assert grid.predictions(run_id).test_predicted.size == grid.frame["dataset.n_test"].iloc[0]
+    assert grid.model(run_id).count_params() == grid.record(run_id).parameters
+    again = ms.sweep("layers=1,2", nodes=8, data="digits", epochs=1, name="api", report=False)
+    assert set(again.frame["run_id"]) == set(grid.frame["run_id"])
+    print("done")
+"""
+    (tmp_path / "program.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("done\n"), done.stderr
+
+
+def test_the_examples_in_docstrings_are_python():
+    found = doctest.DocTestFinder().find(api)
+    examples = [example for test in found for example in test.examples]
+    assert len(examples) >= 6
+    for example in examples:
+        compile(example.source, "<example>", "single")
