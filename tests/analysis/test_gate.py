@@ -27,7 +27,6 @@ from mnist_sweep.analysis.gate import rules as rules_module
 from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.gate.phrases import notes, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
@@ -364,8 +363,7 @@ def test_the_documented_rules_can_be_read(tmp_path):
 
 
 def limits(before, after, level=0.95):
-    baseline = pd.DataFrame({"dataset.n_test": [1000]})
-    return noise_limits(resolve("test.accuracy"), before, after, baseline, level)
+    return noise_limits(before, after, 1 / 1000, level)
 
 
 def test_the_limit_is_welchs_one_sided():
@@ -402,8 +400,7 @@ def test_another_processors_rounding_passes():
     """Baselines whose seeds agree to the image: a rerun that loses one image on each passes."""
 
     def runs_of(right):
-        rows = [{"configuration_id": "a", "label": "a", "test.accuracy": right / 1000}] * 3
-        return pd.DataFrame(rows).assign(**{"dataset.n_test": 1000})
+        return [pd.DataFrame({"dataset.n_test": 1000, "test.accuracy": [right / 1000] * 3})]
 
     assert all(one.passed for one in relative_checks(runs_of(990), runs_of(989)))
     assert not all(one.passed for one in relative_checks(runs_of(990), runs_of(980)))

@@ -85,7 +85,7 @@ def test_a_baseline_is_written_and_its_sweep_passes(run, grid, tmp_path):
     assert run("baseline", grid, "-o", file)[0] == 0
     code, out, _ = run("check", grid, "--baseline", file)
     assert code == 0
-    assert out.startswith("PASSED: 8 of 8 checks hold. Detectable drop (80% power): test.acc")
+    assert out.startswith("PASSED: all 8 checks hold. Detectable drop (80% power): test.acc")
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,19 @@ import hashlib
 import html.parser
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from mnist_sweep.analysis import gate
 from mnist_sweep.analysis.compare import compare, load_side
 from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
 from mnist_sweep.reporting.comparison.page import page
 from mnist_sweep.reporting.comparison.render import FORMATS, MAX_MARKDOWN
 from mnist_sweep.reporting.gate.gate_report import as_json, summary, text
 from mnist_sweep.reporting.gate.junit import junit
-from mnist_sweep.reporting.gate.phrases import sentence, title
+from mnist_sweep.reporting.gate.phrases import SENTENCES, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'
@@ -152,22 +154,29 @@ def test_the_gate_s_text_puts_failures_first():
     )
     assert "FAIL" in lines[1]
     assert "layers=2" in lines[1]
-    assert lines[-1] == "Note: 1 configuration is not in the baseline: only floors apply."
+    assert lines[-1] == "Note: Configurations not in the baseline, held to floors alone: 1."
 
 
 def test_a_result_without_checks_does_not_pass():
     assert not GateResult(()).passed
 
 
-@pytest.mark.parametrize("kind", CheckKind)
-@pytest.mark.parametrize("problem", [None, *Problem])
+@pytest.mark.parametrize(("kind", "problem"), SENTENCES)
 def test_every_check_has_words(kind, problem):
     check = Check(
-        kind, problem, metric="test.f1", baseline=0.9, value=0.8, limit=0.1, count=3,
-        changed=(("epochs", 20, 5),), detail="why",
+        kind, problem, rule="test.f1 >= 0.9", metric="test.f1", baseline=0.9, value=0.8, limit=0.1,
+        count=3, changed=(("epochs", 20, 5),), detail="why",
     )  # fmt: skip
-    assert "None" not in title(check) + sentence(check)
-    assert sentence(check)
+    words = title(check) + sentence(check)
+    assert "None" not in words
+    assert "{" not in words
+
+
+def test_whatever_the_gate_can_find_has_a_sentence():
+    """Read from its source: each kind with the problems that it is given there."""
+    source = "".join(path.read_text() for path in sorted(Path(gate.__file__).parent.glob("*.py")))
+    used = {problem for problem in Problem if f"Problem.{problem.name}" in source}
+    assert used == {problem for _, problem in SENTENCES if problem}
 
 
 def test_junit_counts_and_escapes():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnist_sweep.analysis.gate.check import relative_check
 from mnist_sweep.analysis.gate.noise import level_of_each
-from mnist_sweep.analysis.gate.pairs import pairs
+from mnist_sweep.analysis.gate.pairs import Pair
 from mnist_sweep.analysis.gate.rules import Relative
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def simulated(
     spread: Sequence[float],
     repeats: int,
     n_test: int = 2000,
-) -> pd.DataFrame:
-    """The runs table of configurations with `repeats` runs each, on the same images.
+) -> list[pd.DataFrame]:
+    """The runs tables of configurations with `repeats` runs each, on the same images.
 
     Args:
         rng: Where the randomness comes from.
@@ -36,24 +36,21 @@ def simulated(
         repeats: Runs of each.
         n_test: Test images.
     """
-    rows = []
-    for index, (accuracy, deviation) in enumerate(zip(accuracies, spread, strict=True)):
-        for seed in range(repeats):
-            true = float(np.clip(rng.normal(accuracy, deviation), 0, 1))
-            rows.append(
-                {
-                    "configuration_id": str(index),
-                    "label": str(index),
-                    "seed": seed,
-                    "dataset.n_test": n_test,
-                    "test.accuracy": rng.binomial(n_test, true) / n_test,
-                }
-            )
-    return pd.DataFrame(rows)
+    found = []
+    for accuracy, deviation in zip(accuracies, spread, strict=True):
+        true = np.clip(rng.normal(accuracy, deviation, repeats), 0, 1)
+        measured = rng.binomial(n_test, true) / n_test
+        found.append(pd.DataFrame({"dataset.n_test": n_test, "test.accuracy": measured}))
+    return found
 
 
-def relative_checks(old: pd.DataFrame, new: pd.DataFrame, level: float = 0.95) -> list[Check]:
+def relative_checks(
+    old: Sequence[pd.DataFrame], new: Sequence[pd.DataFrame], level: float = 0.95
+) -> list[Check]:
     """What the gate finds of test accuracy, configuration by configuration."""
-    matched = pairs(old, new)
-    each = level_of_each(level, len(matched))
-    return [relative_check(Relative(metric="test.accuracy"), pair, each) for pair in matched]
+    rule = Relative(metric="test.accuracy")
+    each = level_of_each(level, len(old))
+    return [
+        relative_check(rule, Pair("", before, after), each)
+        for before, after in zip(old, new, strict=True)
+    ]

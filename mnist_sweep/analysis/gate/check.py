@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
-from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits
+from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of
 from mnist_sweep.analysis.gate.pairs import changed_settings, pairs
 from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
@@ -163,7 +163,7 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
     change = check.value - check.baseline
     worse_by = -change if metric.higher_is_better else change
-    limits = noise_limits(metric, before, after, pair.baseline, level)
+    limits = noise_limits(before, after, resolution_of(metric, pair.baseline), level)
     if limits is not None:
         allowed, noticeable = (limit + tolerance for limit in limits)
         problem = Problem.VIOLATED if worse_by > allowed else None

@@ -7,10 +7,8 @@ with the error rate divided by the number of comparisons (Bonferroni).
 
 from __future__ import annotations
 
-from statistics import fmean
-from typing import TYPE_CHECKING
-
-from mnist_sweep.analysis.plain_rows import first_row
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 POWER = 0.8
 """The chance with which the smallest noticeable change is noticed."""
+N_DRAWS = 20_000
 ROUNDING = 1e-3
 """Share of a loss by which another processor's rounding may move it."""
 
@@ -31,22 +30,17 @@ def level_of_each(level: float, comparisons: int) -> float:
 
 
 def noise_limits(
-    metric: Metric,
-    before: Sequence[float],
-    after: Sequence[float],
-    baseline: pd.DataFrame,
-    level: float,
+    before: Sequence[float], after: Sequence[float], resolution: float, level: float
 ) -> tuple[float, float] | None:
     """How far a metric's mean may be worse by chance, and the smallest noticeable true change.
 
     Seeds that agree by chance do not make the next ones agree, and other processors round
-    differently: the spread is never taken to be below the worth of one image.
+    differently: the spread of runs is never taken to be below `resolution`.
 
     Args:
-        metric: The metric.
-        before: Of each run of the baseline.
+        before: The metric of each run of the baseline.
         after: Of each run of the sweep.
-        baseline: The baseline's runs, which name the number of images.
+        resolution: See `resolution_of`.
         level: One-sided.
 
     Returns:
@@ -59,17 +53,44 @@ def noise_limits(
     if len(before) < 2:
         return None
     found = difference(of_values(before), of_values(after))
-    least = _resolution(metric, baseline, fmean(before)) * (1 / len(before) + 1 / len(after)) ** 0.5
     error, df = found.standard_error, found.df
+    least = resolution * (1 / len(before) + 1 / len(after)) ** 0.5
     if error <= least or df is None:
         error, df = least, len(before) - 1
     allowed = float(stdtrit(df, level)) * error
-    return allowed, allowed + float(stdtrit(df, POWER)) * error
+    return allowed, _noticeable_errors(len(before), len(after), level) * error
 
 
-def _resolution(metric: Metric, baseline: pd.DataFrame, value: float) -> float:
+@lru_cache
+def _noticeable_errors(n_before: int, n_after: int, level: float) -> float:
+    """How many standard errors, as estimated, a change is that is noticed with chance `POWER`.
+
+    The true error is not known, and the next sweep estimates its own: both are drawn, with the
+    baseline's runs in common.
+    """
+    import numpy as np
+    from scipy.special import stdtrit
+
+    rng = np.random.default_rng(0)
+    df_before = n_before - 1
+    df_after = n_after - 1 or df_before
+    before = rng.chisquare(df_before, N_DRAWS) / df_before
+    now, later = rng.chisquare(df_after, (2, N_DRAWS)) / df_after
+    if n_after == 1:  # the baseline's spread stands for the sweep's
+        now = later = before
+    total = 1 / n_before + 1 / n_after
+    parts = before / n_before, later / n_after
+    df: Any = sum(parts) ** 2 / (parts[0] ** 2 / df_before + parts[1] ** 2 / df_after)
+    critical = stdtrit(df_before if n_after == 1 else df, level)
+    needed = critical * np.sqrt(sum(parts) / total) + rng.standard_normal(N_DRAWS)
+    estimated = np.sqrt((parts[0] + now / n_after) / total)
+    return float(np.quantile(needed / estimated, POWER))
+
+
+def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
     """The worth of one image; of a metric that does not count images, a share of its value."""
-    images = first_row(baseline).get(f"dataset.n_{metric.split}")
-    if metric.definition.from_counts is None or not images:
-        return ROUNDING * abs(value)
-    return float(1 / images)
+    column = f"dataset.n_{metric.split}"
+    images = baseline[column].iloc[0] if column in baseline else None
+    if metric.definition.from_counts is not None and images is not None and images > 0:
+        return float(1 / images)
+    return ROUNDING * abs(float(baseline[metric.column].mean()))

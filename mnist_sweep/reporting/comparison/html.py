@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.comparison.page import page
+from mnist_sweep.reporting.html.policy import source_hash
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -22,8 +21,8 @@ N_SHADES = 4
 def html(comparison: Comparison) -> str:
     """The page: verdict, sections, and every shared configuration's confusion difference."""
     style = _resource("comparison.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    hashed = source_hash(style)
+    policy = f"default-src 'none'; style-src {hashed}; base-uri 'none'; form-action 'none'"
     return _template().render(
         page=page(comparison), style=style, policy=policy, matrices=_matrices(comparison)
     )

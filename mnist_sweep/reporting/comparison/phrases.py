@@ -9,18 +9,57 @@ from mnist_sweep.analysis.compare.verdict import VerdictKind
 from mnist_sweep.reporting.numbers import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mnist_sweep.analysis.compare.changes import Change
     from mnist_sweep.analysis.compare.comparison import Pair
 
 MAX_DIGITS = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
+_VERDICTS = {
+    VerdictKind.NOTHING_SHARED: (
+        "{first} and {second} share no configuration, so no metric can be compared one to one."
+    ),
+    VerdictKind.IDENTICAL: "No difference: the same predictions in {shared}{images}.",
+    VerdictKind.NOISE: (
+        "No difference beyond noise: none of {n_tests} changes is significant after Holm's "
+        "correction; the largest is {metric} {size}{place}."
+    ),
+    VerdictKind.UNTESTED: (
+        "The values differ ({metric} {size}{place}), but one run each does not show whether the "
+        f"configurations do. {SEEDS}."
+    ),
+    VerdictKind.BETTER: "{second} is better than {first}: {changed}{digits}.",
+    VerdictKind.WORSE: "{second} is worse than {first}: {changed}{digits}.",
+    VerdictKind.MIXED: (
+        "{second} is better than {first} in some and worse in others: {changed}{digits}."
+    ),
+}
 
 
 def verdict_sentence(pair: Pair) -> str:
     """What became of the second side, in a sentence."""
-    return _SENTENCES[pair.verdict.kind](pair)
+    verdict, count = pair.verdict, len(pair.changes)
+    shared = counted(count, "shared configuration")
+    metric = f"{pair.first.split or ''} {verdict.change.metric if verdict.change else ''}".strip()
+    size = change_words(verdict.change) if verdict.change else ""
+    place = f" ({verdict.configuration})" if verdict.configuration else " on average"
+    place = place if count > 1 else ""
+    changed = f"{metric} {size}{place}"
+    if verdict.configuration:
+        most = "most: " if verdict.n_changed > 1 else ""
+        changed = f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}"
+    flips = pair.changes[0].flips if pair.changes else None
+    return _VERDICTS[verdict.kind].format(
+        first=pair.first.name,
+        second=pair.second.name,
+        shared=shared,
+        images=f" for each of the {flips.images:,} {pair.first.split} images" if flips else "",
+        n_tests=verdict.n_tests,
+        metric=metric,
+        size=size,
+        place=place,
+        changed=changed,
+        digits=_digits(pair),
+    )
 
 
 def caveats(pair: Pair) -> list[str]:
@@ -76,82 +115,6 @@ def time_reasons(pair: Pair) -> list[str]:
 def counted(number: int, noun: str) -> str:
     """'1 run', '1,200 runs'."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _nothing_shared(pair: Pair) -> str:
-    return (
-        f"{pair.first.name} and {pair.second.name} share no configuration, so no metric can be "
-        "compared one to one."
-    )
-
-
-def _identical(pair: Pair) -> str:
-    flips = pair.changes[0].flips
-    of = f" for each of the {flips.images:,} {pair.first.split} images" if flips else ""
-    shared = counted(len(pair.changes), "shared configuration")
-    return f"No difference: the same predictions in {shared}{of}."
-
-
-def _noise(pair: Pair) -> str:
-    if pair.verdict.configuration:
-        return (
-            f"No difference beyond noise: none of {pair.verdict.n_tests} changes is significant "
-            f"after Holm's correction; the largest is {_about(pair)}."
-        )
-    count = counted(len(pair.changes), "shared configuration")
-    return (
-        f"No difference beyond noise: {count} with one run each do not change in one direction "
-        f"({_about(pair)} on average)."
-    )
-
-
-def _untested(pair: Pair) -> str:
-    return (
-        f"The values differ ({_about(pair)} on average), but one run each does not show whether "
-        f"the configurations do. {SEEDS}."
-    )
-
-
-def _changed(pair: Pair) -> str:
-    verdict, first = pair.verdict, pair.first.name
-    kind = f"{verdict.kind} than {first}"
-    if verdict.kind is VerdictKind.MIXED:
-        kind = f"better than {first} in some and worse in others"
-    count = counted(len(pair.changes), "shared configuration")
-    if not verdict.configuration:
-        what = f"{_about(pair)} on average over {count}"
-    else:
-        most = "most: " if verdict.n_changed > 1 else ""
-        place = f" ({verdict.configuration})" if len(pair.changes) > 1 else ""
-        what = (
-            f"{_metric(pair)} changed in {verdict.n_changed} of {count}, {most}{_size(pair)}{place}"
-        )
-    return f"{pair.second.name} is {kind}: {what}{_digits(pair)}."
-
-
-_SENTENCES: dict[VerdictKind, Callable[[Pair], str]] = {
-    VerdictKind.NOTHING_SHARED: _nothing_shared,
-    VerdictKind.IDENTICAL: _identical,
-    VerdictKind.NOISE: _noise,
-    VerdictKind.UNTESTED: _untested,
-    VerdictKind.BETTER: _changed,
-    VerdictKind.WORSE: _changed,
-    VerdictKind.MIXED: _changed,
-}
-
-
-def _about(pair: Pair) -> str:
-    """The change that the verdict is about: 'test accuracy -0.0213 [-0.0250, -0.0176]'."""
-    return f"{_metric(pair)} {_size(pair)}"
-
-
-def _metric(pair: Pair) -> str:
-    name = pair.verdict.change.metric if pair.verdict.change else ""
-    return f"{pair.first.split or ''} {name}".strip()
-
-
-def _size(pair: Pair) -> str:
-    return change_words(pair.verdict.change) if pair.verdict.change else ""
 
 
 def _digits(pair: Pair) -> str:
