@@ -33,7 +33,7 @@ def make_launcher(
         )
     else:
         try:
-            found = instantiate(config.hydra.launcher)
+            found = instantiate(config.hydra.launcher, _convert_="all")
         except HydraException as error:
             raise UsageError(f"hydra.launcher._target_={target}: {error}") from error
         if not isinstance(found, Launcher):

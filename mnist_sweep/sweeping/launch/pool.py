@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from multiprocessing import connection
 
 from hydra.core.config_store import ConfigStore
@@ -43,20 +42,14 @@ REFRESH_S = 0.25
 POLL_S = 0.5
 
 
-@dataclass
-class PoolLauncherConf:
-    """The launcher's config node; the pool's settings are the sweep's own (`n_jobs`, …)."""
-
-    _target_: str = "mnist_sweep.sweeping.launch.pool.PoolLauncher"
-
-
 ConfigStore.instance().store(
-    group="hydra/launcher", name="pool", node=PoolLauncherConf, provider="mnist_sweep"
-)
+    group="hydra/launcher", name="pool", provider="mnist_sweep",
+    node={"_target_": "mnist_sweep.sweeping.launch.pool.PoolLauncher"},
+)  # fmt: skip
 
 
 class PoolLauncher(SweepLauncher):
-    """`hydra/launcher=pool`: runs jobs in worker processes on this machine."""
+    """`hydra/launcher=pool`: runs jobs on this machine; its settings are the sweep's own."""
 
     def workers(self, n_jobs: int, threads: int) -> int:
         """How many runs go at a time: `n_jobs`, or one per core that `threads` leaves."""

@@ -9,12 +9,11 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
-from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
@@ -24,16 +23,20 @@ from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.progress import Progress
 
 
-@dataclass
-class RayLauncherConf:
-    """The launcher's config node.
+@dataclass(eq=False)
+class RayLauncher(SweepLauncher):
+    """Runs jobs on a Ray cluster, or on a Ray started for the sweep; also its own config node.
 
-    `address` is a cluster's as `ray.init` takes it (`auto`, `HOST:PORT`, `ray://HOST:PORT`); null
-    starts a Ray on this machine. Ray sets aside for each run `num_cpus` (null: the run's
-    `threads`), `num_gpus`, `memory_mb` and `resources`. `waiting` is how many runs are handed to a
-    cluster beyond those that fit, for which an autoscaling one adds nodes; null: as many again as
-    fit, 32 at least, and of a search none. `runtime_env` is Ray's own, for the user's modules and
-    variables.
+    Attributes:
+        address: A cluster's as `ray.init` takes it (`auto`, `HOST:PORT`, `ray://HOST:PORT`); None
+            starts a Ray on this machine.
+        num_cpus: Processors that Ray books for a run; None: the run's `threads`.
+        num_gpus: GPUs of a run.
+        memory_mb: Memory of a run, 2**20 bytes; None: Ray does not look.
+        resources: Resources of a run that the cluster's administrator named.
+        waiting: How many runs are handed to a cluster beyond those that fit, for which an
+            autoscaling one adds nodes; None: as many again as fit, at least 32, and of a search 0.
+        runtime_env: Ray's own, for the user's modules and variables.
     """
 
     _target_: str = "mnist_sweep.sweeping.launch.on_ray.launcher.RayLauncher"
@@ -45,42 +48,7 @@ class RayLauncherConf:
     waiting: int | None = None
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
-
-ConfigStore.instance().store(
-    group="hydra/launcher", name="ray", node=RayLauncherConf, provider="mnist_sweep"
-)
-
-
-class RayLauncher(SweepLauncher):
-    """Runs jobs on a Ray cluster, or on a Ray started for the sweep.
-
-    Args:
-        address: See `RayLauncherConf`, as for the others.
-        num_cpus: Processors of one run.
-        num_gpus: GPUs of one run.
-        memory_mb: Memory of one run.
-        resources: Other resources of one run.
-        waiting: Runs that may wait on the cluster.
-        runtime_env: Ray's.
-    """
-
-    def __init__(
-        self,
-        address: str | None = None,
-        num_cpus: float | None = None,
-        num_gpus: float = 0.0,
-        memory_mb: int | None = None,
-        resources: Plain | None = None,
-        waiting: int | None = None,
-        runtime_env: Plain | None = None,
-    ) -> None:
-        self._address = address or None
-        self._num_cpus = num_cpus
-        self._num_gpus = num_gpus
-        self._memory_mb = memory_mb
-        self._resources = dict(resources or {})
-        self._waiting = waiting
-        self._runtime_env = _plain(runtime_env)
+    def __post_init__(self) -> None:
         self._threads = 1
         self._connection: Connection | None = None
 
@@ -95,9 +63,9 @@ class RayLauncher(SweepLauncher):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         check_installed()
         numbers = {
-            "num_cpus": self._num_cpus, "num_gpus": self._num_gpus, "memory_mb": self._memory_mb,
-            "waiting": self._waiting,
-            **{f"resources.{name}": amount for name, amount in self._resources.items()},
+            "num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "memory_mb": self.memory_mb,
+            "waiting": self.waiting,
+            **{f"resources.{name}": amount for name, amount in self.resources.items()},
         }  # fmt: skip
         for name, number in numbers.items():
             if number is not None and number < 0:
@@ -112,7 +80,7 @@ class RayLauncher(SweepLauncher):
         self._threads = threads
         needs = self._needs(threads)
         limit = self.config.n_jobs
-        if self._address is None:
+        if not self.address:
             fit = self._own_runs(threads)
         else:
             fit = self._connect(needs, threads).room(needs)
@@ -155,12 +123,12 @@ class RayLauncher(SweepLauncher):
             fail_fast=bool(self.config.fail_fast),
             scheduler=scheduler,
             limit=self.config.n_jobs,
-            waiting=self._waiting,
+            waiting=self.waiting,
         )
 
     def _needs(self, threads: int) -> Needs:
-        cpus = float(threads) if self._num_cpus is None else self._num_cpus
-        return Needs(cpus, self._num_gpus, self._memory_mb, self._resources)
+        cpus = float(threads) if self.num_cpus is None else self.num_cpus
+        return Needs(cpus, self.num_gpus, self.memory_mb, self.resources)
 
     def _own_runs(self, threads: int) -> int:
         """How many runs go at once on a Ray of our own: as with the pool."""
@@ -175,16 +143,16 @@ class RayLauncher(SweepLauncher):
             there.close()
             there = None
         if there is None:
-            there = self._connection = Connection(self._address, cpus, self._runtime_env)
+            there = self._connection = Connection(self.address or None, cpus, self.runtime_env)
             self.context.at_end(there.close)
         return there
-
-
-def _plain(value: Any) -> Plain:
-    found: Any = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return dict(found or {})
 
 
 def _words(nodes: list[dict[str, float]]) -> str:
     found = [f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes]
     return "; ".join(found) or "nothing"
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="ray", node=RayLauncher, provider="mnist_sweep"
+)
