@@ -16,6 +16,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from mnist_sweep.cores import cores
 from mnist_sweep.records import cache
 from mnist_sweep.records.fields import Flat, flat
 from mnist_sweep.records.paths import RunPaths, SweepPaths
@@ -136,7 +137,7 @@ def _cores() -> int:
         return 1
     if threading.active_count() > 1 or "tensorflow" in sys.modules:
         return 1
-    return len(os.sched_getaffinity(0))
+    return cores()
 
 
 def _on_cores(
