@@ -1,1 +1,12 @@
-"""What the runs say: metrics, selections, statistics, comparisons and the gate."""
+"""What the runs say: pure functions over the runs table that return fields, never sentences.
+
+- `where`: conditions such as `layers=2`.
+- `configurations`: which settings vary, and runs grouped by configuration.
+- `selection`, `uncertainty`: the worst or best configuration, and how certain that is.
+- `resolve_run`: the one run that a directory means.
+- `study_effect`: what a study's change did.
+- `compare`, `gate`: two directories beside each other, and the verdict of a CI job.
+- `statistics`: the one method behind every interval and p-value.
+
+May import: settings, records, metrics, errors and plugins. `reporting` turns the fields into words.
+"""

@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_sweep.analysis.configurations import SEED, SWEEP, settings_of
+from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError
@@ -240,11 +241,9 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
 
 
 def _uncounted(runs: pd.DataFrame, metric: Metric) -> tuple[Uncounted, ...]:
-    names = [name for name in _REASONS if name in runs]
-    rows = zip(*(plain(runs[name]) for name in names), strict=True)
     return tuple(
         Uncounted(row["label"], row["status"], reason_of(row, metric))
-        for row in (dict(zip(names, values, strict=True)) for values in rows)
+        for row in plain_rows(runs.reindex(columns=_REASONS))
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.where import plain
+from mnist_sweep.analysis.plain_rows import plain_rows
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.selection import Candidate, Selection
@@ -48,8 +48,10 @@ def data_of(selection: Selection) -> list[dict[str, Any]]:
         "examples": f"dataset.n_{selection.weakest_split}",
         "notice": "dataset.notice",
     }
-    rows = zip(*(plain(once[name]) for name in columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return [
+        {key: row[name] for key, name in columns.items()}
+        for row in plain_rows(once.reindex(columns=[*columns.values()]))
+    ]
 
 
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, reason_of
 from mnist_sweep.analysis.statistics import (
     Difference,
@@ -15,18 +16,19 @@ from mnist_sweep.analysis.statistics import (
     difference,
     resample_predictions,
 )
-from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predicted import read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
     from mnist_sweep.records.sweep import Sweep
+
+    Row = Mapping[str, Any]
 
 METRICS = ("accuracy", "f1_min")
 """Effects are stated for these, and for every class's F1."""
@@ -150,8 +152,9 @@ def study_effects(
         say why. A stage whose source has selected nothing yet has none.
     """
     settings = _Settings(split, study.level, replicates or study.replicates, seed)
+    runs = plain_rows(all_runs([sweep]).reindex(columns=_COLUMNS))
     return [
-        _effect(sweep, stage, changed_id, source, settings)
+        _effect(sweep, runs, stage, changed_id, source, settings)
         for stage in study.stages
         if stage.of and (source := study.stage(stage.of).selection)
         for changed_id in stage.changed
@@ -159,11 +162,17 @@ def study_effects(
 
 
 def _effect(
-    sweep: Sweep, stage: Stage, changed_id: str, source: dict[str, Any], settings: _Settings
+    sweep: Sweep,
+    runs: Sequence[Row],
+    stage: Stage,
+    changed_id: str,
+    source: dict[str, Any],
+    settings: _Settings,
 ) -> StudyEffect:
+    finished = [row for row in runs if row["status"] == RunStatus.FINISHED]
     selected_ids = {run["run_id"] for run in source["chosen"]["runs"]}
-    changed = _by_seed(sweep, stage.run_ids, changed_id)
-    unchanged = _by_seed(sweep, stage.control_run_ids, source["configuration_id"])
+    changed = _by_seed(finished, stage.run_ids, changed_id)
+    unchanged = _by_seed(finished, stage.control_run_ids, source["configuration_id"])
     seeds = tuple(sorted(changed.keys() & unchanged.keys()))
     found = StudyEffect(
         stage=stage.name,
@@ -174,11 +183,13 @@ def _effect(
         split=settings.split,
         selected_split=source["split"],
         seeds=seeds,
-        unpaired=_unpaired(sweep, stage, changed_id, seeds),
+        unpaired=_unpaired(runs, stage, changed_id, seeds),
         effects={},
-        changed=tuple(changed[one] for one in seeds),
-        unchanged=tuple(unchanged[one] for one in seeds),
-        selected=_with_metrics(sweep, selected_ids),
+        changed=tuple(sweep.record(changed[one]) for one in seeds),
+        unchanged=tuple(sweep.record(unchanged[one]) for one in seeds),
+        selected=tuple(
+            sweep.record(row["run_id"]) for row in finished if row["run_id"] in selected_ids
+        ),
     )
     if not seeds:
         return replace(found, unknown=UnknownEffect.NO_PAIR)
@@ -221,25 +232,21 @@ def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> dict[str
     return effects
 
 
-def _by_seed(sweep: Sweep, run_ids: Collection[str], configuration_id: str) -> dict[int, Record]:
+def _by_seed(
+    finished: Sequence[Row], run_ids: Collection[str], configuration_id: str
+) -> dict[int, str]:
+    """Run ids of a configuration by seed."""
     return {
-        row["seed"]: sweep.record(row["run_id"])
-        for row in _rows(sweep)
+        row["seed"]: row["run_id"]
+        for row in finished
         if row["run_id"] in run_ids
         and row["configuration_id"] == configuration_id
-        and row["status"] == RunStatus.FINISHED
         and row["seed"] is not None
     }
 
 
-def _with_metrics(sweep: Sweep, run_ids: Collection[str]) -> tuple[Record, ...]:
-    rows = [row for row in _rows(sweep) if row["run_id"] in run_ids]
-    found = [sweep.record(row["run_id"]) for row in rows if row["status"] == RunStatus.FINISHED]
-    return tuple(record for record in found if record.metrics)
-
-
 def _unpaired(
-    sweep: Sweep, stage: Stage, changed_id: str, seeds: Collection[int]
+    runs: Sequence[Row], stage: Stage, changed_id: str, seeds: Collection[int]
 ) -> tuple[Uncounted, ...]:
     """Runs of the comparison that do not count in it."""
     others = {one for one in stage.changed if one != changed_id}
@@ -250,17 +257,8 @@ def _unpaired(
             row["status"],
             "" if row["status"] == RunStatus.FINISHED else reason_of(row),
         )
-        for row in _rows(sweep)
+        for row in runs
         if row["run_id"] in asked
         and row["configuration_id"] not in others
         and (row["status"] == RunStatus.MISSING or row["seed"] not in seeds)
     )
-
-
-def _rows(sweep: Sweep) -> Iterator[Mapping[str, Any]]:
-    """The runs table row by row, None where a run has no value."""
-    runs = all_runs([sweep])
-    names = [name for name in _COLUMNS if name in runs]
-    columns = dict.fromkeys(_COLUMNS, [None] * len(runs))
-    columns |= {name: plain(runs[name]) for name in names}
-    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_sweep.analysis.statistics.bootstrap import image_weights, resample
-from mnist_sweep.analysis.statistics.patterns import collapse, runs_of
+from mnist_sweep.analysis.statistics.patterns import collapse
 from mnist_sweep.errors import DataError
 
 
@@ -65,14 +65,3 @@ def test_replicates_have_the_distribution_of_a_plain_bootstrap_over_images():
 def test_predictions_that_do_not_fit_are_refused(predicted, true, said):
     with pytest.raises(DataError, match=said):
         collapse(np.array(predicted), np.array(true))
-
-
-def test_runs_are_grouped_by_configuration_in_their_order():
-    groups = runs_of([7, 2, 7, 2, 2], 5)
-    assert {key: rows.tolist() for key, rows in groups.items()} == {2: [1, 3, 4], 7: [0, 2]}
-
-
-@pytest.mark.parametrize("configuration", [[0], [[0, 1]], [0.0, 1.0]])
-def test_each_run_needs_the_number_of_its_configuration(configuration):
-    with pytest.raises(DataError, match="needs the number of the configuration"):
-        runs_of(configuration, 2)

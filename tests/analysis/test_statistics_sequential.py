@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from mnist_sweep.analysis.statistics import Resampled, decide
+from mnist_sweep.analysis.statistics import Resampled, decide, resample_predictions
 from mnist_sweep.analysis.statistics.variance import means_of
 from mnist_sweep.errors import SelectionError
 
@@ -26,8 +26,10 @@ def runs_of(errors, seed=0):
 
 def decided(predicted, configuration, direction="worst", **options):
     rng = np.random.default_rng(1)
-    options = {"max_repeats": 5, "replicates": 400} | options
-    return decide(predicted, TRUE, configuration, "accuracy", direction, rng, **options)
+    table = resample_predictions(predicted, TRUE, ["accuracy"], rng, replicates=400)["accuracy"]
+    numbers = np.asarray(configuration)
+    groups = [np.flatnonzero(numbers == number) for number in np.unique(numbers)]
+    return decide(table, groups, direction, **({"max_repeats": 5} | options))
 
 
 CLEAR = runs_of([500, 200, 100, 505, 205, 95, 495, 195, 105])
@@ -97,7 +99,7 @@ def test_more_looks_to_come_leave_less_error_to_each():
 
 def test_one_configuration_needs_no_deciding():
     found = decided(CLEAR[:1], [4])
-    assert (found.state, found.selected, found.looks) == ("decided", 4, 0)
+    assert (found.state, found.selected, found.looks) == ("decided", 0, 0)
 
 
 def test_it_says_when_the_images_are_too_few_for_any_number_of_repeats():

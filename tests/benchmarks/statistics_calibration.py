@@ -172,28 +172,21 @@ def decisions(
 ) -> Decisions:
     """Decide the worst configuration, giving further runs only to those that contend."""
     worst = int(np.argmin(world.levels))
-    configuration = np.repeat(np.arange(len(world.levels)), max_repeats)
+    count = len(world.levels)
     rows = []
     for _ in range(simulations):
         predicted, true, _ = world.draw(max_repeats, rng)
-        taken = np.tile(np.arange(max_repeats), len(world.levels)) < 2
+        table = resample(collapse(predicted, true), [metric], rng, REPLICATES)[metric]
+        taken = [2] * count
         while True:
-            found = decide(
-                predicted[taken],
-                true,
-                configuration[taken],
-                metric,
-                "worst",
-                np.random.default_rng(1),
-                max_repeats=max_repeats,
-                replicates=REPLICATES,
-            )
+            groups = [number * max_repeats + np.arange(taken[number]) for number in range(count)]
+            found = decide(table, groups, "worst", max_repeats=max_repeats)
             if not found.next_runs:
                 break
             for number in found.next_runs:
-                taken[np.flatnonzero((configuration == number) & ~taken)[0]] = True
+                taken[number] += 1
         wrong = worst not in found.contenders
-        rows.append((found.decided, wrong, taken.sum(), found.equal_runs))
+        rows.append((found.decided, wrong, sum(taken), found.equal_runs))
     return Decisions(*np.mean(rows, axis=0).tolist())
 
 

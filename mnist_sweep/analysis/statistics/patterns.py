@@ -106,18 +106,3 @@ def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patter
         pattern_of=pattern_of.astype(np.intp).ravel(),
         classes=classes,
     )
-
-
-def runs_of(configuration: ArrayLike, n_runs: int) -> dict[int, NDArray[np.intp]]:
-    """The rows of each configuration, configurations and rows in rising order.
-
-    Raises:
-        DataError: There is not one whole number for each run.
-    """
-    keys = np.asarray(configuration)
-    if keys.shape != (n_runs,) or not np.issubdtype(keys.dtype, np.integer):
-        raise DataError(
-            f"Each of the {n_runs} runs needs the number of the configuration it repeats: "
-            f"got {keys.dtype} of shape {keys.shape}."
-        )
-    return {int(key): np.flatnonzero(keys == key) for key in np.unique(keys)}

@@ -1,9 +1,9 @@
 """Spend further seeds only where they matter, until a selection is decided.
 
-After each round of repeats the configurations that differ from the one in front are out and get no
-further runs. Looking often gives chance often an opening, so the permitted error is split evenly
-over all looks there may be (Bonferroni, valid however much the looks have in common): the
-chance to put out the truly worst (or best) one anywhere on the way stays below 1 - level.
+After each round of repeats the configurations that differ from the one in front are eliminated and
+get no further runs. Every interim analysis may err, so the permitted error is split evenly over all
+that there may be (Bonferroni, valid however dependent they are): the chance to eliminate the
+truly worst (or best) configuration at any of them stays below 1 - level.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample
+from mnist_sweep.analysis.statistics.bootstrap import Resampled
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
-from mnist_sweep.analysis.statistics.patterns import collapse, runs_of
 from mnist_sweep.analysis.statistics.variance import checked_level, means_of
 from mnist_sweep.errors import SelectionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 State = Literal["decided", "undecided", "spent"]
 
@@ -32,21 +31,21 @@ MIN_REPEATS = 2
 
 @dataclass(frozen=True)
 class Decision:
-    """Where a selection stands.
+    """Where a selection stands; configurations by their place in `groups`.
 
     Attributes:
         state: "decided"; "undecided": run `next_runs` and ask again; or "spent": every repeat
             permitted is used and it is still open.
         selected: The configuration in front.
         contenders: All that still contend, the selected first, then by estimate.
-        eliminated: Configuration -> the number of repeats after which it was out.
+        eliminated: Configuration -> the number of repeats after which it was eliminated.
         next_runs: Configurations to be given one more run; empty unless undecided.
-        looks: How many times the results were looked at so far.
-        repeats: Repeats of each contender that were looked at.
+        looks: How many interim analyses were made so far.
+        repeats: Repeats of each contender in the last of them.
         runs: How many runs were used to get here.
         equal_runs: How many it would have taken with as many repeats for every configuration.
         limited_by_images: Whether further seeds are of no use: at the differences as they stand,
-            the images alone are too few to tell any of the contenders apart.
+            the images alone are too few to distinguish any of the contenders.
         reason: One sentence.
     """
 
@@ -69,53 +68,39 @@ class Decision:
 
 
 def decide(
-    predicted: ArrayLike,
-    true: ArrayLike,
-    configuration: ArrayLike,
-    metric: str,
+    table: Resampled,
+    groups: Sequence[NDArray[np.intp]],
     direction: Direction,
-    rng: np.random.Generator,
     *,
     max_repeats: int,
     min_repeats: int = MIN_REPEATS,
     level: float = 0.95,
-    replicates: int = 2000,
-    classes: int = 10,
 ) -> Decision:
     """Say whether a selection is decided by the results so far, and who should be run again.
 
-    It replays all looks from the first, so it needs no memory: the same results in the same order
-    give the same answer, after an interruption too. Runs of one configuration must stand in the
-    order of their repeats; those beyond what a look needs are not used by it.
+    It replays all interim analyses from the first, so it needs no memory: the same results in the
+    same order give the same answer, after an interruption too.
 
     Args:
-        predicted: (n_runs, n_examples) integers, all runs so far.
-        true: (n_examples,) integers.
-        configuration: Which configuration each run repeats, (n_runs,) integers.
-        metric: The metric to select by.
+        table: A metric of all runs so far: observed (n_runs,), replicates (n_runs, n_replicates).
+        groups: The rows of each configuration in the order of its repeats; those beyond what an
+            analysis needs are not used by it.
         direction: "worst" for the lowest, "best" for the highest.
-        rng: Where the randomness comes from; give it the same seed at every look.
         max_repeats: The most repeats any configuration may get.
-        min_repeats: Repeats all get before the first look, at least 2.
-        level: Confidence level over all looks together.
-        replicates: How many bootstrap samples of the images to draw.
-        classes: How many classes there are.
+        min_repeats: Repeats all get before the first analysis, at least 2.
+        level: Confidence level over all analyses together.
 
     Raises:
-        DataError: The arrays do not fit together.
-        SelectionError: Metric or direction do not exist, or the repeats make no sense.
+        DataError: A level outside 0 to 1.
+        SelectionError: The direction does not exist, or the repeats make no sense.
     """
-    checked_level(level)
     sign = direction_sign(direction)
     if not MIN_REPEATS <= min_repeats <= max_repeats:
         raise SelectionError(
             "To decide a selection, repeats must go from min_repeats, at least "
             f"{MIN_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
         )
-    patterns = collapse(predicted, true, classes)
-    groups = runs_of(configuration, patterns.n_runs)
-    table = resample(patterns, [metric], rng, replicates)[metric]
-    error = (1 - level) / (max_repeats - min_repeats + 1)
+    error = (1 - checked_level(level)) / (max_repeats - min_repeats + 1)
     elimination = SequentialElimination(table, groups, sign, error)
     for repeats in range(min_repeats, max_repeats + 1):
         if len(elimination.contenders) == 1 or elimination.short_of(repeats):
@@ -130,13 +115,13 @@ class SequentialElimination:
     def __init__(
         self,
         table: Resampled,
-        groups: Mapping[int, NDArray[np.intp]],
+        groups: Sequence[NDArray[np.intp]],
         sign: float,
         error: float,
     ) -> None:
         self.table, self.groups, self.sign, self.error = table, groups, sign, error
-        means = {key: float(table.observed[rows].mean()) for key, rows in groups.items()}
-        self.contenders = sorted(groups, key=lambda key: (sign * means[key], key))
+        means = [sign * float(table.observed[rows].mean()) for rows in groups]
+        self.contenders = sorted(range(len(groups)), key=means.__getitem__)
         self.eliminated: dict[int, int] = {}
         self.looks, self.repeats = 0, 0
         self.limited_by_images = False
@@ -171,7 +156,7 @@ class SequentialElimination:
         self.looks, self.repeats = self.looks + 1, repeats
 
     def decision(self, min_repeats: int, max_repeats: int) -> Decision:
-        """Where it stands after the looks made."""
+        """Where it stands after the analyses made."""
         next_runs: tuple[int, ...] = ()
         if len(self.contenders) == 1:
             state: State = "decided"
@@ -191,7 +176,7 @@ class SequentialElimination:
             reason = f"{len(self.contenders)} configurations still contend and need more repeats."
         if self.limited_by_images:
             reason += " The images are too few to tell them apart, however many the repeats."
-        given = {key: self.eliminated.get(key, self.repeats) for key in self.groups}
+        given = [self.eliminated.get(key, self.repeats) for key in range(len(self.groups))]
         return Decision(
             state=state,
             selected=self.contenders[0],
@@ -200,7 +185,7 @@ class SequentialElimination:
             next_runs=next_runs,
             looks=self.looks,
             repeats=self.repeats,
-            runs=sum(given.values()),
+            runs=sum(given),
             equal_runs=self.repeats * len(self.groups),
             limited_by_images=self.limited_by_images,
             reason=reason,

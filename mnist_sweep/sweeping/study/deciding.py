@@ -1,6 +1,6 @@
 """Rounds of further seeds for the configurations that still contend for a selection.
 
-The decision itself is `results.statistics.decide`: it replays every look from the first, so a study
+The decision itself is `statistics.decide`: it replays every analysis from the first, so a study
 that was interrupted comes to the same rounds again and finds their runs done.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.analysis.statistics import Decision, decide
+from mnist_sweep.analysis.statistics import Decision, decide, resample_predictions
 from mnist_sweep.records.predicted import read_predicted
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
@@ -106,18 +106,22 @@ def look(
     candidates = sorted(found.candidates, key=lambda c: order.index(c.configuration_id))
     directories = [place for candidate in candidates for place in candidate.directories]
     answers = read_predicted(directories, str(found.metric.split))
-    decision = decide(
+    table = resample_predictions(
         answers.predicted,
         answers.true,
-        np.repeat(np.arange(len(candidates)), [len(c.values) for c in candidates]),
-        found.metric.name,
-        choice.direction,
+        [found.metric.name],
         np.random.default_rng(0),
+        replicates=rules.replicates,
+        classes=int(runs["dataset.classes"].max()),
+    )[found.metric.name]
+    counts = [len(candidate.values) for candidate in candidates]
+    decision = decide(
+        table,
+        np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1]),
+        choice.direction,
         max_repeats=rules.max_repeats,
         min_repeats=rules.min_repeats,
         level=rules.level,
-        replicates=rules.replicates,
-        classes=int(runs["dataset.classes"].max()),
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
     attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]
