@@ -81,7 +81,7 @@ def test_a_node_that_has_the_drivers_files_uses_them(digits: DatasetInfo, node: 
     assert not node.exists()
 
 
-def test_a_damaged_file_on_a_node_is_fetched_anew(digits: DatasetInfo, node: Path):
+def test_a_damaged_file_on_a_node_is_fetched_again(digits: DatasetInfo, node: Path):
     fetch, calls = counted(digits)
     placed = node_data.place(elsewhere(digits), fetch)
     images = Path(placed.cache) / "train_images.npy"
@@ -156,7 +156,7 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyP
         connection.check_installed()
 
 
-def test_the_mailbox_keeps_the_latest_word_of_each_run(monkeypatch: pytest.MonkeyPatch):
+def test_the_mailbox_keeps_the_latest_report_of_each_run(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mailbox, "PATIENCE_S", 0.01)
 
     async def talk() -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ class _Sized:
         yield self.draw(options.max_width, console.size.height)
 
 
-class Display:
+class Display(Progress):
     """A live table of what every worker is doing, below one line per run that failed.
 
     Args:

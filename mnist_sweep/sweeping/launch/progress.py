@@ -5,8 +5,6 @@ On a terminal there is more to see, see `display`.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from rich.console import Console
 from rich.text import Text
 
@@ -14,8 +12,8 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 
 
-class Progress(Protocol):
-    """Shows what happens to the runs of a launcher, which calls these methods."""
+class Progress:
+    """Told by a launcher what happens to its runs; this one shows nothing."""
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
         """`total` runs are about to start, which should take `expected_s` together."""
@@ -42,7 +40,7 @@ class Progress(Protocol):
         """Nothing more runs."""
 
 
-class Lines:
+class Lines(Progress):
     """One plain line per run that ended: for logs, pipes and CI.
 
     Args:
@@ -60,12 +58,6 @@ class Lines:
         side_by_side = f", {workers} at a time" if workers > 1 else ""
         self._say(f"running {_count(total)}{side_by_side}")
 
-    def started(self, job: Job) -> None:
-        """Nothing: a line at the end is enough."""
-
-    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
-        """Nothing."""
-
     def postponed(self, job: Job) -> None:
         """Say that another sweep is running it."""
         self._say(f"waiting: {job.label} is being run by another sweep")
@@ -78,12 +70,6 @@ class Lines:
         """Say how a run ended."""
         self._ended += 1
         self._say(f"[{self._ended}/{self._total}] {ending(summary)}")
-
-    def refresh(self) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
