@@ -1,14 +1,16 @@
-"""Everything this program can complain about: one small family, one sentence each.
+"""The errors of this program: one small family.
 
-Each error becomes one short paragraph on the terminal: what was expected, what was found, where,
-and what to do. The exit code is the one of `DESIGN`'s command line: 2 means that nothing was run.
+Each becomes one short paragraph on the terminal: what was expected, what was found, where, and what
+to do. Its exit code is 2, which means that nothing was run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MnistSweepError(Exception):
-    """Something the person at the keyboard can put right; its text is all they see."""
+    """An error that the user can correct; its text is all that is shown."""
 
     exit_code = 2
 
@@ -18,19 +20,28 @@ class UsageError(MnistSweepError):
 
 
 class SettingsError(MnistSweepError):
-    """One or more settings are unknown, of the wrong type or out of range."""
+    """Settings are unknown, of the wrong type or out of range.
+
+    Args:
+        text: The whole message.
+        problems: One line for each setting that is wrong, where there are several.
+    """
+
+    def __init__(self, text: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
 
 
 class DataError(MnistSweepError):
-    """A dataset is missing, damaged, mis-shaped or not the one that was promised."""
+    """A dataset is missing, damaged, of the wrong shape, or not the expected one."""
 
 
 class ModelError(MnistSweepError):
-    """A network cannot be built, or is not one this program can train."""
+    """A network cannot be built, or cannot be trained by this program."""
 
 
 class DirectoryError(MnistSweepError):
-    """A directory cannot be read or written, or holds something else than expected."""
+    """A directory cannot be read or written, or does not hold what is expected."""
 
 
 class SelectionError(MnistSweepError):

@@ -50,7 +50,7 @@ class Condition:
             return False
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SelectionError(
-                f"In --where {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
+                f"In the condition {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
             )
         bound = self.values[0]
         return bool(
@@ -78,7 +78,7 @@ def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
     for condition in conditions:
         if len(known) and condition.key not in known:
             raise SelectionError(
-                f"In --where {condition.text}: no such setting or metric as {condition.key}; "
+                f"In the condition {condition.text}: no such setting or metric as {condition.key}; "
                 f"{closest(condition.key, known)}"
             )
 
@@ -125,8 +125,8 @@ def _parse_one(text: str) -> Condition:
     found = _EXPRESSION.fullmatch(text)
     if not found or not found[3]:
         raise SelectionError(
-            f"Expected --where as KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
-            "For example: --where layers=2 --where 'dropout>0'."
+            f"Expected a condition KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
+            "For example: layers=2 or dropout>0."
         )
     key, operator, right = found.groups()
     operator = "=" if operator == "==" else operator
@@ -135,7 +135,9 @@ def _parse_one(text: str) -> Condition:
         return Condition(ALIASES.get(key, key), operator, values, text)
     number = values[0]
     if len(values) > 1 or isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise SelectionError(f"In --where {text}: {operator} needs one number, got {right!r}.")
+        raise SelectionError(
+            f"In the condition {text}: {operator} needs one number, got {right!r}."
+        )
     return Condition(ALIASES.get(key, key), operator, values, text)
 
 

@@ -10,7 +10,7 @@ from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
 from mnist_sweep.sweeping.search.preview import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.preview import FollowingRuns, StagePreview, StudyPreview
-from mnist_sweep.sweeping.study.stages import Choice
+from mnist_sweep.sweeping.study.stages import SelectionRule
 
 MAX_NAMES = 5
 
@@ -71,7 +71,7 @@ def _following(runs: FollowingRuns) -> str:
     )
 
 
-def _selection(choice: Choice) -> str:
+def _selection(choice: SelectionRule) -> str:
     """'the worst by validation f1_min where layers=2, from stage grid'."""
     metric = resolve(choice.by, choice.split)
     where = f" where {' and '.join(choice.where)}" if choice.where else ""

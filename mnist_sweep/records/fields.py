@@ -109,6 +109,22 @@ def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
     }
 
 
+def result_columns(classes: int) -> list[str]:
+    """The columns of a finished run that its settings do not tell.
+
+    Args:
+        classes: How many classes its data have.
+    """
+    per_class = [
+        f"{split}.{name}.{label}"
+        for split in HELD_OUT
+        for name in _class_metric_names(split)
+        for label in range(classes)
+    ]
+    others = ("parameters", "code.sha256", "epochs_trained", "history.val_accuracy")
+    return [*ALWAYS, *others, *_known_results(), *per_class]
+
+
 def is_number(name: str) -> bool:
     """Whether a column holds a number in every run that has a value there."""
     return name.partition(".")[0] in _NUMBERS

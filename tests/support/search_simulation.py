@@ -17,9 +17,9 @@ from mnist_sweep.records.store import write_json, write_record
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import Known, known_runs
+from mnist_sweep.sweeping.search.history import PastTrial, past_trials
 from mnist_sweep.sweeping.search.search import Search
-from mnist_sweep.sweeping.search.search_config import read_asked
+from mnist_sweep.sweeping.search.search_plan import read_search_plan
 from mnist_sweep.sweeping.search.space import Space
 from mnist_sweep.sweeping.sweep import Jobs
 from support.factories import DATA_SHA256, make_run
@@ -58,8 +58,8 @@ class Searched:
         info: DatasetInfo = info_of(sha256=DATA_SHA256)
         master = self.loaded.master
         space = Space(self.words, master, self.loaded.loader)
-        asked = read_asked(master, space)
-        known = known_runs(self.directory, space, info)
+        asked = read_search_plan(master, space)
+        known = past_trials(self.directory, space, info)
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
         self.outcome = SweepResult(self.directory, plan)
         self.search = Search(
@@ -160,6 +160,6 @@ class Searched:
         return float(np.min([curve(k.point.settings)[-1] for k in self._known()
                              if k.record and k.record.status == "finished"]))  # fmt: skip
 
-    def _known(self) -> list[Known]:
+    def _known(self) -> list[PastTrial]:
         space = Space(self.words, self.loaded.master, self.loaded.loader)
-        return known_runs(self.directory, space, info_of(sha256=DATA_SHA256))
+        return past_trials(self.directory, space, info_of(sha256=DATA_SHA256))

@@ -11,7 +11,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.plan import grid
 from mnist_sweep.sweeping.search.sampler import suggest
-from mnist_sweep.sweeping.search.search_config import read_asked
+from mnist_sweep.sweeping.search.search_plan import read_search_plan
 from mnist_sweep.sweeping.search.space import Dimension, Space
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
@@ -164,10 +164,10 @@ def test_what_a_search_goes_by_is_checked(
     loaded = hydra_master(search)
     space = Space([*WORDS, *words], loaded.master, loaded.loader)
     if said is None:
-        assert read_asked(loaded.master, space).runs == 20
+        assert read_search_plan(loaded.master, space).runs == 20
         return
     with pytest.raises(MnistSweepError, match=said):
-        read_asked(loaded.master, space)
+        read_search_plan(loaded.master, space)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_the_direction_follows_from_the_metric(
     hydra_master, by: str, direction: str, maximize: bool, figure: str, more_goes_on: bool
 ):
     loaded = hydra_master(f"search.by={by}", f"search.direction={direction}")
-    asked = read_asked(loaded.master, Space(WORDS, loaded.master, loaded.loader))
+    asked = read_search_plan(loaded.master, Space(WORDS, loaded.master, loaded.loader))
     assert (asked.maximize, asked.figure, asked.maximize_figure) == (maximize, figure, more_goes_on)
 
 
@@ -192,7 +192,7 @@ def test_a_grid_has_as_many_runs_as_points(hydra_master):
     for search, runs in (("null", 12), ("5", 5), ("99", 12)):
         loaded = hydra_master("search.sampler=grid", f"search.runs={search}")
         space = Space(words, loaded.master, loaded.loader)
-        assert read_asked(loaded.master, space).runs == runs
+        assert read_search_plan(loaded.master, space).runs == runs
     loaded = hydra_master("search.sampler=grid", "max_points=11")
     with pytest.raises(MnistSweepError, match="12 points, more than max_points=11"):
-        read_asked(loaded.master, Space(words, loaded.master, loaded.loader))
+        read_search_plan(loaded.master, Space(words, loaded.master, loaded.loader))

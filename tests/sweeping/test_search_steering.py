@@ -12,7 +12,7 @@ import pytest
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.search.history import point_of
-from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
+from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
 from support.factories import DATA_SHA256
 from support.search_simulation import Searched
 from support.sweep_parts import info_of
@@ -233,7 +233,7 @@ def test_a_suggestion_needs_no_memory_but_what_was_tried(searched):
     space = searched("pure").start()._space
     settings = SearchSettings(n_startup=2)
     tried = [
-        Tried(suggest(space, [], settings, maximize=True, attempt=n), "finished", n / 10, (0.1,))
+        Trial(suggest(space, [], settings, maximize=True, attempt=n), "finished", n / 10, (0.1,))
         for n in range(4)
     ]
     once = suggest(space, tried, settings, maximize=True)
@@ -244,10 +244,10 @@ def test_a_suggestion_needs_no_memory_but_what_was_tried(searched):
 
 def test_the_median_is_the_median_of_whole_runs():
     settings = SearchSettings(pruner="median", min_runs=3, min_epochs=2)
-    judge = Judge(settings, maximize=True, epochs=4)
+    judge = PrunerAdapter(settings, maximize=True, epochs=4)
     for number, end in enumerate((0.6, 0.8, 0.9)):
-        judge.replay(f"r{number}", Tried((), "finished", end, (0.1, end, end)), 3)
-    judge.replay("pruned", Tried((), "pruned", None, (0.1, 0.99)), 3)
+        judge.replay(f"r{number}", Trial((), "finished", end, (0.1, end, end)), 3)
+    judge.replay("pruned", Trial((), "pruned", None, (0.1, 0.99)), 3)
     for name, figure, stops in (("low", 0.79, True), ("high", 0.81, False)):
         judge.begin(name)
         assert not judge.stops(name, 1, 0.0)
@@ -274,9 +274,9 @@ def test_a_point_drawn_at_random_depends_on_how_many_were_tried_alone(searched):
     space = searched("chance").start()._space
     settings = SearchSettings(sampler="random")
     points = [suggest(space, [], settings, maximize=True, attempt=n) for n in range(4)]
-    good, poor = (Tried(points[0], "finished", 0.9), Tried(points[1], "finished", 0.1))
+    good, poor = (Trial(points[0], "finished", 0.9), Trial(points[1], "finished", 0.1))
     once = suggest(space, [good, poor], settings, maximize=True)
-    assert once == suggest(space, [poor, Tried(points[2])], settings, maximize=True)
+    assert once == suggest(space, [poor, Trial(points[2])], settings, maximize=True)
     assert once != suggest(space, [poor], settings, maximize=True)
 
 
@@ -289,7 +289,7 @@ def test_what_diverges_is_a_poor_choice(searched):
     ]
     rate = [d.axis.key for d in space.dimensions].index("learning_rate")
     tried = [
-        Tried(p, "diverged", None, (0.1, None)) if p[rate] > 0.01 else Tried(p, "finished", 0.9)
+        Trial(p, "diverged", None, (0.1, None)) if p[rate] > 0.01 else Trial(p, "finished", 0.9)
         for p in points
     ]
     assert any(one.status == "diverged" for one in tried)

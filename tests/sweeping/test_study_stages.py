@@ -23,10 +23,10 @@ def test_a_stage_says_what_it_runs_and_what_it_selects():
     assert choice.among == ("grid",)
 
 
-def test_a_selection_is_of_the_worst_by_f1_min_on_validation_unless_it_says_otherwise():
+def test_a_selection_is_of_the_worst_by_the_objective_unless_it_says_otherwise():
     (stage,) = read_stages([{"name": "grid", "select": {}}])
     assert stage.select is not None
-    assert (stage.select.by, stage.select.direction) == ("f1_min", "worst")
+    assert (stage.select.by, stage.select.direction) == ("validation.accuracy", "worst")
     assert stage.select.split == "validation"
 
 
@@ -62,7 +62,7 @@ def test_a_value_is_written_as_on_the_command_line(value: Any, written: str):
         ([{"name": "a", "select": {"by": "f1_mim"}}], "did you mean f1_min?"),
         ([{"name": "a", "select": {"split": "train"}}], "No split 'train'"),
         ([{"name": "a", "select": {"direction": "worse"}}], "must be worst or best"),
-        ([{"name": "a", "select": {"where": "layers"}}], "Expected where as KEY=VALUE"),
+        ([{"name": "a", "select": {"where": "layers"}}], "Expected a condition KEY=VALUE"),
         ([{"name": "a", "select": {"among": ["b"]}}], "select.among=b: must be the name of an e"),
     ],
 )

@@ -64,7 +64,7 @@ def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") ->
     if unique:
         lines = "\n".join(f"  {line}" for line in unique)
         count = "a setting is" if len(unique) == 1 else f"{len(unique)} settings are"
-        raise SettingsError(f"{where}: {count} wrong.\n{lines}")
+        raise SettingsError(f"{where}: {count} wrong.\n{lines}", unique)
 
 
 def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line per kind of key)

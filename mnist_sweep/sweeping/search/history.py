@@ -16,12 +16,12 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain, problems
 from mnist_sweep.sweeping.plan.points import Point, identify
-from mnist_sweep.sweeping.search.sampler import Tried
+from mnist_sweep.sweeping.search.sampler import Trial
 from mnist_sweep.sweeping.search.space import Parameters, Space
 
 
 @dataclass(frozen=True)
-class Known:
+class PastTrial:
     """A run of a directory that lies in a search's space; `record` is None where it has none."""
 
     point: Point
@@ -29,7 +29,7 @@ class Known:
     record: Record | None
 
 
-def known_runs(directory: Path, space: Space, info: DatasetInfo) -> list[Known]:
+def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTrial]:
     """The runs in a directory that a search might have asked for, in the order they started.
 
     Those of a grid count too, where all their settings lie in the space. Planned ones without a
@@ -50,7 +50,7 @@ def known_runs(directory: Path, space: Space, info: DatasetInfo) -> list[Known]:
     return [one for one in found if one]
 
 
-def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Tried:
+def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Trial:
     """What came of a point.
 
     Args:
@@ -60,11 +60,11 @@ def tried(parameters: Parameters, record: Record | None, metric: Metric, figure:
         figure: Which of the history pruning goes by.
     """
     if record is None:
-        return Tried(parameters, "failed")
+        return Trial(parameters, "failed")
     value = value_of(record, metric) if record.status == "finished" else None
     finished = record.status == "finished" and value is not None
     status = record.status if finished or record.status != "finished" else "diverged"
-    return Tried(parameters, status, value, tuple(getattr(record.history, figure)))
+    return Trial(parameters, status, value, tuple(getattr(record.history, figure)))
 
 
 def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:
@@ -86,14 +86,14 @@ def _find(
     record: Record | None,
     space: Space,
     info: DatasetInfo,
-) -> Known | None:
+) -> PastTrial | None:
     for parameters in space.like(value):
         try:
             point = point_of(space, parameters, info)
         except SettingsError:
             continue
         if point.run_id == run_id:
-            return Known(point, parameters, record)
+            return PastTrial(point, parameters, record)
     return None
 
 

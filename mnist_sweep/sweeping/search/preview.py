@@ -15,9 +15,9 @@ from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.plan.estimate import Estimator
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.plan.preview import Preview, past_runs
-from mnist_sweep.sweeping.search.history import Known, point_of
+from mnist_sweep.sweeping.search.history import PastTrial, point_of
 from mnist_sweep.sweeping.search.sampler import suggest
-from mnist_sweep.sweeping.search.search_config import Asked
+from mnist_sweep.sweeping.search.search_plan import SearchPlan
 from mnist_sweep.sweeping.search.space import Dimension, Space
 from mnist_sweep.sweeping.sweep import SweepRequest
 
@@ -39,7 +39,7 @@ class SearchPreview(Preview):
         n_records: The past runs of this machine that the estimate rests on.
     """
 
-    asked: Asked
+    asked: SearchPlan
     dimensions: Sequence[Dimension]
     known: Mapping[RunStatus, int]
     left: int
@@ -52,9 +52,9 @@ def search_preview(
     request: SweepRequest,
     directory: Path,
     plan: Plan,
-    asked: Asked,
+    asked: SearchPlan,
     space: Space,
-    known: Sequence[Known],
+    known: Sequence[PastTrial],
     info: DatasetInfo,
 ) -> SearchPreview:
     """What a search would do; nothing is made or run."""

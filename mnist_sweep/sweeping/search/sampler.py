@@ -26,7 +26,7 @@ INSTALL = "pip install 'mnist-sweep[optuna]'"
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """A point of a search and what came of it.
 
     Attributes:
@@ -63,7 +63,7 @@ def library() -> Any:
 
 def suggest(
     space: Space,
-    tried: Sequence[Tried],
+    tried: Sequence[Trial],
     settings: SearchSettings,
     *,
     maximize: bool,
@@ -98,7 +98,7 @@ def suggest(
     return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
 
 
-def _trial(one: Tried, distributions: Mapping[str, Any], optuna: Any) -> Any:
+def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
     states = optuna.trial.TrialState
     state = {
         "running": states.RUNNING, "finished": states.COMPLETE, "pruned": states.PRUNED,
@@ -129,7 +129,7 @@ def _direction(maximize: bool) -> str:  # noqa: FBT001
     return "maximize" if maximize else "minimize"
 
 
-class Judge:
+class PrunerAdapter:
     """Says which runs are to stop, from their figures and those of the others.
 
     Args:
@@ -163,7 +163,7 @@ class Judge:
             trial.report(figure, epoch)
         return bool(trial.should_prune())
 
-    def end(self, run_id: str, one: Tried) -> None:
+    def end(self, run_id: str, one: Trial) -> None:
         """A run has come to an end."""
         trial = self._running.pop(run_id)
         finite = one.after_epoch
@@ -174,7 +174,7 @@ class Judge:
             pruned = one.status in ("pruned", "diverged")
             self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
-    def replay(self, run_id: str, one: Tried, epochs: int) -> None:
+    def replay(self, run_id: str, one: Trial, epochs: int) -> None:
         """Take in a run of an earlier invocation.
 
         Args:

@@ -21,13 +21,13 @@ from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import Known, point_of, tried
-from mnist_sweep.sweeping.search.sampler import Judge, Tried, reason, suggest
-from mnist_sweep.sweeping.search.search_config import Asked
+from mnist_sweep.sweeping.search.history import PastTrial, point_of, tried
+from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
+from mnist_sweep.sweeping.search.search_plan import SearchPlan
 from mnist_sweep.sweeping.search.space import Parameters, Space
 from mnist_sweep.sweeping.sweep import Jobs
 
-MOST_ATTEMPTS = 200
+MAX_ATTEMPTS = 200
 """Suggestions of points that were there already, one after another, until a space counts as used
 up: of one with a single point left among 50, the chance to miss it is 2 %."""
 
@@ -49,11 +49,11 @@ class Search:
     def __init__(
         self,
         space: Space,
-        asked: Asked,
+        asked: SearchPlan,
         info: DatasetInfo,
         outcome: SweepResult,
         jobs: Jobs,
-        known: list[Known],
+        known: list[PastTrial],
         note: Callable[[Plan], None],
         *,
         prune: bool,
@@ -63,9 +63,9 @@ class Search:
         self.used_up = False
         self.workers = 1
         self.misfits: dict[str, int] = {}
-        self._tried: dict[str, Tried] = {}
+        self._tried: dict[str, Trial] = {}
         self._first: deque[Point] = deque()
-        self._judge = Judge(
+        self._judge = PrunerAdapter(
             asked.settings,
             maximize=asked.maximize_figure,
             epochs=max(settings["epochs"] for _, settings in space.check()),
@@ -76,7 +76,7 @@ class Search:
         for one in known:
             self._take_in(one)
 
-    def _take_in(self, one: Known) -> None:
+    def _take_in(self, one: PastTrial) -> None:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
         self._failed_at[run_id] = failed_at(one.record)
@@ -87,7 +87,7 @@ class Search:
             self._judge.replay(run_id, self._tried[run_id], epochs)
         else:
             self._first.append(one.point)
-            self._tried[run_id] = Tried(one.parameters)
+            self._tried[run_id] = Trial(one.parameters)
 
     @property
     def threads(self) -> int:
@@ -99,7 +99,7 @@ class Search:
         found = []
         if self.used_up and len(self._tried) < self._asked.runs:
             grid = self._asked.settings.sampler == "grid"
-            rest = "." if grid else f", and no others were found in {MOST_ATTEMPTS} attempts."
+            rest = "." if grid else f", and no others were found in {MAX_ATTEMPTS} attempts."
             found.append(f"The space is used up: {len(self._tried)} runs{rest}")
         for text, count in list(self.misfits.items())[:3]:
             found.append(f"{count} suggested points were left out: {text}")
@@ -148,7 +148,7 @@ class Search:
         self._tried[run_id] = self._result(parameters, record_of(job))
         self._judge.end(run_id, self._tried[run_id])
 
-    def _result(self, parameters: Parameters, record: Any) -> Tried:
+    def _result(self, parameters: Parameters, record: Any) -> Trial:
         return tried(parameters, record, self._asked.metric, self._asked.figure)
 
     def _job(self, point: Point) -> Job:
@@ -164,7 +164,7 @@ class Search:
             return None
         # A grid has an end of its own, however many of its points are there already.
         grid = self._asked.settings.sampler == "grid"
-        attempts: Iterable[int] = itertools.count() if grid else range(MOST_ATTEMPTS)
+        attempts: Iterable[int] = itertools.count() if grid else range(MAX_ATTEMPTS)
         for attempt in attempts:
             parameters = self._suggest(attempt)
             if parameters is None:
@@ -175,7 +175,7 @@ class Search:
                 self.misfits[str(error)] = self.misfits.get(str(error), 0) + 1
                 continue
             if point.run_id not in self._tried:
-                self._tried[point.run_id] = Tried(parameters)
+                self._tried[point.run_id] = Trial(parameters)
                 self._add(point)
                 return point
         self.used_up = True

@@ -11,11 +11,11 @@ from mnist_sweep.sweeping.plan.estimate import Estimator
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import Known, known_runs
+from mnist_sweep.sweeping.search.history import PastTrial, past_trials
 from mnist_sweep.sweeping.search.preview import expected_s, search_preview
 from mnist_sweep.sweeping.search.sampler import library
 from mnist_sweep.sweeping.search.search import Search
-from mnist_sweep.sweeping.search.search_config import Asked, read_asked
+from mnist_sweep.sweeping.search.search_plan import SearchPlan, read_search_plan
 from mnist_sweep.sweeping.search.space import Space
 from mnist_sweep.sweeping.sweep import Jobs, SweepRequest, begin, check_models, place
 
@@ -30,7 +30,7 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     library()
     space = Space(request.overrides, request.config, request.loader)
     ends = space.check()
-    asked = read_asked(request.config, space)
+    asked = read_search_plan(request.config, space)
     info = prepare(ends[0][1]["data"])
     resolve(asked.metric.column, "validation", info.classes)  # f1.12 of ten classes
     points = [
@@ -39,7 +39,7 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     datasets = {data_key(ends[0][1]): info}
     check_models(Plan(points=points, datasets=datasets))
     path, made_up = place(request)
-    known = [] if made_up else known_runs(path, space, info)
+    known = [] if made_up else past_trials(path, space, info)
     plan = Plan(points=[one.point for one in known], datasets=datasets)
     if request.config.plan:
         return search_preview(request, path, plan, asked, space, known, info)
@@ -57,9 +57,9 @@ def run(request: SweepRequest) -> SweepResult | Preview:
 def _carry_out(
     request: SweepRequest,
     outcome: SweepResult,
-    asked: Asked,
+    asked: SearchPlan,
     space: Space,
-    known: list[Known],
+    known: list[PastTrial],
     info: DatasetInfo,
 ) -> None:
     prune = asked.prunes and request.launcher.reports_epochs

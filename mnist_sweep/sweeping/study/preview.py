@@ -11,7 +11,7 @@ from mnist_sweep.sweeping.plan.estimate import Estimator, wall_s
 from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.plan.preview import SweepPreview, past_runs
 from mnist_sweep.sweeping.study.stage_points import Points
-from mnist_sweep.sweeping.study.stages import Choice, Stage
+from mnist_sweep.sweeping.study.stages import SelectionRule, Stage
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class StagePreview:
 
     name: str
     following: FollowingRuns | None
-    select: Choice | None
+    select: SelectionRule | None
     candidates: tuple[str, ...] = ()
     n_deciding: int = 0
 

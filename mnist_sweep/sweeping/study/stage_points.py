@@ -19,13 +19,12 @@ from mnist_sweep.analysis.where import check_keys, matches, parse
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.records.fields import Flat, flat, flat_settings
-from mnist_sweep.records.record import SCHEMA_VERSION, build
+from mnist_sweep.records.fields import Flat, flat_settings, result_columns
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.expand import Composed, expand
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan
-from mnist_sweep.sweeping.study.stages import Choice, Stage, depth
+from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
 
 CHECKED_CANDIDATES = 25
 """Of more candidates than this only so many, evenly spread, are gone through beforehand: Hydra
@@ -33,7 +32,7 @@ needs some 40 ms for each."""
 
 
 @dataclass(frozen=True)
-class Followers:
+class FollowUp:
     """What a stage runs once the configuration it starts from is known.
 
     Attributes:
@@ -82,7 +81,7 @@ class Points:
         """The plan of a stage that has a grid of its own."""
         return self._plan([*self._shared, *stage.overrides, _seeds_text(self.seeds)])
 
-    def after(self, stage: Stage, base: Point, seeds: Sequence[int] | None = None) -> Followers:
+    def after(self, stage: Stage, base: Point, seeds: Sequence[int] | None = None) -> FollowUp:
         """What a stage runs once it is known which configuration it starts from.
 
         Args:
@@ -108,7 +107,7 @@ class Points:
             if point.run_id not in controls
         }
         same = [point.label for point in plan.points if point.run_id in controls]
-        return Followers(union([plan, control]), changed, controls, same)
+        return FollowUp(union([plan, control]), changed, controls, same)
 
     def further(self, base: Point, seed: int) -> Plan:
         """The plan of one more repeat of a configuration."""
@@ -136,8 +135,8 @@ class Points:
             try:
                 points = self._possible_of(stage, found)
             except SettingsError as error:
-                text = str(error).replace("was run:", f"was run, stage {stage.name}:", 1)
-                raise SettingsError(text) from error
+                checks.raise_for(error.problems, f"Nothing was run, stage {stage.name}")
+                raise
             found[stage.name] = list({p.configuration_id: p for p in reversed(points)}.values())
             found[stage.name].reverse()
             if stage.select:
@@ -171,18 +170,18 @@ class Points:
         try:
             return self._matching(stage.select, points)
         except SelectionError as error:
-            text = str(error).replace("--where", "where")
-            raise SelectionError(f"Nothing was run: stage {stage.name}: {text}") from error
+            raise SelectionError(f"Nothing was run: stage {stage.name}: {error}") from error
 
-    def _matching(self, choice: Choice, points: Sequence[Point]) -> list[Point]:
+    def _matching(self, choice: SelectionRule, points: Sequence[Point]) -> list[Point]:
         infos = [self.datasets[point.data_key] for point in points]
         resolve(choice.by, choice.split, max(info.classes for info in infos))
         rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
+        planned = {name for row in rows for name in row}
         conditions = parse(choice.where)
-        check_keys(conditions, {name for row in rows for name in row})
-        settings = {key for point in points for key in flat_settings(point.settings)} - {"seed"}
-        # What only a run can tell (a metric, a time, a status) may still come to hold.
-        known = [c for c in conditions if c.key in settings or c.key.startswith("dataset.")]
+        classes = max(info.classes for info in infos)
+        check_keys(conditions, planned | set(result_columns(classes)) | {"seed"})
+        # What only a run can tell (a metric, a time, its status) may still come to hold.
+        known = [condition for condition in conditions if condition.key in planned]
         found = [p for p, row in zip(points, rows, strict=True) if matches(known, row)]
         if not found and self._sampled & set(choice.among):
             return list(points)  # one that was not gone through may match
@@ -276,20 +275,11 @@ def _seeds_text(seeds: Sequence[int]) -> str:
 
 
 def _planned_row(point: Point, info: DatasetInfo) -> Flat:
-    """What is known of a point before it is run, by all names that a record has."""
-    record = build(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "run_id": point.run_id,
-            "configuration_id": point.configuration_id,
-            "label": point.label,
-            "status": "failed",
-            "config": point.settings,
-            "data": info.record_fields(),
-            "error": {"type": "Planned", "message": "not run yet"},
-        }
-    )
-    return flat(record) | {"status": "missing"}
+    """What is known of a point's configuration before it runs, by the columns of the runs table."""
+    settings = flat_settings(point.settings)
+    del settings["seed"]
+    data = {f"dataset.{name}": value for name, value in info.record_fields().items()}
+    return settings | data
 
 
 def _there(key: str, rows: Sequence[Flat]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.settings import SWEEP_KEYS, suggestion
+from mnist_sweep.settings import DEFAULT_OBJECTIVE, SWEEP_KEYS, suggestion
 from mnist_sweep.sweeping.plan.checks import raise_for
 
 _STAGE = ("name", "of", "params", "select")
@@ -24,7 +24,7 @@ _KEY = re.compile(r"[+~]*[A-Za-z_][\w./-]*")
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectionRule:
     """What a stage selects.
 
     Attributes:
@@ -56,7 +56,7 @@ class Stage:
     name: str
     of: str | None = None
     params: dict[str, str] = field(default_factory=dict)
-    select: Choice | None = None
+    select: SelectionRule | None = None
 
     @property
     def overrides(self) -> list[str]:
@@ -64,8 +64,12 @@ class Stage:
         return [f"{key}={value}" for key, value in self.params.items()]
 
 
-def read_stages(raw: Sequence[Any]) -> list[Stage]:
-    """Stages from `study.stages`, plain values.
+def read_stages(raw: Sequence[Any], objective: str = DEFAULT_OBJECTIVE) -> list[Stage]:
+    """Stages from `study.stages`.
+
+    Args:
+        raw: Plain values.
+        objective: The metric of a selection that names none.
 
     Raises:
         SettingsError: Lists everything that is wrong with them.
@@ -76,7 +80,7 @@ def read_stages(raw: Sequence[Any]) -> list[Stage]:
         if not isinstance(entry, Mapping):
             found.append(f"stage {number} of the study: must be a mapping of {', '.join(_STAGE)}")
             continue
-        stages.append(_stage(entry, number, stages, found))
+        stages.append(_stage(entry, number, stages, found, objective))
     raise_for(found)
     return stages
 
@@ -90,7 +94,13 @@ def depth(stage: Stage, stages: Iterable[Stage]) -> int:
     return max((1 + depth(by_name[name], by_name.values()) for name in sources), default=0)
 
 
-def _stage(entry: Mapping[str, Any], number: int, earlier: list[Stage], found: list[str]) -> Stage:
+def _stage(
+    entry: Mapping[str, Any],
+    number: int,
+    earlier: list[Stage],
+    found: list[str],
+    objective: str,
+) -> Stage:
     raw_name = entry.get("name")
     name = str(raw_name)
     place = f"stage {name}" if raw_name is not None else f"stage {number} of the study"
@@ -108,7 +118,7 @@ def _stage(entry: Mapping[str, Any], number: int, earlier: list[Stage], found: l
         if not params:
             found.append(f"{place}: is of {of} but changes nothing; name a change in its params")
     select = entry.get("select")
-    choice = None if select is None else _choice(place, select, name, names, found)
+    choice = None if select is None else _rule(place, select, name, names, found, objective)
     return Stage(name, of, params, choice)
 
 
@@ -162,13 +172,15 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def _choice(place: str, raw: Any, name: str, names: list[str], found: list[str]) -> Choice:
+def _rule(
+    place: str, raw: Any, name: str, names: list[str], found: list[str], objective: str
+) -> SelectionRule:
     values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
     if not isinstance(raw, Mapping):
         found.append(f"{place}: select={raw}: must be a mapping of {', '.join(_SELECT)}")
     found += _unknown_keys(f"{place}: select", values, _SELECT)
     where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
-    by, split = str(values.get("by", "f1_min")), str(values.get("split", "validation"))
+    by, split = str(values.get("by", objective)), str(values.get("split", "validation"))
     direction = values.get("direction", "worst")
     if direction not in ("worst", "best"):
         found.append(f"{place}: select.direction={direction}: must be worst or best")
@@ -176,16 +188,16 @@ def _choice(place: str, raw: Any, name: str, names: list[str], found: list[str])
         try:
             check()
         except SelectionError as error:
-            found.append(f"{place}: select: {str(error).replace('--where', 'where')}")
+            found.append(f"{place}: select: {error}")
     found += [
         f"{place}: select.among={other}: {_no_earlier(other, '', names)}, or this one"
         for other in among
         if other not in (*names, name)
     ]
-    return Choice(where, by, "best" if direction == "best" else "worst", split, among)
+    return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
 
 
-def decidable(choice: Choice) -> str | None:
+def decidable(choice: SelectionRule) -> str | None:
     """Why further seeds cannot decide a selection, or None where they can."""
     if resolve(choice.by, choice.split).is_from_counts:
         return None

@@ -26,10 +26,10 @@ from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.study.deciding import Look, Rules, look
+from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, Rules, analyze
 from mnist_sweep.sweeping.study.preview import study_preview
-from mnist_sweep.sweeping.study.stage_points import Followers, Points, union
-from mnist_sweep.sweeping.study.stages import Choice, Stage, decidable, read_stages
+from mnist_sweep.sweeping.study.stage_points import FollowUp, Points, union
+from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, decidable, read_stages
 from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
 
 _STOPPED = "A run failed, and fail_fast=true ends the study there."
@@ -44,7 +44,7 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     started = time.monotonic()
     settings: Any = OmegaConf.to_container(request.config.study, resolve=True)
     raise_for(nested_problems("study", settings))
-    stages = read_stages(settings["stages"])
+    stages = read_stages(settings["stages"], str(request.config.objective))
     if settings["decide"]:
         raise_for(
             [
@@ -124,7 +124,7 @@ class _StudyRun:
             try:
                 self._select(stage, stage.select)
             except MnistSweepError as error:
-                reason = f"Nothing could be selected: {str(error).replace('--where', 'where')}"
+                reason = f"Nothing could be selected: {error}"
                 self._note(stage, status="blocked", reason=reason)
                 return
         if self._stopped:
@@ -144,7 +144,7 @@ class _StudyRun:
         selection = self.study.stage(str(stage.of)).selection or {}
         chosen = selection["configuration_id"]
         base = next(p for p in self._known.values() if p.configuration_id == chosen)
-        found: Followers = self._points.after(stage, base)
+        found: FollowUp = self._points.after(stage, base)
         if found.same:
             self._outcome.notices.append(
                 f"Stage {stage.name}: the change changes nothing in {'; '.join(found.same)}."
@@ -177,7 +177,7 @@ class _StudyRun:
         finally:
             self._outcome.add(part)
 
-    def _select(self, stage: Stage, choice: Choice) -> None:
+    def _select(self, stage: Stage, choice: SelectionRule) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None
         found = self._selection(choice, self._runs_among(choice))
         if last and found.configuration_id != last.contenders[0]:
@@ -189,7 +189,7 @@ class _StudyRun:
         self._outcome.selections[stage.name] = found
         self._note(stage, selection=found.to_json(), reason=_uncounted(found))
 
-    def _selection(self, choice: Choice, run_ids: Sequence[str]) -> UncertainSelection:
+    def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
         return select_with_uncertainty(
             load(self._outcome.directory),
             choice.where,
@@ -201,12 +201,12 @@ class _StudyRun:
             run_ids=set(run_ids),
         )
 
-    def _decide(self, stage: Stage, choice: Choice) -> Look:
+    def _decide(self, stage: Stage, choice: SelectionRule) -> InterimAnalysis:
         """Run rounds of further seeds until the selection is decided or the budget is spent."""
         started, spent_before = time.monotonic(), self._spent_before(stage)
         budget = self._settings["budget_s"]
         while True:
-            now = look(
+            now = analyze(
                 self._outcome.directory, choice, self._runs_among(choice), self._rules,
                 {point.run_id: point.configuration_id for point in self._known.values()},
             )  # fmt: skip
@@ -234,7 +234,7 @@ class _StudyRun:
         there = set(load(self._outcome.directory).frame["run_id"])
         return all(point.run_id in there for point in plan.points)
 
-    def _further(self, choice: Choice, now: Look) -> Plan:
+    def _further(self, choice: SelectionRule, now: InterimAnalysis) -> Plan:
         """One more repeat of each configuration that needs one and may have one."""
         plans = []
         for wanted in now.wanted:
@@ -247,7 +247,7 @@ class _StudyRun:
                 plans.append(self._points.further(base, max(seeds) + 1))
         return union(plans)
 
-    def _add(self, choice: Choice, new: Sequence[Point]) -> None:
+    def _add(self, choice: SelectionRule, new: Sequence[Point]) -> None:
         """Count further runs to the stage that ran their configuration first."""
         for point in new:
             name, part, held = next(
@@ -260,10 +260,10 @@ class _StudyRun:
             stage = next(stage for stage in self._points.stages if stage.name == name)
             self._note(stage, **{part: [*held, point.run_id]})
 
-    def _among(self, choice: Choice) -> list[Point]:
+    def _among(self, choice: SelectionRule) -> list[Point]:
         return [self._known[run_id] for run_id in self._runs_among(choice)]
 
-    def _runs_among(self, choice: Choice) -> list[str]:
+    def _runs_among(self, choice: SelectionRule) -> list[str]:
         """Run ids a selection looks at, in the order they were asked for."""
         stages = [self.study.stage(name) for name in choice.among]
         ids = [i for stage in stages for i in (*stage.run_ids, *stage.control_run_ids)]
@@ -297,7 +297,7 @@ def _study_before(outcome: SweepResult) -> Study | None:
     try:
         return load_study(outcome.directory)
     except MnistSweepError as error:
-        outcome.notices.append(f"{error} It is written anew.")
+        outcome.notices.append(f"{error} It is replaced.")
         return None
 
 

@@ -1,7 +1,7 @@
 """Rounds of further seeds for the configurations that still contend for a selection.
 
-The decision itself is `statistics.decide`: it replays every analysis from the first, so a study
-that was interrupted comes to the same rounds again and finds their runs done.
+`analysis.statistics.decide` makes the decision. It replays every analysis from the first, so an
+interrupted study repeats the same rounds and finds their runs done.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mnist_sweep.analysis.statistics import Decision, decide, resample_predictio
 from mnist_sweep.records.predicted import read_predicted
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.study.stages import Choice
+from mnist_sweep.sweeping.study.stages import SelectionRule
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at the results.
+class InterimAnalysis:
+    """One analysis of the results so far.
 
     Attributes:
         decision: Where the selection stands; configurations are numbers.
@@ -81,9 +81,13 @@ class Look:
         }
 
 
-def look(
-    directory: Path, choice: Choice, run_ids: Sequence[str], rules: Rules, names: dict[str, str]
-) -> Look:
+def analyze(
+    directory: Path,
+    choice: SelectionRule,
+    run_ids: Sequence[str],
+    rules: Rules,
+    names: dict[str, str],
+) -> InterimAnalysis:
     """Say where a selection stands by the runs there are.
 
     Args:
@@ -125,4 +129,4 @@ def look(
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
     attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]
-    return Look(decision, ids, sum(attempts), max(len(c.values) for c in candidates))
+    return InterimAnalysis(decision, ids, sum(attempts), max(len(c.values) for c in candidates))

@@ -14,11 +14,11 @@ from mnist_sweep.settings import SearchSettings, nested_problems
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.search.space import Space
 
-USUAL_RUNS = 20
+DEFAULT_RUNS = 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class SearchPlan:
     """What a search is to do: its settings, and what follows from them.
 
     Attributes:
@@ -54,7 +54,7 @@ class Asked:
         return self.settings.pruner != "none"
 
 
-def read_asked(master: DictConfig, space: Space) -> Asked:
+def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
     """The settings of a search, checked.
 
     Raises:
@@ -82,7 +82,7 @@ def read_asked(master: DictConfig, space: Space) -> Asked:
         )
     if settings.pruner == "hyperband" and "epochs" in space.keys:
         raise UsageError("search.pruner=hyperband needs one number of epochs for all runs.")
-    runs = settings.runs or USUAL_RUNS
+    runs = settings.runs or DEFAULT_RUNS
     if settings.sampler == "grid":
         space.points()
         size = int(space.size)
@@ -92,4 +92,4 @@ def read_asked(master: DictConfig, space: Space) -> Asked:
                 f"Make it smaller, or allow it with max_points={size}."
             )
         runs = min(settings.runs or size, size)
-    return Asked(settings, metric, figure, runs)
+    return SearchPlan(settings, metric, figure, runs)
