@@ -1,7 +1,7 @@
 """The command line: a module per subcommand; only here results are printed and exit codes set.
 
 A first word that names a subcommand goes to it; anything else is Hydra's own command line.
-Exit codes: 0 all well; 1 some run failed; 2 nothing was run; 3 the gate said no; 130 interrupted.
+Exit codes are in `cli.output`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mnist_sweep.cli.output import ExitCode, discard_stdout, ignore_broken_pipe
 from mnist_sweep.errors import MnistSweepError, UsageError
-from mnist_sweep.sweeping.interrupts import (
-    ctrl_c_interrupts,
-)
+from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

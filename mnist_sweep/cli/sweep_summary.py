@@ -62,7 +62,7 @@ def show(result: SweepResult) -> ExitCode:
 
 
 def statuses_of(result: SweepResult, found: Sweep) -> dict[str, RunStatus]:
-    """Run id -> status, of the runs that were asked for and are there; or failed without a record.
+    """Run id -> status, of requested runs that have a record, or failed without one.
 
     Args:
         result: Of the sweep.
@@ -102,7 +102,7 @@ def account(result: SweepResult, statuses: dict[str, RunStatus]) -> str:
 
 
 def exit_code(result: SweepResult, statuses: dict[str, RunStatus]) -> ExitCode:
-    """Whether all runs that were asked for have a result."""
+    """Whether all requested runs have a result."""
     if result.interrupted:
         return ExitCode.INTERRUPTED
     # A search stops poor runs itself: that is no failure. Others need every run to its end.

@@ -63,13 +63,14 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
         with _hydra(options) as prepared:
             _print(prepared, parser, options, config)
         return None
-    # Whether intervals are allowed depends on the sweeper, which refuses them if not.
-    checks.check(overrides.parse(options.overrides), intervals=True)
     words = options.overrides if options.multirun else [SINGLE, *options.overrides]
     with (
         nullcontext(context) if context else SweepContext() as active,
         _directory_importable(), _hydra(options) as prepared,
     ):  # fmt: skip
+        # Whether intervals are allowed depends on the sweeper, which refuses them if not.
+        parsed = overrides.parse(options.overrides, prepared.config_loader)
+        checks.check(parsed, intervals=True)
         try:
             active.start_processes()
             result = prepared.multirun(config, task, words)

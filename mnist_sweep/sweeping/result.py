@@ -20,7 +20,7 @@ class SweepResult:
 
     Attributes:
         directory: The sweep's.
-        plan: The points asked for.
+        plan: The requested points.
         invocation: The command, as sweep.json has it.
         environment: What records say of versions, code and machine (`environment.describe`).
         skipped: Run ids that were done before.
@@ -32,7 +32,7 @@ class SweepResult:
         workers: The number of runs at a time.
         study: What study.json holds; None where the sweep is no study.
         selections: Stage -> what it selected.
-        n_requested: The number of runs asked for; None: as many as the plan has points.
+        n_requested: The number of requested runs; None: as many as the plan has points.
         objective: Metric and direction of a search; None where the sweep is no search.
     """
 
@@ -54,7 +54,7 @@ class SweepResult:
 
     @property
     def requested(self) -> int:
-        """How many runs were asked for."""
+        """How many runs were requested."""
         return len(self.plan.points) if self.n_requested is None else self.n_requested
 
     @property

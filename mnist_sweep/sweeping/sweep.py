@@ -37,7 +37,7 @@ class SweepRequest:
         config: The sweep's own, composed by Hydra.
         loader: Hydra's, to compose points.
         overrides: What the points are made of: the config's own sweep, then the command line's.
-        single: Whether one run was asked for and not a sweep.
+        single: Whether the command requests one run, not a sweep.
     """
 
     launcher: SweepLauncher
@@ -172,7 +172,7 @@ def _open_jobs(config: DictConfig, result: SweepResult) -> list[Job]:
 
 
 def _hydra_words(config: DictConfig) -> list[str]:
-    """What else Hydra must be given to come to the same points again."""
+    """Options and overrides for Hydra itself, without which it would compose other points."""
     sources = [
         f"--config-dir={source.path}"
         for source in config.hydra.runtime.config_sources

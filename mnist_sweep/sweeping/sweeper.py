@@ -1,7 +1,7 @@
 """`hydra/sweeper=grid`: Hydra's side of a sweep over a grid.
 
-It expands the grid, checks every point before any is run, drops duplicates, skips what is done,
-hands the rest to the launcher and, however that ends, tells what came of every point.
+It expands the grid, checks every point before any runs, drops duplicates, skips what is done and
+hands the rest to the launcher. Its result covers all points, also where the sweep is interrupted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class GridSweeperConf:
 
     `params` are overrides a config file sweeps over; `points` are sets of overrides, each of which
     makes points of its own, for sweeps that are no plain product ("layers=2 nodes=300"). Those of
-    the command line win. `single` says that no sweep was asked for (no `-m`);
+    the command line win. `single` says that one run is requested (no `-m`);
     `same_data` that the directory must have been run with the data that are found now.
     """
 
@@ -62,7 +62,7 @@ class GridSweeper(Sweeper):
     Args:
         params: Overrides from config files.
         points: Sets of overrides from config files.
-        single: Whether one run was asked for and not a sweep.
+        single: Whether the command requests one run, not a sweep.
     """
 
     def __init__(

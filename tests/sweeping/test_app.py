@@ -47,6 +47,12 @@ def test_options_and_overrides_stand_in_any_order():
     ]  # fmt: skip
 
 
+def test_a_glob_stands_for_the_choices_of_its_group():
+    assert labels(planned("-m", "model=glob([c*,mlp])", "nodes=8")) == [
+        "model=cnn,filters=16,kernel_size=3,nodes=8,seed=0", "layers=1,nodes=8,seed=0",
+    ]  # fmt: skip
+
+
 def test_without_m_it_is_one_run():
     assert labels(planned("layers=2")) == ["layers=2,nodes=100,seed=0"]
     with pytest.raises(UsageError, match="add -m"):

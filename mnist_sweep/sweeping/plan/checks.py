@@ -144,8 +144,9 @@ def _sweep_problems(override: Override, key: str) -> list[Problem]:
         text = "a range whose step is 0 never ends; give it another step"
         return [Problem(key, written(override), text)]
     if not any(True for _ in override.sweep_iterator()):
-        text = "gives no value at all; a range ends before its stop: range(1,3) is 1,2"
-        return [Problem(key, written(override), text)]
+        is_range = isinstance(sweep, RangeSweep)
+        hint = "; a range ends before its stop: range(1,3) is 1,2" if is_range else ""
+        return [Problem(key, written(override), f"gives no value at all{hint}")]
     return []
 
 

@@ -70,7 +70,7 @@ def invocation_of(
 
     Args:
         plan: What is to be run.
-        overrides: That asked for it.
+        overrides: The command's, without those for Hydra.
         hydra: Overrides and options of Hydra's own.
         config: Settings of the whole sweep.
         environment: See `environment.describe`.
@@ -200,7 +200,7 @@ def check_same_data(directory: Path, plan: Plan) -> None:
     """Refuse to go on with other data than the directory's last sweep had.
 
     Raises:
-        DirectoryError: The data are others; tells both.
+        DirectoryError: The data differ; the message names both.
     """
     last = read(directory)[0].last
     before = _sources(last) if last else {}

@@ -25,12 +25,12 @@ from mnist_sweep.sweeping.plan.points import Plan, Point
 EXAMPLES_PER_UPDATE = 8
 """An optimizer's update of all weights costs about as much as the products of eight examples."""
 UNKNOWN_PARAMETERS = 1_000_000
-USUAL_SECONDS_PER_WORK = 6e-11
-USUAL_OVERHEAD_S = 2.5
-USUAL_MEMORY_MB = 700.0
+DEFAULT_SECONDS_PER_WORK = 6e-11
+DEFAULT_OVERHEAD_S = 2.5
+DEFAULT_MEMORY_MB = 700.0
 BYTES_PER_PARAMETER = 24
 """Weight, gradient and an optimizer's two moments, and the best weights of early stopping."""
-MOST_RECORDS = 200
+MAX_RECORDS = 200
 NEAREST = 3
 
 
@@ -77,8 +77,8 @@ class Estimator:
                 memory.append(record.environment.peak_memory_mb - own)
         self.based_on = len(rates)
         self._rates = rates
-        self._overhead = statistics.median(overheads) if overheads else USUAL_OVERHEAD_S
-        self._memory = statistics.median(memory) if memory else USUAL_MEMORY_MB
+        self._overhead = statistics.median(overheads) if overheads else DEFAULT_OVERHEAD_S
+        self._memory = statistics.median(memory) if memory else DEFAULT_MEMORY_MB
 
     def of(self, point: Point, info: DatasetInfo) -> Estimate:
         """What one point should take."""
@@ -91,7 +91,7 @@ class Estimator:
     def _rate(self, units: float) -> float:
         """Seconds a unit of work, from the runs whose epochs were nearest in work."""
         if not self._rates:
-            return USUAL_SECONDS_PER_WORK
+            return DEFAULT_SECONDS_PER_WORK
         nearest = sorted(self._rates, key=lambda rate: abs(math.log(rate[0] / units)))
         return statistics.median(rate for _, rate in nearest[:NEAREST])
 
@@ -100,7 +100,7 @@ def past_records(outputs: Path, cpu: str) -> list[Record]:
     """The newest finished records of sweeps in `outputs` that ran on this processor."""
     found: list[Record] = []
     paths = (path for sweep in _subdirectories(outputs) for path in _records(sweep))
-    for path in sorted(paths, key=_age)[:MOST_RECORDS]:
+    for path in sorted(paths, key=_age)[:MAX_RECORDS]:
         try:
             record = read_record(path)
         except DirectoryError:

@@ -1,4 +1,4 @@
-"""From overrides to the checked settings of every point they ask for."""
+"""From overrides to the checked settings of every point of their grid."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Composed(NamedTuple):
 def expand(
     asked: Sequence[str], master: DictConfig, loader: ConfigLoader, *, single: bool = False
 ) -> list[Composed]:
-    """Every point of the grid that overrides ask for, in its order.
+    """Every point of the grid that overrides describe, in its order.
 
     Args:
         asked: Overrides; a later one of a key wins.
         master: The sweep's own config.
         loader: Hydra's.
-        single: Whether one run was asked for and not a sweep.
+        single: Whether the command requests one run, not a sweep.
 
     Raises:
         UsageError: Several values for what belongs to the whole sweep, or for one run.
         SettingsError: Lists every problem of every point.
     """
-    parsed = overrides.parse(asked)
+    parsed = overrides.parse(asked, loader)
     checks.check(parsed)
     axes = grid.axes(parsed, int(master.max_points))
     swept = [axis.key for axis in axes if axis.swept]

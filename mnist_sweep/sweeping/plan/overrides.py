@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, cast
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep
 from hydra.errors import OverrideParseException
@@ -26,20 +27,24 @@ _WHOLE_ENDS = re.compile(
 """An interval whose ends are written as whole numbers; Hydra reads both as fractions."""
 
 
-def parse(arguments: Iterable[str]) -> list[Override]:
+def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
     """Hydra's own reading of overrides.
+
+    Args:
+        arguments: The overrides.
+        loader: Hydra's, which knows the choices that `glob(*)` stands for.
 
     Raises:
         UsageError: One is not an override; the text says which and what was expected.
     """
-    return [_parsed(text) for text in arguments]
+    return [_parsed(text, loader) for text in arguments]
 
 
 @lru_cache(maxsize=4096)
-def _parsed(text: str) -> Override:
-    # Milliseconds each; before Hydra composes and in the sweeper the same texts are asked for.
+def _parsed(text: str, loader: ConfigLoader | None) -> Override:
+    # Parsing takes milliseconds; `app` and the sweeper read the same texts.
     try:
-        (override,) = OverridesParser.create().parse_overrides([text])
+        (override,) = OverridesParser.create(loader).parse_overrides([text])
     except OverrideParseException as error:
         reason = ". ".join(line.strip() for line in str(error).splitlines()[:2])
         raise UsageError(
@@ -65,8 +70,8 @@ def is_interval(override: Override) -> bool:
 def interval_ends(override: Override) -> tuple[float, float]:
     """Both ends of an interval; whole numbers where its key takes no others.
 
-    Of a setting that the schema does not know, as of a network of the user's own, the writing
-    tells: `interval(8,64)` holds whole numbers, `interval(8.0,64)` all between.
+    For a setting that is not in the schema, as of a user's own network, the spelling decides:
+    `interval(8,64)` holds whole numbers, `interval(8.0,64)` all numbers between.
     """
     sweep, key = override.value(), key_of(override)
     ends = cast("Any", sweep).start, cast("Any", sweep).end

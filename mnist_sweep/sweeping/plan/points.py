@@ -26,7 +26,7 @@ class Point:
         configuration_id: The same for all repeats.
         label: Readable, made of settings.
         settings: A run's settings, plain.
-        overrides: What asked for it, as given to Hydra.
+        overrides: The overrides that make it, as given to Hydra.
         data_key: Which of the plan's datasets it uses.
         code: Hash and files of the user's own code that it runs; None where there is none.
     """

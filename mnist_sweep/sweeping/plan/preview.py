@@ -23,7 +23,7 @@ class Preview:
 
     Attributes:
         directory: The sweep's; it may not exist.
-        plan: The points asked for, as far as they are known.
+        plan: The requested points, as far as they are known.
     """
 
     directory: Path
@@ -68,7 +68,7 @@ def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int)
 
     Args:
         directory: The sweep's.
-        plan: What is asked for.
+        plan: The requested points.
         done: Run ids of the points that are done.
         workers: The number of runs at a time.
     """

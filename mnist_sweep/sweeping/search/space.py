@@ -117,7 +117,7 @@ class Space:
     """
 
     def __init__(self, asked: Sequence[str], master: DictConfig, loader: ConfigLoader) -> None:
-        parsed = overrides.parse(asked)
+        parsed = overrides.parse(asked, loader)
         checks.check(parsed, intervals=True)
         given = grid.latest(parsed)
         self._axes = [_axis(override) for override in given]
