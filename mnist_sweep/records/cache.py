@@ -53,8 +53,8 @@ _NOT_INSTALLED = "it is not installed"
 
 def file_key(name: str, status: os.stat_result) -> str:
     """What distinguishes the record in the run directory `name` from every other state of it."""
-    times = (status.st_mtime_ns, status.st_ctime_ns)
-    return json.dumps([name, status.st_size, *times, status.st_ino])
+    # The name is quoted, since it may hold bytes that are not UTF-8.
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {name!r}"
 
 
 def is_settled(status: os.stat_result, now_ns: int) -> bool:

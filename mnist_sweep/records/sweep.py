@@ -7,6 +7,7 @@ does not exist, or holds nothing of ours, is an error.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,7 +26,6 @@ from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.table import combined, exact, finished, pick
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Sequence
 
     import pandas as pd
@@ -141,7 +141,8 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     table, begun = _runs(paths, problems) if "runs" in names else (exact([]), {})
     if not (len(table) or problems or plan.points):
         raise DirectoryError(_holds_nothing(path))
-    frame = finished(table, directory=[str(paths.runs / name) for name in table.index])
+    parent = f"{paths.runs}{os.sep}"
+    frame = finished(table, directory=[parent + name for name in table.index])
     missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
     return Sweep(path, frame, tuple(problems), missing, plan.objective)
 
