@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_sweep.analysis.gate import (
@@ -385,6 +385,7 @@ def test_equal_repeats_leave_the_worth_of_an_image():
     assert limits([0.97], [0.97]) is None
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.floats(0, 1), min_size=2, max_size=5),
     st.lists(st.floats(0, 1), min_size=1, max_size=5),

@@ -58,7 +58,8 @@ def noise_limits(
     if error <= least or df is None:
         error, df = least, len(before) - 1
     allowed = float(stdtrit(df, level)) * error
-    return allowed, _noticeable_errors(len(before), len(after), level) * error
+    beyond = allowed + float(stdtrit(df, POWER)) * error
+    return allowed, max(beyond, _noticeable_errors(len(before), len(after), level) * error)
 
 
 @lru_cache
@@ -66,7 +67,7 @@ def _noticeable_errors(n_before: int, n_after: int, level: float) -> float:
     """How many standard errors, as estimated, a change is that is noticed with chance `POWER`.
 
     The true error is not known, and the next sweep estimates its own: both are drawn, with the
-    baseline's runs in common.
+    baseline's runs in common. A worse network that varies more is noticed less often.
     """
     import numpy as np
     from scipy.special import stdtrit
