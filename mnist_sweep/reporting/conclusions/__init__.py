@@ -1,1 +1,4 @@
-"""Selections and conclusions in words."""
+"""What can be concluded from a sweep: statistics chosen here, words from `reporting.phrases`.
+
+`summary` is what reports and a sweep's end begin with.
+"""

@@ -27,6 +27,7 @@ from mnist_sweep.records.predicted import Predicted, read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.conclusions.hardest import hardest_classes
 from mnist_sweep.reporting.phrases import conclusions as phrases
+from mnist_sweep.reporting.phrases import effects as effect_phrases
 from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
 from mnist_sweep.reporting.phrases.selection import differing, name_of
@@ -156,17 +157,17 @@ def _effects(effects: Sequence[StudyEffect], *, published: bool) -> list[Conclus
     found = []
     for one in effects:
         if not one.effects:
-            found.append(phrases.unknown_effect(one))
+            found.append(effect_phrases.unknown_effect(one))
             continue
-        place, name = known.index(one), phrases.unchanged_name(one)
+        place, name = known.index(one), effect_phrases.unchanged_name(one)
         is_claimed = published and "dropout" in one.change and one.split == TEST
         for metric in METRICS:
             p = adjusted[metric][place].p_holm
             claim = reported.change(metric) if is_claimed else ""
-            found.append(phrases.overall_effect(one, metric, name, p, len(known), claim))
+            found.append(effect_phrases.overall_effect(one, metric, name, p, len(known), claim))
         accuracy = one.effects["accuracy"]
-        found.append(phrases.retraining(one, accuracy))
-        found.append(phrases.class_effects(one, name, accuracy.per_class))
+        found.append(effect_phrases.retraining(one, accuracy))
+        found.append(effect_phrases.class_effects(one, name, accuracy.per_class))
     return found
 
 
@@ -176,17 +177,19 @@ def _against_best(
     """How the changed network compares with the best one."""
     records = (*best.chosen.records, *effect.changed)
     name = name_of(best.chosen, differing(best.selection))
-    changed = f"{phrases.unchanged_name(effect)} with {phrases.change_of(effect)}"
+    changed = f"{effect_phrases.unchanged_name(effect)} with {effect_phrases.change_of(effect)}"
     try:
         answers = _answers(sweep, records)
     except (DirectoryError, DataError) as error:
-        return phrases.against_best(changed, name, str(error))
+        return effect_phrases.against_best(changed, name, str(error))
     cut = len(best.chosen.records)
     table = _accuracies(answers, best, seed)
     sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
     found = difference(*sides, level=best.level)
     is_claimed = published and "dropout" in effect.change
-    return phrases.against_best(changed, name, found, reported.against_best() if is_claimed else "")
+    return effect_phrases.against_best(
+        changed, name, found, reported.against_best() if is_claimed else ""
+    )
 
 
 def _accuracies(answers: Predicted, best: UncertainSelection, seed: int) -> Resampled:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import DATA, MODEL, SEED, SIZE, TARGET, Configuration
+from mnist_sweep.analysis.selection import reason_of
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET
@@ -89,23 +91,7 @@ def reason(row: Mapping[str, Any]) -> str:
     Args:
         row: Of the runs table, without missing values.
     """
-    match row["status"]:
-        case "finished":
-            return ""
-        case "pruned":
-            return _how_far(row)
-        case "missing" | "unreadable":
-            return str(row.get("error.message") or "")
-    parts = [row.get("error.type"), row.get("error.message")]
-    return ": ".join(str(part) for part in parts if part) or "no reason recorded"
-
-
-def _how_far(row: Mapping[str, Any]) -> str:
-    """'after epoch 3 of 20, validation accuracy 91.2 %', of a pruned run."""
-    epochs, accuracy = row.get("epochs"), row.get("history.val_accuracy")
-    of_all = f" of {epochs}" if epochs else ""
-    reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
-    return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
+    return "" if row["status"] == RunStatus.FINISHED else reason_of(row)
 
 
 def status_text(status: str, why: str) -> str:

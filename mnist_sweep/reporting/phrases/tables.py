@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import PLUS_MINUS
-from mnist_sweep.reporting.phrases.names import data_name
+from mnist_sweep.reporting.phrases.names import class_word, data_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,13 +88,23 @@ def repeats_notes(
     return notes
 
 
-def table_titles(data: str, *, are_means: bool) -> dict[str, str]:
-    """The titles of the usual tables, by name."""
+def table_titles(
+    sets: Sequence[tuple[str | None, str | None]], *, are_means: bool
+) -> dict[str, str]:
+    """The titles of the default tables, by name.
+
+    Args:
+        sets: Name and notice of each data set, see `data_title`.
+        are_means: Whether the rows are means over runs.
+    """
     means = ", means over runs" if are_means else ""
+    data = data_title(sets)
+    words = {class_word(name) for name, _ in sets if name}
+    word = words.pop() if len(words) == 1 else "class"
     titles = {
         "performance": f"Time, loss and accuracy on {data}, training and test split",
         "scores": f"F1, precision and recall on {data}, test split, macro averages",
-        "f1_by_class": f"F1 by digit on {data}, test split",
+        "f1_by_class": f"F1 by {word} on {data}, test split",
         "columns": f"Chosen columns of {data}",
     }
     return {name: visible(title + means) for name, title in titles.items()}

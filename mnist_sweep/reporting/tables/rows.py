@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import SEED, groups, in_order, shown_settings
-from mnist_sweep.analysis.where import check_keys, holding, parse
+from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.phrases.names import reason, repeats_reason
-from mnist_sweep.reporting.tables.table import Rows, plain
+from mnist_sweep.reporting.tables.table import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.configurations import is_known, is_setting, used
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened
@@ -214,14 +215,6 @@ def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]
         if low != high:
             worst, best = (low, high) if column.higher_is_better else (high, low)
             found[column.key] = {worst: "worst", best: "best"}
-    return found
-
-
-def plain(values: pd.Series[Any]) -> list[Any]:
-    """Plain Python values, None where one is missing."""
-    if values.dtype == "float64" and not values.hasnans:
-        return values.tolist()
-    found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
     return found
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import SWEEP, shown_settings
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.locks import locked
@@ -24,7 +25,6 @@ from mnist_sweep.reporting.tables.table import (
     Table,
     make_columns,
     marks_of,
-    plain,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def comparison(
     if rows.are_configurations and not columns:
         settings.append(column(REPEATS))
     titles = phrases.table_titles(
-        phrases.data_title(_distinct(rows, "dataset.name", "dataset.notice")),
+        _distinct(rows, "dataset.name", "dataset.notice"),
         are_means=rows.are_configurations and not columns,
     )
     made = partial(

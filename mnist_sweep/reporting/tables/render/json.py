@@ -5,8 +5,8 @@ from __future__ import annotations
 from json import dumps
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.reporting.tables.rows import is_result
-from mnist_sweep.reporting.tables.table import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

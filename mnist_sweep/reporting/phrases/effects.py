@@ -1,0 +1,169 @@
+"""What a study's changes did, in words: each with its number, its split and its uncertainty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases import values
+from mnist_sweep.reporting.phrases.conclusions import (
+    TEST_ACCURACY,
+    Conclusion,
+    ConclusionKind,
+    make,
+)
+from mnist_sweep.reporting.phrases.names import class_word, network_name
+from mnist_sweep.settings import used
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.analysis.selection import Uncounted
+    from mnist_sweep.analysis.statistics import Difference
+    from mnist_sweep.analysis.study_effect import Effect, StudyEffect
+
+
+def unknown_effect(effect: StudyEffect) -> Conclusion:
+    """A change whose effect is not known."""
+    text = f"What {change_of(effect)} changed (stage {effect.stage}) is not known: {effect.unknown}"
+    return make(ConclusionKind.EFFECT, text)
+
+
+def overall_effect(
+    effect: StudyEffect, metric: str, name: str, p: float | None, changes: int, reported: str
+) -> Conclusion:
+    """What a change did to a metric.
+
+    Args:
+        effect: The change's effects.
+        metric: Which of them.
+        name: The unchanged network's name.
+        p: The p-value, corrected over all changes; None with single runs.
+        changes: How many there are.
+        reported: What the published report says.
+    """
+    found = effect.effects[metric].overall
+    full = resolve(metric, effect.split)
+    title = "f1_min (the lowest F1 of a class)" if metric == "f1_min" else metric
+    seeds = len(effect.seeds)
+    many = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
+    before, after = values.amount(full, found.first), values.amount(full, found.second)
+    number = values.change(metric, found.estimate)
+    text = (
+        f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number}, from "
+        f"{before} to {after} (paired on {many}): {_verdict(found, p)}."
+    )
+    certainty = values.difference(found, p)
+    if changes > 1:
+        certainty += f"; p corrected over {changes} changes (Holm), the interval is not"
+    if effect.selected_split == effect.split:
+        certainty += f"; the network was selected on the {effect.split} split too"
+    if effect.unpaired:
+        certainty += f"; excluded: {'; '.join(map(_unpaired, effect.unpaired))}"
+    return make(ConclusionKind.EFFECT, text, number, certainty, reported)
+
+
+def retraining(effect: StudyEffect, found: Effect) -> Conclusion:
+    """What a report that retrains once would have quoted, and how much of it is retraining."""
+    naive, again = (values.change("accuracy", v) for v in (found.naive, found.retraining))
+    text = (
+        f"Beside the runs it was selected by, {change_of(effect)} would have looked like {naive} "
+        f"of {effect.split} accuracy; training the unchanged network again made {again} of that."
+    )
+    certainty = (
+        "the naive difference is biased: a network chosen for being worst, or best, was partly "
+        "unlucky, or lucky"
+    )
+    return make(ConclusionKind.RETRAINING, text, f"{naive} naively", certainty)
+
+
+def class_effects(effect: StudyEffect, name: str, per_class: Sequence[Difference]) -> Conclusion:
+    """Of which classes a change affected the F1."""
+    level = per_class[0].level
+    data = effect.changed[0].data.name
+    word, plural = class_word(data), class_word(data, plural=True)
+    moved = [one for one in per_class if one.p_holm is not None and one.p_holm <= 1 - level]
+    largest = max(moved or per_class, key=lambda one: abs(one.estimate))
+    listed = "; ".join(map(_class_change, moved or [largest]))
+    text = (
+        f"{word.capitalize()} by {word}, no change of F1 by {change_of(effect)} is distinguishable "
+        f"({effect.split} split); the largest is of {listed}."
+    )
+    if moved:
+        text = (
+            f"{word.capitalize()} by {word}, {change_of(effect)} changed the {effect.split} F1 of "
+            f"{name} distinguishably for {listed}."
+        )
+    certainty = (
+        f"p corrected over the {len(per_class)} {plural} (Holm), level {level:g}; "
+        f"{values.coverage(per_class[0].covers)}"
+    )
+    number = f"{values.change('f1', largest.estimate)} ({word} {_class(largest)})"
+    return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
+
+
+def against_best(
+    changed: str, best_name: str, found: Difference | str, reported: str = ""
+) -> Conclusion:
+    """How a changed network compares with the best one.
+
+    Args:
+        changed: The changed network's name, with the change.
+        best_name: The best network's name.
+        found: The difference of their test accuracy, or why it is not known.
+        reported: What the published report says.
+    """
+    kind = ConclusionKind.AGAINST_BEST
+    if isinstance(found, str):
+        text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"
+        return make(kind, text)
+    verdict = "distinguishable from it"
+    if found.p_value is None:
+        verdict = "with one run each, a different seed could reverse this"
+    elif found.p_value > 1 - found.level:
+        verdict = f"not {verdict}"
+    ours, theirs = (values.amount(TEST_ACCURACY, v) for v in (found.second, found.first))
+    text = (
+        f"{changed} has a test accuracy of {ours}, the best network, {best_name}, of {theirs}: "
+        f"{verdict}."
+    )
+    number = values.change("accuracy", found.estimate)
+    return make(kind, text, number, values.difference(found), reported)
+
+
+def change_of(effect: StudyEffect) -> str:
+    """'dropout=0.2': what was changed."""
+    return ", ".join(f"{key}={setting(value)}" for key, value in effect.change.items())
+
+
+def unchanged_name(effect: StudyEffect) -> str:
+    """The name of the network that was changed; a changed setting is named where it was set."""
+    settings = used(effect.unchanged[0].config)
+    return network_name(settings, [key for key in effect.change if settings.get(key)])
+
+
+def _unpaired(run: Uncounted) -> str:
+    """'layers=2,seed=3 (failed: MemoryError: out of memory)', of a run that does not count."""
+    if run.status == RunStatus.FINISHED:
+        return f"{run.label} (its partner did not finish)"
+    return f"{run.label} ({run.status}: {run.reason})"
+
+
+def _verdict(found: Difference, p: float | None) -> str:
+    if p is None:
+        better = "better" if found.estimate > 0 else "worse"
+        return f"{better} in this single run, a different seed could reverse this"
+    if p > 1 - found.level:
+        return "not distinguishable from no change"
+    return f"distinguishably {'better' if found.estimate > 0 else 'worse'}"
+
+
+def _class(found: Difference) -> str:
+    return found.metric.partition(".")[2]
+
+
+def _class_change(found: Difference) -> str:
+    p = "" if found.p_holm is None else f", p {values.p_value(found.p_holm)}"
+    return f"{_class(found)} ({found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p})"
