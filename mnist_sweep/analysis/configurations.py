@@ -147,6 +147,10 @@ def used(name: str, runs: pd.DataFrame) -> pd.Series[Any]:
         return _missing(runs)
     values = runs[name]
     own = f"{MODEL}.{name}"
+    if name == MODEL:
+        # The name of a planned run leaves the built-in network out.
+        is_left_out = values.isna() & bool(values.notna().any()) & _is_built_in(runs)
+        return values.mask(is_left_out, MLP_TARGET.rpartition(".")[2])
     if name in MLP_KEYS:
         # The network's own value is what it was built with; a run without a record has only ours.
         known = values.where(_is_built_in(runs))

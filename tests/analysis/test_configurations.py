@@ -15,6 +15,7 @@ from mnist_sweep.analysis.configurations import (
     in_order,
     order_key,
     shown_settings,
+    used,
     varying,
     varying_settings,
 )
@@ -108,6 +109,8 @@ def test_a_network_of_ones_own_that_uses_nodes_shows_them(table):
 
 def test_planned_runs_count_with_the_settings_of_their_name(table):
     assert varying(table([make_run(**SMALL)], [make_run(layers=3)])) == ["layers"]
+    runs = table([make_run(**SMALL), make_run(model=CNN, **SMALL)], [make_run(layers=3)])
+    assert used("model", runs).tolist() == ["mlp", "cnn", "mlp"]
 
 
 def test_configurations_group_the_runs_that_differ_only_in_seed(table):
