@@ -84,7 +84,6 @@ class Candidate:
         run_ids: Its runs.
         seeds: Their seeds.
         values: Their values of the metric.
-        directories: Where their files are.
     """
 
     configuration_id: str
@@ -92,7 +91,7 @@ class Candidate:
     run_ids: tuple[str, ...]
     seeds: tuple[int | None, ...]
     values: tuple[float, ...]
-    directories: tuple[Path, ...]
+    _directories: tuple[str, ...] = field(repr=False)
     _settings: _Settings = field(repr=False, compare=False)
     _number: int = field(repr=False, compare=False)
 
@@ -100,6 +99,11 @@ class Candidate:
     def value(self) -> float:
         """The mean over the configuration's runs."""
         return self.values[0] if len(self.values) == 1 else fmean(self.values)
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """Where the runs' files are."""
+        return tuple(map(Path, self._directories))
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -230,7 +234,7 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
             run_ids=tuple(run_ids[place] for place in own),
             seeds=tuple(seeds[place] for place in own),
             values=tuple(values[place] for place in own),
-            directories=tuple(Path(directories[place] or "") for place in own),
+            _directories=tuple(directories[place] or "" for place in own),
             _settings=settings,
             _number=number,
         )

@@ -5,6 +5,7 @@ Tables, selections, studies and gates use them; `holding` applies them to the ru
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
 """Config groups: what a user writes on the command line -> the column of the runs table."""
 
+_ORDERINGS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
 
@@ -52,12 +54,7 @@ class Condition:
             raise SelectionError(
                 f"In the condition {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
             )
-        bound = self.values[0]
-        return bool(
-            {
-                "<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound,
-            }[self.operator]
-        )  # fmt: skip
+        return bool(_ORDERINGS[self.operator](value, self.values[0]))
 
 
 def parse(expressions: Iterable[str]) -> list[Condition]:
@@ -128,17 +125,15 @@ def _parse_one(text: str) -> Condition:
             f"Expected a condition KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
             "For example: layers=2 or dropout>0."
         )
-    key, operator, right = found.groups()
-    operator = "=" if operator == "==" else operator
+    key, sign, right = found.groups()
+    sign = "=" if sign == "==" else sign
     values = tuple(scalar(part) for part in right.split(","))
-    if operator in ("=", "!="):
-        return Condition(ALIASES.get(key, key), operator, values, text)
+    if sign in ("=", "!="):
+        return Condition(ALIASES.get(key, key), sign, values, text)
     number = values[0]
     if len(values) > 1 or isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise SelectionError(
-            f"In the condition {text}: {operator} needs one number, got {right!r}."
-        )
-    return Condition(ALIASES.get(key, key), operator, values, text)
+        raise SelectionError(f"In the condition {text}: {sign} needs one number, got {right!r}.")
+    return Condition(ALIASES.get(key, key), sign, values, text)
 
 
 def _same(value: Any, wanted: Any) -> bool:
