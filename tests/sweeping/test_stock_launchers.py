@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from rich.console import Console
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import submitit_jobs
+from mnist_sweep.sweeping.launch import processes, stock_launchers, submitit_jobs
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
+from mnist_sweep.sweeping.plan.points import identify
+from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_run
 from support.sweep_parts import job_of, point_of
 
@@ -173,3 +177,23 @@ def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_ru
     assert (record is None) is held
     if lock is not None:
         release(lock)
+
+
+def test_a_job_that_is_another_run_where_it_runs_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # As where the code of the network was edited after the sweep had started.
+    monkeypatch.setattr(
+        stock_launchers,
+        "identify",
+        lambda *arguments: replace(identify(*arguments), run_id="0" * 12),
+    )
+    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    words = ["data=digits", "nodes=4", "epochs=1", "name=edited", "report=false"]
+    result = app.run(["-m", *words, "hydra/launcher=basic"])
+    assert isinstance(result, SweepResult)
+    [summary] = result.summaries
+    assert summary.failed
+    assert "and here it is run 000000000000: the code of the network was edited" in summary.message
+    assert not list(tmp_path.glob("outputs/edited/runs/*/record.json"))

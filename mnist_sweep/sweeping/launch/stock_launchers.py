@@ -18,8 +18,9 @@ from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import ModelError, UsageError
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
@@ -48,11 +49,22 @@ POLL_S = 0.5
 
 
 def task(config: DictConfig) -> RunSummary:
-    """What Hydra's launchers call for every job: run what the config describes."""
+    """What Hydra's launchers call for every job: run what the config describes.
+
+    Raises:
+        ModelError: Here it is another run than the one that was planned.
+    """
     place = Path(str(HydraConfig.get().sweep.dir)).absolute()
     settings = to_plain(config)
     info = directory.dataset_of(place, data_key(settings))
     point = identify(settings, list(HydraConfig.get().overrides.task), info)
+    planned = label_and_run_id(Path(str(HydraConfig.get().sweep.subdir)).name)[1]
+    if point.run_id != planned:
+        raise ModelError(
+            f"{point.label} was planned as run {planned}, and here it is run {point.run_id}: the "
+            "code of the network was edited after the sweep had started, or this machine has "
+            "another version of it. Give the sweep's command again."
+        )
     environment = describe() | {"workers": 1}
     job = Job(point, info, place, environment, objective=settings["objective"])
     return execute(replace(job, failed_at=failed_at(record_of(job))))
