@@ -296,6 +296,15 @@ def test_the_json_is_strict_and_the_same_every_time(grid, tmp_path):
     assert len(texts) == 1
 
 
+def test_edited_code_of_the_user_s_own_is_named(tmp_path):
+    sides = []
+    for name, digit in (("a", "1"), ("b", "2")):
+        run = make_run(n_test=100, n_validation=50)
+        run.values["code"] = {"sha256": digit * 64, "files": {"own.py": digit * 64}}
+        sides.append(write_run(run, tmp_path / name))
+    assert [one.name for one in compared(*sides).differs["code"]] == ["sha256"]
+
+
 def test_a_damaged_plan_is_named(tmp_path):
     directory = write_sweep(tmp_path / "a", reference_grid())
     (directory / "sweep.json").write_text("{")

@@ -96,7 +96,7 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     runs = [side.runs for side in sides]
     columns = {
         "data": tuple(f"dataset.{name}" for name in (*_DATA, f"n_{sides[0].split}")),
-        "code": tuple(f"environment.{name}" for name in _CODE),
+        "code": ("code.sha256", *(f"environment.{name}" for name in _CODE)),
         "machine": MACHINE,
     }
     differs = {
