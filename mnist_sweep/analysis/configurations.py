@@ -82,7 +82,7 @@ class Configuration:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The runs' seeds."""
-        return tuple(int(seed) for seed in self.frame[SEED])
+        return tuple(int(seed) for seed in self.frame[SEED].dropna())
 
     @property
     def data(self) -> tuple[str, str | None]:

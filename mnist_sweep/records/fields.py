@@ -52,7 +52,7 @@ Flat = dict[str, Any]
 _DATA = tuple(name for name in DataRecord.model_fields if name not in ("shape", "scale"))
 _TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
 _FIRST = ("run_id", "configuration_id", "label", "status")
-ALWAYS = (*_FIRST, "error.type", "error.message", "directory")
+ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")
 """Columns that every table has, an empty one too."""
 _RESULTS = (
     "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "epochs_trained", "history",

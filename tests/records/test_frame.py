@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import mnist_sweep
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.fields import flat, flat_planned, scalar, settings_of
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import all_runs
+from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_sweep
 
 
@@ -25,7 +24,7 @@ def sweep(tmp_path):
     made = write_sweep(tmp_path / "grid", runs, missing=[make_run(layers=4)])
     (made / "runs" / "broken-0123456789ab").mkdir()
     (made / "runs" / "broken-0123456789ab" / "record.json").write_text("{")
-    return mnist_sweep.load(made)
+    return load(made)
 
 
 def test_loading_gives_everything_there_is(sweep):
@@ -120,7 +119,7 @@ def test_one_run_is_found_by_its_id(sweep):
 
 
 def test_all_runs_are_those_with_a_record_the_missing_and_the_unreadable(sweep, tmp_path):
-    other = mnist_sweep.load(write_sweep(tmp_path / "other", reference_grid(seeds=(7,))))
+    other = load(write_sweep(tmp_path / "other", reference_grid(seeds=(7,))))
     table = all_runs([sweep, other])
     assert table["sweep"].value_counts().to_dict() == {"grid": 8, "other": 4}
     assert table["status"].value_counts().to_dict() == {
@@ -142,4 +141,4 @@ def test_the_objective_is_the_last_commands_or_the_default(sweep):
     plan = json.loads(path.read_text())
     plan["invocations"].append({"config": {"objective": "test.f1_min"}})
     path.write_text(json.dumps(plan))
-    assert mnist_sweep.load(sweep.directory).objective == "test.f1_min"
+    assert load(sweep.directory).objective == "test.f1_min"
