@@ -133,7 +133,7 @@ def test_resuming_a_study_that_is_done_runs_nothing(whole: tuple[Path, str]):
     before = (whole[0] / "study.json").read_text(encoding="utf-8")
     done = run(whole[0].parents[1], "resume", "outputs/study")
     assert done.returncode == 0, done.stderr
-    assert "4 done before, 0 run now" in done.stdout
+    assert "4 of 4 runs finished (4 earlier)" in done.stdout
     assert (whole[0] / "study.json").read_text(encoding="utf-8") == before
 
 
