@@ -288,6 +288,8 @@ def _repeats(name: str, runs: pd.DataFrame) -> bool:
 
 
 def _varies(name: str, runs: pd.DataFrame) -> bool:
+    if name not in MLP_KEYS and not _differs(runs[name]):
+        return False  # most settings: no need to know which runs use them
     values = used(name, runs)[is_known(name, runs)]
     if not name.startswith(_OF_THE_NETWORK) or TARGET not in runs:
         return _differs(values)

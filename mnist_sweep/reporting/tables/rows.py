@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import SEED, groups, in_order, shown_settings
+from mnist_sweep.analysis.configurations import SEED, groups, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
@@ -61,13 +61,13 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
     return rows if all(kept) else rows.take([k for k, holds in enumerate(kept) if holds])
 
 
-def ordered(rows: Rows, by: str | None) -> Rows:
-    """The rows by their settings, or by `KEY` or `KEY,desc`; rows without the value come last.
+def ordered(rows: Rows, settings: Sequence[str], by: str | None) -> Rows:
+    """The rows by some settings, or by `KEY` or `KEY,desc`; rows without the value come last.
 
     Raises:
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
-    frame = in_order(rows.frame, shown_settings(rows.frame))
+    frame = in_order(rows.frame, settings)
     if by:
         key, _, direction = (part.strip() for part in by.partition(","))
         if direction not in ("", "asc", "desc"):

@@ -85,7 +85,8 @@ def comparison(
     if not len(rows):
         conditions = " and ".join(where) or "no condition"
         raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
-    everyone = ordered(rows, sort)
+    varying = shown_settings(rows.frame)
+    everyone = ordered(rows, varying, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
     chosen = {
         "performance": [_headed(key, with_split=True) for key in PERFORMANCE],
@@ -100,7 +101,7 @@ def comparison(
         from mnist_sweep.reporting.tables.intervals import with_intervals  # SciPy, for repeats only
 
         shown = with_intervals(shown, [one.key for own in chosen.values() for one in own], level)
-    settings = [] if columns else [column(key) for key in shown_settings(everyone.frame)]
+    settings = [] if columns else [column(key) for key in varying]
     if rows.are_configurations and not columns:
         settings.append(column(REPEATS))
     titles = phrases.table_titles(
