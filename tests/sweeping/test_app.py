@@ -148,5 +148,5 @@ def test_a_sweep_runs_on_the_next_version_of_hydra(tmp_path):
     assert found.out.startswith("1.4.")
     ended = commands.run(words, tmp_path, environ | {"PYTHONPATH": path})
     assert ended.code == 0, ended.err
-    assert "deprecated" not in ended.err
+    assert "version_base" not in ended.err
     assert len(list(tmp_path.glob("outputs/next/runs/*/record.json"))) == 2
