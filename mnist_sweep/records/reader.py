@@ -65,9 +65,10 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
     places = {key: place for place, key in enumerate(keys)}
     known = {name: key for name, key in _keys(paths.runs, names) if key in places}
     rows = cached.iloc[[places[key] for key in known.values()]]
-    blocks = [Found(indexed(rows, known), {}, known)]
-    blocks += _blocks(paths.runs, [name for name in names if name not in known], now_ns)
-    found = _joined(names, blocks)
+    new = _blocks(paths.runs, [name for name in names if name not in known], now_ns)
+    # No name for the list of blocks: they are freed once they are joined.
+    found = _joined(names, [Found(indexed(rows, known), {}, known), *new])
+    del rows, cached
     if now_ns is not None and set(found.keys.values()) != set(keys):
         settled = [name for name in found.table.index if name in found.keys]
         cache.write(paths.cache, pick(found.table, settled), [found.keys[n] for n in settled])
