@@ -39,7 +39,7 @@ def report(
     """Write the report of one or several sweep directories, from their records alone.
 
     report.html opens from disk, without a network; figures/ and tables/ lie beside it. With --watch
-    the page is written anew whenever a run has finished, and loads itself anew in the browser,
+    the page is rewritten whenever a run has finished, and reloads in the browser,
     until every planned run has a record.
     """
     if watch:

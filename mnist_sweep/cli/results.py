@@ -20,7 +20,7 @@ from mnist_sweep.metrics import HELD_OUT, VALIDATION, resolve
 from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.tables.render import format_names, render
-from mnist_sweep.reporting.tables.tables import MOST_ROWS, MOST_WITH_INTERVALS, comparison
+from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,12 @@ class _Terminal(TypedDict):
     "--all",
     "everything",
     is_flag=True,
-    help=f"Every row on a terminal too, which shows both ends of more than {MOST_ROWS}.",
+    help=f"Every row on a terminal too, which shows both ends of more than {MAX_ROWS}.",
 )
 @click.option(
     "--intervals",
     is_flag=True,
-    help=f"Intervals of more than {MOST_WITH_INTERVALS} configurations too, however long it takes.",
+    help=f"Intervals of more than {MAX_WITH_INTERVALS} configurations too, however long it takes.",
 )
 @_LEVEL
 def table(
@@ -111,7 +111,7 @@ def table(
         columns=chosen,
         runs=runs,
         level=level,
-        most=MOST_ROWS if on_terminal and not everything else None,
+        most=MAX_ROWS if on_terminal and not everything else None,
         intervals=intervals,
     )
     click.echo(render(tables, format_name, **terminal), nl=False)

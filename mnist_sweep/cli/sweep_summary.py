@@ -27,7 +27,7 @@ from mnist_sweep.reporting.phrases.selection import sentences
 from mnist_sweep.reporting.phrases.study import conclusion_lines, study_lines
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.render import render
-from mnist_sweep.reporting.tables.tables import MOST_ROWS, comparison, write_tables
+from mnist_sweep.reporting.tables.tables import MAX_ROWS, comparison, write_tables
 from mnist_sweep.sweeping.launch.job import Origin
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ MAX_DUPLICATES = 3
 
 
 def show(result: SweepResult) -> ExitCode:
-    """Write tables and report, and print what became of a sweep."""
+    """Write tables and report, and print the result of a sweep."""
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     for notice in _notices(result):
         say.print(f"Note: {notice}")
@@ -145,8 +145,8 @@ def _print_tables(found: Sweep, tables: list[Table]) -> None:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     colour = terminal and not os.environ.get("NO_COLOR")
-    long = terminal and len(tables[0].content) > MOST_ROWS
-    shown = comparison([found], most=MOST_ROWS) if long else tables
+    long = terminal and len(tables[0].content) > MAX_ROWS
+    shown = comparison([found], most=MAX_ROWS) if long else tables
     print(render(shown, width=width, colour=colour))
 
 

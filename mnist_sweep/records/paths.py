@@ -56,12 +56,12 @@ class SweepPaths:
 
     @property
     def sweep_json(self) -> Path:
-        """What was asked for: every invocation with its points."""
+        """The plan: every invocation with its points."""
         return self.directory / "sweep.json"
 
     @property
     def study_json(self) -> Path:
-        """What a study's stages asked for, selected and decided."""
+        """What the stages of a study requested, selected and decided."""
         return self.directory / "study.json"
 
     @property

@@ -1,4 +1,4 @@
-"""`sweep.json`: every command that was given in a sweep's directory, and the points it asked for.
+"""`sweep.json`: every command given in a sweep's directory, and the points that it requested.
 
 Sweeps add to it (`sweeping.plan.directory`); `load` reads from it which runs there should be,
 the report where the images are. Keys this version does not know are kept when it is rewritten.
@@ -29,7 +29,7 @@ class _Model(BaseModel):
 
 
 class PlannedPoint(_Model):
-    """A point that was asked for.
+    """A requested point.
 
     Attributes:
         run_id: Of its run.
@@ -61,7 +61,7 @@ class Invocation(_Model):
         data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
         versions: Package -> its version.
         git: The commit.
-        points: What it asked for; a study's and a search's grow.
+        points: What it requested; a study's and a search's grow.
     """
 
     id: str = ""

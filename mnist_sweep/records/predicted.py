@@ -23,7 +23,7 @@ class Predicted:
     """The classes that some runs predicted on one split.
 
     Attributes:
-        predicted: (n_runs, n_examples) uint8, in the order the runs were asked for.
+        predicted: (n_runs, n_examples) uint8, in the order in which the runs were requested.
         true: (n_examples,) uint8.
         images: Which images: the data's content hash and, for validation, the rows.
     """

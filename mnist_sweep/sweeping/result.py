@@ -74,7 +74,7 @@ class SweepResult:
         )
 
     def add(self, part: SweepResult) -> None:
-        """Take in what became of some of the points."""
+        """Add the result of a part of the points."""
         known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
         self.skipped += [run_id for run_id in part.skipped if run_id not in known]
         self.summaries += part.summaries

@@ -23,7 +23,7 @@ RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(1
 @pytest.fixture
 def result(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "SHOWN_ENDS", 3)
-    monkeypatch.setattr(sweep_summary, "MOST_ROWS", 10)
+    monkeypatch.setattr(sweep_summary, "MAX_ROWS", 10)
     return SweepResult(write_sweep(tmp_path / "grid", RUNS), Plan(), report=False)
 
 
@@ -49,7 +49,7 @@ def test_a_pipe_is_shown_every_row(result, capsys, monkeypatch):
 
 
 def test_a_terminal_shows_every_row_where_they_are_few(result, capsys, monkeypatch):
-    monkeypatch.setattr(sweep_summary, "MOST_ROWS", len(RUNS))
+    monkeypatch.setattr(sweep_summary, "MAX_ROWS", len(RUNS))
     out = shown(result, capsys, monkeypatch, terminal=True)
     assert all(f" {n} " in out for n in range(101, 121))
 

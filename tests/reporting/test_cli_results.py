@@ -41,7 +41,7 @@ def test_table_prints_the_comparison_in_every_format(sweep, format_name):
 
 def test_table_computes_intervals_of_very_many_when_asked_for(tmp_path, monkeypatch):
     repeated = write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1)))
-    monkeypatch.setattr(tables, "MOST_WITH_INTERVALS", 3)
+    monkeypatch.setattr(tables, "MAX_WITH_INTERVALS", 3)
     assert "95 % interval" not in invoke(table, repeated).stdout
     assert "95 % interval" in invoke(table, repeated, "--intervals").stdout
 

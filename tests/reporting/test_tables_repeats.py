@@ -102,7 +102,7 @@ def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     repeated, monkeypatch, most
 ):
     usual = tables_of(repeated, most=most)
-    monkeypatch.setattr(made, "MOST_WITH_INTERVALS", 4)
+    monkeypatch.setattr(made, "MAX_WITH_INTERVALS", 4)
     read = []
     monkeypatch.setattr(intervals, "read_predicted", read.append)
     tables = tables_of(repeated, most=most)
@@ -113,7 +113,7 @@ def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     for format_name in format_names():
         assert (".low" in render(tables, format_name)) is False
     monkeypatch.undo()
-    monkeypatch.setattr(made, "MOST_WITH_INTERVALS", 4)
+    monkeypatch.setattr(made, "MAX_WITH_INTERVALS", 4)
     again = tables_of(repeated, most=most, intervals=True)
     assert [table.rows for table in again] == [table.rows for table in usual]
 

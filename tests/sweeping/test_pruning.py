@@ -110,7 +110,7 @@ def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp
     lead, problems, stopped, *_ = parts()
     assert "2 stopped early." in lead
     assert "without a result" not in lead
-    assert "None: every run that was asked for and not stopped early has a result." in problems
+    assert "None: every requested run that was not stopped early has a result." in problems
     assert "Stopped early" in stopped
     assert "after epoch 3 of 20, validation accuracy 70.0 %" in stopped
     assert stopped.count("<li>") == 2

@@ -44,7 +44,7 @@ class Pair:
         changes: What changed in those on both.
         mean: The mean change of every metric over them, tested if there are three or more.
         time_conditions: Why times do not compare.
-        verdict: What became of the second side.
+        verdict: What happened to the second side.
     """
 
     first: Side

@@ -1,4 +1,4 @@
-"""What became of the second side as a whole: what changed, or that nothing did beyond noise."""
+"""What happened to the second side as a whole: what changed, or that nothing did beyond noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEADING = resolve(DEFAULT_OBJECTIVE).name
 
 
 class VerdictKind(StrEnum):
-    """What became of the second side."""
+    """What happened to the second side."""
 
     NOTHING_SHARED = "nothing shared"
     IDENTICAL = "identical"
@@ -40,7 +40,7 @@ class Verdict:
     """The verdict of one pair of sides.
 
     Attributes:
-        kind: What became of the second side.
+        kind: What happened to the second side.
         change: The change it is about: the largest significant one, or the largest at all.
         configuration: The name of its configuration; empty if it is the mean over all.
         n_changed: In how many configurations that metric changed significantly.

@@ -36,7 +36,7 @@ _VERDICTS = {
 
 
 def verdict_sentence(pair: Pair) -> str:
-    """What became of the second side, in a sentence."""
+    """What happened to the second side, in a sentence."""
     verdict, count = pair.verdict, len(pair.changes)
     shared = counted(count, "shared configuration")
     metric = f"{pair.first.split or ''} {verdict.change.metric if verdict.change else ''}".strip()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
 
 LONGEST_NAME = 60
-_LONGEST_VALUE = 24
-_LONGEST_STATUS = 100
+_MAX_VALUE = 24
+_MAX_STATUS = 100
 _SHOWN_OWN = 3
 """Settings of a network of one's own that name it where none of them varies."""
 
@@ -68,7 +68,7 @@ def with_names(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 def text_of(value: Any) -> str:
     """A setting's value as short text for a name, an axis or a legend."""
-    return shortened(setting(value), _LONGEST_VALUE)
+    return shortened(setting(value), _MAX_VALUE)
 
 
 def data_name(name: str, notice: str | None) -> str:
@@ -97,7 +97,7 @@ def reason(row: Mapping[str, Any]) -> str:
 def status_text(status: str, why: str) -> str:
     """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
     colon = "" if status == "pruned" else ":"  # pruned after epoch 3 of 20
-    return shortened(visible(f"{status}{colon} {why}" if why else status), _LONGEST_STATUS)
+    return shortened(visible(f"{status}{colon} {why}" if why else status), _MAX_STATUS)
 
 
 def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None, str, str]]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.weakest import WeakClass
 
 SHOWN = 20
-_LONGEST_REASON = 200
+_MAX_REASON = 200
 _NOT_NAMED = (SEED, SWEEP, *DATA)
 
 
@@ -118,7 +118,7 @@ def excluded_lines(excluded: Sequence[Uncounted]) -> list[str]:
             f"{last}."
         )
     for run in others[:SHOWN]:
-        why = shortened(visible(run.reason), _LONGEST_REASON)
+        why = shortened(visible(run.reason), _MAX_REASON)
         lines.append(f"Excluded (no result yet): {visible(run.label)} ({run.status}: {why}).")
     if len(others) > SHOWN:
         lines.append(f"Excluded too:{_rest(others)}, see the table command.")

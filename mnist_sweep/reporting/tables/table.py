@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Mark = Literal["", "best", "worst"]
 
 LEGEND = "* best, ! worst in column"
-_LONGEST_SETTING = 40
+_MAX_SETTING = 40
 
 
 @dataclass(frozen=True)
@@ -226,8 +226,8 @@ def _value_cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> Cell
         texts = _with_more(column, rows, values, bare)
     if column.key.endswith("sha256"):
         texts = [text[:12] for text in texts]
-    if max(map(len, texts), default=0) > _LONGEST_SETTING:
-        texts = [shortened(text, _LONGEST_SETTING) for text in texts]
+    if max(map(len, texts), default=0) > _MAX_SETTING:
+        texts = [shortened(text, _MAX_SETTING) for text in texts]
     if not marked:
         return Cells(values, texts, [""] * len(texts))
     statuses = rows.values("status")

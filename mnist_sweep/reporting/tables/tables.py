@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 """Rows of a table on a terminal: a few screens."""
 SHOWN_ENDS = 20
 """Rows from either end where there are more."""
-MOST_WITH_INTERVALS = 500
+MAX_WITH_INTERVALS = 500
 """Configurations whose intervals are computed unasked: each has the predictions of its runs read
 and resampled, and these with five runs each take about half a minute."""
 
@@ -75,7 +75,7 @@ def comparison(
         level: Confidence level of the intervals.
         most: Of more rows than this, the first and the last are shown and a note says so; None
             shows all.
-        intervals: Also of more than `MOST_WITH_INTERVALS` configurations, however long that takes.
+        intervals: Also of more than `MAX_WITH_INTERVALS` configurations, however long that takes.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -96,7 +96,7 @@ def comparison(
     if columns:
         chosen = {"columns": [column(key) for key in keys]}
     shown = _ends(everyone, most)
-    is_resampled = rows.are_configurations and (intervals or len(rows) <= MOST_WITH_INTERVALS)
+    is_resampled = rows.are_configurations and (intervals or len(rows) <= MAX_WITH_INTERVALS)
     if is_resampled:
         from mnist_sweep.reporting.tables.intervals import with_intervals  # SciPy, for repeats only
 
@@ -221,7 +221,7 @@ def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> 
         pairs = zip(shown.frame["label"], shown.unknown, strict=False)
         notes += phrases.repeats_notes(with_some, [pair for pair in pairs if pair[1]], level)
         if not is_resampled:
-            notes.append(phrases.no_intervals_note(len(everyone), MOST_WITH_INTERVALS))
+            notes.append(phrases.no_intervals_note(len(everyone), MAX_WITH_INTERVALS))
     else:
         ids = everyone.frame.loc[statuses == RunStatus.FINISHED, "configuration_id"]
         if len(ids) > 1 and ids.is_unique:

@@ -115,7 +115,7 @@ class Dispatch(ABC, Generic[Active]):
             self.scheduler.ended(job)
 
     def postpone(self, job: Job) -> None:
-        """Another sweep is running this job: look later what became of it."""
+        """Another sweep is running this job: check it again later."""
         self._elsewhere.append(job)
         self.progress.postponed(job)
 

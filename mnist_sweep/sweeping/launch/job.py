@@ -89,7 +89,7 @@ class Origin(Enum):
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What became of one job.
+    """The result of one job.
 
     Attributes:
         run_id: The run's.

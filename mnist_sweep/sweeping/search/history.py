@@ -51,7 +51,7 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
 
 
 def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Trial:
-    """What came of a point.
+    """The result of a point.
 
     Args:
         parameters: The point.

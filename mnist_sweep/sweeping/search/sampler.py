@@ -27,7 +27,7 @@ INSTALL = "pip install 'mnist-sweep[optuna]'"
 
 @dataclass(frozen=True)
 class Trial:
-    """A point of a search and what came of it.
+    """A point of a search and its result.
 
     Attributes:
         parameters: The point.
@@ -179,7 +179,7 @@ class PrunerAdapter:
 
         Args:
             run_id: The run's.
-            one: What came of it.
+            one: Its result.
             epochs: Its own setting: after the last of them nobody asked whether it should stop.
         """
         self.begin(run_id)

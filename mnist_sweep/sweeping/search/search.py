@@ -1,4 +1,4 @@
-"""A search: points chosen one after another by what came of those before.
+"""A search: points chosen one after another by the results of those before.
 
 Its memory are the records of the sweep's directory: the same command with the same name goes on
 where it was, and runs of the space that were there before count as the search's own.

@@ -5,7 +5,7 @@ if (byId("filter")) {
 if (byId("network")) startMatrix();
 setTheme(themes.includes(memory.get("theme")) ? memory.get("theme") : "auto");
 
-/* While a sweep runs: load the page anew, where its reader was, unless they pause it. */
+/* While a sweep runs: reload the page at the same place, unless it is paused. */
 if (data.refresh) {
   const before = memory.get("scroll");
   if (before) scrollTo(0, Number(before));
