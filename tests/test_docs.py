@@ -176,6 +176,15 @@ def test_every_path_that_the_architecture_names_exists():
         assert any((place / path).exists() for place in places), path
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
+    if page.name == "CHANGELOG.md":
+        return  # it names what there was
+    pattern = r"`((?:tests|conf|docs|mnist_sweep)/[\w./]+)[` ]"
+    for path in re.findall(pattern, page.read_text("utf-8")):
+        assert (ROOT / path).exists() or path.endswith("NAME.yaml"), path
+
+
 def test_the_readme_is_short_and_has_the_two_commands():
     lines = (ROOT / "README.md").read_text("utf-8").splitlines()
     assert len(lines) <= 150
