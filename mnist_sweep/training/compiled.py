@@ -21,7 +21,7 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import ModelError
 from mnist_sweep.training import optimizer
 from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer, xla
-from mnist_sweep.training.fast.clone import replace_layers
+from mnist_sweep.training.fast.replaced import Replacements, replaced
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
 
@@ -212,13 +212,26 @@ def train(
         ModelError: The network cannot be compiled.
     """
     started = perf_counter()
+    columns = _active_columns(network, dataset, settings)
+    with replaced(_fast_layers(network, settings, columns)):
+        return _train(network, dataset, settings, columns, on_epoch, started)
+
+
+def _train(
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    columns: sparse_first_layer.ActiveColumns | None,
+    on_epoch: OnEpoch,
+    started: float,
+) -> Training:
     rows, scale = dataset.train_index, dataset.info.scale
-    learner, program = _compile(network, dataset, settings)
-    predictor = Predictor(learner, scale)
+    program = _compile(network, dataset, settings, columns)
+    predictor = Predictor(network, scale)
     # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
     result = Training(predictor=predictor, compile_s=perf_counter() - started)
-    best = BestWeights(learner, settings["early_stopping"])
+    best = BestWeights(network, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
     training_started = perf_counter()
     for epoch in range(1, settings["epochs"] + 1):
@@ -238,40 +251,48 @@ def train(
             result.pruned = reason
             break
     best.restore()
-    if learner is not network:
-        network.set_weights(learner.get_weights())
     result.train_s = perf_counter() - training_started
     return result
 
 
+def _fast_layers(
+    network: keras.Model,
+    settings: Mapping[str, Any],
+    columns: sparse_first_layer.ActiveColumns | None,
+) -> Replacements:
+    return {
+        **dropout.replacements(network, settings["seed"]),
+        **dense.replacements(network),
+        **(sparse_first_layer.replacements(network) if columns else {}),
+    }
+
+
 def _compile(
-    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
-) -> tuple[keras.Model, EpochProgram]:
-    """The network in its fast form, and the compiled program that trains it."""
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    columns: sparse_first_layer.ActiveColumns | None,
+) -> EpochProgram:
     n = len(dataset.train_index)
     steps = settings["epochs"] * -(-n // settings["batch_size"])
-    batch_size = min(settings["batch_size"], n)
-    learner = dropout.for_training(network, settings["seed"])
-    columns = _active_columns(learner, dataset, settings, batch_size)
-    sparse = sparse_first_layer.replacements(learner) if columns else {}
-    learner = replace_layers(learner, {**dense.replacements(learner), **sparse})
     program = EpochProgram(
-        learner,
+        network,
         fused_adam.for_training(optimizer.optimizer(settings, steps)),
         as_tensor(dataset.train_images),
         as_tensor(dataset.train_labels),
-        batch_size,
+        min(settings["batch_size"], n),
         dataset.info.scale,
         columns,
     )
     program.compile(n)
-    return learner, program
+    return program
 
 
 def _active_columns(
-    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
 ) -> sparse_first_layer.ActiveColumns | None:
     """The active columns, if the network's first layer can use them and they are few."""
+    batch_size = min(settings["batch_size"], len(dataset.train_index))
     too_small = batch_size < sparse_first_layer.MIN_BATCH
     if too_small or not sparse_first_layer.is_supported(network):
         return None

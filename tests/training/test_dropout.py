@@ -119,20 +119,20 @@ def test_the_layer_scales_and_drops_as_keras_does():
     np.testing.assert_array_equal(np.asarray(ours(x, training=False)), x)
 
 
-def test_only_the_training_copy_has_other_dropout():
-    keras.utils.set_random_seed(0)
+def test_each_layer_has_its_own_random_words():
     network = model.mlp((8, 8), 10, layers=2, nodes=8, dropout=0.2)
-    copy = dropout.for_training(network, seed=0)
-    assert [type(layer) for layer in network.layers].count(keras.layers.Dropout) == 2
-    assert [type(layer) for layer in copy.layers].count(CounterDropout) == 2
-    for a, b in zip(network.get_weights(), copy.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    seeds = [layer.seed for layer in copy.layers if isinstance(layer, CounterDropout)]
-    assert len(set(seeds)) == 2
-    other = dropout.for_training(network, seed=1)
-    assert not set(seeds) & {layer.seed for layer in other.layers if type(layer) is CounterDropout}
+    own = [layer for layer in network.layers if type(layer) is keras.layers.Dropout]
+    seeds = [
+        int(new.words.state[0])
+        for seed in (0, 1)
+        for new in dropout.replacements(network, seed).values()
+    ]
+    assert list(dropout.replacements(network, 0)) == own
+    assert len(set(seeds)) == len(seeds) == 4
 
 
-def test_a_network_without_dropout_trains_as_itself():
-    network = model.mlp((8, 8), 10, layers=1, nodes=8)
-    assert dropout.for_training(network, seed=0) is network
+def test_only_plain_dropout_is_replaced():
+    layers = keras.layers
+    kept = [layers.Dropout(0.1, noise_shape=(1, 8)), layers.SpatialDropout1D(0.1)]
+    network = keras.Sequential([keras.Input((4, 8)), *kept, layers.AlphaDropout(0.1)])
+    assert dropout.replacements(network, seed=0) == {}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mnist_sweep.training import model
 from mnist_sweep.training.compiled import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense, dropout, pad_batch, sparse_first_layer
-from mnist_sweep.training.fast.clone import replace_layers
+from mnist_sweep.training.fast.replaced import replace
 
 SHAPE, CLASSES = (6, 6), 4
 
@@ -21,10 +21,9 @@ def stack(*more):
 
 
 def as_trained(network):
-    learner = dropout.for_training(network, seed=0)
-    return replace_layers(
-        learner, {**dense.replacements(learner), **sparse_first_layer.replacements(learner)}
-    )
+    replace({**dense.replacements(network), **sparse_first_layer.replacements(network)})
+    replace(dropout.replacements(network, seed=0))
+    return network
 
 
 def centred(x):
@@ -37,10 +36,10 @@ def networks():
 
     inputs = keras.Input(SHAPE)
     outputs = keras.layers.Dense(CLASSES)(keras.layers.Flatten()(inputs))
-    mlp = model.mlp(SHAPE, CLASSES, layers=2, nodes=5, dropout=0.1)
+    options = {"layers": 2, "nodes": 5, "dropout": 0.1}
     return [
-        ("the mlp", mlp, True),
-        ("as it is trained", as_trained(mlp), True),
+        ("the mlp", model.mlp(SHAPE, CLASSES, **options), True),
+        ("as it is trained", as_trained(model.mlp(SHAPE, CLASSES, **options)), True),
         ("the cnn", model.cnn((*SHAPE, 1), CLASSES), True),
         (
             "a weight's regularizer",

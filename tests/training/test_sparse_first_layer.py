@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from mnist_sweep.training import compiled, model, runtime
 from mnist_sweep.training.compiled import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dropout, fused_adam, sparse_first_layer
-from mnist_sweep.training.fast.clone import replace_layers
+from mnist_sweep.training.fast.replaced import replace
 from support.training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH = 150, (12, 12), 5, 16
@@ -46,7 +46,8 @@ def network(**options):
 
 
 def with_sparse_layer(built):
-    return replace_layers(built, sparse_first_layer.replacements(built))
+    replace(sparse_first_layer.replacements(built))
+    return built
 
 
 def after_an_epoch(built, images, labels, order, columns=None):
@@ -148,10 +149,9 @@ def test_its_gradient_is_never_written_out(images):
 
 
 def test_outside_of_training_it_is_keras_s_layer_to_the_bit(images):
-    plain = network()
-    ours = with_sparse_layer(plain)
     x = images[:20].astype("float32") / 255
-    np.testing.assert_array_equal(ours(x).numpy(), plain(x).numpy())
+    ours = with_sparse_layer(network())
+    np.testing.assert_array_equal(ours(x).numpy(), network()(x).numpy())
 
 
 def data_of(images, labels):
@@ -190,10 +190,11 @@ def test_other_networks_train_as_they_are():
 
 
 def test_dropout_and_active_columns_work_together(images, labels):
-    ours = with_sparse_layer(dropout.for_training(network(dropout=0.5), seed=0))
-    kinds = [type(layer) for layer in ours.layers]
-    assert kinds.count(sparse_first_layer.ActiveColumnDense) == 1
-    assert kinds.count(dropout.CounterDropout) == 2
+    ours = with_sparse_layer(network(dropout=0.5))
+    replace(dropout.replacements(ours, seed=0))
+    kinds = [type(layer).__name__ for layer in ours.layers]
+    assert kinds.count("ActiveColumnDense") == 1
+    assert kinds.count("CounterDropout") == 2
     order = np.arange(ROWS, dtype=np.int32)
     loss, _ = after_an_epoch(
         ours, images, labels, order, sparse_first_layer.ActiveColumns(images, BATCH, [order])
@@ -212,8 +213,7 @@ def test_images_without_zeros_do_without(images):
 )
 def test_batches_that_are_very_many_do_without(images, labels, batch_size, used):
     data = data_of(images, labels)
-    size = min(batch_size, len(data.train_index))
-    found = compiled._active_columns(network(), data, settings(), size)
+    found = compiled._active_columns(network(), data, settings(batch_size=batch_size))
     assert (found is not None) == used
     trained = compiled.train(network(), data, settings(epochs=1, batch_size=batch_size))
     assert np.isfinite(trained.history.loss[0])

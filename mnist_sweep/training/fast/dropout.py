@@ -18,7 +18,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_sweep.training.fast.clone import clone
+from mnist_sweep.training.fast.replaced import Replacements
 
 _WORDS = 2**32
 
@@ -62,14 +62,20 @@ def random_words(seed: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 
 
 class CounterDropout(keras.layers.Dropout):
-    """`keras.layers.Dropout` by `random_words`; the batch's shape must be static."""
+    """`keras.layers.Dropout` by `random_words`; the batch's shape must be static.
+
+    Attributes:
+        words: The seeds of its calls; None uses the layer's own `seed_generator`.
+    """
+
+    words: keras.random.SeedGenerator | None = None
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:  # noqa: FBT001, FBT002 (Keras's form)
         """Set a share `rate` of the inputs to zero and scale up the rest, in training only."""
         if not training or self.rate == 0:
             return inputs
         shape = tuple(inputs.shape)
-        words = random_words(self.seed_generator.next(), shape)
+        words = random_words((self.words or self.seed_generator).next(), shape)
         kept = words >= _word(min(round(self.rate * _WORDS), _WORDS - 1))
         return tf.where(kept, inputs * (1.0 / (1.0 - self.rate)), tf.zeros_like(inputs))
 
@@ -80,24 +86,26 @@ def _all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
         yield from _all_layers(inner)
 
 
-def for_training(network: keras.Model, seed: int) -> keras.Model:
-    """The same network with `CounterDropout` instead of Keras's `Dropout`, and equal weights.
+def replacements(network: keras.Model, seed: int) -> Replacements:
+    """The layers that `CounterDropout` can replace, each with a class that has its own seeds.
 
-    Networks that Keras cannot clone (subclassed models) and dropout with a noise shape stay
-    unchanged. The given network keeps its own layers, so that the saved one is plain Keras.
+    Subclassed models and dropout with a noise shape keep Keras's.
 
     Args:
         network: A built model.
         seed: The run's; each dropout layer gets its own stream of random words.
     """
-    if not any(type(layer) is keras.layers.Dropout for layer in _all_layers(network)):
-        return network
-    streams = iter(range(1, _WORDS))
+    if getattr(network, "inputs", None) is None:  # only graphs of layers know their inputs
+        return {}
+    found = dict.fromkeys(
+        layer
+        for layer in _all_layers(network)
+        if type(layer) is keras.layers.Dropout and layer.noise_shape is None
+    )
+    return {layer: _seeded(seed, stream) for stream, layer in enumerate(found, start=1)}
 
-    def new_layer(layer: keras.layers.Layer) -> Any:
-        if type(layer) is keras.layers.Dropout and layer.noise_shape is None:
-            mixed = (seed * 0x9E3779B1 + next(streams) * 0x85EBCA6B) % (2**31 - 1)
-            return CounterDropout(layer.rate, seed=mixed, name=layer.name, dtype=layer.dtype_policy)
-        return layer.__class__.from_config(layer.get_config())
 
-    return clone(network, new_layer) or network
+def _seeded(seed: int, stream: int) -> type[CounterDropout]:
+    mixed = (seed * 0x9E3779B1 + stream * 0x85EBCA6B) % (2**31 - 1)
+    # On the class: the layer's own seed generator is a part of the network, and stays.
+    return type("CounterDropout", (CounterDropout,), {"words": keras.random.SeedGenerator(mixed)})

@@ -17,8 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.training.fast import dense, pad_batch
-from mnist_sweep.training.fast.clone import Replacements
 from mnist_sweep.training.fast.dense import ProductDense
+from mnist_sweep.training.fast.replaced import Replacements
 
 MAX_ACTIVE_SHARE = 0.8
 """Above this share of active columns, finding them costs more than it saves."""
@@ -45,11 +45,12 @@ class ActiveColumnDense(ProductDense):
             places: (width,) int32, the position of each column in `columns`; k - 1 for an
                 inactive one.
         """
-        self._columns = (columns, places)
+        # Not by assignment: Keras would keep track of the attribute after the training, too.
+        self.__dict__["_columns"] = (columns, places)
         try:
             yield
         finally:
-            self._columns = None
+            del self.__dict__["_columns"]
 
     def product(self, inputs: tf.Tensor) -> tf.Tensor | None:
         """The product over the active columns."""
