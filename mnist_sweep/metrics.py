@@ -170,12 +170,36 @@ def _f1(support: Floats, predicted: Floats, hits: Floats) -> Floats:
 
 
 def _mean_of(class_values: FromCounts) -> FromCounts:
-    """The macro average, as scikit-learn's `average="macro"`."""
-    return lambda *counts: class_values(*counts).mean(axis=-1)
+    """The macro average over the classes with examples.
+
+    As scikit-learn's `average="macro"` with `labels=unique(y_true)`: of a class without examples
+    there is nothing to measure.
+    """
+
+    def mean(support: Floats, predicted: Floats, hits: Floats) -> Floats:
+        values: Floats = class_values(support, predicted, hits)
+        counts = support > 0
+        if counts.all():
+            result: Floats = values.mean(axis=-1)
+            return result
+        return _ratio((values * counts).sum(axis=-1), counts.sum(axis=-1))
+
+    return mean
 
 
 def _lowest_of(class_values: FromCounts) -> FromCounts:
-    return lambda *counts: class_values(*counts).min(axis=-1)
+    """The lowest value of a class with examples; 0 if no class has any."""
+
+    def lowest(support: Floats, predicted: Floats, hits: Floats) -> Floats:
+        import numpy as np
+
+        values: Floats = class_values(support, predicted, hits)
+        counts = support > 0
+        # Values are shares, so 1 is never below one that counts.
+        result: Floats = np.where(counts, values, 1.0).min(axis=-1) * counts.any(axis=-1)
+        return result
+
+    return lowest
 
 
 def _time(name: str, title: str) -> MetricDefinition:

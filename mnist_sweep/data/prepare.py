@@ -6,8 +6,10 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mnist_sweep.data import mnist
-from mnist_sweep.data.arrays import GREY_LEVELS
+from mnist_sweep.data.arrays import GREY_LEVELS, Bytes
 from mnist_sweep.data.cache import absolute, open_cache
 from mnist_sweep.data.dataset import DatasetInfo
 from mnist_sweep.data.readers import function, readers
@@ -63,7 +65,14 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         settings["validation_fraction"],
         settings["split_seed"],
     )
-    notices = [fetched.notice, _unusual_range(fetched), cache.notice(stored)]
+    validation_labels = arrays.train_labels[validation_index]
+    notices = [
+        fetched.notice,
+        _unusual_range(fetched),
+        _absent_classes("validation", validation_labels, arrays.classes),
+        _absent_classes("test", arrays.test_labels, arrays.classes),
+        cache.notice(stored),
+    ]
     return DatasetInfo(
         name="mnist" if stored.is_mnist else source.name,
         source=source.text,
@@ -119,4 +128,16 @@ def _unusual_range(fetched: Fetched) -> str | None:
     return (
         f"The largest pixel value in {fetched.source.text} is {largest}, but values are assumed "
         "to range from 0 to 255: if they do not, scale them in the file."
+    )
+
+
+def _absent_classes(split: str, labels: Bytes, classes: int) -> str | None:
+    absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+    if not len(absent):
+        return None
+    names = ", ".join(map(str, absent))
+    those = f"class {names}" if len(absent) == 1 else f"classes {names}"
+    return (
+        f"The {split} split has no examples of {those}: precision, recall, F1 and f1_min are "
+        "those of the other classes."
     )

@@ -95,6 +95,19 @@ def test_bytes_under_another_scale_are_other_data(
     assert "is 16" in copied.notice
 
 
+def test_classes_without_examples_in_a_split_are_named(
+    tmp_path: Path, environ: dict[str, str], data_settings: Settings
+) -> None:
+    images, labels, test_images, test_labels = small_arrays(400, 60, (4, 5), 10)
+    known = test_labels < 8
+    arrays = (images, labels, test_images[known], test_labels[known])
+    npz = write_npz(tmp_path / "absent.npz", arrays)
+    info = prepare(data_settings(name="npz", path=str(npz)), environ)
+    assert info.notice is not None
+    assert "test split has no examples of classes 8, 9:" in info.notice
+    assert "validation split" not in info.notice
+
+
 def test_a_csv_gets_a_test_split_by_the_seed_of_the_split(
     tmp_path: Path,
     environ: dict[str, str],

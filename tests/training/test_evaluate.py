@@ -19,7 +19,7 @@ def test_metrics_of_a_split_are_those_of_scikit_learn():
     predicted[predicted == 3] = 0  # a class that is never predicted
     found = held_out_metrics("test", truth, predicted, 0.5, classes=6)
     macro = sklearn_metrics.precision_recall_fscore_support(
-        truth, predicted, labels=range(6), average="macro", zero_division=0
+        truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
     )
     assert (found["precision"], found["recall"], found["f1"]) == pytest.approx(macro[:3])
     assert found["accuracy"] == sklearn_metrics.accuracy_score(truth, predicted)
@@ -28,6 +28,45 @@ def test_metrics_of_a_split_are_those_of_scikit_learn():
     assert [row["support"] for row in found["per_class"]] == np.bincount(
         truth, minlength=6
     ).tolist()
+
+
+@pytest.mark.parametrize("absent", [[9], [0, 3], list(range(1, 10)), []])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_class_without_examples_does_not_count(split, absent):
+    rng = np.random.default_rng(1)
+    truth = rng.choice(np.setdiff1d(np.arange(10), absent), 400).astype(np.uint8)
+    # Wrong predictions may be of the absent classes.
+    predicted = np.where(rng.random(400) < 0.8, truth, rng.integers(0, 10, 400))
+    found = held_out_metrics(split, truth, predicted, 0.5, classes=10)
+    present = np.unique(truth)
+    options = {"labels": present, "zero_division": 0}
+    macro = sklearn_metrics.precision_recall_fscore_support(
+        truth, predicted, average="macro", **options
+    )
+    of_classes = sklearn_metrics.precision_recall_fscore_support(truth, predicted, **options)
+    assert (found["precision"], found["recall"], found["f1"]) == pytest.approx(macro[:3])
+    assert found["f1_min"] == pytest.approx(of_classes[2].min())
+    assert found["f1_min"] > 0.5
+    assert [found["per_class"][label]["f1"] for label in absent] == [0] * len(absent)
+
+
+def test_absent_classes_are_left_out_of_each_sample_on_its_own():
+    rng = np.random.default_rng(0)
+    support = rng.integers(0, 3, (1, 50, 4)).astype(float)  # samples lack different classes
+    support[0, 0] = 0
+    hits = np.floor(support * rng.random((2, 50, 4)))
+    predicted = hits + rng.integers(0, 2, hits.shape)
+    for name in ("precision", "recall", "f1", "f1_min"):
+        metric = metrics.resolve(name)
+        together = metric.compute(support, predicted, hits)
+        assert together.shape == (2, 50)
+        assert together[:, 0].tolist() == [0, 0]
+        for run, sample in np.ndindex(2, 50):
+            kept = support[0, sample] > 0
+            if kept.any():
+                counts = support[0, sample], predicted[run, sample], hits[run, sample]
+                alone = metric.compute(*(one[kept] for one in counts))
+                assert together[run, sample] == pytest.approx(float(alone))
 
 
 @pytest.fixture(scope="module")

@@ -184,7 +184,9 @@ def relevant_images(metric: Metric, patterns: Patterns) -> int:
     support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
     if metric.class_index is not None:
         return max(int(support[metric.class_index]), 1)
-    return max(int(support.min()), 1) if metric.name == "f1_min" else patterns.n_examples
+    if metric.name != "f1_min":
+        return patterns.n_examples
+    return max(int(support[support > 0].min(initial=patterns.n_examples)), 1)
 
 
 def resample(
