@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from mnist_sweep.plugins import GROUPS as ENTRY_POINTS
 from mnist_sweep.records.record import Record
 from mnist_sweep.sweeping.plan.checks import check
 from mnist_sweep.sweeping.plan.overrides import GROUPS, parse
+from support.commands import environment
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -49,10 +53,10 @@ class Block:
         return f"{self.page}: {self.text.strip().splitlines()[0][:40]}"
 
 
-def _blocks(*languages: str) -> list[Block]:
+def _blocks(*languages: str, pages: Sequence[Path] = tuple(PAGES)) -> list[Block]:
     return [
         Block(page.relative_to(ROOT).as_posix(), language, text)
-        for page in PAGES
+        for page in pages
         for language, text in re.findall(
             r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         )
@@ -183,6 +187,29 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
     pattern = r"`((?:tests|conf|docs|mnist_sweep)/[\w./]+)[` ]"
     for path in re.findall(pattern, page.read_text("utf-8")):
         assert (ROOT / path).exists() or path.endswith("NAME.yaml"), path
+
+
+@pytest.mark.slow
+def test_the_tutorial_can_be_followed(tmp_path: Path):
+    """Its files are written and its commands given, in the order of the page."""
+    program = tmp_path / "bin" / "mnist-sweep"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mnist_sweep "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    environ = environment(tmp_path, PATH=path, PYTHONPATH=str(ROOT))
+    for block in _blocks("python", "sh", pages=[ROOT / "docs/tutorials/own-network.md"]):
+        if block.language == "python":
+            name, _, text = block.text.removeprefix("# ").partition("\n")
+            (tmp_path / name).write_text(text)
+            continue
+        for line in block.text.splitlines():
+            done = subprocess.run(
+                ["bash", "-c", line], cwd=tmp_path, env=environ, capture_output=True, text=True,
+                check=False,
+            )  # fmt: skip
+            assert done.returncode == (3 if "exits with 3" in line else 0), (line, done.stderr)
+    assert (tmp_path / "outputs/first/report.html").exists()
 
 
 def test_the_readme_is_short_and_has_the_two_commands():
