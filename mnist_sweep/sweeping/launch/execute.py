@@ -23,6 +23,7 @@ from mnist_sweep.sweeping.launch.job_record import (
 )
 from mnist_sweep.sweeping.launch.networks import builder, check_code
 from mnist_sweep.training.progress import History, OnEpoch, ignore
+from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
 
 log = logging.getLogger(__name__)
@@ -97,10 +98,11 @@ def _log_summary(summary: RunSummary) -> None:
 def _write(job: Job, result: Result, record: Record) -> None:
     paths = job.paths
     if result.predictions is not None:
-        store.write_predictions(paths.predictions, result.predictions)
         if job.settings["save_model"]:
             with store.scratch(paths.directory) as scratch:
                 saved = scratch / "model.keras"
                 result.network.save(saved)
+                verify(saved, result, job.data)
                 store.write_bytes(paths.model, saved.read_bytes())
+        store.write_predictions(paths.predictions, result.predictions)
     store.write_record(paths.record, record)

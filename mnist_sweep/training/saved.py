@@ -1,0 +1,84 @@
+"""A saved network is the one whose predictions are recorded.
+
+Called with the file before the run's record is written. Keras saves what layers name in their
+configurations; a layer of the user's own may lack some of that, and would then compute something
+else wherever the file is used.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_sweep.data import DatasetInfo, load
+from mnist_sweep.errors import ModelError
+from mnist_sweep.training.train import Result
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+N_IMAGES = 256
+"""Test images whose predictions are compared, at most."""
+MAX_DIFFERENCE = 0.02
+"""Of a probability: recorded ones are float16, and layers may compute in bfloat16."""
+
+
+def verify(path: Path, result: Result, info: DatasetInfo) -> None:
+    """Load a saved network and compare its predictions with those of the run.
+
+    A file that Keras's safe mode does not load, as with layers of the user's own, and networks
+    that predict at random cannot be compared: the log says so.
+
+    Args:
+        path: The `.keras` file, of `result.network`.
+        result: With predictions.
+        info: The prepared dataset.
+
+    Raises:
+        ModelError: The saved network predicts something else.
+    """
+    import keras
+
+    try:
+        loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # noqa: BLE001  (whatever code of the user's the file needs)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        log.warning(
+            "model.keras was not verified: Keras does not load it without the code of its builder, "
+            "and predict will refuse it (%s)", reason,
+        )  # fmt: skip
+        return
+    images = load(info).test_images[:N_IMAGES].astype(np.float32) * np.float32(1 / info.scale)
+    n_other = _n_other(_probabilities(loaded, images), result.predictions or {})
+    if not n_other:
+        return
+    first, second = (_probabilities(result.network, images) for _ in range(2))
+    if not np.array_equal(first, second):
+        log.warning("model.keras was not verified: the network predicts at random")
+        return
+    raise ModelError(
+        f"The saved network, loaded again, predicts something else than the trained one for "
+        f"{n_other} of {len(images)} test images. Some of it is not saved: what a layer's "
+        "get_config does not return, such as an attribute set after construction. Return it "
+        "there, or set save_model=false."
+    )
+
+
+def _probabilities(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    return np.asarray(network(images, training=False), np.float32)
+
+
+def _n_other(probabilities: np.ndarray, recorded: dict[str, Any]) -> int:
+    """How many images have another prediction than the recorded one, beyond rounding."""
+    n = len(probabilities)
+    of_recorded = probabilities[np.arange(n), recorded["test_predicted"][:n]]
+    largest = probabilities.max(axis=1)
+    recorded_largest = recorded["test_probability"][:n].astype(np.float32)
+    # Not `>`: values that are not a number are other predictions, too.
+    same = np.abs(of_recorded - recorded_largest) <= MAX_DIFFERENCE
+    return int(np.count_nonzero(~(same & (largest - of_recorded <= MAX_DIFFERENCE))))
