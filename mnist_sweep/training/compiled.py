@@ -20,6 +20,7 @@ import tensorflow as tf
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import ModelError
 from mnist_sweep.training import optimizer
+from mnist_sweep.training.added_losses import AddedLosses
 from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer, xla
 from mnist_sweep.training.fast.replaced import Replacements, replaced
 from mnist_sweep.training.predictor import Predictor
@@ -230,6 +231,7 @@ def _train(
     predictor = Predictor(network, scale)
     # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
+    added_losses = AddedLosses(network, scale, settings["batch_size"])
     result = Training(predictor=predictor, compile_s=perf_counter() - started)
     best = BestWeights(network, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
@@ -238,7 +240,9 @@ def _train(
         epoch_started = perf_counter()
         training = program(epoch_order(rows, settings["seed"], epoch))
         outputs = predictor(dataset.train_images, dataset.train_labels, dataset.validation_index)
-        validation = outputs.loss_and_accuracy(truth)
+        loss, accuracy = outputs.loss_and_accuracy(truth)
+        loss += added_losses.mean(dataset.train_images, dataset.validation_index)
+        validation = loss, accuracy
         result.history.add(training, validation)
         result.epoch_s.append(perf_counter() - epoch_started)
         reason = on_epoch(epoch, result.history)

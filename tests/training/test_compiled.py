@@ -161,6 +161,41 @@ def test_early_stopping_stops_when_keras_does_and_restores_the_best_weights(digi
     assert restored.loss_and_accuracy(truth)[0] == pytest.approx(losses[best], rel=1e-5)
 
 
+class Spread(keras.layers.Layer):
+    """Adds a loss that depends on which images come together."""
+
+    def call(self, inputs):
+        self.add_loss(3.0 * keras.ops.max(keras.ops.std(inputs, axis=0)))
+        return inputs
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: keras.layers.Dense(12, kernel_regularizer=keras.regularizers.L2(1.0)),
+        lambda: keras.layers.Dense(12, activity_regularizer=keras.regularizers.L2(1.0)),
+        Spread,
+        lambda: keras.Sequential([keras.layers.Dense(12, bias_regularizer="l1"), Spread()]),
+        lambda: keras.layers.Dense(12),
+    ],
+    ids=["weights", "activities", "add_loss", "nested", "none"],
+)
+@pytest.mark.parametrize("batch_size", [50, 5000])
+def test_the_validation_loss_is_keras_s_with_all_added_losses(digits, layer, batch_size):
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [keras.Input((8, 8)), keras.layers.Flatten(), layer(),
+         keras.layers.Dense(10, activation="softmax")]
+    )  # fmt: skip
+    assert len(digits.validation_index) % 50
+    history = compiled.train(network, digits, settings(epochs=2, batch_size=batch_size)).history
+    network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    images = digits.train_images[digits.validation_index].astype("float32") / digits.info.scale
+    labels = digits.train_labels[digits.validation_index]
+    expected = network.evaluate(images, labels, batch_size=batch_size, verbose=0)
+    assert (history.val_loss[-1], history.val_accuracy[-1]) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("train", [compiled.train, fit.train])
 def test_a_loss_that_is_not_finite_stops_the_run_as_diverged(digits, train):
     options = settings(epochs=5, optimizer="sgd", learning_rate=1e30)
