@@ -8,6 +8,7 @@ module's path: it must not change.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -77,7 +78,9 @@ def cnn(
 
 
 def checked(network: Any, target: str, input_shape: Shape, classes: int) -> keras.Model:
-    """The network, if it is a Keras model from images of `input_shape` to one value per class.
+    """The network, built, if it maps images of `input_shape` to one value per class.
+
+    Any Keras model may be given: sequential, functional or subclassed.
 
     Raises:
         ModelError: It is not; the message names the builder and what it returned.
@@ -88,13 +91,18 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
             f"{type(network).__module__}.{type(network).__qualname__}."
         )
     try:
-        if not network.built:
-            network.build((None, *input_shape))
-        output = tuple(network.compute_output_shape((None, *input_shape)))
+        if is_subclassed(network):
+            # Only a call builds its layers, and only a call knows the shape of its output.
+            outputs = network(np.zeros((1, *input_shape), "float32"), training=False)
+            output = (None, *np.shape(outputs)[1:])
+        else:
+            if not network.built:
+                network.build((None, *input_shape))
+            output = tuple(network.compute_output_shape((None, *input_shape)))
     except Exception as error:  # a builder's own layers may raise anything
         raise ModelError(
             f"the network of model._target_={target} does not accept images of shape "
-            f"{input_shape}, which is what the data has: {error}"
+            f"{input_shape}, which is what the data has: {error}{_channels_hint(input_shape)}"
         ) from error
     if output != (None, classes):
         raise ModelError(
@@ -102,6 +110,51 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
             f"an image; expected ({classes},), one probability per class."
         )
     return network
+
+
+def _channels_hint(input_shape: Shape) -> str:
+    if len(input_shape) != 2:
+        return ""
+    with_channels = (*input_shape, 1)
+    return f"\nA convolution needs channels: begin with keras.layers.Reshape({with_channels})."
+
+
+def is_subclassed(network: keras.Model) -> bool:
+    """Whether a network is Python code in a class of the user's, and no graph of layers."""
+    return not isinstance(network, keras.Sequential) and getattr(network, "inputs", None) is None
+
+
+def all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
+    """A network or layer and the layers inside of it, itself first."""
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from all_layers(inner)
+
+
+def unused_parts(network: keras.Model, trainer: str) -> list[str]:
+    """What a network says about its training that the trainer does not follow, as sentences.
+
+    Args:
+        network: As its builder returned it.
+        trainer: The trainer's name.
+    """
+    found = []
+    if network.compiled:
+        found.append(
+            "the builder compiled its network: that optimizer, loss and metrics are not used. Set "
+            "optimizer, learning_rate and schedule; the loss is the cross-entropy"
+        )
+    own = [
+        name
+        for name in ("train_step", "compute_loss")
+        if getattr(type(network), name) is not getattr(keras.Model, name)
+    ]
+    if own and trainer == "compiled":
+        found.append(
+            f"the network's own {' and '.join(own)} is not used by trainer=compiled; trainer=fit "
+            "uses it"
+        )
+    return found
 
 
 def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -> None:
@@ -115,5 +168,6 @@ def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -
     if not np.allclose(output.sum(axis=1), 1, atol=1e-3) or output.min() < 0:
         raise ModelError(
             f"the network of model._target_={target} must end in a softmax: its outputs for one "
-            f"image sum to {output[0].sum():.4g}, not to 1."
+            f"image sum to {output[0].sum():.4g}, not to 1. If they are logits, add "
+            "keras.layers.Softmax() at the end: the loss is computed from probabilities."
         )

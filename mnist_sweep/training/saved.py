@@ -31,8 +31,8 @@ MAX_DIFFERENCE = 0.02
 def verify(path: Path, result: Result, info: DatasetInfo) -> None:
     """Load a saved network and compare its predictions with those of the run.
 
-    A file that Keras's safe mode does not load, as with layers of the user's own, and networks
-    that predict at random cannot be compared: the log says so.
+    The log says if the file needs code of the user's, and if it was not compared: Keras's safe
+    mode does not load every layer of the user's own, and some networks predict at random.
 
     Args:
         path: The `.keras` file, of `result.network`.
@@ -44,13 +44,21 @@ def verify(path: Path, result: Result, info: DatasetInfo) -> None:
     """
     import keras
 
+    from mnist_sweep.training.model import all_layers
+
+    kinds = {type(layer) for layer in all_layers(result.network)}
+    own = sorted(one.__qualname__ for one in kinds if not one.__module__.startswith("keras."))
+    if own:
+        log.warning(
+            "model.keras needs the code of %s: Keras loads it where that can be imported, predict "
+            "refuses it", ", ".join(own),
+        )  # fmt: skip
     try:
         loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # noqa: BLE001  (whatever code of the user's the file needs)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         log.warning(
-            "model.keras was not verified: Keras does not load it without the code of its builder, "
-            "and predict will refuse it (%s)", reason,
+            "model.keras was not verified: Keras's safe mode does not load it (%s)", reason,
         )  # fmt: skip
         return
     images = load(info).test_images[:N_IMAGES].astype(np.float32) * np.float32(1 / info.scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,6 +15,8 @@ from mnist_sweep.training.progress import OnEpoch, Training, ignore
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+log = logging.getLogger(__name__)
 
 Build = Callable[[tuple[int, ...], int], Any]
 """A builder of networks: (image shape, number of classes) to a Keras model."""
@@ -75,6 +78,8 @@ def train(
     keras.utils.set_random_seed(settings["seed"])
     target = settings["model"]["_target_"]
     network = model.checked(build(info.shape, info.classes), target, info.shape, info.classes)
+    for unused in model.unused_parts(network, settings["trainer"]["name"]):
+        log.warning("%s", unused)
     training = train_network(network, dataset, settings, on_epoch)
     result = Result(training, network.count_params(), 0.0, None, None, network)
     if not (training.diverged or training.pruned):

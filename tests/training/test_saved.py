@@ -79,7 +79,7 @@ def test_a_network_that_is_saved_in_part_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("build", "said"),
-    [(network(keras.layers.Lambda(lambda x: x * 2.0)), "without the code of its builder"),
+    [(network(keras.layers.Lambda(lambda x: x * 2.0)), "safe mode does not load it"),
      (network(Noise()), "at random")],
 )  # fmt: skip
 def test_what_cannot_be_verified_is_logged(build, said, tmp_path, caplog):

@@ -12,13 +12,12 @@ layers and seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from mnist_sweep.training.fast.replaced import Replacements
+from mnist_sweep.training.model import all_layers, is_subclassed
 
 _WORDS = 2**32
 
@@ -80,12 +79,6 @@ class CounterDropout(keras.layers.Dropout):
         return tf.where(kept, inputs * (1.0 / (1.0 - self.rate)), tf.zeros_like(inputs))
 
 
-def _all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
-    yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from _all_layers(inner)
-
-
 def replacements(network: keras.Model, seed: int) -> Replacements:
     """The layers that `CounterDropout` can replace, each with a class that has its own seeds.
 
@@ -95,11 +88,11 @@ def replacements(network: keras.Model, seed: int) -> Replacements:
         network: A built model.
         seed: The run's; each dropout layer gets its own stream of random words.
     """
-    if getattr(network, "inputs", None) is None:  # only graphs of layers know their inputs
+    if is_subclassed(network):
         return {}
     found = dict.fromkeys(
         layer
-        for layer in _all_layers(network)
+        for layer in all_layers(network)
         if type(layer) is keras.layers.Dropout and layer.noise_shape is None
     )
     return {layer: _seeded(seed, stream) for stream, layer in enumerate(found, start=1)}
