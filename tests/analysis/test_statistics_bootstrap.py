@@ -22,8 +22,11 @@ def scikit_learn(true, predicted):
     parts = precision_recall_fscore_support(
         true, predicted, labels=np.arange(CLASSES), zero_division=0
     )
-    expected = dict(zip(("precision", "recall", "f1"), np.mean(parts[:3], axis=1), strict=True))
-    expected |= {"accuracy": accuracy_score(true, predicted), "f1_min": parts[2].min()}
+    # Averages are over the classes that occur, as with labels=unique(true).
+    present = parts[3] > 0
+    means = [part[present].mean() for part in parts[:3]]
+    expected = dict(zip(("precision", "recall", "f1"), means, strict=True))
+    expected |= {"accuracy": accuracy_score(true, predicted), "f1_min": parts[2][present].min()}
     for row, name in enumerate(("precision", "recall", "f1")):
         expected |= {f"{name}.{label}": parts[row][label] for label in range(CLASSES)}
     return expected

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.records import study_file
@@ -87,13 +87,14 @@ def split_metrics(
     precision, recall, f1, support = precision_recall_fscore_support(
         true, predicted, labels=labels, zero_division=0
     )
+    present = support > 0
     return {
         "loss": loss,
         "accuracy": float((true == predicted).mean()),
-        "precision": float(precision.mean()),
-        "recall": float(recall.mean()),
-        "f1": float(f1_score(true, predicted, labels=labels, average="macro", zero_division=0)),
-        "f1_min": float(f1.min()),
+        "precision": float(precision[present].mean()),
+        "recall": float(recall[present].mean()),
+        "f1": float(f1[present].mean()),
+        "f1_min": float(f1[present].min()),
         "per_class": [
             {
                 "label": k,
