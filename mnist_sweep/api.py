@@ -6,6 +6,7 @@ Results show themselves in a notebook (`_repr_html_`) and print as text.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -46,8 +47,9 @@ class Sweep:
         >>> print(grid.worst("layers=2", by="f1_min"))  # doctest: +SKIP
     """
 
-    def __init__(self, content: stored.Sweep) -> None:
+    def __init__(self, content: stored.Sweep, *, is_external: bool = False) -> None:
         self._content = content
+        self._is_external = is_external
 
     @property
     def directory(self) -> Path:
@@ -80,14 +82,15 @@ class Sweep:
         return self._content.objective
 
     def best(
-        self, *where: str, by: str | None = None, split: str = "validation", level: float = 0.95
+        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
     ) -> Selected:
         """The best configuration, with its uncertainty.
 
         Args:
             *where: Conditions that must hold: "layers=2", "dropout>0".
             by: A metric: "f1_min", "test.accuracy", "f1.8"; None is the objective.
-            split: The split of a metric that names none.
+            split: The split of a metric that names none, and of the objective; None is validation,
+                and the objective's own.
             level: Confidence level of the comparison with the others.
 
         Raises:
@@ -96,7 +99,7 @@ class Sweep:
         return self._select("best", where, by, split, level)
 
     def worst(
-        self, *where: str, by: str | None = None, split: str = "validation", level: float = 0.95
+        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
     ) -> Selected:
         """The worst configuration, with its uncertainty; see `best`."""
         return self._select("worst", where, by, split, level)
@@ -104,7 +107,7 @@ class Sweep:
     def table(
         self,
         *where: str,
-        columns: Sequence[str] = (),
+        columns: Sequence[str] | str = (),
         sort: str | None = None,
         runs: bool = False,
     ) -> Tables:
@@ -122,9 +125,8 @@ class Sweep:
         """
         from mnist_sweep.reporting.tables.tables import comparison
 
-        return Tables(
-            comparison([self._content], where=where, sort=sort, columns=columns, runs=runs)
-        )
+        keys = columns.split(",") if isinstance(columns, str) else columns
+        return Tables(comparison([self._content], where=where, sort=sort, columns=keys, runs=runs))
 
     def report(self, output: Directory | None = None, *, figures: bool = True) -> Path:
         """Write report.html, figures and tables, and return the page's path.
@@ -137,6 +139,8 @@ class Sweep:
             DirectoryError: The folder cannot be written.
         """
         from mnist_sweep.report_images import images_of
+
+        self._need_records()
         from mnist_sweep.reporting.report import write_report
 
         directories = [str(self.directory)]
@@ -146,6 +150,7 @@ class Sweep:
     @property
     def records(self) -> Sequence[Record]:
         """All records, in the order of `frame`; reads every file."""
+        self._need_records()
         return self._content.records
 
     def record(self, run_id: str) -> Record:
@@ -154,6 +159,7 @@ class Sweep:
         Raises:
             SelectionError: There is no such run.
         """
+        self._need_records()
         return self._content.record(run_id)
 
     def predictions(self, run_id: str) -> Predictions:
@@ -188,22 +194,30 @@ class Sweep:
         recorded = RecordedNetwork(tuple(data.shape), data.classes, record.parameters)
         return load_network(paths.model, recorded)
 
+    def _need_records(self) -> None:
+        if self._is_external:
+            raise SelectionError(
+                f"The runs in {self.directory} are of another program: there is `frame`, and no "
+                "records, networks or report."
+            )
+
     def _select(
         self,
         direction: Literal["worst", "best"],
         where: Sequence[str],
         by: str | None,
-        split: str,
+        split: str | None,
         level: float,
     ) -> Selected:
         from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 
-        metric = self.objective if by is None else by
-        return Selected(
-            select_with_uncertainty(
-                self._content, where, metric, direction, split=split, level=level
-            )
+        found = select_with_uncertainty(
+            self._content, where, by, direction, split=split, level=level
         )
+        return Selected(found)
+
+    def __fspath__(self) -> str:
+        return str(self.directory)
 
     def __repr__(self) -> str:
         counts = Counter(self.frame["status"]) if len(self.frame) else Counter()
@@ -284,9 +298,15 @@ class Compared:
     comparison: Comparison
 
     def text(self, format_name: str = "text") -> str:
-        """The comparison as text, md, json or a whole html page."""
+        """The comparison as text, md, json or a whole html page.
+
+        Raises:
+            UsageError: There is no such format.
+        """
         from mnist_sweep.reporting.comparison.render import FORMATS
 
+        if format_name not in FORMATS:
+            raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
         return FORMATS[format_name](self.comparison)
 
     def __str__(self) -> str:
@@ -328,7 +348,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
             settings take their dotted name: `**{"early_stopping.patience": 3}`.
 
     Returns:
-        The sweep with the runs that finished now or before, failed ones included.
+        The sweep with the runs that finished now or before, failed ones included. The tables are
+        written, and the report unless `report=False`; notices are warnings.
 
     Raises:
         MnistSweepError: Nothing was run; the text says what is wrong.
@@ -344,9 +365,14 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     from mnist_sweep.reporting.tables.tables import write_tables
 
     result = _run([*overrides, *map(_override, settings, settings.values())])
+    for notice in result.notices:
+        warnings.warn(notice, stacklevel=2)
+    found = Sweep(write_tables(result.directory)[0])
     if result.interrupted:
         raise KeyboardInterrupt
-    return Sweep(write_tables(result.directory)[0])
+    if result.report and len(found.frame):
+        found.report()
+    return found
 
 
 def load(
@@ -370,16 +396,24 @@ def load(
         >>> import mnist_sweep as ms
         >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
     """
+    from mnist_sweep.metrics import TEST
     from mnist_sweep.records import sweep as records
     from mnist_sweep.records.external_results import mapping_of, read_external_results
+    from mnist_sweep.records.fields import result_columns
+    from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
     if record is None:
         if metrics:
             raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
         return Sweep(records.load(directory))
     places = [f"{name}={place}" for name, place in (metrics or {}).items()]
-    frame = read_external_results(Path(directory), mapping_of(record, places))
-    return Sweep(records.Sweep(Path(directory), frame))
+    mapping = mapping_of(record, places)
+    frame = read_external_results(Path(directory), mapping)
+    absent = [name for name in result_columns(1) if name not in frame]
+    frame = frame.reindex(columns=[*frame.columns, *absent])
+    first = next(iter(mapping.resolved(TEST).values()), None)
+    objective = first.column if first else DEFAULT_OBJECTIVE
+    return Sweep(records.Sweep(Path(directory), frame, objective=objective), is_external=True)
 
 
 def compare(*directories: Directory, split: str = "test") -> Compared:
@@ -436,19 +470,21 @@ def _run(words: list[str]) -> SweepResult:
 
 def _override(name: str, value: Any) -> str:
     """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
-    if isinstance(value, (list, tuple)):
+    value = value.tolist() if hasattr(value, "tolist") else value  # an array, a NumPy number
+    if isinstance(value, (list, tuple, range)):
         return f"{name}={','.join(map(_value, value))}"
     return f"{name}={_value(value)}"
 
 
 def _value(value: Any) -> str:
     """A plain value in Hydra's grammar; text is quoted where it is more than a word."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(_value, value))}]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_value(inner)}" for key, inner in value.items()) + "}"
     text = str(value)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import mnist_sweep as ms
@@ -36,6 +37,8 @@ def test_the_best_is_meant_by_the_objective_and_the_worst_by_what_is_asked(grid)
     assert worst.settings["layers"] == 2
     assert set(worst.run_ids) <= set(two["run_id"])
     assert "2 layers" in str(worst)
+    on_test = grid.best(split="test")
+    assert on_test.selection.selection.metric.column == "test.accuracy"
     with pytest.raises(SelectionError, match="f1_min"):
         grid.best(by="f1min")
 
@@ -59,8 +62,10 @@ def test_names_from_records_are_escaped_in_a_notebook(tmp_path):
 
 def test_directories_are_compared_and_checked(grid, tmp_path):
     other = write_sweep(tmp_path / "other", reference_grid(seeds=(0, 1)))
-    compared = ms.compare(grid.directory, other)
+    compared = ms.compare(grid, other)
     assert str(compared)
+    with pytest.raises(UsageError, match="expected one of"):
+        compared.text("pdf")
     assert compared._repr_html_().startswith("<pre>")
     passed = ms.check(other, baseline=grid.directory)
     assert passed
@@ -78,6 +83,13 @@ def test_another_programs_results_become_a_runs_table(tmp_path):
         tmp_path / "multirun", record="*/results.json", metrics={"accuracy": "test.acc"}
     )
     assert sorted(found.frame["test.accuracy"]) == [0.1, 0.2]
+    assert found.best().value == 0.2
+    assert found.best(by="test.accuracy").value == 0.2
+    assert found.objective == "test.accuracy"
+    with pytest.raises(SelectionError, match="another program"):
+        found.record(found.frame["run_id"].iloc[0])
+    with pytest.raises(SelectionError, match="another program"):
+        found.report()
     with pytest.raises(UsageError, match="record"):
         ms.load(tmp_path, metrics={"accuracy": "a"})
 
@@ -93,7 +105,9 @@ def test_a_report_is_written_and_its_path_returned(grid):
     [
         ([8, 16], "key=8,16"), (None, "key=null"), (True, "key=true"), (0.001, "key=0.001"),
         ("adam", "key=adam"), ("a b, c", "key='a b, c'"), ("it's", r"key='it\'s'"), ("", "key=''"),
-        ({"a": 1, "b": [1]}, "key={a:1,b:'[1]'}"),
+        ({"a": 1, "b": [1]}, "key={a:1,b:[1]}"), (range(3), "key=0,1,2"),
+        ([[8, 16], [32]], "key=[8,16],[32]"), (np.logspace(-4, -3, 2), "key=0.0001,0.001"),
+        (np.float64(0.5), "key=0.5"), (np.arange(2), "key=0,1"),
     ],
 )  # fmt: skip
 def test_a_keyword_becomes_an_override(value, text):
@@ -113,6 +127,8 @@ def test_a_wrong_setting_is_refused_before_anything_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match="did you mean layers"):
         ms.sweep("lyers=2", data="digits", name="api")
+    with pytest.raises(SettingsError, match="no such choice"):
+        ms.sweep("model=nosuch", data="digits", name="api")
     assert not (tmp_path / "outputs").exists()
 
 

@@ -58,7 +58,7 @@ class Configuration:
         varying: The settings in which it and those beside it differ, see `varying`.
         key: Letters, digits, `=`, `,`, `.`, `-`; different for every configuration: for file names.
         frame: Its runs' rows of the runs table.
-        name: What people call it; set by `reporting.phrases.with_names`.
+        name: What people call it; set by `reporting.phrases.names.with_names`.
     """
 
     configuration_id: str

@@ -13,6 +13,7 @@ from mnist_sweep.analysis.statistics import Covers, compare_all, resample_predic
 from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
+from mnist_sweep.metrics import VALIDATION, resolve
 from mnist_sweep.records.predicted import Predicted, read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
 
@@ -161,7 +162,7 @@ def select_with_uncertainty(
     by: str | None = None,
     direction: Direction = "worst",
     *,
-    split: str = "validation",
+    split: str | None = None,
     level: float = DEFAULT_LEVEL,
     replicates: int = DEFAULT_REPLICATES,
     seed: int = 0,
@@ -176,9 +177,10 @@ def select_with_uncertainty(
     Args:
         sweep: What was loaded from a directory; the runs' predictions are read from there.
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metrics.resolve`; None takes the sweep's objective.
+        by: The metric's name, see `metrics.resolve`; None takes the sweep's objective, on `split`
+            if that is given.
         direction: Which end of the order.
-        split: The split of a metric that names none.
+        split: The split of a metric that names none; None is validation.
         level: Confidence level.
         replicates: Bootstrap samples of the images, at least 100.
         seed: Of the randomness; the same seed gives the same answer.
@@ -192,7 +194,9 @@ def select_with_uncertainty(
     runs = all_runs([sweep])
     if run_ids is not None and len(runs):
         runs = runs[runs["run_id"].isin(list(run_ids))]
-    chosen = select(runs, where, by or sweep.objective, direction, split=split)
+    if by is None:
+        by = sweep.objective if split is None else resolve(sweep.objective).name
+    chosen = select(runs, where, by, direction, split=split or VALIDATION)
     found = UncertainSelection(
         chosen,
         level=checked_level(level),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import click
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, VALIDATION, resolve
+from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.tables.render import format_names, render
@@ -169,11 +169,9 @@ def _selection_command(direction: Direction) -> click.Command:
 
         sweep = load(directory)
         _need_records([sweep])
-        if by is None and split is not None:
-            by = resolve(sweep.objective).name
         most = None if exact else MAX_COMPARED
         found = select_with_uncertainty(
-            sweep, by=by, direction=direction, split=split or VALIDATION, most=most, **options
+            sweep, by=by, direction=direction, split=split, most=most, **options
         )
         if format_name == "json":
             problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]

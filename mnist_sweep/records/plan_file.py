@@ -15,13 +15,12 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import content
+from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
     import os
 
 SCHEMA_VERSION = 1
-DEFAULT_OBJECTIVE = "validation.accuracy"
-"""The metric by which "best" is meant where a command does not say."""
 
 
 class _Model(BaseModel):
@@ -53,7 +52,7 @@ class Invocation(_Model):
     """One command.
 
     Attributes:
-        id: Tells it from all others; empty in files of the first edition.
+        id: Unique; empty in files of the first edition.
         at: When it started, ISO 8601.
         overrides: Its words, without those for Hydra itself.
         hydra_overrides: Its words for Hydra itself.

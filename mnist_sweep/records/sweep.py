@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 from mnist_sweep.errors import DirectoryError, SelectionError
 from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
-from mnist_sweep.records.plan_file import DEFAULT_OBJECTIVE, PlanFile, read_plan
+from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.problems import Missing, Problem
 from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, content, parse, reason, try_record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.table import combined, exact, finished, pick
+from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -224,6 +225,12 @@ def _holds_nothing(path: Path) -> str:
     ]
     hint = f"Did you mean {path / inside[0]}?" if inside else _WAY_OUT
     return f"Expected the directory of a sweep or a run at {path}, but it holds no runs. {hint}"
+
+
+def objective_of(sweeps: Sequence[Sweep]) -> str:
+    """The objective that some sweeps share, or the default if they differ."""
+    objectives = {sweep.objective for sweep in sweeps}
+    return objectives.pop() if len(objectives) == 1 else DEFAULT_OBJECTIVE
 
 
 def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.store import write_text
-from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.records.sweep import all_runs, load, objective_of
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.summary import ReportSummary, default_summary
 from mnist_sweep.reporting.phrases.names import with_names
@@ -76,7 +76,7 @@ def write_report(
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
     compared = comparison(sweeps) if tables is None else tables
     shown = with_names(configurations(all_runs(sweeps)))
-    objective = resolve(sweeps[0].objective)
+    objective = resolve(objective_of(sweeps))
     pictures = gallery.gallery_of(shown)
     at_hand = dict(images or {})
     report = page.Report(

@@ -49,12 +49,14 @@ def canonical(
     }
     for key, one in SETTINGS.items():
         group, _, name = key.rpartition(".")
-        part = form.setdefault(group, {}) if group and one.affects_result else form
+        part = form.get(group, {}) if group else form
         if not one.affects_result or key in MLP_KEYS or name in part:
             continue
         applies, value = one.applies(settings), one.value(settings)
         if applies and (key in _ALWAYS_WRITTEN or value != one.default):
             part[name] = value
+            if group:
+                form[group] = part
         elif not group and key in _ALWAYS_WRITTEN:
             part[name] = None
     if not form["early_stopping"]["patience"]:

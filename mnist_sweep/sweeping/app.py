@@ -9,6 +9,7 @@ it for the same reason).
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,9 +22,11 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
@@ -52,10 +55,15 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
         or the like was printed.
 
     Raises:
-        MnistSweepError: Nothing was run.
-        HydraException: Hydra cannot compose the sweep's config.
-        OmegaConfBaseException: The same.
+        MnistSweepError: Nothing was run, also where Hydra cannot compose the config.
     """
+    try:
+        return _enter(arguments, context)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(_reason(error)) from error
+
+
+def _enter(arguments: list[str], context: SweepContext | None) -> SweepResult | Preview | None:
     parser = _Parser(parents=[get_args_parser()], add_help=False)
     options = _read(parser, arguments)
     config = options.config_name or DEFAULT_CONFIG
@@ -187,4 +195,32 @@ def conf_directory() -> str:
     raise UsageError(
         f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
         "Install the package again."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause's words, on one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _no_choice(error.missing_cfg_file, list(error.options or []))
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    key = getattr(error, "full_key", None)
+    if key:  # OmegaConf's: its further lines name classes of ours
+        return f"{key}: {lines[0]}. `python -m mnist_sweep --help` lists what can be set."
+    return " ".join(lines)
+
+
+def _no_choice(name: str, options: list[str]) -> str:
+    """What to say of `model=nosuch`; `name` is model/nosuch."""
+    group, _, choice = name.rpartition("/")
+    if not group:
+        return f"There is no configuration {choice!r}: expected {choice}.yaml in conf/."
+    if group == "hydra/launcher" and choice.startswith("submitit"):
+        return f"{group}={choice} needs a plugin: pip install 'mnist-sweep[slurm]'."
+    close = difflib.get_close_matches(choice, options, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(options) or 'none'}."
+    return (
+        f"{group}={choice}: no such choice; {hint} A file of your own is found as "
+        f"{group}/{choice}.yaml in the directory that --config-dir names."
     )

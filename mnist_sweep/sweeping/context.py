@@ -87,11 +87,6 @@ class SweepContext:
                 function()
         self._while_waiting.clear()
 
-    @property
-    def ctrl_c_count(self) -> int:
-        """How often Ctrl-C was typed."""
-        return len(self._ctrl_c)
-
     def interrupt_if_swallowed(self) -> None:
         """Interrupt now if Ctrl-C was typed and some library went on all the same.
 

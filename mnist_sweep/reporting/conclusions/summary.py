@@ -9,10 +9,9 @@ from mnist_sweep.analysis.selection import Direction, select
 from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
 from mnist_sweep.errors import MnistSweepError, SelectionError
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.sweep import Sweep, all_runs
+from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.reporting.conclusions.conclusions import TWO_LAYERS, conclusions, is_built_in
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
-from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 MAX_RUNS = 200
 """Of more runs nothing is resampled unless asked for: it would take longer than the report."""
@@ -48,9 +47,7 @@ def conclusions_of(sweeps: Sequence[Sweep]) -> tuple[Conclusion, ...]:
 
 def default_selections(sweeps: Sequence[Sweep]) -> tuple[UncertainSelection, ...]:
     """The best configuration by the objective, and the worst of several two-layer networks."""
-    objectives = {sweep.objective for sweep in sweeps}
-    by = objectives.pop() if len(objectives) == 1 else DEFAULT_OBJECTIVE
-    best = selection_of(sweeps, (), by, "best")
+    best = selection_of(sweeps, (), objective_of(sweeps), "best")
     worst = selection_of(sweeps, TWO_LAYERS, "f1_min", "worst")
     found = [best, worst if worst and is_built_in(worst) else None]
     return tuple(one for one in found if one and len(one.selection.candidates) > 1)

@@ -101,7 +101,7 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def tag(name: str) -> str:
-    """A name of `results.fields` with its group before a slash, as trackers show groups."""
+    """A column of the runs table with its group before a slash, as trackers show groups."""
     return name.replace(".", "/", 1)
 
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 """Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, too pale on white."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h")
-DASHES = ("solid", "dash", "dashdot", "dot")
 ERRORS, RIGHT, GAIN = "#D55E00", "#0072B2", "#0072B2"
 """Hues of confusions, of right answers, and of what one network does more often than another."""
 

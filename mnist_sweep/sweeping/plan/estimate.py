@@ -19,6 +19,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import MLP_TARGET, Plain
 from mnist_sweep.sweeping.plan.points import Plan, Point
 
@@ -105,7 +106,7 @@ def past_records(outputs: Path, cpu: str) -> list[Record]:
             record = read_record(path)
         except DirectoryError:
             continue
-        if record.status == "finished" and record.environment.cpu == cpu:
+        if record.status is RunStatus.FINISHED and record.environment.cpu == cpu:
             found.append(record)
     return found
 

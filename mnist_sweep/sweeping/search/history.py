@@ -13,6 +13,7 @@ from mnist_sweep.metrics import Metric
 from mnist_sweep.records.fields import flat_planned, value_of
 from mnist_sweep.records.problems import Missing
 from mnist_sweep.records.record import Record
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain, problems
 from mnist_sweep.sweeping.plan.points import Point, identify
@@ -60,11 +61,9 @@ def tried(parameters: Parameters, record: Record | None, metric: Metric, figure:
         figure: Which of the history pruning goes by.
     """
     if record is None:
-        return Trial(parameters, "failed")
-    value = value_of(record, metric) if record.status == "finished" else None
-    finished = record.status == "finished" and value is not None
-    status = record.status if finished or record.status != "finished" else "diverged"
-    return Trial(parameters, status, value, tuple(getattr(record.history, figure)))
+        return Trial(parameters, RunStatus.FAILED)
+    value = value_of(record, metric) if record.status is RunStatus.FINISHED else None
+    return Trial(parameters, record.status, value, tuple(getattr(record.history, figure)))
 
 
 def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:

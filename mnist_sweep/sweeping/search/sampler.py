@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.search.space import Dimension, Parameters, Space
 
@@ -31,13 +32,13 @@ class Trial:
 
     Attributes:
         parameters: The point.
-        status: "running" or a record's status.
+        status: Its run's; None while it runs.
         value: The metric, of a finished run.
         figures: The figure that pruning goes by after each epoch.
     """
 
     parameters: Parameters
-    status: str = "running"
+    status: RunStatus | None = None
     value: float | None = None
     figures: tuple[float | None, ...] = ()
 
@@ -100,17 +101,19 @@ def suggest(
 
 def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
     states = optuna.trial.TrialState
+    # A diverged run was a poor choice, and so is one whose metric is not finite; a failure says
+    # nothing about its point.
     state = {
-        "running": states.RUNNING, "finished": states.COMPLETE, "pruned": states.PRUNED,
-        # What diverged was a poor choice, and says so; a failure says nothing of its point.
-        "diverged": states.PRUNED, "failed": states.FAIL,
-    }[one.status]  # fmt: skip
+        None: states.RUNNING,
+        RunStatus.FINISHED: states.COMPLETE if one.value is not None else states.PRUNED,
+        RunStatus.FAILED: states.FAIL,
+    }.get(one.status, states.PRUNED)
     return optuna.trial.create_trial(
         state=state,
         value=one.value if state is states.COMPLETE else None,
         params=dict(zip(distributions, one.parameters, strict=True)),
         distributions=dict(distributions),
-        intermediate_values={} if one.status == "diverged" else one.after_epoch,
+        intermediate_values={} if one.status is RunStatus.DIVERGED else one.after_epoch,
     )
 
 
@@ -167,11 +170,11 @@ class PrunerAdapter:
         """A run has come to an end."""
         trial = self._running.pop(run_id)
         finite = one.after_epoch
-        if one.status == "finished" and finite:
+        if one.status is RunStatus.FINISHED and finite:
             # By the figure that all are judged by, whatever the search's own metric is.
             self._study.tell(trial, list(finite.values())[-1])
         else:
-            pruned = one.status in ("pruned", "diverged")
+            pruned = one.status in (RunStatus.PRUNED, RunStatus.DIVERGED)
             self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
     def replay(self, run_id: str, one: Trial, epochs: int) -> None:
