@@ -270,13 +270,20 @@ def resolve(name: str, split: str = VALIDATION, classes: int | None = None) -> M
     raise SelectionError(f"No metric {name!r}; {closest(name, _names())}")
 
 
+_LONG = (*(f"{split}." for split in HELD_OUT), "environment.")
+
+
 def closest(name: str, among: Collection[str]) -> str:
     """'did you mean f1_min?', or what is known, for a name that is not among `among`."""
     close = difflib.get_close_matches(name, sorted(among), n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
-    short = [key for key in among if not key.startswith((*(f"{s}." for s in HELD_OUT), "environ"))]
-    return f"known: {', '.join(short)}, and f1.8 for one class's; test. or validation. before it."
+    first = [name for name in definitions() if not name.startswith(("time.", "environment."))]
+    others = [key for key in among if key not in first and not key.startswith(_LONG)]
+    return (
+        f"known: {', '.join([*first, *others])}. f1.8 is the F1 of class 8; test. or validation. "
+        "before a name chooses the split."
+    )
 
 
 def _names() -> list[str]:

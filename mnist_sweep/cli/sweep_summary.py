@@ -23,7 +23,7 @@ from mnist_sweep.reporting.conclusions.summary import (
 )
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
-from mnist_sweep.reporting.phrases.selection import sentences
+from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines, sentences
 from mnist_sweep.reporting.phrases.study import conclusion_lines, study_lines
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.render import render
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from mnist_sweep.sweeping.result import SweepResult
 
 MAX_DUPLICATES = 3
+_SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.TIES)
+"""What a sweep says of a selection; `best` and `worst` say the rest."""
 
 
 def show(result: SweepResult) -> ExitCode:
@@ -171,7 +173,8 @@ def _print_selections(
     elif result.objective is not None:
         print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
     elif selections:
-        print("\n".join(sentences(chosen)[0] for chosen in selections) + "\n")
+        lines = [line for chosen in selections for line in selection_lines(chosen)]
+        print("\n".join(line.text for line in lines if line.kind in _SHOWN_LINES) + "\n")
 
 
 def _report(

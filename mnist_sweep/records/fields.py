@@ -195,7 +195,7 @@ def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:
     """
     dotted = {name: f"{key}.{name}" for key in ("early_stopping",) for name in _names(key)}
     dotted |= {name: f"trainer.{name}" for name in _names("trainer") if name != "name"}
-    dotted["trainer"] = "trainer.name"
+    dotted |= {"trainer": "trainer.name", "data": "data.name"}
     known = {key for key in known_keys() if key.partition(".")[0] in RUN_KEYS}
     row: Flat = {}
     for part in (*label.rstrip("~").split(","), *overrides):

@@ -101,7 +101,7 @@ def test_the_notes_say_what_is_covered(repeated):
 def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     repeated, monkeypatch, most
 ):
-    usual = tables_of(repeated, most=most)
+    usual = tables_of(repeated, most=most, intervals=True)
     monkeypatch.setattr(made, "MAX_WITH_INTERVALS", 4)
     read = []
     monkeypatch.setattr(intervals, "read_predicted", read.append)
@@ -116,6 +116,13 @@ def test_of_too_many_configurations_intervals_are_computed_when_asked_for(
     monkeypatch.setattr(made, "MAX_WITH_INTERVALS", 4)
     again = tables_of(repeated, most=most, intervals=True)
     assert [table.rows for table in again] == [table.rows for table in usual]
+
+
+def test_classes_have_intervals_only_when_asked_for(repeated):
+    *_, by_class = tables_of(repeated)
+    assert not any("interval" in column.key for column in by_class.columns)
+    *_, by_class = tables_of(repeated, intervals=True)
+    assert any("interval" in column.key for column in by_class.columns)
 
 
 def test_every_run_is_shown_when_asked_for(repeated):

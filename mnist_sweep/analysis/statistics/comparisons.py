@@ -159,8 +159,10 @@ def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Fl
     total = between + variances[:, None]
     gain = np.divide(between, total, out=np.ones_like(total), where=total > 0)
     truth = basis @ (vectors @ (prior + gain * (seen[:, None] + noise - prior)))
-    lowest = np.argmin(sign * truth, axis=0)
-    return np.asarray(np.bincount(lowest, minlength=count) / size)
+    extreme = sign * truth
+    # Exact ties share the probability, whatever the order of the configurations.
+    is_lowest = extreme <= extreme.min(axis=0) + 1e-12
+    return np.asarray((is_lowest / is_lowest.sum(axis=0)).mean(axis=1))
 
 
 def direction_sign(direction: str) -> float:

@@ -214,14 +214,16 @@ def difference(
     half = found.half_width(checked_level(level))[-1]
     p_value = None if means.covers is Covers.IMAGES else float(found.p_value(center)[-1])
     before, after = float(first.observed.mean()), float(second.observed.mean())
+    # Metrics that counts give are shares of one.
+    bound = 1.0 if first.n_examples else math.inf
     return Difference(
         metric=first.metric,
         first=before,
         second=after,
         estimate=after - before,
         center=float(center[-1]),
-        low=float(center[-1] - half),
-        high=float(center[-1] + half),
+        low=max(float(center[-1] - half), -bound),
+        high=min(float(center[-1] + half), bound),
         level=level,
         standard_error=float(found.error[-1]),
         df=None if math.isinf(found.df[-1]) else float(found.df[-1]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.gate import CheckKind, Problem
 from mnist_sweep.analysis.gate.noise import POWER
+from mnist_sweep.metrics import TEST, Format, resolve
 from mnist_sweep.reporting.numbers import setting
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _RATIO = "{metric} went from {baseline:.3g} to {value:.3g}, x {ratio:.2f}; at mo
 SENTENCES = {
     (CheckKind.BASELINE, Problem.UNREADABLE): "{detail}",
     (CheckKind.RECORDS, None): "Every record can be read.",
-    (CheckKind.RECORDS, Problem.UNREADABLE): "Cannot be read: {detail}.",
+    (CheckKind.RECORDS, Problem.UNREADABLE): "{detail}",
     (CheckKind.RECORDS, Problem.NO_RUN): "There is no finished run to check.",
     (CheckKind.FINISHED, None): "{runs} finished.",
     (CheckKind.FINISHED, Problem.MISSING): "The planned run has no record: {detail}.",
@@ -87,18 +88,35 @@ def sentence(check: Check) -> str:
 def headline(result: GateResult) -> str:
     """Pass or fail, how many checks held, and the smallest change that would be noticed."""
     count, failed = len(result.checks), len(result.failures)
-    words = f"FAILED: {failed} of {count} checks."
+    words = f"FAILED: {failed} of {count} {'check' if count == 1 else 'checks'}."
     if result.passed:
         words = f"PASSED: all {count} checks hold."
     drops: dict[str, list[float]] = {}
+    blind = 0
     for check in result.checks:
-        if check.noticeable is not None:
+        if check.noticeable is None:
+            continue
+        if _is_share(check.metric) and check.noticeable >= (check.baseline or 0.0):
+            blind += 1
+        else:
             drops.setdefault(check.metric, []).append(check.noticeable)
     found = [
         f"{metric} {min(own):.4f}" + (f" to {max(own):.4f}" if max(own) - min(own) >= 5e-5 else "")
         for metric, own in drops.items()
     ]
-    return f"{words} Detectable drop ({POWER:.0%} power): {'; '.join(found)}." if found else words
+    if found:
+        words += f" Detectable drop ({POWER:.0%} power): {'; '.join(found)}."
+    if blind:
+        words += (
+            f" No drop at all would be noticed in {blind} of the comparisons with the baseline: "
+            "seeds differ too much. Add seeds to both."
+        )
+    return words
+
+
+def _is_share(metric: str) -> bool:
+    """Whether a metric's values are shares of one, which cannot drop by more than themselves."""
+    return resolve(metric, TEST).format in (Format.PERCENT, Format.SHARE)
 
 
 def notes(result: GateResult) -> list[str]:

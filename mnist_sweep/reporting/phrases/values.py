@@ -50,13 +50,13 @@ def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False)
 
 
 def interval(metric: str | Metric, found: Interval) -> str:
-    """'95 % interval 97.20 to 97.66 % (covers test-image sampling and seeds)'."""
+    """'95 % interval 97.20 to 97.66 % (covers image sampling and seeds)'."""
     text = f"{100 * found.level:g} % interval {ends(metric, found.low, found.high)}"
     return f"{text} ({coverage(found.covers)})"
 
 
 def difference(found: Difference, p: float | None = None) -> str:
-    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers test-image sampling and seeds)'.
+    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers image sampling and seeds)'.
 
     Args:
         found: The difference.
@@ -72,10 +72,10 @@ def coverage(covers: str) -> str:
     """What an interval covers."""
     match covers:
         case Covers.IMAGES_AND_SEEDS:
-            return "covers test-image sampling and seeds"
+            return "covers image sampling and seeds"
         case Covers.SEEDS:
-            return "covers seeds, not test-image sampling"
-    return "covers test-image sampling, not seeds"
+            return "covers seeds, not image sampling"
+    return "covers image sampling, not seeds"
 
 
 def runs(count: int) -> str:

@@ -38,6 +38,8 @@ SHOWN_ENDS = 20
 MAX_WITH_INTERVALS = 500
 """Configurations whose intervals are computed unasked: each has the predictions of its runs read
 and resampled, and these with five runs each take about half a minute."""
+BY_CLASS = "f1_by_class"
+"""The table with a column for each class."""
 
 PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
 SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
@@ -75,7 +77,8 @@ def comparison(
         level: Confidence level of the intervals.
         most: Of more rows than this, the first and the last are shown and a note says so; None
             shows all.
-        intervals: Also of more than `MAX_WITH_INTERVALS` configurations, however long that takes.
+        intervals: Also of each class, and of more than `MAX_WITH_INTERVALS` configurations, however
+            long that takes.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -91,7 +94,7 @@ def comparison(
     chosen = {
         "performance": [_headed(key, with_split=True) for key in PERFORMANCE],
         "scores": [_headed(key, with_split=False) for key in SCORES],
-        "f1_by_class": f1_columns(rows),
+        BY_CLASS: f1_columns(rows),
     }
     if columns:
         chosen = {"columns": [column(key) for key in keys]}
@@ -100,7 +103,9 @@ def comparison(
     if is_resampled:
         from mnist_sweep.reporting.tables.intervals import with_intervals  # SciPy, for repeats only
 
-        shown = with_intervals(shown, [one.key for own in chosen.values() for one in own], level)
+        # Those of every class are many; `intervals` and a choice of columns have them.
+        wanted = [own for name, own in chosen.items() if intervals or name != BY_CLASS]
+        shown = with_intervals(shown, [one.key for own in wanted for one in own], level)
     settings = [] if columns else [column(key) for key in varying]
     if rows.are_configurations and not columns:
         settings.append(column(REPEATS))
