@@ -217,7 +217,7 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     scheduler = Stopping(extra=jobs[2:])
     processes.start_fork_server()
     try:
-        pool = Pool(2, 0, Lines(Console(quiet=True)), fail_fast=False, scheduler=scheduler)
+        pool = Pool(2, Lines(Console(quiet=True)), scheduler=scheduler)
         summaries = pool.run(jobs[:2])
     finally:
         processes.end_fork_server()
