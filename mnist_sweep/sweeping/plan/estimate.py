@@ -106,7 +106,7 @@ def past_records(outputs: Path, cpu: str) -> list[Record]:
             record = read_record(path)
         except DirectoryError:
             continue
-        if record.status is RunStatus.FINISHED and record.environment.cpu == cpu:
+        if record.status == RunStatus.FINISHED and record.environment.cpu == cpu:
             found.append(record)
     return found
 

@@ -62,7 +62,7 @@ def tried(parameters: Parameters, record: Record | None, metric: Metric, figure:
     """
     if record is None:
         return Trial(parameters, RunStatus.FAILED)
-    value = value_of(record, metric) if record.status is RunStatus.FINISHED else None
+    value = value_of(record, metric) if record.status == RunStatus.FINISHED else None
     return Trial(parameters, record.status, value, tuple(getattr(record.history, figure)))
 
 

@@ -113,7 +113,7 @@ def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
         value=one.value if state is states.COMPLETE else None,
         params=dict(zip(distributions, one.parameters, strict=True)),
         distributions=dict(distributions),
-        intermediate_values={} if one.status is RunStatus.DIVERGED else one.after_epoch,
+        intermediate_values={} if one.status == RunStatus.DIVERGED else one.after_epoch,
     )
 
 
@@ -170,7 +170,7 @@ class PrunerAdapter:
         """A run has come to an end."""
         trial = self._running.pop(run_id)
         finite = one.after_epoch
-        if one.status is RunStatus.FINISHED and finite:
+        if one.status == RunStatus.FINISHED and finite:
             # By the figure that all are judged by, whatever the search's own metric is.
             self._study.tell(trial, list(finite.values())[-1])
         else:
