@@ -5,7 +5,7 @@ import pytest
 
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
-chromium = pytest.importorskip("browser.chromium", reason="selenium is not installed")
+chromium = pytest.importorskip("support.chromium", reason="selenium is not installed")
 
 from mnist_sweep.records.sweep import load  # noqa: E402
 from mnist_sweep.reporting.report import write_report  # noqa: E402
