@@ -1,4 +1,4 @@
-"""Conclusions are sentences made from the numbers, each with its split and its sureness."""
+"""Conclusions are sentences made from the numbers, each with its split and its certainty."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_the_argument_is_told_in_order(studies):
 
 
 @pytest.mark.parametrize("repeats", ["1", "3"])
-def test_every_sentence_has_its_number_its_split_and_its_sureness(studies, repeats):
+def test_every_sentence_has_its_number_its_split_and_its_certainty(studies, repeats):
     for one in concluded(studies / repeats):
         assert one.number
         assert one.certainty
@@ -96,7 +96,7 @@ def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
     assert "8 is distinguishably the hardest" in found[1].certainty
 
 
-def test_the_worst_is_the_study_s_own_selection_with_its_sureness(studies):
+def test_the_worst_is_the_study_s_own_selection_with_its_certainty(studies):
     study = load_study(studies / "3")
     value = study.stages[0].selection
     one = about(concluded(studies / "3"), "The worst of 2 configurations where layers=2")
@@ -218,7 +218,7 @@ def test_without_any_result_nothing_is_concluded(tmp_path):
     assert conclusions(load(write_sweep(tmp_path / "s", [make_run(status="failed")]))) == []
 
 
-def test_without_predictions_the_reason_stands_where_the_sureness_would(tmp_path):
+def test_without_predictions_the_reason_stands_where_the_certainty_would(tmp_path):
     directory = write_sweep(tmp_path / "s", reference_grid(**SIZE))
     for file in directory.glob("runs/*/predictions.npz"):
         file.unlink()
@@ -321,8 +321,8 @@ def test_the_changed_network_is_stated_beside_the_best(studies):
 
 def test_digits_of_equal_difficulty_are_not_told_apart(tmp_path):
     runs = [make_run(seed=s, accuracy=0.97, **SIZE) for s in range(3)]
-    sureness = conclusions(load(write_sweep(tmp_path / "s", runs)))[1].certainty
-    assert "no digit is distinguishable from" in sureness
+    certainty = conclusions(load(write_sweep(tmp_path / "s", runs)))[1].certainty
+    assert "no digit is distinguishable from" in certainty
 
 
 def test_only_digits_that_are_easier_beyond_doubt_are_told_from_the_hardest(tmp_path):

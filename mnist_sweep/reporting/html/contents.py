@@ -82,7 +82,7 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
 
 
 def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
-    """Every run that came to no result, in the tables' order, then what could not be read.
+    """Every run without a result, in the tables' order, then what could not be read.
 
     Not those that were stopped early, see `stopped`.
     """

@@ -86,7 +86,7 @@ def change(metric: str) -> str:
 
 
 def against_best() -> str:
-    """How close the report's changed network came to its best one."""
+    """The report's changed network beside its best one."""
     claims = reported()["claims"]
     ours, theirs = (network(claims[key])["test_accuracy"] for key in ("changed", "best"))
     return (

@@ -169,7 +169,7 @@ def _whole(means: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _status_of(runs: Sequence[tuple[Any, str, str]]) -> tuple[str, str]:
-    """Finished if all are, the one status they share, or partial; and what the others came to.
+    """Finished if all are, the one status they share, or partial; and the reasons of the others.
 
     Args:
         runs: Seed, status and reason of each run of a configuration.
