@@ -36,7 +36,8 @@ SIZE = ("layers", "nodes")
 _OF_THE_NETWORK = (f"{MODEL}.", "code.")
 """Compared among runs of the same network only; runs of edited code differ in its hash."""
 _NO_SETTINGS = (
-    "dataset.", "train.", "validation.", "test.", "time.", "history.", "environment.", "error.",
+    "dataset.", "train.", "validation.", "test.", "time.", "training.", "history.", "environment.",
+    "error.",
 )  # fmt: skip
 _NEVER_SETTINGS = (
     "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",

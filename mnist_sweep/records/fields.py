@@ -17,6 +17,8 @@
     Of one class.
 `time.compile_s`, `.train_s`, `.evaluate_s`, `.total_s`, `.epoch_s`
     Seconds; `epoch_s` is the median epoch.
+`training.form`, `training.reason`
+    How the epochs were computed (xla, graph or fit), and why so.
 `epochs_trained`, `history.val_accuracy`
     Epochs carried out, and the validation accuracy after the last of them, of every run that has
     any, finished or not.
@@ -38,7 +40,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.metrics import HELD_OUT, TRAIN, of_split
-from mnist_sweep.records.record import ClassMetrics, DataRecord, Environment, Metrics, Times
+from mnist_sweep.records.record import (
+    ClassMetrics,
+    DataRecord,
+    Environment,
+    Metrics,
+    Times,
+    TrainingForm,
+)
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import NESTED, RUN_KEYS, defaults, known_keys
 
@@ -55,8 +64,8 @@ _FIRST = ("run_id", "configuration_id", "label", "status")
 ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")
 """Columns that every table has, an empty one too."""
 _RESULTS = (
-    "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "epochs_trained", "history",
-    "environment", "error", "directory", "sweep",
+    "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "training", "epochs_trained",
+    "history", "environment", "error", "directory", "sweep",
 )  # fmt: skip
 _NUMBERS = {TRAIN, *HELD_OUT, "time", "history", "parameters", "epochs_trained"}
 
@@ -87,6 +96,8 @@ def flat(record: Record) -> Flat:
         row[f"time.{name}"] = getattr(record.time, name) if record.time else None
     epochs = record.time.epoch_s if record.time else []
     row["time.epoch_s"] = median(epochs) if epochs else None
+    for name in TrainingForm.model_fields:
+        row[f"training.{name}"] = getattr(record.training, name, None)
     row["epochs_trained"] = len(record.history.loss)
     reached = record.history.val_accuracy
     row["history.val_accuracy"] = reached[-1] if reached else None
@@ -165,6 +176,7 @@ def _known_results() -> dict[str, int]:
     names = [f"dataset.{name}" for name in _DATA]
     names += [f"{split}.{name}" for split in (TRAIN, *HELD_OUT) for name in _metric_names(split)]
     names += [f"time.{name}" for name in (*_TIMES, "epoch_s")]
+    names += [f"training.{name}" for name in TrainingForm.model_fields]
     names += [f"environment.{name}" for name in Environment.model_fields]
     return {name: place for place, name in enumerate(names)}
 

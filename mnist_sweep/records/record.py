@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -159,6 +159,13 @@ class Times(_Strict):
     epoch_s: list[Seconds] = []
 
 
+class TrainingForm(_Strict):
+    """How the epochs were computed: one XLA program, one TensorFlow graph, or Keras's `fit`."""
+
+    form: Literal["xla", "graph", "fit"]
+    reason: str
+
+
 class Environment(_Strict):
     """Where and with what a run was carried out.
 
@@ -220,6 +227,7 @@ class Record(_Strict):
     parameters: Count | None = None
     history: History = History()
     metrics: Metrics | None = None
+    training: TrainingForm | None = None
     time: Times | None = None
     environment: Environment = Environment()
     error: Failure | None = None

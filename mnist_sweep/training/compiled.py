@@ -232,7 +232,9 @@ def _train(
     # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
     added_losses = AddedLosses(network, scale, settings["batch_size"])
-    result = Training(predictor=predictor, compile_s=perf_counter() - started)
+    result = Training(
+        predictor, compile_s=perf_counter() - started, form="xla", reason="trainer=compiled"
+    )
     best = BestWeights(network, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
     training_started = perf_counter()

@@ -64,7 +64,10 @@ def train(
         steps_per_execution=options["steps_per_execution"],
     )
     result = Training(
-        predictor=Predictor(network, dataset.info.scale), compile_s=perf_counter() - started
+        predictor=Predictor(network, dataset.info.scale),
+        compile_s=perf_counter() - started,
+        form="fit",
+        reason="trainer=fit",
     )
     callbacks: list[keras.callbacks.Callback] = []
     stopping = settings["early_stopping"]

@@ -44,6 +44,8 @@ class Training:
         compile_s: Seconds before the first epoch.
         train_s: Seconds of all epochs.
         diverged: In which epoch (from 1) the loss was not finite; None if it always was.
+        form: `xla`, `graph` or `fit`: how the epochs were computed; empty of other trainers.
+        reason: Why in this form.
         pruned: Why `on_epoch` stopped the training; None if it did not.
     """
 
@@ -54,6 +56,8 @@ class Training:
     train_s: float = 0.0
     diverged: str | None = None
     pruned: str | None = None
+    form: str = ""
+    reason: str = ""
 
 
 OnEpoch = Callable[[int, History], str | None]

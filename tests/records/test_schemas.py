@@ -39,7 +39,13 @@ def test_a_record_of_schema_1_loses_nothing(path):
     before = json.loads(path.read_bytes())
     record = read_record(path)
     assert record.schema_version == 1
-    assert json.loads(to_json(record)) == {**before, "task": None, "objective": None, "code": None}
+    assert json.loads(to_json(record)) == {
+        **before,
+        "task": None,
+        "objective": None,
+        "code": None,
+        "training": None,
+    }
 
 
 @pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "f1_min", "loss"])

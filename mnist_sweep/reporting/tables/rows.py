@@ -28,7 +28,7 @@ PARTIAL = "partial"
 """The status of a configuration of which some runs finished and others did not."""
 
 _OF_ONE_RUN = (SEED, "run_id", "directory")
-_NO_MEANS = ("error.", "environment.")
+_NO_MEANS = ("error.", "environment.", "training.")
 _SPLITS = ("train.", "validation.", "test.", "history.")
 _REASONS = (
     "status", "error.type", "error.message", "epochs", "epochs_trained", "history.val_accuracy",

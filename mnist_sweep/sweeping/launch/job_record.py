@@ -116,6 +116,7 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
             "parameters": result.parameters,
             "history": done.history.__dict__,
             "metrics": result.metrics,
+            "training": {"form": done.form, "reason": done.reason} if done.form else None,
             "time": {
                 "compile_s": done.compile_s,
                 "train_s": done.train_s,
