@@ -4,6 +4,7 @@
 - `configurations`: which settings vary, and runs grouped by configuration.
 - `selection`, `uncertainty`: the worst or best configuration, and how certain that is.
 - `resolve_run`: the one run that a directory means.
+- `importance`: the share of a metric's variance that each setting explains.
 - `study_effect`: what a study's change did.
 - `compare`, `gate`: two directories beside each other, and the verdict of a CI job.
 - `statistics`: the one method behind every interval and p-value.
