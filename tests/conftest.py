@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ def mnist_folder() -> Path | None:
     named = os.environ.get("MNIST_SWEEP_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "mnist"
     return folder if folder.exists() else None
+
+
+def pytest_configure() -> None:
+    """Keep the key that signs commands out of the user's own state directory."""
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="mnist-sweep-test-state-")
 
 
 SLOW_FOLDERS = ("browser", "end_to_end", "reliability")

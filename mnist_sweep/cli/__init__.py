@@ -96,7 +96,7 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.sweeping.context import SweepContext
+    from mnist_sweep.sweeping.context import Command, SweepContext
     from mnist_sweep.sweeping.launch import processes
 
     with SweepContext() as context:
@@ -106,7 +106,7 @@ def _hydra(words: list[str]) -> int:
         from mnist_sweep.cli.sweep import sweep
 
         context.interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
-        return sweep(words, context)
+        return sweep(context, [Command(tuple(words))])
 
 
 def _complain(error: MnistSweepError) -> int:

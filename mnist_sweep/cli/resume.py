@@ -1,4 +1,4 @@
-"""The subcommand `resume`: the directory's last command, again."""
+"""The subcommand `resume`: all of the directory's commands, again."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from pathlib import Path
 import click
 
 from mnist_sweep.cli.sweep import sweep
+from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.plan.directory import last_command
+from mnist_sweep.sweeping.plan.commands import commands_of
 
 
 @click.command("resume")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
-def resume(directory: Path, overrides: tuple[str, ...]) -> int:
-    """Repeat the last command of a sweep's directory: finished runs are kept, the rest is run.
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run commands that name code (a network, config files) although they are not yours.",
+)
+def resume(directory: Path, overrides: tuple[str, ...], *, trust: bool) -> int:
+    """Complete a sweep's directory: what its commands requested and is not done is run.
 
-    With other data than that command had, nothing is run. Further settings (n_jobs=1,
-    rerun_failed=false) are added to that command.
+    With other data than a command had, nothing is run. Further settings replace those of each
+    command or are added: seed=0,1,2 for more repeats, n_jobs=1.
     """
-    words = [*last_command(directory), "hydra.sweeper.same_data=true", *overrides]
+    if Path.cwd().resolve().is_relative_to(directory.resolve()):
+        raise UsageError(
+            f"Here Python would import modules from {directory}, a sweep's directory. Resume from "
+            "the directory where the sweep was started."
+        )
     with SweepContext() as context:
-        return sweep(words, context)
+        return sweep(context, commands_of(directory, overrides, trust=trust))

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mnist_sweep.cli.output import ExitCode
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
 from mnist_sweep.reporting import preimport
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.context import Command, SweepContext
 from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.result import SweepResult
 
 
-def sweep(words: list[str], context: SweepContext) -> int:
-    """Run what Hydra's command line asks for; returns the exit code.
+def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
+    """Run what command lines of one directory ask for; returns the exit code.
 
     Raises:
         MnistSweepError: Nothing was run.
     """
     context.while_waiting(preimport.start)
-    result = app.run(words, context)
-    if result is None:
-        return 0
-    if isinstance(result, Preview):
-        print("\n".join(preview_lines(result)))
-        return 0
-    return show(result)
+    if len(commands) > 1:  # whatever is wrong with one of them is found before any runs
+        for one in commands:
+            app.run([*one.words, "plan=true"], context, one.repeats)
+    results: list[SweepResult] = []
+    for one in commands:
+        found = app.run(one.words, context, one.repeats)
+        if isinstance(found, Preview):
+            print("\n".join(preview_lines(found)))
+        elif found:
+            results.append(found)
+            if found.interrupted:
+                break
+    context.end_processes()
+    for further in results[1:]:
+        results[0].join(further)
+    return show(results[0]) if results else ExitCode.DONE

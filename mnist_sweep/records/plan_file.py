@@ -56,6 +56,8 @@ class Invocation(_Model):
         at: When it started, ISO 8601.
         overrides: Its words, without those for Hydra itself.
         hydra_overrides: Its words for Hydra itself.
+        words: All of its words in order, with Hydra's options; empty in older files.
+        signature: Of the words, by a key of the user's; see `sweeping.plan.commands`.
         config: The sweep's own settings, such as the objective.
         data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
         versions: Package -> its version.
@@ -67,6 +69,8 @@ class Invocation(_Model):
     at: str = ""
     overrides: tuple[str, ...] = ()
     hydra_overrides: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    signature: str = ""
     config: dict[str, Any] = {}
     data: dict[str, dict[str, Any]] = {}
     versions: dict[str, str | None] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
@@ -27,11 +27,11 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.records.plan_file import Invocation
+from mnist_sweep.sweeping.context import Command, SweepContext
 from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.directory import SINGLE
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -43,12 +43,18 @@ def task(config: DictConfig) -> RunSummary:
     return stock_launchers.task(config)
 
 
-def run(arguments: list[str], context: SweepContext | None = None) -> SweepResult | Preview | None:
+def run(
+    arguments: Sequence[str],
+    context: SweepContext | None = None,
+    repeats: Invocation | None = None,
+) -> SweepResult | Preview | None:
     """Do what Hydra's command line says.
 
     Args:
         arguments: Without the program's name.
-        context: Of the program run; without one it is made for this sweep.
+        context: Of the program run, which ends its processes; without one it is made for this
+            sweep.
+        repeats: The earlier command of the sweep's directory that is given again.
 
     Returns:
         The result of a sweep, or with `plan=true` what it would run; None where only help, a config
@@ -58,12 +64,14 @@ def run(arguments: list[str], context: SweepContext | None = None) -> SweepResul
         MnistSweepError: Nothing was run, also where Hydra cannot compose the config.
     """
     try:
-        return _enter(arguments, context)
+        return _enter(list(arguments), context, repeats)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_reason(error)) from error
 
 
-def _enter(arguments: list[str], context: SweepContext | None) -> SweepResult | Preview | None:
+def _enter(
+    arguments: list[str], context: SweepContext | None, repeats: Invocation | None
+) -> SweepResult | Preview | None:
     parser = _Parser(parents=[get_args_parser()], add_help=False)
     options = _read(parser, arguments)
     config = options.config_name or DEFAULT_CONFIG
@@ -71,7 +79,6 @@ def _enter(arguments: list[str], context: SweepContext | None) -> SweepResult | 
         with _hydra(options) as prepared:
             _print(prepared, parser, options, config)
         return None
-    words = options.overrides if options.multirun else [SINGLE, *options.overrides]
     with (
         nullcontext(context) if context else SweepContext() as active,
         _directory_importable(), _hydra(options) as prepared,
@@ -79,14 +86,28 @@ def _enter(arguments: list[str], context: SweepContext | None) -> SweepResult | 
         # Whether intervals are allowed depends on the sweeper, which refuses them if not.
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
-        try:
-            active.start_processes()
-            result = prepared.multirun(config, task, words)
-        finally:
-            active.end_processes()
+        active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
+        active.start_processes()
+        result = prepared.multirun(config, task, options.overrides)
     if not isinstance(result, (SweepResult, Preview)):
         raise UsageError("Expected hydra/sweeper=grid or search; other sweepers are not supported.")
     return result
+
+
+def _whole(options: argparse.Namespace) -> tuple[str, ...]:
+    """The whole command, as it means the same from another working directory."""
+    named = {
+        "config-name": options.config_name,
+        "config-path": options.config_path and _absolute(options.config_path),
+        "config-dir": options.config_dir and _absolute(options.config_dir),
+    }
+    flags = ["-m"] if options.multirun else []
+    return (*flags, *(f"--{key}={value}" for key, value in named.items() if value),
+            *options.overrides)  # fmt: skip
+
+
+def _absolute(path: str) -> str:
+    return path if "://" in path else str(Path(path).absolute())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -150,8 +171,7 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
     """Hydra, with its search path and its global state set until the end of the block."""
     if hydra.__version__.startswith("1.3."):
         version.setbase("1.3")  # 1.4 behaves in one way only, and warns where one is chosen
-    main = options.config_path or conf_directory()
-    search_path = create_config_search_path(main if "://" in main else str(Path(main).absolute()))
+    search_path = create_config_search_path(_absolute(options.config_path or conf_directory()))
     if options.config_dir is not None:
         directory = Path(options.config_dir).absolute()
         if not directory.is_dir():

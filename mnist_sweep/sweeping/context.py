@@ -10,12 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.interrupts import ctrl_c_counted, sigterm_interrupts
 from mnist_sweep.sweeping.launch import processes
+
+if TYPE_CHECKING:
+    from mnist_sweep.records.plan_file import Invocation
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line.
+
+    Attributes:
+        words: All of it, in order.
+        single: Whether it requests one run, not a sweep.
+        repeats: What `sweep.json` says of an earlier command, where this gives that again.
+    """
+
+    words: tuple[str, ...] = ()
+    single: bool = False
+    repeats: Invocation | None = None
 
 
 class SweepContext:
@@ -32,6 +51,8 @@ class SweepContext:
         self._opened = ExitStack()
         self._while_waiting: list[Callable[[], None]] = []
         self._ctrl_c: list[int] = []
+        self.command = Command()
+        """The one that is carried out."""
 
     @classmethod
     def current(cls) -> SweepContext:

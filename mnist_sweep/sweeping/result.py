@@ -11,7 +11,7 @@ from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.records.study_file import Study
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch.job import Origin, RunSummary
-from mnist_sweep.sweeping.plan.points import Plan
+from mnist_sweep.sweeping.plan.points import Plan, union
 
 
 @dataclass
@@ -66,6 +66,19 @@ class SweepResult:
     def failures(self) -> int:
         """How many of them failed or diverged."""
         return sum(summary.failed for summary in self.summaries)
+
+    def join(self, other: SweepResult) -> None:
+        """Add the result of a further command in the same directory."""
+        unplanned = sum(one.requested - len(one.plan.points) for one in (self, other))
+        self.add(other)
+        self.plan = union([self.plan, other.plan])
+        self.n_requested = len(self.plan.points) + unplanned
+        self.notices = list(dict.fromkeys([*self.notices, *other.notices]))
+        self.interrupted, self.report = other.interrupted, other.report
+        self.wall_s += other.wall_s
+        self.study = other.study or self.study
+        self.selections |= other.selections
+        self.objective = other.objective or self.objective
 
     def part(self, plan: Plan) -> SweepResult:
         """An empty result of some of the points, to be added with `add`."""

@@ -14,6 +14,7 @@ from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain
+from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
@@ -37,21 +38,25 @@ class SweepRequest:
         config: The sweep's own, composed by Hydra.
         loader: Hydra's, to compose points.
         overrides: What the points are made of: the config's own sweep, then the command line's.
-        single: Whether the command requests one run, not a sweep.
     """
 
     launcher: SweepLauncher
     config: DictConfig
     loader: ConfigLoader
     overrides: list[str]
-    single: bool = False
+
+    @property
+    def command(self) -> Command:
+        """The command line that requests it."""
+        return self.launcher.context.command
 
 
 def place(request: SweepRequest) -> tuple[Path, bool]:
     """A sweep's directory, and whether it must be a new one because its name was made up."""
     config = request.config
     raw: Any = OmegaConf.to_container(config, resolve=False)
-    kind = "run" if request.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY else "sweep"
+    single = request.command.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY
+    kind = "run" if single else "sweep"
     made_up = raw["hydra"][kind]["dir"] == DEFAULT_DIRECTORY and raw["name"] == DEFAULT_NAME
     return Path(str(config.hydra[kind].dir)).absolute(), made_up
 
@@ -85,17 +90,21 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
     """Claim the directory and write the plan into it.
 
     Raises:
-        DirectoryError: The directory cannot be made or written.
+        DirectoryError: The directory cannot be made or written, its plan is damaged, or it was run
+            with other data. Nothing on disk has changed then.
     """
-    config = request.config
+    config, command = request.config, request.command
     path, made_up = place(request)
+    if not made_up:
+        directory.read(path)
+    if command.repeats:
+        directory.check_same_data(path, command.repeats, plan)
     environment = describe()
     invocation = directory.invocation_of(
-        plan, request.overrides, _hydra_words(config), _sweep_settings(config), environment
-    )
+        plan, command.words, request.overrides, _hydra_words(config), _sweep_settings(config),
+        environment,
+    )  # fmt: skip
     claimed = directory.claim(path, own=made_up)
-    if config.hydra.sweeper.get("same_data"):
-        directory.check_same_data(claimed, plan)
     result = SweepResult(claimed, plan, invocation, environment, report=bool(config.report))
     result.notices += directory.note_invocation(claimed, invocation)
     if not locks.supported(claimed):

@@ -38,15 +38,12 @@ class GridSweeperConf:
 
     `params` are overrides a config file sweeps over; `points` are sets of overrides, each of which
     makes points of its own, for sweeps that are no plain product ("layers=2 nodes=300"). Those of
-    the command line win. `single` says that one run is requested (no `-m`);
-    `same_data` that the directory must have been run with the data that are found now.
+    the command line win.
     """
 
     _target_: str = "hydra_plugins.mnist_sweep.GridSweeper"
     params: dict[str, Any] | None = None
     points: list[str] | None = None
-    single: bool = False
-    same_data: bool = False
 
 
 ConfigStore.instance().store(
@@ -62,19 +59,11 @@ class GridSweeper(Sweeper):
     Args:
         params: Overrides from config files.
         points: Sets of overrides from config files.
-        single: Whether the command requests one run, not a sweep.
     """
 
-    def __init__(
-        self,
-        params: Plain | None = None,
-        points: Sequence[str] | None = None,
-        single: bool = False,  # noqa: FBT001, FBT002 (Hydra passes keywords)
-        same_data: bool = False,  # noqa: FBT001, FBT002, ARG002 (`begin` reads it)
-    ) -> None:
+    def __init__(self, params: Plain | None = None, points: Sequence[str] | None = None) -> None:
         self._params = dict(params or {})
         self._points = list(points or [])
-        self._single = single
         self.config: DictConfig | None = None
         self.launcher: SweepLauncher | None = None
         self.hydra_context: HydraContext | None = None
@@ -100,7 +89,7 @@ class GridSweeper(Sweeper):
             raise UsageError("The sweep was started before Hydra set it up.")
         overrides = self._overrides(arguments)
         loader = self.hydra_context.config_loader
-        return self.run(SweepRequest(self.launcher, self.config, loader, overrides, self._single))
+        return self.run(SweepRequest(self.launcher, self.config, loader, overrides))
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
         """Run a study or a grid.
@@ -110,7 +99,7 @@ class GridSweeper(Sweeper):
         """
         started, config = time.monotonic(), request.config
         if config.study.stages:
-            if request.single:
+            if request.command.single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
             return study.run(request)
         plan = self._plan(request)
@@ -138,7 +127,7 @@ class GridSweeper(Sweeper):
             for texts in self._points or [""]
             for point in expand(
                 [*shlex.split(texts), *request.overrides], request.config, request.loader,
-                single=request.single,
+                single=request.command.single,
             )
         )  # fmt: skip
         return make_plan(points, prepare)

@@ -21,7 +21,8 @@ def note(
     place: Path, overrides: list[str] | None = None, plan: Any = PLAN, **environment: Any
 ) -> list[str]:
     asked = ["layers=1,2"] if overrides is None else overrides
-    invocation = directory.invocation_of(plan, asked, [], {}, {**ENVIRONMENT, **environment})
+    words = ("-m", *asked)
+    invocation = directory.invocation_of(plan, words, asked, [], {}, {**ENVIRONMENT, **environment})
     return directory.note_invocation(place, invocation)
 
 
@@ -88,9 +89,8 @@ def test_the_plan_tells_what_was_asked_for_and_what_it_became(tmp_path: Path):
 def test_invocations_add_up(tmp_path: Path):
     note(tmp_path, ["layers=1"])
     note(tmp_path, ["layers=2"])
-    content, notices = directory.read(tmp_path)
-    assert [one.overrides for one in content.invocations] == [("layers=1",), ("layers=2",)]
-    assert notices == []
+    found = directory.read(tmp_path).invocations
+    assert [one.overrides for one in found] == [("layers=1",), ("layers=2",)]
 
 
 def test_invocations_at_the_same_time_do_not_lose_each_other(tmp_path: Path):
@@ -99,7 +99,7 @@ def test_invocations_at_the_same_time_do_not_lose_each_other(tmp_path: Path):
         thread.start()
     for thread in threads:
         thread.join()
-    asked = [one.overrides[0] for one in directory.read(tmp_path)[0].invocations]
+    asked = [one.overrides[0] for one in directory.read(tmp_path).invocations]
     assert sorted(asked) == sorted(f"seed={i}" for i in range(12))
 
 
@@ -141,12 +141,11 @@ def test_other_data_are_noticed(tmp_path: Path):
         "[" * 100_000,
     ],
 )  # fmt: skip
-def test_a_damaged_plan_is_kept_aside_and_said(tmp_path: Path, content: str):
+def test_a_damaged_plan_is_refused_and_left_alone(tmp_path: Path, content: str):
     (tmp_path / "sweep.json").write_text(content)
-    (notice,) = note(tmp_path)
-    assert "sweep.json was damaged (" in notice
-    assert (tmp_path / "sweep.json.damaged").read_text() == content
-    assert len(directory.read(tmp_path)[0].invocations) == 1
+    with pytest.raises(DirectoryError, match=r"sweep.json is damaged .*Nothing was run or changed"):
+        note(tmp_path)
+    assert (tmp_path / "sweep.json").read_text() == content
 
 
 def test_a_newer_plan_is_refused_and_left_alone(tmp_path: Path):
@@ -165,25 +164,6 @@ def test_the_plan_gives_back_the_data_it_chose(tmp_path: Path):
         directory.dataset_of(tmp_path, "other")
 
 
-def test_the_last_command_can_be_given_again(tmp_path: Path):
-    place = tmp_path / "it's a place"
-    hydra = ["hydra.sweep.dir=x", "hydra.mode=MULTIRUN", "hydra/launcher=basic"]
-    first = directory.invocation_of(PLAN, ["layers=1,2", "name=grid"], hydra, {}, ENVIRONMENT)
-    directory.note_invocation(place, first)
-    escaped = str(place).replace("'", "\\'")
-    assert directory.last_command(place) == [
-        "-m", "layers=1,2", "name=grid", "hydra/launcher=basic", f"hydra.sweep.dir='{escaped}'",
-    ]  # fmt: skip
-    single = directory.invocation_of(PLAN, ["layers=2"], [directory.SINGLE], {}, ENVIRONMENT)
-    directory.note_invocation(place, single)
-    assert directory.last_command(place) == ["layers=2", f"hydra.run.dir='{escaped}'"]
-    with pytest.raises(DirectoryError, match="holds no sweep to resume"):
-        directory.last_command(tmp_path)
-    (place / "sweep.json").write_text('{"schema_version": 1, "invocations": [{}]}')
-    with pytest.raises(DirectoryError, match="holds no sweep to resume"):
-        directory.last_command(place)
-
-
 def test_what_a_newer_program_added_to_the_plan_is_kept(tmp_path: Path):
     note(tmp_path)
     path = tmp_path / "sweep.json"
@@ -196,14 +176,14 @@ def test_what_a_newer_program_added_to_the_plan_is_kept(tmp_path: Path):
     assert content["host"] == "a.b"
 
 
-def test_a_resumed_sweep_refuses_other_data_and_names_both(tmp_path: Path):
-    directory.check_same_data(tmp_path, PLAN)
+def test_a_repeated_command_refuses_other_data_and_names_both(tmp_path: Path):
     note(tmp_path)
-    directory.check_same_data(tmp_path, PLAN)
+    before = directory.read(tmp_path).invocations[0]
+    directory.check_same_data(tmp_path, before, PLAN)
     other = info_of(sha256="e" * 64, source="bundled digits")
     with pytest.raises(DirectoryError, match=r"a folder.*bundled digits.*MNIST_SWEEP_DATA"):
         directory.check_same_data(
-            tmp_path, plan_of(point_of(other), sha256="e" * 64, source="bundled digits")
+            tmp_path, before, plan_of(point_of(other), sha256="e" * 64, source="bundled digits")
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
-from mnist_sweep.sweeping.plan.points import Point
-from mnist_sweep.sweeping.study.stage_points import Points, union
+from mnist_sweep.sweeping.plan.points import Point, union
+from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import Stage, read_stages
 from support.sweep_parts import info_of
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Lines, Progress
@@ -30,7 +31,7 @@ class Recording(SweepLauncher):
         self.ended: list[RunSummary] = []
         self.stops_after = stops_after
         self.context: Any = SimpleNamespace(
-            interrupt_if_swallowed=lambda: None, first_run_waits=lambda: None
+            interrupt_if_swallowed=lambda: None, first_run_waits=lambda: None, command=Command()
         )
 
     def workers(self, n_jobs: int, threads: int) -> int:
@@ -63,7 +64,7 @@ def sweep(hydra_master: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "cache"))
 
     def run(
-        *words: str, stops_after: int | None = None, **sweeper: Any
+        *words: str, stops_after: int | None = None, single: bool = False, **sweeper: Any
     ) -> tuple[SweepResult | SweepPreview, Recording]:
         given = [*words, "data=digits"]
         # Hydra composes the sweep's own config of what is not swept.
@@ -71,6 +72,7 @@ def sweep(hydra_master: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.
         loaded = hydra_master(*fixed, f"hydra.sweep.dir={tmp_path}/grid")
         grid, launcher = GridSweeper(**sweeper), Recording(stops_after)
         grid.config, grid.launcher = loaded.master, launcher
+        launcher.context.command = Command(tuple(given), single=single)
         grid.hydra_context = HydraContext(config_loader=loaded.loader, callbacks=Any)
         return grid.sweep(given), launcher
 

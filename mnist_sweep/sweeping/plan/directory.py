@@ -24,6 +24,7 @@ from mnist_sweep.records.plan_file import (
 from mnist_sweep.records.reading import reason
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.points import Plan
+from mnist_sweep.sweeping.plan.signature import signature
 
 
 def claim(directory: Path, *, own: bool) -> Path:
@@ -64,13 +65,19 @@ def _check_writable(directory: Path) -> None:
 
 
 def invocation_of(
-    plan: Plan, overrides: list[str], hydra: list[str], config: Plain, environment: Plain
+    plan: Plan,
+    words: tuple[str, ...],
+    overrides: list[str],
+    hydra: list[str],
+    config: Plain,
+    environment: Plain,
 ) -> Invocation:
     """A command as `sweep.json` has it.
 
     Args:
         plan: What is to be run.
-        overrides: The command's, without those for Hydra.
+        words: The whole command.
+        overrides: Those of its words that are not for Hydra.
         hydra: Overrides and options of Hydra's own.
         config: Settings of the whole sweep.
         environment: See `environment.describe`.
@@ -81,6 +88,8 @@ def invocation_of(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         overrides=tuple(overrides),
         hydra_overrides=tuple(hydra),
+        words=words,
+        signature=signature(words),
         config=config,
         versions={key: environment[key] for key in versions},
         git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
@@ -92,14 +101,16 @@ def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
     """Add a command to `sweep.json`; two sweeps at once do not lose each other's.
 
     Returns:
-        Notices: what differs from the directory's last command, or was wrong with the file.
+        Notices: what differs from the directory's last command.
+
+    Raises:
+        DirectoryError: The plan that is there is damaged.
     """
     with locked(directory / ".locks" / "sweep"):
         # Under this lock nobody else writes here; a killed sweep may have left its part.
         store.clean_temporary(directory, below=False)
-        content, notices = read(directory)
-        if content.last:
-            notices += _changes(content.last, invocation)
+        content = read(directory)
+        notices = _changes(content.last, invocation) if content.last else []
         _write(directory, content, [*content.invocations, invocation])
     return notices
 
@@ -114,27 +125,28 @@ def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
     """
     grown = invocation.model_copy(update=_what_is_planned(plan))
     with locked(directory / ".locks" / "sweep"):
-        content, _ = read(directory)
+        content = read(directory)
         others = [grown if one.id == grown.id else one for one in content.invocations]
         if grown not in others:  # the file was lost meanwhile
             others.append(grown)
         _write(directory, content, others)
 
 
-def read(directory: Path) -> tuple[PlanFile, list[str]]:
-    """`sweep.json`, and a notice if it was damaged and is kept aside.
+def read(directory: Path) -> PlanFile:
+    """`sweep.json`.
 
     Raises:
-        DirectoryError: It was written by a newer version of this program.
+        DirectoryError: It is damaged, or was written by a newer version of this program. It is
+            left as it is: what was requested is part of what a sweep shows.
     """
     try:
-        return read_plan(directory), []
+        return read_plan(directory)
     except (OSError, ValueError) as error:
-        path = SweepPaths(directory).sweep_json
-        kept = path.with_name("sweep.json.damaged")
-        path.replace(kept)
-        notice = f"{path} was damaged ({reason(error)}). It is kept as {kept.name}."
-        return PlanFile(name=directory.name, invocations=()), [notice]
+        raise DirectoryError(
+            f"{SweepPaths(directory).sweep_json} is damaged ({reason(error)}), so which runs were "
+            "requested is unknown. Nothing was run or changed. Restore the file from a copy; or "
+            "move it away and give the sweep's own command again."
+        ) from error
 
 
 def _write(directory: Path, content: PlanFile, invocations: list[Invocation]) -> None:
@@ -147,42 +159,13 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
     Raises:
         DirectoryError: There is no such plan.
     """
-    for invocation in reversed(read(directory)[0].invocations):
+    for invocation in reversed(read(directory).invocations):
         if key in invocation.data:
             return DatasetInfo.from_dict(invocation.data[key])
     raise DirectoryError(
         f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
         "Start the sweep with `python -m mnist_sweep -m …`."
     )
-
-
-def last_command(directory: Path) -> list[str]:
-    """The words of the command line that ran last in `directory`, to be run there again.
-
-    Raises:
-        DirectoryError: There is no plan.
-    """
-    last = read(directory)[0].last
-    if last is None or not last.at:
-        raise DirectoryError(
-            f"{directory} holds no sweep to resume: expected {SweepPaths(directory).sweep_json}. "
-            "Name the directory of a sweep, as in outputs/NAME."
-        )
-    single = SINGLE in last.hydra_overrides
-    here = (
-        "hydra.sweep.dir",
-        "hydra.run.dir",
-        "hydra.mode",
-        "hydra.sweeper.single",
-        "hydra.sweeper.same_data",
-    )
-    kept = [text for text in last.hydra_overrides if not text.lstrip("+").startswith(here)]
-    escaped = str(directory.absolute()).replace("'", "\\'")
-    place = f"hydra.{'run' if single else 'sweep'}.dir='{escaped}'"
-    return [*([] if single else ["-m"]), *last.overrides, *kept, place]
-
-
-SINGLE = "hydra.sweeper.single=true"
 
 
 def _what_is_planned(plan: Plan) -> dict[str, Any]:
@@ -196,18 +179,17 @@ def _what_is_planned(plan: Plan) -> dict[str, Any]:
     }
 
 
-def check_same_data(directory: Path, plan: Plan) -> None:
-    """Refuse to go on with other data than the directory's last sweep had.
+def check_same_data(directory: Path, before: Invocation, plan: Plan) -> None:
+    """Refuse to repeat a command with other data than it had.
 
     Raises:
         DirectoryError: The data differ; the message names both.
     """
-    last = read(directory)[0].last
-    before = _sources(last) if last else {}
+    had = _sources(before)
     now = {info.sha256: info.source for info in plan.datasets.values()}
-    if before and not before.keys() & now.keys():
+    if had and not had.keys() & now.keys():
         raise DirectoryError(
-            f"{directory} was run with {'; '.join(before.values())}, and what is found now is "
+            f"{directory} was run with {'; '.join(had.values())}, and what is found now is "
             f"{'; '.join(now.values())}. Make the same data available again (MNIST_SWEEP_DATA=…), "
             "or run the sweep's own command to add runs on the other data."
         )

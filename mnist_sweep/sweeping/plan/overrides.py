@@ -92,6 +92,11 @@ def key_of(override: Override) -> str:
     return str(override.key_or_group)
 
 
+def bare(text: str) -> str:
+    """The key of an override that was not parsed, without +, ++, ~ and package."""
+    return text.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
 def plain_value(value: Any) -> Any:
     """A parsed value without Hydra's wrapping of quoted text."""
     return value.text if isinstance(value, QuotedString) else value

@@ -87,6 +87,17 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
     return plan
 
 
+def union(plans: Iterable[Plan]) -> Plan:
+    """All points of some plans, each once."""
+    whole = Plan()
+    for plan in plans:
+        known = {point.run_id for point in whole.points}
+        whole.points += [point for point in plan.points if point.run_id not in known]
+        whole.datasets |= plan.datasets
+        whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
+    return whole
+
+
 def identify(
     settings: Plain,
     overrides: list[str],

@@ -8,7 +8,7 @@ selection that nothing can match, is found before the first run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,8 @@ from mnist_sweep.records.fields import Flat, flat_settings, result_columns
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.expand import Composed, expand
-from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan
+from mnist_sweep.sweeping.plan.overrides import bare
+from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, union
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
 
 CHECKED_CANDIDATES = 25
@@ -207,22 +208,6 @@ class Points:
         if key not in self.datasets:
             self.datasets[key] = self._ready(data)
         return self.datasets[key]
-
-
-def union(plans: Iterable[Plan]) -> Plan:
-    """All points of some plans, each once."""
-    whole = Plan()
-    for plan in plans:
-        known = {point.run_id for point in whole.points}
-        whole.points += [point for point in plan.points if point.run_id not in known]
-        whole.datasets |= plan.datasets
-        whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
-    return whole
-
-
-def bare(text: str) -> str:
-    """The key of an override, without +, ++, ~ and package."""
-    return text.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:

@@ -23,12 +23,12 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import nested_problems
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
-from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, Rules, analyze
 from mnist_sweep.sweeping.study.preview import study_preview
-from mnist_sweep.sweeping.study.stage_points import FollowUp, Points, union
+from mnist_sweep.sweeping.study.stage_points import FollowUp, Points
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, decidable, read_stages
 from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
 

@@ -1,0 +1,101 @@
+"""The commands of a sweep's directory, to be given again by `resume`.
+
+Hydra imports and calls what a command names: builders, callbacks, other directories of config
+files. So the commands of a directory that this user's own did not write may only set values and
+choose what this package has, unless the user trusts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.plan_file import Invocation
+from mnist_sweep.settings import SWEEP_KEYS
+from mnist_sweep.sweeping.context import Command
+from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.overrides import bare
+from mnist_sweep.sweeping.plan.signature import is_signed
+
+PLACE = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode")
+_OLD = ("hydra.sweeper.single", "hydra.sweeper.same_data")
+_DECIDES = ("study", "search", "points", "exclude")
+_NUMBER = re.compile(r"[\d.]+|null|true|false")
+_OWN_BUILDERS = ("mnist_sweep.training.model.mlp", "mnist_sweep.training.model.cnn")
+
+
+def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Command]:
+    """All commands that were given in a sweep's directory, each once, to be given there again.
+
+    Args:
+        place: The directory.
+        changes: Overrides that replace those of the same key in each command, or are added.
+        trust: Whether commands may name code although this user did not give them.
+
+    Raises:
+        DirectoryError: There is no plan, or it is damaged.
+        UsageError: A command of someone else's would run code.
+    """
+    found: dict[tuple[str, ...], Invocation] = {}
+    for one in directory.read(place).invocations:
+        if one.at:
+            found[tuple(text for text in _words(one) if _decides(text))] = one
+    if not found:
+        raise DirectoryError(
+            f"{place} holds no sweep to resume: expected {SweepPaths(place).sweep_json}. "
+            "Name the directory of a sweep, as in outputs/NAME."
+        )
+    if not trust:
+        _check_trusted(place, found.values())
+    changed = {bare(text) for text in changes}
+    escaped = str(place.absolute()).replace("'", "\\'")
+    here = f"hydra.sweep.dir='{escaped}'"
+    return [
+        Command(
+            ("-m", *(t for t in _words(one) if bare(t) not in changed), *changes, here),
+            repeats=one,
+        )
+        for one in found.values()
+    ]
+
+
+def _words(one: Invocation) -> list[str]:
+    """A command's words without its place; files of the first edition hold them in two parts."""
+    words = one.words or (*one.overrides, *one.hydra_overrides)
+    return [text for text in words if text != "-m" and not bare(text).startswith((*PLACE, *_OLD))]
+
+
+def _decides(text: str) -> bool:
+    """Whether a word may decide which runs there are, and does not only steer them."""
+    top = bare(text).partition(".")[0]
+    return top not in SWEEP_KEYS or top in _DECIDES
+
+
+def _check_trusted(place: Path, commands: Iterable[Invocation]) -> None:
+    foreign = [one for one in commands if not (one.words and is_signed(one.words, one.signature))]
+    code = dict.fromkeys(text for one in foreign for text in _words(one) if _may_run_code(text))
+    if code:
+        raise UsageError(
+            f"The commands in {SweepPaths(place).sweep_json} were not given by this user on this "
+            f"machine, and may run code: {'; '.join(code)}. Nothing was run or changed. If you "
+            "know where the directory comes from, repeat with --trust."
+        )
+
+
+def _may_run_code(text: str) -> bool:
+    """Whether a word does more than set a value, or choose a file of this package's `conf/`."""
+    key, value = bare(text), text.partition("=")[2]
+    if text.startswith("-") or "${" in text:
+        return True
+    if "_target_" in text:
+        return key != "model._target_" or not set(value.split(",")) <= set(_OWN_BUILDERS)
+    if key.startswith("hydra.launcher."):
+        return not _NUMBER.fullmatch(value)
+    if key.startswith("hydra.") and not key.startswith("hydra.sweeper."):
+        return True
+    # A choice of a config group, on its own or within points or a study, may name a file anywhere.
+    is_path = key in ("data.path", "name") or key.startswith("model.")
+    return not is_path and ("/" in value or "\\" in value)
