@@ -451,8 +451,8 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
     from mnist_sweep.records import sweep as records
 
     chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
-    found = records.load(directory)
-    return Gate(gate.check(found, gate.read_baseline(Path(baseline)), chosen))
+    runs = gate.read_baseline(Path(baseline))
+    return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
 
 
 def _run(words: list[str]) -> SweepResult:

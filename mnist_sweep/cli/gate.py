@@ -11,7 +11,7 @@ from mnist_sweep.analysis import gate
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.gate.gate_report import FORMATS, summary
+from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary
 
 EXIT_FAILED = 3
 """The exit code where the gate fails the sweep."""
@@ -25,7 +25,7 @@ EXIT_FAILED = 3
     metavar="FILE-OR-DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="What `mnist-sweep baseline` wrote, or a sweep's directory.",
+    help="What `mnist-sweep baseline` wrote, or another sweep's directory.",
 )
 @click.option(
     "--rules",
@@ -50,8 +50,8 @@ def check(
 ) -> int:
     """Pass or fail a sweep against a baseline; exit code 3 if it fails, each reason a sentence.
 
-    It fails closed: no baseline, no records, a damaged record, a value that is not finite, a
-    missing configuration or another dataset each fail.
+    It fails closed: no baseline, no plan, no records, a damaged record, a value that is not finite,
+    a missing configuration, fewer runs or another dataset each fail.
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
     result = _check(directory, baseline_path, rules)
@@ -71,13 +71,16 @@ def check(
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File."
 )
-def baseline(directory: Path, output: Path) -> None:
+@click.option("--update", is_flag=True, help="FILE is there: show what changes, then write it.")
+def baseline(directory: Path, output: Path, *, update: bool) -> None:
     """Write a sweep's numbers as a small file to commit, for `check` to compare later sweeps with.
 
     Repeats (seed=0,1,2) show by how much seeds move a metric; without them a rule needs a
     tolerance.
     """
     runs = gate.baseline_of(load(directory))
+    if update:
+        click.echo(baseline_changes(gate.match(gate.read_baseline(output), runs), runs))
     gate.write_baseline(output, runs)
     count = runs["configuration_id"].nunique()
     click.echo(f"{len(runs)} runs of {count} configurations written to {output}")
@@ -94,7 +97,7 @@ def _check(directory: Path, baseline_path: Path, rules: gate.Rules) -> gate.Gate
         sweep = load(directory)
     except DirectoryError as error:
         return gate.refused(gate.CheckKind.RECORDS, str(error))
-    return gate.check(sweep, runs, rules)
+    return gate.check(sweep, runs, rules, baseline_path)
 
 
 def _append_summary(text: str) -> None:

@@ -51,6 +51,7 @@ class Sweep:
         problems: What could not be read, and why.
         missing: Planned points without a record, and why.
         objective: The metric by which "best" is meant: `validation.accuracy`.
+        plan: What was asked for; None of a single run, and where there is no plan.
     """
 
     directory: Path
@@ -58,6 +59,7 @@ class Sweep:
     problems: tuple[Problem, ...] = ()
     missing: tuple[Missing, ...] = ()
     objective: str = DEFAULT_OBJECTIVE
+    plan: PlanFile | None = None
     _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
     def record(self, run_id: str) -> Record:
@@ -145,7 +147,7 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     parent = f"{paths.runs}{os.sep}"
     frame = finished(table, directory=[parent + name for name in table.index])
     missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
-    return Sweep(path, frame, tuple(problems), missing, plan.objective)
+    return Sweep(path, frame, tuple(problems), missing, plan.objective, plan)
 
 
 def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, Path]]:

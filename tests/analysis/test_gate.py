@@ -146,11 +146,13 @@ def test_a_missing_configuration_fails(repeated, tmp_path):
 
 def test_a_changed_setting_is_named_once(repeated, tmp_path):
     found = sweep_in(tmp_path / "a", reference_grid((0, 1), epochs=5, optimizer="sgd"))
-    (failure,) = check(found, repeated[1], Rules()).failures
+    result = check(found, repeated[1], Rules())
+    (failure,) = result.failures
     assert failure.problem is Problem.CHANGED_SETTING
     assert failure.changed == (("epochs", 20, 5), ("optimizer", "adam", "sgd"))
-    assert "epochs is 5, in the baseline 20 and optimizer is sgd" in sentence(failure)
-    assert "mnist-sweep baseline DIR -o FILE" in sentence(failure)
+    assert "epochs: 20 -> 5, optimizer: adam -> sgd in 4 configurations" in sentence(failure)
+    assert "layers=1,nodes=100 0.97" in sentence(failure)
+    assert f"mnist-sweep baseline {found.directory} --update -o FILE" in notes(result)[0]
 
 
 def test_edited_code_is_checked_against_the_same_settings(repeated, tmp_path):
@@ -229,7 +231,7 @@ def test_single_runs_are_judged_by_the_tolerance(tmp_path):
         rule = {"metric": "test.accuracy", "tolerance": tolerance}
         result = check(found, baseline, Rules.model_validate({"baseline": [rule]}))
         assert result.passed is passes
-        assert any("one run of each configuration" in note for note in notes(result)) is passes
+        assert any("do not show how much other seeds" in note for note in notes(result)) is passes
 
 
 def test_a_class_that_does_not_exist_fails(repeated):
@@ -373,12 +375,6 @@ def test_the_limit_is_welchs_one_sided():
     assert limits(before, after)[0] == pytest.approx(expected)
 
 
-def test_a_single_rerun_varies_as_the_baseline_does():
-    before = [0.970, 0.974, 0.969]
-    expected = scipy.stats.t.ppf(0.95, 2) * np.std(before, ddof=1) * math.sqrt(1 / 3 + 1)
-    assert limits(before, [0.96])[0] == pytest.approx(expected)
-
-
 def test_equal_repeats_leave_the_worth_of_an_image():
     expected = scipy.stats.t.ppf(0.95, 2) * 1e-3 * math.sqrt(2 / 3)
     assert limits([0.97] * 3, [0.97] * 3)[0] == pytest.approx(expected)
@@ -388,7 +384,7 @@ def test_equal_repeats_leave_the_worth_of_an_image():
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.floats(0, 1), min_size=2, max_size=5),
-    st.lists(st.floats(0, 1), min_size=1, max_size=5),
+    st.lists(st.floats(0, 1), min_size=2, max_size=5),
     st.floats(0.9, 0.999),
 )
 def test_a_noticeable_drop_is_larger_than_an_allowed_one(before, after, level):

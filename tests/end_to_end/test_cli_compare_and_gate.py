@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from mnist_sweep.analysis import gate
 from mnist_sweep.cli import main
+from mnist_sweep.records.sweep import load
 from support.factories import make_run, reference_grid, write_sweep
 
 SMOKE_BASELINE = Path(__file__).parents[2] / "conf" / "experiment" / "smoke.baseline.json"
@@ -19,6 +21,14 @@ SMOKE_BASELINE = Path(__file__).parents[2] / "conf" / "experiment" / "smoke.base
 @pytest.fixture
 def grid(tmp_path):
     return write_sweep(tmp_path / "grid", reference_grid((0, 1)))
+
+
+@pytest.fixture
+def earlier(grid, tmp_path):
+    """The baseline of an equal sweep."""
+    file = tmp_path / "earlier.json"
+    gate.write_baseline(file, gate.baseline_of(load(grid)))
+    return file
 
 
 @pytest.fixture
@@ -85,7 +95,33 @@ def test_a_baseline_is_written_and_its_sweep_passes(run, grid, tmp_path):
     assert run("baseline", grid, "-o", file)[0] == 0
     code, out, _ = run("check", grid, "--baseline", file)
     assert code == 0
-    assert out.startswith("PASSED: all 8 checks hold. Detectable drop (80% power): test.acc")
+    assert out.startswith("PASSED: all 9 checks hold. Detectable drop (80% power): test.acc")
+    assert "8 runs of the sweep are the baseline's own" in out
+
+
+def test_a_sweep_is_no_baseline_of_itself(run, grid):
+    code, out, _ = run("check", grid / ".." / grid.name, "--baseline", grid)
+    assert code == 3
+    assert "the sweep's own directory" in out
+
+
+def test_an_update_shows_the_difference_first(run, grid, earlier, tmp_path):
+    runs = [
+        make_run(layers=layers, nodes=nodes, epochs=5, seed=seed, accuracy=0.9)
+        for layers, nodes in ((1, 100), (1, 300), (2, 100), (3, 7))
+        for seed in (0, 1, 2)
+    ]
+    now = write_sweep(tmp_path / "now", [*runs, make_run(layers=5, seed=9)])
+    before = earlier.read_text()
+    code, out, _ = run("baseline", now, "-o", earlier, "--update")
+    assert code == 0
+    assert "  layers=1,nodes=100: epochs: 20 -> 5, test.accuracy 0.97" in out
+    assert ", runs 2 -> 3" in out
+    assert "  layers=2,nodes=300: " in out
+    assert "  layers=3,nodes=7,epochs=5: added" in out or "layers: 2 -> 3" in out
+    assert earlier.read_text() != before
+    assert run("check", now, "--baseline", earlier)[0] == 0
+    assert run("baseline", now, "-o", tmp_path / "none.json", "--update")[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -102,11 +138,11 @@ def test_what_is_not_there_fails_with_3(run, grid, directory, baseline, reason):
     assert reason in out
 
 
-def test_a_failed_gate_writes_junit_and_tells_the_log(run, grid, tmp_path):
+def test_a_failed_gate_writes_junit_and_tells_the_log(run, grid, earlier, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text("floors: ['test.accuracy >= 0.999']\n")
     file = tmp_path / "junit.xml"
-    words = ["--baseline", grid, "--rules", rules, "--format", "junit", "-o", file]
+    words = ["--baseline", earlier, "--rules", rules, "--format", "junit", "-o", file]
     code, out, err = run("check", grid, *words)
     assert (code, out) == (3, "")
     assert "FAIL  test.accuracy >= 0.999 (layers=1,nodes=100): test.accuracy is 0.9" in err
@@ -114,24 +150,26 @@ def test_a_failed_gate_writes_junit_and_tells_the_log(run, grid, tmp_path):
     assert suite.get("failures") == "4"
 
 
-def test_the_summary_of_a_ci_job_is_added_to(run, grid, tmp_path, monkeypatch):
+def test_the_summary_of_a_ci_job_is_added_to(run, grid, earlier, tmp_path, monkeypatch):
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    code, out, _ = run("check", grid, "--baseline", grid, "--format", "json")
+    code, out, _ = run("check", grid, "--baseline", earlier, "--format", "json")
     assert code == 0
     assert json.loads(out)["passed"] is True
     assert summary.read_text().startswith("before\n### ✅ mnist-sweep check")
 
 
-def test_a_summary_that_cannot_be_written_decides_nothing(run, grid, tmp_path, monkeypatch):
+def test_a_summary_that_cannot_be_written_decides_nothing(
+    run, grid, earlier, tmp_path, monkeypatch
+):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    code, _, err = run("check", grid, "--baseline", grid)
+    code, _, err = run("check", grid, "--baseline", earlier)
     assert code == 0
     assert "could not be written" in err
 
 
-def test_the_commands_import_nothing_heavy(grid):
+def test_the_commands_import_nothing_heavy(grid, earlier):
     program = (
         "import sys; from mnist_sweep.cli import main\n"
         "try: main(sys.argv[1:])\n"
@@ -139,7 +177,7 @@ def test_the_commands_import_nothing_heavy(grid):
         "heavy = {'tensorflow', 'keras', 'hydra', 'omegaconf', 'matplotlib'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    for words in (["compare", grid, grid], ["check", grid, "--baseline", grid]):
+    for words in (["compare", grid, grid], ["check", grid, "--baseline", earlier]):
         done = subprocess.run(
             [sys.executable, "-c", program, *map(str, words)],
             capture_output=True, text=True, check=True, timeout=120,

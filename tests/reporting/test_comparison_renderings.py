@@ -17,8 +17,7 @@ from mnist_sweep.analysis.compare import compare, load_side
 from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
 from mnist_sweep.reporting.comparison.page import page
 from mnist_sweep.reporting.comparison.render import FORMATS, MAX_MARKDOWN
-from mnist_sweep.reporting.gate.gate_report import as_json, summary, text
-from mnist_sweep.reporting.gate.junit import junit
+from mnist_sweep.reporting.gate.gate_report import as_json, junit, summary, text
 from mnist_sweep.reporting.gate.phrases import SENTENCES, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from mnist_sweep.analysis.gate.check import relative_check
+from mnist_sweep.analysis.gate.match import Pair
 from mnist_sweep.analysis.gate.noise import level_of_each
-from mnist_sweep.analysis.gate.pairs import Pair
 from mnist_sweep.analysis.gate.rules import Relative
 
 if TYPE_CHECKING:

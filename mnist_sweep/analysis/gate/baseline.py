@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mnist_sweep.analysis.compare.times import MACHINE
 from mnist_sweep.analysis.gate.rules import costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, Metric, definitions, of_split
+from mnist_sweep.metrics import HELD_OUT, Metric, of_split
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import content, read_record, reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
+from mnist_sweep.records.strict_json import refuse_newer
 from mnist_sweep.records.sweep import load
 
 if TYPE_CHECKING:
@@ -42,7 +44,6 @@ DATA = (
     *(f"data.{name}" for name in SPLIT),
 )  # fmt: skip
 """Columns that say which images a run was evaluated on."""
-MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
 _ABOUT = ("tensorflow", "keras", "git_sha", "started_at")
 _EXAMPLES = ("n_train", "n_validation", "n_test")
 
@@ -50,7 +51,7 @@ _Confusion = list[list[Annotated[int, Field(ge=0)]]]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 class _Run(_Strict):
@@ -58,6 +59,44 @@ class _Run(_Strict):
     seed: int | None
     values: dict[str, float | None]
     confusion: dict[str, _Confusion] = {}
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> _Run:
+        found = {column: value for split in HELD_OUT for column, value in self.computed(split)}
+        for split, one in ((s, one) for s in HELD_OUT for one in of_split(s) if one.from_counts):
+            column = f"{split}.{one.name}"
+            value = self.values.get(column)
+            if value is not None and abs(value - found.get(column, value)) > 2 * 10**-DECIMALS:
+                raise ValueError(
+                    f"{column} of run {self.run_id} is {value:g}, but its confusion matrix gives "
+                    f"{found[column]:g}"
+                )
+            if value is not None and not self.confusion.get(split):
+                raise ValueError(f"run {self.run_id} has no confusion matrix of {split}")
+        train, total = (self.values.get(f"time.{name}") for name in ("train_s", "total_s"))
+        if train is not None and total is not None and train > total + 0.01:
+            raise ValueError(f"run {self.run_id} trained for {train:g} s of {total:g} s")
+        return self
+
+    def computed(self, split: str, *, of_classes: bool = False) -> Iterator[tuple[str, float]]:
+        """The metrics that the confusion matrix gives, by column."""
+        matrix = self.confusion.get(split)
+        if not matrix or not any(map(any, matrix)):
+            return
+        if any(len(row) != len(matrix) for row in matrix):
+            raise ValueError(f"the confusion matrix of run {self.run_id} is not square")
+        counts = np.asarray(matrix, dtype=np.float64)
+        support = counts.sum(axis=1)
+        of_class = (support, counts.sum(axis=0), np.diagonal(counts))
+        for one in of_split(split):
+            if of_classes and one.class_values is not None:
+                for k in range(len(matrix)):
+                    metric = Metric(one, split, k)
+                    yield metric.column, float(metric.compute(*of_class))
+            # Means over classes counted those without examples in the first edition.
+            elif one.from_counts is not None and (one.name == "accuracy" or support.all()):
+                metric = Metric(one, split)
+                yield metric.column, float(metric.compute(*of_class))
 
 
 class _Configuration(_Strict):
@@ -75,22 +114,21 @@ class _File(_Strict):
     machine: dict[str, str | int | None] = {}
     configurations: Annotated[list[_Configuration], Field(min_length=1)]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_known(cls, values: Any) -> Any:
-        version = values.get("schema_version") if isinstance(values, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise ValueError(
-                f"schema_version {version} is newer than {SCHEMA_VERSION}, the newest this version "
-                "of mnist-sweep reads; update mnist-sweep"
-            )
-        return values
-
     @model_validator(mode="after")
-    def _holds_each_once(self) -> _File:
-        ids = [one.configuration_id for one in self.configurations]
-        if len(set(ids)) < len(ids):
-            raise ValueError("a configuration is listed twice")
+    def _agrees_with_itself(self) -> _File:
+        runs = [run for one in self.configurations for run in one.runs]
+        _refuse_twice("configuration", [one.configuration_id for one in self.configurations])
+        _refuse_twice("run", [run.run_id for run in runs])
+        for one in self.configurations:
+            _refuse_twice(f"seed of {one.label}", [r.seed for r in one.runs if r.seed is not None])
+        for run in runs:
+            for split, matrix in run.confusion.items():
+                images, expected = sum(map(sum, matrix)), self.dataset.get(f"n_{split}")
+                if matrix and images != (images if expected is None else expected):
+                    raise ValueError(
+                        f"the confusion matrix of run {run.run_id} counts {images} {split} images, "
+                        f"the dataset has {expected}"
+                    )
         return self
 
 
@@ -181,12 +219,8 @@ def _run(row: dict[str, Any]) -> dict[str, Any]:
     needed = {name: row.get(name) for name in costs()}
     values |= {name: round(float(v), 3) for name, v in needed.items() if v is not None}
     confusion = {split: getattr(metrics, split).confusion for split in HELD_OUT}
-    return {
-        "run_id": row["run_id"],
-        "seed": row.get("seed"),
-        "values": values,
-        "confusion": confusion,
-    }
+    return {"run_id": row["run_id"], "seed": row.get("seed"), "values": values,
+            "confusion": confusion}  # fmt: skip
 
 
 def _frame(file: _File) -> pd.DataFrame:
@@ -209,29 +243,13 @@ def _frame(file: _File) -> pd.DataFrame:
             "seed": run.seed,
             **dataset,
             **machine,
+            **{k: v for split in HELD_OUT for k, v in run.computed(split, of_classes=True)},
             **run.values,  # noqa: PD011  (no data frame)
-            **dict(_of_classes(run)),
         }
         for one in file.configurations
         for run in one.runs
     ]
     return pd.DataFrame(rows)
-
-
-def _of_classes(run: _Run) -> Iterator[tuple[str, float]]:
-    """The metrics of single classes, by column, from a run's confusion matrices."""
-    for split, matrix in run.confusion.items():
-        classes = len(matrix)
-        if not classes or any(len(row) != classes for row in matrix):
-            continue
-        counts = np.asarray(matrix, dtype=np.float64)
-        of_class = (counts.sum(axis=1), counts.sum(axis=0), np.diagonal(counts))
-        for one in definitions().values():
-            if one.class_values is None or split not in one.splits:
-                continue
-            for k in range(classes):
-                metric = Metric(one, split, k)
-                yield metric.column, float(metric.compute(*of_class))
 
 
 def _compact(value: Any) -> str:
@@ -240,10 +258,23 @@ def _compact(value: Any) -> str:
 
 def _parse(path: Path) -> _File:
     read = content(path)[0]
-    # pydantic's parser accepts NaN; strict JSON has no such number.
-    json.loads(read, parse_constant=_refuse)
+    # pydantic's parser accepts NaN and takes the last of two equal keys.
+    values = json.loads(read, parse_constant=_refuse, object_pairs_hook=_mapping)
+    if isinstance(values, dict):
+        refuse_newer(values, SCHEMA_VERSION)
     return _File.model_validate_json(read)
 
 
 def _refuse(word: str) -> None:
     raise ValueError(f"it contains {word}, which is not JSON")
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice("key", [name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _refuse_twice(what: str, names: list[Any]) -> None:
+    if len(set(names)) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise ValueError(f"the {what} {twice!r} is listed twice")

@@ -5,31 +5,37 @@ It fails closed: whatever cannot be judged is a failure with its reason.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
-from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of
-from mnist_sweep.analysis.gate.pairs import changed_settings, pairs
-from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
+from mnist_sweep.analysis.compare.times import MACHINE
+from mnist_sweep.analysis.gate.baseline import DATA
+from mnist_sweep.analysis.gate.match import match, mean_of, values_of
+from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
+from mnist_sweep.analysis.gate.result import Changed, Check, CheckKind, GateResult, Problem
+from mnist_sweep.analysis.gate.rules import costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
-from mnist_sweep.analysis.where import matches, parse
+from mnist_sweep.analysis.where import holding, parse
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
-    from mnist_sweep.analysis.gate.pairs import Pair
+    from mnist_sweep.analysis.gate.match import Pair
     from mnist_sweep.analysis.gate.rules import Floor, Relative, Rules
     from mnist_sweep.records.sweep import Sweep
 
 EQUAL = 1e-6
 """Changes up to this are none: a baseline's file keeps six decimals."""
+SHOWN_METRIC = "test.accuracy"
+"""What is shown of a configuration whose settings changed, if no rule names a metric."""
+_SAME_SECONDS = 1e-3
+"""A baseline's file keeps milliseconds."""
 
 
 def refused(kind: CheckKind, detail: str) -> GateResult:
@@ -37,42 +43,53 @@ def refused(kind: CheckKind, detail: str) -> GateResult:
     return GateResult((Check(kind, Problem.UNREADABLE, detail=detail),))
 
 
-def check(sweep: Sweep, baseline: pd.DataFrame, rules: Rules) -> GateResult:
+def check(
+    sweep: Sweep, baseline: pd.DataFrame, rules: Rules, source: Path | None = None
+) -> GateResult:
     """Check a sweep's runs against a baseline.
 
-    Damaged records and other data fail whatever the rules say; with other data nothing is compared
-    with the baseline.
+    Damaged records, a missing plan, fewer runs than in the baseline and other data fail whatever
+    the rules say; with other data nothing is compared with the baseline.
 
     Args:
         sweep: The sweep.
         baseline: Runs, see `baseline.read_baseline`.
         rules: What to check.
+        source: Where the baseline was read from.
     """
-    checks = list(_readable(sweep))
+    result = GateResult((), directory=str(sweep.directory), baseline=str(source or ""))
+    if source is not None and source.resolve() == sweep.directory.resolve():
+        return replace(result, checks=(Check(CheckKind.BASELINE, Problem.SAME_DIRECTORY),))
+    checks = [*_readable(sweep), *_planned(sweep)]
     runs = sweep.frame
     is_finished = runs.get("status", runs.index.to_series()) == RunStatus.FINISHED
-    finished = runs[is_finished]
+    finished, unfinished = runs[is_finished], runs[~is_finished]
     if rules.all_finished:
-        checks += _finished(sweep, runs[~is_finished])
+        checks += _finished(sweep, unfinished)
     if finished.empty:
-        return GateResult((*checks, Check(CheckKind.RECORDS, Problem.NO_RUN)))
+        no_run = Check(CheckKind.RECORDS, Problem.NO_RUN)
+        return replace(result, checks=(*checks, no_run))
     data = _same_data(runs, baseline)
     checks.append(data)
     for floor in rules.floors:
         checks += _bound(finished, floor)
     if not data.passed:
-        return GateResult(tuple(checks))
-    matched = pairs(baseline, finished)
-    checks += _present(matched, finished)
-    shared = [pair for pair in matched if pair.sweep is not None]
-    level = level_of_each(rules.level, len(rules.baseline) * len(matched))
+        return replace(result, checks=tuple(checks))
+    pairs = match(baseline, finished)
+    checks += _present(pairs, next((one.metric for one in rules.baseline), SHOWN_METRIC))
+    shared = [pair for pair in pairs if pair.is_same]
+    level = level_of_each(rules.level, len(rules.baseline) * len(pairs))
     relative = [relative_check(rule, pair, level) for rule in rules.baseline for pair in shared]
     checks += relative
     for name, highest in rules.ratios.items():
         checks += [_ratio(name, highest, pair) for pair in shared]
-    return GateResult(
-        tuple(checks),
-        n_new=finished["configuration_id"].nunique() - len(shared),
+    found = sum(pair.sweep is not None for pair in pairs)
+    return replace(
+        result,
+        checks=tuple(checks),
+        n_new=finished["configuration_id"].nunique() - found,
+        n_unfinished=0 if rules.all_finished else len(sweep.missing) + len(unfinished),
+        n_copied=_n_copied(baseline, finished),
         other_machine=_other_machine(baseline, finished) if rules.ratios else (),
         without_noise=tuple(
             dict.fromkeys(one.metric for one in relative if one.passed and one.noticeable is None)
@@ -85,6 +102,24 @@ def _readable(sweep: Sweep) -> Iterator[Check]:
         yield Check(CheckKind.RECORDS, Problem.UNREADABLE, detail=str(problem))
     if not sweep.problems:
         yield Check(CheckKind.RECORDS, count=len(sweep.frame))
+
+
+def _planned(sweep: Sweep) -> Iterator[Check]:
+    """A single run's directory needs no plan; one that is damaged is a problem of the sweep."""
+    runs = sweep.frame
+    is_one_run = len(runs) == 1 and runs["directory"].iloc[0] == str(sweep.directory)
+    if is_one_run or any(one.path.name == "sweep.json" for one in sweep.problems):
+        return
+    points = sweep.plan.points if sweep.plan else {}
+    unplanned = [] if runs.empty else runs[~runs["run_id"].isin([*points])]["label"].to_list()
+    if not points:
+        yield Check(CheckKind.PLAN, Problem.MISSING)
+    elif unplanned:
+        yield Check(
+            CheckKind.PLAN, Problem.UNPLANNED, configuration=unplanned[0], count=len(unplanned)
+        )
+    else:
+        yield Check(CheckKind.PLAN, count=len(points))
 
 
 def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
@@ -118,35 +153,45 @@ def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
     return Check(CheckKind.DATA, value=expected.get("dataset.sha256"), detail=name)
 
 
-def _present(matched: list[Pair], finished: pd.DataFrame) -> list[Check]:
+def _present(pairs: Sequence[Pair], metric: str) -> list[Check]:
+    """Whether every configuration of the baseline is there; one check for each change."""
     kind = CheckKind.CONFIGURATIONS
-    absent = [pair for pair in matched if pair.sweep is None]
-    if not absent:
-        return [Check(kind, count=len(matched))]
-    changed = changed_settings([pair.label for pair in absent], finished["label"])
-    if changed:
-        return [Check(kind, Problem.CHANGED_SETTING, count=len(absent), changed=changed)]
-    return [Check(kind, Problem.MISSING, configuration=pair.label) for pair in absent]
+    found: list[Check] = []
+    changed: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.sweep is None:
+            found.append(Check(kind, Problem.MISSING, configuration=pair.label))
+        elif pair.changed:
+            changed.setdefault(repr(pair.changed), []).append(pair)
+        elif not pair.is_same:
+            found.append(
+                Check(kind, Problem.FEWER_RUNS, configuration=pair.label,
+                      baseline=len(pair.baseline), value=len(pair.sweep))
+            )  # fmt: skip
+    for own in changed.values():
+        values = tuple(
+            (one.label, mean_of(one.baseline, metric), mean_of(one.sweep, metric)) for one in own
+        )
+        found.append(
+            Check(kind, Problem.CHANGED_SETTING, metric=metric, count=len(own),
+                  changed=own[0].changed, values=values)
+        )  # fmt: skip
+    return found or [Check(kind, count=len(pairs))]
 
 
 def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
     column, operator, bound = floor.bound
     common = Check(CheckKind.BOUND, rule=floor.text, metric=column, limit=bound)
-    conditions = parse([floor.where]) if floor.where else []
-    if conditions:
-        columns = ["status", *(one.key for one in conditions)]
-        rows = plain_rows(finished.reindex(columns=columns))
-        finished = finished[[matches(conditions, row) for row in rows]]
+    finished = finished[holding(parse([floor.where] if floor.where else []), finished)]
     if finished.empty:
         return [replace(common, problem=Problem.NO_RUN)]
     checks = []
     for _, group in finished.groupby("configuration_id", sort=False):
         own = replace(common, configuration=without_seed(group["label"].iloc[0]), count=len(group))
-        values = _values(group, column)
-        if values is None:
+        value = mean_of(group, column)
+        if value is None:
             checks.append(replace(own, problem=Problem.NO_VALUE))
             continue
-        value = fmean(values)
         holds = value >= bound if operator == ">=" else value <= bound
         checks.append(replace(own, value=value, problem=None if holds else Problem.VIOLATED))
     return checks
@@ -158,15 +203,18 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     check = Check(
         CheckKind.RELATIVE, configuration=pair.label, metric=rule.metric, tolerance=tolerance
     )
-    before, after = _values(pair.baseline, rule.metric), _values(pair.sweep, rule.metric)
+    before, after = values_of(pair.baseline, rule.metric), values_of(pair.sweep, rule.metric)
     if before is None or after is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
         return replace(check, problem=missing)
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
+    room = room_of(metric, check.baseline)
+    if tolerance >= room:
+        return replace(check, problem=Problem.ALLOWS_ANY)
     change = check.value - check.baseline
     worse_by = -change if metric.higher_is_better else change
     limits = noise_limits(before, after, resolution_of(metric, pair.baseline), level)
-    if limits is not None:
+    if limits is not None and limits[1] < room:
         allowed, noticeable = (limit + tolerance for limit in limits)
         problem = Problem.VIOLATED if worse_by > allowed else None
         return replace(check, limit=allowed, noticeable=noticeable, problem=problem)
@@ -178,7 +226,7 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
 
 def _ratio(name: str, highest: float, pair: Pair) -> Check:
     check = Check(CheckKind.RATIO, configuration=pair.label, metric=name, limit=highest)
-    before, after = _values(pair.baseline, name), _values(pair.sweep, name)
+    before, after = values_of(pair.baseline, name), values_of(pair.sweep, name)
     if before is None or after is None or median(before) <= 0:
         known = before is not None and median(before) > 0
         return replace(check, problem=Problem.NO_VALUE if known else Problem.NO_BASELINE_VALUE)
@@ -187,17 +235,16 @@ def _ratio(name: str, highest: float, pair: Pair) -> Check:
     return replace(check, problem=None if holds else Problem.VIOLATED)
 
 
-def _values(runs: pd.DataFrame | None, column: str) -> list[float] | None:
-    """A column's value of every run; None if some run has none that is finite."""
-    if runs is None or column not in runs:
-        return None
-    known = [float(value) for value in runs[column].dropna()]
-    return known if len(known) == len(runs) and all(map(math.isfinite, known)) else None
+def _n_copied(baseline: pd.DataFrame, finished: pd.DataFrame) -> int:
+    """Runs whose times are all those of the baseline's run: no two measurements agree so."""
+    names = [name for name in costs() if name.startswith("time.") and name in baseline]
+    both = baseline[["run_id", *names]].merge(finished[["run_id", *names]], on="run_id")
+    known = both[both.notna().all(axis=1)]
+    apart = [(known[f"{name}_x"] - known[f"{name}_y"]).abs() for name in names]
+    return sum(max(own) <= _SAME_SECONDS for own in zip(*apart, strict=True))
 
 
-def _other_machine(
-    baseline: pd.DataFrame, finished: pd.DataFrame
-) -> tuple[tuple[str, Any, Any], ...]:
+def _other_machine(baseline: pd.DataFrame, finished: pd.DataFrame) -> Changed:
     before, after = first_row(baseline), first_row(finished)
     both = ((name, before.get(name), after.get(name)) for name in MACHINE)
     return tuple(one for one in both if one[1] != one[2])

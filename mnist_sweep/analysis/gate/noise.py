@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.metrics import Format
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,8 @@ POWER = 0.8
 N_DRAWS = 20_000
 ROUNDING = 1e-3
 """Share of a loss by which another processor's rounding may move it."""
+LOSS_OF_GUESSING = 2.303
+"""Cross-entropy of a network that knows nothing of 10 classes, log(10)."""
 
 
 def level_of_each(level: float, comparisons: int) -> float:
@@ -44,13 +48,13 @@ def noise_limits(
         level: One-sided.
 
     Returns:
-        Both on the metric's scale; None if the baseline has no repeats.
+        Both on the metric's scale; None if a side has no repeats.
     """
     from scipy.special import stdtrit
 
     from mnist_sweep.analysis.statistics import difference, of_values
 
-    if len(before) < 2:
+    if min(len(before), len(after)) < 2:
         return None
     found = difference(of_values(before), of_values(after))
     error, df = found.standard_error, found.df
@@ -73,17 +77,13 @@ def _noticeable_errors(n_before: int, n_after: int, level: float) -> float:
     from scipy.special import stdtrit
 
     rng = np.random.default_rng(0)
-    df_before = n_before - 1
-    df_after = n_after - 1 or df_before
+    df_before, df_after = n_before - 1, n_after - 1
     before = rng.chisquare(df_before, N_DRAWS) / df_before
     now, later = rng.chisquare(df_after, (2, N_DRAWS)) / df_after
-    if n_after == 1:  # the baseline's spread stands for the sweep's
-        now = later = before
     total = 1 / n_before + 1 / n_after
     parts = before / n_before, later / n_after
     df: Any = sum(parts) ** 2 / (parts[0] ** 2 / df_before + parts[1] ** 2 / df_after)
-    critical = stdtrit(df_before if n_after == 1 else df, level)
-    needed = critical * np.sqrt(sum(parts) / total) + rng.standard_normal(N_DRAWS)
+    needed = stdtrit(df, level) * np.sqrt(sum(parts) / total) + rng.standard_normal(N_DRAWS)
     estimated = np.sqrt((parts[0] + now / n_after) / total)
     return float(np.quantile(needed / estimated, POWER))
 
@@ -95,3 +95,10 @@ def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
     if metric.definition.from_counts is not None and images is not None and images > 0:
         return float(1 / images)
     return ROUNDING * abs(float(baseline[metric.column].mean()))
+
+
+def room_of(metric: Metric, value: float) -> float:
+    """By how much a value can become worse; a loss, until the network knows nothing."""
+    if metric.format not in (Format.PERCENT, Format.SHARE):
+        return max(abs(value), LOSS_OF_GUESSING)
+    return value if metric.higher_is_better else 1 - value

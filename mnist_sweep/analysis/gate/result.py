@@ -9,20 +9,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+Changed = tuple[tuple[str, Any, Any], ...]
+"""Settings (or columns) that differ: name, value in the baseline, value in the sweep."""
+
 
 class CheckKind(StrEnum):
     """What is checked."""
 
     BASELINE = "baseline"
-    """The baseline can be read."""
+    """The baseline can be read, and is not the sweep itself."""
     RECORDS = "records"
     """The sweep's records can be read, and some run finished."""
+    PLAN = "plan"
+    """The sweep's plan is there and lists its runs."""
     FINISHED = "finished"
     """Every planned point has a finished run."""
     DATA = "data"
     """The sweep was evaluated on the baseline's data."""
     CONFIGURATIONS = "configurations"
-    """The sweep has every configuration of the baseline."""
+    """The sweep has every configuration of the baseline, with as many runs."""
     BOUND = "bound"
     """A metric keeps a fixed bound."""
     RELATIVE = "relative"
@@ -37,19 +42,27 @@ class Problem(StrEnum):
     VIOLATED = "violated"
     """The value lies beyond the limit, or is another than the baseline's."""
     UNREADABLE = "unreadable"
+    SAME_DIRECTORY = "same directory"
+    """The baseline is the sweep's own directory."""
     NO_RUN = "no run"
     """There is no finished run to check."""
     NOT_FINISHED = "not finished"
     """A run failed, diverged or was pruned."""
     MISSING = "missing"
-    """A planned run, or a configuration of the baseline, has no record."""
+    """The plan, a planned run, or a configuration of the baseline is not there."""
+    UNPLANNED = "unplanned"
+    """The plan does not list a run that has a record."""
+    FEWER_RUNS = "fewer runs"
+    """A configuration has fewer finished runs than in the baseline."""
     CHANGED_SETTING = "changed setting"
-    """The configurations differ from the baseline's in some settings, as a whole."""
+    """The sweep has the configuration with other values of some settings."""
     NO_VALUE = "no value"
     """Some run of the sweep has no finite value."""
     NO_BASELINE_VALUE = "no baseline value"
     NOISE_UNKNOWN = "noise unknown"
-    """The value fell, there are no repeats to say by how much seeds move it, and no tolerance."""
+    """The value fell, no repeats say by how much seeds move it, and there is no tolerance."""
+    ALLOWS_ANY = "allows any value"
+    """The tolerance is so large that no value could fail."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,8 @@ class Check:
         tolerance: The part of the limit that the rules allow, beside the noise of seeds.
         noticeable: The smallest change for the worse that is noticed with 80 % power.
         count: How many runs, records or configurations it is about.
-        changed: Settings with the baseline's and the sweep's value, if these explain the problem.
+        changed: Settings that explain the problem.
+        values: Of configurations whose settings changed: label, the metric then and now.
         detail: Text of others: a path with the reason, an error's message.
     """
 
@@ -83,7 +97,8 @@ class Check:
     tolerance: float = 0.0
     noticeable: float | None = None
     count: int = 0
-    changed: tuple[tuple[str, Any, Any], ...] = ()
+    changed: Changed = ()
+    values: tuple[tuple[str, float | None, float | None], ...] = ()
     detail: str = ""
 
     @property
@@ -98,15 +113,22 @@ class GateResult:
 
     Attributes:
         checks: In the order of the rules.
+        directory: The sweep's.
+        baseline: Path of the baseline; empty if it was not read from one.
         n_new: Configurations of the sweep that the baseline does not have: only bounds apply.
-        other_machine: With rules on costs, what differs between the machines: column, the
-            baseline's value, the sweep's.
-        without_noise: Metrics whose noise the baseline does not show, as it has no repeats.
+        n_unfinished: Runs without a result, where the rules do not ask for all of them.
+        n_copied: Runs that are the baseline's own: the same measurement, not a new one.
+        other_machine: With rules on costs, what differs between the machines.
+        without_noise: Metrics whose noise the baseline does not show.
     """
 
     checks: tuple[Check, ...]
+    directory: str = ""
+    baseline: str = ""
     n_new: int = 0
-    other_machine: tuple[tuple[str, Any, Any], ...] = ()
+    n_unfinished: int = 0
+    n_copied: int = 0
+    other_machine: Changed = ()
     without_noise: tuple[str, ...] = ()
 
     @property

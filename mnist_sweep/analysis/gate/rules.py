@@ -12,7 +12,8 @@
       time.train_s: 1.5
       environment.peak_memory_mb: 1.3
 
-Left out, `baseline` is test accuracy without tolerance; `floors` and `ratios` are empty.
+Left out, `baseline` is test accuracy without tolerance; `floors` and `ratios` are empty. Rules that
+no result can break are refused: a gate with such rules would pass anything.
 """
 
 from __future__ import annotations
@@ -21,17 +22,39 @@ import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
-from mnist_sweep.records.reading import reason
+from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
+from mnist_sweep.records.reading import content, reason
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
 
+MAX_BYTES = 2**20
+MAX_LEVEL = 0.9999
+"""With a higher level the noise of seeds allows any drop."""
+MAX_RATIO = 100.0
+MAX_LOSS = 100.0
+"""A network that guesses among 10 classes has a loss of 2.3."""
 _BOUND = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
+_SHARES = (Format.PERCENT, Format.SHARE)
+_EXPECTED = {
+    "bool_type": "expected true or false",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "finite_number": "expected a finite number",
+    "greater_than": "expected a number above {gt}",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "string_type": "expected text",
+    "missing": "this key is missing",
+}
+"""Kind of pydantic's error -> our words."""
 
 
 class _Strict(BaseModel):
@@ -89,6 +112,16 @@ class Relative(_Strict):
             raise ValueError(f"{value!r}: {expected}")
         return value
 
+    @model_validator(mode="after")
+    def _can_fail(self) -> Relative:
+        most = 1.0 if self.resolved.format in _SHARES else MAX_LOSS
+        if self.tolerance >= most:
+            raise ValueError(
+                f"a tolerance of {self.tolerance:g} for {self.metric} allows any value; expected "
+                f"less than {most:g}"
+            )
+        return self
+
     @property
     def resolved(self) -> Metric:
         """The metric."""
@@ -98,11 +131,11 @@ class Relative(_Strict):
 class Rules(_Strict):
     """All rules of a gate."""
 
-    level: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    level: Annotated[float, Field(ge=0.5, le=MAX_LEVEL)] = 0.95
     all_finished: bool = True
     floors: list[Floor] = []
     baseline: list[Relative] = [Relative(metric="test.accuracy")]
-    ratios: dict[str, Annotated[float, Field(gt=0, strict=False)]] = {}
+    ratios: dict[str, Annotated[float, Field(gt=0, le=MAX_RATIO, strict=False)]] = {}
 
     @field_validator("floors", mode="before")
     @classmethod
@@ -123,6 +156,16 @@ class Rules(_Strict):
             raise ValueError(f"no time or memory {unknown[0]!r}: known are {', '.join(known)}")
         return value
 
+    @model_validator(mode="after")
+    def _judges_something(self) -> Rules:
+        if not (self.floors or self.baseline or self.ratios):
+            raise ValueError("no rule judges a result: floors, baseline and ratios are all empty")
+        names = [one.metric for one in self.baseline]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"baseline: {twice[0]} is listed twice")
+        return self
+
 
 def costs() -> list[str]:
     """Columns of what a whole run needs: times, memory, parameters, epochs."""
@@ -138,14 +181,43 @@ def read_rules(path: Path) -> Rules:
     import yaml
 
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = _parse_yaml(content(path, MAX_BYTES)[0].decode("utf-8"))
         return Rules.model_validate({} if value is None else value)
-    except (ValidationError, OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        found = "; ".join(map(_words, error.errors()))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         found = " ".join(reason(error).split())
     raise UsageError(
         f"Expected the gate's rules (YAML) at {path}, but {found}. "
         "For example: floors: ['test.accuracy >= 0.97']."
     )
+
+
+def _parse_yaml(text: str) -> Any:
+    """YAML in which no key may stand twice: the last one would win unsaid."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  (PyYAML's signature)
+            names = [self.construct_object(key, deep=True) for key, _ in node.value]
+            twice = [name for place, name in enumerate(names) if name in names[:place]]
+            if twice:
+                raise ValueError(f"the key {twice[0]!r} stands in it twice")
+            return super().construct_mapping(node, deep)
+
+    return yaml.load(text, Loader)  # noqa: S506  (a SafeLoader)
+
+
+def _words(error: Any) -> str:
+    """One of pydantic's errors as a short sentence: where, what was expected, what it is."""
+    place = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        parts: dict[Any, type[_Strict]] = {"floors": Floor, "baseline": Relative}
+        known = parts.get(error["loc"][0], Rules).model_fields
+        return f"{place}: no such key (known: {', '.join(known)})"
+    text = _EXPECTED.get(error["type"], "").format_map(error.get("ctx", {}))
+    text = f"{text}, got {error['input']!r:.80}" if text else error["msg"]
+    return f"{place}: {text}".removeprefix(": ").replace("Value error, ", "")
 
 
 def _bound(text: str) -> tuple[str, str, float]:
@@ -161,9 +233,13 @@ def _bound(text: str) -> tuple[str, str, float]:
     if not math.isfinite(number):
         raise ValueError(f"{text!r}: {right} is not a number; {example}")
     try:
-        return resolve(name, "test").column, operator, number
+        metric = resolve(name, "test")
     except SelectionError as error:
         raise ValueError(f"{text!r}: {error}") from error
+    most = {Format.LOSS: MAX_LOSS, **dict.fromkeys(_SHARES, 1.0)}.get(metric.format, math.inf)
+    if number <= 0 if operator == ">=" else number >= most:
+        raise ValueError(f"{text!r}: this holds for any value")
+    return metric.column, operator, number
 
 
 def _list(value: Any) -> Any:

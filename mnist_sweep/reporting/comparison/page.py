@@ -9,12 +9,12 @@ from mnist_sweep.analysis.compare.comparison import MIN_FOR_MEAN
 from mnist_sweep.analysis.compare.images import most_moved
 from mnist_sweep.reporting.comparison.phrases import (
     caveats,
-    counted,
     time_reasons,
     verdict_sentence,
 )
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
+from mnist_sweep.reporting.phrases.values import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

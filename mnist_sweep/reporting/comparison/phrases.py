@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.analysis.compare.verdict import VerdictKind
 from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases.values import counted
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.changes import Change
@@ -110,11 +111,6 @@ def time_reasons(pair: Pair) -> list[str]:
                 f"of {side.name}"
             )
     return found
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 run', '1,200 runs'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _digits(pair: Pair) -> str:

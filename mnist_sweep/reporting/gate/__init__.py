@@ -1,4 +1,4 @@
-"""The gate's result for people and CI services: `phrases` makes the words, the others the files.
+"""The gate's result for people and CI services: words in `phrases`, formats in `gate_report`.
 
 May import analysis.gate and the shared parts of reporting.
 """

@@ -1,27 +1,45 @@
-"""The gate's result for people: text, Markdown for a job's summary, and JSON."""
+"""The gate's result as text, Markdown for a job's summary, JSON, and JUnit for CI services."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
 
+from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
 from mnist_sweep.records.strict_json import plain
 from mnist_sweep.reporting.escape import markdown, visible
-from mnist_sweep.reporting.gate.junit import junit
-from mnist_sweep.reporting.gate.phrases import headline, notes, sentence, title
+from mnist_sweep.reporting.gate.phrases import (
+    changes_text,
+    headline,
+    moved,
+    notes,
+    sentence,
+    title,
+)
 from mnist_sweep.reporting.tables.render.md import grid
 
 if TYPE_CHECKING:
-    from mnist_sweep.analysis.gate import Check, GateResult
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from mnist_sweep.analysis.gate import Check, GateResult, Pair
 
 SCHEMA_VERSION = 1
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
 
 
 def text(result: GateResult) -> str:
     """Failures first, each with its reason, then what held."""
     lines = [headline(result)]
-    lines += [f"  {'ok  ' if one.passed else 'FAIL'}  {_line(one)}" for one in _ordered(result)]
+    for check in _ordered(result):
+        place = f" ({check.configuration})" if check.configuration else ""
+        line = visible(f"{title(check)}{place}: {sentence(check)}")
+        lines.append(f"  {'ok  ' if check.passed else 'FAIL'}  {line}")
     lines += [f"Note: {visible(note)}" for note in notes(result)]
     return "\n".join(lines) + "\n"
 
@@ -57,6 +75,46 @@ def as_json(result: GateResult) -> str:
     return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
 
 
+def junit(result: GateResult) -> str:
+    """One test suite; every check is a test case."""
+    counts = (
+        f'tests="{len(result.checks)}" failures="{len(result.failures)}" errors="0" skipped="0"'
+    )
+    cases = "\n".join(map(_case, result.checks))
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<testsuites name="mnist-sweep check" {counts}>\n'
+        f'<testsuite name="mnist-sweep check" {counts}>\n{cases}\n'
+        f"<system-out>{escape(_xml(chr(10).join(notes(result))))}</system-out>\n"
+        "</testsuite>\n</testsuites>\n"
+    )
+
+
+def baseline_changes(pairs: Sequence[Pair], runs: pd.DataFrame) -> str:
+    """What another baseline changes, a line for each configuration.
+
+    Args:
+        pairs: The configurations of the present one, with those of the other.
+        runs: The other one's runs.
+    """
+    lines = []
+    taken: set[str] = set()
+    for pair in pairs:
+        taken |= set() if pair.sweep is None else set(pair.sweep["configuration_id"])
+        means = [mean_of(own, SHOWN_METRIC) for own in (pair.baseline, pair.sweep)]
+        n_runs = (len(pair.baseline), 0 if pair.sweep is None else len(pair.sweep))
+        words = [f"{SHOWN_METRIC} {moved(*means)}" if pair.sweep is not None else "removed"]
+        if n_runs[0] != n_runs[1]:
+            words.append(f"runs {n_runs[0]} -> {n_runs[1]}")
+        if pair.changed:
+            words.insert(0, changes_text(pair.changed))
+        lines.append(f"  {pair.label}: {', '.join(words)}")
+    new = runs[~runs["configuration_id"].isin([*taken])]
+    for label, own in new.groupby("label", sort=False):
+        lines.append(f"  {label}: added, {SHOWN_METRIC} {moved(None, mean_of(own, SHOWN_METRIC))}")
+    return "\n".join(["Changes of the baseline:", *map(visible, lines)])
+
+
 FORMATS = {"text": text, "json": as_json, "junit": junit}
 """Format -> what writes it, ending with a line break."""
 
@@ -65,6 +123,17 @@ def _ordered(result: GateResult) -> list[Check]:
     return sorted(result.checks, key=lambda check: check.passed)
 
 
-def _line(check: Check) -> str:
-    place = f" ({check.configuration})" if check.configuration else ""
-    return visible(f"{title(check)}{place}: {sentence(check)}")
+def _case(check: Check) -> str:
+    found = _xml(sentence(check))
+    name = f"{title(check)} [{check.configuration}]" if check.configuration else title(check)
+    head = f'<testcase classname="mnist_sweep.check" name={quoteattr(_xml(name))} time="0"'
+    if check.passed:
+        return f"{head}><system-out>{escape(found)}</system-out></testcase>"
+    return (
+        f'{head}><failure message={quoteattr(found)} type="check">'
+        f"{escape(found)}</failure></testcase>"
+    )
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

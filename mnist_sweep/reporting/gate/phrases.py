@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.gate import CheckKind, Problem
 from mnist_sweep.analysis.gate.noise import POWER
-from mnist_sweep.metrics import TEST, Format, resolve
 from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases.values import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mnist_sweep.analysis.gate import Check, GateResult
 
+MAX_CONFIGURATIONS = 4
 _REPEATS = (
     "Repeat its configurations with other seeds (seed=0,1,2), or give the metric a tolerance in "
     "--rules."
@@ -19,6 +23,7 @@ _REPEATS = (
 _TITLES = {
     CheckKind.BASELINE: "a baseline",
     CheckKind.RECORDS: "records",
+    CheckKind.PLAN: "a plan",
     CheckKind.FINISHED: "all points finished",
     CheckKind.DATA: "same data as the baseline",
     CheckKind.CONFIGURATIONS: "every configuration of the baseline",
@@ -31,9 +36,22 @@ _MOVED = "{metric} went from {baseline:.4f} to {value:.4f} ({change:+.4f})"
 _RATIO = "{metric} went from {baseline:.3g} to {value:.3g}, x {ratio:.2f}; at most x {limit:g}."
 SENTENCES = {
     (CheckKind.BASELINE, Problem.UNREADABLE): "{detail}",
+    (CheckKind.BASELINE, Problem.SAME_DIRECTORY): (
+        "The baseline is the sweep's own directory: a sweep never differs from itself. Name "
+        "another sweep, or a file that `mnist-sweep baseline` wrote of an earlier one."
+    ),
     (CheckKind.RECORDS, None): "Every record can be read.",
     (CheckKind.RECORDS, Problem.UNREADABLE): "{detail}",
     (CheckKind.RECORDS, Problem.NO_RUN): "There is no finished run to check.",
+    (CheckKind.PLAN, None): "The plan lists every run.",
+    (CheckKind.PLAN, Problem.MISSING): (
+        "There is no plan of this sweep: sweep.json is missing or lists no run, so nobody knows "
+        "which runs were asked for. Run the sweep's command again: finished runs are kept."
+    ),
+    (CheckKind.PLAN, Problem.UNPLANNED): (
+        "The plan (sweep.json) does not list {this_run}. Remove it, or run its command in this "
+        "directory."
+    ),
     (CheckKind.FINISHED, None): "{runs} finished.",
     (CheckKind.FINISHED, Problem.MISSING): "The planned run has no record: {detail}.",
     (CheckKind.FINISHED, Problem.NOT_FINISHED): "The run {ended}: {detail}.",
@@ -46,9 +64,11 @@ SENTENCES = {
     (CheckKind.CONFIGURATIONS, Problem.MISSING): (
         "The sweep has no finished run of this configuration."
     ),
+    (CheckKind.CONFIGURATIONS, Problem.FEWER_RUNS): (
+        "The sweep has {value} of the baseline's {baseline} runs. Run the others (seed=0,1,2)."
+    ),
     (CheckKind.CONFIGURATIONS, Problem.CHANGED_SETTING): (
-        "A setting changed: {changes} (configurations: {count}). If that is intended, update the "
-        "baseline: mnist-sweep baseline DIR -o FILE."
+        "{changes} in {configurations}. {metric}: {values}."
     ),
     (CheckKind.BOUND, None): _BOUND,
     (CheckKind.BOUND, Problem.VIOLATED): _BOUND,
@@ -57,8 +77,12 @@ SENTENCES = {
     (CheckKind.RELATIVE, None): f"{_MOVED}, {{within}}.",
     (CheckKind.RELATIVE, Problem.VIOLATED): f"{_MOVED}, worse by more than {{allowed}}.",
     (CheckKind.RELATIVE, Problem.NOISE_UNKNOWN): (
-        f"Cannot be judged: {_MOVED}, and the baseline has one run, which does not show how much "
-        f"other seeds change. {_REPEATS}"
+        f"Cannot be judged: {_MOVED}, and the baseline's runs do not show how much other seeds "
+        f"change. {_REPEATS}"
+    ),
+    (CheckKind.RELATIVE, Problem.ALLOWS_ANY): (
+        "Cannot be judged: {metric} is {baseline:.4f} in the baseline, and with a tolerance of "
+        "{tolerance:g} any value would pass."
     ),
     (CheckKind.RELATIVE, Problem.NO_VALUE): (
         "Cannot be judged: {metric} has no finite value in every run of the sweep."
@@ -73,6 +97,8 @@ SENTENCES = {
         "{metric} is not known for every run of the baseline, or is 0."
     ),
 }
+_INTENDED = (Problem.CHANGED_SETTING, Problem.VIOLATED, Problem.MISSING)
+"""What may be intended, and then calls for another baseline."""
 
 
 def title(check: Check) -> str:
@@ -92,38 +118,45 @@ def headline(result: GateResult) -> str:
     if result.passed:
         words = f"PASSED: all {count} checks hold."
     drops: dict[str, list[float]] = {}
-    blind = 0
     for check in result.checks:
-        if check.noticeable is None:
-            continue
-        if _is_share(check.metric) and check.noticeable >= (check.baseline or 0.0):
-            blind += 1
-        else:
+        if check.noticeable is not None:
             drops.setdefault(check.metric, []).append(check.noticeable)
     found = [
         f"{metric} {min(own):.4f}" + (f" to {max(own):.4f}" if max(own) - min(own) >= 5e-5 else "")
         for metric, own in drops.items()
     ]
-    if found:
-        words += f" Detectable drop ({POWER:.0%} power): {'; '.join(found)}."
-    if blind:
-        words += (
-            f" No drop at all would be noticed in {blind} of the comparisons with the baseline: "
-            "seeds differ too much. Add seeds to both."
-        )
-    return words
-
-
-def _is_share(metric: str) -> bool:
-    """Whether a metric's values are shares of one, which cannot drop by more than themselves."""
-    return resolve(metric, TEST).format in (Format.PERCENT, Format.SHARE)
+    return f"{words} Detectable drop ({POWER:.0%} power): {'; '.join(found)}." if found else words
 
 
 def notes(result: GateResult) -> list[str]:
     """What does not decide, but should be known."""
     found = []
+    if any(
+        check.problem in _INTENDED and check.kind in (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
+        for check in result.checks
+    ):
+        is_file = result.baseline.endswith(".json")
+        words = shlex.join([result.directory or "DIR", "--update", "-o"])
+        target = shlex.quote(result.baseline) if is_file else "FILE"
+        found.append(
+            f"If this change is intended, update the baseline: mnist-sweep baseline {words} "
+            f"{target}"
+        )
+    if result.n_copied:
+        found.append(
+            f"{counted(result.n_copied, 'run')} of the sweep are the baseline's own, with the same "
+            "times: these are compared with themselves."
+        )
     if result.n_new:
         found.append(f"Configurations not in the baseline, held to floors alone: {result.n_new}.")
+    if result.n_unfinished:
+        found.append(
+            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not ask for all."
+        )
+    if result.passed and not any(
+        check.kind in (CheckKind.BOUND, CheckKind.RELATIVE) for check in result.checks
+    ):
+        found.append("No rule is about a metric: the networks may be of any quality.")
     if result.other_machine:
         words = ", ".join(
             f"{name.removeprefix('environment.')} {setting(before)} then, {setting(after)} now"
@@ -133,10 +166,22 @@ def notes(result: GateResult) -> list[str]:
     if result.without_noise:
         metrics = ", ".join(result.without_noise)
         found.append(
-            f"The baseline has one run of each configuration, so any drop of {metrics} beyond the "
-            f"tolerance fails. {_REPEATS}"
+            f"The baseline's runs do not show how much other seeds change {metrics}, so any drop "
+            f"beyond the tolerance fails. {_REPEATS}"
         )
     return found
+
+
+def changes_text(changed: Iterable[tuple[str, Any, Any]]) -> str:
+    """'epochs: 20 -> 5, optimizer: adam -> sgd'."""
+    return ", ".join(f"{name}: {setting(old)} -> {setting(new)}" for name, old, new in changed)
+
+
+def moved(before: float | None, after: float | None) -> str:
+    """'0.9750 -> 0.9610 (-0.0140)'."""
+    texts = [f"{one:.4f}" if one is not None else "unknown" for one in (before, after)]
+    change = "" if before is None or after is None else f" ({after - before:+.4f})"
+    return f"{' -> '.join(texts)}{change}"
 
 
 def _phrases(check: Check) -> dict[str, Any]:
@@ -147,10 +192,13 @@ def _phrases(check: Check) -> dict[str, Any]:
     if check.noticeable is not None:
         allowed = f"the {check.limit:.4f} that other seeds explain"
         allowed += f" ({tolerance} included)" if check.tolerance else ""
+    shown = [f"{label} {moved(old, new)}" for label, old, new in check.values]
+    left = len(shown) - MAX_CONFIGURATIONS
     return {
         "metric": check.metric.partition(".")[2] if check.kind is CheckKind.DATA else check.metric,
         "mean": f", the mean of {check.count} runs" if check.count > 1 else "",
         "runs": "The run" if check.count == 1 else f"All {check.count} runs",
+        "this_run": f"{check.count} runs of this directory" if check.count > 1 else "this run",
         "ended": "was pruned" if check.value == "pruned" else check.value,
         "change": check.value - check.baseline if numbers else None,
         "ratio": check.value / check.baseline if numbers and check.baseline else None,
@@ -158,8 +206,7 @@ def _phrases(check: Check) -> dict[str, Any]:
         "short_baseline": setting(check.baseline)[:12],
         "allowed": allowed,
         "within": "not worse" if check.limit is None else f"within {allowed}",
-        "changes": " and ".join(
-            f"{name} is {setting(after)}, in the baseline {setting(before)}"
-            for name, before, after in check.changed
-        ),
+        "changes": changes_text(check.changed),
+        "configurations": counted(check.count, "configuration"),
+        "values": "; ".join(shown[:MAX_CONFIGURATIONS]) + (f"; {left} more" if left > 0 else ""),
     }

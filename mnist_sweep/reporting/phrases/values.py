@@ -78,6 +78,11 @@ def coverage(covers: str) -> str:
     return "covers image sampling, not seeds"
 
 
+def counted(number: int, noun: str) -> str:
+    """'1 run', '1,200 runs'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def runs(count: int) -> str:
     """'one run', 'mean of 5 runs'."""
     return "one run" if count == 1 else f"mean of {count} runs"

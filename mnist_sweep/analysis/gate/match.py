@@ -1,0 +1,106 @@
+"""Which configuration of a sweep belongs to which one of a baseline, and what changed between."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.records.fields import flat_settings, settings_of
+from mnist_sweep.records.paths import without_seed
+from mnist_sweep.settings import RUN_KEYS, defaults
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mnist_sweep.analysis.gate.result import Changed
+
+ABSENT = "(not set)"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A configuration of the baseline, and its runs in the sweep.
+
+    Attributes:
+        label: The configuration in the baseline.
+        baseline: Its runs there.
+        sweep: Its runs in the sweep, or those of the configuration that took its place; None if
+            there is neither.
+        changed: In which settings the one that took its place differs.
+    """
+
+    label: str
+    baseline: pd.DataFrame
+    sweep: pd.DataFrame | None
+    changed: Changed = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the sweep has this configuration with as many runs."""
+        return self.sweep is not None and not self.changed and len(self.sweep) >= len(self.baseline)
+
+
+def match(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[Pair]:
+    """All configurations of the baseline, each with the same or the closest one of the sweep.
+
+    The id decides. It also changes with the source of the user's network, and with the version of
+    the id's form; then the label, which names the settings, finds the configuration. Of those left
+    each takes the unmatched configuration of the sweep from which it differs in fewest settings.
+
+    Args:
+        baseline: The baseline's runs.
+        finished: The sweep's finished runs.
+    """
+    known = set(baseline["configuration_id"])
+    by_id = dict(list(finished.groupby("configuration_id", sort=False)))
+    free = {key: group for key, group in by_id.items() if key not in known}
+    labels = {key: _label(group) for key, group in free.items()}
+    names = list(labels.values())
+    by_label = {label: key for key, label in labels.items() if names.count(label) == 1}
+    found = []
+    for key, group in baseline.groupby("configuration_id", sort=False):
+        label, own = _label(group), by_id.get(key)
+        if own is None and label in by_label:
+            own = free.pop(by_label[label])
+        found.append(Pair(label, group, own))
+    settings = {key: _settings(labels[key]) for key in free}
+    for place, pair in enumerate(found):
+        if pair.sweep is not None:
+            continue
+        own_settings = _settings(pair.label)
+        changes = {key: _changed(own_settings, settings[key]) for key in free}
+        closest = min((key for key in changes if changes[key]), key=lambda k: len(changes[k]),
+                      default=None)  # fmt: skip
+        if closest is not None:
+            found[place] = replace(pair, sweep=free.pop(closest), changed=changes[closest])
+    return found
+
+
+def values_of(runs: pd.DataFrame | None, column: str) -> list[float] | None:
+    """A column's value of every run; None if some run has none that is finite."""
+    if runs is None or column not in runs:
+        return None
+    known = [float(value) for value in runs[column].dropna()]
+    return known if len(known) == len(runs) and all(map(math.isfinite, known)) else None
+
+
+def mean_of(runs: pd.DataFrame | None, column: str) -> float | None:
+    """The mean of `values_of`."""
+    values = values_of(runs, column)
+    return fmean(values) if values else None
+
+
+def _label(runs: pd.DataFrame) -> str:
+    return without_seed(str(runs["label"].iloc[0]))
+
+
+def _settings(label: str) -> dict[str, Any]:
+    usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
+    return {**usual, **settings_of(label)}
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> Changed:
+    sides = ((name, before.get(name, ABSENT), after.get(name, ABSENT)) for name in before | after)
+    return tuple(one for one in sides if one[1] != one[2])
