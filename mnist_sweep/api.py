@@ -385,7 +385,7 @@ def load(
 
     Args:
         directory: The directory.
-        record: Of another program: which JSON files are its records, as in "*/results.json".
+        record: Of another program: which JSON files are its records, as in `runs/*/results.json`.
         metrics: Of another program: metric -> where it is in a record, {"accuracy": "test.acc"}.
 
     Raises:

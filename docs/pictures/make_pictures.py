@@ -1,6 +1,6 @@
 """Make the README's pictures from a real sweep's directory.
 
-    python tests/pictures/make_pictures.py outputs/study
+    python docs/pictures/make_pictures.py outputs/study
 
 writes report.png, the top of the report in headless Chromium, and confusion.png, the confusion
 matrix of the last configuration in the tables, beside this file.
@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from browser import chromium  # noqa: E402
 from mnist_sweep.report_images import images_of  # noqa: E402
 from mnist_sweep.reporting.report import write_report  # noqa: E402
+from support import chromium  # noqa: E402
 
 WIDTH, HEIGHT = 1280, 1000
 
@@ -50,5 +50,5 @@ def main(directory: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("Usage: python tests/pictures/make_pictures.py DIR")
+        sys.exit("Usage: python docs/pictures/make_pictures.py DIR")
     main(sys.argv[1])
