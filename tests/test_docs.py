@@ -26,6 +26,7 @@ from mnist_sweep.plugins import GROUPS as ENTRY_POINTS
 from mnist_sweep.records.record import Record
 from mnist_sweep.sweeping.plan.checks import check
 from mnist_sweep.sweeping.plan.overrides import GROUPS, parse
+from mnist_sweep.sweeping.plan.sets import for_hydra
 from support.commands import environment
 
 ROOT = Path(__file__).parent.parent
@@ -94,7 +95,7 @@ def _check_overrides(words: list[str]) -> None:
         else:
             overrides.append(word)
     is_search = {"hydra/sweeper=search", "+experiment=search"} & {*overrides}
-    check(parse(overrides), intervals=bool(is_search))
+    check(parse(map(for_hydra, overrides)), intervals=bool(is_search))
     for override in overrides:
         group, _, choices = override.lstrip("+").partition("=")
         if group in GROUPS and "--config-dir" not in words:

@@ -27,7 +27,7 @@ def preview_lines(preview: Preview) -> list[str]:
             lines = _search_lines(preview)
         case _:
             lines = []
-    return [*lines, "Nothing was run."]
+    return [*lines, *preview.plan.notes(), "Nothing was run."]
 
 
 def _sweep_lines(preview: SweepPreview) -> list[str]:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mnist_sweep.reporting.tables.table import Table
     from mnist_sweep.sweeping.result import SweepResult
 
-MAX_DUPLICATES = 3
 _SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.TIES)
 """What a sweep says of a selection; `best` and `worst` say the rest."""
 
@@ -42,7 +41,7 @@ _SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.TIES)
 def show(result: SweepResult) -> ExitCode:
     """Write tables and report, and print the result of a sweep."""
     say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    for notice in _notices(result):
+    for notice in [*result.notices, *result.plan.notes()]:
         say.print(f"Note: {notice}")
     found, tables = _tables(result, say)
     if tables:
@@ -113,19 +112,6 @@ def exit_code(result: SweepResult, statuses: dict[str, RunStatus]) -> ExitCode:
     whole = all(statuses.get(point.run_id) in well for point in result.plan.points)
     all_stages = all(stage.status == "done" for stage in stages)
     return ExitCode.DONE if whole and all_stages else ExitCode.SOME_FAILED
-
-
-def _notices(result: SweepResult) -> list[str]:
-    notices = list(result.notices)
-    labels = result.plan.duplicates
-    if labels:
-        hidden = len(labels) - MAX_DUPLICATES
-        more = f" and {hidden} more" if hidden > 0 else ""
-        notices.append(
-            f"{len(labels)} of the grid's points are the same run as another and left out: "
-            f"{'; '.join(labels[:MAX_DUPLICATES])}{more}."
-        )
-    return notices
 
 
 def _tables(result: SweepResult, say: Console) -> tuple[Sweep, list[Table]]:

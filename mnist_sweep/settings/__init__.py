@@ -13,9 +13,11 @@ from mnist_sweep.settings.all_settings import (
     SWEEP_KEYS,
     affects_result,
     defaults,
+    effective,
     is_setting,
     known_keys,
     run_settings,
+    unused,
     used,
 )
 from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
@@ -39,6 +41,7 @@ from mnist_sweep.settings.validation import (
     problems,
     suggestion,
     value_problem,
+    without_effect,
 )
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "canonical",
     "configuration_id",
     "defaults",
+    "effective",
     "is_setting",
     "is_whole",
     "known_keys",
@@ -72,6 +76,8 @@ __all__ = [
     "run_id",
     "run_settings",
     "suggestion",
+    "unused",
     "used",
     "value_problem",
+    "without_effect",
 ]

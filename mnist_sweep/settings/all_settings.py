@@ -102,6 +102,30 @@ def used(settings: Mapping[str, Any]) -> Plain:
     }
 
 
+def unused(settings: Mapping[str, Any]) -> Plain:
+    """Settings with a value of their own that others leave without effect: momentum of adam.
+
+    Those of the network of model=mlp are not among them: other networks may refer to them.
+    """
+    return {
+        key: one.value(settings)
+        for key, one in SETTINGS.items()
+        if one.only_if not in (None, MLP)
+        and not one.applies(settings)
+        and one.value(settings) != one.default
+    }
+
+
+def effective(settings: Mapping[str, Any]) -> Plain:
+    """The same with those at their defaults."""
+    found = dict(settings)
+    for key in unused(settings):
+        top, _, rest = key.partition(".")
+        default = SETTINGS[key].default
+        found[top] = {**found[top], rest: default} if rest else default
+    return found
+
+
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in settings.items():
         if isinstance(value, Mapping):

@@ -199,6 +199,12 @@ class Settings:
         DEFAULT_OBJECTIVE, "the metric that best means: f1_min, test.accuracy, …",
         metric=True,
     )  # fmt: skip
+    points: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
+        None, "list of sets of settings, each a grid of its own; null: one grid"
+    )
+    exclude: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
+        None, "conditions on points that are not run"
+    )
     max_points: int = _sweep(10_000, "refuse a larger grid", low=1)
     n_jobs: int | None = _sweep(None, "worker processes; null: one per core", low=1, high=1024)
     retries: int = _sweep(1, "of a run whose process died without an error", low=0, high=10)

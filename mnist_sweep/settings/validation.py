@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys
-from mnist_sweep.settings.schema import MLP_TARGET, MOMENTUM_OPTIMIZERS
+from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys, unused
+from mnist_sweep.settings.schema import MLP_TARGET
 from mnist_sweep.settings.setting import Setting, shown
 from mnist_sweep.settings.source import nested_targets, not_importable
 
@@ -117,12 +117,24 @@ def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
     return _problems_of(f"{key}.", values)
 
 
+def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """Values that have an effect in none of some points: accepted, they would be ignored.
+
+    Args:
+        points: Settings as they were given.
+    """
+    asked = {(key, value) for settings in points for key, value in unused(settings).items()}
+    return [
+        Problem(key, value, f"has no effect here: it needs {one.only_if}")
+        for key, value in sorted(asked, key=str)
+        for one in [SETTINGS[key]]
+        if not any(one.applies(point) and one.value(point) == value for point in points)
+    ]
+
+
 def _relations(settings: Mapping[str, Any]) -> list[Problem]:
     """Settings that are each allowed, but not together."""
     found = []
-    if settings["momentum"] and not SETTINGS["momentum"].applies(settings):
-        text = f"only {' and '.join(MOMENTUM_OPTIMIZERS)} take it, not {settings['optimizer']}"
-        found.append(Problem("momentum", settings["momentum"], text))
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
         found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
     found += _model_problems(settings)

@@ -33,6 +33,7 @@ from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.plan.sets import for_hydra
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_CONFIG = "config"
@@ -84,6 +85,7 @@ def _enter(
         _directory_importable(), _hydra(options) as prepared,
     ):  # fmt: skip
         # Whether intervals are allowed depends on the sweeper, which refuses them if not.
+        overrides.check_once(options.overrides)
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
@@ -127,6 +129,7 @@ def _read(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
         UsageError: An option is unknown, lacks its value or does not go with another.
     """
     options = parser.parse_intermixed_args(arguments)
+    options.overrides = [for_hydra(text) for text in options.overrides]
     if options.experimental_rerun:
         parser.error(
             "--experimental-rerun unpickles a file, which may execute anything. To run a sweep "

@@ -6,7 +6,6 @@ hands the rest to the launcher. Its result covers all points, also where the swe
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,9 @@ from mnist_sweep.settings import Plain
 from mnist_sweep.settings.reference import help_text
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.make_launcher import make_launcher
+from mnist_sweep.sweeping.plan import sets
 from mnist_sweep.sweeping.plan.expand import expand
+from mnist_sweep.sweeping.plan.overrides import bare, check_once
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -101,6 +102,8 @@ class GridSweeper(Sweeper):
         if config.study.stages:
             if request.command.single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
+            if config.points:
+                raise UsageError("points belongs to a grid; a study's stages have params.")
             return study.run(request)
         plan = self._plan(request)
         check_models(plan)
@@ -116,18 +119,27 @@ class GridSweeper(Sweeper):
 
     def _overrides(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""
-        given = {text.partition("=")[0].lstrip("+~") for text in arguments}
+        given = {bare(text) for text in arguments}
         swept = [f"{key}={value}" for key, value in self._params.items() if key not in given]
-        # What steers Hydra (`hydra.…`) is in the sweep's config already.
-        return swept + [text for text in arguments if not text.lstrip("+~").startswith("hydra")]
+        # What steers Hydra (`hydra.…`) is in the sweep's config already, and so are sets of points.
+        return swept + [
+            text for text in arguments if not bare(text).startswith("hydra")
+            and bare(text) not in sets.KEYS
+        ]  # fmt: skip
 
     def _plan(self, request: SweepRequest) -> Plan:
-        points = (
-            point
-            for texts in self._points or [""]
-            for point in expand(
-                [*shlex.split(texts), *request.overrides], request.config, request.loader,
-                single=request.command.single,
-            )
-        )  # fmt: skip
-        return make_plan(points, prepare)
+        given = sets.sets_of(request.config.points) or sets.sets_of(self._points) or [[]]
+        for one in given:
+            check_once(one)
+        words = request.command.words
+        if any(bare(text) == "points" for text in words):
+            both = {bare(text) for one in given for text in one} & {bare(text) for text in words}
+            if both:
+                raise UsageError(
+                    f"{', '.join(sorted(both))}: given in points and on its own; give one of them."
+                )
+        single = request.command.single
+        if single and len(given) > 1:
+            raise UsageError("Several points make a sweep: add -m to run all of them.")
+        asked = [[*one, *request.overrides] for one in given]
+        return make_plan(expand(asked, request.config, request.loader, single=single), prepare)

@@ -106,10 +106,15 @@ def test_a_nested_setting_must_be_a_mapping():
 
 @pytest.mark.parametrize("optimizer", schema.OPTIMIZERS)
 def test_momentum_belongs_to_the_optimizers_that_take_it(optimizer: str):
-    text = complaint(optimizer=optimizer, momentum=0.9)
+    given = {**settings(), "optimizer": optimizer, "momentum": 0.9}
     taken = optimizer in schema.MOMENTUM_OPTIMIZERS
-    assert (text == "") == taken
-    assert taken or text == f"momentum=0.9: only rmsprop and sgd take it, not {optimizer}"
+    assert schema.problems(given) == []
+    assert schema.effective(given)["momentum"] == (0.9 if taken else 0.0)
+    text = "momentum=0.9: has no effect here: it needs optimizer=rmsprop,sgd"
+    assert [str(found) for found in schema.without_effect([given])] == ([] if taken else [text])
+    other = {**given, "optimizer": "sgd"}
+    assert schema.without_effect([given, other]) == []
+    assert bool(schema.without_effect([given, {**other, "momentum": 0.0}])) == (not taken)
 
 
 @pytest.mark.parametrize(

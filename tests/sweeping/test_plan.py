@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.expand import Composed, check_points
+from mnist_sweep.sweeping.plan.expand import Composed, expand
 from mnist_sweep.sweeping.plan.grid import Option
 from mnist_sweep.sweeping.plan.points import Point, identify, make_plan
 from support.factories import make_settings
@@ -27,10 +25,6 @@ def points(*all_changes: dict[str, Any]) -> list[dict[str, Any]]:
     return [point(**changes) for changes in all_changes]
 
 
-def composing(*settings: dict[str, Any]) -> list[Callable[[], dict[str, Any]]]:
-    return [partial(dict, one) for one in settings]
-
-
 def composed(settings: list[dict[str, Any]]) -> list[Composed]:
     """The points, with the overrides 0, 1, …"""
     return [Composed((Option("x", str(i), i),), one) for i, one in enumerate(settings)]
@@ -40,26 +34,15 @@ def prepare(data: dict[str, Any]) -> DatasetInfo:
     return info_of(name=data["name"], split_seed=data["split_seed"])
 
 
-def test_sound_points_are_handed_on_in_their_order():
-    made = points({"layers": 2}, {"layers": 1})
-    assert check_points(composing(*made)) == made
-
-
-def test_every_problem_of_every_point_is_listed_once_with_its_number_of_points():
-    made = points({"layers": 99, "seed": 1}, {"layers": 99, "seed": -1}, {"momentum": 0.5}, {})
-
-    def broken() -> dict[str, Any]:
-        raise SettingsError("Hydra cannot make settings of x=1: no")
-
+def test_every_problem_of_every_point_is_listed_once_with_its_number_of_points(hydra_master):
+    loaded = hydra_master()
+    sets = [["schedule=exponential", "schedule_end=0", "seed=1,2"], ["nodes=${nosuch}"]]
     with pytest.raises(SettingsError) as refused:
-        check_points([*composing(*made), broken])
-    assert str(refused.value).splitlines() == [
-        "Nothing was run: 4 settings are wrong.",
-        "  layers=99: must be a whole number from 1 to 16 (2 points)",
-        "  seed=-1: must be a whole number from 0 to 4294967295",
-        "  momentum=0.5: only rmsprop and sgd take it, not adam",
-        "  Hydra cannot make settings of x=1: no",
-    ]
+        expand(sets, loaded.master, loaded.loader)
+    first, second, third = str(refused.value).splitlines()
+    assert first == "Nothing was run: 2 settings are wrong."
+    assert second.endswith("must be above 0 for schedule=exponential (2 points)")
+    assert "Hydra cannot make settings of nodes=${nosuch}" in third
 
 
 def test_a_point_is_identified_by_what_decides_its_result():

@@ -107,8 +107,11 @@ def test_without_optuna_one_sentence_says_how_to_get_it(tmp_path: Path):
     ended = run(["-m", "+experiment=search", *SMALL], tmp_path, environ)
     assert ended.code == 2
     assert ended.err.strip() == (
-        "mnist-sweep: A search needs Optuna, which is not installed: "
-        "pip install 'mnist-sweep[optuna]'."
+        "mnist-sweep: search.sampler=tpe and search.pruner need Optuna, which is not installed: "
+        "pip install 'mnist-sweep[optuna]'. Without it there are search.sampler=random and grid."
     )
+    words = ["-m", "hydra/sweeper=search", "search.sampler=random", "search.runs=2", "plan=true"]
+    drawn = run([*words, "nodes=interval(2,4)", *SMALL], tmp_path, environ)
+    assert drawn.code == 0, drawn.err
     usual = run(["-m", "nodes=2", "plan=true", *SMALL], tmp_path, environ)
     assert usual.code == 0, usual.err

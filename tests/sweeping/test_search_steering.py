@@ -212,12 +212,12 @@ def test_of_two_searches_in_a_directory_one_tries_a_failed_run_again(searched):
 
 
 def test_points_that_do_not_fit_together_are_left_out_and_told(searched):
-    words = [*SPACE, "optimizer=adam,sgd", "momentum=0,0.9"]
+    words = [*SPACE, "schedule=exponential,linear", "schedule_end=0,0.5"]
     found = searched("misfit", "search.runs=12", words=words).go()
     assert len(found.order) == 12
-    assert not any("momentum" in label and "sgd" not in label for label in found.order)
+    assert not any("schedule_end=0" in label and "linear" not in label for label in found.order)
     assert found.search is not None
-    assert "left out: momentum=0.9: only rmsprop and sgd take it" in found.search.notices()[0]
+    assert "left out: schedule_end=0: must be above 0" in found.search.notices()[0]
 
 
 def test_runs_of_a_grid_in_the_same_directory_count(searched):

@@ -22,6 +22,7 @@ from mnist_sweep.errors import ModelError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import effective
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
@@ -55,7 +56,7 @@ def task(config: DictConfig) -> RunSummary:
         ModelError: Here it is another run than the one that was planned.
     """
     place = Path(str(HydraConfig.get().sweep.dir)).absolute()
-    settings = to_plain(config)
+    settings = effective(to_plain(config))
     info = directory.dataset_of(place, data_key(settings))
     point = identify(settings, list(HydraConfig.get().overrides.task), info)
     planned = label_and_run_id(Path(str(HydraConfig.get().sweep.subdir)).name)[1]

@@ -52,7 +52,8 @@ def check(overrides: Iterable[Override], *, intervals: bool = False) -> None:
         else:
             text = (
                 "an interval has no end of values: a grid takes a list (1,2) or a range "
-                "(range(1,5)), a search takes intervals (hydra/sweeper=search)"
+                "(range(1,5)); draw from it with hydra/sweeper=search search.sampler=random "
+                "search.runs=20"
             )
             found.append(Problem(key_of(override), written(override), text))
     raise_for(found)

@@ -36,7 +36,7 @@ class Composer:
         self._bases: dict[tuple[str, ...], DictConfig] = {}
 
     def settings(self, point: Sequence[Option]) -> Plain:
-        """The settings of one point, plain and resolved, without Hydra's own.
+        """The settings of one point, plain and resolved, without Hydra's own, as they were given.
 
         Args:
             point: An option of each axis; its value need not be among those of the axis.

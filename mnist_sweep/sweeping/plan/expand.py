@@ -1,9 +1,8 @@
-"""From overrides to the checked settings of every point of their grid."""
+"""From overrides to the checked settings of every point of their grids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
@@ -15,22 +14,36 @@ from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Option
+from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
 
 
 class Composed(NamedTuple):
-    """A point of a grid before its data are known: an option of each axis, and what they make."""
+    """A point of a grid before its data are known.
+
+    Attributes:
+        options: One of each axis.
+        settings: What they make; those without effect are at their defaults.
+        unused: Keys of settings that were given and have no effect.
+        excluded: The condition of `exclude` that holds; empty where the point is wanted.
+    """
 
     options: tuple[Option, ...]
     settings: Plain
+    unused: tuple[str, ...] = ()
+    excluded: str = ""
 
 
 def expand(
-    asked: Sequence[str], master: DictConfig, loader: ConfigLoader, *, single: bool = False
+    asked: Sequence[Sequence[str]],
+    master: DictConfig,
+    loader: ConfigLoader,
+    *,
+    single: bool = False,
 ) -> list[Composed]:
-    """Every point of the grid that overrides describe, in its order.
+    """Every point of the grids that overrides describe, in their order.
 
     Args:
-        asked: Overrides; a later one of a key wins.
+        asked: The overrides of each grid; a later one of a key wins.
         master: The sweep's own config.
         loader: Hydra's.
         single: Whether the command requests one run, not a sweep.
@@ -39,9 +52,37 @@ def expand(
         UsageError: Several values for what belongs to the whole sweep, or for one run.
         SettingsError: Lists every problem of every point.
     """
-    parsed = overrides.parse(asked, loader)
-    checks.check(parsed)
-    axes = grid.axes(parsed, int(master.max_points))
+    exclusions = exclusions_of(master.exclude)
+    found: dict[str, int] = {}
+    points: list[Composed] = []
+    raw: list[Plain] = []
+    for texts in asked:
+        parsed = overrides.parse(texts, loader)
+        checks.check(parsed)
+        axes = grid.axes(parsed, int(master.max_points))
+        _check_swept(axes, single=single)
+        composer = Composer(loader, master, axes)
+        for options in grid.points(axes):
+            try:
+                given = composer.settings(options)
+            except SettingsError as error:
+                _count(found, [error])
+                continue
+            row = row_of(given, options)
+            excluded = next((one.text for one in exclusions if one.holds(row)), "")
+            settings = schema.effective(given)
+            if not excluded:
+                raw.append(given)
+                _count(found, schema.problems(settings))
+            points.append(Composed(options, settings, tuple(schema.unused(given)), excluded))
+    _count(found, [] if found else schema.without_effect(raw))
+    checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
+    if not raw:
+        raise UsageError("exclude leaves no point to run.")
+    return points
+
+
+def _check_swept(axes: Sequence[grid.Axis], *, single: bool) -> None:
     swept = [axis.key for axis in axes if axis.swept]
     if single and swept:
         raise UsageError(
@@ -50,31 +91,8 @@ def expand(
     whole = [key for key in swept if key.partition(".")[0] in schema.SWEEP_KEYS]
     if whole:
         raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
-    composer = Composer(loader, master, axes)
-    points = list(grid.points(axes))
-    settings = check_points(partial(composer.settings, point) for point in points)
-    return list(map(Composed, points, settings))
 
 
-def check_points(points: Iterable[Callable[[], Plain]]) -> list[Plain]:
-    """Settings of all points, or every problem of every point at once.
-
-    Args:
-        points: For each point, a function that gives its settings.
-
-    Raises:
-        SettingsError: Lists each problem once, with the number of points that have it.
-    """
-    found: dict[str, int] = {}
-    settings = []
-    for compose in points:
-        try:
-            plain = compose()
-            texts = [str(problem) for problem in schema.problems(plain)]
-            settings.append(plain)
-        except SettingsError as error:
-            texts = [str(error)]
-        for text in texts:
-            found[text] = found.get(text, 0) + 1
-    checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
-    return settings
+def _count(found: dict[str, int], problems: Iterable[object]) -> None:
+    for text in map(str, problems):
+        found[text] = found.get(text, 0) + 1

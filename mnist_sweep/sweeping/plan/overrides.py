@@ -97,6 +97,24 @@ def bare(text: str) -> str:
     return text.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
+def check_once(texts: Iterable[str]) -> None:
+    """Refuse several overrides of one key, of which Hydra takes the last.
+
+    Raises:
+        UsageError: Names both.
+    """
+    seen: dict[tuple[str, bool], str] = {}
+    for text in texts:
+        # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
+        key = (bare(text), text.startswith("~") or "={" in text)
+        if key in seen:
+            raise UsageError(
+                f"{key[0]} is given twice, {seen[key]} and {text}: give it once. Several values "
+                f"are {key[0]}=A,B."
+            )
+        seen[key] = text
+
+
 def plain_value(value: Any) -> Any:
     """A parsed value without Hydra's wrapping of quoted text."""
     return value.text if isinstance(value, QuotedString) else value

@@ -13,6 +13,7 @@ from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.plan.expand import Composed
 
+MAX_NAMED = 3
 Prepare = Callable[[Plain], DatasetInfo]
 """Data settings to the dataset they mean, downloaded and split."""
 
@@ -48,11 +49,32 @@ class Plan:
         points: Each run id once, in the order of the grid.
         datasets: Prepared data by key.
         duplicates: Labels of points left out because another has the same run id.
+        unused: Settings that have no effect in some of these.
+        excluded: Conditions of `exclude` -> how many points each left out.
     """
 
     points: list[Point] = field(default_factory=list)
     datasets: dict[str, DatasetInfo] = field(default_factory=dict)
     duplicates: list[str] = field(default_factory=list)
+    unused: set[str] = field(default_factory=set)
+    excluded: dict[str, int] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """How many of the requested points are left out, and why: a line each."""
+        found = [f"{_points(n)} left out by exclude={text}." for text, n in self.excluded.items()]
+        if self.duplicates:
+            hidden = len(self.duplicates) - MAX_NAMED
+            more = f" and {hidden} more" if hidden > 0 else ""
+            why = f" ({', '.join(sorted(self.unused))}: no effect there)" if self.unused else ""
+            found.append(
+                f"{_points(len(self.duplicates))} left out, the same run as another{why}: "
+                f"{'; '.join(self.duplicates[:MAX_NAMED])}{more}."
+            )
+        return found
+
+
+def _points(number: int) -> str:
+    return "1 point was" if number == 1 else f"{number} points were"
 
 
 def data_key(settings: Plain) -> str:
@@ -71,9 +93,12 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
         DataError: A dataset was not found or is damaged.
     """
     plan = Plan()
-    seen: set[str] = set()
+    seen: dict[str, tuple[str, ...]] = {}
     find_source = functools.cache(source_of)  # once a plan: the file may be edited before the next
-    for options, settings in composed:
+    for options, settings, unused, excluded in composed:
+        if excluded:
+            plan.excluded[excluded] = plan.excluded.get(excluded, 0) + 1
+            continue
         key = data_key(settings)
         if key not in plan.datasets:
             plan.datasets[key] = prepare(settings["data"])
@@ -81,8 +106,9 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
         point = identify(settings, overrides, plan.datasets[key], find_source)
         if point.run_id in seen:
             plan.duplicates.append(point.label)
+            plan.unused.update(unused, seen[point.run_id])
             continue
-        seen.add(point.run_id)
+        seen[point.run_id] = unused
         plan.points.append(point)
     return plan
 
@@ -94,6 +120,8 @@ def union(plans: Iterable[Plan]) -> Plan:
         known = {point.run_id for point in whole.points}
         whole.points += [point for point in plan.points if point.run_id not in known]
         whole.datasets |= plan.datasets
+        whole.unused |= plan.unused
+        whole.excluded |= plan.excluded
         whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
     return whole
 

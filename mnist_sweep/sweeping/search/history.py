@@ -70,7 +70,7 @@ def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:
     """The point of some parameters.
 
     Raises:
-        SettingsError: Its settings do not fit together.
+        SettingsError: Its settings do not fit together, or it is excluded.
     """
     settings = space.settings(parameters)
     wrong = problems(settings)

@@ -57,7 +57,10 @@ def library() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise UsageError(f"A search needs Optuna, which is not installed: {INSTALL}.") from error
+        raise UsageError(
+            f"search.sampler=tpe and search.pruner need Optuna, which is not installed: {INSTALL}. "
+            "Without it there are search.sampler=random and grid."
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
@@ -80,21 +83,20 @@ def suggest(
         attempt: How many suggestions were of no use since the last run began; after the first
             the points are drawn at random, lest the same one come again and again.
     """
-    optuna = library()
     seeds = np.random.SeedSequence((settings.seed, len(tried), attempt))
-    seed = int(seeds.generate_state(1)[0])
     if attempt or settings.sampler == "random":
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-    else:
-        # Runs at work count as poor ones, so that workers do not flock to one place.
-        sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=settings.n_startup, constant_liar=True
-        )
+        chance = np.random.default_rng(seeds)
+        return tuple(dimension.rounded(dimension.draw(chance)) for dimension in space.dimensions)
+    optuna = library()
+    # Runs at work count as poor ones, so that workers do not flock to one place.
+    sampler = optuna.samplers.TPESampler(
+        seed=int(seeds.generate_state(1)[0]), n_startup_trials=settings.n_startup,
+        constant_liar=True,
+    )  # fmt: skip
     study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
     distributions = {d.axis.key: _distribution(d, optuna) for d in space.dimensions}
-    if isinstance(sampler, optuna.samplers.TPESampler):  # chance reads nothing of what was tried
-        for one in tried:
-            study.add_trial(_trial(one, distributions, optuna))
+    for one in tried:
+        study.add_trial(_trial(one, distributions, optuna))
     drawn = study.ask(distributions).params
     return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
 
@@ -142,23 +144,27 @@ class PrunerAdapter:
     """
 
     def __init__(self, settings: SearchSettings, *, maximize: bool, epochs: int) -> None:
+        self._running: dict[str, Any] = {}
+        self._study: Study | None = None
+        if settings.pruner == "none":
+            return
         optuna = library()
         self._states = optuna.trial.TrialState
-        self._settings = settings
         # Hyperband deals its brackets by the study's name and the run's number.
-        self._study: Study = optuna.create_study(
+        self._study = optuna.create_study(
             study_name="search", direction=_direction(maximize),
             pruner=_pruner(settings, epochs, optuna),
         )  # fmt: skip
-        self._running: dict[str, Any] = {}
 
     def begin(self, run_id: str) -> None:
         """A run starts, or starts again."""
-        if run_id not in self._running:
+        if self._study and run_id not in self._running:
             self._running[run_id] = self._study.ask()
 
     def stops(self, run_id: str, epoch: int, figure: float) -> bool:
         """Whether a run should stop, given its figure after this epoch (from 1)."""
+        if self._study is None:
+            return False
         trial = self._running[run_id]
         # A run that is repeated since its process died comes by the same epochs again.
         trials = self._study.get_trials(deepcopy=False)  # a copy of all takes long where many are
@@ -168,6 +174,8 @@ class PrunerAdapter:
 
     def end(self, run_id: str, one: Trial) -> None:
         """A run has come to an end."""
+        if self._study is None:
+            return
         trial = self._running.pop(run_id)
         finite = one.after_epoch
         if one.status == RunStatus.FINISHED and finite:
@@ -199,11 +207,9 @@ def _pruner(settings: SearchSettings, epochs: int, optuna: Any) -> Any:
             return pruners.MedianPruner(settings.min_runs, first)
         case "halving":
             return pruners.SuccessiveHalvingPruner(first, settings.reduction, 0)
-        case "hyperband":
+        case _:
             longest = max(epochs, first)
             return pruners.HyperbandPruner(first, longest, settings.reduction)
-        case _:
-            return pruners.NopPruner()
 
 
 REASONS = {

@@ -16,21 +16,36 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.settings import SWEEP_KEYS, Plain, Problem, problems
+from mnist_sweep.settings import (
+    MLP_KEYS,
+    SETTINGS,
+    SWEEP_KEYS,
+    Plain,
+    Problem,
+    effective,
+    problems,
+    without_effect,
+)
 from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Axis, Option
+from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
 
 Parameters = tuple[float, ...]
 """A point: of each dimension the number of an option (from 0), or the value itself."""
 
 DIGITS = 4
 """Significant digits of a number drawn from an interval: enough to search, and readable."""
+
+
+class ExcludedError(SettingsError):
+    """A point for which a condition of `exclude` holds."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,19 @@ class Dimension:
         value = int(parameter) if self.whole else parameter
         name = self.axis.options[0].text.partition("=")[0]
         return Option(self.axis.key, f"{name}={value!r}", value)
+
+    def draw(self, chance: np.random.Generator) -> float:
+        """A parameter at random."""
+        if not self.interval:
+            return int(chance.integers(len(self.axis.options)))
+        if self.whole and not self.log:
+            return int(chance.integers(self.low, self.high + 1))
+        low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
+        if self.log:
+            value = math.exp(chance.uniform(math.log(low), math.log(high)))
+        else:
+            value = chance.uniform(low, high)
+        return min(max(round(value), self.low), self.high) if self.whole else value
 
     def rounded(self, parameter: float) -> float:
         """A drawn parameter as it is used."""
@@ -140,6 +168,7 @@ class Space:
             raise UsageError("data: a search compares runs on the same data; give one value.")
         self.keys = keys
         self._composer = Composer(loader, master, self._axes)
+        self._exclusions = exclusions_of(master.exclude)
 
     @property
     def size(self) -> float:
@@ -154,8 +183,15 @@ class Space:
         """The settings of a point, plain and resolved; see `problems` of `mnist_sweep.settings`.
 
         Raises:
-            SettingsError: Hydra cannot compose them.
+            SettingsError: Hydra cannot compose them, or they are excluded.
         """
+        settings = self._given(parameters)
+        row = row_of(settings, self._options(parameters))
+        if found := [one.text for one in self._exclusions if one.holds(row)]:
+            raise ExcludedError(f"left out by exclude={found[0]}")
+        return effective(settings)
+
+    def _given(self, parameters: Parameters) -> Plain:
         return self._composer.settings(self._options(parameters))
 
     def check(self) -> list[tuple[Parameters, Plain]]:
@@ -166,13 +202,21 @@ class Space:
         """
         fine, found = [], list[str]()
         for parameters in self._ends():
-            settings = self.settings(parameters)
+            try:
+                settings = self.settings(parameters)
+            except ExcludedError as error:
+                found.append(str(error))
+                continue
             wrong: list[Problem] = problems(settings)
             found += map(str, wrong)
             if not wrong:
                 fine.append((parameters, settings))
         if not fine:
             checks.raise_for(found)
+        given = [self._given(parameters) for parameters, _ in fine]
+        checks.raise_for(
+            [p for p in without_effect(given) if not any(SETTINGS[p.key].applies(g) for g in given)]
+        )
         return fine
 
     def points(self) -> Iterator[Parameters]:
@@ -201,6 +245,8 @@ class Space:
                 choices.append(range(len(dimension.axis.options)))
             else:
                 found = dimension.parameter(value_of(dimension.axis.key))
+                if found is None and not _has_effect(dimension.axis.key, value_of):
+                    found = 0 if not dimension.interval else dimension.low
                 choices.append([] if found is None else [found])
         return itertools.product(*choices)
 
@@ -223,6 +269,12 @@ class Space:
             for option in options
         ]
         return list(dict.fromkeys(ends))
+
+
+def _has_effect(key: str, value_of: Callable[[str], Any]) -> bool:
+    """Whether a run used a setting; where it did not, its record has the default."""
+    rule = SETTINGS[key].only_if if key in SETTINGS and key not in MLP_KEYS else None
+    return rule is None or rule.holds({rule.key: value_of(rule.key)})
 
 
 def _is_interval(override: Override) -> bool:

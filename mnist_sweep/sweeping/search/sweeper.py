@@ -41,9 +41,9 @@ class SearchSweeper(GridSweeper):
             raise UsageError(
                 "A study's stages are grids: leave hydra/sweeper=search away, or search first."
             )
-        if self._points:
+        if self._points or request.config.points:
             raise UsageError(
-                "hydra.sweeper.points belongs to a grid; hydra.sweeper.params and the command line "
+                "points belongs to a grid; hydra.sweeper.params and the command line "
                 "tell what a search may choose."
             )
         return search_sweep.run(request)

@@ -100,7 +100,7 @@ class Points:
             tuple(option.text for option in options): {
                 option.key: option.value for option in options if option.key in mine
             }
-            for options, _ in found
+            for options, *_ in found
         }
         changed = {
             point.configuration_id: values[tuple(point.overrides)]
@@ -197,10 +197,10 @@ class Points:
     def _changed(self, stage: Stage, base: Point, seeds: str) -> list[Composed]:
         mine = {bare(key) for key in stage.params}
         kept = [text for text in _seedless(base) if bare(text) not in mine]
-        return expand([*kept, *stage.overrides, seeds], self._master, self._loader)
+        return expand([[*kept, *stage.overrides, seeds]], self._master, self._loader)
 
     def _plan(self, asked: Sequence[str]) -> Plan:
-        return make_plan(expand(asked, self._master, self._loader), self._prepare)
+        return make_plan(expand([asked], self._master, self._loader), self._prepare)
 
     def _prepare(self, data: Plain) -> DatasetInfo:
         """Data are chosen once for the whole study, before any run."""

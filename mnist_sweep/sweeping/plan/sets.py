@@ -1,0 +1,114 @@
+"""`points` and `exclude`: sets of words in brackets, on the command line and in config files.
+
+    points='[[layers=1,nodes=100],[layers=2,nodes=100,300]]'   a grid of each set, one after another
+    exclude='[optimizer=adam,momentum>0]'                      a condition, all of whose parts hold
+    exclude='[[layers=3,nodes>300],[seed=7]]'                  several
+
+In a file a set may also be a text, `layers=1 nodes=100`, or a mapping.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_sweep.analysis.where import Condition, check_keys, parse
+from mnist_sweep.errors import SettingsError
+from mnist_sweep.records.fields import Flat, flat_settings
+from mnist_sweep.settings import Plain, known_keys
+from mnist_sweep.sweeping.plan.grid import Option
+from mnist_sweep.sweeping.plan.overrides import bare
+
+KEYS = ("points", "exclude")
+_BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+_WORD = re.compile(r"[+~]*[A-Za-z_][\w./@-]*\s*[=<>!]|\s*\[")
+
+
+def for_hydra(word: str) -> str:
+    """A word with `points` or `exclude` as Hydra reads it: in its lists words with = are quoted."""
+    key, _, value = word.partition("=")
+    if bare(word) not in KEYS or not value.startswith("[") or not value.endswith("]"):
+        return word
+    return f"{key}={_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        return f"[{','.join(map(_quoted, _split(text[1:-1])))}]"
+    if text.startswith(("{", "'", '"')):
+        return text  # Hydra's own grammar
+    return "'" + text.replace("'", "\\'") + "'"
+
+
+def sets_of(raw: Iterable[Any] | None) -> list[list[str]]:
+    """The words of each set of `points`."""
+    return [_words(item) for item in raw or ()]
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Points that are not wanted: those for which all conditions hold."""
+
+    text: str
+    conditions: tuple[Condition, ...]
+
+    def holds(self, row: Flat) -> bool:
+        """Whether it is true of a point's settings."""
+        return all(condition.holds(row) for condition in self.conditions)
+
+
+def exclusions_of(raw: Sequence[Any] | None) -> list[Exclusion]:
+    """The conditions of `exclude`; texts without a space are parts of one.
+
+    Raises:
+        SelectionError: One is no condition, or of an unknown setting.
+    """
+    items = list(raw or ())
+    if items and all(isinstance(item, str) and " " not in item for item in items):
+        items = [items]
+    found = []
+    for item in items:
+        words = _words(item)
+        conditions = parse(words)
+        settings = [one for one in conditions if not one.key.startswith("model.")]
+        check_keys(settings, [*known_keys(), "dataset.name", "trainer.name"])
+        found.append(Exclusion(f"[{','.join(words)}]", tuple(conditions)))
+    return found
+
+
+def row_of(settings: Plain, options: Iterable[Option]) -> Flat:
+    """A point as conditions see it: its settings, and what was asked for."""
+    asked = {option.key: option.value for option in options if option.value is not None}
+    return {**flat_settings(settings), "dataset.name": settings["data"]["name"], **asked}
+
+
+def _words(item: Any) -> list[str]:
+    if isinstance(item, Mapping):
+        return [f"{key}={_written(value)}" for key, value in item.items()]
+    if isinstance(item, str):
+        return shlex.split(item)
+    if isinstance(item, Sequence):
+        return [str(word) for word in item]
+    raise SettingsError(f"Expected a list or a text of key=value in points and exclude, not {item}")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return ",".join(map(_written, value)) if several else str(value)
+
+
+def _split(text: str) -> list[str]:
+    """At its commas, outside of brackets, before another word: `a=1,2,b=3` is `a=1,2` and `b=3`."""
+    parts, depth = [""], 0
+    for position, character in enumerate(text):
+        depth += _BRACKETS.get(character, 0)
+        if character == "," and not depth and _WORD.match(text, position + 1):
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
