@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import varying_settings
@@ -83,8 +84,10 @@ def is_continuous(values: Sequence[Any]) -> bool:
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether numbers belong on a logarithmic scale."""
-    return bool(values) and min(values) > 0 and max(values) > WIDE * min(values)
+    """Whether numbers belong on a logarithmic scale: they span a factor, and most are small."""
+    if not values or min(values) <= 0:
+        return False
+    return max(values) > max(WIDE * min(values), 4 * median(values))
 
 
 def _columns(values: Sequence[Any]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ _NEEDED = (
     "matplotlib.font_manager",
     "scipy.sparse",
     "scipy.special",
-    "mnist_sweep.reporting.figures.all_figures",
+    "mnist_sweep.reporting.figures.files",
     "mnist_sweep.reporting.html.page",
 )
 _threads: list[threading.Thread] = []

@@ -67,18 +67,25 @@ def write_report(
         DirectoryError: A directory holds nothing of ours, or `output` cannot be written.
         UsageError: Several directories, and no output.
     """
-    from mnist_sweep.reporting.figures import all_figures, gallery
-    from mnist_sweep.reporting.figures.drawing import Drawing
+    from mnist_sweep.reporting.figures import files, gallery
     from mnist_sweep.reporting.html import page
 
     started = time.perf_counter()
     paths = SweepPaths(_output(directories, output))
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
     compared = comparison(sweeps) if tables is None else tables
+    for name in TABLE_FORMATS if tables is None else ():
+        write_text(paths.comparison(name), render_tables(compared, name))
     shown = with_names(configurations(all_runs(sweeps)))
     objective = resolve(objective_of(sweeps))
     pictures = gallery.gallery_of(shown)
     at_hand = dict(images or {})
+    plots = files.plots(shown, objective)
+    preimport.finish()
+    drawn: dict[str, list[Path]] = {}
+    if figures:
+        plans = list(files.planned(shown, plots, pictures, at_hand, objective))
+        drawn = files.write_figures(plans, paths.figures)
     report = page.Report(
         sweeps,
         compared,
@@ -87,21 +94,15 @@ def write_report(
         pictures,
         at_hand,
         objective,
+        plots,
+        paths.directory,
+        {plot.name: drawn[plot.name][-1].read_bytes() for plot in plots if drawn},
         refresh_s,
     )
-    preimport.finish()
-    plans = list(all_figures.planned(shown, pictures, at_hand, objective)) if figures else []
-    drawing = Drawing(plans, paths.figures)
-    try:
-        for name in TABLE_FORMATS if tables is None else ():
-            write_text(paths.comparison(name), render_tables(compared, name))
-        write_text(paths.report, page.render(report))
-        drawn = drawing.finish()
-    finally:
-        drawing.stop()
+    write_text(paths.report, page.render(report))
     return Written(
         paths.report,
-        tuple(drawn),
+        tuple(path for own in drawn.values() for path in own),
         tuple(paths.comparison(name) for name in TABLE_FORMATS),
         sum(len(sweep.missing) for sweep in sweeps),
         time.perf_counter() - started,

@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.summary import ReportSummary
-from mnist_sweep.reporting.html.contents import environments
+from mnist_sweep.reporting.html.contents import busy_s, environments, failures
 from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report
 from support.factories import BUNDLED_NOTICE, Made, make_run, reference_grid, write_run, write_sweep
@@ -73,10 +74,27 @@ def test_each_fact_of_the_environment_stands_with_all_its_values(tmp_path):
             "device": None if day == 5 else "CPU",
         }  # fmt: skip
     facts = dict(environments([load(write_sweep(tmp_path / "grid", runs))]))
-    assert facts["cpu"] == "cpu 5, cpu 2, cpu 9"
-    assert facts["device"] == "CPU"
-    assert facts["started_at"] == "2026-01-02T03:04:05+00:00 to 2026-01-09T03:04:05+00:00"
-    assert "git_sha" in facts
+    assert facts["Processor"] == "cpu 5, cpu 2, cpu 9"
+    assert facts["Device"] == "CPU"
+    assert facts["Started"] == "2026-01-02 03:04 UTC to 2026-01-09 03:04 UTC"
+    assert facts["Commit"] == "a" * 12
+    assert facts["Uncommitted changes"] == "no"
+
+
+def test_numbers_of_the_environment_are_rounded_and_shortened(tmp_path):
+    runs = [make_run(layers=n) for n in (1, 2, 3)]
+    for k, run in enumerate(runs):
+        run.values["environment"]["peak_memory_mb"] = 591.328125 + k
+    facts = dict(environments([load(write_sweep(tmp_path / "grid", runs))]))
+    assert facts["Peak memory [MB]"] == "591 to 593"
+
+
+def test_days_between_two_commands_are_not_time_at_work(tmp_path):
+    runs = [make_run(layers=n, train_s=9.1) for n in (1, 2, 3)]
+    starts = ("2026-01-02T03:00:00", "2026-01-02T03:00:05", "2026-01-09T03:00:00")
+    for start, run in zip(starts, runs, strict=True):
+        run.values["environment"]["started_at"] = f"{start}+00:00"
+    assert busy_s([load(write_sweep(tmp_path / "grid", runs))]) == pytest.approx(15 + 10)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +112,14 @@ def page(grid):
     return page_of(grid)
 
 
-def test_nothing_in_the_page_refers_to_anything_outside(page):
+def test_nothing_in_the_page_refers_to_anything_outside_but_links_to_runs(page, grid):
     for tag, attributes in page.elements:
         for name in ("src", "href", "action", "data", "poster", "srcset"):
             value = attributes.get(name)
-            if value:
-                assert value.startswith(("#", "data:image/png;base64,")), (tag, value)
+            if value and tag == "a" and not value.startswith("#"):
+                assert (grid / unquote(value)).is_dir()
+            elif value:
+                assert value.startswith(("#", "data:image/")), (tag, value)
     assert "@import" not in page.raw["style"][0]
     assert "url(" not in page.raw["style"][0]
 
@@ -132,20 +152,52 @@ def test_it_is_small(page):
     assert len(page.text.encode()) < 6e6
 
 
-def test_the_answer_stands_before_the_tables(page):
+def test_the_header_comes_first_then_ranking_answer_and_pictures(page, grid):
     order = [a["id"] for a in page.of("section")]
-    assert order == [
-        "answer", "tables", "plots", "networks", "gallery", "settings", "problems",
-    ]  # fmt: skip
+    assert order == ["ranking", "answer", "plots", "confusion", "details"]
+    head = page.said[: page.said.index("Ranking")]
+    best = max(load(grid).frame["validation.accuracy"].dropna())
+    for text in (f"{100 * best:.2f} %", "5 of 7 runs finished", "2026-01-02 03:04 UTC", "MNIST"):
+        assert text in head
     assert "is the worst of 3 configurations where layers=2" in page.said
+
+
+def test_the_command_stands_in_the_header(tmp_path):
+    directory = write_sweep(tmp_path / "grid", [make_run()])
+    plan = json.loads((directory / "sweep.json").read_text())
+    plan["invocations"][0] |= {"overrides": ["layers=1,2", "name=a b"]}
+    (directory / "sweep.json").write_text(json.dumps(plan))
+    assert "mnist-sweep -m layers=1,2 'name=a b'" in page_of(directory).said
+
+
+def test_the_ranked_table_is_in_order_with_intervals_that_hold_the_value(page):
+    ranked = page.data["ranked"]["validation.accuracy"]
+    assert ranked == sorted(ranked, reverse=True)
+    cells = re.findall(
+        r'<td class="n">([\d.]+) <small class="quiet">([\d.]+) to ([\d.]+)</small>', page.text
+    )
+    assert len(cells) == 2 * len(ranked)
+    assert all(float(low) <= float(value) <= float(high) for value, low, high in cells)
+    assert [float(value) for value, _, _ in cells[::2]] == [round(100 * v, 2) for v in ranked]
+
+
+def test_plots_are_in_the_page_as_pictures_too_where_figures_are_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("mnist_sweep.reporting.figures.files.MAX_CONFUSIONS", 0)
+    directory = write_sweep(tmp_path / "grid", [make_run(), make_run(layers=2)])
+    written = write_report([directory])
+    page = Page(written.page.read_text(encoding="utf-8"))
+    stills = [a for a in page.of("img") if a.get("class") == "still"]
+    assert len(stills) == len(page.data["plots"])
+    for still, plot in zip(stills, page.data["plots"], strict=True):
+        svg = base64.b64decode(still["src"].removeprefix("data:image/svg+xml;base64,"))
+        assert svg == (directory / "figures" / f"{plot['id']}.svg").read_bytes()
+        assert still["alt"]
 
 
 def test_conclusions_come_with_their_number_sureness_and_what_was_reported(grid):
     told = ("Dropout <helps>.", "+0.2 points", "95 % of draws", "97.7 %")
     answer = ReportSummary((Conclusion(ConclusionKind.EFFECT, *told),))
     page = page_of(grid, answer=answer)
-    first = page.text.index('<ol class="conclusions">')
-    assert first < page.text.index('id="tables"')
     for words in ("Dropout <helps>.", "+0.2 points", "95 % of draws", "97.7 %"):
         assert words in page.said
 
@@ -175,11 +227,19 @@ def test_the_tables_columns_for_sorting_are_the_records_values(page):
         assert rows[config["layers"], config["nodes"]] == pytest.approx(expected)
 
 
-def test_the_networks_of_the_switch_are_the_records_matrices_turned(page):
+def test_only_failures_that_are_shown_are_read(tmp_path):
+    runs = [make_run(nodes=n, status="failed") for n in range(1, 206)]
+    sweep = load(write_sweep(tmp_path / "grid", runs))
+    rows = sweep.frame.assign(reason="why")
+    assert len(failures(rows, [sweep])) == 200
+    assert len(sweep._read) == 200
+
+
+def test_the_networks_of_the_switch_are_the_records_matrices(page):
     record = make_run(layers=2, nodes=300, dropout=0.2).values["metrics"]
     (found,) = [n for n in page.data["networks"] if "dropout=0.2" in n["name"]]
     for split in ("test", "validation"):
-        assert np.array_equal(np.array(found[split]).T, record[split]["confusion"])
+        assert found[split] == record[split]["confusion"]
 
 
 def test_repeats_are_added_in_the_switch_and_stand_there_one_by_one(tmp_path):
@@ -194,7 +254,7 @@ def test_repeats_are_added_in_the_switch_and_stand_there_one_by_one(tmp_path):
 
 def test_bundled_digits_are_said_loudly(tmp_path):
     page = page_of(write_sweep(tmp_path / "grid", reference_grid(bundled=True)))
-    assert BUNDLED_NOTICE in page.said[: page.said.index("Answer")]
+    assert BUNDLED_NOTICE in page.said[: page.said.index("Ranking")]
     assert "NOT MNIST" in page.said
 
 
@@ -236,9 +296,10 @@ def test_hostile_text_stays_text_wherever_it_comes_from(tmp_path):
         assert tags <= {tag for tag, _ in plain.elements} | {
             "ol",
             "pre",
-            "details",
-            "summary",
+            "ul",
+            "li",
             "strong",
+            "small",
         }
         assert len(page.of("script")) == len(plain.of("script"))
         assert not [a for _, a in page.elements if "onmouseover" in a or a.get("src") == "x"]
@@ -316,6 +377,7 @@ def test_a_place_that_cannot_be_written_is_one_of_our_errors(tmp_path, grid):
 
 
 def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
+    from mnist_sweep.reporting.figures.files import plots
     from mnist_sweep.reporting.figures.gallery import Gallery
     from mnist_sweep.reporting.html.page import Report, render
     from mnist_sweep.reporting.tables.tables import comparison
@@ -329,9 +391,10 @@ def test_a_thousand_records_make_a_page_of_sane_size(tmp_path):
         for k in range(1000)
     ]  # fmt: skip
     sweep = load(write_sweep(tmp_path / "s", runs))
+    shown = configurations([sweep])
     text = render(
-        Report([sweep], comparison([sweep]), configurations([sweep]), ReportSummary(),
-               Gallery((), 0, 0, ""), {}, OBJECTIVE)
+        Report([sweep], comparison([sweep]), shown, ReportSummary(), Gallery((), 0, 0, ""), {},
+               OBJECTIVE, plots(shown, OBJECTIVE), sweep.directory)
     )  # fmt: skip
     assert len(text.encode()) < 6e6
     page = Page(text)

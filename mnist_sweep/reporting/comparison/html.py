@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.reporting.comparison.page import page
-from mnist_sweep.reporting.html.policy import source_hash
+from mnist_sweep.reporting.html.embed import source_hash
 
 if TYPE_CHECKING:
     from jinja2 import Template

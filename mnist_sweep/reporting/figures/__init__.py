@@ -1,6 +1,7 @@
-"""Figures of a report: one file per figure, its data apart from its drawing.
+"""Figures of a report: what a plot shows, apart from what draws it.
 
-A `…_of` function makes the data of a figure from records, a frozen dataclass of arrays; `draw`
-makes a Matplotlib figure of it. The HTML report's plots are made of the same data. Matplotlib is
-imported by `draw` alone.
+A module per plot makes a `plot.Plot` of configurations: plain values. `drawing` draws any of them
+with Matplotlib, for `figures/` and for print; `html.plotly` makes the page's plot of the same.
+`matrices` and `gallery` are of single classes and images, and files only. Matplotlib is imported
+when something is drawn.
 """

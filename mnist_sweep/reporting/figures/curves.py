@@ -2,89 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from statistics import fmean
+from typing import Literal
 
-import numpy as np
+from mnist_sweep.analysis.configurations import Configuration, extremes
+from mnist_sweep.metrics import Metric
+from mnist_sweep.reporting.figures.plot import Axis, Plot, Series, spans_widely
+from mnist_sweep.reporting.phrases.names import extent
 
-from mnist_sweep.analysis.configurations import Configuration
-from mnist_sweep.reporting.figures import style
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-MEASURES = {"loss": "Loss", "accuracy": "Accuracy [%]"}
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Learning curves of one configuration: the mean over its runs, epoch by epoch.
-
-    Attributes:
-        name: The configuration's.
-        train: Measure (`loss`, `accuracy`) -> (epochs,) float64; NaN where no run has a value.
-        validation: The same on the validation split.
-    """
-
-    name: str
-    train: dict[str, NDArray[np.float64]]
-    validation: dict[str, NDArray[np.float64]]
+MAX_CURVES = 8
+_MEASURES = (("loss", "Loss", 1), ("accuracy", "Accuracy [%]", 100))
+_SPLITS: tuple[tuple[str, str, Literal["both", "dashed"]], ...] = (
+    ("validation", "val_", "both"),
+    ("training", "", "dashed"),
+)
+_MAX_MARKED = 30
+"""Epochs of a line with a marker for each."""
 
 
-def curves_of(configuration: Configuration) -> Curves:
-    """The learning curves of a configuration; runs that stopped early count while they ran."""
-    histories = [record.history for record in configuration.records]
-    return Curves(
-        configuration.name,
-        {name: _mean([getattr(h, name) for h in histories]) for name in MEASURES},
-        {name: _mean([getattr(h, f"val_{name}") for h in histories]) for name in MEASURES},
+def curves(shown: Sequence[Configuration], by: Metric) -> Plot | None:
+    """The mean over a configuration's runs; of very many the ends by the objective."""
+    few = extremes(shown, MAX_CURVES, by)
+    series = tuple(line for one in few for line in _lines(one, list(shown).index(one)))
+    if not series:
+        return None
+    losses = [value for line in series if line.panel == 0 for value in line.y]
+    epochs = Axis("Epoch", is_whole=True)
+    panels = tuple(
+        (epochs, Axis(title, is_log=measure == "loss" and spans_widely(losses)))
+        for measure, title, _ in _MEASURES
     )
+    return Plot("learning-curves", panels, series, extent(few, shown, by))
 
 
-def draw(shown: Sequence[Curves], title: str) -> Figure:
-    """Loss on the left, accuracy on the right; dashed is training, solid validation."""
-    figure = style.new(10, 4.6 + 0.13 * len(shown), title)
-    sides = figure.subplots(1, 2)
-    for axes, (measure, label) in zip(sides, MEASURES.items(), strict=True):
-        factor = 100 if measure == "accuracy" else 1
-        for index, curves in enumerate(shown):
-            look = {"color": style.colour(index), "linewidth": 1.5}
-            solid, dashed = curves.validation[measure], curves.train[measure]
-            epochs = np.arange(1, max(len(solid), len(dashed)) + 1)
-            axes.plot(
-                epochs[: len(solid)], factor * solid, marker=style.marker(index), markersize=4,
-                markevery=max(1, len(solid) // 8), label=curves.name, **look,
-            )  # fmt: skip
-            axes.plot(epochs[: len(dashed)], factor * dashed, linestyle="--", alpha=0.8, **look)
-        if measure == "loss" and is_wide(shown):
-            axes.set_yscale("log")
-        axes.set_xlabel("Epoch")
-        axes.set_ylabel(label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    handles, labels = sides[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=2,
-        title="Solid: validation; dashed: training", title_fontsize=8.5,
-    )  # fmt: skip
-    return figure
+def _lines(one: Configuration, place: int) -> Iterator[Series]:
+    for panel, (measure, _, factor) in enumerate(_MEASURES):
+        for split, prefix, kind in _SPLITS:
+            runs = [getattr(record.history, f"{prefix}{measure}") for record in one.records]
+            y = [factor * value for value in _means(runs)]
+            if y:
+                hover = [f"{one.name}\nepoch {k}, {split}: {v:.4g}" for k, v in enumerate(y, 1)]
+                yield Series(
+                    range(1, len(y) + 1), y, hover, [place] * len(y), panel, one.name, place,
+                    "line" if kind == "both" and len(y) > _MAX_MARKED else kind, size=6,
+                )  # fmt: skip
 
 
-def _mean(runs: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
-    longest = max((len(run) for run in runs), default=0)
-    values = np.full((len(runs), longest), np.nan)
-    for row, run in zip(values, runs, strict=True):
-        row[: len(run)] = [np.nan if value is None else value for value in run]
-    known = np.isfinite(values)
-    totals = np.where(known, values, 0.0).sum(axis=0)
-    means: NDArray[np.float64] = np.where(
-        known.any(axis=0), totals / np.maximum(known.sum(axis=0), 1), np.nan
-    )
-    return means
-
-
-def is_wide(shown: Sequence[Curves]) -> bool:
-    """Whether losses span more than a factor of 20, so that only a log scale shows them all."""
-    every = [v for c in shown for part in (c.train, c.validation) for v in part["loss"] if v > 0]
-    return bool(every) and max(every) > 20 * min(every)
+def _means(runs: Sequence[Sequence[float | None]]) -> list[float]:
+    """Of each epoch the mean over the runs that came so far; NaN where none has a value."""
+    columns = zip_longest(*runs)
+    known = [[value for value in column if value is not None] for column in columns]
+    return [fmean(values) if values else math.nan for values in known]

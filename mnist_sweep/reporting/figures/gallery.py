@@ -14,7 +14,8 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import Predictions
 from mnist_sweep.records.store import read_predictions
-from mnist_sweep.reporting.figures import style
+from mnist_sweep.reporting.figures import drawing
+from mnist_sweep.reporting.phrases.report import mistaken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,7 +124,7 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
     """
     columns = 8
     rows = max(1, -(-len(gallery.mistaken) // columns))
-    figure = style.new(9.6, 0.4 + 1.5 * rows, title)
+    figure = drawing.new(9.6, 0.4 + 1.5 * rows, title)
     # One picture of all images: forty panels would take a second to lay out.
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -131,14 +132,14 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
         left, top = place % columns, place // columns * _PITCH
         extent = (left + 0.14, left + 0.86, top + 1.2, top + 0.48)
         axes.imshow(images[item.row].squeeze(), cmap="gray_r", extent=extent, aspect="auto")
-        style.in_cell(axes, left + 0.5, top + 0.42, caption(item, gallery.runs), fontsize=7.5)
+        drawing.in_cell(
+            axes,
+            left + 0.5,
+            top + 0.42,
+            mistaken(item.true, item.predicted, item.wrong, gallery.runs),
+            fontsize=7.5,
+        )
     axes.set_xlim(0, columns)
     axes.set_ylim(rows * _PITCH, 0.12)
     axes.set_aspect("equal")
     return figure
-
-
-def caption(item: Mistaken, runs: int) -> str:
-    """'9 misread as 4, 7' and by how many runs, in two lines."""
-    others = ", ".join(str(predicted) for predicted, _ in item.predicted[:3])
-    return f"{item.true} misread as {others}\n{item.wrong} of {runs} wrong"

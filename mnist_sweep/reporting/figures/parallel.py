@@ -2,110 +2,107 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mnist_sweep.analysis.configurations import Configuration, order_key, varying_settings
+from mnist_sweep.analysis.importance import is_continuous, is_wide
 from mnist_sweep.metrics import Metric, resolve
-from mnist_sweep.reporting.figures import style
+from mnist_sweep.reporting.figures.plot import Axis, Plot, Series, axis_title
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import text_of
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-SCORE = resolve("test.accuracy")
-RESULTS = (resolve("time.train_s"), resolve("test.f1_min"), SCORE)
+MIN_LINES = 6
+"""Fewer lines than this are read more easily in the tables."""
+_RESULTS = (resolve("time.train_s"), resolve("test.accuracy"))
 _MAX_SETTINGS = 9
+_MAX_TICKS = 12
+_SHADES = 8
+"""Lines are drawn in this many shades, one series each: 1,000 series would be slow."""
 
 
-@dataclass(frozen=True)
-class Axis:
-    """One axis.
-
-    Attributes:
-        name: What it shows.
-        position: (n_configurations,) float64 from 0 at the bottom to 1 at the top; NaN if unknown.
-        ticks: (position, text) pairs.
-    """
+class _Column(NamedTuple):
+    """One of the axes: heights 0 to 1 of each configuration, NaN if unknown, and ticks."""
 
     name: str
-    position: NDArray[np.float64]
-    ticks: tuple[tuple[float, str], ...]
+    heights: list[float]
+    ticks: list[tuple[float, str]]
 
 
-@dataclass(frozen=True)
-class Parallel:
-    """Axes from left to right, settings first; `score` (n,) is the test accuracy, a share."""
-
-    axes: tuple[Axis, ...]
-    names: tuple[str, ...]
-    score: NDArray[np.float64]
-
-
-def parallel_of(shown: Sequence[Configuration]) -> Parallel:
-    """An axis per setting that varies (at most 9), then training time, lowest F1 and accuracy."""
-    axes = [_setting_axis(shown, name) for name in varying_settings(shown)[:_MAX_SETTINGS]]
-    axes += [_result_axis(shown, metric) for metric in RESULTS]
-    score = np.array([c.mean(SCORE.column) for c in shown], dtype=np.float64)
-    return Parallel(tuple(axes), tuple(c.name for c in shown), score)
-
-
-def draw(parallel: Parallel, title: str) -> Figure:
-    """The lines, coloured by accuracy; the best ones drawn last, on top."""
-    from matplotlib import colormaps
-
-    figure = style.new(max(8.0, 1.5 * len(parallel.axes)), 5, title)
-    axes = figure.add_subplot()
-    score = parallel.score
-    low, high = float(np.nanmin(score)), float(np.nanmax(score))
-    shade = np.nan_to_num((score - low) / max(high - low, 1e-12))
-    x = np.arange(len(parallel.axes))
-    shown = np.array([axis.position for axis in parallel.axes]).T
-    for index in np.argsort(shade):
-        axes.plot(x, shown[index], color=colormaps["cividis"](shade[index]),
-                  alpha=0.8 if len(shade) < 100 else 0.4, linewidth=1.2)  # fmt: skip
-    for position, axis in enumerate(parallel.axes):
-        axes.axvline(position, color="#555555", linewidth=0.8)
-        for height, text in axis.ticks:
-            box = {"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0}
-            axes.text(position, height, f" {text}", fontsize=7.5, va="center", bbox=box)
-    axes.set_xticks(x, [style.wrapped(axis.name, 20) for axis in parallel.axes])
-    axes.set_yticks([])
-    axes.set_xlim(-0.1, len(x) - 0.6)
-    axes.spines[:].set_visible(False)
-    axes.grid(visible=False)
-    axes.set_xlabel("Lines are configurations; the brighter, the higher the test accuracy",
-                    fontsize=8.5)  # fmt: skip
-    return figure
+def parallel(shown: Sequence[Configuration], by: Metric) -> Plot | None:
+    """Settings that vary (at most 9), then results; the stronger the line, the better."""
+    names = varying_settings(shown)[:_MAX_SETTINGS]
+    if len(shown) < MIN_LINES or len(names) < 2:
+        return None
+    columns = [_setting(shown, name) for name in names]
+    columns += [_result(shown, metric) for metric in dict.fromkeys((*_RESULTS, by))]
+    score = np.nan_to_num([one.mean(by.column) or math.nan for one in shown], nan=math.inf)
+    rank = np.argsort(np.argsort(score if by.higher_is_better else -score))
+    shades = rank * _SHADES // len(shown)
+    series = [
+        _lines(shown, columns, np.flatnonzero(shades == k).tolist(), k) for k in range(_SHADES)
+    ]
+    ticks = tuple((float(k), column.name) for k, column in enumerate(columns))
+    axis = Axis(ticks=ticks, limits=(-0.15, len(columns) - 0.35))
+    labels = tuple((k, y, text) for k, one in enumerate(columns) for y, text in one.ticks)
+    return Plot(
+        "parallel-coordinates", ((axis, Axis(limits=(-0.06, 1.06))),), tuple(series), by=str(by),
+        height=440, labels=labels, is_wide=True,
+    )  # fmt: skip
 
 
-def _setting_axis(shown: Sequence[Configuration], name: str) -> Axis:
-    values = [configuration.settings.get(name) for configuration in shown]
+def _lines(
+    shown: Sequence[Configuration], columns: Sequence[_Column], members: list[int], shade: int
+) -> Series:
+    """The lines of one shade; a gap ends each."""
+    width = len(columns) + 1
+    y = [height for k in members for height in (*(c.heights[k] for c in columns), math.nan)]
+    x = [*range(width - 1), math.nan] * len(members)
+    names = [shown[k].name for k in members for _ in range(width)]
+    places = [k for k in members for _ in range(width)]
+    opacity = 0.85 if len(shown) < 100 else 0.5
+    return Series(x, y, names, places, kind="line", shade=shade / (_SHADES - 1), opacity=opacity)
+
+
+def _setting(shown: Sequence[Configuration], name: str) -> _Column:
+    values: list[Any] = [one.settings.get(name) for one in shown]
+    if is_continuous(values):
+        return _scaled(name, values, text_of)
     order: dict[str, float] = {}
     for value in sorted(values, key=order_key):
         order.setdefault(text_of(value), float(len(order)))
     top = max(len(order) - 1, 1)
-    position = np.array([order[text_of(value)] / top for value in values])
-    step = max(1, len(order) // 12)
+    step = -(-len(order) // _MAX_TICKS)
     ticks = [(place / top, text) for text, place in order.items() if place % step == 0]
-    return Axis(name, position, tuple(ticks))
+    return _Column(name, [order[text_of(value)] / top for value in values], ticks)
 
 
-def _result_axis(shown: Sequence[Configuration], metric: Metric) -> Axis:
-    name = style.axis_title(metric)
-    values = np.array(
-        [configuration.mean(metric.column) for configuration in shown], dtype=np.float64
+def _result(shown: Sequence[Configuration], metric: Metric) -> _Column:
+    values = [one.mean(metric.column) for one in shown]
+    numbers = [math.nan if value is None else value for value in values]
+    return _scaled(axis_title(metric), numbers, lambda value: written(value, metric.format))
+
+
+def _scaled(name: str, values: Sequence[float], text: Any) -> _Column:
+    """A continuous axis from the lowest to the highest value; logarithmic if they span widely."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return _Column(name, list(values), [])
+    is_log = is_wide(known)
+    low, high = min(known), max(known)
+    ends = (math.log10(low), math.log10(high)) if is_log else (low, high)
+    inner = (low + high) / 2
+    if is_log:
+        inner = 10 ** round(sum(ends) / 2)
+        name += " (log)"
+    span = ends[1] - ends[0] or 1.0
+    heights = [((math.log10(v) if is_log else v) - ends[0]) / span for v in values]
+    between = ((math.log10(inner) if is_log else inner) - ends[0]) / span
+    ticks = [(0.0, low), (1.0, high)] if high > low else [(0.0, low)]
+    ticks += [(between, inner)] if 0.1 < between < 0.9 else []
+    return _Column(
+        name, heights, [(y, text(float(f"{v:.3g}") if text is text_of else v)) for y, v in ticks]
     )
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return Axis(name, np.full(len(shown), np.nan), ())
-    low, high = float(known.min()), float(known.max())
-    span = high - low or 1.0
-    parts = (0.0, 0.5, 1.0) if low < high else (0.0,)
-    ticks = {part: written(low + part * (high - low), metric.format) for part in parts}
-    return Axis(name, (values - low) / span, tuple(ticks.items()))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import Configuration, is_setting
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, of_split
+from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.figures.confusion import confusion_of
 from mnist_sweep.reporting.figures.gallery import Gallery
+from mnist_sweep.reporting.figures.matrices import confusion_of
 from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.phrases.names import text_of
+from mnist_sweep.reporting.phrases import report as phrases
+from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
 
 SPLITS = tuple(reversed(HELD_OUT))
 """The test split first: a report is about new images."""
-_MAX_VALUE = 300
 _ENDS = ("label", "run_id", "status", "reason")
 _MAX_TRACEBACK = 4000
 _MAX_FAILURES = 200
@@ -39,25 +43,62 @@ class Failure:
     label: str
     status: str
     reason: str
-    traceback: str
+    traceback: str = ""
+
+
+def facts(sweeps: Sequence[Sweep], shown: Sequence[Configuration]) -> list[tuple[str, str]]:
+    """Date, data and command, as (name, text)."""
+    runs = _together(sweeps)
+    started = "environment.started_at"
+    times = sorted(runs[started].dropna()) if started in runs else []
+    data = list(dict.fromkeys(data_name(*one.data) for one in shown))
+    found = [("Date", phrases.date(times[0]))] if times else []
+    found.append(("Data", " and ".join(data) or "unknown"))
+    for sweep in sweeps:
+        try:
+            last = read_plan(sweep.directory).last
+        except (OSError, ValueError, DirectoryError):
+            continue  # the problems say so
+        words = [*last.hydra_overrides, *last.overrides] if last else []
+        if words:
+            found.append(("Command", phrases.command(words)))
+    return found
+
+
+def busy_s(sweeps: Sequence[Sweep]) -> float:
+    """Seconds in which at least one run was at work; days between two commands do not count."""
+    runs = _together(sweeps)
+    columns = ["environment.started_at", "time.total_s"]
+    if not {*columns} <= {*runs}:
+        return 0.0
+    rows = runs[columns].dropna().itertuples(index=False)
+    spans = sorted(
+        (start, start + float(total))
+        for start, total in ((datetime.fromisoformat(at).timestamp(), s) for at, s in rows)
+    )
+    busy, until = 0.0, float("-inf")
+    for start, end in spans:
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return busy
 
 
 def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
     """The networks of the switch: every configuration, and each run of those with repeats.
 
-    `test` and `validation` hold `counts[predicted][true]`, `runs` how many runs are added.
+    `test` and `validation` hold `counts[true][predicted]`, `runs` how many runs are added.
     """
     made = []
     for configuration in shown:
-        several = len(configuration.records) > 1
+        records = [
+            one for one in configuration.records if one.metrics and one.metrics.test.confusion
+        ]
+        if not records:
+            continue  # a task of one's own without predictions
         name = configuration.name
-        suffix = f" ({len(configuration.records)} runs added)" if several else ""
-        made.append(_network(name + suffix, configuration.records))
-        if several:
-            made += [
-                _network(f"{name}, seed {record.seed}", [record])
-                for record in configuration.records
-            ]
+        made.append(_network(phrases.network(name, len(records)), records, name))
+        if len(records) > 1:
+            made += [_network(f"{name}, seed {one.seed}", [one]) for one in records]
     return made
 
 
@@ -82,41 +123,32 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
 
 
 def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
-    """Every run without a result, in the tables' order, then what could not be read.
+    """Runs without a result, in the tables' order, then what could not be read; at most 200.
 
     Not those that were stopped early, see `stopped`.
     """
-    tracebacks = {
-        run_id: _traceback(sweep.record(run_id))
-        for sweep in sweeps
-        for run_id in sweep.frame.loc[sweep.frame["status"] == RunStatus.FAILED, "run_id"]
-    }
-    found = [
-        Failure(
-            visible(label),
-            status,
-            shortened(visible(reason), _MAX_VALUE),
-            _lines(tracebacks.get(run_id, "")),
-        )
-        for label, run_id, status, reason in _ends(rows)
-        if status not in (RunStatus.FINISHED, RunStatus.PRUNED)
-    ]
-    found += [
-        Failure(visible(str(problem.path)), "unreadable", visible(problem.reason), "")
+    problems = (
+        Failure(visible(str(problem.path)), RunStatus.UNREADABLE, visible(problem.reason))
         for sweep in sweeps
         for problem in sweep.problems
-    ]
-    return found[:_MAX_FAILURES]
+    )
+    known = (RunStatus.FINISHED, RunStatus.PRUNED)
+    found = (
+        Failure(label, status, reason, _traceback(sweeps, run_id, status))
+        for label, run_id, status, reason in _ends(rows)
+        if status not in known
+    )
+    return [*itertools.islice(itertools.chain(found, problems), _MAX_FAILURES)]
 
 
 def stopped(rows: pd.DataFrame) -> list[Failure]:
-    """Every run that was stopped early (pruned), in the tables' order: no failures."""
-    found = [
-        Failure(visible(label), status, shortened(visible(reason), _MAX_VALUE), "")
+    """Runs that were stopped early (pruned), in the tables' order: no failures; at most 200."""
+    found = (
+        Failure(label, status, reason)
         for label, _, status, reason in _ends(rows)
         if status == RunStatus.PRUNED
-    ]
-    return found[:_MAX_FAILURES]
+    )
+    return [*itertools.islice(found, _MAX_FAILURES)]
 
 
 def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
@@ -129,7 +161,7 @@ def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     ]
     first = runs[shared].astype(object).where(runs[shared].notna(), None).head(1)
     return [
-        (visible(str(name)), shortened(setting(value), _MAX_VALUE))
+        (phrases.setting_name(str(name)), shortened(setting(value), phrases.MAX_VALUE))
         for values in first.to_dict("records")
         for name, value in values.items()
     ]
@@ -138,17 +170,8 @@ def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
 def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
     """Where the runs were carried out: each fact with its values over all records."""
     runs = _together(sweeps).filter(regex=r"^environment\.")
-    runs.columns = [name.partition(".")[2] for name in runs.columns]
-    known = {name: list(runs[name].dropna().unique()) for name in runs.columns}
-    times = known.pop("started_at", [])
-    facts = [
-        (name, shortened(", ".join(map(setting, values)), _MAX_VALUE))
-        for name, values in known.items()
-        if values
-    ]
-    if times:
-        facts.append(("started_at", " to ".join(dict.fromkeys((min(times), max(times))))))
-    return facts
+    known = {str(n).partition(".")[2]: runs[n].dropna().unique().tolist() for n in runs}
+    return [phrases.environment_fact(name, values) for name, values in known.items() if values]
 
 
 def thumbnails(
@@ -158,22 +181,17 @@ def thumbnails(
     if pictures.sha256 not in images:
         return []
     source = images[pictures.sha256]
-    made = []
-    for item in pictures.mistaken:
-        several = len(item.predicted) > 1
-        answers = ", ".join(
-            f"{label} \N{MULTIPLICATION SIGN}{count}" if several else str(label)
-            for label, count in item.predicted[:3]
-        )
-        made.append({
+    return [
+        {
             "uri": png_uri(source[item.row], scale),
             "true": item.true,
-            "answers": answers,
-            "share": f"{item.wrong} of {pictures.runs} wrong",
-            "confidence": f"{100 * item.confidence:.0f} % sure",
+            "answers": phrases.answers(item.predicted),
+            "share": f"{item.wrong} of {pictures.runs}",
+            "confidence": f"{100 * item.confidence:.0f} %",
             "row": item.row,
-        })  # fmt: skip
-    return made
+        }
+        for item in pictures.mistaken
+    ]
 
 
 def _together(sweeps: Sequence[Sweep]) -> pd.DataFrame:
@@ -183,19 +201,26 @@ def _together(sweeps: Sequence[Sweep]) -> pd.DataFrame:
     return pd.concat([sweep.frame for sweep in sweeps], ignore_index=True)
 
 
-def _traceback(record: Record) -> str:
-    return (record.error.traceback or "") if record.error else ""
+def _traceback(sweeps: Sequence[Sweep], run_id: str, status: str) -> str:
+    """A failed run's traceback with its line breaks, all else written out, and its end kept."""
+    if status != RunStatus.FAILED:
+        return ""
+    sweep = next(one for one in sweeps if run_id in one.frame["run_id"].to_numpy())
+    error = sweep.record(run_id).error
+    lines = ((error.traceback or "") if error else "").splitlines()
+    shown = "\n".join(map(visible, lines))
+    return shown if len(shown) <= _MAX_TRACEBACK else f"…{shown[-_MAX_TRACEBACK:]}"
 
 
-def _network(name: str, records: Sequence[Record]) -> dict[str, Any]:
-    found = {split: confusion_of(records, split) for split in SPLITS}
-    counts = {split: confusion.counts.tolist() for split, confusion in found.items()}
-    return {"name": name, "runs": len(records), **counts}
+def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
+    counts = {split: confusion_of(records, split).counts.tolist() for split in SPLITS}
+    return {"name": name, "runs": len(records), "of": configuration, **counts}
 
 
 def _ends(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
-    """Label, run id, status and reason of each run."""
-    return zip(*(map(str, rows[name]) for name in _ENDS), strict=True)
+    """Label, run id, status and reason of each run, fit to be shown."""
+    for label, run_id, status, reason in zip(*(map(str, rows[n]) for n in _ENDS), strict=True):
+        yield visible(label), run_id, status, shortened(visible(reason), phrases.MAX_VALUE)
 
 
 def _plain(value: Any) -> Any:
@@ -204,9 +229,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.10g}")
     return text_of(value) if not isinstance(value, str) else shortened(visible(value), 120)
-
-
-def _lines(text: str) -> str:
-    """A traceback with its line breaks, everything unseen in it written out, and its end kept."""
-    shown = "\n".join(visible(line) for line in text.splitlines())
-    return shown if len(shown) <= _MAX_TRACEBACK else f"…{shown[-_MAX_TRACEBACK:]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +16,21 @@ from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.reporting.conclusions.summary import ReportSummary
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.gallery import Gallery
-from mnist_sweep.reporting.html import contents
-from mnist_sweep.reporting.html.bundle import bundle
-from mnist_sweep.reporting.html.embed import json_text
-from mnist_sweep.reporting.html.plots import plots
-from mnist_sweep.reporting.html.policy import content_security_policy
-from mnist_sweep.reporting.phrases.names import data_name
+from mnist_sweep.reporting.figures.plot import Plot, axis_title
+from mnist_sweep.reporting.html import contents, embed
+from mnist_sweep.reporting.html.plotly import figure
+from mnist_sweep.reporting.html.ranking import SHOWN, ranking
+from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.tables.rows import rows_to_compare
-from mnist_sweep.reporting.tables.table import LEGEND, Table
+from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _HERE = Path(__file__).parent
-_MAX_SHOWN = 300
-"""Longer sentences of a selection, such as many ties, are folded away."""
+_SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.NOTE)
 _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
 
@@ -44,10 +42,13 @@ class Report:
         sweeps: What was loaded from the directories.
         tables: The comparison tables.
         configurations: The finished runs, grouped.
-        answer: What the page begins with.
+        answer: What is concluded from them.
         gallery: The most mistaken test images.
         images: Data hash -> test images (n_test, height, width) uint8, where they are at hand.
         objective: The metric by which configurations are best and worst.
+        plots: What is plotted.
+        directory: Where the page will lie.
+        pictures: Name of a plot -> its SVG file, for print and where scripts do not run.
         refresh_s: Seconds after which the page reloads, while a sweep runs; 0 is never.
     """
 
@@ -58,6 +59,9 @@ class Report:
     gallery: Gallery
     images: Mapping[str, NDArray[np.uint8]]
     objective: Metric
+    plots: Sequence[Plot]
+    directory: Path
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
     refresh_s: int = 0
 
 
@@ -74,33 +78,37 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
-    script = "".join(_static(name) for name in _SCRIPTS)
+    environment.filters["axis_title"] = axis_title
+    script = "".join(map(_static, _SCRIPTS))
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
     css = _static("report.css")
-    drawn = plots(report.configurations, report.objective)
-    library = bundle() if drawn else None
-    policy = content_security_policy([script, *([library.source] if library else [])], [css])
-    networks = contents.networks(report.configurations)
+    source, packed = embed.library() if report.plots else ("", "")
+    policy = embed.content_security_policy([script, *([source] if source else [])], [css])
+    shown = report.configurations
+    ranked = ranking(shown, report.objective, report.directory)
+    networks = contents.networks(shown)
     payload = {
-        "columns": contents.row_columns(report.tables, report.configurations),
+        "columns": contents.row_columns(report.tables, shown),
+        "ranked": _sortable(ranked),
         "networks": networks,
-        "labels": _labels(report.configurations),
-        "plots": [
-            {"id": p.id, "height": p.height, "data": p.data, "layout": p.layout} for p in drawn
-        ],
+        "plots": [figure(plot) for plot in report.plots],
         "refresh": report.refresh_s,
     }
+    best = ranked.rows[0].name if ranked.rows else ""
     return environment.get_template("report.html.j2").render(
         policy=policy,
         # Our own files and packed bytes: nothing of a record is in them.
         css=Markup(css),  # noqa: S704
         script=Markup(script),  # noqa: S704
-        library=library.packed if library else "",
-        payload=Markup(json_text(payload)),  # noqa: S704
-        plots=drawn,
+        library=packed,
+        payload=Markup(embed.json_text(payload)),  # noqa: S704
+        plots=report.plots,
+        pictures={name: embed.data_uri(svg, "svg+xml") for name, svg in report.pictures.items()},
         networks=networks,
-        chosen=_chosen(report),
-        legend=LEGEND,
+        chosen=next((k for k, one in enumerate(networks) if one["of"] == best), 0),
+        ranking=ranked,
+        top=SHOWN,
+        said=phrases,
         **_said(report),
     )
 
@@ -109,64 +117,51 @@ def _said(report: Report) -> dict[str, Any]:
     """The texts of the page."""
     rows = rows_to_compare(all_runs(report.sweeps), (), runs=True).frame
     names = [visible(sweep.directory.name or str(sweep.directory)) for sweep in report.sweeps]
-    finished = int((rows["status"] == RunStatus.FINISHED).sum())
     scales = [c.records[0].data.scale for c in report.configurations if c.records[0].data.scale]
+    thumbnails = contents.thumbnails(report.gallery, report.images, scales[0] if scales else 255.0)
     return {
         "title": ", ".join(names),
-        "data": list(dict.fromkeys(data_name(*c.data) for c in report.configurations)),
+        "facts": contents.facts(report.sweeps, report.configurations),
+        "took": phrases.took(contents.busy_s(report.sweeps)),
         "runs": len(rows),
-        "finished": finished,
-        "configurations": len(report.configurations),
+        "finished": int((rows["status"] == RunStatus.FINISHED).sum()),
         "tables": report.tables,
         "notices": list(dict.fromkeys(n for table in report.tables for n in table.notices)),
         "notes": list(dict.fromkeys(n for table in report.tables for n in table.notes)),
         "conclusions": report.answer.conclusions,
-        "selections": [_selection(s) for s in report.answer.selections],
+        "selections": [*map(_selection, report.answer.selections)],
         "failures": contents.failures(rows, report.sweeps),
         "stopped": contents.stopped(rows),
         "settings": contents.common_settings(report.sweeps),
         "environment": contents.environments(report.sweeps),
-        "thumbnails": contents.thumbnails(
-            report.gallery, report.images, scales[0] if scales else 255.0
-        ),
+        "thumbnails": thumbnails,
         "gallery": report.gallery,
         "refresh": report.refresh_s,
-        "command": f"python -m mnist_sweep report {' '.join(names)}",
+        "again": phrases.report_command([str(sweep.directory) for sweep in report.sweeps]),
     }
 
 
 def _selection(selection: UncertainSelection) -> dict[str, Any]:
     """A selection's lines: the answer, and what can be unfolded."""
-    answer, *others = selection_lines(selection)
-    shown = [
-        line
-        for line in others
-        if line.kind is LineKind.NOTE
-        or (line.kind in (LineKind.TIES, LineKind.WEAKEST) and len(line.text) <= _MAX_SHOWN)
-    ]
+    lines = selection_lines(selection)
     return {
         "direction": selection.selection.direction,
-        "answer": answer.text,
-        "short": [line.text for line in shown],
-        "others": [line.text for line in others if line not in shown],
+        "short": [line.text for line in lines if line.kind in _SHOWN_LINES],
+        "others": [line.text for line in lines if line.kind not in _SHOWN_LINES],
     }
 
 
-def _chosen(report: Report) -> int:
-    """The network that the switch shows first: the one that was selected last, or the first."""
-    wanted = [s.chosen.configuration_id for s in report.answer.selections]
-    index = 0
-    for configuration in report.configurations:
-        if wanted and configuration.records[0].configuration_id == wanted[-1]:
-            return index
-        several = len(configuration.records) > 1
-        index += 1 + (len(configuration.records) if several else 0)
-    return 0
-
-
-def _labels(shown: Sequence[Configuration]) -> list[int]:
-    classes = max((record.data.classes for c in shown for record in c.records), default=0)
-    return list(range(classes))
+def _sortable(ranked: Any) -> dict[str, list[Any]]:
+    """The ranked table's rows by column; `#` is each row's configuration."""
+    rows = ranked.rows
+    return {
+        "#": [row.place for row in rows],
+        "name": [row.name for row in rows],
+        **{
+            metric.column: [row.values[k].number for row in rows]
+            for k, metric in enumerate(ranked.metrics)
+        },
+    }
 
 
 def _static(name: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST_NAME = 60
 _MAX_VALUE = 24
 _MAX_STATUS = 100
+_MAX_NUMBER = 10
 _SHOWN_OWN = 3
 """Settings of a network of one's own that name it where none of them varies."""
 
@@ -67,7 +68,9 @@ def with_names(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 
 def text_of(value: Any) -> str:
-    """A setting's value as short text for a name, an axis or a legend."""
+    """A setting's value as short text for a name, an axis or a legend; a drawn number rounded."""
+    if isinstance(value, float) and len(repr(value)) > _MAX_NUMBER:
+        value = float(f"{value:.4g}")
     return shortened(setting(value), _MAX_VALUE)
 
 

@@ -28,9 +28,7 @@ const themes = ["auto", "light", "dark"];
 const setTheme = (theme) => {
   root.dataset.theme = theme;
   memory.set("theme", theme);
-  byId("theme").lastElementChild.textContent = theme;
-  const words = theme === "auto" ? "as the system" : theme;
-  byId("theme").setAttribute("aria-label", `Colours: ${words}`);
+  byId("theme").textContent = `Colours: ${theme}`;
   listeners.forEach((listener) => listener());
 };
 byId("theme").addEventListener("click", () => {

@@ -23,44 +23,52 @@ const loadLibrary = async () => {
   script.remove();
 };
 
-/* On a narrow window two panels stand one above the other. */
-const PAPER_PX = 690; /* A4 less its margins, at 96 pixels an inch */
-const isNarrow = () => innerWidth < 700 && !printing;
-const isStacked = (layout) => isNarrow() && "yaxis2" in layout;
-const stacked = (layout) => ({
-  ...layout,
-  xaxis: { ...layout.xaxis, domain: [0, 1] },
-  xaxis2: { ...layout.xaxis2, domain: [0, 1] },
-  yaxis: { ...layout.yaxis, domain: [0.58, 1] },
-  yaxis2: { ...layout.yaxis2, domain: [0, 0.42], showticklabels: true },
-});
+/* Panels stand beside each other as far as the window has room for them. */
+const isNarrow = () => innerWidth < 700;
+const columnsOf = (plot) => Math.min(plot.panels, isNarrow() ? 1 : 4);
+const rowsOf = (plot) => Math.ceil(plot.panels / columnsOf(plot));
+const domain = (place, count, gap) => {
+  const size = (1 - gap * (count - 1)) / count;
+  return [place * (size + gap), place * (size + gap) + size];
+};
+const placed = (plot, key, axis) => {
+  const panel = Number(key.slice(5) || 1) - 1;
+  const [columns, rows] = [columnsOf(plot), rowsOf(plot)];
+  const column = panel % columns;
+  if (key[0] === "x") return { domain: domain(column, columns, plot.oneY ? 0.04 : 0.1) };
+  const isRepeated = plot.oneY && column > 0;
+  return {
+    domain: domain(rows - 1 - Math.floor(panel / columns), rows, 0.3 / rows),
+    showticklabels: !isRepeated,
+    ...(isRepeated ? { title: { text: "" } } : {}),
+  };
+};
 
 const drawn = new Map();
-let kept = null;
-let printing = false;
+let shownOnly = null; /* configurations that pass the filter */
 
-const themed = (layout) => {
+const themed = (plot) => {
+  const { layout } = plot;
   const [ink, grid, paper] = [colour("ink"), colour("grid"), colour("paper")];
   const narrow = isNarrow();
   const themedLayout = {
     ...layout,
-    font: { color: ink, size: narrow ? 10 : 12, family: "system-ui, sans-serif" },
+    font: { color: ink, size: narrow ? 11 : 12, family: "system-ui, sans-serif" },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 56, r: 16, t: 30, b: 50 },
+    margin: { l: 56, r: 16, t: 24, b: 48 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: ink },
-    legend: { orientation: "h", yref: "container", yanchor: "bottom", y: 0, font: { size: narrow ? 9 : 11 } },
+    legend: { orientation: "h", yref: "container", yanchor: "bottom", y: 0, font: { size: narrow ? 10 : 12 } },
     hoverlabel: { bgcolor: paper, bordercolor: grid, font: { color: ink } },
     hovermode: "closest",
     annotations: (layout.annotations ?? []).map((note) => ({ ...note, bgcolor: paper, opacity: 0.85 })),
   };
-  for (const key of Object.keys(layout)) {
-    if (/^[xy]axis/.test(key)) {
-      themedLayout[key] = { gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, ...layout[key] };
-      if (narrow && layout[key].type === "category") themedLayout[key].tickfont = { size: 8 };
-    }
+  for (const key of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+    themedLayout[key] = {
+      gridcolor: grid, zeroline: false, linecolor: grid, automargin: true, ...layout[key],
+      ...placed(plot, key),
+    };
   }
-  if (printing) themedLayout.width = PAPER_PX;
-  return isStacked(layout) ? stacked(themedLayout) : themedLayout;
+  return themedLayout;
 };
 
 /* The darkest blue is hard to see on a dark page. */
@@ -74,11 +82,9 @@ const lifted = (trace) => {
 
 /* Points of configurations that the filter leaves out are blanked; lines get stronger with `shade`. */
 const filtered = (traces) => traces.map((trace) => {
-  const shaded = trace.meta && "shade" in trace.meta
-    ? { line: { ...trace.line, color: mixed(trace.meta.shade) } } : {};
-  if (trace.texttemplate && isNarrow()) return { ...trace, texttemplate: "" };
-  if (!kept || !trace.customdata) return { ...trace, ...shaded };
-  return { ...trace, ...shaded, y: trace.y.map((value, place) => (kept.has(trace.customdata[place]) ? value : null)) };
+  const shaded = trace.meta ? { line: { ...trace.line, color: mixed(trace.meta.shade) } } : {};
+  if (!shownOnly || !trace.customdata) return { ...trace, ...shaded };
+  return { ...trace, ...shaded, y: trace.y.map((value, place) => (shownOnly.has(trace.customdata[place]) ? value : null)) };
 });
 
 const channels = (text) => text.match(/[\d.]+/g).slice(0, 3).map(Number);
@@ -87,26 +93,29 @@ const mixed = (part) => {
   return `rgb(${from.map((value, i) => Math.round(value + part * (to[i] - value))).join(",")})`;
 };
 
-const draw = (plot) => {
+const boxOf = (plot) => {
   const box = byId(`plot-${plot.id}`);
+  const names = plot.data.filter((trace) => trace.showlegend).length;
+  box.style.height = `${rowsOf(plot) * plot.height + names * (isNarrow() ? 20 : 10)}px`;
+  return box;
+};
+
+const draw = (plot) => {
+  const box = boxOf(plot);
   drawn.set(plot.id, plot);
-  box.style.height = isStacked(plot.layout) ? `${1.7 * plot.height}px` : "";
-  return window.Plotly.react(box, filtered(plot.data).map(lifted), themed(plot.layout), {
+  return window.Plotly.react(box, filtered(plot.data).map(lifted), themed(plot), {
     responsive: true, displaylogo: false, displayModeBar: "hover",
     modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
   });
 };
 
-const redraw = () => {
-  root.classList.toggle("printing", printing);
-  drawn.forEach((plot) => draw(plot));
-};
+const redraw = () => drawn.forEach((plot) => draw(plot));
 
 const startPlots = () => {
   if (!data.plots.length) return;
   if (!("DecompressionStream" in window)) {
-    byId("plots-said").textContent =
-      "This browser is too old for the interactive plots; the same pictures lie in figures/ beside this file.";
+    byId("plots-said").textContent = "This browser is too old for interactive plots.";
+    root.classList.add("still");
     return;
   }
   let library = null;
@@ -116,8 +125,7 @@ const startPlots = () => {
     await draw(plot);
     byId(`plot-${plot.id}`).dataset.drawn = "yes";
   };
-  /* A plot is drawn when it comes near the window; the others when there is nothing else to do, so
-     that they are there for a print. */
+  /* A plot is drawn when it comes near the window; the others when there is nothing else to do. */
   const waiting = new Set(data.plots);
   const take = (plot) => (waiting.delete(plot) ? show(plot) : null);
   const watcher = new IntersectionObserver((entries) => {
@@ -126,7 +134,7 @@ const startPlots = () => {
       take(data.plots.find((plot) => `plot-${plot.id}` === entry.target.id));
     }
   }, { rootMargin: "600px" });
-  data.plots.forEach((plot) => watcher.observe(byId(`plot-${plot.id}`)));
+  data.plots.map(boxOf).forEach((box) => watcher.observe(box));
   const idle = window.requestIdleCallback ?? ((next) => setTimeout(next, 200));
   const rest = async () => {
     const [plot] = waiting;
@@ -135,14 +143,11 @@ const startPlots = () => {
     idle(rest);
   };
   setTimeout(() => idle(rest), 1000);
-  /* Paper is white and narrower than most windows. */
-  addEventListener("beforeprint", () => { printing = true; redraw(); });
-  addEventListener("afterprint", () => { printing = false; redraw(); });
   let width = innerWidth;
   addEventListener("resize", () => {
     if ((width < 700) !== isNarrow()) redraw();
     width = innerWidth;
   });
   onTheme(redraw);
-  filterListeners.push((configurations) => { kept = configurations; redraw(); });
+  filterListeners.push((configurations) => { shownOnly = configurations; redraw(); });
 };

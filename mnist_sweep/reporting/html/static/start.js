@@ -1,7 +1,5 @@
-if (byId("filter")) {
-  startPlots();
-  startTables();
-}
+startPlots();
+startTables();
 if (byId("network")) startMatrix();
 setTheme(themes.includes(memory.get("theme")) ? memory.get("theme") : "auto");
 
@@ -19,4 +17,11 @@ if (data.refresh) {
     if (paused) timer = setTimeout(() => location.reload(), 1000 * data.refresh);
   });
 }
+
+/* A link to something that is folded unfolds it. */
+addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
+  const folded = link && document.querySelector(link.getAttribute("href"))?.closest("details");
+  if (folded) folded.open = true;
+});
 root.dataset.ready = "yes";

@@ -1,72 +1,97 @@
 const columns = data.columns;
 const rowCount = columns["#"] ? columns["#"].length : 0;
-const FEW = 40;
-let showAll = false;
-let wanted = null; /* rows that pass the filter; null is all */
 const filterListeners = [];
+let wanted = null; /* rows of the full tables that pass the filter; null is all */
+let kept = null; /* their configurations */
 
 const searched = Array.from({ length: rowCount }, (_, row) =>
   ["label", "status", "run_id"].map((key) => String(columns[key][row] ?? "")).join(" ").toLowerCase());
 
 const keyOf = (word) => [word, `test.${word}`, `time.${word}`].find((key) => key in columns);
 
-const compare = (value, operator, texts) => {
+/* 98 is meant as a percentage where a column has shares. */
+const isShare = (key) => columns[key].every((value) => value === null || (value >= 0 && value <= 1));
+const bound = (key, text) => {
+  const number = text === "" ? NaN : Number(text);
+  return number > 1 && /accuracy|f1|precision|recall/.test(key) && isShare(key) ? number / 100 : number;
+};
+
+const compare = (key, value, operator, texts) => {
   if (operator === "=" || operator === "!=") {
     const same = texts.some((text) => {
       if (text === "null") return value === null;
-      const asNumber = typeof value === "number" && text !== "" && Number(text) === value;
+      const asNumber = typeof value === "number" && bound(key, text) === value;
       return value !== null && (asNumber || String(value).toLowerCase() === text);
     });
     return operator === "=" ? same : !same;
   }
-  const bound = Number(texts[0]);
-  if (typeof value !== "number" || texts[0] === "" || Number.isNaN(bound)) return false;
-  return { "<": value < bound, "<=": value <= bound, ">": value > bound, ">=": value >= bound }[operator];
+  const end = bound(key, texts[0]);
+  if (typeof value !== "number" || Number.isNaN(end)) return false;
+  return { "<": value < end, "<=": value <= end, ">": value > end, ">=": value >= end }[operator];
 };
 
-/* The rows that pass, or a sentence about what is not understood. */
+/* Letters that two words share in order: enough to guess what was meant. */
+const likeness = (one, two) => {
+  let [same, from] = [0, 0];
+  for (const letter of one) {
+    const place = two.indexOf(letter, from);
+    if (place >= 0) [same, from] = [same + 1, place + 1];
+  }
+  return same / Math.max(one.length, two.length);
+};
+const shownKeys = [...new Set([...document.querySelectorAll("table.runs th[data-key]")].map((h) => h.dataset.key))]
+  .filter((key) => key in columns);
+
+/* The rows that pass, and a sentence about what is not understood. */
 const passing = (text) => {
   let rows = [...Array(rowCount).keys()];
+  let hint = "";
   for (const word of text.toLowerCase().split(/\s+/).filter(Boolean)) {
     const found = /^([a-z_][\w.]*)(<=|>=|!=|=|<|>)(.*)$/.exec(word);
     const key = found && keyOf(found[1]);
     if (key) {
-      const texts = found[3].split(",");
-      rows = rows.filter((row) => compare(columns[key][row], found[2], texts));
+      rows = rows.filter((row) => compare(key, columns[key][row], found[2], found[3].split(",")));
+    } else if (found && Object.keys(columns).length) {
+      const close = [...shownKeys].sort((a, b) => likeness(found[1], b) - likeness(found[1], a))[0];
+      hint = `No column ${found[1]}: did you mean ${close}? There are ${shownKeys.join(", ")}.`;
+      rows = [];
     } else {
       rows = rows.filter((row) => searched[row].includes(word));
     }
   }
-  return rows;
+  return [rows, hint];
 };
 
 const tables = [...document.querySelectorAll("table.runs")];
+const sourceOf = (table) => data[table.dataset.source];
+const passes = (table, row) => {
+  if (!wanted) return true;
+  return table.dataset.source === "columns" ? wanted.has(row) : kept.has(data.ranked["#"][row]);
+};
 
 const refold = () => {
-  let hidden = 0;
   for (const table of tables) {
     let shown = 0;
+    const few = table.dataset.all ? Infinity : Number(table.dataset.few);
     for (const line of table.tBodies[0].rows) {
-      const passes = !wanted || wanted.has(Number(line.dataset.r));
-      const fits = showAll || shown < FEW;
-      line.hidden = !(passes && fits);
-      if (passes) shown += 1;
-      if (passes && !fits) hidden += 1;
+      const isIn = passes(table, Number(line.dataset.r));
+      line.hidden = !(isIn && shown < few);
+      if (isIn) shown += 1;
     }
+    const more = table.closest("section, details").querySelector("button.more");
+    if (more) more.hidden = shown <= few;
   }
-  byId("all-rows").hidden = hidden === 0;
-  const total = wanted ? wanted.size : rowCount;
-  byId("all-rows").textContent = `Show all ${total.toLocaleString("en")} rows`;
 };
 
 const applyFilter = () => {
   const text = byId("filter").value;
   memory.set("filter", text);
-  wanted = text.trim() ? new Set(passing(text)) : null;
-  byId("filter-said").textContent = wanted
-    ? `${wanted.size.toLocaleString("en")} of ${rowCount.toLocaleString("en")} rows` : "";
+  const [rows, hint] = text.trim() ? passing(text) : [null, ""];
+  wanted = rows && new Set(rows);
+  kept = rows && new Set(rows.map((row) => columns["#"][row]));
+  const count = rows ? `${rows.length.toLocaleString("en")} of ${rowCount.toLocaleString("en")} runs` : "";
+  byId("filter-said").textContent = hint || count;
   refold();
-  const kept = wanted && new Set([...wanted].map((row) => columns["#"][row]));
   filterListeners.forEach((listener) => listener(kept));
 };
 
@@ -78,7 +103,7 @@ const order = (a, b, down) => {
 };
 
 const sortBy = (table, heading) => {
-  const values = columns[heading.dataset.key];
+  const values = sourceOf(table)[heading.dataset.key];
   const down = heading.getAttribute("aria-sort") === "ascending";
   table.querySelectorAll("th[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
@@ -91,6 +116,7 @@ const sortBy = (table, heading) => {
 const startTables = () => {
   for (const table of tables) {
     for (const heading of table.tHead.rows[0].cells) {
+      if (!(heading.dataset.key in sourceOf(table))) continue;
       const button = document.createElement("button");
       button.type = "button";
       button.append(...heading.childNodes);
@@ -98,12 +124,16 @@ const startTables = () => {
       heading.append(button);
     }
   }
+  document.querySelectorAll("button.more").forEach((button) => button.addEventListener("click", () => {
+    button.closest("section, details").querySelectorAll(":scope table.runs").forEach((table) => { table.dataset.all = "yes"; });
+    refold();
+  }));
+  if (!byId("filter")) { refold(); return; }
   let waiting = 0;
   byId("filter").addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(applyFilter, rowCount > 200 ? 150 : 0);
   });
-  byId("all-rows").addEventListener("click", () => { showAll = true; refold(); });
   byId("filter").value = memory.get("filter") ?? "";
   applyFilter();
 };
