@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import TypedDict
 
 
 class ExitCode(IntEnum):
@@ -20,6 +23,13 @@ class ExitCode(IntEnum):
     """Input that was refused; see `errors`."""
     GATE_FAILED = 3
     INTERRUPTED = 130
+
+
+class Terminal(TypedDict):
+    """What text is laid out for; its names are those of `reporting.tables.render.render`."""
+
+    width: int | None
+    colour: bool
 
 
 @contextmanager
@@ -45,3 +55,22 @@ def shown_path(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def program() -> str:
+    """How this program was started, for the commands that messages name."""
+    return "python -m mnist_sweep" if Path(sys.argv[0]).stem == "__main__" else "mnist-sweep"
+
+
+def command(*words: str | Path) -> str:
+    """A command that works in this directory: 'mnist-sweep resume outputs/grid'."""
+    shown = (shlex.quote(shown_path(one)) if isinstance(one, Path) else one for one in words)
+    return " ".join((program(), *shown))
+
+
+def terminal() -> Terminal:
+    """The width of the terminal and whether to use colour; no width where output is piped."""
+    if not sys.stdout.isatty():
+        return {"width": None, "colour": False}
+    width = max(shutil.get_terminal_size().columns, 20)
+    return {"width": width, "colour": not os.environ.get("NO_COLOR")}

@@ -9,7 +9,7 @@ from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
 from mnist_sweep.reporting import preimport
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.context import Command, SweepContext
+from mnist_sweep.sweeping.context import Command, SweepContext, Verbosity
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -28,6 +28,7 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
     for one in commands:
         found = app.run(one.words, context, one.repeats)
         if isinstance(found, Preview):
+            whole = context.verbosity is Verbosity.VERBOSE
             print("\n".join(preview_lines(found)))
         elif found:
             results.append(found)
@@ -36,4 +37,4 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
     context.end_processes()
     for further in results[1:]:
         results[0].join(further)
-    return show(results[0]) if results else ExitCode.DONE
+    return show(results[0], context.verbosity) if results else ExitCode.DONE

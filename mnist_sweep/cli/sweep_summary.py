@@ -1,65 +1,142 @@
-"""What a sweep prints at its end: tables, the best configuration, what was done, the report."""
+"""What a sweep prints at its end: a screen that says what is best, and what to do next."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+import click
+from rich.cells import cell_len
 
-from mnist_sweep.analysis.uncertainty import UncertainSelection
-from mnist_sweep.cli.output import ExitCode, ignore_broken_pipe, shown_path
+from mnist_sweep.cli.output import (
+    ExitCode,
+    command,
+    ignore_broken_pipe,
+    shown_path,
+    terminal,
+)
 from mnist_sweep.errors import DirectoryError, MnistSweepError
+from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.reporting.conclusions.conclusions import best_of
 from mnist_sweep.reporting.conclusions.summary import (
     ReportSummary,
+    Standing,
     conclusions_of,
     default_selections,
     selection_of,
+    standing_of,
 )
+from mnist_sweep.reporting.escape import visible, wrapped
 from mnist_sweep.reporting.numbers import duration
-from mnist_sweep.reporting.phrases.conclusions import Conclusion
-from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines, sentences
-from mnist_sweep.reporting.phrases.study import conclusion_lines, study_lines
+from mnist_sweep.reporting.phrases import overview as phrases
+from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
+from mnist_sweep.reporting.phrases.names import status_text
+from mnist_sweep.reporting.phrases.study import stage_lines
+from mnist_sweep.reporting.phrases.tables import data_title
 from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
-from mnist_sweep.reporting.tables.tables import MAX_ROWS, comparison, write_tables
+from mnist_sweep.reporting.tables.render.text import grids
+from mnist_sweep.reporting.tables.tables import comparison, write_tables
+from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.analysis.selection import Selection
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.reporting.phrases.conclusions import Conclusion
     from mnist_sweep.reporting.tables.table import Table
+    from mnist_sweep.sweeping.launch.job import RunSummary
     from mnist_sweep.sweeping.result import SweepResult
 
-_SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.TIES)
-"""What a sweep says of a selection; `best` and `worst` say the rest."""
+MAX_SHOWN = 2
+"""Notes, reasons of failures and unreadable files that are named; the rest is counted."""
+MIN_ROWS, MAX_ROWS = 3, 10
+MORE_SEEDS = "seed=0,1,2"
+_NO_RESULT = (RunStatus.FAILED, RunStatus.DIVERGED)
+_OF_A_STUDY = (
+    ConclusionKind.BLOCKED, ConclusionKind.EFFECT, ConclusionKind.CLASS_EFFECTS,
+    ConclusionKind.AGAINST_BEST,
+)  # fmt: skip
+_LABEL = 8
+MAX_LINES, MAX_STUDY_LINES = 25, 40
 
 
-def show(result: SweepResult) -> ExitCode:
-    """Write tables and report, and print the result of a sweep."""
-    say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    for notice in [*result.notices, *result.plan.notes()]:
-        say.print(f"Note: {notice}")
-    found, tables = _tables(result, say)
-    if tables:
+@dataclass
+class _Page:
+    """Lines laid out for a terminal, or of any width where output is piped."""
+
+    width: int | None
+    colour: bool
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, label: str, text: str, *, wrap: bool = True, **style: Any) -> None:
+        """A paragraph whose further lines are indented; `style` is the label's, or the text's.
+
+        Commands and paths are not wrapped, so that they can be copied from a narrow terminal.
+        """
+        indent = " " * _LABEL if label else ""
+        whole = f"{label:<{len(indent)}}{text}"
+        first, *rest = wrapped(whole, self.width if wrap else None, indent)
+        if self.colour and label:
+            first = click.style(first[:_LABEL], **style) + first[_LABEL:]
+        elif self.colour and style:
+            first, *rest = (click.style(line, **style) for line in (first, *rest))
+        self.lines += [first, *rest]
+
+    @property
+    def height(self) -> int:
+        """Lines of the terminal."""
+        width = self.width or sys.maxsize
+        return sum(max(1, -(-cell_len(click.unstyle(line)) // width)) for line in self.lines)
+
+    def gap(self) -> None:
+        """An empty line."""
+        self.lines.append("")
+
+    def print(self) -> None:
+        """Print all, unless who reads has left."""
         with ignore_broken_pipe():
-            _print_tables(found, tables)
-    selections = _selections(result, found)
-    concluded = conclusions_of([found]) if result.study or result.report else ()
-    with ignore_broken_pipe():
-        _print_selections(result, selections, concluded)
-    for problem in found.problems:
-        say.print(f"Could not be read: {problem}")
+            print("\n".join(self.lines))
+
+
+def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCode:
+    """Write tables and report, and print the result of a sweep."""
+    found, tables = _tables(result)
     statuses = statuses_of(result, found)
-    with ignore_broken_pipe():
-        print(account(result, statuses))
-        print(f"Tables, records and models: {shown_path(result.directory)}/")
-    if tables and result.report and not result.interrupted:
-        _report(result, found, tables, ReportSummary(concluded, tuple(selections)), say)
-    return exit_code(result, statuses)
+    code = exit_code(result, statuses)
+    notes = _print_notes(result, found)
+    page = _Page(**terminal())
+    _add_header(page, result, found, statuses)
+    if verbosity is Verbosity.QUIET:
+        page.print()
+        return code
+    concluded = conclusions_of([found]) if result.study or result.report else ()
+    standings = _standings(result, found)
+    if tables:
+        _add_results(page, result, standings, concluded)
+    foot = _Page(page.width, page.colour)
+    is_reported = bool(tables) and result.report and not result.interrupted
+    _add_next(foot, result, found, standings, statuses)
+    if standings:
+        most = MAX_STUDY_LINES if result.study else MAX_LINES
+        spent = notes + page.height + foot.height + is_reported
+        _add_table(page, tables, standings[0], most - spent - 3)
+    if verbosity is Verbosity.VERBOSE and tables:
+        page.lines += ["", render(tables, width=page.width, colour=page.colour)]
+    page.gap()
+    page.lines += foot.lines
+    page.print()
+    if is_reported:
+        selections = tuple(one.found for one in standings)
+        _report(result, found, tables, ReportSummary(concluded, selections))
+    return code
 
 
 def statuses_of(result: SweepResult, found: Sweep) -> dict[str, RunStatus]:
@@ -71,15 +148,15 @@ def statuses_of(result: SweepResult, found: Sweep) -> dict[str, RunStatus]:
     """
     frame = found.frame
     recorded = dict(zip(frame.get("run_id", ()), frame.get("status", ()), strict=True))
-    asked = {point.run_id for point in result.plan.points}
-    statuses = {run_id: RunStatus(recorded[run_id]) for run_id in asked & recorded.keys()}
+    requested = {point.run_id for point in result.plan.points}
+    statuses = {run_id: RunStatus(recorded[run_id]) for run_id in requested & recorded.keys()}
     for summary in result.summaries:
         statuses.setdefault(summary.run_id, summary.status)
     return statuses
 
 
 def account(result: SweepResult, statuses: dict[str, RunStatus]) -> str:
-    """What was done in one line: '3 of 4 runs finished (2 earlier), 1 failed, in 12 s'."""
+    """How the runs ended: '3 of 4 runs finished (2 earlier), 1 failed'."""
     counts = Counter(statuses.values())
     earlier = sum(statuses.get(run_id) is RunStatus.FINISHED for run_id in result.skipped)
     elsewhere = sum(summary.origin is Origin.ALREADY_DONE for summary in result.summaries)
@@ -98,8 +175,7 @@ def account(result: SweepResult, statuses: dict[str, RunStatus]) -> str:
     left = result.requested - len(statuses)
     if left > 0:
         parts.append(f"{left} not run")
-    interrupted = "Interrupted. " if result.interrupted else ""
-    return f"{interrupted}{', '.join(parts)}, in {duration(result.wall_s)}."
+    return ", ".join(parts)
 
 
 def exit_code(result: SweepResult, statuses: dict[str, RunStatus]) -> ExitCode:
@@ -114,7 +190,7 @@ def exit_code(result: SweepResult, statuses: dict[str, RunStatus]) -> ExitCode:
     return ExitCode.DONE if whole and all_stages else ExitCode.SOME_FAILED
 
 
-def _tables(result: SweepResult, say: Console) -> tuple[Sweep, list[Table]]:
+def _tables(result: SweepResult) -> tuple[Sweep, list[Table]]:
     """What the directory holds, and the comparison tables of any records.
 
     A full disk keeps them from being written, not from being shown.
@@ -125,47 +201,138 @@ def _tables(result: SweepResult, say: Console) -> tuple[Sweep, list[Table]]:
         found = load(result.directory)
         if found.frame.empty:
             return found, []
-        say.print(f"No tables written: {error}")
+        click.echo(f"No tables written: {error}", err=True)
         return found, comparison([found])
 
 
-def _print_tables(found: Sweep, tables: list[Table]) -> None:
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
-    colour = terminal and not os.environ.get("NO_COLOR")
-    long = terminal and len(tables[0].content) > MAX_ROWS
-    shown = comparison([found], most=MAX_ROWS) if long else tables
-    print(render(shown, width=width, colour=colour))
+def _print_notes(result: SweepResult, found: Sweep) -> int:
+    """Print what is not the result to standard error; returns the number of lines."""
+    notes = [f"Note: {notice}" for notice in (*result.notices, *result.plan.notes())]
+    if found.problems:
+        notes.append(f"Could not be read: {_listed([*map(str, found.problems)])}.")
+    page = _Page(terminal()["width"], colour=False)
+    for note in notes:
+        page.add("", visible(note))
+    for line in page.lines:
+        click.echo(line, err=True)
+    return len(page.lines)
 
 
-def _selections(result: SweepResult, found: Sweep) -> list[UncertainSelection]:
-    """A study's, what a search looked for, or the best and the worst two-layer network."""
-    if result.study is not None:
-        return list(result.selections.values())
-    if result.objective is not None:
-        by, direction = result.objective
-        one = selection_of([found], (), by, direction)
-        return [one] if one else []
-    return list(default_selections([found]))
-
-
-def _print_selections(
-    result: SweepResult, selections: list[UncertainSelection], concluded: tuple[Conclusion, ...]
+def _add_header(
+    page: _Page, result: SweepResult, found: Sweep, statuses: dict[str, RunStatus]
 ) -> None:
+    """Name, data, how the runs ended, time; what to know of the data; why runs failed."""
+    frame = found.frame
+    names = ("dataset.name", "dataset.notice")
+    pairs = frame[[*names]].dropna(subset=names[0]).drop_duplicates() if len(frame) else frame
+    sets = [(one[0], one[1] if isinstance(one[1], str) else None) for one in pairs.to_numpy()]
+    time = duration(result.wall_s)
+    took = f"interrupted after {time}" if result.interrupted else time
+    parts = [result.directory.absolute().name, *([data_title(sets)] if sets else [])]
+    parts += [account(result, statuses), took]
+    page.add("", " · ".join(map(visible, parts)), bold=True)
+    for name, notice in sets:
+        if notice:
+            page.add("", phrases.data_warning(name, notice, command("data", "mnist")), fg="yellow")
+    reasons: dict[tuple[str, str], list[RunSummary]] = {}
+    for summary in result.summaries:
+        if summary.failed:
+            reasons.setdefault((summary.status, summary.message), []).append(summary)
+    for place, ((status, message), own) in enumerate(list(reasons.items())[:MAX_SHOWN]):
+        first = own[0]
+        count = "" if len(own) == 1 else f"{len(own)} runs, the first "
+        why = visible(status_text(status, message))
+        page.add("Failed", f"{count}{visible(first.label)}: {why}", fg="red")
+        if not place:
+            log = SweepPaths(result.directory).run(first.label, first.run_id).log
+            page.add("", " " * _LABEL + f"log {shown_path(log)}", wrap=False)
+    if len(reasons) > MAX_SHOWN:
+        page.add("Failed", f"{len(reasons) - MAX_SHOWN} more, for other reasons", fg="red")
+
+
+def _standings(result: SweepResult, found: Sweep) -> list[Standing]:
+    """The best configuration first; with a study's selections, or the worst two-layer network."""
+    chosen: list[UncertainSelection | None]
     if result.study is not None:
-        print(
-            "\n".join([*study_lines(result.study, result.selections), *conclusion_lines(concluded)])
-        )
+        chosen = [best_of(found, result.study), *result.selections.values()]
     elif result.objective is not None:
-        print("".join("\n".join(sentences(chosen)) + "\n\n" for chosen in selections), end="")
-    elif selections:
-        lines = [line for chosen in selections for line in selection_lines(chosen)]
-        print("\n".join(line.text for line in lines if line.kind in _SHOWN_LINES) + "\n")
+        chosen = [selection_of([found], (), *result.objective)]
+    else:
+        chosen = [*default_selections([found])] or [
+            selection_of([found], (), found.objective, "best")
+        ]
+    return [standing_of(found, one) for one in chosen if one is not None]
 
 
-def _report(
-    result: SweepResult, found: Sweep, tables: list[Table], answer: ReportSummary, say: Console
+def _add_results(
+    page: _Page,
+    result: SweepResult,
+    standings: Sequence[Standing],
+    concluded: Sequence[Conclusion],
 ) -> None:
+    """The best and the worst in a line each; of a study its stages and conclusions too."""
+    page.gap()
+    for standing in standings:
+        selection = standing.found.selection
+        label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
+        style = {"best": {"fg": "green"}, "worst": {"fg": "red"}}[selection.direction]
+        page.add(label, phrases.standing_line(standing), bold=True, **style)
+    if standings and (certain := phrases.certainty_line(standings[0].found)):
+        page.add("", certain)
+    if result.study is not None:
+        page.gap()
+        for label, text in stage_lines(result.study):
+            page.add(label, text, bold=True)
+        for one in concluded:
+            if one.kind in _OF_A_STUDY:
+                page.add("-", one.text)
+
+
+def _add_table(page: _Page, tables: Sequence[Table], best: Standing, most: int) -> None:
+    """The best configurations and the worst, in at most `most` rows."""
+    metric = best.found.selection.metric
+    shown = overview(tables[0].content, metric, page.width, max(MIN_ROWS, min(MAX_ROWS, most)))
+    if shown is not None:
+        page.gap()
+        (lines,) = grids(shown, width=page.width, colour=page.colour)
+        page.lines += lines
+
+
+def _add_next(
+    page: _Page,
+    result: SweepResult,
+    found: Sweep,
+    standings: Sequence[Standing],
+    statuses: dict[str, RunStatus],
+) -> None:
+    """Where the results are, and the commands that come next."""
+    if standings:
+        selection = standings[0].found.selection
+        values = zip(selection.chosen.values, selection.chosen.run_ids, strict=True)
+        end = max if selection.metric.higher_is_better else min
+        model = found.run_paths(end(values)[1]).model
+        if model.exists():
+            page.add("Model", shown_path(model), wrap=False, bold=True)
+    is_whole = len(statuses) == result.requested
+    if not is_whole or any(status in _NO_RESULT for status in statuses.values()):
+        page.add("Resume", command("resume", result.directory), wrap=False, bold=True)
+    elif standings and not result.study and not result.objective and _are_single(selection):
+        seeds = command("resume", result.directory, MORE_SEEDS)
+        page.add("Seeds", seeds, wrap=False, bold=True)
+    if standings:
+        more = f"{command('table', result.directory)}   (or best, worst, report)"
+        page.add("More", more, wrap=False, bold=True)
+    else:
+        page.add("Records", shown_path(result.directory), bold=True)
+
+
+def _are_single(selection: Selection) -> bool:
+    """Whether several configurations were compared by a single seed each."""
+    counts = {len(one.values) for one in selection.candidates}
+    return len(selection.candidates) > 1 and counts == {1}
+
+
+def _report(result: SweepResult, found: Sweep, tables: list[Table], answer: ReportSummary) -> None:
     """Write the report; whatever becomes of it, the runs and the exit code stand."""
     from mnist_sweep.report_images import images_of
 
@@ -179,7 +346,14 @@ def _report(
             tables=tables,
         )
     except MnistSweepError as error:
-        say.print(f"No report: {error}")
+        click.echo(f"No report: {error}", err=True)
         return
-    with ignore_broken_pipe():
-        print(f"Report: {shown_path(written.page)} ({duration(written.seconds)})")
+    page = _Page(**terminal())
+    page.add("Report", shown_path(written.page), wrap=False, bold=True)
+    page.print()
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(texts) - MAX_SHOWN} more" if len(texts) > MAX_SHOWN else ""
+    return "; ".join(texts[:MAX_SHOWN]) + more

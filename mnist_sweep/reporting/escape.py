@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rich.cells import cell_len, chop_cells
+
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories of what is not seen: controls, direction marks, surrogates."""
 
@@ -12,6 +14,7 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms of the others, which spreadsheets take for the same."""
 _T1 = "ÐÞðþ\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 _GAPS = ("\t", "\r", "\n")
+_WORDS = re.compile(r" *[^ ]+")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$#!])")
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%",
@@ -38,6 +41,25 @@ def visible(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """The first `length` characters of `text`, with an ellipsis if there was more."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """`text` in lines of at most `width` places, broken at words; further lines are indented.
+
+    A word longer than a line is broken; None is one line of any width.
+    """
+    if width is None or cell_len(text) <= width:
+        return [text]
+    lines, line = [], ""
+    for word in _WORDS.findall(text):
+        if line and cell_len(line + word) > width:
+            lines.append(line)
+            line = indent + word.lstrip(" ")
+        else:
+            line += word
+        *full, line = chop_cells(line, max(width, 2))
+        lines += full
+    return [*lines, line]
 
 
 def markdown(text: str) -> str:

@@ -64,13 +64,14 @@ def three_digits(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 1:05, 2:03:00."""
+    """Seconds as people say them: 8 s, 1 min 5 s, 2 h 3 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def setting(value: Any) -> str:

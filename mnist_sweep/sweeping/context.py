@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from mnist_sweep.cores import cores
@@ -37,12 +38,23 @@ class Command:
     repeats: Invocation | None = None
 
 
+class Verbosity(StrEnum):
+    """How much a sweep prints."""
+
+    QUIET = "quiet"
+    NORMAL = "normal"
+    VERBOSE = "verbose"
+
+
 class SweepContext:
     """A program run that starts processes; a context manager, at whose end nothing is left.
 
     Within it SIGTERM raises `Interrupted`, and Ctrl-C is counted: some libraries swallow the
     exception that it raises, which `interrupt_if_swallowed` makes up for.
     """
+
+    verbosity = Verbosity.NORMAL
+    """Set before the sweep starts."""
 
     _CURRENT: ClassVar[ContextVar[SweepContext]] = ContextVar("SweepContext")
 

@@ -1,4 +1,4 @@
-"""What a sweep shows at its end: a screen's worth on a terminal, everything in its files."""
+"""What a sweep shows at its end: one screen at any size, everything else in its files."""
 
 from __future__ import annotations
 
@@ -6,53 +6,160 @@ import sys
 
 import pytest
 
-from mnist_sweep.cli import sweep_summary
+from mnist_sweep.cli import output, sweep_summary
+from mnist_sweep.records import study_file
 from mnist_sweep.records import sweep as sweeps
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting import report
 from mnist_sweep.reporting.tables import tables
+from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Origin, RunSummary
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
-from support.factories import make_run, write_sweep
+from support.factories import make_run, reference_grid, write_study, write_sweep
 from support.sweep_parts import plan_of, point_of
 
-RUNS = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(101, 121)]
+SMALL = {"n_test": 60, "n_validation": 40, "epochs": 2}
+RUNS = [make_run(nodes=n, accuracy=0.7 + n / 1000, **SMALL) for n in range(101, 121)]
+POINTS = [point_of(seed=seed) for seed in range(4)]
+RUN_IDS = [point.run_id for point in POINTS]
+
+
+def result_of(directory, **more):
+    return SweepResult(directory, Plan(), wall_s=171.0, report=False, **more)
 
 
 @pytest.fixture
-def result(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "SHOWN_ENDS", 3)
-    monkeypatch.setattr(sweep_summary, "MAX_ROWS", 10)
-    return SweepResult(write_sweep(tmp_path / "grid", RUNS), Plan(), report=False)
+def result(tmp_path):
+    return result_of(write_sweep(tmp_path / "grid", RUNS))
 
 
-def shown(result, capsys, monkeypatch, *, terminal):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
-    sweep_summary.show(result)
-    return capsys.readouterr().out
+@pytest.fixture
+def on_terminal(monkeypatch):
+    """Pretend that standard output is a terminal of some width."""
+
+    def set_width(columns):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("NO_COLOR", "1")
+
+    return set_width
 
 
-def test_a_terminal_shows_both_ends_and_the_files_hold_every_row(result, capsys, monkeypatch):
-    out = shown(result, capsys, monkeypatch, terminal=True)
-    assert "14 are not shown" in " ".join(out.split())
-    rows = [line.split() for line in out.splitlines()]
-    assert not any(row[:2] == ["1", "110"] for row in rows)
-    assert " 120 " in out
+def shown(result, capsys, **more):
+    sweep_summary.show(result, **more)
+    both = capsys.readouterr()
+    return both.out + both.err
+
+
+def grid_of(count):
+    """Runs of `count` configurations of four settings."""
+    values = [(ly, n, d) for ly in (1, 2, 3, 4, 5) for n in (20, 50, 100, 200) for d in range(10)]
+    return [
+        make_run(layers=ly, nodes=n, dropout=d / 20, accuracy=0.8 + n / 2000, **SMALL)
+        for ly, n, d in values[:count]
+    ]
+
+
+def failures(runs, count):
+    """Summaries as of runs that failed, each for another reason."""
+    return [
+        RunSummary(run.values["run_id"], run.values["label"], RunStatus.FAILED, message=f"E: {n}")
+        for n, run in enumerate(runs[:count])
+    ]
+
+
+NOTES = ["TensorFlow is 2.21.0; this directory's last sweep ran with 2.20.0."] * 2
+
+
+@pytest.fixture(scope="module", params=[1, 9, 40])
+def some(request, tmp_path_factory):
+    """A sweep of so many configurations and one planned, with models."""
+    runs = grid_of(request.param)
+    path = tmp_path_factory.mktemp("some") / "grid"
+    directory = write_sweep(path, runs, [make_run(layers=9)])
+    for run in runs:
+        (directory / "runs" / run.directory_name / "model.keras").touch()
+    return directory, request.param
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_sweep_ends_with_one_screen_whatever_happened(
+    some, capsys, on_terminal, monkeypatch, columns
+):
+    on_terminal(columns)
+    directory, count = some
+    monkeypatch.chdir(directory.parent)
+    told = shown(
+        result_of(
+            directory, notices=NOTES, interrupted=True, n_requested=count + 1,
+            summaries=failures([make_run(seed=k) for k in range(5)], 5),
+        ),
+        capsys,
+    ).splitlines()  # fmt: skip
+    height = sum(-(-len(line) // columns) or 1 for line in told)
+    assert height < 25, "and one for the report"
+    whole = [line for line in told if line.startswith(("Model", "Resume", "More", "    "))]
+    assert all(len(line) <= columns for line in told if line not in whole)
+    assert f"Resume  {output.program()} resume grid" in told
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_study_ends_with_forty_lines(tmp_path, capsys, on_terminal, columns):
+    on_terminal(columns)
+    study = write_study(tmp_path / "study", 3, n_test=300, n_validation=200)
+    found = sweeps.load(tmp_path / "study")
+    from mnist_sweep.analysis.uncertainty import select_again
+
+    selections = {s.name: select_again(found, s.selection) for s in study.stages if s.selection}
+    told = shown(
+        result_of(found.directory, study=study_file.load_study(found.directory), notices=NOTES,
+                  selections=selections), capsys,
+    )  # fmt: skip
+    assert len(told.splitlines()) < 40
+    for words in ("\nBest ", "\nWorst ", "\nStage 1 grid: 12 runs", "dropout=0.2 changed the"):
+        assert words in told
+
+
+def test_the_table_has_the_best_five_and_the_worst_of_many(result, capsys):
+    out = shown(result, capsys)
+    means = sweeps.load(result.directory).frame.set_index("nodes")["validation.accuracy"]
+    rows = [line.split() for line in out.splitlines() if line.lstrip()[:1].isdigit()]
+    assert [row[0] for row in rows] == ["1", "2", "3", "4", "5", "20"]
+    values = sorted(means, reverse=True)
+    assert [float(row[3]) for row in rows] == pytest.approx(
+        [100 * values[k] for k in (0, 1, 2, 3, 4, 19)], abs=0.005
+    )
     written = (result.directory / "tables" / "comparison.md").read_text()
     assert all(f" {n} " in written for n in range(101, 121))
-    assert "not shown" not in written
 
 
-def test_a_pipe_is_shown_every_row(result, capsys, monkeypatch):
-    out = shown(result, capsys, monkeypatch, terminal=False)
-    assert all(f" {n} " in out for n in range(101, 121))
+@pytest.mark.parametrize(
+    ("width", "there", "absent"),
+    [(60, ["Val [%]", "Test [%]", "Lowest F1"], ["Recall"]), (200, ["Recall", "Train loss"], [])],
+)
+def test_the_width_decides_how_many_columns_there_are(
+    result, capsys, on_terminal, width, there, absent
+):
+    on_terminal(width)
+    out = shown(result, capsys)
+    assert all(heading in out for heading in there)
+    assert not any(heading in out for heading in absent)
 
 
-def test_a_terminal_shows_every_row_where_they_are_few(result, capsys, monkeypatch):
-    monkeypatch.setattr(sweep_summary, "MAX_ROWS", len(RUNS))
-    out = shown(result, capsys, monkeypatch, terminal=True)
-    assert all(f" {n} " in out for n in range(101, 121))
+def test_quiet_is_one_line_and_verbose_has_the_whole_tables(result, capsys):
+    assert shown(result, capsys, verbosity=Verbosity.QUIET).splitlines() == [
+        "grid · MNIST · 0 of 0 runs finished · 2 min 51 s"
+    ]
+    assert "F1 by digit on MNIST" in shown(result, capsys, verbosity=Verbosity.VERBOSE)
+
+
+def test_the_missing_mnist_is_said_once_with_its_remedy(tmp_path, capsys):
+    directory = write_sweep(tmp_path / "grid", reference_grid(bundled=True, **SMALL))
+    out = shown(result_of(directory), capsys)
+    assert "bundled digits (NOT MNIST)" in out.splitlines()[0]
+    assert out.count("MNIST was not found") == 1
+    assert f"{output.program()} data mnist" in out
 
 
 def test_the_directory_is_loaded_once_also_for_the_report(result, capsys, monkeypatch):
@@ -62,22 +169,37 @@ def test_the_directory_is_loaded_once_also_for_the_report(result, capsys, monkey
             module, "load", lambda directory: loaded.append(directory) or sweeps.load(directory)
         )
     result.report = True
-    shown(result, capsys, monkeypatch, terminal=False)
+    shown(result, capsys)
     assert loaded == [result.directory]
     assert (result.directory / "report.html").exists()
 
 
-def test_tables_that_cannot_be_written_are_shown(result, capsys, monkeypatch):
+def test_tables_that_cannot_be_written_are_shown(result, capsys):
     (result.directory / "tables").write_text("in the way")
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    sweep_summary.show(result)
-    out, err = capsys.readouterr()
-    assert "No tables written" in err
-    assert " 120 " in out
+    told = shown(result, capsys)
+    assert "No tables written" in told
+    assert "Val [%]" in told
 
 
-POINTS = [point_of(seed=seed) for seed in range(4)]
-RUN_IDS = [point.run_id for point in POINTS]
+def test_the_model_that_is_named_is_the_best_seed_s(tmp_path, capsys):
+    runs = [make_run(seed=s, accuracy=a, **SMALL) for s, a in ((0, 0.7), (1, 1.0), (2, 0.8))]
+    directory = write_sweep(tmp_path / "grid", runs)
+    for run in runs:
+        (directory / "runs" / run.directory_name / "model.keras").touch()
+    assert f"\nModel   {directory}/runs/{runs[1].directory_name}/model.keras" in shown(
+        result_of(directory), capsys
+    )
+
+
+def test_more_seeds_are_suggested_where_one_seed_decided(tmp_path, capsys):
+    single = shown(result_of(write_sweep(tmp_path / "one", reference_grid(**SMALL))), capsys)
+    assert f"resume {tmp_path}/one seed=0,1,2" in single
+    assert "a different seed could change the order" in single
+    several = shown(
+        result_of(write_sweep(tmp_path / "two", reference_grid(seeds=(0, 1), **SMALL))), capsys
+    )
+    assert "seed=" not in several
+    assert "that it is the best" in several
 
 
 def summary(place: int, status: RunStatus, origin: Origin = Origin.RAN) -> RunSummary:
@@ -87,12 +209,12 @@ def summary(place: int, status: RunStatus, origin: Origin = Origin.RAN) -> RunSu
 @pytest.mark.parametrize(
     ("statuses", "changes", "text", "code"),
     [
-        (["finished"] * 4, {}, "4 of 4 runs finished, in 40 s.", 0),
-        (["finished"] * 4, {"skipped": RUN_IDS}, "4 of 4 runs finished (4 earlier), in 40 s.", 0),
+        (["finished"] * 4, {}, "4 of 4 runs finished", 0),
+        (["finished"] * 4, {"skipped": RUN_IDS}, "4 of 4 runs finished (4 earlier)", 0),
         (
             ["finished", "failed", "diverged"],
             {"interrupted": True},
-            "Interrupted. 1 of 4 runs finished, 1 failed, 1 diverged, 1 not run, in 40 s.",
+            "1 of 4 runs finished, 1 failed, 1 diverged, 1 not run",
             130,
         ),
         (
@@ -104,16 +226,16 @@ def summary(place: int, status: RunStatus, origin: Origin = Origin.RAN) -> RunSu
                     summary(3, RunStatus.FAILED),  # its process left no record
                 ],
             },
-            "2 of 4 runs finished (1 earlier, 1 by another sweep), 2 failed, in 40 s.",
+            "2 of 4 runs finished (1 earlier, 1 by another sweep), 2 failed",
             1,
         ),
         (
             ["finished", "finished", "pruned", "pruned"],
             {"objective": ("accuracy", "best"), "n_requested": 4},
-            "2 of 4 runs finished, 2 pruned, in 40 s.",
+            "2 of 4 runs finished, 2 pruned",
             0,
         ),
-        (["finished"] * 3 + ["pruned"], {}, "3 of 4 runs finished, 1 pruned, in 40 s.", 1),
+        (["finished"] * 3 + ["pruned"], {}, "3 of 4 runs finished, 1 pruned", 1),
     ],
 )
 def test_the_account_and_the_exit_code(tmp_path, statuses, changes, text, code):
@@ -132,18 +254,16 @@ def test_the_account_and_the_exit_code(tmp_path, statuses, changes, text, code):
 
 def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys):
     runs = [make_run(layers=layers, nodes=n, n_test=60) for layers in (1, 2) for n in (8, 16)]
-    result = SweepResult(write_sweep(tmp_path / "grid", runs), Plan(), report=False)
-    sweep_summary.show(result)
-    lines = capsys.readouterr().out.splitlines()
-    (best,) = [line for line in lines if "is the best of 4 configurations" in line]
-    assert "validation accuracy" in best
-    (worst,) = [line for line in lines if "is the worst of 2 configurations" in line]
-    assert worst.startswith("2 layers x ")
-    assert lines.index(worst) == lines.index(best) + 2
-    assert "a different seed could reverse this" in lines[lines.index(best) + 1]
+    lines = shown(result_of(write_sweep(tmp_path / "grid", runs)), capsys).splitlines()
+    (best,) = [line for line in lines if line.startswith("Best ")]
+    (worst,) = [line for line in lines if line.startswith("Worst ")]
+    frame = sweeps.load(tmp_path / "grid").frame
+    assert f"validation {100 * frame['validation.accuracy'].max():.2f} %" in best
+    lowest = frame[frame["layers"] == 2]["validation.f1_min"].min()
+    assert f"2 with layers=2   validation lowest F1 {lowest:.4f} (digit " in worst
 
 
 def test_a_single_configuration_is_not_called_the_best(tmp_path, capsys):
-    result = SweepResult(write_sweep(tmp_path / "grid", RUNS[:1]), Plan(), report=False)
-    sweep_summary.show(result)
-    assert "the best" not in capsys.readouterr().out
+    out = shown(result_of(write_sweep(tmp_path / "grid", RUNS[:1])), capsys)
+    assert "Best" not in out
+    assert "\nResult  1 layer x 101 nodes" in out

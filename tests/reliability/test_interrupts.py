@@ -134,7 +134,9 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     ended = place.wait(process)
     assert ended.code == 130, ended
     done = len(place.records("own"))
-    assert f"Interrupted. {done} of 40 runs finished, {40 - done} not run" in ended.out
+    assert ended.account == f"{done} of 40 runs finished, {40 - done} not run"
+    assert "interrupted after" in ended.out
+    assert "python -m mnist_sweep resume outputs/own" in ended.out
     until(place.gone)
 
 

@@ -54,5 +54,5 @@ def test_many_values_are_written_as_each_is(values, style):
 
 def test_durations_are_read_as_people_say_them():
     assert [duration(s) for s in (0.4, 59.4, 59.6, 65, 3599.6, 7380)] == [
-        "0 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:00",
+        "0 s", "59 s", "1 min 0 s", "1 min 5 s", "1 h 0 min", "2 h 3 min",
     ]  # fmt: skip

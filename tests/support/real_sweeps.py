@@ -101,17 +101,14 @@ class Ended:
 
     @property
     def account(self) -> str:
-        """The line that says what was done, skipped, run and failed, without the time."""
-        line = next(
-            line for line in self.out.splitlines() if " finished" in line and ", in " in line
-        )
-        return line.rpartition(", in ")[0]
+        """What the summary says was done, skipped, run and failed."""
+        return account(self.out)
 
 
 def account(out: str) -> str:
-    """The line that says how many runs finished, without the time."""
-    (line,) = re.findall(r"^.*\d+ of \d+ runs? finished.*(?=, in )", out, re.MULTILINE)
-    return str(line)
+    """How many runs finished, as the summary's first line says it."""
+    (text,) = re.findall(r"^.* · (\d+ of \d+ runs? finished.*) · .*$", out, re.MULTILINE)
+    return str(text)
 
 
 @dataclass

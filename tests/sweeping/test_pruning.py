@@ -24,8 +24,8 @@ from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.reporting.conclusions.summary import ReportSummary
 from mnist_sweep.reporting.phrases.selection import sentences
 from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
-from mnist_sweep.reporting.tables.terminal import render_terminal
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.display import Display
@@ -94,11 +94,11 @@ def test_a_pruned_run_is_shown_quietly_and_a_failed_one_is_not(half_pruned: Path
     failing = make_run(layers=5, status="failed")
     write_run(failing, half_pruned / "runs" / failing.directory_name)
     tables = comparison([load(half_pruned)])
-    lines = render_terminal(tables, 300, colour=True).splitlines()
+    lines = render(tables, width=300, colour=True).splitlines()
     pruned, failed = (next(x for x in lines if word in x) for word in ("pruned a", "failed:"))
     assert "\x1b[2mpruned after epoch 3" in pruned
     assert "\x1b[31m" not in pruned
-    assert "\x1b[1;31mfailed: " in failed
+    assert "\x1b[31m\x1b[1mfailed: " in failed
 
 
 def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp_path: Path):

@@ -33,7 +33,7 @@ def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
     whole = run([*words, "search.runs=3"], tmp_path, environ)
     assert whole.code == 0, whole.err
     assert account(whole.out).startswith("3 of 3 runs finished")
-    assert "is the best of 3 configurations, by validation accuracy" in whole.out
+    assert "\nBest    1 layer x " in whole.out
     before = statuses(tmp_path)
     resumed = run(["resume", "outputs/s", "search.runs=4"], tmp_path, environ)
     assert resumed.code == 0, resumed.err
@@ -54,7 +54,6 @@ def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
     assert len(found) == 4
     assert pruned >= 1
     assert account(halved.out) == f"{4 - pruned} of 4 runs finished, {pruned} pruned"
-    assert f"{pruned} run" in next(x for x in halved.out.splitlines() if "stopped early" in x)
     assert halved.err.count("stopped after epoch") == pruned
     with (tmp_path / "outputs" / "s" / "tables" / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))

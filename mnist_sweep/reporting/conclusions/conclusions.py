@@ -36,7 +36,7 @@ from mnist_sweep.settings import MLP_TARGET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.analysis.statistics import Resampled
+    from mnist_sweep.analysis.statistics import Interval, Resampled
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Study
     from mnist_sweep.records.sweep import Sweep
@@ -58,7 +58,7 @@ def conclusions(sweep: Sweep, study: Study | None = None, *, seed: int = 0) -> l
     """
     found: list[Conclusion] = []
     published = is_reference(sweep, study)
-    best = _best(sweep, study, seed)
+    best = best_of(sweep, study, seed)
     if best is not None:
         found += _about_best(sweep, best, seed, published=published)
     for one in _worst(sweep, study):
@@ -100,8 +100,22 @@ def is_built_in(found: UncertainSelection) -> bool:
     return {one.settings.get(TARGET) for one in found.selection.candidates} == {MLP_TARGET}
 
 
-def _best(sweep: Sweep, study: Study | None, seed: int) -> UncertainSelection | None:
-    """The best by the objective; of a study's first grids, on the split that it selects on."""
+def interval_of(sweep: Sweep, found: UncertainSelection, metric: str) -> Interval:
+    """The interval of a metric of the selected configuration on the test split.
+
+    Raises:
+        DirectoryError: Predictions are missing or damaged.
+        DataError: They do not belong together.
+    """
+    answers = _answers(sweep, found.chosen.records)
+    return interval(_resampled(answers, found, metric, found.seed), found.level)
+
+
+def best_of(sweep: Sweep, study: Study | None, seed: int = 0) -> UncertainSelection | None:
+    """The best by the objective; of a study's first grids, on the split that it selects on.
+
+    None where there is nothing to select from.
+    """
     by, run_ids = sweep.objective, None
     level, replicates = DEFAULT_LEVEL, DEFAULT_REPLICATES
     if study is not None:
@@ -147,7 +161,7 @@ def _about_best(
         answers = _answers(sweep, records)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
-    accuracy = interval(_accuracies(answers, best, seed), best.level)
+    accuracy = interval(_resampled(answers, best, "accuracy", seed), best.level)
     hardest = hardest_classes(
         name_of(best.chosen, differing(best.selection)), records, answers,
         level=best.level, replicates=best.replicates, seed=seed,
@@ -191,7 +205,7 @@ def _against_best(
     except (DirectoryError, DataError) as error:
         return effect_phrases.against_best(changed, name, str(error))
     cut = len(best.chosen.records)
-    table = _accuracies(answers, best, seed)
+    table = _resampled(answers, best, "accuracy", seed)
     sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
     found = difference(*sides, level=best.level)
     is_claimed = published and "dropout" in effect.change
@@ -200,12 +214,12 @@ def _against_best(
     )
 
 
-def _accuracies(answers: Predicted, best: UncertainSelection, seed: int) -> Resampled:
-    """The runs' accuracies, resampled as the selection of the best was."""
+def _resampled(answers: Predicted, best: UncertainSelection, metric: str, seed: int) -> Resampled:
+    """A metric of the runs, resampled as the selection of the best was."""
     return resample_predictions(
-        answers.predicted, answers.true, ["accuracy"], np.random.default_rng(seed),
+        answers.predicted, answers.true, [metric], np.random.default_rng(seed),
         replicates=best.replicates, classes=best.chosen.records[0].data.classes,
-    )["accuracy"]  # fmt: skip
+    )[metric]  # fmt: skip
 
 
 def _answers(sweep: Sweep, records: Sequence[Record]) -> Predicted:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from mnist_sweep.analysis.selection import Direction, select
+from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
-from mnist_sweep.errors import MnistSweepError, SelectionError
+from mnist_sweep.errors import DataError, DirectoryError, MnistSweepError, SelectionError
+from mnist_sweep.metrics import HELD_OUT, TEST, Metric, resolve
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
-from mnist_sweep.reporting.conclusions.conclusions import TWO_LAYERS, conclusions, is_built_in
+from mnist_sweep.reporting.conclusions.conclusions import (
+    TWO_LAYERS,
+    conclusions,
+    interval_of,
+    is_built_in,
+)
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
 
 MAX_RUNS = 200
@@ -25,6 +33,23 @@ class ReportSummary:
 
     conclusions: tuple[Conclusion, ...] = ()
     selections: tuple[UncertainSelection, ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A selected configuration with its value on the test split.
+
+    Attributes:
+        found: The selection.
+        on_test: The metric that selected it, on the test split; None where it has no splits.
+        value: Its mean there; None where it is not known.
+        interval: Of that mean; None where predictions do not give it.
+    """
+
+    found: UncertainSelection
+    on_test: Metric | None = None
+    value: float | None = None
+    interval: Interval | None = None
 
 
 def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
@@ -71,3 +96,20 @@ def selection_of(
 
 def _is_resampled(sweeps: Sequence[Sweep]) -> bool:
     return len(sweeps) == 1 and len(sweeps[0].frame) <= MAX_RUNS
+
+
+def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
+    """A selected configuration's value on the test split, with its interval where it has one."""
+    metric = found.selection.metric
+    if metric.split not in HELD_OUT:
+        return Standing(found)
+    on_test = resolve(f"{TEST}.{metric.name}")
+    runs = sweep.frame[sweep.frame["run_id"].isin(found.chosen.run_ids)]
+    values = runs[on_test.column].dropna() if on_test.column in runs else ()
+    value = fmean(values) if len(values) else None
+    try:
+        known = on_test.is_from_counts and value is not None
+        interval = interval_of(sweep, found, on_test.name) if known else None
+    except (DirectoryError, DataError):  # predictions are gone or damaged
+        interval = None
+    return Standing(found, on_test, value, interval)

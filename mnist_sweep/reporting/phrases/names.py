@@ -100,6 +100,7 @@ def reason(row: Mapping[str, Any]) -> str:
 def status_text(status: str, why: str) -> str:
     """A run's status with the reason, on one line: 'failed: MemoryError: out of memory'."""
     colon = "" if status == "pruned" else ":"  # pruned after epoch 3 of 20
+    why = why.removeprefix(f"{status.capitalize()}: ")  # the error of what diverged is Diverged
     return shortened(visible(f"{status}{colon} {why}" if why else status), _MAX_STATUS)
 
 

@@ -5,51 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import visible
-from mnist_sweep.reporting.phrases.selection import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.records.study_file import Stage, Study
-    from mnist_sweep.reporting.phrases.conclusions import Conclusion
-    from mnist_sweep.settings import Plain
 
 
-def study_lines(study: Study, selections: Mapping[str, UncertainSelection]) -> list[str]:
-    """The study's stages with what they selected.
-
-    Args:
-        study: The study.
-        selections: By the stages' names, those that were made.
-    """
-    lines = []
-    for number, stage in enumerate(study.stages, 1):
-        lines.append(f"Stage {number} of {len(study.stages)}, {stage.name}: {_state(stage)}")
-        if stage.decision:
-            lines.append(decision_line(stage.decision))
-        if stage.name in selections:
-            lines += sentences(selections[stage.name])
-        lines.append("")
-    return lines
+def stage_lines(study: Study) -> list[tuple[str, str]]:
+    """Of each stage a label and how far it is, with what decided its selection."""
+    return [
+        (
+            f"Stage {number}",
+            " ".join(filter(None, (f"{stage.name}: {_state(stage)}", _decided(stage)))),
+        )
+        for number, stage in enumerate(study.stages, 1)
+    ]
 
 
-def conclusion_lines(concluded: Sequence[Conclusion]) -> list[str]:
-    """Conclusions, each with how sure it is and what the published report says."""
-    if not concluded:
-        return []
-    lines = ["Conclusions", ""]
-    for number, conclusion in enumerate(concluded, 1):
-        lines.append(f"{number}. {conclusion.text}")
-        if conclusion.certainty:
-            lines.append(f"   How sure: {conclusion.certainty}")
-        if conclusion.reported:
-            lines.append(f"   Reported: {conclusion.reported}")
-    return [*lines, ""]
-
-
-def decision_line(decision: Plain) -> str:
-    """Whether a selection is decided, and what the further runs cost and saved."""
+def _decided(stage: Stage) -> str:
+    """Whether the selection is decided, and what the further runs cost and saved."""
+    decision = stage.decision
+    if not decision:
+        return ""
     count, equal, saved = decision["runs"], decision["equal_runs"], decision["saved_runs"]
     text = f"{decision['reason']} {count} runs were spent on the candidates"
     if not saved:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.analysis.configurations import SWEEP, shown_settings
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import Metric, resolve
+from mnist_sweep.metrics import resolve
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import RunStatus
@@ -92,8 +92,8 @@ def comparison(
     everyone = ordered(rows, varying, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
     chosen = {
-        "performance": [_headed(key, with_split=True) for key in PERFORMANCE],
-        "scores": [_headed(key, with_split=False) for key in SCORES],
+        "performance": [metric_column(key) for key in PERFORMANCE],
+        "scores": [metric_column(key, resolve(key).definition.title) for key in SCORES],
         BY_CLASS: f1_columns(rows),
     }
     if columns:
@@ -134,19 +134,18 @@ def comparison(
 def f1_columns(rows: Rows) -> list[Column]:
     """One column per class that any of the runs has."""
     classes = max((int(own or 0) for own in rows.values("dataset.classes")), default=0)
-    return [_metric_column(resolve(f"test.f1.{k}"), str(k)) for k in range(classes)]
+    return [metric_column(f"test.f1.{k}", str(k)) for k in range(classes)]
 
 
 def column(key: str) -> Column:
     """A column of the runs table, as its metric says; a setting is written as it was set."""
     if key == STATUS.key:
         return STATUS
-    metric = _metric(key)
-    if metric is None:
-        return Column(key, _HEADINGS.get(key, key))
-    if key in (*PERFORMANCE, *SCORES):
-        return _headed(key, with_split=key in PERFORMANCE)
-    return _metric_column(metric, _HEADINGS.get(key, key))
+    try:
+        is_metric = resolve(key).column == key
+    except SelectionError:
+        is_metric = False
+    return metric_column(key) if is_metric else Column(key, _HEADINGS.get(key, key))
 
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
@@ -172,23 +171,15 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     return sweep, tables
 
 
-def _metric(key: str) -> Metric | None:
-    try:
-        metric = resolve(key, "test")
-    except SelectionError:
-        return None
-    return metric if metric.column == key else None
-
-
-def _headed(key: str, *, with_split: bool) -> Column:
+def metric_column(key: str, heading: str = "") -> Column:
+    """A column of a metric, under a heading of its own or the metric's title with its split."""
     metric = resolve(key)
-    title = metric.definition.title
-    if with_split and metric.split:
-        title = f"{_SPLIT_WORDS[metric.split]} {title.lower()}"
-    return _metric_column(metric, title)
-
-
-def _metric_column(metric: Metric, heading: str) -> Column:
+    if not heading:
+        heading = metric.definition.title
+        if metric.class_index is not None:
+            heading = f"{heading} of {metric.class_index}"
+        if metric.split:
+            heading = f"{_SPLIT_WORDS[metric.split]} {heading.lower().replace('f1', 'F1')}"
     return Column(metric.column, heading, metric.format, metric.higher_is_better)
 
 

@@ -46,10 +46,10 @@ def render(
     Raises:
         UsageError: There is no such format.
     """
-    if format_name == "text" and width is not None:
-        from mnist_sweep.reporting.tables.terminal import render_terminal
+    if format_name == "text":
+        from mnist_sweep.reporting.tables.render import text
 
-        return render_terminal(tables, width, colour=colour)
+        return text.render(tables, width=width, colour=colour)
     return _renderer(format_name)(tables)
 
 

@@ -1,37 +1,109 @@
-"""Tables as plain aligned text, for pipes and files."""
+"""Tables as aligned text: of any width for pipes and files, or laid out for a terminal.
+
+A table that is too wide for a terminal is not squeezed until its numbers break: its headings wrap,
+and if that is not enough its columns come in several parts, each beginning with the settings again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
+import click
 from rich.cells import cell_len
 
+from mnist_sweep.metrics import Format
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.escape import wrapped
 from mnist_sweep.reporting.numbers import NOTHING, PLUS_MINUS
-from mnist_sweep.reporting.tables.table import LEGEND, Cell, Cells, Column, Table
+from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-SUFFIX = {"": "", "best": "*", "worst": "!"}
+_SUFFIX = {"": "", "best": "*", "worst": "!"}
 """What follows a marked value, so that marks survive without colour."""
+_STYLE: Mapping[str, Mapping[str, Any]] = {
+    "": {}, "best": {"fg": "green", "bold": True}, "worst": {"fg": "red"},
+}  # fmt: skip
 _ONE_WIDE = dict.fromkeys(map(ord, (NOTHING, PLUS_MINUS)))
+_GAP = "  "
+_NARROWEST_STATUS = 18
 
 
-def render(tables: Sequence[Table]) -> str:
-    """All tables one below the other."""
-    return "\n".join(_table(table) for table in tables) + "".join(_notes(tables))
+def render(tables: Sequence[Table], *, width: int | None = None, colour: bool = False) -> str:
+    """All tables one below the other.
+
+    Args:
+        tables: Tables over the same runs.
+        width: Of the terminal; None is any width.
+        colour: Whether to style marked cells, titles and notes.
+    """
+    lines: list[str] = []
+
+    def add(text: str, **style: Any) -> None:
+        lines.extend(styled(one, style if colour else {}) for one in wrapped(text, width))
+
+    for notice in dict.fromkeys(notice for table in tables for notice in table.notices):
+        add(f"NOTICE: {notice}", fg="yellow", bold=True)
+        lines.append("")
+    for table in tables:
+        add(table.title, bold=True)
+        lines.append("")
+        for part in grids(table, width=width, colour=colour):
+            lines += [*part, ""]
+    notes = list(dict.fromkeys(note for table in tables for note in table.notes))
+    for note in [*notes, LEGEND] if any(table.has_marks for table in tables) else notes:
+        add(note, dim=True)
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def marked(cell: Cell) -> str:
-    """A cell's text with its mark."""
-    return cell.text + SUFFIX[cell.mark]
+def grids(table: Table, *, width: int | None = None, colour: bool = False) -> list[list[str]]:
+    """The lines of a table's headings and rows, in as many parts as the width needs."""
+    cells = list(table.cells())
+    texts = [[*map(str.__add__, one.texts, map(_SUFFIX.get, one.marks))] for one in cells]  # type: ignore[arg-type]
+    if width is None:
+        columns = [
+            aligned(column.title, own, is_numeric=column.is_numeric)
+            for column, own in zip(table.columns, texts, strict=True)
+        ]
+        return [[_GAP.join(line).rstrip() for line in zip(*columns, strict=True)]]
+    statuses = table.content.values("status")
+    styles: list[list[Mapping[str, Any]]] = [
+        [_style(column, mark, status) for mark, status in zip(one.marks, statuses, strict=True)]
+        if colour
+        else [{}] * len(statuses)
+        for column, one in zip(table.columns, cells, strict=True)
+    ]
+    narrow = [*map(narrowest, table.columns, texts)]
+    found = []
+    for part in _parts(table.columns, narrow, width):
+        widths = _widths(table, part, texts, narrow, width)
+        heads = [wrapped(table.columns[i].title, widths[i]) for i in part]
+        height = max(map(len, heads))
+        first = [[*[""] * (height - len(one)), *one] for one in heads]
+        rows: list[tuple[list[list[str]], list[Mapping[str, Any]]]]
+        rows = [(first, [{"bold": True} if colour else {}] * len(part))]
+        for row in range(len(statuses)):
+            lines = [wrapped(texts[i][row], widths[i]) for i in part]
+            rows.append((lines, [styles[i][row] for i in part]))
+        made = []
+        for lines, style in rows:
+            for line in zip_longest(*lines, fillvalue=""):
+                padded = (
+                    styled(_padded(text, widths[i], table.columns[i]), one)
+                    for i, text, one in zip(part, line, style, strict=True)
+                )
+                made.append(_GAP.join(padded).rstrip())
+        rule = "─" * (sum(widths.values()) + len(_GAP) * (len(part) - 1))
+        found.append([*made[:height], rule, *made[height:]])
+    return found
 
 
-def _table(table: Table) -> str:
-    columns = map(_column, table.columns, table.cells())
-    text = [table.title, *(f"NOTICE: {notice}" for notice in table.notices), ""]
-    text += ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
-    return "\n".join(text) + "\n"
+def styled(text: str, style: Mapping[str, Any]) -> str:
+    """`text` in a style of Click's, or as it is."""
+    return click.style(text, **style) if style else text
 
 
 def aligned(title: str, cells: Iterable[str], *, is_numeric: bool) -> list[str]:
@@ -48,13 +120,54 @@ def aligned(title: str, cells: Iterable[str], *, is_numeric: bool) -> list[str]:
     return [gap + text if is_numeric else text + gap for gap, text in zip(gaps, ruled, strict=True)]
 
 
-def _column(column: Column, cells: Cells) -> list[str]:
-    marked_ = map(str.__add__, cells.texts, map(SUFFIX.__getitem__, cells.marks))
-    return aligned(column.title, marked_, is_numeric=column.is_numeric)
+def narrowest(column: Column, texts: Sequence[str]) -> int:
+    """The width at which headings wrap between words and no number breaks."""
+    words = max(map(cell_len, column.title.split() or [""]))
+    cells = max(map(cell_len, texts), default=0)
+    return max(words, min(cells, _NARROWEST_STATUS) if column.key == STATUS.key else cells)
 
 
-def _notes(tables: Sequence[Table]) -> list[str]:
-    notes = list(dict.fromkeys(note for table in tables for note in table.notes))
-    if any(table.has_marks for table in tables):
-        notes.append(LEGEND)
-    return [f"\n{note}" for note in notes] + ["\n"] * bool(notes)
+def _parts(columns: Sequence[Column], narrow: Sequence[int], width: int) -> list[list[int]]:
+    """Indices of the columns of each part; the settings are in all of them."""
+    settings = [i for i, column in enumerate(columns) if _is_setting(column)]
+    others = [i for i in range(len(columns)) if i not in settings]
+    room = width + len(_GAP) - sum(narrow[i] + len(_GAP) for i in settings)
+    # Equal parts read better than full ones with a rest.
+    for count in range(1, len(others) + 1):
+        size = ceil(len(others) / count)
+        parts = [others[start : start + size] for start in range(0, len(others), size)]
+        if all(sum(narrow[i] + len(_GAP) for i in part) <= room for part in parts):
+            return [[*settings, *part] for part in parts]
+    return [[*settings, i] for i in others] or [settings]
+
+
+def _widths(
+    table: Table, part: Sequence[int], texts: Sequence[Sequence[str]], narrow: Sequence[int],
+    width: int,
+) -> dict[int, int]:  # fmt: skip
+    """Of each column of a part: as wide as it likes, as far as there is room; the status first."""
+    found = {i: narrow[i] for i in part}
+    spare = width - sum(found.values()) - len(_GAP) * (len(part) - 1)
+    for i in sorted(part, key=lambda i: table.columns[i].key != STATUS.key):
+        widest = max(map(cell_len, (table.columns[i].title, *texts[i])))
+        given = max(0, min(spare, widest - found[i]))
+        found[i] += given
+        spare -= given
+    return found
+
+
+def _is_setting(column: Column) -> bool:
+    is_plain = column.format is Format.SETTING and column.higher_is_better is None
+    return is_plain and column.key != STATUS.key
+
+
+def _style(column: Column, mark: str, status: str) -> Mapping[str, Any]:
+    if column.key == STATUS.key and status != RunStatus.FINISHED:
+        # What was stopped early did not fail.
+        return {"dim": True} if status == RunStatus.PRUNED else {"fg": "red", "bold": True}
+    return _STYLE[mark]
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    gap = " " * (width - cell_len(text))
+    return gap + text if column.is_numeric else text + gap

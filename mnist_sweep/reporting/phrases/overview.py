@@ -1,0 +1,77 @@
+"""The lines at a sweep's end: what is best, how certain that is, and which settings matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mnist_sweep.analysis.statistics import Covers
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.numbers import written
+from mnist_sweep.reporting.phrases.names import class_word
+from mnist_sweep.reporting.phrases.selection import differing, name_of
+from mnist_sweep.reporting.phrases.values import amount, chance
+
+if TYPE_CHECKING:
+    from mnist_sweep.analysis.statistics import Interval
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.metrics import Metric
+    from mnist_sweep.reporting.conclusions.summary import Standing
+
+GAP = "   "
+
+
+def standing_line(standing: Standing) -> str:
+    """'2 layers x 300 nodes   validation 98.13 %   test 97.97 % [97.68, 98.22]'."""
+    found, on_test = standing.found, standing.on_test
+    selection, chosen = found.selection, found.chosen
+    metric = selection.metric
+    name = name_of(chosen, differing(selection))
+    if selection.where:
+        where = visible(" and ".join(selection.where))
+        name += f", of {len(selection.candidates)} with {where}"
+    is_test = metric == on_test
+    parts = [_value(metric, chosen.value, standing.interval if is_test else None)]
+    if metric.name == "f1_min" and selection.weakest:
+        word = class_word(chosen.records[0].data.name)
+        parts[0] += f" ({word} {selection.weakest[0].label})"
+    if on_test is not None and standing.value is not None and not is_test:
+        parts.append(_value(on_test, standing.value, standing.interval, bare=True))
+    return GAP.join([name, *parts])
+
+
+def certainty_line(found: UncertainSelection) -> str:
+    """How certain it is that the selected one is the best, in a sentence; empty if not known."""
+    selection = found.selection
+    if len(selection.candidates) == 1:
+        return ""
+    if selection.ties:
+        count = len(selection.ties)
+        tied = name_of(selection.ties[0], differing(selection)) if count == 1 else f"{count} others"
+        return f"Tied for {selection.direction} with {tied}."
+    if found.probability is None or found.covers == Covers.IMAGES:
+        is_single = all(len(one.values) == 1 for one in selection.candidates)
+        return "One seed each: a different seed could change the order." if is_single else ""
+    certain = f"{chance(found.probability)} that it is the {selection.direction}"
+    others = len(found.not_distinguishable)
+    if not others:
+        return f"{certain}; distinguishable from all others."
+    return f"{certain}; not distinguishable from {others} other{'s' if others > 1 else ''}."
+
+
+def data_warning(name: str, notice: str, remedy: str) -> str:
+    """What to know of the data, in a line where MNIST was not found and `remedy` gets it."""
+    if name == "digits":
+        return f"MNIST was not found. To download it, or see what is missing: {remedy}"
+    return visible(notice)
+
+
+def _value(metric: Metric, value: float, found: Interval | None, *, bare: bool = False) -> str:
+    """'validation lowest F1 0.9421', 'test 97.97 % [97.68, 98.22]'."""
+    title = metric.definition.title.lower().replace("f1", "F1")
+    if bare or metric.name == "accuracy":
+        title = ""
+    text = " ".join(filter(None, (metric.split, title, amount(metric, value))))
+    if found is None:
+        return text
+    low, high = (written(end, metric.format) for end in (found.low, found.high))
+    return f"{text} [{low}, {high}]"

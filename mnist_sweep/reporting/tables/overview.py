@@ -1,0 +1,87 @@
+"""The one table at a sweep's end: the best configurations and the worst, a row each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mnist_sweep.analysis.configurations import SEED, shown_settings
+from mnist_sweep.metrics import Metric
+from mnist_sweep.reporting.tables.render.text import narrowest
+from mnist_sweep.reporting.tables.rows import REPEATS
+from mnist_sweep.reporting.tables.table import Column, Table
+from mnist_sweep.reporting.tables.tables import column, metric_column
+
+if TYPE_CHECKING:
+    from mnist_sweep.reporting.tables.table import Rows
+
+SHOWN_BEST = 5
+"""Configurations that are shown of more than there is room for, with the worst."""
+RANK = "rank"
+_HEADINGS = {
+    "validation.accuracy": "Val", "test.accuracy": "Test", "test.f1": "F1",
+    "test.precision": "Precision", "test.recall": "Recall", "test.f1_min": "Lowest F1",
+    "train.loss": "Train loss", "train.accuracy": "Train", "time.train_s": "Time",
+}  # fmt: skip
+"""What is shown, in this order; units follow."""
+_FIRST = ("test.accuracy", "test.f1_min", "time.train_s", "test.f1")
+"""What stays where there is little room, after the metric that ranks."""
+
+
+def overview(rows: Rows, metric: Metric, width: int | None, most: int) -> Table | None:
+    """The configurations by a metric, best first; None where none has a value.
+
+    Args:
+        rows: Runs or configurations, as the comparison tables have them.
+        metric: What ranks them.
+        width: Of the terminal: as many columns as fit; None shows all.
+        most: Rows, at least two.
+    """
+    if metric.column not in rows.frame:
+        return None
+    ranked = rows.frame[metric.column].dropna().sort_values(
+        ascending=not metric.higher_is_better, kind="stable"
+    )  # fmt: skip
+    places = [rows.frame.index.get_loc(label) for label in ranked.index]
+    count = len(places)
+    if not count:
+        return None
+    shown = [*range(min(SHOWN_BEST, most - 1)), count - 1]
+    if count <= most:
+        shown = [*range(count)]
+    content = rows.take([places[k] for k in shown])
+    content = replace(
+        content, intervals=(), frame=content.frame.assign(**{RANK: [k + 1 for k in shown]})
+    )
+    settings = [name for name in shown_settings(rows.frame) if name in rows.frame]
+    if rows.are_configurations:
+        settings = [name for name in settings if name != SEED] + [REPEATS]
+    fixed = [Column(RANK, "#"), *map(column, settings)]
+    titles = {**({} if metric.column in _HEADINGS else {metric.column: str(metric)}), **_HEADINGS}
+    metrics = {key: metric_column(key, title) for key, title in titles.items() if key in rows.frame}
+    chosen = _fitting(fixed, metrics, metric.column, content, width)
+    return Table("overview", "", tuple(chosen), content)
+
+
+def _fitting(
+    fixed: list[Column], metrics: dict[str, Column], first: str, rows: Rows, width: int | None
+) -> list[Column]:
+    """The columns that fit, in order: settings give way to the metric that ranks and the test's."""
+    if width is None:
+        return [*fixed, *metrics.values()]
+    needed = {one.key: _width(one, rows) + 2 for one in (*fixed, *metrics.values())}
+    kept: set[str] = set()
+    room = width + 2
+    settings = (one.key for one in fixed)
+    for key in dict.fromkeys((RANK, first, "test.accuracy", *settings, *_FIRST, *metrics)):
+        if key in needed:
+            if needed[key] > room:
+                break
+            kept.add(key)
+            room -= needed[key]
+    return [one for one in (*fixed, *metrics.values()) if one.key in kept]
+
+
+def _width(one: Column, rows: Rows) -> int:
+    (cells,) = Table("", "", (one,), rows).cells()
+    return max(len(one.title), narrowest(one, cells.texts))
