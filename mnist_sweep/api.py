@@ -10,24 +10,20 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+from mnist_sweep.records import sweep as records
 
 if TYPE_CHECKING:
     import os
 
-    import pandas as pd
-
     from mnist_sweep.analysis.compare import Comparison
     from mnist_sweep.analysis.gate import GateResult
     from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.records import sweep as stored
-    from mnist_sweep.records.predictions import Predictions
-    from mnist_sweep.records.problems import Missing, Problem
     from mnist_sweep.records.record import Record
     from mnist_sweep.reporting.tables.table import Table
     from mnist_sweep.sweeping.result import SweepResult
@@ -37,8 +33,20 @@ if TYPE_CHECKING:
 __all__ = ["Compared", "Gate", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep"]
 
 
-class Sweep:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(records.Sweep):
     """A sweep's directory: its runs table, and questions to it.
+
+    Attributes:
+        directory: The sweep's directory, or a single run's.
+        frame: The runs table: a row per run that has a record, failed ones included. Columns are
+            dotted names: settings (`layers`, `data.name`), metrics by split (`test.accuracy`),
+            times in seconds (`time.train_s`), `run_id`, `label`, `status`, `directory`. A value
+            that a run does not have is missing.
+        problems: What could not be read, and why.
+        missing: Planned runs without a record, and why.
+        objective: The metric by which `best` is meant.
+        is_external: Whether the runs are of another program: then there is only `frame`.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -47,39 +55,12 @@ class Sweep:
         >>> print(grid.worst("layers=2", by="f1_min"))  # doctest: +SKIP
     """
 
-    def __init__(self, content: stored.Sweep, *, is_external: bool = False) -> None:
-        self._content = content
-        self._is_external = is_external
+    is_external: bool = field(default=False, kw_only=True)
 
-    @property
-    def directory(self) -> Path:
-        """The sweep's directory, or a single run's."""
-        return self._content.directory
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The runs table: a row per run that has a record, failed ones included.
-
-        Columns are dotted names: settings (`layers`, `data.name`), metrics by split
-        (`test.accuracy`), times in seconds (`time.train_s`), `run_id`, `label`, `status`,
-        `directory`. A value that a run does not have is missing.
-        """
-        return self._content.frame
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What could not be read, and why."""
-        return self._content.problems
-
-    @property
-    def missing(self) -> tuple[Missing, ...]:
-        """Planned runs without a record, and why."""
-        return self._content.missing
-
-    @property
-    def objective(self) -> str:
-        """The metric by which `best` is meant."""
-        return self._content.objective
+    @classmethod
+    def of(cls, content: records.Sweep) -> Sweep:
+        """What was loaded from a directory."""
+        return cls(**{one.name: getattr(content, one.name) for one in fields(content)})
 
     def best(
         self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
@@ -126,7 +107,7 @@ class Sweep:
         from mnist_sweep.reporting.tables.tables import comparison
 
         keys = columns.split(",") if isinstance(columns, str) else columns
-        return Tables(comparison([self._content], where=where, sort=sort, columns=keys, runs=runs))
+        return Tables(comparison([self], where=where, sort=sort, columns=keys, runs=runs))
 
     def report(self, output: Directory | None = None, *, figures: bool = True) -> Path:
         """Write report.html, figures and tables, and return the page's path.
@@ -147,29 +128,15 @@ class Sweep:
         images = images_of(directories)
         return write_report(directories, output, images=images, figures=figures).page
 
-    @property
-    def records(self) -> Sequence[Record]:
-        """All records, in the order of `frame`; reads every file."""
-        self._need_records()
-        return self._content.records
-
     def record(self, run_id: str) -> Record:
-        """A run's whole record.
+        """The whole record of a run.
 
         Raises:
-            SelectionError: There is no such run.
+            SelectionError: There is no such run, or its program was another one.
+            DirectoryError: The record was changed or removed since the directory was read.
         """
         self._need_records()
-        return self._content.record(run_id)
-
-    def predictions(self, run_id: str) -> Predictions:
-        """What a run predicted on the validation and the test split, example by example.
-
-        Raises:
-            SelectionError: There is no such run.
-            DirectoryError: Its predictions are missing or damaged.
-        """
-        return self._content.predictions(run_id)
+        return super().record(run_id)
 
     def model(self, run_id: str) -> Any:
         """A run's trained network (a `keras.Model`), loaded without running code from its file.
@@ -182,7 +149,7 @@ class Sweep:
         from mnist_sweep.inference.load import load as load_network
         from mnist_sweep.training import runtime
 
-        paths, record = self._content.run_paths(run_id), self.record(run_id)
+        paths, record = self.run_paths(run_id), self.record(run_id)
         if not paths.model.exists():
             raise SelectionError(
                 f"The run {run_id} in {self.directory} has no network: it is {record.status}, or "
@@ -195,7 +162,7 @@ class Sweep:
         return load_network(paths.model, recorded)
 
     def _need_records(self) -> None:
-        if self._is_external:
+        if self.is_external:
             raise SelectionError(
                 f"The runs in {self.directory} are of another program: there is `frame`, and no "
                 "records, networks or report."
@@ -211,10 +178,9 @@ class Sweep:
     ) -> Selected:
         from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 
-        found = select_with_uncertainty(
-            self._content, where, by, direction, split=split, level=level
+        return Selected(
+            select_with_uncertainty(self, where, by, direction, split=split, level=level)
         )
-        return Selected(found)
 
     def __fspath__(self) -> str:
         return str(self.directory)
@@ -230,8 +196,15 @@ class Sweep:
         return f"<p><code>{escape(repr(self))}</code></p>{shown}"
 
 
+class _Text:
+    """What prints as text, and shows the same in a notebook."""
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
 @dataclass(frozen=True)
-class Selected:
+class Selected(_Text):
     """A selected configuration. Prints as sentences; `selection` has the fields.
 
     Attributes:
@@ -260,9 +233,6 @@ class Selected:
 
         return "\n".join(sentences(self.selection))
 
-    def _repr_html_(self) -> str:
-        return "".join(f"<p>{escape(line)}</p>" for line in str(self).splitlines())
-
 
 @dataclass(frozen=True)
 class Tables:
@@ -275,7 +245,7 @@ class Tables:
     tables: Sequence[Table]
 
     def text(self, format_name: str = "text") -> str:
-        """The tables as text, md, csv, latex or json.
+        """The tables as text, md, csv, html, latex or json.
 
         Raises:
             UsageError: There is no such format.
@@ -288,11 +258,11 @@ class Tables:
         return self.text()
 
     def _repr_html_(self) -> str:
-        return "".join(map(_html_table, self.tables))
+        return self.text("html")
 
 
 @dataclass(frozen=True)
-class Compared:
+class Compared(_Text):
     """A comparison of directories. Prints as text; `comparison` has the fields."""
 
     comparison: Comparison
@@ -312,12 +282,9 @@ class Compared:
     def __str__(self) -> str:
         return self.text()
 
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
-
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(_Text):
     """What the gate found. Prints as text; `result` has the checks as fields."""
 
     result: GateResult
@@ -334,9 +301,6 @@ class Gate:
         from mnist_sweep.reporting.gate.gate_report import FORMATS
 
         return FORMATS["text"](self.result)
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
 
 
 def sweep(*overrides: str, **settings: Any) -> Sweep:
@@ -367,7 +331,7 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     result = _run([*overrides, *map(_override, settings, settings.values())])
     for notice in result.notices:
         warnings.warn(notice, stacklevel=2)
-    found = Sweep(write_tables(result.directory)[0])
+    found = Sweep.of(write_tables(result.directory)[0])
     if result.interrupted:
         raise KeyboardInterrupt
     if result.report and len(found.frame):
@@ -397,7 +361,6 @@ def load(
         >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
     """
     from mnist_sweep.metrics import TEST
-    from mnist_sweep.records import sweep as records
     from mnist_sweep.records.external_results import mapping_of, read_external_results
     from mnist_sweep.records.fields import result_columns
     from mnist_sweep.settings import DEFAULT_OBJECTIVE
@@ -405,7 +368,7 @@ def load(
     if record is None:
         if metrics:
             raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
-        return Sweep(records.load(directory))
+        return Sweep.of(records.load(directory))
     places = [f"{name}={place}" for name, place in (metrics or {}).items()]
     mapping = mapping_of(record, places)
     frame = read_external_results(Path(directory), mapping)
@@ -413,7 +376,7 @@ def load(
     frame = frame.reindex(columns=[*frame.columns, *absent])
     first = next(iter(mapping.resolved(TEST).values()), None)
     objective = first.column if first else DEFAULT_OBJECTIVE
-    return Sweep(records.Sweep(Path(directory), frame, objective=objective), is_external=True)
+    return Sweep(Path(directory), frame, objective=objective, is_external=True)
 
 
 def compare(*directories: Directory, split: str = "test") -> Compared:
@@ -448,7 +411,6 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
         DirectoryError: A file or directory cannot be read.
     """
     from mnist_sweep.analysis import gate
-    from mnist_sweep.records import sweep as records
 
     chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
     runs = gate.read_baseline(Path(baseline))
@@ -492,15 +454,3 @@ def _value(value: Any) -> str:
         return text
     escaped = text.replace("\\'", "\\\\'").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _html_table(table: Table) -> str:
-    head = "".join(f"<th>{escape(column.title)}</th>" for column in table.columns)
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell.text)}</td>" for cell in row.cells) + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f"<table><caption>{escape(table.title)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
-    )

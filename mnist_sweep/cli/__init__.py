@@ -65,6 +65,15 @@ def _run(words: list[str]) -> int:
     first = words[0] if words else ""
     if first in SUBCOMMANDS:
         return _subcommand(first, words[1:])
+    if first in ("--completion", "--complete"):
+        from mnist_sweep.cli import completion
+
+        if first == "--completion":
+            print(completion.script("".join(words[1:2])), end="")
+        else:
+            for text in completion.complete(words[1], int(words[2]), words[3:], SUBCOMMANDS):
+                print(text)
+        return ExitCode.DONE
     if first == "--version":
         from mnist_sweep import __version__
 
@@ -96,10 +105,11 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 
 def _hydra(words: list[str]) -> int:
-    from mnist_sweep.sweeping.context import Command, SweepContext
+    from mnist_sweep.sweeping.context import Command, SweepContext, verbosity_of
     from mnist_sweep.sweeping.launch import processes
 
-    with SweepContext() as context:
+    verbosity, words = verbosity_of(words)
+    with SweepContext(verbosity) as context:
         if processes.are_needed(words):
             context.start_processes()
         # This import takes a while: the fork server's takes longer, and goes on beside it.

@@ -13,16 +13,24 @@ from mnist_sweep.sweeping.study.preview import FollowingRuns, StagePreview, Stud
 from mnist_sweep.sweeping.study.stages import SelectionRule
 
 MAX_NAMES = 5
+MAX_POINTS = 12
+"""Points that are listed unasked; of more the first and the last `SHOWN_ENDS`."""
+SHOWN_ENDS = 3
 
 
-def preview_lines(preview: Preview) -> list[str]:
-    """What would run, how long and how large."""
+def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
+    """What would run, how long and how large.
+
+    Args:
+        preview: What was planned.
+        whole: Whether to list every point of a large sweep.
+    """
     match preview:
         case StudyPreview():
             stages = [line for stage in preview.stages for line in _stage_lines(stage)]
-            lines = [*_sweep_lines(preview), "", *stages]
+            lines = [*_sweep_lines(preview, whole=whole), "", *stages]
         case SweepPreview():
-            lines = _sweep_lines(preview)
+            lines = _sweep_lines(preview, whole=whole)
         case SearchPreview():
             lines = _search_lines(preview)
         case _:
@@ -30,11 +38,17 @@ def preview_lines(preview: Preview) -> list[str]:
     return [*lines, *preview.plan.notes(), "Nothing was run."]
 
 
-def _sweep_lines(preview: SweepPreview) -> list[str]:
-    lines = ["run id        state    time    memory  run"]
-    for run in preview.runs:
+def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
+    count = len(preview.runs)
+    hidden = 0 if whole or count <= MAX_POINTS else count - 2 * SHOWN_ENDS
+    lines = ["run id        state         time    memory  run"]
+    for place, run in enumerate(preview.runs):
+        if hidden and SHOWN_ENDS <= place < count - SHOWN_ENDS:
+            if place == SHOWN_ENDS:
+                lines.append(f"… {hidden:,} more; --verbose lists all")
+            continue
         state = "done   " if run.is_done else "to run "
-        figures = f"{duration(run.expected.seconds):>6}  {run.expected.memory_mb:>5.0f} MB"
+        figures = f"{duration(run.expected.seconds):>11}  {run.expected.memory_mb:>5.0f} MB"
         lines.append(f"{run.point.run_id}  {state} {figures}  {run.point.label}")
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done

@@ -8,7 +8,7 @@ import click
 
 from mnist_sweep.cli.sweep import sweep
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.context import SweepContext, Verbosity
 from mnist_sweep.sweeping.plan.commands import commands_of
 
 
@@ -20,7 +20,11 @@ from mnist_sweep.sweeping.plan.commands import commands_of
     is_flag=True,
     help="Run commands that name code (a network, config files) although they are not yours.",
 )
-def resume(directory: Path, overrides: tuple[str, ...], *, trust: bool) -> int:
+@click.option("--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print one line.")
+@click.option("--verbose", "verbosity", flag_value=Verbosity.VERBOSE, help="Print every run.")
+def resume(
+    directory: Path, overrides: tuple[str, ...], *, trust: bool, verbosity: Verbosity | None
+) -> int:
     """Complete a sweep's directory: what its commands requested and is not done is run.
 
     With other data than a command had, nothing is run. Further settings replace those of each
@@ -31,5 +35,5 @@ def resume(directory: Path, overrides: tuple[str, ...], *, trust: bool) -> int:
             f"Here Python would import modules from {directory}, a sweep's directory. Resume from "
             "the directory where the sweep was started."
         )
-    with SweepContext() as context:
+    with SweepContext(verbosity or Verbosity.NORMAL) as context:
         return sweep(context, commands_of(directory, overrides, trust=trust))

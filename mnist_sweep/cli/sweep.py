@@ -29,7 +29,7 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
         found = app.run(one.words, context, one.repeats)
         if isinstance(found, Preview):
             whole = context.verbosity is Verbosity.VERBOSE
-            print("\n".join(preview_lines(found)))
+            print("\n".join(preview_lines(found, whole=whole)))
         elif found:
             results.append(found)
             if found.interrupted:

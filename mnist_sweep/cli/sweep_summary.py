@@ -35,7 +35,6 @@ from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
 from mnist_sweep.reporting.phrases.names import status_text
-from mnist_sweep.reporting.phrases.study import stage_lines
 from mnist_sweep.reporting.phrases.tables import data_title
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
@@ -60,12 +59,17 @@ MAX_SHOWN = 2
 MIN_ROWS, MAX_ROWS = 3, 10
 MORE_SEEDS = "seed=0,1,2"
 _NO_RESULT = (RunStatus.FAILED, RunStatus.DIVERGED)
-_OF_A_STUDY = (
-    ConclusionKind.BLOCKED, ConclusionKind.EFFECT, ConclusionKind.CLASS_EFFECTS,
-    ConclusionKind.AGAINST_BEST,
-)  # fmt: skip
+_OF_A_STUDY = {
+    ConclusionKind.BLOCKED: "Blocked",
+    ConclusionKind.EFFECT: "Effect",
+    ConclusionKind.CLASS_EFFECTS: "Effect",
+    ConclusionKind.AGAINST_BEST: "Versus",
+}
+"""The conclusions that a summary shows, and what stands before them."""
 _LABEL = 8
 MAX_LINES, MAX_STUDY_LINES = 25, 40
+ROOM = 15
+"""Lines of a study that are kept for its last conclusion, the table and what comes next."""
 
 
 @dataclass
@@ -275,17 +279,20 @@ def _add_results(
     for standing in standings:
         selection = standing.found.selection
         label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
-        style = {"best": {"fg": "green"}, "worst": {"fg": "red"}}[selection.direction]
-        page.add(label, phrases.standing_line(standing), bold=True, **style)
+        colour = "green" if selection.direction == "best" else "red"
+        page.add(label, phrases.standing_line(standing), fg=colour, bold=True)
     if standings and (certain := phrases.certainty_line(standings[0].found)):
         page.add("", certain)
     if result.study is not None:
         page.gap()
-        for label, text in stage_lines(result.study):
+        for label, text in phrases.stage_lines(result.study):
             page.add(label, text, bold=True)
-        for one in concluded:
-            if one.kind in _OF_A_STUDY:
-                page.add("-", one.text)
+        shown = [one for one in concluded if one.kind in _OF_A_STUDY]
+        for place, one in enumerate(shown):
+            if page.height > MAX_STUDY_LINES - ROOM:
+                page.add("", f"{len(shown) - place} more conclusions are in the report.")
+                break
+            page.add(_OF_A_STUDY[one.kind], one.text, bold=True)
 
 
 def _add_table(page: _Page, tables: Sequence[Table], best: Standing, most: int) -> None:

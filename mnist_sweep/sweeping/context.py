@@ -7,7 +7,7 @@ them, and they find it by `SweepContext.current`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +46,13 @@ class Verbosity(StrEnum):
     VERBOSE = "verbose"
 
 
+def verbosity_of(words: Sequence[str]) -> tuple[Verbosity, list[str]]:
+    """How much to print, by --quiet and --verbose, and the other words."""
+    options = {f"--{one}": one for one in (Verbosity.QUIET, Verbosity.VERBOSE)}
+    chosen = [options[word] for word in words if word in options]
+    return (chosen or [Verbosity.NORMAL])[-1], [word for word in words if word not in options]
+
+
 class SweepContext:
     """A program run that starts processes; a context manager, at whose end nothing is left.
 
@@ -53,12 +60,10 @@ class SweepContext:
     exception that it raises, which `interrupt_if_swallowed` makes up for.
     """
 
-    verbosity = Verbosity.NORMAL
-    """Set before the sweep starts."""
-
     _CURRENT: ClassVar[ContextVar[SweepContext]] = ContextVar("SweepContext")
 
-    def __init__(self) -> None:
+    def __init__(self, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+        self.verbosity = verbosity
         self._signals = ExitStack()
         self._opened = ExitStack()
         self._while_waiting: list[Callable[[], None]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from rich.console import Console
 
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch import display as module
-from mnist_sweep.sweeping.launch.display import Display, choose
+from mnist_sweep.sweeping.launch.display import Display, Summary, choose
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Lines, Progress
 from support.sweep_parts import job_of, point_of
 
 
@@ -156,9 +158,50 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
 def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("CI", raising=False)
     assert isinstance(choose(console(80)), Display)
-    assert isinstance(choose(console(80, terminal=False)), Lines)
+    assert isinstance(choose(console(80, terminal=False)), Summary)
     monkeypatch.setenv("CI", "true")
-    assert isinstance(choose(console(80)), Lines)
+    assert isinstance(choose(console(80)), Summary)
+    assert type(choose(console(80), Verbosity.VERBOSE)) is Lines
+    assert type(choose(console(80), Verbosity.QUIET)) is Progress
+
+
+@pytest.mark.parametrize("total", [1, 5, 6, 20, 1000])
+def test_without_a_terminal_there_are_a_few_lines_however_many_runs(total: int):
+    used = console(80, terminal=False)
+    lines = choose(used)
+    lines.begin(total, 2)
+    for number in range(total):
+        one = job(nodes=number + 1)
+        failed = {"status": "failed", "message": "E: x"} if number % 2 else {"status": "finished"}
+        lines.ended(ended(one, **failed))
+    said = text_of(used).splitlines()
+    assert len(said) <= 1 + module.MAX_LINES + module.MAX_FAILURES
+    assert said[-1].startswith(f"[{total}/{total}]")
+    assert "remaining" not in said[-1]
+    if total == 1000:
+        assert said[-1].startswith("[1000/1000] 500 failed, ")
+        assert [line.partition("/")[0] for line in said if line.startswith("[")] == [
+            "[200", "[400", "[600", "[800", "[1000",
+        ]  # fmt: skip
+
+
+def test_a_notebook_shows_the_same_display(monkeypatch: pytest.MonkeyPatch):
+    shown: list[str] = []
+    handle = SimpleNamespace(update=shown.append)
+    notebook = SimpleNamespace(HTML=str, display=lambda *_, **__: handle)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=notebook))
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook)
+    used = Console(file=io.StringIO(), force_jupyter=True, _environ={})
+    monkeypatch.setattr(used, "print", lambda text: shown.append(str(text)))
+    display = choose(used)
+    assert isinstance(display, Display)
+    tell_a_story(display)
+    monkeypatch.setattr(module, "DRAW_S", 0.0)
+    display.refresh()
+    assert "1 done, 1 failed, 3 left" in shown[-1]
+    assert shown[-1].startswith("<pre>")
+    display.end()
+    assert shown[-1] == ""
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ records give the same conclusions; the words are made in `reporting.phrases`.
 
 from __future__ import annotations
 
+from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,11 @@ from mnist_sweep.analysis.uncertainty import (
     select_again,
     select_with_uncertainty,
 )
+from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import TEST, VALIDATION, resolve
 from mnist_sweep.records.predicted import Predicted, read_predicted
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.conclusions.hardest import hardest_classes
 from mnist_sweep.reporting.phrases import conclusions as phrases
 from mnist_sweep.reporting.phrases import effects as effect_phrases
 from mnist_sweep.reporting.phrases import reported
@@ -107,8 +108,8 @@ def interval_of(sweep: Sweep, found: UncertainSelection, metric: str) -> Interva
         DirectoryError: Predictions are missing or damaged.
         DataError: They do not belong together.
     """
-    answers = _answers(sweep, found.chosen.records)
-    return interval(_resampled(answers, found, metric, found.seed), found.level)
+    predicted = _predicted(sweep, found.chosen.records)
+    return interval(_resampled(predicted, found, [metric], found.seed)[metric], found.level)
 
 
 def best_of(sweep: Sweep, study: Study | None, seed: int = 0) -> UncertainSelection | None:
@@ -158,16 +159,58 @@ def _about_best(
     test = {name: fmean(getattr(one, name) for one in metrics) for name in ("accuracy", "f1")}
     claim = reported.best() if published else ""
     try:
-        answers = _answers(sweep, records)
+        predicted = _predicted(sweep, records)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
-    accuracy = interval(_resampled(answers, best, "accuracy", seed), best.level)
-    hardest = hardest_classes(
-        name_of(best.chosen, differing(best.selection)), records, answers,
-        level=best.level, replicates=best.replicates, seed=seed,
-        reported=reported.hardest_digits() if published else "",
-    )  # fmt: skip
-    return [phrases.best(best, test, accuracy, claim), hardest]
+    accuracy = interval(_resampled(predicted, best, ["accuracy"], seed)["accuracy"], best.level)
+    hardest = reported.hardest_digits() if published else ""
+    return [
+        phrases.best(best, test, accuracy, claim),
+        _hardest_classes(best, predicted, seed, hardest),
+    ]
+
+
+def _hardest_classes(
+    best: UncertainSelection, predicted: Predicted, seed: int, claim: str
+) -> Conclusion:
+    """Which classes are hardest for the best configuration on the test split."""
+    records = best.chosen.records
+    weak = weakest_classes(records, TEST)
+    data = records[0].data
+    names = [f"f1.{label}" for label in range(data.classes)]
+    tables = _resampled(predicted, best, names, seed)
+    support = np.bincount(predicted.true, minlength=data.classes).tolist()
+    return phrases.hardest_classes(
+        name_of(best.chosen, differing(best.selection)),
+        data.name,
+        [(one, interval(tables[f"f1.{one.label}"], best.level)) for one in weak],
+        not_distinguishable(tables, weak[0].label, best.level),
+        support,
+        runs=len(records),
+        classes=data.classes,
+        reported=claim,
+    )
+
+
+def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float) -> list[int]:
+    """Classes whose F1 is not distinguishable from the hardest one's.
+
+    It was chosen by looking, so p-values are corrected over all pairs, not over its own alone.
+
+    Args:
+        tables: `f1.K` -> the metric resampled, for each class.
+        hardest: The class of lowest F1.
+        level: Confidence level.
+    """
+    labels = range(len(tables))
+    pairs = list(combinations(labels, 2))
+    found = corrected(
+        [difference(tables[f"f1.{a}"], tables[f"f1.{b}"], paired_seeds=True) for a, b in pairs]
+    )
+    adjusted = {pair: one.p_holm for pair, one in zip(pairs, found, strict=True)}
+    others = [k for k in labels if k != hardest]
+    p_values = [adjusted[min(k, hardest), max(k, hardest)] for k in others]
+    return [k for k, p in zip(others, p_values, strict=True) if p is None or p > 1 - level]
 
 
 def _effects(effects: Sequence[StudyEffect], *, published: bool) -> list[Conclusion]:
@@ -201,11 +244,11 @@ def _against_best(
     name = name_of(best.chosen, differing(best.selection))
     changed = f"{effect_phrases.unchanged_name(effect)} with {effect_phrases.change_of(effect)}"
     try:
-        answers = _answers(sweep, records)
+        predicted = _predicted(sweep, records)
     except (DirectoryError, DataError) as error:
         return effect_phrases.against_best(changed, name, str(error))
     cut = len(best.chosen.records)
-    table = _resampled(answers, best, "accuracy", seed)
+    table = _resampled(predicted, best, ["accuracy"], seed)["accuracy"]
     sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
     found = difference(*sides, level=best.level)
     is_claimed = published and "dropout" in effect.change
@@ -214,13 +257,15 @@ def _against_best(
     )
 
 
-def _resampled(answers: Predicted, best: UncertainSelection, metric: str, seed: int) -> Resampled:
-    """A metric of the runs, resampled as the selection of the best was."""
+def _resampled(
+    predicted: Predicted, best: UncertainSelection, metrics: Sequence[str], seed: int
+) -> dict[str, Resampled]:
+    """Metrics of the runs, resampled as the selection of the best was."""
     return resample_predictions(
-        answers.predicted, answers.true, [metric], np.random.default_rng(seed),
+        predicted.predicted, predicted.true, metrics, np.random.default_rng(seed),
         replicates=best.replicates, classes=best.chosen.records[0].data.classes,
-    )[metric]  # fmt: skip
+    )  # fmt: skip
 
 
-def _answers(sweep: Sweep, records: Sequence[Record]) -> Predicted:
+def _predicted(sweep: Sweep, records: Sequence[Record]) -> Predicted:
     return read_predicted([sweep.run_paths(one.run_id).directory for one in records], TEST)

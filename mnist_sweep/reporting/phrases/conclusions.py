@@ -147,7 +147,7 @@ def hardest_classes(
         reported: What the published report says.
     """
     word, plural = class_word(data), class_word(data, plural=True)
-    told = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
+    hardest = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
     first, its_interval = weak[0]
     order = f"{first.label} is distinguishably the hardest"
     if len(alike) == classes - 1:
@@ -158,7 +158,7 @@ def hardest_classes(
     shown = ", ".join(f"{one.label}: {span.low:.4f} to {span.high:.4f}" for one, span in weak)
     return make(
         ConclusionKind.HARDEST_CLASSES,
-        f"The hardest {plural} for {candidate_name}, test split: {told}.",
+        f"The hardest {plural} for {candidate_name}, test split: {hardest}.",
         f"F1 {first.f1:.4f} ({word} {first.label})",
         f"{100 * its_interval.level:g} % intervals {shown} "
         f"({values.coverage(its_interval.covers)}); {order} (Holm over all pairs of {plural})",
@@ -167,7 +167,7 @@ def hardest_classes(
 
 
 def blocked(stage: Stage) -> Conclusion:
-    """A stage of a study that could not be carried out."""
+    """A stage of a study that could not run."""
     return make(ConclusionKind.BLOCKED, f"Stage {stage.name} could not run: {stage.reason}")
 
 
@@ -195,9 +195,9 @@ def _excluded(found: UncertainSelection) -> str:
 def _misread(weak: WeakClass, support: int, runs: int) -> str:
     """'8 (F1 0.9712), misread as 3 (12 of 974) and 5 (7)'."""
     images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
-    told = [
+    parts = [
         f"{k} ({n} of {images})" if not place else f"{k} ({n})"
         for place, (k, n) in enumerate(weak.mistaken_for[:2])
     ]
-    misread = f"misread as {' and '.join(told)}" if told else "never misread"
+    misread = f"misread as {' and '.join(parts)}" if parts else "never misread"
     return f"{weak.label} (F1 {weak.f1:.4f}), {misread}"

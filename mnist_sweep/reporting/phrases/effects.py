@@ -52,8 +52,9 @@ def overall_effect(
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
     text = (
-        f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number}, from "
-        f"{before} to {after} (paired on {many}): {_verdict(found, p)}."
+        f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number} "
+        f"{values.brackets(full, found.low, found.high)}, from {before} to {after} (paired on "
+        f"{many}): {_verdict(found, p)}."
     )
     certainty = values.difference(found, p)
     if changes > 1:

@@ -115,8 +115,8 @@ def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None,
     seeds: dict[tuple[str, str], list[str]] = {}
     for seed, status, why in others:
         seeds.setdefault((status, why), []).append("?" if seed is None else str(seed))
-    told = "; ".join(f"seed {', '.join(own)} {s}: {why}" for (s, why), own in seeds.items())
-    return f"{finished} of {total} runs finished; {told}"
+    reasons = "; ".join(f"seed {', '.join(own)} {s}: {why}" for (s, why), own in seeds.items())
+    return f"{finished} of {total} runs finished; {reasons}"
 
 
 def class_word(data: str, *, plural: bool = False) -> str:

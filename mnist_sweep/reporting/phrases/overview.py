@@ -1,4 +1,4 @@
-"""The lines at a sweep's end: what is best, how certain that is, and which settings matter."""
+"""The lines at a sweep's end: what is best, how certain that is, what a study's stages did."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics import Interval
     from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.study_file import Stage, Study
     from mnist_sweep.reporting.conclusions.summary import Standing
 
 GAP = "   "
@@ -58,6 +59,17 @@ def certainty_line(found: UncertainSelection) -> str:
     return f"{certain}; not distinguishable from {others} other{'s' if others > 1 else ''}."
 
 
+def stage_lines(study: Study) -> list[tuple[str, str]]:
+    """Of each stage a label and how far it is, with what decided its selection."""
+    return [
+        (
+            f"Stage {number}",
+            " ".join(filter(None, (f"{stage.name}: {_state(stage)}", _decided(stage)))),
+        )
+        for number, stage in enumerate(study.stages, 1)
+    ]
+
+
 def data_warning(name: str, notice: str, remedy: str) -> str:
     """What to know of the data, in a line where MNIST was not found and `remedy` gets it."""
     if name == "digits":
@@ -75,3 +87,38 @@ def _value(metric: Metric, value: float, found: Interval | None, *, bare: bool =
         return text
     low, high = (written(end, metric.format) for end in (found.low, found.high))
     return f"{text} [{low}, {high}]"
+
+
+def _decided(stage: Stage) -> str:
+    """Whether the selection is decided, and what the further runs cost and saved."""
+    decision = stage.decision
+    if not decision:
+        return ""
+    count, equal, saved = decision["runs"], decision["equal_runs"], decision["saved_runs"]
+    text = f"{decision['reason']} {count} runs were spent on the candidates"
+    if not saved:
+        return f"{text}, as many as equal repeats for all."
+    were = "was" if saved == 1 else "were"
+    return f"{text}; equal repeats for all would have taken {equal}, so {saved} {were} saved."
+
+
+def _state(stage: Stage) -> str:
+    runs = len(stage.run_ids) + len(stage.control_run_ids)
+    count = "1 run" if runs == 1 else f"{runs} runs"
+    why = f" {visible(stage.reason)}" if stage.reason else ""
+    match stage.status:
+        case "done":
+            beside = len(stage.control_run_ids)
+            changed = ", ".join(f"{key}={value}" for key, value in stage.params.items())
+            fresh = (
+                f", {len(stage.run_ids)} with {changed} and {beside} unchanged, on fresh seeds"
+                if stage.of
+                else ""
+            )
+            return f"{count}{visible(fresh)}.{why}"
+        case "blocked":
+            return f"BLOCKED.{why}"
+        case "running":
+            return f"interrupted, {count} planned.{why}"
+        case _:
+            return "not started."

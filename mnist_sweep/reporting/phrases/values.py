@@ -49,6 +49,13 @@ def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False)
     return f"{low:{sign}.4f} to {high:{sign}.4f}"
 
 
+def brackets(metric: str | Metric, low: float, high: float) -> str:
+    """The interval of a difference, for the middle of a sentence: '[-0.05, +0.47]'."""
+    if _is_percent(metric):
+        return f"[{100 * low:+.2f}, {100 * high:+.2f}]"
+    return f"[{low:+.4f}, {high:+.4f}]"
+
+
 def interval(metric: str | Metric, found: Interval) -> str:
     """'95 % interval 97.20 to 97.66 % (covers image sampling and seeds)'."""
     text = f"{100 * found.level:g} % interval {ends(metric, found.low, found.high)}"

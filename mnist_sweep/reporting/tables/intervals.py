@@ -79,9 +79,9 @@ def _intervals(
     found: dict[str, Interval] = {}
     for split in dict.fromkeys(str(metric.split) for metric in metrics):
         names = [metric.name for metric in metrics if metric.split == split]
-        answers = read_predicted(directories, split)
+        known = read_predicted(directories, split)
         tables = resample_predictions(
-            answers.predicted, answers.true, names,
+            known.predicted, known.true, names,
             np.random.default_rng(seed), replicates=REPLICATES, classes=classes,
         )  # fmt: skip
         found |= {f"{split}.{name}": interval(table, level) for name, table in tables.items()}

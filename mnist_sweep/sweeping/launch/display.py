@@ -1,31 +1,83 @@
-"""The live display on a terminal: a table of what every worker is doing."""
+"""What a person sees while a sweep runs: a live table on a terminal and in a notebook, else lines.
+
+The table shows what every worker is doing. Elsewhere (pipes, logs, CI) there are a few lines,
+however many runs there are.
+"""
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import Lines, Progress, ending
 
 DRAW_S = 0.2
+MAX_LINES = 5
+"""Lines about runs that ended, on no terminal; as many runs have a line each."""
+MAX_FAILURES = 3
 FIGURES_WIDTH = 33
 """Of the columns right of a run's label: accuracy, time, and the space around them."""
 
 
-def choose(console: Console) -> Progress:
-    """A live display on a terminal, lines elsewhere and in CI."""
-    if console.is_terminal and not os.environ.get("CI"):
-        return Display(console)
-    return Lines(console)
+def choose(
+    console: Console, verbosity: Verbosity = Verbosity.NORMAL, *, reports_epochs: bool = True
+) -> Progress:
+    """A live display on a terminal and in a notebook, a few lines elsewhere and in CI.
+
+    Args:
+        console: Where to write.
+        verbosity: Quiet shows nothing, verbose a line for every run.
+        reports_epochs: Whether there is more to see of a run than its end.
+    """
+    if verbosity is Verbosity.QUIET:
+        return Progress()
+    if verbosity is Verbosity.VERBOSE:
+        return Lines(console)
+    is_live = console.is_jupyter or (console.is_terminal and not os.environ.get("CI"))
+    return Display(console) if is_live and reports_epochs else Summary(console)
+
+
+class Summary(Lines):
+    """A few plain lines however many runs there are: the first failures, and how far it is.
+
+    Args:
+        console: Where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._failed = self._failures_said = 0
+        self._began = time.monotonic()
+
+    def ended(self, summary: RunSummary) -> None:
+        """Say a run's end where there are few, or how far the sweep is after every fifth."""
+        if self._total <= MAX_LINES:
+            super().ended(summary)
+            return
+        self._ended += 1
+        self._failed += summary.failed
+        if summary.failed and self._failures_said < MAX_FAILURES:
+            self._failures_said += 1
+            self._say(ending(summary))
+        before = (self._ended - 1) * MAX_LINES // self._total
+        if self._ended * MAX_LINES // self._total > before:
+            spent = time.monotonic() - self._began
+            left = self._total - self._ended
+            failed = f"{self._failed} failed, " if self._failed else ""
+            ahead = f", about {_clock(spent / self._ended * left)} remaining" if left else ""
+            self._say(f"[{self._ended}/{self._total}] {failed}{_clock(spent)} elapsed{ahead}")
 
 
 @dataclass
@@ -65,6 +117,26 @@ class _Sized:
         yield self.draw(options.max_width, console.size.height)
 
 
+class _NotebookLive:
+    """The part of Rich's `Live` that is used here, as a notebook's own output."""
+
+    def start(self) -> None:
+        """Make the output that is updated from then on."""
+        self._notebook = import_module("IPython.display")
+        self._handle = self._notebook.display(self._notebook.HTML(""), display_id=True)
+
+    def update(self, picture: RenderableType, *, refresh: bool) -> None:  # noqa: ARG002
+        """Draw it in place of what was drawn before."""
+        page = Console(file=io.StringIO(), record=True, width=100, force_jupyter=False)
+        page.print(picture)
+        text = page.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        self._handle.update(self._notebook.HTML(text))
+
+    def stop(self) -> None:
+        """Take it away."""
+        self._handle.update(self._notebook.HTML(""))
+
+
 class Display(Progress):
     """A live table of what every worker is doing, below one line per run that failed.
 
@@ -75,7 +147,9 @@ class Display(Progress):
     def __init__(self, console: Console) -> None:
         self._console = console
         # Only `refresh` draws: Rich's own thread would draw while rows change.
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live: Live | _NotebookLive = _NotebookLive()
+        if not console.is_jupyter:
+            self._live = Live(console=console, auto_refresh=False, transient=True)
         self._rows: dict[str, _Row] = {}
         self._ended = self._failed = self._pruned = 0
         self._total = 0

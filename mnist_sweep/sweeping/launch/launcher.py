@@ -22,7 +22,7 @@ from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.display import choose
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
-from mnist_sweep.sweeping.launch.progress import Lines, Progress
+from mnist_sweep.sweeping.launch.progress import Progress
 
 
 class SweepLauncher(Launcher, ABC):
@@ -73,7 +73,7 @@ class SweepLauncher(Launcher, ABC):
     def progress(self) -> Progress:
         """What shows a person how this launcher's jobs go."""
         console = Console(stderr=True)
-        return choose(console) if self.reports_epochs else Lines(console)
+        return choose(console, self.context.verbosity, reports_epochs=self.reports_epochs)
 
     @property
     def summaries(self) -> list[RunSummary]:

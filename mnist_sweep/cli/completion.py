@@ -1,0 +1,142 @@
+"""Completion of subcommands, settings and directories in bash, zsh and fish.
+
+`mnist-sweep --completion SHELL` prints a script, which asks `mnist-sweep --complete` what may
+follow the words so far. Hydra's own completion knows neither subcommands nor directories.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+SCRIPTS = {
+    "bash": """\
+_mnist_sweep() {
+    local IFS=$'\\n'
+    COMPREPLY=($("$1" --complete bash "$COMP_CWORD" "${COMP_WORDS[@]}" 2>/dev/null))
+}
+complete -o nospace -F _mnist_sweep mnist-sweep
+""",
+    "zsh": """\
+_mnist_sweep() {
+    local -a found
+    found=("${(@f)$(mnist-sweep --complete zsh $((CURRENT - 1)) "${words[@]}" 2>/dev/null)}")
+    compadd -Q -S '' -- ${found:#}
+}
+compdef _mnist_sweep mnist-sweep
+""",
+    "fish": """\
+function __mnist_sweep
+    set -l words (commandline -opc) (commandline -ct)
+    mnist-sweep --complete fish (math (count $words) - 1) $words 2>/dev/null
+end
+complete -c mnist-sweep -f -a '(__mnist_sweep)'
+""",
+}
+_OPTIONS = (
+    "--help", "--version", "--quiet", "--verbose", "--multirun", "--cfg", "--config-dir",
+    "--config-name", "--hydra-help", "--completion",
+)  # fmt: skip
+
+
+def script(shell: str) -> str:
+    """What makes a shell complete this program's words.
+
+    Raises:
+        UsageError: There is no such shell.
+    """
+    if shell not in SCRIPTS:
+        raise UsageError(
+            f"Expected --completion {'|'.join(SCRIPTS)}, got {shell!r}. For bash, add this line to "
+            '~/.bashrc: eval "$(mnist-sweep --completion bash)"'
+        )
+    return SCRIPTS[shell]
+
+
+def complete(
+    shell: str, place: int, words: Sequence[str], subcommands: Mapping[str, str]
+) -> list[str]:
+    """What may stand at a place of a command line.
+
+    Args:
+        shell: bash takes `=` for the end of a word.
+        place: Of the word to complete.
+        words: The words so far, the program's name first.
+        subcommands: Name -> the module that holds it.
+
+    Returns:
+        Whole words, with a space after those that are complete; of `key=value` bash wants the
+        value alone.
+    """
+    before, word = list(words[1:place]), words[place] if place < len(words) else ""
+    cut = 0
+    if shell == "bash":
+        if word == "=" and before:
+            before, word = before[:-1], f"{before[-1]}="
+            cut = len(word)
+        elif before[-1:] == ["="]:
+            before, word = before[:-2], f"{''.join(before[-2:])}{word}"
+            cut = word.index("=") + 1
+    found = _candidates(before, word, subcommands)
+    ends = "" if shell == "fish" else " "
+    return [
+        (text if text.endswith(("=", "/")) else text + ends)[cut:]
+        for text in dict.fromkeys(found)
+        if text.startswith(word)
+    ]
+
+
+def _candidates(before: Sequence[str], word: str, subcommands: Mapping[str, str]) -> Iterator[str]:
+    if before and before[0] in subcommands:
+        yield from _of_subcommand(before, word, subcommands)
+        if before[0] != "resume":
+            return
+    elif not before or before == ["help"]:
+        yield from (*subcommands, "help")
+    if word.startswith("-"):
+        yield from _OPTIONS
+        return
+    yield from _settings(word)
+
+
+def _of_subcommand(
+    before: Sequence[str], word: str, subcommands: Mapping[str, str]
+) -> Iterator[str]:
+    from click.shell_completion import ShellComplete
+
+    command = getattr(importlib.import_module(subcommands[before[0]]), before[0])
+    found = ShellComplete(command, {}, before[0], "").get_completions(list(before[1:]), word)
+    if any(one.type in ("dir", "file") for one in found) and not word.startswith("-"):
+        yield from _paths(word)
+    yield from (one.value for one in found if one.type == "plain")
+
+
+def _settings(word: str) -> Iterator[str]:
+    """`key=`, or with a key every value that it can have if these are few."""
+    key, equals, _ = word.partition("=")
+    if not equals:
+        yield from (f"{one}=" for one in SETTINGS)
+    elif key.lstrip("+") in SETTINGS:
+        one = SETTINGS[key.lstrip("+")]
+        values = ("true", "false") if one.type is bool else one.choices
+        yield from (f"{key}={value}" for value in values)
+
+
+def _paths(word: str) -> Iterator[str]:
+    parent = os.path.dirname(word)  # noqa: PTH120  (keeps what was typed, as Path does not)
+    try:
+        entries = sorted(Path(parent or ".").expanduser().iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.name.startswith("."):
+            text = os.path.join(parent, entry.name)  # noqa: PTH118
+            yield f"{text}/" if entry.is_dir() else text
