@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 
+from mnist_sweep.analysis.configurations import configurations
+from mnist_sweep.analysis.importance import importance
 from mnist_sweep.cli.output import (
     ExitCode,
     command,
@@ -20,7 +22,7 @@ from mnist_sweep.cli.output import (
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.conclusions.conclusions import best_of
 from mnist_sweep.reporting.conclusions.summary import (
     ReportSummary,
@@ -67,6 +69,10 @@ _OF_A_STUDY = {
 }
 """The conclusions that a summary shows, and what stands before them."""
 _LABEL = 8
+FEW = 20
+"""Configurations among which one sees which settings matter."""
+MANY = 5000
+"""Runs of which that is not computed at a sweep's end."""
 MAX_LINES, MAX_STUDY_LINES = 25, 40
 ROOM = 15
 """Lines of a study that are kept for its last conclusion, the table and what comes next."""
@@ -128,6 +134,8 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     foot = _Page(page.width, page.colour)
     is_reported = bool(tables) and result.report and not result.interrupted
     _add_next(foot, result, found, standings, statuses)
+    if standings and (matters := _what_matters(found, standings[0])):
+        page.add("Matters", matters, bold=True)
     if standings:
         most = MAX_STUDY_LINES if result.study else MAX_LINES
         spent = notes + page.height + foot.height + is_reported
@@ -303,6 +311,15 @@ def _add_table(page: _Page, tables: Sequence[Table], best: Standing, most: int) 
         page.gap()
         (lines,) = grids(shown, width=page.width, colour=page.colour)
         page.lines += lines
+
+
+def _what_matters(found: Sweep, best: Standing) -> str:
+    """Which settings matter most, where there are too many configurations to see it."""
+    selection = best.found.selection
+    if len(selection.candidates) <= FEW or len(found.frame) > MANY:
+        return ""
+    shown = configurations(all_runs([found]))
+    return phrases.importance_line(importance(shown, selection.metric), selection.metric)
 
 
 def _add_next(

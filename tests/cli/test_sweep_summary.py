@@ -147,6 +147,12 @@ def test_the_width_decides_how_many_columns_there_are(
     assert not any(heading in out for heading in absent)
 
 
+def test_of_many_configurations_it_says_which_settings_matter(some, capsys):
+    directory, count = some
+    out = shown(result_of(directory), capsys)
+    assert ("\nMatters nodes " in out) == (count > 20)
+
+
 def test_quiet_is_one_line_and_verbose_has_the_whole_tables(result, capsys):
     assert shown(result, capsys, verbosity=Verbosity.QUIET).splitlines() == [
         "grid · MNIST · 0 of 0 runs finished · 2 min 51 s"

@@ -12,6 +12,9 @@ from mnist_sweep.reporting.phrases.selection import differing, name_of
 from mnist_sweep.reporting.phrases.values import amount, chance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.analysis.importance import Importance
     from mnist_sweep.analysis.statistics import Interval
     from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.metrics import Metric
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from mnist_sweep.reporting.conclusions.summary import Standing
 
 GAP = "   "
+MIN_SHARE = 0.01
+MAX_SETTINGS = 3
 
 
 def standing_line(standing: Standing) -> str:
@@ -57,6 +62,13 @@ def certainty_line(found: UncertainSelection) -> str:
     if not others:
         return f"{certain}; distinguishable from all others."
     return f"{certain}; not distinguishable from {others} other{'s' if others > 1 else ''}."
+
+
+def importance_line(found: Sequence[Importance], metric: Metric) -> str:
+    """'nodes 62 %, dropout 20 % of the variance of validation accuracy'; empty if nothing does."""
+    shown = [one for one in found if one.share >= MIN_SHARE][:MAX_SETTINGS]
+    shares = ", ".join(f"{one.setting} {100 * one.share:.0f} %" for one in shown)
+    return f"{shares} of the variance of {metric}" if shares else ""
 
 
 def stage_lines(study: Study) -> list[tuple[str, str]]:
