@@ -122,12 +122,25 @@ def _of_subcommand(
 def _settings(word: str) -> Iterator[str]:
     """`key=`, or with a key every value that it can have if these are few."""
     key, equals, _ = word.partition("=")
+    groups = _config_groups()
     if not equals:
-        yield from (f"{one}=" for one in SETTINGS)
-    elif key.lstrip("+") in SETTINGS:
-        one = SETTINGS[key.lstrip("+")]
+        yield from (f"{one}=" for one in (*SETTINGS, *groups))
+        return
+    values: Sequence[str] = groups.get(key, ())
+    if (one := SETTINGS.get(key)) is not None:
         values = ("true", "false") if one.type is bool else one.choices
-        yield from (f"{key}={value}" for value in values)
+    yield from (f"{key}={value}" for value in values)
+
+
+def _config_groups() -> dict[str, list[str]]:
+    """Of each folder of `conf/` the choices; an experiment is added, so it has a plus."""
+    package = Path(__file__).parents[1]
+    conf = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+    found: dict[str, list[str]] = {}
+    for path in sorted(conf.glob("*/**/*.yaml")):
+        group = path.parent.relative_to(conf).as_posix()
+        found.setdefault("+experiment" if group == "experiment" else group, []).append(path.stem)
+    return found
 
 
 def _paths(word: str) -> Iterator[str]:

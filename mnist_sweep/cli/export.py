@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.cli.results import need_records
+from mnist_sweep.errors import UsageError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.export import ExportOptions, find, names
 
@@ -50,13 +51,7 @@ def export(
     if output and tracking_uri:
         raise UsageError("--output and --tracking-uri both name a store: give one of them.")
     sweep = load(directory)
-    if sweep.frame.empty:
-        reasons = [str(problem) for problem in sweep.problems]
-        reasons += [f"{point.label}: {point.reason}" for point in sweep.missing]
-        raise DirectoryError(
-            f"Expected records in {directory}, but none can be read: {'; '.join(reasons[:3])}. "
-            "Run the sweep's command again."
-        )
+    need_records([sweep])
     options = ExportOptions(
         output or directory / tracker, tracking_uri, experiment or directory.absolute().name
     )

@@ -8,13 +8,11 @@ entry to print.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mnist_sweep.cli.output import command, terminal
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
@@ -28,7 +26,10 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.selection import Direction
 
 _SHOWN_PROBLEMS = 20
-_WHERE_HELP = "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0'. Repeatable."
+_WHERE_HELP = (
+    "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0', 'test.accuracy>0.98' (a "
+    "fraction, though shown in percent). Repeatable."
+)
 
 
 _LEVEL = click.option(
@@ -38,11 +39,6 @@ _LEVEL = click.option(
     show_default=True,
     help="Confidence level of intervals and comparisons.",
 )
-
-
-class _Terminal(TypedDict):
-    width: int | None
-    colour: bool
 
 
 @click.command("table")
@@ -100,10 +96,10 @@ def table(
     only in seed there is one row per configuration, with mean, spread, number of runs and interval.
     """
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
-    terminal = _terminal()
-    on_terminal = format_name == "text" and terminal["width"] is not None
+    shown = terminal()
+    on_terminal = format_name == "text" and shown["width"] is not None
     sweeps = [load(directory) for directory in directories]
-    _need_records(sweeps)
+    need_records(sweeps)
     tables = comparison(
         sweeps,
         where=where,
@@ -114,7 +110,7 @@ def table(
         most=MAX_ROWS if on_terminal and not everything else None,
         intervals=intervals,
     )
-    click.echo(render(tables, format_name, **terminal), nl=False)
+    click.echo(render(tables, format_name, **shown), nl=False)
     _print_problems(sweeps)
 
 
@@ -159,7 +155,7 @@ def _selection_command(direction: Direction) -> click.Command:
         is_flag=True,
         help="Compare very many candidates each with each too, however long it takes.",
     )
-    def command(
+    def run(
         *, directory: str, by: str | None, split: str | None, format_name: str, exact: bool,
         **options: Any,
     ) -> None:  # fmt: skip
@@ -168,7 +164,7 @@ def _selection_command(direction: Direction) -> click.Command:
         from mnist_sweep.reporting.phrases.selection import sentences
 
         sweep = load(directory)
-        _need_records([sweep])
+        need_records([sweep])
         most = None if exact else MAX_COMPARED
         found = select_with_uncertainty(
             sweep, by=by, direction=direction, split=split, most=most, **options
@@ -181,21 +177,13 @@ def _selection_command(direction: Direction) -> click.Command:
             click.echo("\n".join(sentences(found)))
         _print_problems([sweep])
 
-    return command
+    return run
 
 
 worst, best = _selection_command("worst"), _selection_command("best")
 
 
-def _terminal() -> _Terminal:
-    """The terminal's width and whether to use colour; no width where output is piped."""
-    if not sys.stdout.isatty():
-        return {"width": None, "colour": False}
-    width = shutil.get_terminal_size().columns
-    return {"width": width, "colour": not os.environ.get("NO_COLOR")}
-
-
-def _need_records(sweeps: Sequence[Sweep]) -> None:
+def need_records(sweeps: Sequence[Sweep]) -> None:
     """Refuse directories of which nothing can be read, with the reasons.
 
     Raises:
@@ -206,9 +194,10 @@ def _need_records(sweeps: Sequence[Sweep]) -> None:
     reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]
     reasons += [f"{point.label}: {point.reason}" for sweep in sweeps for point in sweep.missing]
     more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
+    resume = command("resume", sweeps[0].directory)
     raise DirectoryError(
         f"Expected at least one record in {', '.join(str(s.directory) for s in sweeps)}, but none "
-        f"can be read: {'; '.join(reasons[:3])}{more}. Run the sweep's command again."
+        f"can be read: {'; '.join(reasons[:3])}{more}. Run the sweep again: {resume}."
     )
 
 

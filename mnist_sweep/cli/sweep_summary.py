@@ -139,7 +139,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     if standings:
         most = MAX_STUDY_LINES if result.study else MAX_LINES
         spent = notes + page.height + foot.height + is_reported
-        _add_table(page, tables, standings[0], most - spent - 3)
+        _add_table(page, tables, standings[0], most - spent - 4)
     if verbosity is Verbosity.VERBOSE and tables:
         page.lines += ["", render(tables, width=page.width, colour=page.colour)]
     page.gap()

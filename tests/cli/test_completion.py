@@ -27,12 +27,18 @@ def test_the_first_word_is_a_subcommand_or_a_setting():
 
 
 def test_values_that_are_few_are_completed():
-    assert after("-m", "optimizer=ad") == ["optimizer=adam ", "optimizer=adamw "]
+    assert after("-m", "optimizer=adam") == [
+        "optimizer=adam ", "optimizer=adamax ", "optimizer=adamw ",
+    ]  # fmt: skip
+    assert after("-m", "data=d") == ["data=digits "]
+    assert after("-m", "+experiment=s") == [
+        f"+experiment={n} " for n in ("search", "smoke", "study")
+    ]
     assert after("-m", "save_model=") == ["save_model=true ", "save_model=false "]
 
 
 def test_bash_takes_the_equals_sign_for_a_word():
-    assert after("-m", "optimizer", "=", "ad", shell="bash") == ["adam ", "adamw "]
+    assert after("-m", "optimizer", "=", "adamw", shell="bash") == ["adamw "]
     assert after("-m", "save_model", "=", shell="bash") == ["true ", "false "]
 
 

@@ -199,5 +199,5 @@ def test_another_package_adds_a_format(tables, monkeypatch):
 
 
 def test_an_unknown_format_is_refused(tables):
-    with pytest.raises(UsageError, match="text, csv, json, latex, md"):
+    with pytest.raises(UsageError, match="text, csv, html, json, latex, md"):
         render(tables, "xlsx")

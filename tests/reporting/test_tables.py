@@ -111,7 +111,7 @@ def test_runs_without_a_result_stand_in_their_place_with_the_reason(tmp_path):
         texts = [cell.text for cell in column(table, "status")]
         assert texts[0] == "finished"
         assert texts[1] == "failed: MemoryError: out of memory"
-        assert texts[2] == "diverged: Diverged: the loss was nan in epoch 3"
+        assert texts[2] == "diverged: the loss was nan in epoch 3"
         assert texts[3] == "missing: not run"
         assert texts[5].startswith("unreadable: not valid JSON")
 
