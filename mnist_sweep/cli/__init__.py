@@ -9,11 +9,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from mnist_sweep.cli.output import ExitCode, discard_stdout, ignore_broken_pipe
+from mnist_sweep.cli.output import ExitCode, lasting_streams
 from mnist_sweep.errors import MnistSweepError, UsageError
 from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 
@@ -43,20 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: Without the program's name; None takes the process's own.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with ctrl_c_interrupts(_leave_at_once), lasting_streams():
+        code = _guarded(words)
+    if arguments is None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: nothing to interrupt
+    sys.exit(code)
+
+
+def _guarded(words: list[str]) -> int:
     try:
-        with ctrl_c_interrupts():
-            code = _run(words)
-            with ignore_broken_pipe():
-                pass  # what is buffered is written at the block's end
+        return _run(words)
     except MnistSweepError as error:
-        code = _complain(error)
+        return _complain(error)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
-        code = ExitCode.INTERRUPTED
-    except BrokenPipeError:  # of a help text, say: a sweep's own is dealt with where it prints
-        discard_stdout()
-        code = ExitCode.DONE
-    sys.exit(code)
+        return ExitCode.INTERRUPTED
+
+
+def _leave_at_once() -> NoReturn:
+    """End at a second Ctrl-C: records appear whole or not at all, and locks go with the process."""
+    if found := sys.modules.get("mnist_sweep.sweeping.launch.processes"):
+        found.kill_fork_server()
+    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
+    with suppress(OSError):
+        os.write(2, show_cursor + b"\nInterrupted at once. What has finished is kept.\n")
+    os._exit(ExitCode.INTERRUPTED)
 
 
 def _run(words: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 
 class ExitCode(IntEnum):
@@ -33,20 +34,61 @@ class Terminal(TypedDict):
 
 
 @contextmanager
-def ignore_broken_pipe() -> Iterator[None]:
-    """Within the block, and ever after, what nobody reads any more is dropped."""
+def lasting_streams() -> Iterator[None]:
+    """Within the block nothing fails because standard output or error cannot be written.
+
+    A reader may leave (`head`), the disk may be full, or the stream may be closed from the start:
+    what cannot be written is dropped, and the exit code stays that of what was done.
+    """
+    before = sys.stdout, sys.stderr
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: else the next file to be opened would get its number
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is sys.__stdout__:  # and not what captures it
+        sys.stdout = _LastingStream(1, sys.stdout)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _LastingStream(2, sys.stderr)
     try:
         yield
+    finally:
         sys.stdout.flush()
-    except BrokenPipeError:
-        discard_stdout()
+        sys.stdout, sys.stderr = before
 
 
-def discard_stdout() -> None:
-    """Drop what is still to be written: also what is buffered, when the process ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+class _LastingStream(io.TextIOWrapper):
+    """A standard stream that says once that it cannot be written, and goes on."""
+
+    def __init__(self, number: int, like: Any) -> None:
+        if like is not None:
+            like.flush()
+        super().__init__(
+            os.fdopen(number, "wb", closefd=False),
+            encoding=getattr(like, "encoding", "utf-8"),
+            errors=getattr(like, "errors", None),
+            line_buffering=number == 2 or getattr(like, "line_buffering", False),
+        )
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._drop(error)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError) and self.fileno() == 1:
+            print(f"mnist-sweep: output was lost: {error.strerror}", file=sys.stderr)
 
 
 def shown_path(path: Path) -> str:

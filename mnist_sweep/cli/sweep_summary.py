@@ -15,7 +15,6 @@ from mnist_sweep.analysis.importance import importance
 from mnist_sweep.cli.output import (
     ExitCode,
     command,
-    ignore_broken_pipe,
     shown_path,
     terminal,
 )
@@ -112,8 +111,7 @@ class _Page:
 
     def print(self) -> None:
         """Print all, unless who reads has left."""
-        with ignore_broken_pipe():
-            print("\n".join(self.lines))
+        print("\n".join(self.lines))
 
 
 def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCode:

@@ -9,7 +9,9 @@ it for the same reason).
 from __future__ import annotations
 
 import argparse
+import codecs
 import difflib
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -21,7 +23,9 @@ from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -37,6 +41,9 @@ from mnist_sweep.sweeping.plan.sets import for_hydra
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_CONFIG = "config"
+NO_SWEEPER = "Expected hydra/sweeper=grid or search; other sweepers are not supported."
+MAX_FILES = 1000
+"""Of a directory of config files that are looked at before Hydra reads them."""
 
 
 def task(config: DictConfig) -> RunSummary:
@@ -68,6 +75,10 @@ def run(
         return _enter(list(arguments), context, repeats)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(_reason(error)) from error
+    except RuntimeError as error:
+        if "Invalid plugin" not in str(error):
+            raise
+        raise UsageError(NO_SWEEPER) from error
 
 
 def _enter(
@@ -90,9 +101,12 @@ def _enter(
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
         active.start_processes()
-        result = prepared.multirun(config, task, options.overrides)
+        result = prepared.multirun(
+            config, task, options.overrides,
+            with_log_configuration=not HydraConfig.initialized(),  # another program's stays
+        )  # fmt: skip
     if not isinstance(result, (SweepResult, Preview)):
-        raise UsageError("Expected hydra/sweeper=grid or search; other sweepers are not supported.")
+        raise UsageError(NO_SWEEPER)
     return result
 
 
@@ -179,20 +193,51 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
         directory = Path(options.config_dir).absolute()
         if not directory.is_dir():
             raise UsageError(f"--config-dir={directory}: not found, or not a directory.")
+        _check_marks(directory)
         search_path.prepend(
             provider="command-line", path=f"file://{directory}",
             anchor=SearchPathQuery(provider="schema"),
         )  # fmt: skip
-    state = GlobalHydra.instance()
-    before = state.hydra  # a caller's own, as in a notebook
+    state, of_job = GlobalHydra.instance(), HydraConfig.instance()
+    before = state.hydra, of_job.cfg  # a caller's own: a notebook's, or another program's
     state.clear()
     prepared = Hydra.create_main_hydra2("mnist_sweep", search_path)
     try:
-        yield prepared
+        with _default_choices(sweeper="grid", launcher="pool"):
+            yield prepared
     finally:
         state.clear()
-        if before is not None:
-            state.initialize(before)
+        of_job.cfg = before[1]
+        if before[0] is not None:
+            state.initialize(before[0])
+
+
+@contextmanager
+def _default_choices(**choices: str) -> Iterator[None]:
+    """Other defaults for groups of Hydra's own.
+
+    A choice in config.yaml would win over one in the defaults of an experiment.
+    """
+    defaults = ConfigStore.instance().repo["hydra"]["config.yaml"].node.defaults
+    before = [dict(one) for one in defaults]
+    for one in defaults:
+        for group in [group for group in one if group in choices]:
+            one[group] = choices[group]
+    try:
+        yield
+    finally:
+        defaults[:] = before
+
+
+def _check_marks(directory: Path) -> None:
+    """Hydra does not see the header of a file that begins with a byte order mark."""
+    for path in itertools.islice(directory.rglob("*.yaml"), MAX_FILES):
+        with path.open("rb") as file:
+            if file.read(3) == codecs.BOM_UTF8:
+                raise UsageError(
+                    f"{path} begins with a byte order mark (BOM), which Hydra does not read: save "
+                    "it as UTF-8 without one."
+                )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,20 +17,27 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def ctrl_c_interrupts() -> Iterator[None]:
+def ctrl_c_interrupts(at_second: Callable[[], None]) -> Iterator[None]:
     """Raise `Interrupted` at Ctrl-C within the block, so that the program chooses its exit code.
 
     Once a KeyboardInterrupt has left code that was made from text, as the methods of dataclasses
     and named tuples are, Python ends by SIGINT whatever the code, even where it was caught; a
     subclass of KeyboardInterrupt does not cause that. See https://bugs.python.org/issue1054041,
     and `run_eval_code_obj` in Python/pythonrun.c.
+
+    Args:
+        at_second: Called at every further Ctrl-C, which may come in the middle of any clean-up.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # ignored, as in the background of a shell, or handled by another program
         return
+    pressed: list[int] = []
 
-    def stop(_number: int, _frame: Any) -> None:
+    def stop(number: int, _frame: Any) -> None:
+        pressed.append(number)
+        if len(pressed) > 1:
+            at_second()
         raise Interrupted
 
     signal.signal(signal.SIGINT, stop)

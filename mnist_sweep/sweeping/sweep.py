@@ -50,12 +50,17 @@ class SweepRequest:
         """The command line that requests it."""
         return self.launcher.context.command
 
+    @property
+    def single(self) -> bool:
+        """Whether it requests one run, not a sweep: neither -m nor hydra.mode=MULTIRUN is given."""
+        return self.command.single and self.config.hydra.mode is None
+
 
 def place(request: SweepRequest) -> tuple[Path, bool]:
     """A sweep's directory, and whether it must be a new one because its name was made up."""
     config = request.config
     raw: Any = OmegaConf.to_container(config, resolve=False)
-    single = request.command.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY
+    single = request.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY
     kind = "run" if single else "sweep"
     made_up = raw["hydra"][kind]["dir"] == DEFAULT_DIRECTORY and raw["name"] == DEFAULT_NAME
     return Path(str(config.hydra[kind].dir)).absolute(), made_up

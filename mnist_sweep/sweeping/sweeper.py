@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -23,8 +24,10 @@ from mnist_sweep.settings import Plain
 from mnist_sweep.settings.reference import help_text
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.make_launcher import make_launcher
+from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
 from mnist_sweep.sweeping.plan import sets
 from mnist_sweep.sweeping.plan.expand import expand
+from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
 from mnist_sweep.sweeping.plan.overrides import bare, check_once
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
@@ -72,10 +75,17 @@ class GridSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives, and make the launcher."""
+        """Keep what Hydra gives, and make the launcher.
+
+        Raises:
+            UsageError: The launcher cannot be made, or a setting of Hydra's has no effect here.
+        """
         self.hydra_context = hydra_context
         self.config = config
+        HydraConfig.instance().set_config(config)  # ${hydra:…} may stand in any setting
+        check_secrets(config)
         self.launcher = make_launcher(hydra_context, task_function, config)
+        check_honoured(config.hydra, stock=isinstance(self.launcher, StockLauncher))
 
     def sweep(self, arguments: list[str]) -> SweepResult | Preview:
         """Run what the command line's overrides ask for.
@@ -100,7 +110,7 @@ class GridSweeper(Sweeper):
         """
         started, config = time.monotonic(), request.config
         if config.study.stages:
-            if request.command.single:
+            if request.single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
             if config.points:
                 raise UsageError("points belongs to a grid; a study's stages have params.")
@@ -138,7 +148,7 @@ class GridSweeper(Sweeper):
                 raise UsageError(
                     f"{', '.join(sorted(both))}: given in points and on its own; give one of them."
                 )
-        single = request.command.single
+        single = request.single
         if single and len(given) > 1:
             raise UsageError("Several points make a sweep: add -m to run all of them.")
         asked = [[*one, *request.overrides] for one in given]

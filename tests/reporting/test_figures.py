@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib import rc_context, rcParams
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.sweep import load
@@ -182,3 +183,11 @@ def test_what_keeps_the_other_process_from_writing_is_told(tmp_path, monkeypatch
     with pytest.raises(DirectoryError, match="figures"):
         files.write_figures([files.Planned(f"p{k}", stub, ("",)) for k in range(5)],
                             tmp_path / "figures")  # fmt: skip
+
+
+def test_the_users_own_settings_of_matplotlib_do_not_count():
+    with rc_context({"text.usetex": True, "font.size": 40}):
+        with drawing.styled():
+            assert not rcParams["text.usetex"]
+            assert rcParams["font.size"] < 20
+        assert rcParams["text.usetex"]

@@ -180,7 +180,7 @@ def test_a_class_that_the_data_do_not_have_is_refused(study: Make):
 
 def test_a_change_that_would_be_wrong_for_what_may_be_selected_is_refused(study: Make):
     points = study(GRID, {**DROPOUT, "params": {"momentum": 0.9}})
-    with pytest.raises(SettingsError, match=r"(?s)stage dropout.*momentum=0.9: only"):
+    with pytest.raises(SettingsError, match=r"(?s)stage dropout.*momentum=0.9: has no effect"):
         points.possible()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import tempfile
 from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
@@ -133,3 +135,27 @@ def test_processes_that_cannot_be_started_are_an_error_with_the_reason(
     monkeypatch.setattr(processes, "RESTART_S", 0.0)
     with pytest.raises(processes.WorkerDiedError, match="4 attempts failed: OSError: no more"):
         processes.start(print)
+
+
+def test_sockets_are_put_where_their_paths_are_short(monkeypatch: pytest.MonkeyPatch):
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    monkeypatch.setitem(config, "tempdir", None)
+    del config["tempdir"]
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
+    processes._shorten_paths()
+    assert "tempdir" not in config
+    monkeypatch.setattr(tempfile, "tempdir", f"/{'x' * 100}")
+    processes._shorten_paths()
+    assert len(config["tempdir"]) < processes.MAX_FOLDER_LENGTH
+    Path(config["tempdir"]).rmdir()
+
+
+def test_a_process_whose_end_is_not_told_is_not_waited_for():
+    waited: list[float | None] = []
+    killed: list[bool] = []
+    stopped: Any = SimpleNamespace(
+        join=waited.append, is_alive=lambda: True, kill=lambda: killed.append(True)
+    )
+    processes.end(stopped, 0.5)
+    assert killed == [True]
+    assert waited == [0.5, processes.STOP_S]

@@ -45,9 +45,11 @@ _SETTINGS: dict[Any, Any] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """The settings under which figures are drawn and written; Matplotlib's own stay untouched."""
-    from matplotlib import rc_context
+    from matplotlib import rc_context, rcdefaults, rcParams
 
-    with rc_context(_SETTINGS), warnings.catch_warnings():
+    with rc_context(), warnings.catch_warnings():
+        rcdefaults()  # not the user's: LaTeX may be asked for where there is none
+        rcParams.update(_SETTINGS)
         # A name may hold characters that the font lacks; they are shown as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")

@@ -14,9 +14,12 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def write(job: Job) -> None:
-    """Write config.yaml, hydra.yaml and overrides.yaml of a job."""
-    directory = job.paths.hydra
+    """Write config.yaml, hydra.yaml and overrides.yaml of a job, if and where Hydra would."""
     hydra = dict(job.hydra)
+    name = hydra.get("output_subdir", ".hydra")
+    if name is None:
+        return
+    directory = job.paths.directory / name
     if hydra:
         hydra["overrides"] = {**hydra["overrides"], "task": job.point.overrides}
         hydra["runtime"] = {**hydra["runtime"], "output_dir": str(job.paths.directory)}

@@ -35,7 +35,8 @@ def make_launcher(
         try:
             found = instantiate(config.hydra.launcher, _convert_="all")
         except HydraException as error:
-            raise UsageError(f"hydra.launcher._target_={target}: {error}") from error
+            reason = " ".join(str(error).partition("\nfull_key")[0].split())
+            raise UsageError(f"hydra.launcher._target_={target}: {reason}") from error
         if not isinstance(found, Launcher):
             raise UsageError(
                 f"hydra.launcher._target_={target} makes a {type(found).__name__}: expected a "

@@ -6,15 +6,18 @@ process, and both work side by side. This module is imported first; it imports n
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, current_process, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -24,6 +27,7 @@ from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.launch.preload"
 MAX_STARTS = 4
+MAX_FOLDER_LENGTH = 60
 RESTART_S = 0.2
 STOP_S = 2.0
 """How long a process that was told to end may take before it is killed."""
@@ -54,6 +58,7 @@ def start_fork_server() -> None:
     if context().get_start_method() == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
+        _shorten_paths()
         forkserver.set_forkserver_preload([PRELOAD])
         # It starts a process too, and would let Ctrl-C through again in the middle of the block.
         resource_tracker.ensure_running()
@@ -61,17 +66,35 @@ def start_fork_server() -> None:
             forkserver.ensure_running()
 
 
+def _shorten_paths() -> None:
+    """Put multiprocessing's sockets where their paths are short: 107 characters are the most."""
+    config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
+    if "tempdir" in config or len(tempfile.gettempdir()) <= MAX_FOLDER_LENGTH:
+        return
+    with suppress(OSError):
+        config["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
+        atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
+
+
 def end_fork_server() -> None:
     """End the fork server at once: it may be importing for seconds, and holds our output open."""
+    if server := kill_fork_server():
+        with suppress(OSError):
+            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
+
+
+def kill_fork_server() -> Any:
+    """Kill the fork server, if one runs, and return what multiprocessing knows it by."""
     from multiprocessing import forkserver
 
     # There is no public way; without one it would end by itself, only later.
     server = getattr(forkserver, "_forkserver", None)
     process_id = getattr(server, "_forkserver_pid", None)
-    if server is not None and process_id is not None:
-        with suppress(OSError):
-            os.kill(process_id, signal.SIGKILL)
-            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
+    if process_id is None:
+        return None
+    with suppress(OSError):
+        os.kill(process_id, signal.SIGKILL)
+    return server
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -125,7 +148,7 @@ def end(process: BaseProcess, timeout_s: float = STOP_S) -> None:
     process.join(timeout_s)
     if process.is_alive():
         process.kill()
-        process.join()
+        process.join(STOP_S)  # its end is told by the fork server, which may be stopped, too
 
 
 def is_running(process: BaseProcess) -> bool:

@@ -47,6 +47,8 @@ def run(pipe: Connection, job: Job) -> None:
     def on_start() -> None:
         _log_to(job.paths.log)
         hydra_files.write(job)
+        if job.hydra.get("job", {}).get("chdir"):
+            os.chdir(job.paths.directory)
 
     try:
         summary = execute(job, on_epoch, on_start)

@@ -20,9 +20,11 @@ from mnist_sweep.settings import (
     suggestion,
     value_problem,
 )
+from mnist_sweep.sweeping.plan.hydra_settings import is_secret, secret_text
 from mnist_sweep.sweeping.plan.overrides import (
     GROUPS,
     chooses_group,
+    group_exists,
     interval_ends,
     is_interval,
     key_of,
@@ -73,8 +75,10 @@ def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line p
     top, _, rest = key.partition(".")
     if top == "hydra" or key.startswith("hydra/"):
         return _hydra_problems(override, key)
+    if is_secret(key, written(override)):
+        return [Problem(key, written(override), secret_text(key).partition(": ")[2])]
     if chooses_group(override):
-        if key not in GROUPS:
+        if key not in GROUPS and not group_exists(override):
             text = f"no such config group; {suggestion(key, list(GROUPS))}"
             return [Problem(key, written(override), text)]
         return _group_problems(override, key)
@@ -99,17 +103,22 @@ def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line p
 
 
 def _hydra_problems(override: Override, key: str) -> list[Problem]:
-    if key == "hydra.mode" and override.value() != "MULTIRUN":
-        text = "one run is a sweep of one point here; leave -m away for it"
-        return [Problem(key, override.value(), text)]
-    if key == "hydra.sweep.subdir":
-        text = "a run's directory is always runs/LABEL-RUNID; choose the sweep's by hydra.sweep.dir"
-        return [Problem(key, override.value(), text)]
+    value, group = override.value(), key.startswith("hydra/")
+    if key in ("hydra.launcher", "hydra.sweeper"):
+        name = key.replace(".", "/")
+        text = f"choose it by {name}=NAME; its own settings are {key}.KEY=VALUE"
+        return [Problem(key, value, text)]
+    if group and value is None:
+        return [Problem(key, None, "there must be one; name it, or leave this out")]
+    if key == "hydra/sweeper" and value not in ("grid", "search"):
+        return [Problem(key, value, "expected grid or search; other sweepers are not supported")]
     return _sweep_problems(override, key)
 
 
 def _group_problems(override: Override, key: str) -> list[Problem]:
     if key == "experiment":
+        return _sweep_problems(override, key)
+    if key not in GROUPS:
         return _sweep_problems(override, key)
     if override.is_delete():
         return [Problem(f"~{key}", "", f"there must be one; choose another with {key}=…")]

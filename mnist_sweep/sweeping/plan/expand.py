@@ -14,6 +14,7 @@ from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Option
+from mnist_sweep.sweeping.plan.hydra_settings import check_place
 from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
 
 
@@ -56,10 +57,14 @@ def expand(
     found: dict[str, int] = {}
     points: list[Composed] = []
     raw: list[Plain] = []
-    for texts in asked:
-        parsed = overrides.parse(texts, loader)
+    texts: list[dict[str, str]] = []
+    varying: set[str] = set()
+    for words in asked:
+        parsed = overrides.parse(words, loader)
         checks.check(parsed)
         axes = grid.axes(parsed, int(master.max_points))
+        texts.append({axis.key: axis.options[0].text for axis in axes})
+        varying |= {axis.key for axis in axes if axis.swept}
         _check_swept(axes, single=single)
         composer = Composer(loader, master, axes)
         for options in grid.points(axes):
@@ -75,6 +80,8 @@ def expand(
                 raw.append(given)
                 _count(found, schema.problems(settings))
             points.append(Composed(options, settings, tuple(schema.unused(given)), excluded))
+    varying |= {key for one in texts for key in one if any(t.get(key) != one[key] for t in texts)}
+    check_place(master, varying)
     _count(found, [] if found else schema.without_effect(raw))
     checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
     if not raw:

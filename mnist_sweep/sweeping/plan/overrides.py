@@ -14,10 +14,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override, QuotedStri
 from hydra.errors import OverrideParseException
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.settings import (
-    is_whole,
-    known_keys,
-)
+from mnist_sweep.settings import SETTINGS, is_whole, known_keys
 
 GROUPS = ("data", "model", "trainer", "experiment")
 _WHOLE_ENDS = re.compile(
@@ -47,6 +44,8 @@ def _parsed(text: str, loader: ConfigLoader | None) -> Override:
         (override,) = OverridesParser.create(loader).parse_overrides([text])
     except OverrideParseException as error:
         reason = ". ".join(line.strip() for line in str(error).splitlines()[:2])
+        if "=" not in text:
+            reason = "it has no =. Quote a value with spaces, as in 'data.path=\"/my data/x.csv\"'"
         raise UsageError(
             f"Cannot read {error.override!r}: {reason}. Expected key=value, as in layers=1,2; "
             "`python -m mnist_sweep --help` lists the keys, `mnist-sweep table --help` and the "
@@ -128,4 +127,17 @@ def written(override: Override) -> str:
 def chooses_group(override: Override) -> bool:
     """Whether an override chooses a config group's file, and does not set a value."""
     key = key_of(override)
-    return "/" in key or (key in GROUPS and not isinstance(override.value(), dict))
+    if "/" in key:
+        return True
+    return not isinstance(override.value(), dict) and (key in GROUPS or group_exists(override))
+
+
+def group_exists(override: Override) -> bool:
+    """Whether an override's key is a config group, one of the user's own too."""
+    key, loader = key_of(override), override.config_loader
+    return loader is not None and "." not in key and key not in SETTINGS and _exists(key, loader)
+
+
+@lru_cache(maxsize=1024)
+def _exists(group: str, loader: ConfigLoader) -> bool:
+    return bool(loader.get_group_options(group))

@@ -35,6 +35,7 @@ from mnist_sweep.settings import (
 from mnist_sweep.sweeping.plan import checks, grid, overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 from mnist_sweep.sweeping.plan.grid import Axis, Option
+from mnist_sweep.sweeping.plan.hydra_settings import check_place
 from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
 
 Parameters = tuple[float, ...]
@@ -166,6 +167,7 @@ class Space:
             raise UsageError(f"{', '.join(sweeps)}: one value for the whole search, not several.")
         if any(key.partition(".")[0] == "data" for key in keys):
             raise UsageError("data: a search compares runs on the same data; give one value.")
+        check_place(master, keys)
         self.keys = keys
         self._composer = Composer(loader, master, self._axes)
         self._exclusions = exclusions_of(master.exclude)

@@ -35,7 +35,7 @@ class SearchSweeper(GridSweeper):
         Raises:
             MnistSweepError: Nothing was run: space, settings, data or directory are not right.
         """
-        if request.command.single:
+        if request.single:
             raise UsageError("A search is a sweep: add -m to run it.")
         if request.config.study.stages:
             raise UsageError(

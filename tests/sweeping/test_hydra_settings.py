@@ -1,0 +1,187 @@
+"""Hydra's machinery is honoured or refused by name; docs/reference/hydra.md says which."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.conf import HydraConf, JobConf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from mnist_sweep.errors import MnistSweepError, SettingsError
+from mnist_sweep.sweeping import app
+from mnist_sweep.sweeping.launch import hydra_files, processes
+from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
+from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
+from mnist_sweep.sweeping.search.preview import SearchPreview
+from support.sweep_parts import job_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hydra.md"
+
+
+@pytest.fixture(autouse=True)
+def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    for name, text in {
+        "hparams/deep": "# @package _global_\nlayers: 3\n",
+        "hparams/flat": "# @package _global_\nnodes: 8\n",
+        "experiment/basic": "# @package _global_\ndefaults: [{override /hydra/launcher: basic}]\n",
+        "experiment/drawn": (
+            "# @package _global_\ndefaults: [{override /hydra/sweeper: search}]\n"
+            "search: {sampler: random}\nhydra: {sweeper: {params: {nodes: 'interval(2,9)'}}}\n"
+        ),
+        "several": (
+            "defaults: [config, _self_]\n"
+            "hydra: {mode: MULTIRUN, sweeper: {params: {layers: '1,2'}}}"
+        ),
+    }.items():
+        path = tmp_path / "mine" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def planned(*words: str) -> Preview:
+    found = app.run([*words, "plan=true", "data=digits"])
+    assert isinstance(found, Preview)
+    return found
+
+
+def labels(*words: str) -> list[str]:
+    return [one.label.removesuffix(",seed=0") for one in planned(*words).plan.points]
+
+
+def test_a_group_of_ones_own_is_swept():
+    mine = ("--config-dir", "mine", "-m")
+    assert labels(*mine, "+hparams=deep,flat") == ["layers=3,nodes=100", "layers=1,nodes=8"]
+    assert labels(*mine, "+hparams=glob(d*)") == ["layers=3,nodes=100"]
+    with pytest.raises(MnistSweepError, match="hparams=deep: no such setting"):
+        planned("-m", "+hparams=deep")
+
+
+def test_an_experiment_chooses_launcher_and_sweeper_and_the_command_line_wins():
+    mine = ("--config-dir", "mine", "-m")
+    chosen = "hydra/job_logging=disabled"  # which only Hydra's own launchers follow
+    assert isinstance(planned(*mine, "+experiment=basic", chosen), SweepPreview)
+    with pytest.raises(MnistSweepError, match="hydra/job_logging=disabled"):
+        planned(*mine, "+experiment=basic", chosen, "hydra/launcher=pool")
+    assert isinstance(planned(*mine, "+experiment=drawn"), SearchPreview)
+
+
+def test_a_file_with_multirun_needs_no_m():
+    assert len(labels("--config-dir", "mine", "--config-name", "several")) == 2
+    assert len(labels("hydra.mode=MULTIRUN", "layers=1,2")) == 2
+
+
+def test_a_sweeps_directory_may_refer_to_what_is_the_same_for_all(tmp_path: Path):
+    found = planned("-m", "hydra.sweep.dir=${hydra:runtime.cwd}/out/${layers}", "layers=2")
+    assert found.directory == tmp_path / "out" / "2"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["hydra.sweep.dir=out/${layers}", "layers=1,2"], "layers: differs between points"),
+        (["name=n${layers}", "points=[[layers=1],[layers=2]]"], "^layers: differs between points"),
+        (["hydra.sweep.dir=out/${nodes}", "nodes=interval(1,2)", "hydra/sweeper=search",
+          "search.sampler=random"], "nodes: differs between points"),
+        (["data/x.csv"], "it has no =. Quote a value with spaces"),
+        (["hydra.launcher=5"], "choose it by hydra/launcher=NAME"),
+        (["hydra.launcher=null"], "choose it by hydra/launcher=NAME"),
+        (["hydra/launcher=null"], "there must be one"),
+        (["hydra/launcher=nonsense"], "no such choice"),
+        (["hydra.launcher._target_=nonsense"], "Error locating target"),
+        (["+hydra.launcher.foo=1"], "takes no arguments"),
+        (["hydra/sweeper=basic"], "other sweepers are not supported"),
+        (["+model.token=${oc.env:HOME}"], "A setting is never secret"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_followed_is_refused_in_a_sentence(words: list[str], message: str):
+    with pytest.raises(MnistSweepError, match=message):
+        planned("-m", *words)
+
+
+def hydra_node(hydra_master, *words: str):
+    return hydra_master(*words).master.hydra
+
+
+@pytest.mark.parametrize(
+    ("word", "message", "stock"),
+    [
+        ("hydra.sweep.subdir=x", "hydra.sweep.subdir", False),
+        ("hydra.job.config.override_dirname.kv_sep=-", "override_dirname", False),
+        ("hydra.mode=RUN", "hydra.mode=RUN", False),
+        ("+hydra.job.env_set.X=1", "hydra.job.env_set", True),
+        ("hydra.job.env_copy=[HOME]", "hydra.job.env_copy", True),
+        ("hydra/job_logging=disabled", "hydra/job_logging=disabled", True),
+        ("+hydra.callbacks.x._target_=hydra.experimental.callbacks.LogJobReturnCallback",
+         "on_job_end not called", True),
+        ("hydra.output_subdir=null", "", True),
+        ("hydra.job.chdir=true", "", True),
+    ],
+)  # fmt: skip
+def test_settings_without_effect_are_refused(hydra_master, word: str, message: str, stock: bool):
+    node = hydra_node(hydra_master, word)
+    if message:
+        with pytest.raises(MnistSweepError, match=message):
+            check_honoured(node, stock=False)
+    if stock or not message:
+        check_honoured(node, stock=True)
+
+
+def test_a_secret_in_a_file_is_refused_and_a_place_is_not():
+    settings = {"hydra": {"x": "${oc.env:A}"}, "data": {"path": "${oc.env:A}/x"}, "name": "n"}
+    check_secrets(OmegaConf.create(settings))
+    with pytest.raises(MnistSweepError, match=r"model\.token: takes its value from an environment"):
+        check_secrets(OmegaConf.create({**settings, "model": {"token": "a${oc.env:A,x}"}}))
+
+
+def test_a_byte_order_mark_is_found(tmp_path: Path):
+    (tmp_path / "mine" / "bom.yaml").write_bytes(b"\xef\xbb\xbf# @package _global_\nlayers: 3\n")
+    with pytest.raises(MnistSweepError, match=r"bom\.yaml begins with a byte order mark"):
+        planned("--config-dir", "mine", "-m")
+
+
+def test_output_subdir_says_where_hydras_files_go(tmp_path: Path):
+    node = {"overrides": {}, "runtime": {}}
+    for name, written in ((".hydra", ".hydra"), ("conf", "conf"), (None, None)):
+        job = job_of(tmp_path / str(name), hydra={**node, "output_subdir": name})
+        hydra_files.write(job)
+        there = [path.parent.name for path in (tmp_path / str(name)).rglob("config.yaml")]
+        assert there == ([written] if written else [])
+
+
+def test_within_another_hydra_program_its_own_state_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(GlobalHydra.instance(), "hydra", None)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "app.yaml").write_text("x: 1\n")
+    handlers = logging.root.handlers
+    with hydra.initialize_config_dir(str(tmp_path / "other"), version_base="1.3"):
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+        HydraConfig.instance().set_config(hydra.compose("app", return_hydra_config=True))
+        before = HydraConfig.get()
+        assert labels("-m", "layers=1,2") == ["layers=1,nodes=100", "layers=2,nodes=100"]
+        with pytest.raises(SettingsError):
+            planned("layers=99")
+        assert HydraConfig.get() is before
+        assert hydra.compose("app").x == 1
+    assert logging.root.handlers == handlers
+
+
+def test_every_setting_of_hydras_is_on_the_page():
+    page = PAGE.read_text("utf-8")
+    names = {f"hydra.{one.name}" for one in fields(HydraConf)} - {"hydra.job", "hydra.run"}
+    names |= {f"hydra.job.{one.name}" for one in fields(JobConf)}
+    assert sorted(name for name in names if f"`{name}" not in page) == []
+    groups = {f"hydra/{group}" for one in HydraConf().defaults for group in one}
+    shown = {
+        name for name in groups if f"`{name}`" in page or f"`{name.replace('/', '.')}`" in page
+    }
+    assert groups - shown == {"hydra/output", "hydra/env"}
