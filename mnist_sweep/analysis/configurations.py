@@ -98,7 +98,11 @@ class Configuration:
 
     def values(self, column: str) -> list[float]:
         """A metric of each run that has it."""
-        return [float(value) for value in self.frame[column].dropna()] if column in self else []
+        from pandas import isna
+
+        # Asked for each of thousands: pandas' own dropna takes ten times as long for one value.
+        found = self.frame[column].tolist() if column in self else []
+        return [float(value) for value in found if not isna(value)]
 
     def mean(self, column: str) -> float | None:
         """The mean of a metric over the runs that have it, or None."""

@@ -58,7 +58,7 @@ def plots(shown: Sequence[Configuration], by: Metric) -> list[Plot]:
     """
     if not shown:
         return []
-    found = [history(shown, by), curves(shown, by), cost(shown), importances(shown, by)]
+    found = [history(shown, by), importances(shown, by), curves(shown, by), cost(shown)]
     found += [effects(shown, by), parallel(shown, by), spread(shown, by)]
     return [plot for plot in found if plot is not None]
 

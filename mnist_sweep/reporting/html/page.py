@@ -94,7 +94,7 @@ def render(report: Report) -> str:
         "plots": [figure(plot) for plot in report.plots],
         "refresh": report.refresh_s,
     }
-    best = ranked.rows[0].name if ranked.rows else ""
+    best = shown[ranked.rows[0].place].name if ranked.rows else ""
     return environment.get_template("report.html.j2").render(
         policy=policy,
         # Our own files and packed bytes: nothing of a record is in them.

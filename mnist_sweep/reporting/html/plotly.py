@@ -21,8 +21,11 @@ def figure(plot: Plot) -> Spec:
     """A plot for the page's script: traces, layout, and how many panels it has to place."""
     layout: Spec = {"showlegend": any(one.name for one in plot.series)}
     for panel, (x, y) in enumerate(plot.panels):
-        layout[f"xaxis{_number(panel)}"] = {**_axis(x), "anchor": f"y{_number(panel)}"}
-        layout[f"yaxis{_number(panel)}"] = {**_axis(y), "anchor": f"x{_number(panel)}"}
+        own = [one for one in plot.series if one.panel == panel]
+        horizontal = _axis(x, [value for one in own for value in one.x])
+        vertical = _axis(y, [value for one in own for value in one.y])
+        layout[f"xaxis{_number(panel)}"] = {**horizontal, "anchor": f"y{_number(panel)}"}
+        layout[f"yaxis{_number(panel)}"] = {**vertical, "anchor": f"x{_number(panel)}"}
         if plot.has_one_y and panel:
             layout[f"yaxis{_number(panel)}"]["matches"] = "y"
     if plot.labels:
@@ -72,7 +75,7 @@ def _trace(one: Series, *, shows_name: bool) -> Spec:
     return trace
 
 
-def _axis(axis: Axis) -> Spec:
+def _axis(axis: Axis, values: list[float]) -> Spec:
     made: Spec = {
         "title": {"text": _escaped(axis.title)},
         "type": "log" if axis.is_log else "linear",
@@ -84,6 +87,11 @@ def _axis(axis: Axis) -> Spec:
         }  # fmt: skip
     if axis.limits is not None:
         made["range"] = [math.log10(end) for end in axis.limits] if axis.is_log else axis.limits
+    if axis.is_log:
+        # A tick a decade, or at 1, 2 and 5 of each where they are few.
+        known = [value for value in values if value > 0]
+        is_long = bool(known) and max(known) > 100 * min(known)
+        made |= {"dtick": 1 if is_long else "D2", "exponentformat": "power"}
     if axis.is_whole and not axis.is_log:
         made["tickformat"] = ",d"
     return made

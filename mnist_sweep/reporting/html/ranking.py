@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mnist_sweep.analysis.configurations import Configuration, has_repeats
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.numbers import written
+from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.values import amount, ends
 from mnist_sweep.reporting.tables.intervals import with_intervals
 from mnist_sweep.reporting.tables.table import Rows
@@ -80,7 +81,9 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
         one = shown[place]
         own = known[position] if position < len(known) else {}
         values = tuple(_value(one.mean(metric.column), metric, own) for metric in metrics)
-        rows.append(Ranked(place, one.name, tuple(_links(one, page)), values))
+        # In full: a search's names differ in what a short one leaves out.
+        name = network_name(one.settings, one.varying) if one.name.endswith("…") else one.name
+        rows.append(Ranked(place, name, tuple(_links(one, page)), values))
     return Ranking(tuple(metrics), tuple(rows), has_repeats(shown))
 
 
