@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,8 @@ def export(sweep: Sweep, options: ExportOptions) -> Exported:
             "logged, and the same command logs the rest."
         ) from error
     command = "" if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    if command and find_spec("flask") is None:
+        command = f"pip install mlflow && {command}"  # the extra has MLflow without its server
     return Exported(
         logged, len(run_ids) - logged, f"in experiment {options.experiment} at {uri}", command
     )
