@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from mnist_sweep.analysis.statistics import (
     resample_predictions,
 )
 from mnist_sweep.errors import DataError, DirectoryError
-from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
 

@@ -14,7 +14,7 @@ from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import VALIDATION, resolve
-from mnist_sweep.records.predicted import Predicted, read_predicted
+from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ from mnist_sweep.data.arrays import (
     content_sha256,
 )
 from mnist_sweep.errors import DataError
+from mnist_sweep.safe_files import content, identity, strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 VARIABLE = "MNIST_SWEEP_CACHE"
 INFO_FORMAT = 1
 ABANDONED_AFTER_S = 24 * 3600.0
+MAX_INFO_BYTES = 2**16
+
+Stamp = tuple[tuple[int, ...], ...]
+"""The identity of each file of arrays, see `safe_files.identity`."""
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +59,13 @@ class Stored:
         directory: Its directory.
         arrays: Its arrays, memory-mapped.
         sha256: Hash of its content, 64 hex digits.
+        stamp: Of the files just before they were hashed.
     """
 
     directory: Path
     arrays: Arrays
     sha256: str
+    stamp: Stamp | None = None
 
     @property
     def is_mnist(self) -> bool:
@@ -114,9 +121,9 @@ class Cache:
             if root == self.private and not _is_private(root):
                 continue
             try:
-                text = (root / "sources" / f"{key}.json").read_bytes()
-                sha256 = json.loads(text)["sha256"]
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
+                text = content(root / "sources" / f"{key}.json", MAX_INFO_BYTES)[0]
+                sha256 = strict_json(text)["sha256"]
+            except (OSError, ValueError, KeyError, TypeError):
                 continue  # unknown or damaged: the source is read again
             if isinstance(sha256, str) and len(sha256) == 64 and sha256.isalnum():
                 return self.find(sha256)
@@ -192,6 +199,17 @@ def _is_private(root: Path) -> bool:
     )
 
 
+def stamp(directory: Path) -> Stamp | None:
+    """The identity of a dataset's files: another one as soon as somebody writes into them.
+
+    None where a file is missing.
+    """
+    try:
+        return tuple(identity((directory / f"{name}.npy").stat()) for name in ARRAY_NAMES)
+    except OSError:
+        return None
+
+
 def map_arrays(directory: Path) -> dict[str, Bytes]:
     """The four arrays of a dataset's directory, memory-mapped; never write to them.
 
@@ -216,8 +234,9 @@ def map_arrays(directory: Path) -> dict[str, Bytes]:
 
 def verified(directory: Path, sha256: str) -> Stored | None:
     """The dataset in `directory` if it is there, complete, and its hash is `sha256`."""
+    before = stamp(directory)
     try:
-        info = json.loads((directory / "info.json").read_bytes())
+        info = strict_json(content(directory / "info.json", MAX_INFO_BYTES)[0])
         if info["format"] != INFO_FORMAT:
             return None
         arrays = Arrays(
@@ -233,7 +252,7 @@ def verified(directory: Path, sha256: str) -> Stored | None:
     if content_sha256(arrays) != sha256:
         logger.warning("the prepared data in %s does not match its hash: rebuilding it", directory)
         return None
-    return Stored(directory, arrays, sha256)
+    return Stored(directory, arrays, sha256, before)
 
 
 def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:

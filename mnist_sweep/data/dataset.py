@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS
-from mnist_sweep.data.cache import map_arrays
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, ARRAY_NAMES, Arrays, content_sha256
+from mnist_sweep.data.cache import Stamp, map_arrays, stamp
 from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
 
@@ -39,6 +39,8 @@ class DatasetInfo:
         test_fraction: Share of the test split; None if the data has its own.
         cache: The directory of the arrays.
         notice: What must be shown, as that bundled digits replace MNIST; or None.
+        stamp: Identity of the files of the arrays when their hash was last computed, see
+            `cache.stamp`; None where the description comes from a file.
     """
 
     name: str
@@ -55,10 +57,13 @@ class DatasetInfo:
     test_fraction: float | None
     cache: str
     notice: str | None
+    stamp: Stamp | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {**asdict(self), "shape": list(self.shape)}
+        """As plain JSON values, without the stamp."""
+        values = {**asdict(self), "shape": list(self.shape)}
+        del values["stamp"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DatasetInfo:
@@ -67,7 +72,7 @@ class DatasetInfo:
         Raises:
             DataError: A field is missing.
         """
-        names = [f.name for f in fields(cls)]
+        names = [f.name for f in fields(cls) if f.name != "stamp"]
         missing = [name for name in names if name not in values]
         if missing:
             raise DataError(f"A dataset's description lacks {', '.join(missing)}.")
@@ -113,10 +118,10 @@ class Dataset:
 
 
 def load(info: DatasetInfo) -> Dataset:
-    """Map the arrays of a prepared dataset into memory.
+    """Map the arrays of a prepared dataset into memory, and check that they are the right ones.
 
-    Cheap enough for every run: types, shapes and file sizes are checked, but not the content,
-    which `prepare` has hashed.
+    Cheap enough for every run: they are hashed only where their files are not those that `prepare`
+    has hashed, going by size, times and inode.
 
     Raises:
         DataError: A file is missing, unreadable or not as described.
@@ -141,7 +146,31 @@ def load(info: DatasetInfo) -> Dataset:
     )
     if len(validation_index) != info.n_validation:
         raise _damaged(directory, f"{len(validation_index)} validation rows")
-    return Dataset(info, **arrays, train_index=train_index, validation_index=validation_index)
+    dataset = Dataset(info, **arrays, train_index=train_index, validation_index=validation_index)
+    check_unchanged(dataset)
+    return dataset
+
+
+def check_unchanged(dataset: Dataset) -> None:
+    """Check that a dataset has the content of its hash; call it after the arrays were used, too.
+
+    Raises:
+        DataError: Somebody wrote into its files: what was computed from it is of other data.
+    """
+    info = dataset.info
+    directory = Path(info.cache)
+    if info.stamp is not None and info.stamp == stamp(directory):
+        return
+    arrays = Arrays(
+        **{name: getattr(dataset, name) for name in ARRAY_NAMES},
+        classes=info.classes,
+        scale=info.scale,
+    )
+    found = content_sha256(arrays)
+    if found != info.sha256:
+        raise _damaged(
+            directory, f"its content is {found[:12]}, not {info.sha256[:12]}: it was changed"
+        )
 
 
 def class_counts(info: DatasetInfo) -> dict[str, list[int]]:

@@ -88,6 +88,7 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         test_fraction=None if fetched.has_test_split else settings["test_fraction"],
         cache=str(stored.directory),
         notice=" ".join(filter(None, notices)) or None,
+        stamp=stored.stamp,
     )
 
 

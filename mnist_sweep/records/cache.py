@@ -1,11 +1,12 @@
 """The runs table of a large sweep in one Parquet file beside the records.
 
-The records stay the truth. A row stands for a record only while the record's file has the name,
-size, times of change and inode that it had when it was read (`file_key`), so every call looks at
-every file's status and reads those that are new or changed. Two changes within one tick of the file
-system's clock look alike ("racy" in Git's words); so a record that was touched less than `RACY_NS`
-before it was read is not stored, and the next call reads it again. Both times of change count: a
-copy that keeps the modification time (`cp -p`, `rsync -t`) has a new time of status change.
+The records stay the truth. A row stands for a run only while record, predictions and network have
+the size, times of change and inode that they had when they were checked (`file_key`), so every call
+looks at every file's status and reads those that are new or changed. Two changes within one tick of
+the file system's clock look alike ("racy" in Git's words); so a run with a file that was touched
+less than `RACY_NS` before it was read is not stored, and the next call reads it again. Both times
+of change count: a copy that keeps the modification time (`cp -p`, `rsync -t`) has a new time of
+status change.
 
 A file that is damaged, or that other code wrote, counts as none. Without pyarrow, or in a directory
 that cannot be written to, all records are read each time; nothing else changes.
@@ -28,16 +29,18 @@ import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.reading import content
 from mnist_sweep.records.table import indexed, objects
+from mnist_sweep.safe_files import content
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
 MIN_RUNS = 1000
 """Fewer runs are read in less time than a cache takes."""
+MIN_BYTES = 64 * 2**20
+"""Of networks and predictions: these are hashed in about a tenth of a second."""
 MANY_RUNS = 10_000
 """From here on it is worth recommending pyarrow."""
 RACY_NS = 2 * 10**9
@@ -46,20 +49,34 @@ RACY_NS = 2 * 10**9
 _MAX_BYTES = 2**32
 _KEY = "@file"
 _META = b"mnist_sweep"
-_CODE = ("record", "strict_json", "status", "fields", "reading", "table", "cache")
-"""What decides which records are valid, and what their rows hold."""
+_CODE = (
+    *(f"records/{name}" for name in (
+        "record", "integrity", "status", "fields", "reading", "table", "cache", "predictions",
+    )), "safe_files", "settings/identity", "settings/schema",
+)  # fmt: skip
+"""What decides which runs are valid, and what their rows hold."""
 _NOT_INSTALLED = "it is not installed"
 
 
-def file_key(name: str, status: os.stat_result) -> str:
-    """What distinguishes the record in the run directory `name` from every other state of it."""
+def file_key(name: str, statuses: Sequence[os.stat_result | None]) -> str:
+    """What distinguishes the files of the run directory `name` from every other state of them.
+
+    Args:
+        name: The directory's.
+        statuses: Of the record, and of the files of `RunPaths.artefacts` as far as there are any.
+    """
+    files = (
+        f"{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}" if one else "-"
+        for one in statuses
+    )
     # The name is quoted, since it may hold bytes that are not UTF-8.
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {name!r}"
+    return f"{' '.join(files)} {name!r}"
 
 
-def is_settled(status: os.stat_result, now_ns: int) -> bool:
-    """Whether a file that was read after `now_ns` cannot have changed unnoticed since."""
-    return max(status.st_mtime_ns, status.st_ctime_ns) < now_ns - RACY_NS
+def are_settled(statuses: Iterable[os.stat_result | None], now_ns: int) -> bool:
+    """Whether files that were read after `now_ns` cannot have changed unnoticed since."""
+    latest = now_ns - RACY_NS
+    return all(one is None or max(one.st_mtime_ns, one.st_ctime_ns) < latest for one in statuses)
 
 
 def clock_ns(directory: Path) -> int | None:
@@ -175,7 +192,7 @@ def code() -> str:
     for name in _CODE:
         try:
             # Not from the file system: the package may lie in a ZIP file.
-            digest.update(get_data(__package__, name + ending) or b"")
+            digest.update(get_data("mnist_sweep", name + ending) or b"")
         except OSError:
             digest.update(os.urandom(16))  # unknown: no other process may use the table
     return digest.hexdigest()

@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.metrics import Format, Metric, MetricDefinition, resolve
 from mnist_sweep.records.fields import flat_settings
-from mnist_sweep.records.reading import content, reason
+from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.safe_files import content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

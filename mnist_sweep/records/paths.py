@@ -35,6 +35,11 @@ class RunPaths:
         return self.directory / "model.keras"
 
     @property
+    def artefacts(self) -> tuple[Path, Path]:
+        """The files whose hashes the record holds."""
+        return self.predictions, self.model
+
+    @property
     def log(self) -> Path:
         """The run's log, with the traceback if it failed."""
         return self.directory / "job.log"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.reading import content
+from mnist_sweep.safe_files import content
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:

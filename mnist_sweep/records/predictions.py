@@ -1,27 +1,32 @@
-"""`predictions.npz`: what a run predicted, example by example, without its model."""
+"""`predictions.npz`: what a run predicted, example by example, without its model.
+
+Read as a whole, or as the classes that several runs predicted on the same images.
+"""
 
 from __future__ import annotations
 
-import io
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.reading import content
+from mnist_sweep.errors import DataError, DirectoryError
+from mnist_sweep.records import store
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.safe_files import npz_arrays, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-MAX_BYTES = 2**30
-"""A file that would unpack to more than this is refused before anything is unpacked."""
+MAX_BYTES = 2**29
+"""Arrays that would take more are refused before anything is unpacked: 60 million examples."""
 
 _DTYPES = {
     "test_true": np.uint8,
@@ -32,11 +37,13 @@ _DTYPES = {
     "validation_probability": np.float16,
     "validation_index": np.int32,
 }
-_Read = TypeVar("_Read")
+CLASSES = ("test_true", "test_predicted", "validation_true", "validation_predicted")
 _DAMAGE = (
-    OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError,
-    SyntaxError, struct.error, zipfile.BadZipFile, zlib.error, MemoryError,
+    OSError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError, TypeError,
+    AttributeError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+    MemoryError, OverflowError,
 )  # fmt: skip
+"""What NumPy and zipfile raise for damaged files."""
 
 
 @dataclass(frozen=True)
@@ -64,58 +71,71 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class SplitPredictions:
-    """The classes of one split: `true` and `predicted`, (n,) uint8.
+class Predicted:
+    """The classes that some runs predicted on one split.
 
-    `images` says which images: the data's content hash and, for validation, the rows, (n,) int32.
+    Attributes:
+        predicted: (n_runs, n_examples) uint8, in the order in which the runs were requested.
+        true: (n_examples,) uint8.
+        images: Which images: the data's content hash and, for validation, the rows.
     """
 
-    true: NDArray[np.uint8]
     predicted: NDArray[np.uint8]
+    true: NDArray[np.uint8]
     images: tuple[str, bytes]
 
 
-def read(path: Path) -> Predictions:
+def read_predictions(path: Path) -> Predictions:
     """Read and check a run's predictions; nothing in the file is executed.
 
     Raises:
         DirectoryError: The file is missing, damaged, or holds something else.
     """
-    return _read(path, (*_DTYPES, "data_sha256"), checked)
+    return _as_predictions(read_arrays(path, tuple(_DTYPES)))
 
 
-def read_split(path: Path, split: str) -> SplitPredictions:
-    """Read and check one split's classes alone: a tenth of the time that all arrays take.
+def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
+    """Read what runs predicted on one split: a tenth of the time that all arrays take.
 
     Args:
-        path: The run's predictions.
+        directories: Of the runs, at least one.
         split: "validation" or "test".
+
+    Raises:
+        DirectoryError: A run's predictions are missing or damaged.
+        DataError: The runs did not see the same images.
+    """
+    found = [_read_split(directory, split) for directory in directories]
+    first = found[0]
+    for directory, one in zip(directories, found, strict=True):
+        if one.images != first.images or not np.array_equal(one.true, first.true):
+            raise DataError(
+                f"Expected runs evaluated on the same {split} images, but {directory.name} and "
+                f"{directories[0].name} saw different ones. Compare runs of the same data and "
+                "the same split."
+            )
+    return Predicted(np.stack([one.predicted for one in found]), first.true, first.images)
+
+
+def _read_split(directory: Path, split: str) -> Predicted:
+    names = [name for name in CLASSES if name.startswith(split)]
+    names += ["validation_index"] * (split == "validation")
+    arrays = read_arrays(RunPaths(directory).predictions, names)
+    true, predicted, *index = (arrays[name] for name in names)
+    rows = index[0].tobytes() if index else b""
+    return Predicted(predicted, true, (str(arrays["data_sha256"]), rows))
+
+
+def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray[Any]]:
+    """Some arrays of a run's predictions, and `data_sha256`, checked.
 
     Raises:
         DirectoryError: The file is missing, damaged, or holds something else.
     """
-    names = [name for name in _DTYPES if name.startswith(split) and "probability" not in name]
-
-    def chosen(arrays: Mapping[str, NDArray[Any]]) -> SplitPredictions:
-        _check(arrays, names)
-        true, predicted, *index = (arrays[name] for name in names)
-        rows = index[0].tobytes() if index else b""
-        return SplitPredictions(true, predicted, (str(arrays["data_sha256"]), rows))
-
-    return _read(path, (*names, "data_sha256"), chosen)
-
-
-def _read(
-    path: Path, names: Sequence[str], build: Callable[[Mapping[str, NDArray[Any]]], _Read]
-) -> _Read:
     try:
-        packed = io.BytesIO(content(path, MAX_BYTES)[0])
-        with zipfile.ZipFile(packed) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES:
-            raise ValueError(f"it would unpack to {size:,} bytes")
-        with np.load(packed, allow_pickle=False) as file:
-            return build({name: file[name] for name in names})
+        with opened(path) as file:
+            arrays = npz_arrays(file, (*names, "data_sha256"), MAX_BYTES)
+        _check(arrays, names)
     except FileNotFoundError as error:
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "
@@ -126,15 +146,23 @@ def _read(
             f"Expected a run's predictions (NPZ) at {path}, but it cannot be used: {error}. "
             "Delete that run's directory and run the same command again."
         ) from error
+    return arrays
 
 
-def checked(arrays: Mapping[str, NDArray[Any]]) -> Predictions:
-    """The arrays as `Predictions`.
+def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any]]) -> None:
+    """Write a run's predictions to `path` atomically, checked first.
 
     Raises:
-        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ.
+        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ; nothing
+            is written.
+        DirectoryError: It cannot be written.
     """
-    _check(arrays, tuple(_DTYPES))
+    values = arrays.arrays() if isinstance(arrays, Predictions) else arrays
+    _check(values, tuple(_DTYPES))
+    store.write_npz(path, _as_predictions(values).arrays())
+
+
+def _as_predictions(arrays: Mapping[str, NDArray[Any]]) -> Predictions:
     return Predictions(
         **{name: arrays[name] for name in _DTYPES}, data_sha256=str(arrays["data_sha256"])
     )

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mnist_sweep.cores import cores
 from mnist_sweep.records import cache
 from mnist_sweep.records.fields import Flat, flat
-from mnist_sweep.records.paths import RunPaths, SweepPaths
-from mnist_sweep.records.reading import Unread, try_record
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.table import combined, exact, indexed, pick
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Found(NamedTuple):
     Attributes:
         table: An exact table (see `records.table`), indexed by the names of the directories.
         unread: Name -> why that directory gave no record.
-        keys: Name -> the key of the record's file (see `cache.file_key`), of rows for the cache.
+        keys: Name -> the key of the run's files (see `cache.file_key`), of rows for the cache.
     """
 
     table: pd.DataFrame
@@ -58,7 +58,7 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
         paths: Of the sweep; its cache is used, and updated if that is possible.
         names: Of the run directories.
     """
-    if len(names) < cache.MIN_RUNS:
+    if len(names) < cache.MIN_RUNS and not _is_heavy(paths.runs, names):
         return _joined(names, list(_blocks(paths.runs, names, None)))
     now_ns = None if cache.problem() else cache.clock_ns(paths.directory)
     cached, keys = cache.read(paths.cache) or (exact([]), [])
@@ -86,13 +86,32 @@ def _joined(names: Sequence[str], blocks: Sequence[Found]) -> Found:
     )
 
 
-def _keys(runs: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The key of each directory's record as it is now; nothing where there is no such file."""
-    ending = os.sep + RunPaths("").record.name
+def _is_heavy(runs: Path, names: Sequence[str]) -> bool:
+    """Whether networks and predictions take longer to hash than a cache takes to read."""
+    size = 0
     for name in names:
-        with suppress(OSError):
-            status = os.stat(f"{runs}{os.sep}{name}{ending}")  # noqa: PTH116  (a path costs as much as the call)
-            yield name, cache.file_key(name, status)
+        for status in _statuses(f"{runs}{os.sep}{name}{os.sep}", RunPaths("").artefacts):
+            size += status.st_size if status else 0
+    return size >= cache.MIN_BYTES
+
+
+def _keys(runs: Path, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The key of each directory's files as they are now; nothing where there is no record."""
+    files = (RunPaths("").record, *RunPaths("").artefacts)
+    for name in names:
+        statuses = _statuses(f"{runs}{os.sep}{name}{os.sep}", files)
+        if statuses[0]:
+            yield name, cache.file_key(name, statuses)
+
+
+def _statuses(parent: str, files: Sequence[Path]) -> list[os.stat_result | None]:
+    found: list[os.stat_result | None] = []
+    for file in files:
+        try:
+            found.append(os.stat(f"{parent}{file.name}"))  # noqa: PTH116  (a path costs as much as the call)
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _blocks(runs: Path, names: Sequence[str], now_ns: int | None) -> Iterator[Found]:
@@ -118,14 +137,14 @@ def _read(runs: Path, names: Sequence[str], now_ns: int | None) -> Found:
     unread: dict[str, Unread] = {}
     keys: dict[str, str] = {}
     for name in names:
-        read = try_record(RunPaths(runs / name).record)
+        read = read_run(RunPaths(runs / name), label_and_run_id(name)[1])
         if isinstance(read, Unread):
             unread[name] = read
             continue
-        record, status = read
+        record, statuses = read
         rows[name] = flat(record)
-        if now_ns is not None and status is not None and cache.is_settled(status, now_ns):
-            keys[name] = cache.file_key(name, status)
+        if now_ns is not None and cache.are_settled(statuses, now_ns):
+            keys[name] = cache.file_key(name, statuses)
     return Found(exact(list(rows.values()), list(rows)), unread, keys)
 
 

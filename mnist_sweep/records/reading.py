@@ -1,35 +1,39 @@
-"""One record's file: its bytes, the record in them, or in a few words why there is none."""
+"""One run's record and the files beside it: read strictly, and only if they belong together."""
 
 from __future__ import annotations
 
 import json
 import os
-import stat
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.integrity import check_artefact, check_content, is_sealed
 from mnist_sweep.records.record import Record
+from mnist_sweep.safe_files import content, strict_json
 
-MAX_BYTES = 256 * 2**20
-"""A larger record is refused unread: 100,000 epochs need about 10 MB."""
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mnist_sweep.records.paths import RunPaths
 
 
 class Unread(NamedTuple):
     """Why a run's directory gave no record.
 
     `kind` is stray for a file that is no run's directory at all, begun where there is no record
-    (yet), and problem for a record that is damaged.
+    (yet), and problem for a record, or another file of the run, that cannot be used; `file` is
+    that file's name.
     """
 
-    kind: Literal["stray", "begun", "problem"]
+    kind: str
     reason: str
+    file: str
 
 
 def read_record(path: Path) -> Record:
-    """Read one record strictly.
+    """Read one record strictly, without a look at the files beside it.
 
     Raises:
         DirectoryError: The file is missing or is not a whole, valid record; the text says why.
@@ -40,63 +44,53 @@ def read_record(path: Path) -> Record:
         raise DirectoryError(f"Expected a run's record at {path}: {reason(error)}.") from error
 
 
-def try_record(path: Path) -> tuple[Record, os.stat_result | None] | Unread:
-    """The record of a run's directory and its file's status, or why there is none.
+def read_run(
+    paths: RunPaths, run_id: str | None = None
+) -> tuple[Record, list[os.stat_result | None]] | Unread:
+    """A run's record, if it is whole and the files beside it are those of which it speaks.
 
-    The status is None where the file was being written to: then the bytes may be of no one state.
+    Args:
+        paths: Of the run.
+        run_id: Whose record it must be; None takes any.
+
+    Returns:
+        The record, and the status of it and of each of `RunPaths.artefacts` before it was read,
+        None where there is no such file; or why the record cannot be used.
     """
+    file, statuses = paths.record, list[os.stat_result | None]()
     try:
-        read, status = content(path)
-        return parse(read), status
-    except NotADirectoryError as error:
-        return Unread("stray", reason(error))
-    except FileNotFoundError as error:
-        return Unread("begun", reason(error))
+        read, status = content(file)
+        record = parse(read, run_id)
+        statuses.append(status)
+        for file in paths.artefacts:
+            statuses.append(check_artefact(record, file))
     except (OSError, ValueError) as error:
-        return Unread("problem", reason(error))
+        kind = "problem"
+        if not statuses and isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            kind = "begun" if isinstance(error, FileNotFoundError) else "stray"
+        return Unread(kind, reason(error), file.name)
+    return record, statuses
 
 
-def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result | None]:
-    """The bytes of a regular file, and its status unless it changed while it was read.
-
-    Everything that this room reads is read here: a pipe of that name does not block the reader, and
-    a huge file does not fill the memory.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a regular file, or larger than `max_bytes`.
-    """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise ValueError("not a regular file")
-        if before.st_size > max_bytes:
-            raise ValueError(f"{before.st_size:,} bytes is too large")
-        read = file.read()
-        after = os.fstat(descriptor)
-    same = (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
-        after.st_size, after.st_mtime_ns, after.st_ctime_ns,
-    )  # fmt: skip
-    return read, after if same else None
-
-
-def parse(read: bytes) -> Record:
+def parse(read: bytes, run_id: str | None = None) -> Record:
     """The record in a file's bytes.
 
+    Args:
+        read: The bytes.
+        run_id: Whose record it must be; None takes any.
+
     Raises:
-        ValueError: They hold no valid record; `reason` puts it into words.
+        ValueError: They hold no valid record, or one that was changed after it was written;
+            `reason` puts it into words.
     """
-    if not read.strip():
-        raise ValueError("the file is empty")
-    read.decode("utf-8")  # or UnicodeDecodeError, which is a ValueError
-    if b"NaN" in read or b"Infinity" in read:
-        # pydantic's parser takes these words as numbers; strict JSON has no such numbers.
-        try:
-            json.loads(read, parse_constant=_refuse)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-    return Record.model_validate_json(read)
+    # pydantic's parser takes NaN for a number, and of two values of one key the last.
+    values = None if is_sealed(read) else strict_json(read)
+    record = Record.model_validate_json(read)
+    if run_id not in (None, record.run_id):
+        raise ValueError(f"holds run {record.run_id}, not the one its directory is named after")
+    if values is not None:
+        check_content(record, values)
+    return record
 
 
 def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of error)
@@ -104,7 +98,8 @@ def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of e
     if isinstance(error, ValidationError):
         first, *others = error.errors(include_url=False, include_input=False, include_context=False)
         place = ".".join(map(str, first["loc"]))
-        text = f"{place}: {first['msg']}" if place else first["msg"]
+        said = first["msg"].replace("Extra inputs are not permitted", "no such field")
+        text = f"{place}: {said}" if place else said
         text = text.replace("Value error, ", "").replace("Invalid JSON:", "not valid JSON:")
         more = f" (and {len(others)} more)" if others else ""
         return " ".join(text.split())[:300] + more
@@ -119,7 +114,3 @@ def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of e
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return str(error)[:300]
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is not JSON; a value that is not finite must be null")

@@ -1,15 +1,17 @@
 """A run's record: what it was, what came out, how long it took, or why it failed.
 
 The models below are the one definition of `record.json`. Types are strict (a string is not a
-number), floats are finite, unknown fields are ignored, and a record of a newer schema version is
-refused by name. Fields that a record may lack have a default; all others are required. Schema 2
-added `task`, `code`, `objective` and metrics of any name; schema 1 is still read.
+number), numbers are finite and of at most 64 bits, there are no other fields, and a record of a
+newer schema version is refused by name. Fields that a record may lack have a default; all others
+are required. Schema 2 added `task`, `code`, `objective` and metrics of any name, later `artefacts`
+and `sha256`; schema 1 is still read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,8 +26,10 @@ from pydantic import (
 )
 
 from mnist_sweep.metrics import Format, definitions
+from mnist_sweep.records.integrity import sealed
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.strict_json import plain, refuse_newer
+from mnist_sweep.safe_files import plain, refuse_newer
+from mnist_sweep.settings import SETTINGS
 
 SCHEMA_VERSION = 2
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
@@ -33,7 +37,7 @@ FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 Plain = dict[str, Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of one: accuracy, precision, recall, F1."""
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 Seconds = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -44,7 +48,7 @@ that was added to the registry later is absent from older records."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
 class Code(_Strict):
@@ -117,6 +121,8 @@ class SplitMetrics(_Strict):
         classes = len(self.per_class)
         if len(self.confusion) != classes or any(len(row) != classes for row in self.confusion):
             raise ValueError(f"confusion must be {classes} x {classes}, one row per class")
+        if [entry.label for entry in self.per_class] != list(range(classes)):
+            raise ValueError(f"per_class must be of the classes 0 to {classes - 1}, each once")
         return self
 
     @model_validator(mode="after")
@@ -212,6 +218,8 @@ class Record(_Strict):
         objective: The metric by which its sweep means "best", such as `validation.accuracy`.
         code: The user's own source that decides the result, or None.
         config: All settings of the run, nested.
+        artefacts: Files of the run beside the record: name -> SHA-256.
+        sha256: Of the record's own text, see `records.integrity`; None in older records.
     """
 
     schema_version: Count
@@ -231,6 +239,8 @@ class Record(_Strict):
     time: Times | None = None
     environment: Environment = Environment()
     error: Failure | None = None
+    artefacts: dict[str, Sha256] = {}
+    sha256: Sha256 | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -247,8 +257,8 @@ class Record(_Strict):
 
     @field_validator("config")
     @classmethod
-    def _is_finite(cls, value: Plain) -> Plain:
-        json.dumps(value, allow_nan=False)
+    def _is_plain(cls, value: Plain) -> Plain:
+        _check_settings(value)
         return value
 
     @model_validator(mode="after")
@@ -282,6 +292,23 @@ def _check_required(metrics: Metrics) -> None:
             raise ValueError(f"metrics.{split} is without {', '.join(absent)}")
 
 
+def _check_settings(value: Any, key: str = "") -> None:
+    """Refuse a setting of another type than the schema's, and a number that JSON cannot carry."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_settings(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_settings(inner)
+    elif value is not None:
+        kind = SETTINGS[key].type if key in SETTINGS else type(value)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise ValueError(f"{key} must be {kind.__name__}, got {type(value).__name__}")
+        limit = math.inf if isinstance(value, float) else 2**63
+        if isinstance(value, (int, float)) and not -limit < value < limit:
+            raise ValueError(f"{key} must be a number of at most 64 bits")
+
+
 def _fallback_label(config: Plain) -> str:
     return ",".join(f"{key}={config[key]}" for key in FALLBACK_LABEL_KEYS if key in config)
 
@@ -305,11 +332,6 @@ def build(values: Mapping[str, Any]) -> Record:
 
 
 def to_json(record: Record | Mapping[str, Any]) -> str:
-    """The record as strict JSON text, one line per top-level field."""
+    """The record as strict JSON text, one line per top-level field, sealed."""
     checked = record if isinstance(record, Record) else build(record)
-    values = plain(checked.model_dump())
-    lines = [
-        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False, ensure_ascii=False)}"
-        for key, value in values.items()
-    ]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return sealed(plain(checked.model_dump()))

@@ -23,18 +23,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mnist_sweep.records.predictions import Predictions
-
 __all__ = [
     "cannot_write",
     "clean_temporary",
     "make_directory",
-    "read_predictions",
     "scratch",
     "write_bytes",
     "write_json",
     "write_npz",
-    "write_predictions",
     "write_record",
     "write_text",
 ]
@@ -89,31 +85,6 @@ def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
     with _atomic(path) as file:
         np.savez_compressed(file, allow_pickle=False, **dict(arrays))
-
-
-def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any]]) -> None:
-    """Write a run's predictions to `path` atomically, checked first.
-
-    Raises:
-        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ; nothing
-            is written.
-        DirectoryError: See `write_bytes`.
-    """
-    from mnist_sweep.records import predictions
-
-    values = arrays.arrays() if isinstance(arrays, predictions.Predictions) else arrays
-    write_npz(path, predictions.checked(values).arrays())
-
-
-def read_predictions(path: Path) -> Predictions:
-    """Read and check a run's predictions; nothing in the file is executed.
-
-    Raises:
-        DirectoryError: The file is missing, damaged, or holds something else.
-    """
-    from mnist_sweep.records import predictions
-
-    return predictions.read(path)
 
 
 def make_directory(path: Path) -> None:

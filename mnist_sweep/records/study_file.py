@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.reading import content, reason
+from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
-from mnist_sweep.records.strict_json import refuse_newer
+from mnist_sweep.safe_files import content, refuse_newer
 
 if TYPE_CHECKING:
     import os

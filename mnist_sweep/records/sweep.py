@@ -18,11 +18,9 @@ from mnist_sweep.errors import DirectoryError, SelectionError
 from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
 from mnist_sweep.records.plan_file import PlanFile, read_plan
-from mnist_sweep.records.problems import Missing, Problem
 from mnist_sweep.records.reader import read_runs
-from mnist_sweep.records.reading import Unread, content, parse, reason, try_record
+from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import read_predictions
 from mnist_sweep.records.table import combined, exact, finished, pick
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
@@ -37,6 +35,27 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _BEGUN = "no record: interrupted, or still running"
 _WAY_OUT = "Give a directory that a sweep made, such as outputs/NAME."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file or directory that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A planned point without a record, and why: it was not run, or was interrupted."""
+
+    run_id: str
+    label: str
+    overrides: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +107,8 @@ class Sweep:
             SelectionError: There is no such run.
             DirectoryError: Its predictions are missing or damaged.
         """
+        from mnist_sweep.records.predictions import read_predictions
+
         return read_predictions(self.run_paths(run_id).predictions)
 
     @cached_property
@@ -100,16 +121,13 @@ class Sweep:
         row = self.frame[["run_id", "status", "environment.started_at"]].iloc[self._place(run_id)]
         before = tuple(value if isinstance(value, str) else None for value in row)
         try:
-            record = parse(content(path)[0])
-        except (OSError, ValueError) as error:
-            why = reason(error)
-        else:
-            if before == (record.run_id, record.status, record.environment.started_at):
-                return record
-            why = "it was written again"
+            record, why = read_record(path), f"Expected the record at {path} as it was."
+        except DirectoryError as error:
+            record, why = None, str(error)
+        if record and before == (record.run_id, record.status, record.environment.started_at):
+            return record
         raise DirectoryError(
-            f"Expected the record at {path} to stay as it was: {why}. It was removed or changed "
-            "during this command; run it again."
+            f"{why} It was removed or changed during this command: run the command again."
         )
 
     @cached_property
@@ -159,31 +177,29 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dic
         return exact([]), {}
     table, unread, _ = read_runs(paths, names)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
-    reasons = {name: one.reason for name, one in unread.items() if one.kind == "problem"}
+    found = {name: (one.file, one.reason) for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
     for name, own in zip(table.index, table.get("run_id", ()), strict=True):
-        if label_and_run_id(name)[1] != own:
-            reasons[name] = f"holds run {own}, which is not the one its directory is named after"
-        elif first.setdefault(own, name) != name:
-            reasons[name] = f"the same run as {first[own]}, which was taken instead"
+        if first.setdefault(own, name) != name:
+            why = f"the same run as {first[own]}, which was taken instead"
+            found[name] = RunPaths("").record.name, why
     problems += [
-        Problem(RunPaths(paths.runs / name).record, reasons[name])
+        Problem(paths.runs / name / found[name][0], found[name][1])
         for name in names
-        if name in reasons
+        if name in found
     ]
     begun = {
         label_and_run_id(name)[1]: paths.runs / name
         for name in sorted(unread)
         if unread[name].kind == "begun"
     }
-    return pick(table, [name for name in table.index if name not in reasons]), begun
+    return pick(table, [name for name in table.index if name not in found]), begun
 
 
 def _single(path: Path) -> Sweep:
-    record = RunPaths(path).record
-    read = try_record(record)
+    read = read_run(RunPaths(path))
     if isinstance(read, Unread):
-        return Sweep(path, finished(exact([])), (Problem(record, read.reason),))
+        return Sweep(path, finished(exact([])), (Problem(path / read.file, read.reason),))
     frame = finished(exact([flat(read[0])]), directory=[str(path)])
     return Sweep(path, frame, objective=read[0].objective or DEFAULT_OBJECTIVE)
 
@@ -267,8 +283,7 @@ def _unreadable_rows(sweep: Sweep) -> Iterator[Flat]:
     for problem in sweep.problems:
         if problem.path in (paths.sweep_json, paths.runs):
             continue  # of the plan, or of the directory as a whole: stands for no run
-        of_record = problem.path.name == RunPaths("").record.name
-        directory = problem.path.parent if of_record else problem.path
+        directory = problem.path if problem.path.parent == paths.runs else problem.path.parent
         label, run_id = label_and_run_id(directory.name)
         yield {
             **settings_of(label),

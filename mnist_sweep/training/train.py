@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data import DatasetInfo, load
+from mnist_sweep.data import DatasetInfo, check_unchanged, load
 from mnist_sweep.training import runtime, trainers
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
@@ -86,4 +86,5 @@ def train(
         started = perf_counter()
         result.metrics, result.predictions = evaluate(training.predictor, dataset)
         result.evaluate_s = perf_counter() - started
+        check_unchanged(dataset)
     return result

@@ -11,7 +11,7 @@ from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.analysis.compare.images import flips
 from mnist_sweep.analysis.compare.verdict import VerdictKind
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.records.predicted import Predicted
+from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.as_json import as_json
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons

@@ -12,9 +12,9 @@ from mnist_sweep.analysis.statistics import collapse, compare_all, resample
 from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths, run_directories
-from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.predictions import read_predicted, write_predictions
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import write_predictions, write_record
+from mnist_sweep.records.store import write_record
 from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_sweep
 

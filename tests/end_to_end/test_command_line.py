@@ -18,8 +18,8 @@ from sklearn import metrics
 
 import mnist_sweep
 from mnist_sweep.data import DatasetInfo, load
+from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.record import Record
-from mnist_sweep.records.store import read_predictions
 from mnist_sweep.settings import canonical, run_id
 from mnist_sweep.training import runtime
 from support import commands

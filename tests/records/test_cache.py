@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import cache, reader
+from mnist_sweep.records.integrity import sealed
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.sweep import load
 from support.factories import make_run, write_run, write_sweep
@@ -69,6 +70,12 @@ def record(sweep, number):
     return RunPaths(sweep / "runs" / RUNS[number].directory_name).record
 
 
+def edit(path, **environment):
+    """Write a record again, with other values of its environment."""
+    values = json.loads(path.read_bytes())
+    path.write_text(sealed({**values, "environment": {**values["environment"], **environment}}))
+
+
 def is_cached(sweep):
     return SweepPaths(sweep).cache.exists()
 
@@ -76,9 +83,11 @@ def is_cached(sweep):
 def count_reads(monkeypatch):
     """The names of the directories whose records are read from now on."""
     read = []
-    original = reader.try_record
+    original = reader.read_run
     monkeypatch.setattr(
-        reader, "try_record", lambda path: read.append(path.parent.name) or original(path)
+        reader,
+        "read_run",
+        lambda paths, run_id: read.append(paths.directory.name) or original(paths, run_id),
     )
     return read
 
@@ -149,8 +158,7 @@ def act(sweep, action, one, other):  # noqa: C901  (one branch for each action)
         (target / "x").replace(path)
     elif action == "edit" and path.exists():
         status = path.stat()
-        text = path.read_text().replace("a processor", "b processor")
-        path.write_text(text)
+        edit(path, cpu="b processor")
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     elif action == "damage" and path.exists():
         path.write_bytes(path.read_bytes()[:-40])
@@ -193,8 +201,7 @@ def test_an_edit_that_keeps_size_inode_and_modification_time_is_seen(sweep):
     os.utime(record(sweep, 0), ns=(OLD_NS, OLD_NS))
     load(sweep)
     path, before = record(sweep, 0), record(sweep, 0).stat()
-    text = path.read_text()
-    path.write_text(text.replace("a processor", "b processor"))
+    edit(path, cpu="b processor")
     os.utime(path, ns=(OLD_NS, OLD_NS))
     after = path.stat()
     assert (before.st_size, before.st_ino, before.st_mtime_ns) == (
@@ -214,13 +221,11 @@ def test_a_copy_of_a_sweep_does_not_trust_the_cache_that_came_with_it(sweep, tmp
 def test_a_record_that_changes_during_the_command_is_not_taken_for_the_old_one(sweep):
     found = load(sweep)
     first, second = found.frame["run_id"][:2]
-    values = json.loads(record(sweep, 0).read_bytes())
-    values["environment"]["started_at"] = "2027-01-01T00:00:00+00:00"
-    record(sweep, 0).write_text(json.dumps(values), "utf-8")
+    edit(record(sweep, 0), started_at="2027-01-01T00:00:00+00:00")
     with pytest.raises(DirectoryError, match="changed during this command"):
         found.record(first)
     record(sweep, 1).unlink()
-    with pytest.raises(DirectoryError, match="run it again"):
+    with pytest.raises(DirectoryError, match="run the command again"):
         found.record(second)
 
 
@@ -380,7 +385,7 @@ def test_a_directory_s_name_may_be_no_text(sweep, monkeypatch):
     assert repr(everything(sweep)) == expected
     read = count_reads(monkeypatch)
     assert repr(everything(sweep)) == expected
-    assert read == []
+    assert read == [os.path.basename(odd)]  # noqa: PTH119  (only runs of their own name are kept)
 
 
 def installed_in_a_zip_file(package, place):
@@ -399,7 +404,8 @@ def test_the_program_knows_its_own_code_however_it_is_installed(tmp_path, way):
     package, source = tmp_path / "there" / "mnist_sweep", Path(cache.__file__).parents[1]
     for name in ("settings", "records"):
         shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("__init__.py", "errors.py", "metrics.py", "plugins.py", "atomic_files.py"):
+    for name in ("__init__.py", "errors.py", "metrics.py", "plugins.py", "atomic_files.py",
+                 "safe_files.py"):  # fmt: skip
         shutil.copy(source / name, package / name)
     place = way(package, tmp_path)
     code = "from mnist_sweep.records import cache as c; print(c.__file__, c.code())"
@@ -428,8 +434,8 @@ if sys.argv[3] == "die":
     reader._send = lambda connection, writer, runs, blocks, now_ns: (
         writer.send(reader._read(runs, blocks[0], now_ns)), os._exit(9)
     )
-read, original = [], reader.try_record
-reader.try_record = lambda path: read.append(path) or original(path)
+read, original = [], reader.read_run
+reader.read_run = lambda paths, run_id: read.append(paths) or original(paths, run_id)
 found = load(sys.argv[1])
 print(len(read), found.frame.to_dict("records"), found.problems, found.missing)
 """
@@ -485,7 +491,7 @@ def test_settings_of_any_name_and_value_come_back_as_they_were(tmp_path, monkeyp
     for number, extra in enumerate(more):
         changed = json.loads(record(sweep, number).read_bytes())
         changed["config"] |= extra
-        record(sweep, number).write_text(json.dumps(changed), "utf-8")
+        record(sweep, number).write_text(sealed(changed), "utf-8")
     expected = without_cache(sweep, monkeypatch)
     assert repr(everything(sweep)) == expected
     assert repr(everything(sweep)) == expected

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.store import read_predictions, write_predictions
+from mnist_sweep.records.predictions import read_predictions, write_predictions
 from support.factories import make_run
 
 RUN = make_run(n_test=50, n_validation=30)

@@ -39,13 +39,10 @@ def test_a_record_of_schema_1_loses_nothing(path):
     before = json.loads(path.read_bytes())
     record = read_record(path)
     assert record.schema_version == 1
-    assert json.loads(to_json(record)) == {
-        **before,
-        "task": None,
-        "objective": None,
-        "code": None,
-        "training": None,
-    }
+    written = json.loads(to_json(record))
+    assert len(written.pop("sha256")) == 64
+    added = dict.fromkeys(("task", "objective", "code", "training"))
+    assert written == {**before, **added, "artefacts": {}}
 
 
 @pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "f1_min", "loss"])
@@ -61,7 +58,7 @@ def test_a_task_of_the_user_s_own_may_return_what_it_likes():
     task = {"task": "mine.train", "code": {"sha256": "a" * 64, "files": {"mine.py": "b" * 64}}}
     record = build({**VALUES, **task, "metrics": metrics, "objective": "validation.bleu"})
     again = Record.model_validate_json(to_json(record))
-    assert again == record
+    assert again == record.model_copy(update={"sha256": again.sha256})
     assert again.schema_version == SCHEMA_VERSION == 2
     row = fields.flat(again)
     assert (row["validation.bleu"], row["validation.accuracy"]) == (31.4, 0.5)

@@ -11,10 +11,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.records import study_file
 from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
-from mnist_sweep.records.store import write_json, write_predictions, write_record
+from mnist_sweep.records.store import write_json, write_record
 from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.settings import RUN_KEYS, canonical, configuration_id, defaults, label, run_id
 
 if TYPE_CHECKING:
@@ -215,10 +217,11 @@ def make_run(
 
 def write_run(run: Made, directory: Path) -> Path:
     """Write a run's record and predictions into its own directory `directory`."""
-    paths = RunPaths(directory)
-    write_record(paths.record, run.values)
+    paths, hashes = RunPaths(directory), {}
     if run.arrays is not None:
         write_predictions(paths.predictions, run.arrays)
+        hashes = {paths.predictions.name: sha256_of(paths.predictions)}
+    write_record(paths.record, {**run.values, "artefacts": hashes})
     return directory
 
 

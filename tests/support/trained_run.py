@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep import settings
 from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.store import write_predictions, write_record
-from mnist_sweep.records.strict_json import plain
+from mnist_sweep.records.predictions import write_predictions
+from mnist_sweep.records.store import write_record
+from mnist_sweep.safe_files import plain
 from mnist_sweep.training import runtime
 from mnist_sweep.training.train import train
 from support.factories import make_settings

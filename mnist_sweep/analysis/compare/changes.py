@@ -19,7 +19,7 @@ from mnist_sweep.analysis.compare.images import Flips, confusion_change, flips
 from mnist_sweep.analysis.compare.times import CostChange, cost_changes
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, resolve
-from mnist_sweep.records.predicted import Predicted, read_predicted
+from mnist_sweep.records.predictions import Predicted, read_predicted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mnist_sweep.records.predicted import Predicted
+    from mnist_sweep.records.predictions import Predicted
 
 MAX_FLIPS = 1000
 """Flipped images kept by number; their counts are always exact."""

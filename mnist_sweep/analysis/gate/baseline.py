@@ -19,11 +19,11 @@ from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, Metric, of_split
 from mnist_sweep.records.paths import RunPaths, without_seed
-from mnist_sweep.records.reading import content, read_record, reason
+from mnist_sweep.records.reading import read_record, reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
-from mnist_sweep.records.strict_json import refuse_newer
 from mnist_sweep.records.sweep import load
+from mnist_sweep.safe_files import content, refuse_newer, strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,20 +258,10 @@ def _compact(value: Any) -> str:
 
 def _parse(path: Path) -> _File:
     read = content(path)[0]
-    # pydantic's parser accepts NaN and takes the last of two equal keys.
-    values = json.loads(read, parse_constant=_refuse, object_pairs_hook=_mapping)
+    values = strict_json(read)  # pydantic's own parser takes NaN, and the last of two equal keys
     if isinstance(values, dict):
         refuse_newer(values, SCHEMA_VERSION)
     return _File.model_validate_json(read)
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"it contains {word}, which is not JSON")
-
-
-def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    _refuse_twice("key", [name for name, _ in pairs])
-    return dict(pairs)
 
 
 def _refuse_twice(what: str, names: list[Any]) -> None:

@@ -27,7 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
-from mnist_sweep.records.reading import content, reason
+from mnist_sweep.records.reading import reason
+from mnist_sweep.safe_files import content
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.strict_json import plain
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
+from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.changes import ConfigurationChange

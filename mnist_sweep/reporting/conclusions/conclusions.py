@@ -25,7 +25,7 @@ from mnist_sweep.analysis.uncertainty import (
 from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import TEST, VALIDATION, resolve
-from mnist_sweep.records.predicted import Predicted, read_predicted
+from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.phrases import conclusions as phrases
 from mnist_sweep.reporting.phrases import effects as effect_phrases

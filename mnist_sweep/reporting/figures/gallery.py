@@ -12,8 +12,7 @@ import numpy as np
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.predictions import Predictions
-from mnist_sweep.records.store import read_predictions
+from mnist_sweep.records.predictions import Predictions, read_predictions
 from mnist_sweep.reporting.figures import drawing
 from mnist_sweep.reporting.phrases.report import mistaken
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
-from mnist_sweep.records.strict_json import plain
 from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.gate.phrases import (
     changes_text,
@@ -20,6 +19,7 @@ from mnist_sweep.reporting.gate.phrases import (
     title,
 )
 from mnist_sweep.reporting.tables.render.md import grid
+from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import numpy as np
 from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
     done_summary,
@@ -49,6 +51,8 @@ def execute(
             return done
         store.make_directory(job.paths.directory)
         store.clean_temporary(job.paths.directory)
+        for path in job.paths.artefacts:
+            path.unlink(missing_ok=True)  # of an attempt that left no record
         return _run(job, on_epoch, on_start)
     finally:
         release(lock)
@@ -104,5 +108,6 @@ def _write(job: Job, result: Result, record: Record) -> None:
                 result.network.save(saved)
                 verify(saved, result, job.data)
                 store.write_bytes(paths.model, saved.read_bytes())
-        store.write_predictions(paths.predictions, result.predictions)
-    store.write_record(paths.record, record)
+        write_predictions(paths.predictions, result.predictions)
+    hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}
+    store.write_record(paths.record, record.model_copy(update={"artefacts": hashes}))

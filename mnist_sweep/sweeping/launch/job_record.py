@@ -6,10 +6,10 @@ import re
 import sys
 import traceback
 
-from mnist_sweep.errors import DirectoryError, MnistSweepError
+from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain
@@ -28,11 +28,8 @@ def record_of(job: Job) -> Record | None:
 
 def record_at(paths: RunPaths, run_id: str) -> Record | None:
     """The record of this run in a run's directory, or None where there is none that can be read."""
-    try:
-        record = read_record(paths.record)
-    except DirectoryError:
-        return None
-    return record if record.run_id == run_id else None
+    read = read_run(paths, run_id)
+    return None if isinstance(read, Unread) else read[0]
 
 
 def failed_at(record: Record | None) -> str | None:

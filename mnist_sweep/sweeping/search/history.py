@@ -11,10 +11,9 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, SettingsError
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.fields import flat_planned, value_of
-from mnist_sweep.records.problems import Missing
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import Missing, load
 from mnist_sweep.settings import Plain, problems
 from mnist_sweep.sweeping.plan.points import Point, identify
 from mnist_sweep.sweeping.search.sampler import Trial

@@ -14,7 +14,7 @@ import numpy as np
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.analysis.statistics import Decision, decide, resample_predictions
-from mnist_sweep.records.predicted import read_predicted
+from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.study.stages import SelectionRule

@@ -1,0 +1,200 @@
+"""Reading files that anybody may have written or damaged: the one way in for every file of ours.
+
+Only regular files are read (a pipe or a device of the right name blocks nobody), up to a size that
+the caller names. JSON is strict: no key twice, no NaN. Arrays of an `.npz` are refused by what
+their headers say, before anything is unpacked. Nothing read here executes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MAX_BYTES = 256 * 2**20
+"""A larger file is refused unread: a record of 100,000 epochs has about 10 MB."""
+
+
+@contextmanager
+def opened(path: Path, max_bytes: float = math.inf) -> Iterator[io.BufferedReader]:
+    """A regular file, opened for reading bytes.
+
+    Raises:
+        OSError: It cannot be opened.
+        ValueError: It is not a regular file, or larger than `max_bytes`.
+    """
+    # Without waiting: opening a pipe would block until somebody writes to it.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("not a regular file")
+        if status.st_size > max_bytes:
+            raise ValueError(f"{status.st_size:,} bytes is too large")
+        yield file
+
+
+def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
+    """The bytes of a regular file, and its status before it was read.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a regular file, or larger than `max_bytes`.
+    """
+    with opened(path, max_bytes) as file:
+        status = os.fstat(file.fileno())
+        return file.read(max_bytes + 1), status
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a regular file, 64 hexadecimal digits.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a regular file.
+    """
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What changes whenever a file does: its size, times of change and inode.
+
+    A copy that keeps the modification time (`cp -p`) has a new time of status change.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def strict_json(read: bytes) -> Any:
+    """The value in a JSON file's bytes.
+
+    Raises:
+        ValueError: It is empty, not UTF-8, not JSON, has a key twice, holds NaN or Infinity, or is
+            nested too deeply.
+    """
+    if not read.strip():
+        raise ValueError("the file is empty")
+    try:
+        return json.loads(read.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON; a value that is not finite must be null")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {name[:60]!r} is listed twice")
+        found[name] = value
+    return found
+
+
+def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
+    """Refuse a file that a later version of the program wrote.
+
+    Raises:
+        ValueError: Its `schema_version` is above `newest`.
+    """
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > newest:
+        raise ValueError(
+            f"schema_version {version} is newer than {newest}, the newest this version of "
+            "mnist-sweep reads; update mnist-sweep"
+        )
+
+
+def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
+    """`value` as strict JSON can hold it.
+
+    Non-finite floats become None, NumPy scalars and arrays Python numbers and lists, tuples lists,
+    keys strings, and text that UTF-8 cannot carry is written with backslash escapes.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # a NumPy scalar or array, without importing NumPy to ask
+        return plain(value.tolist())
+    return plain(str(value))
+
+
+def npz_arrays(
+    file: IO[bytes], names: Sequence[str], max_bytes: int = MAX_BYTES
+) -> dict[str, NDArray[Any]]:
+    """Some arrays of an `.npz` file, those of them that are there; nothing is unpickled.
+
+    Args:
+        file: The open file.
+        names: Of the arrays, without `.npy`.
+        max_bytes: The most that these arrays may take, all together.
+
+    Raises:
+        Exception: It is damaged: NumPy's and zipfile's own errors of many kinds.
+        ValueError: Its headers claim more than `max_bytes`, or other sizes than the members have.
+    """
+    import numpy as np
+
+    with zipfile.ZipFile(file) as archive:
+        sizes: dict[str, int] = {}
+        for entry in archive.infolist():
+            if entry.filename in sizes:
+                raise ValueError(f"{entry.filename} is there twice")
+            sizes[entry.filename] = entry.file_size
+        chosen = [name for name in names if f"{name}.npy" in sizes]
+        total = 0
+        for name in chosen:
+            with archive.open(f"{name}.npy") as member:
+                claimed = _claimed_bytes(member)
+            if claimed != sizes[f"{name}.npy"]:
+                raise ValueError(f"{name} has {sizes[f'{name}.npy']:,} bytes, not {claimed:,}")
+            total += claimed
+        if total > max_bytes:
+            raise ValueError(f"it would unpack to {total:,} bytes")
+        return {
+            name: np.lib.format.read_array(
+                io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False
+            )
+            for name in chosen
+        }
+
+
+def _claimed_bytes(member: IO[bytes]) -> int:
+    """The size of an `.npy` file by its header."""
+    import numpy as np
+
+    version = np.lib.format.read_magic(member)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read is None:
+        raise ValueError(f"an array of the format {version}")
+    shape, _, dtype = read(member)
+    if dtype.hasobject:
+        raise ValueError("an array of Python objects")
+    return member.tell() + math.prod(shape) * dtype.itemsize
