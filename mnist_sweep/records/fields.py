@@ -110,9 +110,8 @@ def flat(record: Record) -> Flat:
 
 def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
     """What is known of a planned point without a record: its settings."""
-    usual = {key: value for key, value in defaults().items() if key in RUN_KEYS}
     return {
-        **flat_settings(usual),
+        **_usual_settings(),
         **settings_of(label, overrides),
         "run_id": run_id,
         "label": label,
@@ -205,10 +204,7 @@ def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:
 
     What is no setting of this program is passed over: a directory's name can be anything.
     """
-    dotted = {name: f"{key}.{name}" for key in ("early_stopping",) for name in _names(key)}
-    dotted |= {name: f"trainer.{name}" for name in _names("trainer") if name != "name"}
-    dotted |= {"trainer": "trainer.name", "data": "data.name"}
-    known = {key for key in known_keys() if key.partition(".")[0] in RUN_KEYS}
+    dotted, known = _spelled()
     row: Flat = {}
     for part in (*label.rstrip("~").split(","), *overrides):
         key, equals, value = part.partition("=")
@@ -234,5 +230,16 @@ def scalar(text: str) -> Any:
     return text.strip("'\"")
 
 
-def _names(key: str) -> list[str]:
-    return [f.name for f in dataclasses.fields(NESTED[key])]
+@cache
+def _usual_settings() -> Flat:
+    return flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
+
+
+@cache
+def _spelled() -> tuple[dict[str, str], set[str]]:
+    """What labels call nested settings -> their dotted keys; and the keys of a run's settings."""
+    names = {key: [f.name for f in dataclasses.fields(NESTED[key])] for key in NESTED}
+    dotted = {name: f"early_stopping.{name}" for name in names["early_stopping"]}
+    dotted |= {name: f"trainer.{name}" for name in names["trainer"] if name != "name"}
+    dotted |= {"trainer": "trainer.name", "data": "data.name"}
+    return dotted, {key for key in known_keys() if key.partition(".")[0] in RUN_KEYS}

@@ -6,15 +6,13 @@ the report where the images are. Keys this version does not know are kept when i
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.safe_files import content
+from mnist_sweep.safe_files import content, refuse_newer, strict_json
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -106,31 +104,20 @@ def parse_plan(read: bytes) -> PlanFile:
     """The plan in a file's bytes.
 
     Raises:
-        DirectoryError: It was written by a newer version of this program.
-        ValueError: It is no plan.
+        ValueError: It is no plan, or was written by a newer version of this program.
     """
-    try:
-        plan = PlanFile.model_validate_json(read)
-        version = plan.schema_version
-    except ValidationError:
-        version = _version(read)  # what is newer may look different
-        if version <= SCHEMA_VERSION:
-            raise
-    if version > SCHEMA_VERSION:
-        raise DirectoryError(
-            f"sweep.json has schema_version {version}, newer than {SCHEMA_VERSION}, the newest "
-            "this version of mnist-sweep reads. Update mnist-sweep."
-        )
-    return plan
+    values = strict_json(read)
+    if isinstance(values, dict):
+        refuse_newer(values, SCHEMA_VERSION)  # first: what is newer may look different
+    return PlanFile.model_validate_json(read)
 
 
 def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
     """The plan of a sweep's directory; an empty one where there is none.
 
     Raises:
-        DirectoryError: It was written by a newer version of this program.
         OSError: It cannot be read.
-        ValueError: It is no plan.
+        ValueError: It is no plan, or was written by a newer version of this program.
     """
     paths = SweepPaths(directory)
     try:
@@ -146,11 +133,3 @@ def write_plan(directory: str | os.PathLike[str], plan: PlanFile) -> None:
         DirectoryError: It cannot be written.
     """
     store.write_json(SweepPaths(directory).sweep_json, plan.model_dump(mode="json"))
-
-
-def _version(read: bytes) -> int:
-    try:
-        version = json.loads(read)["schema_version"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return 0
-    return version if isinstance(version, int) else 0

@@ -15,7 +15,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
-from mnist_sweep.safe_files import content, refuse_newer
+from mnist_sweep.safe_files import content, refuse_newer, strict_json
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +26,7 @@ Status = Literal["pending", "running", "done", "blocked"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stage(_Model):
@@ -74,13 +74,6 @@ class Study(_Model):
     seeds: tuple[int, ...] = ()
     stages: tuple[Stage, ...]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_not_newer(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            refuse_newer(values, SCHEMA_VERSION)
-        return values
-
     @model_validator(mode="after")
     def _holds_together(self) -> Study:
         names: list[str] = []
@@ -107,7 +100,11 @@ def load_study(directory: str | os.PathLike[str]) -> Study | None:
     """
     path = SweepPaths(directory).study_json
     try:
-        return Study.model_validate_json(content(path)[0])
+        read = content(path)[0]
+        values = strict_json(read)
+        if isinstance(values, dict):
+            refuse_newer(values, SCHEMA_VERSION)
+        return Study.model_validate_json(read)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

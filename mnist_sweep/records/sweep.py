@@ -21,6 +21,7 @@ from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.table import combined, exact, finished, pick
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
@@ -159,6 +160,10 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
         except (OSError, ValueError, DirectoryError) as error:
             why = f"the plan cannot be read: {reason(error)}"
             problems.append(Problem(paths.sweep_json, why))
+    try:
+        load_study(path)
+    except DirectoryError as error:
+        problems.append(Problem(paths.study_json, str(error)))
     table, begun = _runs(paths, problems) if "runs" in names else (exact([]), {})
     if not (len(table) or problems or plan.points):
         raise DirectoryError(_holds_nothing(path))
@@ -269,20 +274,20 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
 
 
 def _missing_rows(sweep: Sweep) -> Iterator[Flat]:
+    runs = f"{SweepPaths(sweep.directory).runs}{os.sep}"
     for one in sweep.missing:
-        directory = SweepPaths(sweep.directory).run(one.label, one.run_id).directory
         yield {
             **flat_planned(one.run_id, one.label, one.overrides),
             "error.message": one.reason,
-            "directory": str(directory),
+            "directory": f"{runs}{one.label}-{one.run_id}",
         }
 
 
 def _unreadable_rows(sweep: Sweep) -> Iterator[Flat]:
     paths = SweepPaths(sweep.directory)
     for problem in sweep.problems:
-        if problem.path in (paths.sweep_json, paths.runs):
-            continue  # of the plan, or of the directory as a whole: stands for no run
+        if problem.path in (paths.sweep_json, paths.study_json, paths.runs):
+            continue  # stands for no run
         directory = problem.path if problem.path.parent == paths.runs else problem.path.parent
         label, run_id = label_and_run_id(directory.name)
         yield {

@@ -140,31 +140,32 @@ def test_missing_predictions_leave_the_selection_and_say_so(grid):
 
 
 def test_predictions_of_other_images_are_not_compared(grid):
-    path = predictions_of(grid, layers=1, nodes=100, seed=0)
+    path, loaded = predictions_of(grid, layers=1, nodes=100, seed=0), load(grid)
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_index": arrays["validation_index"] + 1})
-    assert "different ones" in select_with_uncertainty(load(grid)).detail
-    assert select_with_uncertainty(load(grid), by="f1_min", split="test").unknown is None
+    assert "different ones" in select_with_uncertainty(loaded).detail
+    assert select_with_uncertainty(loaded, by="f1_min", split="test").unknown is None
     write_predictions(path, {**arrays, "data_sha256": np.array("e" * 64)})
-    found = select_with_uncertainty(load(grid), by="f1_min", split="test")
+    found = select_with_uncertainty(loaded, by="f1_min", split="test")
     assert "different ones" in found.detail
 
 
 def test_predictions_that_are_not_the_record_s_are_not_believed(grid):
-    path = predictions_of(grid, layers=1, nodes=100, seed=0)
+    path, loaded = predictions_of(grid, layers=1, nodes=100, seed=0), load(grid)
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_predicted": arrays["validation_true"]})
-    assert select_with_uncertainty(load(grid)).unknown is Unknown.MISMATCH
+    assert select_with_uncertainty(loaded).unknown is Unknown.MISMATCH
+    assert [one.path for one in load(grid).problems] == [path]
 
 
 def test_predictions_of_classes_that_there_are_not_are_damage(grid):
-    path = predictions_of(grid, layers=1, nodes=100, seed=0)
+    path, loaded = predictions_of(grid, layers=1, nodes=100, seed=0), load(grid)
     with np.load(path) as file:
         arrays = {name: file[name] for name in file}
     write_predictions(path, {**arrays, "validation_predicted": arrays["validation_true"] + 9})
-    assert "between 0 and 9" in select_with_uncertainty(load(grid)).detail
+    assert "between 0 and 9" in select_with_uncertainty(loaded).detail
 
 
 @pytest.mark.parametrize("by", ["time.train_s", "loss", "train.accuracy"])
