@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.errors import DataError, DirectoryError, SelectionError, UsageError
+from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 
@@ -83,25 +82,6 @@ def _best(sweep: Sweep, by: str, where: Sequence[str]) -> ResolvedRun:
     if selection.uncounted:
         reason += f"; {len(selection.uncounted)} without a result"
     return _finished(sweep, chosen.run_ids[place], reason)
-
-
-def check_same_data(run: ResolvedRun) -> None:
-    """Refuse a run whose record and predictions are of different data: its files were mixed.
-
-    A run without predictions passes: there is nothing to compare.
-
-    Raises:
-        DataError: The hashes differ.
-        DirectoryError: The predictions are damaged.
-    """
-    if not run.paths.predictions.exists():
-        return
-    sha256 = read_predictions(run.paths.predictions).data_sha256
-    if sha256 != run.record.data.sha256:
-        raise DataError(
-            f"The files in {run.paths.directory} do not belong together: its record is of data "
-            f"{run.record.data.sha256[:12]}, its predictions of {sha256[:12]}. Run it again."
-        )
 
 
 def _finished(sweep: Sweep, run_id: str, reason: str = "") -> ResolvedRun:

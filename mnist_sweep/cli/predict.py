@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnist_sweep.analysis.resolve_run import ResolvedRun, check_same_data, resolve_run
+from mnist_sweep.analysis.resolve_run import ResolvedRun, resolve_run
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
@@ -84,7 +84,6 @@ def predict(
             "--format csv or json."
         )
     chosen = resolve_run(run, best=best, by=by, where=where)
-    check_same_data(chosen)
     inputs = _read(chosen, source)
     format_name = format_name or _default_format(output, inputs, probabilities=probabilities)
     predicted = _predict(chosen, inputs, probabilities=probabilities)

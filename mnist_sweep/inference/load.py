@@ -9,7 +9,7 @@ can refuse a file before TensorFlow is imported.
 from __future__ import annotations
 
 import io
-import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mnist_sweep.errors import ModelError
+from mnist_sweep.safe_files import opened, strict_json
 
 if TYPE_CHECKING:
     import keras
@@ -56,8 +59,7 @@ def inspect(path: Path) -> None:
             "code when they are read; save it with Keras 3."
         )
     try:
-        # Opened first: zipfile's own errors say less about a file that cannot be read.
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        with opened(path, MAX_BYTES) as stream, zipfile.ZipFile(stream) as archive:
             config, weights = _members(archive)
         _check_config(config)
         _check_weights(weights)
@@ -66,11 +68,9 @@ def inspect(path: Path) -> None:
             f"Expected a trained network at {path}, but there is no such file. Networks are kept "
             "unless save_model=false; run the point again with save_model=true."
         ) from error
-    except RecursionError as error:
-        raise _damaged(path, "its configuration is nested too deeply") from error
     except (
-        OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, TypeError,
-        MemoryError, zipfile.BadZipFile, zlib.error,
+        OSError, ValueError, LookupError, EOFError, RuntimeError, NotImplementedError, TypeError,
+        MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
         raise _damaged(path, getattr(error, "strerror", None) or error) from error
     except _RefusedError as error:
@@ -104,7 +104,7 @@ def _members(archive: zipfile.ZipFile) -> tuple[dict[str, Any], bytes]:
         )
     if sum(sizes.values()) > MAX_BYTES or sizes["config.json"] > MAX_CONFIG_BYTES:
         raise _RefusedError(f"it would unpack to {sum(sizes.values()):,} bytes")
-    config = json.loads(archive.read("config.json"))
+    config = strict_json(archive.read("config.json"))
     if not isinstance(config, dict):
         raise TypeError("its config.json is not an object")
     return config, archive.read("model.weights.h5")
@@ -208,6 +208,8 @@ def _check(network: keras.Model, path: Path, recorded: RecordedNetwork) -> None:
             f"{expected[0]}, an output of {expected[1]} and {expected[2]:,} parameters, found "
             f"{found[0]}, {found[1]} and {found[2]:,}. Were files of two runs mixed?"
         )
+    if not all(np.isfinite(one).all() for one in network.get_weights() if one.dtype.kind == "f"):
+        raise _damaged(path, "it has weights that are not finite")
 
 
 def _shape(shape: object) -> object:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mnist_sweep.analysis.resolve_run import check_same_data, resolve_run
-from mnist_sweep.errors import DataError, DirectoryError, SelectionError, UsageError
+from mnist_sweep.analysis.resolve_run import resolve_run
+from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
 from support.factories import make_run, write_run, write_sweep
 
@@ -48,8 +48,8 @@ def test_several_runs_none_and_failed_ones_are_different_errors(tmp_path):
 
 def test_a_record_and_predictions_of_different_data_do_not_belong_together(tmp_path):
     directory = write_run(make_run(), tmp_path / "run")
-    check_same_data(resolve_run(directory))
+    assert resolve_run(directory).record.run_id == make_run().values["run_id"]
     other = write_run(make_run(bundled=True), tmp_path / "other")
     RunPaths(directory).predictions.write_bytes(RunPaths(other).predictions.read_bytes())
-    with pytest.raises(DataError, match="do not belong together"):
-        check_same_data(resolve_run(directory))
+    with pytest.raises(DirectoryError, match=r"predictions\.npz: not the file that the run wrote"):
+        resolve_run(directory)

@@ -16,6 +16,7 @@ from conftest import REPOSITORY, mnist_folder
 from mnist_sweep.cli.predict import predict
 from mnist_sweep.data import load
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records.integrity import sealed
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.reporting.predicted_digits import render
@@ -169,7 +170,7 @@ def test_a_run_without_a_network_and_a_failed_run_say_so(tmp_path, trained, data
     (tmp_path / "fit").symlink_to(path)
     record = json.loads(RunPaths(bare).record.read_text())
     record["data"] |= {"shape": list(data.info.shape), "scale": data.info.scale}
-    RunPaths(bare).record.write_text(json.dumps(record))
+    RunPaths(bare).record.write_text(sealed(record))
     assert "no such file" in refused(bare, path, "-o", tmp_path / "out.csv")
     assert "MemoryError: out of memory" in refused(failed, path, "-o", tmp_path / "out.csv")
 
@@ -182,11 +183,11 @@ def test_files_of_two_runs_in_one_directory_are_told_apart(tmp_path, trained, da
         (mixed / file.name).write_bytes(file.read_bytes())
     record = json.loads(RunPaths(mixed).record.read_text())
     record["parameters"] += 1
-    RunPaths(mixed).record.write_text(json.dumps(record))
+    RunPaths(mixed).record.write_text(sealed(record))
     assert "not the one of its record" in refused(mixed, path, "-o", tmp_path / "out.csv")
     record["data"]["sha256"] = "e" * 64
-    RunPaths(mixed).record.write_text(json.dumps(record))
-    assert "do not belong together" in refused(mixed, path, "-o", tmp_path / "out.csv")
+    RunPaths(mixed).record.write_text(sealed(record))
+    assert "of other data than the record" in refused(mixed, path, "-o", tmp_path / "out.csv")
 
 
 def test_an_unwritable_place_is_one_error(tmp_path, trained, data):

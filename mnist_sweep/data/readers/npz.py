@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep import safe_files
 from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, as_bytes
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_BYTES, MAX_RATIO = 2**30, 200
+"""An archive that unpacks to more bytes, and more than so many times its own size, is refused:
+images shrink to a fifth, and a file that shrinks to a thousandth is zeros alone."""
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -67,12 +71,17 @@ def opened(path: Path, expected: str) -> Iterator[np.lib.npyio.NpzFile]:
     """
     try:
         # Opened here, because NumPy does not close a damaged file.
-        with path.open("rb") as stream:
+        with safe_files.opened(path) as stream:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(
                     f"{path} holds a single array; expected an .npz archive of {expected}."
                 )
+            packed = path.stat().st_size
+            entries = archive.zip.infolist() if archive.zip else []
+            unpacked = sum(int(entry.file_size) for entry in entries)
+            if unpacked > max(MAX_BYTES, MAX_RATIO * packed):
+                raise ValueError(f"its {packed:,} bytes would unpack to {unpacked:,}")
             yield archive
     except ARRAY_FILE_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
