@@ -1,18 +1,45 @@
-"""The errors of this program: one small family.
+"""The errors of this program: one small family; and text made harmless for a terminal.
 
-Each becomes one short paragraph on the terminal: what was expected, what was found, where, and what
-to do. Its exit code is 2, which means that nothing was run.
+Each error becomes one short paragraph on the terminal: what was expected, what was found, where,
+and what to do. Its exit code is 2, which means that nothing was run. Paths, settings and messages
+of libraries may hold anything, so what a terminal would obey is written out.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+"""Unicode categories of what is not seen: controls, direction marks, surrogates."""
+
+
+def is_hidden(character: str) -> bool:
+    """Whether a character is not seen, and may change how what is seen is shown."""
+    return unicodedata.category(character) in _HIDDEN
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with what cannot be seen written out: a line break as backslash n."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        one.encode("unicode_escape").decode("ascii") if is_hidden(one) else one for one in text
+    )
+
+
+def harmless(text: str) -> str:
+    """`text` with its line breaks, and the rest of what cannot be seen written out."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 class MnistSweepError(Exception):
     """An error that the user can correct; its text is all that is shown."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return harmless(super().__str__())
 
 
 class UsageError(MnistSweepError):

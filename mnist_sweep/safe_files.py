@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from mnist_sweep.errors import is_hidden
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -141,6 +143,18 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
     if hasattr(value, "tolist"):  # a NumPy scalar or array, without importing NumPy to ask
         return plain(value.tolist())
     return plain(str(value))
+
+
+def json_text(value: Any, indent: int | None = 1) -> str:
+    """`value` as JSON text that a terminal can show: what cannot be seen is escaped.
+
+    Raises:
+        ValueError: It holds NaN or Infinity.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
+    if text.isascii():
+        return text.replace("\x7f", "\\u007f")
+    return "".join(json.dumps(one)[1:-1] if one != "\n" and is_hidden(one) else one for one in text)
 
 
 def npz_arrays(

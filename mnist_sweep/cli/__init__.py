@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from mnist_sweep.cli.output import ExitCode, lasting_streams
-from mnist_sweep.errors import MnistSweepError, UsageError
+from mnist_sweep.errors import MnistSweepError, UsageError, harmless
 from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 
 if TYPE_CHECKING:
@@ -113,7 +114,9 @@ def _subcommand(name: str, words: list[str]) -> int:
     except click.exceptions.Abort:  # Click's word for Ctrl-C
         raise KeyboardInterrupt from None
     except click.ClickException as error:
-        error.show(sys.stderr)
+        shown = io.StringIO()
+        error.show(shown)
+        print(harmless(shown.getvalue()), end="", file=sys.stderr)
         return ExitCode.NOTHING_RUN
     return int(result or 0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_sweep.cli.results import need_records
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.export import ExportOptions, find, names
 
@@ -64,4 +64,4 @@ def export(
     for problem in sweep.problems:
         click.echo(f"Not exported (cannot be read): {problem}", err=True)
     for point in sweep.missing:
-        click.echo(f"Not exported (no record): {point.label} ({point.reason})", err=True)
+        click.echo(visible(f"Not exported (no record): {point.label} ({point.reason})"), err=True)

@@ -13,6 +13,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypedDict
 
+from mnist_sweep.errors import visible
+
 
 class ExitCode(IntEnum):
     """The program's exit codes."""
@@ -94,9 +96,9 @@ class _LastingStream(io.TextIOWrapper):
 def shown_path(path: Path) -> str:
     """A path as people write it: relative where it lies below the working directory."""
     try:
-        return str(path.relative_to(Path.cwd()))
+        return visible(str(path.relative_to(Path.cwd())))
     except ValueError:
-        return str(path)
+        return visible(str(path))
 
 
 def program() -> str:

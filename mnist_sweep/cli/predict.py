@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_sweep.analysis.resolve_run import ResolvedRun, resolve_run
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
 
@@ -145,9 +145,10 @@ def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool) -> Pre
 def _print_summary(chosen: ResolvedRun, inputs: Inputs, predicted: Predicted, output: Path) -> None:
     record = chosen.record
     reason = f", {chosen.reason}" if chosen.reason else ""
-    click.echo(f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}.")
+    run = f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}."
+    click.echo(visible(run))
     if record.data.notice:
-        click.echo(record.data.notice, err=True)
+        click.echo(visible(record.data.notice), err=True)
     count = len(predicted.predicted)
     images = f"{count:,} image" + "s" * (count > 1)
     if inputs.labels is not None:

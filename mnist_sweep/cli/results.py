@@ -7,7 +7,6 @@ entry to print.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
+from mnist_sweep.safe_files import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +172,7 @@ def _selection_command(direction: Direction) -> click.Command:
         if format_name == "json":
             problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
             value = {**found.to_json(), "problems": problems}
-            click.echo(json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2))
+            click.echo(json_text(value, indent=2))
         else:
             click.echo("\n".join(sentences(found)))
         _print_problems([sweep])

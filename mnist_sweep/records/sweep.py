@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_sweep.errors import DirectoryError, SelectionError
+from mnist_sweep.errors import DirectoryError, SelectionError, visible
 from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
 from mnist_sweep.records.plan_file import PlanFile, read_plan
@@ -46,7 +46,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return visible(f"{self.path}: {self.reason}")
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from rich.cells import cell_len, chop_cells
 
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories of what is not seen: controls, direction marks, surrogates."""
+from mnist_sweep.errors import visible
+
+__all__ = ["csv_text", "latex", "markdown", "shortened", "visible", "wrapped"]
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms of the others, which spreadsheets take for the same."""
@@ -24,18 +24,6 @@ _LATEX = {
     "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{LEFT SINGLE QUOTATION MARK}": "`",
     "\N{RIGHT SINGLE QUOTATION MARK}": "'", "“": "``", "”": "''",
 }  # fmt: skip
-
-
-def visible(text: str) -> str:
-    """`text` on one line, with what cannot be seen written out: a line break as backslash n."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in _HIDDEN
-        else character
-        for character in text
-    )
 
 
 def shortened(text: str, length: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mnist_sweep.errors import is_hidden
 from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys, unused
 from mnist_sweep.settings.schema import MLP_TARGET
 from mnist_sweep.settings.setting import Setting, shown
@@ -24,6 +25,8 @@ _ALIASES = {
     "dry_run": "plan",
 }  # fmt: skip
 """Common names elsewhere, and ours."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
@@ -176,9 +179,15 @@ def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
 def _sweep_name_problems(name: Any) -> list[Problem]:
     ok = (
         isinstance(name, str)
-        and re.fullmatch(r"[^/\\\x00-\x1f:*?\"<>|]{1,100}", name)
-        and not name.startswith(".")
+        and re.fullmatch(r"[^/\\:*?\"<>|]{1,100}", name)
+        and not name.startswith((".", "-"))
+        and not name.endswith(".")
         and name == name.strip()
+        and not any(map(is_hidden, name))
+        and not _DEVICE.fullmatch(name)
     )
-    text = "must be the name of one directory in outputs/: no slash, not hidden, 100 characters"
+    text = (
+        "must be the name of one directory in outputs/ on every system: at most 100 visible "
+        "characters, no slash, no . or - at the start, no . at the end, no device (NUL)"
+    )
     return [] if ok else [Problem("name", name, text)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
-from mnist_sweep.safe_files import plain
+from mnist_sweep.safe_files import json_text, plain
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.changes import ConfigurationChange
@@ -30,7 +29,7 @@ def as_json(comparison: Comparison) -> str:
         },
         "pairs": [_pair(pair) for pair in comparison.pairs],
     }
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return json_text(plain(value)) + "\n"
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
+from mnist_sweep.errors import harmless
 from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.gate.phrases import (
     changes_text,
@@ -19,7 +19,7 @@ from mnist_sweep.reporting.gate.phrases import (
     title,
 )
 from mnist_sweep.reporting.tables.render.md import grid
-from mnist_sweep.safe_files import plain
+from mnist_sweep.safe_files import json_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def as_json(result: GateResult) -> str:
         ],
         "notes": notes(result),
     }
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return json_text(plain(value)) + "\n"
 
 
 def junit(result: GateResult) -> str:
@@ -136,4 +136,4 @@ def _case(check: Check) -> str:
 
 
 def _xml(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", harmless(text))

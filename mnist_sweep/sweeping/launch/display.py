@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mnist_sweep.errors import harmless
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import Lines, Progress, ending
@@ -218,7 +219,7 @@ class Display(Progress):
 
     def _say(self, text: str, style: str) -> None:
         # Whole words on lines of their own, above the table.
-        self._console.print(Text(text, style=style))
+        self._console.print(Text(harmless(text), style=style))
 
     def _picture(self) -> _Sized:
         return _Sized(self._draw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from mnist_sweep.errors import harmless
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 
@@ -72,7 +73,7 @@ class Lines(Progress):
         self._say(f"[{self._ended}/{self._total}] {ending(summary)}")
 
     def _say(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(harmless(text)), soft_wrap=True)
 
 
 def ending(summary: RunSummary) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from json import dumps
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.reporting.tables.rows import is_result
+from mnist_sweep.safe_files import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def render(tables: Sequence[Table]) -> str:
     """One object with a list of tables; strict JSON."""
     value = {"tables": [_table(table) for table in tables]}
-    return dumps(value, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return json_text(value) + "\n"
 
 
 def _table(table: Table) -> dict[str, Any]:
