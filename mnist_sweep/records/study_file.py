@@ -26,7 +26,7 @@ Status = Literal["pending", "running", "done", "blocked"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Stage(_Model):

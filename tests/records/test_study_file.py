@@ -39,7 +39,7 @@ def test_unknown_fields_are_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "JSON"),
+        ("", "the file is empty"),
         ("[]", "study.json"),
         ('{"schema_version": 2, "stages": []}', "newer than 1"),
         ('{"stages": [{"name": "a", "of": "b"}]}', "not an earlier stage"),
