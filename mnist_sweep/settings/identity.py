@@ -53,6 +53,8 @@ def canonical(
         if not one.affects_result or key in MLP_KEYS or name in part:
             continue
         applies, value = one.applies(settings), one.value(settings)
+        if key == "trainer.steps_per_execution":
+            value = value or 1  # the default gives the bits of 1, which was the default before
         if applies and (key in _ALWAYS_WRITTEN or value != one.default):
             part[name] = value
             if group:

@@ -93,7 +93,9 @@ class TrainerSettings:
     jit_compile: bool | None = _result(
         None, "Keras's jit_compile; null: as Keras decides", only_if=_FIT
     )
-    steps_per_execution: int = _result(1, "Keras's steps_per_execution", low=1, only_if=_FIT)
+    steps_per_execution: int | None = _result(
+        None, "Keras's steps_per_execution; null: 32", low=1, only_if=_FIT
+    )
 
 
 @dataclass

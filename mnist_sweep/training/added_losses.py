@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_sweep.training.fast import xla
+from mnist_sweep.training.fast.program import Program
 
 
 class AddedLosses:
@@ -19,13 +19,14 @@ class AddedLosses:
         network: A Keras model that has been called with `training=False`.
         scale: Raw pixel value that maps to 1.
         batch_size: Images per batch; the last one may be shorter.
+        xla: Whether XLA computes them.
     """
 
-    def __init__(self, network: keras.Model, scale: float, batch_size: int) -> None:
+    def __init__(self, network: keras.Model, scale: float, batch_size: int, *, xla: bool) -> None:
         self._network = network
         self._factor = 1.0 / scale
         self._batch_size = batch_size
-        self._program = xla.Program(self._sum) if network.losses else None
+        self._program = Program(self._sum, xla=xla) if network.losses else None
 
     def mean(self, images: np.ndarray, rows: np.ndarray) -> float:
         """Their sum for each batch, averaged over the examples.

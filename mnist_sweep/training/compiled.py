@@ -1,13 +1,15 @@
-"""`trainer=compiled`: every epoch is one compiled program.
+"""`trainer=compiled`: every epoch is one program.
 
 The loop over batches, the gather of their rows, forward and backward pass and the optimizer's
 update are inside the program; layers, loss and optimizer are Keras's own. It does what `fit` does
 (a new shuffle each epoch, a shorter last batch, dropout in training only) without Python between
-the batches.
+the batches. The program is compiled by XLA or is a TensorFlow graph, as `forms` chooses; a network
+that has neither is trained by `fit`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
@@ -18,20 +20,23 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.errors import ModelError
-from mnist_sweep.training import optimizer
+from mnist_sweep.training import fit, forms, optimizer
 from mnist_sweep.training.added_losses import AddedLosses
-from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer, xla
+from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer
+from mnist_sweep.training.fast.program import Program
 from mnist_sweep.training.fast.replaced import Replacements, replaced
+from mnist_sweep.training.model import own_methods
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
+
+log = logging.getLogger(__name__)
 
 EPOCHS_SCANNED = 5
 """Epochs whose batches are scanned for the largest number of active columns of a batch."""
 
 
 class EpochProgram:
-    """One pass over the training rows as one compiled program.
+    """One pass over the training rows as one program.
 
     Args:
         network: A built Keras model ending in a softmax; its weights are updated in place.
@@ -41,6 +46,8 @@ class EpochProgram:
         batch_size: Examples per batch; the last one may be shorter.
         scale: Raw pixel value that maps to 1.
         columns: The active columns, for a network with an `ActiveColumnDense`.
+        xla: Whether XLA compiles it. XLA needs batches of known shapes: a shorter last one is
+            padded, or has a loop of its own.
     """
 
     def __init__(
@@ -52,6 +59,8 @@ class EpochProgram:
         batch_size: int,
         scale: float,
         columns: sparse_first_layer.ActiveColumns | None = None,
+        *,
+        xla: bool = True,
     ) -> None:
         self._network = network
         self._update = update
@@ -61,9 +70,14 @@ class EpochProgram:
         self._factor = 1.0 / scale
         self._sparse_layer = sparse_first_layer.layer_of(network) if columns else None
         self._columns = columns if self._sparse_layer else None
-        self._pads = pad_batch.can_pad(network)
+        self._xla = xla
+        self._pads = xla and pad_batch.can_pad(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy()
-        self._program = xla.Program(self._epoch)
+        self._program = (
+            Program(self._epoch, xla=True)
+            if xla
+            else Program(self._graph_epoch, xla=False, signature=[tf.TensorSpec([None], tf.int32)])
+        )
         update.build(network.trainable_variables)
 
     def __call__(self, order: np.ndarray) -> tuple[float, float]:
@@ -81,18 +95,18 @@ class EpochProgram:
         """Trace and compile for `n` rows without training: the program runs with no batches.
 
         Raises:
-            ModelError: A layer or the optimizer cannot be compiled.
+            FormError: A layer or the optimizer cannot be traced or compiled.
         """
         try:
             self._run(np.zeros(n, np.int32), train=False)
-        except tf.errors.OpError as error:
-            raise ModelError(
-                "this network cannot be compiled into one program; use trainer=fit. "
-                f"TensorFlow says: {str(error).splitlines()[0]}"
-            ) from error
+        except Exception as error:  # layers of the user's own may raise anything
+            raise forms.FormError(forms.no_program(error)) from error
 
     def _run(self, order: np.ndarray, *, train: bool = True) -> tuple[float, float]:
         n = len(order)
+        if not self._xla:
+            loss, correct = self._program(tf.constant(order if train else order[:0]))
+            return float(loss) / n, float(correct) / n
         columns = self._columns.of(order) if self._columns else ()
         size = min(self._batch_size, n)
         if self._pads:
@@ -101,6 +115,11 @@ class EpochProgram:
         loops = (batches, 1 if remainder else 0) if train else (0, 0)
         loss, correct = self._program(*map(tf.constant, (order, n, *loops, *columns)))
         return float(loss) / n, float(correct) / n
+
+    def _graph_epoch(self, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        n = tf.size(order)
+        batches = -(-n // self._batch_size)
+        return self._loop(order, n, batches, self._batch_size, (0.0, 0.0))
 
     def _epoch(
         self,
@@ -126,12 +145,15 @@ class EpochProgram:
         n: tf.Tensor,
         batches: tf.Tensor,
         size: int,
-        totals: tuple[tf.Tensor, tf.Tensor],
+        totals: tuple[Any, Any],
         columns: tuple[tf.Tensor, ...] = (),
     ) -> tuple[tf.Tensor, tf.Tensor]:
         def body(i: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
-            n_examples = tf.minimum(n - i * size, size) if self._pads else tf.constant(size)
+            if self._xla:
+                rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
+            else:
+                rows = order[i * size : tf.minimum(n, (i + 1) * size)]
+            n_examples = tf.minimum(n - i * size, size) if self._pads else tf.size(rows)
             with self._columns_of(i, columns):
                 batch_loss, batch_correct = self._step(rows, n_examples)
             following = i + 1
@@ -209,32 +231,51 @@ def train(
         settings: A run's settings.
         on_epoch: Called after every epoch; a reason it returns ends the training there.
 
-    Raises:
-        ModelError: The network cannot be compiled.
     """
-    started = perf_counter()
-    columns = _active_columns(network, dataset, settings)
-    with replaced(_fast_layers(network, settings, columns)):
-        return _train(network, dataset, settings, columns, on_epoch, started)
+    choice = forms.choose(network, dataset, settings)
+    while choice.form is not forms.Form.FIT:
+        try:
+            return _train_in(choice, network, dataset, settings, on_epoch)
+        except forms.FormError as error:
+            choice = forms.Choice(choice.form.next, str(error))
+    log.warning("trainer=compiled trains this network with Keras's fit: %s", choice.reason)
+    eagerly = not own_methods(network)
+    return fit.train(network, dataset, settings, on_epoch, reason=choice.reason, eagerly=eagerly)
 
 
-def _train(
+def _train_in(
+    choice: forms.Choice,
     network: keras.Model,
     dataset: Dataset,
     settings: Mapping[str, Any],
-    columns: sparse_first_layer.ActiveColumns | None,
+    on_epoch: OnEpoch,
+) -> Training:
+    started = perf_counter()
+    xla = choice.form is forms.Form.XLA
+    columns = _active_columns(network, dataset, settings) if xla else None
+    with replaced(_fast_layers(network, settings, columns) if xla else {}):
+        program = _compile(network, dataset, settings, columns, xla=xla)
+        training = _train(program, network, dataset, settings, on_epoch, started, xla=xla)
+    training.form, training.reason = choice
+    return training
+
+
+def _train(
+    program: EpochProgram,
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
     on_epoch: OnEpoch,
     started: float,
+    *,
+    xla: bool,
 ) -> Training:
     rows, scale = dataset.train_index, dataset.info.scale
-    program = _compile(network, dataset, settings, columns)
-    predictor = Predictor(network, scale)
+    predictor = Predictor(network, scale, xla=xla)
     # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
-    added_losses = AddedLosses(network, scale, settings["batch_size"])
-    result = Training(
-        predictor, compile_s=perf_counter() - started, form="xla", reason="trainer=compiled"
-    )
+    added_losses = AddedLosses(network, scale, settings["batch_size"], xla=xla)
+    result = Training(predictor, compile_s=perf_counter() - started)
     best = BestWeights(network, settings["early_stopping"])
     truth = dataset.train_labels[dataset.validation_index]
     training_started = perf_counter()
@@ -278,17 +319,20 @@ def _compile(
     dataset: Dataset,
     settings: Mapping[str, Any],
     columns: sparse_first_layer.ActiveColumns | None,
+    *,
+    xla: bool,
 ) -> EpochProgram:
     n = len(dataset.train_index)
     steps = settings["epochs"] * -(-n // settings["batch_size"])
     program = EpochProgram(
         network,
-        fused_adam.for_training(optimizer.optimizer(settings, steps)),
+        fused_adam.for_training(optimizer.optimizer(settings, steps), xla=xla),
         as_tensor(dataset.train_images),
         as_tensor(dataset.train_labels),
         min(settings["batch_size"], n),
         dataset.info.scale,
         columns,
+        xla=xla,
     )
     program.compile(n)
     return program

@@ -10,9 +10,12 @@ import keras
 import numpy as np
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training import optimizer
+from mnist_sweep.training import forms, optimizer
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
+
+STEPS_PER_EXECUTION = 32
+"""By default; batches that Keras trains on without returning to Python. Results stay the same."""
 
 
 class _Recorder(keras.callbacks.Callback):
@@ -29,10 +32,14 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         history = self._result.history
-        history.add((logs["loss"], logs["accuracy"]), (logs["val_loss"], logs["val_accuracy"]))
+        # A network's own `train_step` may return no accuracy.
+        loss, accuracy, val_loss, val_accuracy = (
+            logs.get(name, np.nan) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+        )
+        history.add((loss, accuracy), (val_loss, val_accuracy))
         self._result.epoch_s.append(perf_counter() - self._started)
         reason = self._on_epoch(epoch + 1, history)
-        if not np.isfinite((logs["loss"], logs["val_loss"])).all():
+        if not np.isfinite((loss, val_loss)).all():
             self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
             self.model.stop_training = True
         elif reason and not self.model.stop_training and epoch + 1 < self.params["epochs"]:
@@ -45,8 +52,20 @@ def train(
     dataset: Dataset,
     settings: Mapping[str, Any],
     on_epoch: OnEpoch = ignore,
+    *,
+    reason: str = "trainer=fit",
+    eagerly: bool = False,
 ) -> Training:
-    """Train a network in place with `fit`; arguments as those of `compiled.train`."""
+    """Train a network in place with `fit`.
+
+    Args:
+        network: As all that follow, as of `compiled.train`.
+        dataset: Its training split is trained on.
+        settings: A run's settings.
+        on_epoch: Called after every epoch.
+        reason: Why with `fit`.
+        eagerly: Run the network's own Python code for every batch.
+    """
     started = perf_counter()
     scale = np.float32(dataset.info.scale)
     # A float32 copy of the data, four times its size: `fit` takes no scale of its own.
@@ -61,13 +80,14 @@ def train(
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile="auto" if options["jit_compile"] is None else options["jit_compile"],
-        steps_per_execution=options["steps_per_execution"],
+        steps_per_execution=1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
+        run_eagerly=eagerly,
     )
     result = Training(
-        predictor=Predictor(network, dataset.info.scale),
+        predictor=Predictor(network, dataset.info.scale, xla=False),
         compile_s=perf_counter() - started,
-        form="fit",
-        reason="trainer=fit",
+        form=forms.Form.FIT,
+        reason=reason,
     )
     callbacks: list[keras.callbacks.Callback] = []
     stopping = settings["early_stopping"]

@@ -37,13 +37,13 @@ def mlp(
         dropout: Share of a hidden layer's units dropped in training, [0, 1).
         activation: Keras's name of the hidden layers' activation.
     """
-    network = keras.Sequential([keras.Input(input_shape), keras.layers.Flatten()])
+    stack = [keras.Input(input_shape), keras.layers.Flatten()]
     for _ in range(layers):
-        network.add(keras.layers.Dense(nodes, activation=activation))
+        stack.append(keras.layers.Dense(nodes, activation=activation))
         if dropout:
-            network.add(keras.layers.Dropout(dropout))
-    network.add(keras.layers.Dense(classes, activation="softmax"))
-    return network
+            stack.append(keras.layers.Dropout(dropout))
+    stack.append(keras.layers.Dense(classes, activation="softmax"))
+    return keras.Sequential(stack)  # at once: `add` would build the network again for each layer
 
 
 def cnn(
@@ -65,16 +65,14 @@ def cnn(
         dropout: Share of them dropped in training, [0, 1).
     """
     channels = input_shape if len(input_shape) == 3 else (*input_shape, 1)
-    network = keras.Sequential([keras.Input(input_shape), keras.layers.Reshape(channels)])
+    stack = [keras.Input(input_shape), keras.layers.Reshape(channels)]
     for width in (filters, 2 * filters):
-        network.add(keras.layers.Conv2D(width, kernel_size, padding="same", activation="relu"))
-        network.add(keras.layers.MaxPooling2D())
-    network.add(keras.layers.Flatten())
-    network.add(keras.layers.Dense(nodes, activation="relu"))
+        stack.append(keras.layers.Conv2D(width, kernel_size, padding="same", activation="relu"))
+        stack.append(keras.layers.MaxPooling2D())
+    stack += [keras.layers.Flatten(), keras.layers.Dense(nodes, activation="relu")]
     if dropout:
-        network.add(keras.layers.Dropout(dropout))
-    network.add(keras.layers.Dense(classes, activation="softmax"))
-    return network
+        stack.append(keras.layers.Dropout(dropout))
+    return keras.Sequential([*stack, keras.layers.Dense(classes, activation="softmax")])
 
 
 def checked(network: Any, target: str, input_shape: Shape, classes: int) -> keras.Model:
@@ -131,12 +129,11 @@ def all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
         yield from all_layers(inner)
 
 
-def unused_parts(network: keras.Model, trainer: str) -> list[str]:
-    """What a network says about its training that the trainer does not follow, as sentences.
+def unused_parts(network: keras.Model) -> list[str]:
+    """What a network says about its training that no trainer follows, as sentences.
 
     Args:
         network: As its builder returned it.
-        trainer: The trainer's name.
     """
     found = []
     if network.compiled:
@@ -144,17 +141,15 @@ def unused_parts(network: keras.Model, trainer: str) -> list[str]:
             "the builder compiled its network: that optimizer, loss and metrics are not used. Set "
             "optimizer, learning_rate and schedule; the loss is the cross-entropy"
         )
-    own = [
-        name
-        for name in ("train_step", "compute_loss")
-        if getattr(type(network), name) is not getattr(keras.Model, name)
-    ]
-    if own and trainer == "compiled":
-        found.append(
-            f"the network's own {' and '.join(own)} is not used by trainer=compiled; trainer=fit "
-            "uses it"
-        )
     return found
+
+
+def own_methods(network: keras.Model) -> list[str]:
+    """The methods of a user's own class that only `fit` calls."""
+    names = ("train_step", "test_step", "compute_loss", "compute_metrics")
+    return [
+        name for name in names if getattr(type(network), name) is not getattr(keras.Model, name)
+    ]
 
 
 def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -> None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_sweep.training.fast import xla
+from mnist_sweep.training.fast.program import Program
 
 CHUNK = 500
 """Images per call. Fixed, so that an image's probabilities never depend on the other images."""
@@ -41,12 +41,15 @@ class Predictor:
     Args:
         network: Maps float32 images in [0, 1] to class probabilities.
         scale: Raw pixel value that maps to 1.
+        xla: Whether XLA compiles it.
     """
 
-    def __init__(self, network: keras.Model, scale: float) -> None:
+    def __init__(self, network: keras.Model, scale: float, *, xla: bool = True) -> None:
         self.network = network
         self._factor = 1.0 / scale
-        self._program: Callable[..., Any] = xla.Program(self._forward)
+        self._program: Callable[..., Any] = Program(self._forward, xla=xla)
+        # Some layers have no XLA kernel, others run as Python code only.
+        self._others: list[Callable[..., Any]] = [Program(self._forward, xla=False), self._forward]
 
     def _forward(
         self, images: tf.Tensor, labels: tf.Tensor
@@ -77,11 +80,10 @@ class Predictor:
         return Outputs(loss, predicted, probability)
 
     def _call(self, images: tf.Tensor, labels: tf.Tensor) -> Any:
-        try:
-            return self._program(images, labels)
-        except tf.errors.OpError:
-            if not isinstance(self._program, xla.Program):
-                raise
-            # Some layer has no XLA kernel (`trainer=fit` allows that): run without XLA.
-            self._program = tf.function(self._forward, autograph=False)
-            return self._program(images, labels)
+        while True:
+            try:
+                return self._program(images, labels)
+            except Exception:  # layers of the user's own may raise anything
+                if not self._others:
+                    raise
+                self._program = self._others.pop(0)

@@ -78,7 +78,7 @@ def train(
     keras.utils.set_random_seed(settings["seed"])
     target = settings["model"]["_target_"]
     network = model.checked(build(info.shape, info.classes), target, info.shape, info.classes)
-    for unused in model.unused_parts(network, settings["trainer"]["name"]):
+    for unused in model.unused_parts(network):
         log.warning("%s", unused)
     training = train_network(network, dataset, settings, on_epoch)
     result = Result(training, network.count_params(), 0.0, None, None, network)

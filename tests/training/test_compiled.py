@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 
 from mnist_sweep.data import load, prepare
-from mnist_sweep.errors import ModelError
 from mnist_sweep.settings import OPTIMIZERS
-from mnist_sweep.training import compiled, fit, model, optimizer
-from mnist_sweep.training import train as training
+from mnist_sweep.training import compiled, fit, forms, model, optimizer
 from mnist_sweep.training.compiled import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
@@ -49,7 +47,26 @@ def trained_by_keras(network, update, digits, order, batch_size):
     return network.get_weights()
 
 
-def trained_by_us(network, update, digits, order, batch_size):
+def network_of_many_kinds(seed=0):
+    """What is computed by a graph: convolutions and pooling; augmentation that changes nothing."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8)),
+            layers.Reshape((8, 8, 1)),
+            layers.RandomTranslation(0.0, 0.0),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.SeparableConv2D(5, 2),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def trained_by_us(network, update, digits, order, batch_size, *, xla=True):
     program = EpochProgram(
         network,
         update,
@@ -57,6 +74,7 @@ def trained_by_us(network, update, digits, order, batch_size):
         as_tensor(digits.train_labels),
         batch_size,
         digits.info.scale,
+        xla=xla,
     )
     program.compile(len(order))
     program(order)
@@ -68,16 +86,27 @@ def assert_same_weights(ours, keras_weights, tolerance=2e-5):
         np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("build", [plain_network, network_with_everything])
+@pytest.mark.parametrize(
+    ("build", "xla"),
+    [
+        (plain_network, True),
+        (network_with_everything, True),
+        (plain_network, False),
+        (network_with_everything, False),
+        (network_of_many_kinds, False),
+    ],
+)
 @pytest.mark.parametrize("batch_size", [32, 25, 5000])
-def test_an_epoch_leaves_the_weights_that_train_on_batch_leaves(digits, build, batch_size):
+def test_an_epoch_leaves_the_weights_that_train_on_batch_leaves(digits, build, xla, batch_size):
     # 1,293 rows: 32 and 25 leave a short last batch, 5,000 is one short batch alone.
     order = epoch_order(digits.train_index, seed=3, epoch=1)
     assert len(order) % batch_size
     options = settings(optimizer="sgd", momentum=0.9, learning_rate=0.05)
     ours, theirs = build(), build()
     before = ours.get_weights()
-    mine = trained_by_us(ours, optimizer.optimizer(options, 100), digits, order, batch_size)
+    mine = trained_by_us(
+        ours, optimizer.optimizer(options, 100), digits, order, batch_size, xla=xla
+    )
     keras_weights = trained_by_keras(
         theirs, optimizer.optimizer(options, 100), digits, order, batch_size
     )
@@ -85,13 +114,16 @@ def test_an_epoch_leaves_the_weights_that_train_on_batch_leaves(digits, build, b
     assert any(not np.allclose(a, b) for a, b in zip(before, mine, strict=True))
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_updates_as_keras_does(digits, name):
+@pytest.mark.parametrize(
+    ("name", "xla"),
+    [*((name, False) for name in OPTIMIZERS), ("adam", True), ("adamw", True), ("lion", True)],
+)
+def test_every_optimizer_updates_as_keras_does(digits, name, xla):
     order = epoch_order(digits.train_index, seed=1, epoch=1)[:300]
     options = settings(optimizer=name, learning_rate=0.01, schedule="cosine")
     ours, theirs = plain_network(), plain_network()
-    update = fused_adam.for_training(optimizer.optimizer(options, 10))
-    mine = trained_by_us(ours, update, digits, order, 32)
+    update = fused_adam.for_training(optimizer.optimizer(options, 10), xla=xla)
+    mine = trained_by_us(ours, update, digits, order, 32, xla=xla)
     keras_weights = trained_by_keras(theirs, optimizer.optimizer(options, 10), digits, order, 32)
     # Sign-like updates (lion, early adam steps) turn a rounding error into a whole step for a
     # weight whose gradient is all but zero; all others agree to rounding.
@@ -181,7 +213,11 @@ class Spread(keras.layers.Layer):
     ids=["weights", "activities", "add_loss", "nested", "none"],
 )
 @pytest.mark.parametrize("batch_size", [50, 5000])
-def test_the_validation_loss_is_keras_s_with_all_added_losses(digits, layer, batch_size):
+def test_the_validation_loss_is_keras_s_with_all_added_losses(
+    digits, layer, batch_size, monkeypatch
+):
+    # Both forms, one with several batches and one with a single batch.
+    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0 if batch_size == 50 else 1e12)
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [keras.Input((8, 8)), keras.layers.Flatten(), layer(),
@@ -203,36 +239,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_as_diverged(digits, train):
     assert training.diverged
     assert "epoch" in training.diverged
     assert len(training.epoch_s) < 5
-
-
-def without_a_compiled_form(shape, classes):
-    class Uncompiled(keras.layers.Layer):
-        def call(self, inputs):
-            import tensorflow as tf
-
-            values = tf.py_function(lambda x: x, [inputs], tf.float32)
-            return tf.ensure_shape(values, inputs.shape)
-
-    return keras.Sequential(
-        [
-            keras.Input(shape),
-            keras.layers.Flatten(),
-            Uncompiled(),
-            keras.layers.Dense(classes, activation="softmax"),
-        ]
-    )
-
-
-def test_a_network_without_a_compiled_form_is_pointed_to_fit(digits):
-    with pytest.raises(ModelError, match="trainer=fit"):
-        compiled.train(without_a_compiled_form((8, 8), 10), digits, settings(epochs=1))
-
-
-def test_and_fit_trains_and_evaluates_it(digits):
-    options = settings(epochs=1, data__name="digits", trainer__name="fit")
-    options["trainer"] |= {"jit_compile": False, "steps_per_execution": 1}
-    result = training.train(options, prepare(options["data"]), without_a_compiled_form)
-    assert 0 < result.metrics["test"]["accuracy"] <= 1
 
 
 def test_answers_do_not_depend_on_how_many_images_come_together(digits):

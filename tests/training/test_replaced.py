@@ -6,12 +6,17 @@ import pytest
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, model
+from mnist_sweep.training import compiled, fit, forms, model
 from mnist_sweep.training.fast.dense import TransposedDense
 from mnist_sweep.training.fast.replaced import replaced
 from support.training_settings import settings
 
 SHAPE, CLASSES = (8, 8), 10
+
+
+@pytest.fixture(autouse=True)
+def compiled_by_xla(monkeypatch):
+    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0)
 
 
 @pytest.fixture(scope="module")

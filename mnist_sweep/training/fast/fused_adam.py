@@ -1,10 +1,11 @@
-"""Adam's update in one loop over memory, replacing Keras's own while a network trains.
+"""Adam's update in one pass over memory, replacing Keras's own while a network trains.
 
 Keras's step reads and writes a weight's two moments, and reads them again to update the weight. In
 a dense network that is a fifth of an epoch: the arrays are larger than a core's L2 cache. XLA
 fuses the three updates into one loop only if none needs another's result. So the weight's update
 computes the new moments a second time from the old ones, in an algebraically different form: equal
-expressions would be merged by the compiler, and their result read from memory again.
+expressions would be merged by the compiler, and their result read from memory again. Without XLA,
+TensorFlow has a kernel for it.
 """
 
 from __future__ import annotations
@@ -47,21 +48,39 @@ class _FusedStep:
             self.assign(old, new)
 
 
-class FusedAdam(_FusedStep, keras.optimizers.Adam):
-    """`keras.optimizers.Adam`."""
+class _KernelStep:
+    """Replaces the updates of `keras.optimizers.Adam` by TensorFlow's kernel, outside of XLA."""
+
+    def _backend_update_step(self: Any, gradients: Any, variables: Any, learning_rate: Any) -> None:
+        step = tf.cast(self.iterations + 1, tf.float32)
+        powers = [
+            tf.pow(tf.constant(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2)
+        ]
+        for gradient, variable in zip(gradients, variables, strict=True):
+            if isinstance(gradient, tf.IndexedSlices) or variable.dtype != "float32":
+                self.update_step(gradient, variable.value, learning_rate)
+                continue
+            index = self._get_variable_index(variable)
+            state = (variable, self._momentums[index], self._velocities[index])
+            var, m, v = (one.value.handle for one in state)
+            tf.raw_ops.ResourceApplyAdam(
+                var=var, m=m, v=v, beta1_power=powers[0], beta2_power=powers[1],
+                lr=tf.cast(learning_rate, tf.float32), beta1=self.beta_1, beta2=self.beta_2,
+                epsilon=self.epsilon, grad=gradient,
+            )  # fmt: skip
 
 
-class FusedAdamW(_FusedStep, keras.optimizers.AdamW):
-    """`keras.optimizers.AdamW`."""
+def for_training(
+    update: keras.optimizers.Optimizer, *, xla: bool = True
+) -> keras.optimizers.Optimizer:
+    """The fast form of an optimizer that is not built yet; the optimizer itself if it has none.
 
-
-def for_training(update: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The fused form of an optimizer that is not built yet; the optimizer itself if it has none."""
-    fused_classes: dict[type, Any] = {
-        keras.optimizers.Adam: FusedAdam,
-        keras.optimizers.AdamW: FusedAdamW,
-    }
-    fused = fused_classes.get(type(update))
-    if fused is None or update.amsgrad:
+    Args:
+        update: A Keras optimizer.
+        xla: Whether it will be compiled by XLA.
+    """
+    kind = type(update)
+    if kind not in (keras.optimizers.Adam, keras.optimizers.AdamW) or update.amsgrad:
         return update
-    return fused.from_config(update.get_config())
+    fast: Any = type(kind.__name__, (_FusedStep if xla else _KernelStep, kind), {})
+    return fast.from_config(update.get_config())

@@ -1,0 +1,102 @@
+"""How `trainer=compiled` computes the epochs of a run: as one XLA program, one graph, or by `fit`.
+
+The form depends on the network and the settings only, never on timings or on what is compiled
+already, so that a point has the same bits everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from mnist_sweep.data import Dataset
+from mnist_sweep.training import runtime
+from mnist_sweep.training.model import own_methods
+
+_SLOW_IN_XLA = {
+    "AvgPool", "AvgPool3D", "Conv2D", "Conv2DBackpropInput", "Conv3D", "Conv3DBackpropInputV2",
+    "DepthwiseConv2dNative", "ImageProjectiveTransformV3", "MaxPool", "MaxPool3D",
+    "StatelessRandomNormalV2", "StatelessTruncatedNormalV2",
+}  # fmt: skip
+"""TensorFlow's operations that take several times as long, or their gradients, in XLA on a CPU."""
+_PARAMETERS_PER_STEP = 50_000
+"""A step costs about as much as this many parameters, whatever the network's size."""
+_MAX_SMALL_WORK = 2.5e8
+"""Steps times parameters up to which XLA's compilation takes longer than it saves."""
+
+
+class Form(StrEnum):
+    """How epochs are computed; where one cannot, the next does."""
+
+    XLA = "xla"
+    GRAPH = "graph"
+    FIT = "fit"
+
+    @property
+    def next(self) -> Form:
+        """The form to try if a network has no program in this one."""
+        return Form.GRAPH if self is Form.XLA else Form.FIT
+
+
+class Choice(NamedTuple):
+    """A form, and why."""
+
+    form: Form
+    reason: str
+
+
+class FormError(Exception):
+    """A network has no program in some form; its message says why."""
+
+
+def choose(network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]) -> Choice:
+    """The form for a network that is trained with these settings.
+
+    Args:
+        network: A built model.
+        dataset: Its training split is trained on.
+        settings: A run's settings.
+    """
+    if own := own_methods(network):
+        return Choice(Form.FIT, f"the network has its own {' and '.join(own)}")
+    n = len(dataset.train_index)
+    batch_size = min(settings["batch_size"], n)
+    steps = settings["epochs"] * -(-n // batch_size)
+    parameters = network.count_params()
+    if steps * (parameters + _PARAMETERS_PER_STEP) <= _MAX_SMALL_WORK:
+        return Choice(
+            Form.GRAPH, f"compiling would take longer than {steps} steps of {parameters} parameters"
+        )
+    shape = (batch_size, *dataset.train_images.shape[1:])
+    try:
+        slow = _SLOW_IN_XLA & set(_operations(network, shape))
+    except Exception as error:  # noqa: BLE001  (layers of the user's own may raise anything)
+        return Choice(Form.FIT, no_program(error))
+    if slow and runtime.device() == "CPU":
+        return Choice(Form.GRAPH, f"slow in XLA on a CPU: {', '.join(sorted(slow))}")
+    return Choice(Form.XLA, "all operations of the network are fast in XLA")
+
+
+def no_program(error: Exception) -> str:
+    """Why a network cannot be traced or compiled, in one line."""
+    # Keras says in the first line where, and in the next what, some of it in bold.
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"no program: {' '.join(lines[:2]) or type(error).__name__}"[:300]
+
+
+def _operations(network: keras.Model, shape: tuple[int, ...]) -> Iterator[str]:
+    """The types of the operations that a network consists of in training."""
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return network(images, training=True)
+
+    graph = forward.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph.as_graph_def()
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        yield from (node.op for node in nodes)
