@@ -15,13 +15,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.statistics import SeedVariances
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pandas as pd
 
@@ -242,6 +243,32 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
         key = next(iter(keys)) if len(keys) == 1 else (*labelled, run_id)
         found.setdefault(key, []).append(place)
     return list(found.values())
+
+
+def seed_variances(
+    runs: pd.DataFrame, column: str, data_sha256: str, without: Collection[str] = ()
+) -> SeedVariances:
+    """By how much a metric varies over the repeats of each configuration.
+
+    Args:
+        runs: The runs table.
+        column: The metric's.
+        data_sha256: Of the data; runs on others do not count.
+        without: Ids of runs that do not count.
+    """
+    import numpy as np
+
+    columns = ["status", "run_id", "dataset.sha256", "configuration_id", column]
+    known = runs.reindex(columns=columns)
+    known = known[
+        (known["status"] == RunStatus.FINISHED)
+        & (known["dataset.sha256"] == data_sha256)
+        & ~known["run_id"].isin(list(without))
+    ]
+    groups = known[column].astype("float64").groupby(known["configuration_id"])
+    df = groups.count() - 1
+    parts = (groups.var()[df > 0], df[df > 0])
+    return SeedVariances(*(np.asarray(one, dtype=np.float64) for one in parts))
 
 
 def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:

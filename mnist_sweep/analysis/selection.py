@@ -157,6 +157,17 @@ class Selection:
         """The selected configuration."""
         return self.candidates[0]
 
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        """The data the candidates were measured on, each once; `examples` of `weakest_split`."""
+        once = self.runs.drop_duplicates("dataset.sha256")
+        columns = {name: f"dataset.{name}" for name in ("name", "source", "sha256", "notice")}
+        columns["examples"] = f"dataset.n_{self.weakest_split}"
+        return [
+            {key: row[name] for key, name in columns.items()}
+            for row in plain_rows(once.reindex(columns=[*columns.values()]))
+        ]
+
     @cached_property
     def weakest(self) -> tuple[WeakClass, ...]:
         """The chosen configuration's weakest classes, read from its records."""

@@ -1,13 +1,15 @@
-"""What the changes of a study's later stages did: paired by seed and image, on fresh seeds."""
+"""What the changes of a study's later stages did: on fresh seeds, and the same images."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+import math
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, reason_of
 from mnist_sweep.analysis.statistics import (
@@ -22,7 +24,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
@@ -31,30 +33,7 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 METRICS = ("accuracy", "f1_min")
-"""Effects are stated for these, and for every class's F1."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """The effect of a change on a metric, changed less unchanged.
-
-    A network chosen for being worst was partly unlucky, so it does better when merely trained
-    again. The change is therefore measured on fresh seeds, never against the runs it was chosen by.
-
-    Attributes:
-        overall: The difference on fresh seeds, paired by seed and image.
-        per_class: The same for each class's F1, `p_holm` corrected over the classes.
-        selected: The mean over the runs that the configuration was selected by.
-        naive: Changed runs less those selected runs: what a report without fresh seeds would say.
-        retraining: Unchanged fresh runs less the selected runs: the part of `naive` that training
-            again brings by itself. `naive` = `overall.estimate` + `retraining`.
-    """
-
-    overall: Difference
-    per_class: tuple[Difference, ...]
-    selected: float
-    naive: float
-    retraining: float
+"""Effects are measured on these, and on every class's F1."""
 
 
 class UnknownEffect(StrEnum):
@@ -79,7 +58,13 @@ class StudyEffect:
         selected_split: The split the selection was made on.
         seeds: The fresh seeds on which both finished, in order.
         unpaired: Runs that do not count: without a result, or finished without their partner.
-        effects: Metric -> its effect, changed less unchanged; empty if not known.
+        overall: Metric -> its difference on fresh seeds and the same images, changed less
+            unchanged; empty if not known. `p_holm` is corrected over all metrics and classes of
+            all changes of the study.
+        per_class: The same for each class's F1.
+        selected_mean: Mean accuracy of the runs that the configuration was selected by. A network
+            chosen for being worst was partly unlucky, so it does better when merely trained again:
+            the change is never measured against those runs.
         unknown: Why it is not known; None if it is.
         detail: What exactly could not be read.
         changed: Records of the changed runs in the order of `seeds`.
@@ -96,27 +81,24 @@ class StudyEffect:
     selected_split: str | None
     seeds: tuple[int, ...]
     unpaired: tuple[Uncounted, ...]
-    effects: dict[str, Effect]
+    overall: dict[str, Difference] = field(default_factory=dict)
+    per_class: tuple[Difference, ...] = ()
+    selected_mean: float = math.nan
     unknown: UnknownEffect | None = None
     detail: str = ""
     changed: tuple[Record, ...] = field(default=(), repr=False)
     unchanged: tuple[Record, ...] = field(default=(), repr=False)
     selected: tuple[Record, ...] = field(default=(), repr=False)
 
-    def to_json(self) -> dict[str, Any]:
-        """The effect as plain values, runs by their ids."""
-        plain = ("stage", "of", "change", "changed_id", "selected_id", "split", "selected_split")
-        return {
-            **{name: getattr(self, name) for name in plain},
-            "seeds": list(self.seeds),
-            "unpaired": [asdict(run) for run in self.unpaired],
-            "unknown": None if self.unknown is None else str(self.unknown),
-            "effects": {name: asdict(effect) for name, effect in self.effects.items()},
-            **{
-                f"{name}_run_ids": [record.run_id for record in getattr(self, name)]
-                for name in ("changed", "unchanged", "selected")
-            },
-        }
+    @property
+    def naive(self) -> float:
+        """Changed runs less those it was selected by: a report's figure without fresh seeds."""
+        return self.overall["accuracy"].second - self.selected_mean
+
+    @property
+    def retraining(self) -> float:
+        """The part of `naive` that training the unchanged network again brings by itself."""
+        return self.overall["accuracy"].first - self.selected_mean
 
 
 _COLUMNS = (
@@ -131,6 +113,7 @@ class _Settings:
 
     split: str
     level: float
+    margin: float
     replicates: int
     seed: int
 
@@ -151,13 +134,27 @@ def study_effects(
         One per changed configuration, in order of the stages; those of which nothing is known yet
         say why. A stage whose source has selected nothing yet has none.
     """
-    settings = _Settings(split, study.level, replicates or study.replicates, seed)
+    settings = _Settings(split, study.level, sweep.margin, replicates or study.replicates, seed)
     runs = plain_rows(all_runs([sweep]).reindex(columns=_COLUMNS))
-    return [
+    return _corrected(
         _effect(sweep, runs, stage, changed_id, source, settings)
         for stage in study.stages
         if stage.of and (source := study.stage(stage.of).selection)
         for changed_id in stage.changed
+    )
+
+
+def _corrected(effects: Iterable[StudyEffect]) -> list[StudyEffect]:
+    """With p-values corrected over all that the study's conclusions show of its changes (Holm)."""
+    every = list(effects)
+    family = iter(corrected([d for one in every for d in (*one.overall.values(), *one.per_class)]))
+    return [
+        replace(
+            one,
+            overall={metric: next(family) for metric in one.overall},
+            per_class=tuple(next(family) for _ in one.per_class),
+        )
+        for one in every
     ]
 
 
@@ -184,7 +181,6 @@ def _effect(
         selected_split=source["split"],
         seeds=seeds,
         unpaired=_unpaired(runs, stage, changed_id, seeds),
-        effects={},
         changed=tuple(sweep.record(changed[one]) for one in seeds),
         unchanged=tuple(sweep.record(unchanged[one]) for one in seeds),
         selected=tuple(
@@ -196,40 +192,39 @@ def _effect(
     if not found.selected:
         return replace(found, unknown=UnknownEffect.SELECTED_GONE)
     try:
-        return replace(found, effects=_measured(found, sweep, settings))
+        return _measured(found, sweep, settings)
     except (DirectoryError, DataError) as error:
         return replace(found, unknown=UnknownEffect.UNREADABLE, detail=str(error))
 
 
-def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> dict[str, Effect]:
-    """The effects, all sides' predictions being of the same images."""
-    groups = (found.unchanged, found.changed, found.selected)
-    records = [record for group in groups for record in group]
+def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> StudyEffect:
+    """With its differences, all sides' predictions being of the same images."""
+    records = [*found.unchanged, *found.changed, *found.selected]
     directories = [sweep.run_paths(record.run_id).directory for record in records]
     answers = read_predicted(directories, settings.split)
-    classes = records[0].data.classes
-    digits = [f"f1.{label}" for label in range(classes)]
+    classes, n = records[0].data.classes, len(found.seeds)
+    compared = {record.run_id for record in records[: 2 * n]}
+    names = [*METRICS, *(f"f1.{label}" for label in range(classes))]
     tables = resample_predictions(
-        answers.predicted, answers.true, [*METRICS, *digits],
-        np.random.default_rng(settings.seed), replicates=settings.replicates, classes=classes,
+        answers.predicted, answers.true, names, np.random.default_rng(settings.seed),
+        replicates=settings.replicates, classes=classes,
     )  # fmt: skip
-    n = len(found.seeds)
-
-    def paired(metric: str) -> Difference:
-        rows = tables[metric].rows
-        return difference(
-            rows(range(n)), rows(range(n, 2 * n)), paired_seeds=True, level=settings.level
+    differences = {
+        name: difference(
+            table.rows(range(n)), table.rows(range(n, 2 * n)),
+            level=settings.level, margin=settings.margin,
+            others=seed_variances(
+                sweep.frame, f"{settings.split}.{name}", records[0].data.sha256, compared
+            ),
         )
-
-    per_class = corrected([paired(metric) for metric in digits])
-    effects = {}
-    for metric in METRICS:
-        overall = paired(metric)
-        selected = float(tables[metric].observed[2 * n :].mean())
-        effects[metric] = Effect(
-            overall, per_class, selected, overall.second - selected, overall.first - selected
-        )
-    return effects
+        for name, table in tables.items()
+    }  # fmt: skip
+    return replace(
+        found,
+        overall={metric: differences.pop(metric) for metric in METRICS},
+        per_class=tuple(differences.values()),
+        selected_mean=float(tables["accuracy"].observed[2 * n :].mean()),
+    )
 
 
 def _by_seed(

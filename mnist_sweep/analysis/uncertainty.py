@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.selection import Direction, Selection, select
-from mnist_sweep.analysis.selection_json import selection_json
 from mnist_sweep.analysis.statistics import Covers, compare_all, resample_predictions
 from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
@@ -16,6 +15,7 @@ from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import VALIDATION, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
+from mnist_sweep.settings import DEFAULT_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -50,13 +50,18 @@ class Confidence:
         probability: That it is the worst (or best); over all candidates they sum to 1.
         p_value: Of no difference from the chosen one, corrected for having chosen; 1 for itself.
             None with single runs, which say nothing of configurations.
+        p_equivalent: Of a difference from the chosen one beyond the margin, corrected likewise.
         distinguishable: Whether it differs from the chosen one at the level.
+        equivalent: Whether it is shown to lie within the margin of the chosen one. A candidate that
+            is neither is undecided.
     """
 
     configuration_id: str
     probability: float
     p_value: float | None
+    p_equivalent: float | None
     distinguishable: bool
+    equivalent: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class UncertainSelection:
         unknown: Why they are not known; None if they are.
         detail: What exactly could not be read or does not fit.
         level: Confidence level.
+        margin: The largest difference that counts as none.
         replicates: Bootstrap samples of the images.
         seed: Of the statistics' randomness, not of a run.
         images: How many images the candidates were measured on; 0 if not known.
@@ -81,6 +87,7 @@ class UncertainSelection:
     unknown: Unknown | None = None
     detail: str = ""
     level: float = DEFAULT_LEVEL
+    margin: float = DEFAULT_MARGIN
     replicates: int = DEFAULT_REPLICATES
     seed: int = 0
     images: int = 0
@@ -118,19 +125,43 @@ class UncertainSelection:
 
         With single runs these are all others, since one seed says nothing of configurations.
         """
-        candidates = self.selection.candidates
-        return tuple(
-            candidates[number]
-            for number, one in enumerate(self.confidences)
-            if number and not one.distinguishable
-        )
+        pairs = zip(self.selection.candidates, self.confidences, strict=False)
+        return tuple(candidate for candidate, one in [*pairs][1:] if not one.distinguishable)
+
+    @property
+    def equivalent(self) -> tuple[Candidate, ...]:
+        """Other candidates that are shown to lie within the margin of the selected one."""
+        pairs = zip(self.selection.candidates, self.confidences, strict=False)
+        return tuple(candidate for candidate, one in [*pairs][1:] if one.equivalent)
 
     def to_json(self) -> dict[str, Any]:
         """The selection as plain values; `select_again` makes the same selection of it."""
-        value = selection_json(self.selection) | {
+        selection = self.selection
+        candidates = [_candidate_json(candidate) for candidate in selection.candidates]
+        value = {
+            "metric": selection.metric.name,
+            "split": selection.metric.split,
+            "direction": selection.direction,
+            "where": list(selection.where),
+            "chosen": candidates[0],
+            "candidates": candidates,
+            "ties": [tie.configuration_id for tie in selection.ties],
+            "uncounted": [asdict(run) for run in selection.uncounted],
+            "weakest_split": selection.weakest_split,
+            "weakest": [
+                {
+                    "label": weak.label,
+                    "f1": weak.f1,
+                    "mistaken_for": [{"label": k, "count": n} for k, n in weak.mistaken_for],
+                }
+                for weak in selection.weakest
+            ],
+            "data": selection.data,
+            "notes": [str(note) for note in selection.notes],
             "configuration_id": self.configuration_id,
             "run_ids": None if self.run_ids is None else list(self.run_ids),
             "level": self.level,
+            "margin": self.margin,
             "replicates": self.replicates,
             "seed": self.seed,
             "uncertainty": None,
@@ -138,17 +169,12 @@ class UncertainSelection:
         }
         if not self.confidences:
             return value
-        for candidate, one in zip(value["candidates"], self.confidences, strict=True):
-            candidate |= {
-                "probability": one.probability,
-                "p_value": one.p_value,
-                "distinguishable": one.distinguishable,
-            }
-        others = [candidate.configuration_id for candidate in self.not_distinguishable]
-        value["chosen"] = value["candidates"][0]
+        for candidate, one in zip(candidates, self.confidences, strict=True):
+            candidate.update(asdict(one))
         value["uncertainty"] = {
             "probability": self.probability,
-            "not_distinguishable": others,
+            "not_distinguishable": [one.configuration_id for one in self.not_distinguishable],
+            "equivalent": [one.configuration_id for one in self.equivalent],
             "covers": self.covers,
             "images": self.images,
             "repeats": self.repeats,
@@ -164,6 +190,7 @@ def select_with_uncertainty(
     *,
     split: str | None = None,
     level: float = DEFAULT_LEVEL,
+    margin: float | None = None,
     replicates: int = DEFAULT_REPLICATES,
     seed: int = 0,
     run_ids: Collection[str] | None = None,
@@ -182,6 +209,7 @@ def select_with_uncertainty(
         direction: Which end of the order.
         split: The split of a metric that names none; None is validation.
         level: Confidence level.
+        margin: The largest difference that counts as none; None takes the sweep's.
         replicates: Bootstrap samples of the images, at least 100.
         seed: Of the randomness; the same seed gives the same answer.
         run_ids: Only these runs count; None takes all.
@@ -200,6 +228,7 @@ def select_with_uncertainty(
     found = UncertainSelection(
         chosen,
         level=checked_level(level),
+        margin=sweep.margin if margin is None else margin,
         replicates=checked_replicates(replicates),
         seed=seed,
         run_ids=None if run_ids is None else tuple(sorted(run_ids)),
@@ -233,6 +262,7 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
         split = value["split"]
         name = f"{split}.{value['metric']}" if split else value["metric"]
         known = {key: value[key] for key in ("level", "replicates", "seed", "run_ids")}
+        known["margin"] = value.get("margin")  # earlier versions wrote none
         where, direction = value["where"], value["direction"]
     except KeyError as error:
         raise DirectoryError(
@@ -254,22 +284,36 @@ def _with_confidences(found: UncertainSelection, answers: Predicted) -> Uncertai
     )[name]
     groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
-    compared = compare_all(table, groups, selection.direction, rng, chosen=0, level=found.level)
+    compared = compare_all(
+        table, groups, selection.direction, rng, chosen=0, level=found.level, margin=found.margin
+    )
     for mean, candidate in zip(compared.means, candidates, strict=True):
         if not math.isclose(mean, candidate.value, abs_tol=_SAME):
             detail = f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f}"
             return replace(found, unknown=Unknown.MISMATCH, detail=f"{detail} in the records")
-    p_values = [None] * len(counts) if compared.p_values is None else compared.p_values.tolist()
+    unknown = [None] * len(counts)
     each = zip(
-        candidates, compared.probability.tolist(), p_values, compared.distinguishable.tolist(),
+        (candidate.configuration_id for candidate in candidates),
+        compared.probability.tolist(),
+        unknown if compared.p_values is None else compared.p_values.tolist(),
+        unknown if compared.p_equivalent is None else compared.p_equivalent.tolist(),
+        compared.distinguishable.tolist(),
+        compared.equivalent.tolist(),
         strict=True,
-    )  # fmt: skip
+    )
     return replace(
         found,
-        confidences=tuple(
-            Confidence(one.configuration_id, probability, p_value, distinguishable)
-            for one, probability, p_value, distinguishable in each
-        ),
+        confidences=tuple(Confidence(*one) for one in each),
         images=compared.images,
         covers=compared.covers,
     )
+
+
+def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    runs = zip(candidate.run_ids, candidate.seeds, candidate.values, strict=True)
+    return {
+        "configuration_id": candidate.configuration_id,
+        "label": candidate.label,
+        "value": candidate.value,
+        "runs": [{"run_id": run, "seed": seed, "value": value} for run, seed, value in runs],
+    }

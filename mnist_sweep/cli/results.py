@@ -144,6 +144,12 @@ def _selection_command(direction: Direction) -> click.Command:
     )
     @_LEVEL
     @click.option(
+        "--margin",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="The largest difference that counts as none: 0.002 is 0.2 points of accuracy.  "
+        "[default: the sweep's]",
+    )
+    @click.option(
         "--replicates",
         type=click.IntRange(100, 1_000_000),
         default=2000,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.safe_files import content, refuse_newer, strict_json
-from mnist_sweep.settings import DEFAULT_OBJECTIVE
+from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
     import os
@@ -93,6 +93,12 @@ class PlanFile(_Model):
         """The objective of the last command, a metric such as `validation.accuracy`."""
         found = self.last.config.get("objective") if self.last else None
         return found if isinstance(found, str) else DEFAULT_OBJECTIVE
+
+    @property
+    def margin(self) -> float:
+        """The largest difference of a share that counts as none, of the last command."""
+        found = self.last.config.get("margin") if self.last else None
+        return found if isinstance(found, float) and 0 < found <= 1 else DEFAULT_MARGIN
 
     @property
     def last(self) -> Invocation | None:

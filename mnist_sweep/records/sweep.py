@@ -23,7 +23,7 @@ from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.table import combined, exact, finished, pick
-from mnist_sweep.settings import DEFAULT_OBJECTIVE
+from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,6 +71,7 @@ class Sweep:
         problems: What could not be read, and why.
         missing: Planned points without a record, and why.
         objective: The metric by which "best" is meant: `validation.accuracy`.
+        margin: The largest difference of a share that counts as none.
         plan: What was asked for; None of a single run, and where there is no plan.
     """
 
@@ -79,6 +80,7 @@ class Sweep:
     problems: tuple[Problem, ...] = ()
     missing: tuple[Missing, ...] = ()
     objective: str = DEFAULT_OBJECTIVE
+    margin: float = DEFAULT_MARGIN
     plan: PlanFile | None = None
     _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
@@ -170,7 +172,7 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     parent = f"{paths.runs}{os.sep}"
     frame = finished(table, directory=[parent + name for name in table.index])
     missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
-    return Sweep(path, frame, tuple(problems), missing, plan.objective, plan)
+    return Sweep(path, frame, tuple(problems), missing, plan.objective, plan.margin, plan=plan)
 
 
 def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, Path]]:

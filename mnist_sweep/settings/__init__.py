@@ -23,6 +23,7 @@ from mnist_sweep.settings.all_settings import (
 from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
 from mnist_sweep.settings.schema import (
     ACTIVATIONS,
+    DEFAULT_MARGIN,
     DEFAULT_NAME,
     DEFAULT_OBJECTIVE,
     MLP_TARGET,
@@ -46,6 +47,7 @@ from mnist_sweep.settings.validation import (
 
 __all__ = [
     "ACTIVATIONS",
+    "DEFAULT_MARGIN",
     "DEFAULT_NAME",
     "DEFAULT_OBJECTIVE",
     "MLP_KEYS",

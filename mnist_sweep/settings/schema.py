@@ -29,6 +29,8 @@ SCHEDULES = ("constant", "cosine", "exponential", "linear")
 DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz", "own")
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
+DEFAULT_MARGIN = 0.002
+"""0.2 points of accuracy."""
 MLP_TARGET = "mnist_sweep.training.model.mlp"
 
 MLP = OnlyIf("model._target_", (MLP_TARGET,), words="model=mlp")
@@ -115,7 +117,7 @@ class EarlyStopping:
 class StudySettings:
     """A sweep of several stages; see conf/experiment/study.yaml."""
 
-    repeats: int = _sweep(1, "seeds of each configuration: seed, seed + 1, …", low=1, high=1000)
+    repeats: int = _sweep(3, "seeds of each configuration: seed, seed + 1, …", low=1, high=1000)
     level: float = _sweep(
         0.95, "confidence level of intervals and selections", low=0.5, high=1, open_low=True,
         open_high=True,
@@ -200,6 +202,10 @@ class Settings:
     objective: str = _sweep(
         DEFAULT_OBJECTIVE, "the metric that best means: f1_min, test.accuracy, …",
         metric=True,
+    )  # fmt: skip
+    margin: float = _sweep(
+        DEFAULT_MARGIN, "largest difference of a share that counts as none: 0.2 points of accuracy",
+        low=0, high=1, open_low=True,
     )  # fmt: skip
     points: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
         None, "list of sets of settings, each a grid of its own; null: one grid"

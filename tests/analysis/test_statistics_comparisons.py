@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import f
 
 from mnist_sweep.analysis.statistics import (
     Resampled,
@@ -17,7 +18,7 @@ from mnist_sweep.analysis.statistics.comparisons import (
     chance_of_extreme,
     corrected_for_choice,
 )
-from mnist_sweep.analysis.statistics.variance import means_of
+from mnist_sweep.analysis.statistics.variance import means_of, pooled_variances
 from mnist_sweep.errors import SelectionError
 
 IMAGES = 4000
@@ -93,22 +94,44 @@ def test_of_equal_means_the_first_is_chosen_unless_another_is_named():
     assert compared(errors, chosen=2).p_values[2] == 1
 
 
-def test_variances_are_moderated_towards_what_all_have_in_common():
-    runs = [[1.0, 1.2], [2.0, 2.4], [3.0, 3.3], [1.3, 1.1]]
-    table = of_values([value for row in runs for value in row])
-    found = means_of(table, [np.arange(2) + 2 * row for row in range(4)])
-    own = np.var(runs, axis=1, ddof=1)
-    # The pooled variance counts like half a degree of freedom more: (4 - 2) / 4.
-    np.testing.assert_allclose(found.run_variance, (own + 0.5 * own.mean()) / 1.5)
-    np.testing.assert_allclose(found.df, 1.5)
-    pair = means_of(table, [np.arange(2), np.arange(2, 4)])
-    np.testing.assert_allclose(pair.run_variance, own[:2])
+def test_variances_are_pooled_but_for_those_that_are_clearly_larger():
+    own = np.array([0.02, 0.08, 0.045, 0.0])
+    variances, df, pooled = pooled_variances(own, np.array([1.0, 1.0, 2.0, 0.0]))
+    np.testing.assert_allclose(variances, (0.02 + 0.08 + 2 * 0.045) / 4)
+    np.testing.assert_allclose(df, 4)
+    assert pooled.all()
+    # Twelve others of two runs each with variance 1: F(1, 12) is 1,000 for the last.
+    variances, df, pooled = pooled_variances(np.array([1.0] * 12 + [1000]), np.ones(13))
+    np.testing.assert_allclose(variances, [1.0] * 12 + [1000])
+    np.testing.assert_allclose(df, [12] * 12 + [1])
+    assert pooled.sum() == 12
+
+
+def test_the_test_for_a_larger_variance_is_fs_at_5_percent_over_all():
+    for variance, left_out in ((0.999, False), (1.001, True)):
+        limit = f.isf(0.05 / 4, 2, 6) * variance
+        pooled = pooled_variances(np.array([1.0, 1.0, limit, 1.0]), np.full(4, 2.0))[2]
+        assert pooled.all() != left_out
+
+
+def test_without_any_repeats_nothing_is_known_of_seeds():
+    assert np.isinf(pooled_variances(np.zeros(2), np.zeros(2))[1]).all()
 
 
 def test_p_values_are_corrected_for_all_pairs_that_may_be_equal():
     raw = np.array([0.02, 0.004, 1.0, 0.3])
     # Six pairs at first; once the chosen one differs from one, the three without it at most.
     np.testing.assert_allclose(corrected_for_choice(raw, 2), [0.06, 0.024, 1, 0.9])
+    # Of equivalence each rejected pair leaves one fewer, and the chosen one equals itself.
+    np.testing.assert_allclose(corrected_for_choice(raw, 2, equal=False), [0.1, 0.024, 0, 1])
+
+
+def test_what_lies_within_the_margin_for_certain_is_equivalent():
+    errors = [[200, 204, 197], [203, 201, 198], [199, 205, 203], [40, 44, 43]]
+    found = compared(errors, margin=0.03)
+    assert found.chosen == 2
+    np.testing.assert_array_equal(found.equivalent, [True, True, True, False])
+    assert compared(errors).p_equivalent is compared([[2], [3]], margin=0.03).p_equivalent is None
 
 
 def test_each_p_value_is_that_of_the_difference_before_correction():

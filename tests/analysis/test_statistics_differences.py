@@ -13,6 +13,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 
 from mnist_sweep.analysis.statistics import (
     Resampled,
+    SeedVariances,
     corrected,
     difference,
     holm,
@@ -55,7 +56,9 @@ def test_the_accuracy_difference_of_two_runs_has_the_textbook_standard_error():
     assert found.standard_error == pytest.approx(error, rel=0.03)
     assert [found.low, found.high] == pytest.approx([0.03 - 1.96 * error, 0.03 + 1.96 * error], 0.1)
     assert (found.covers, found.p_value, found.df) == ("images", None, None)
-    assert found.p_below() is found.p_above() is found.p_equivalent(0.1) is None
+    assert found.p_equivalent is None
+    assert not found.differs
+    assert not found.equivalent
 
 
 def test_swapping_the_sides_swaps_the_sign_and_nothing_else():
@@ -96,30 +99,43 @@ def test_paired_by_seed_with_endless_images_it_is_students_paired_t_test():
     assert loose.covers == found.covers == "images and seeds"
 
 
-def test_independent_seeds_with_endless_images_are_welchs_t_test():
+def test_independent_seeds_with_endless_images_are_students_t_test_of_two_samples():
     first, second = [0.90, 0.92, 0.95, 0.97], [0.91, 0.99, 0.955]
-    expected = ttest_ind(second, first, equal_var=False)
+    expected = ttest_ind(second, first)
     for sides in (
         [of_values(first), of_values(second)],
         [noisy(first, np.random.default_rng(3)), noisy(second, np.random.default_rng(3))],
     ):
         found = difference(*sides)
         assert found.p_value == pytest.approx(expected.pvalue, rel=1e-4)
-        assert found.df == pytest.approx(expected.df, rel=1e-4)
+        assert found.df == pytest.approx(5, rel=1e-4)
         span = expected.confidence_interval(0.95)
         assert (found.low, found.high) == pytest.approx((span.low, span.high), rel=1e-4)
 
 
-def test_one_sided_and_equivalence_tests_are_those_of_scipy():
+def test_other_configurations_show_by_how_much_seeds_vary_as_in_an_analysis_of_variance():
+    first, second, third = [0.90, 0.92], [0.95, 0.96], [0.93, 0.97, 0.94]
+    others = SeedVariances(np.array([np.var(third, ddof=1)]), np.array([2.0]))
+    found = difference(of_values(first), of_values(second), others=others)
+    within = sum(np.var(one) * len(one) for one in (first, second, third))
+    assert found.df == pytest.approx(4)
+    assert found.standard_error == pytest.approx(math.sqrt(within / 4))
+    assert difference(of_values(first), of_values(second)).df == pytest.approx(2)
+
+
+def test_the_equivalence_test_is_scipys_two_one_sided_tests():
     first, second = [0.90, 0.92, 0.95, 0.97], [0.91, 0.94, 0.955, 0.985]
     apart = np.subtract(second, first)
-    found = difference(of_values(first), of_values(second), paired_seeds=True)
-    assert found.p_above() == pytest.approx(ttest_1samp(apart, 0, alternative="greater").pvalue)
-    assert found.p_below() == pytest.approx(ttest_1samp(apart, 0, alternative="less").pvalue)
+    found = difference(of_values(first), of_values(second), paired_seeds=True, margin=0.03)
     # Two one-sided tests: the larger p-value counts.
     below = ttest_1samp(apart, 0.03, alternative="less").pvalue
     above = ttest_1samp(apart, -0.03, alternative="greater").pvalue
-    assert found.p_equivalent(0.03) == pytest.approx(max(below, above))
+    assert found.p_equivalent == pytest.approx(max(below, above))
+    # Equivalent at 95 % is: the 90 % interval lies within the margin.
+    narrow = difference(of_values(first), of_values(second), paired_seeds=True, level=0.9)
+    for margin in (narrow.high * 0.999, narrow.high * 1.001):
+        tested = difference(of_values(first), of_values(second), paired_seeds=True, margin=margin)
+        assert tested.equivalent == (narrow.high < margin)
 
 
 def test_images_that_are_hard_for_everyone_cancel_out():

@@ -1,6 +1,5 @@
 """The effect of a study's change is paired on fresh seeds, beside the naive difference."""
 
-import json
 import shutil
 from statistics import fmean
 
@@ -44,7 +43,7 @@ def test_the_change_is_measured_on_fresh_seeds_against_the_unchanged_network(stu
     assert effect.seeds == (3, 4, 5)
     assert [r.seed for r in effect.changed] == [r.seed for r in effect.unchanged] == [3, 4, 5]
     assert {r.config["dropout"] for r in effect.unchanged} == {0.0}
-    overall = effect.effects["accuracy"].overall
+    overall = effect.overall["accuracy"]
     expected = fmean(accuracies(effect.changed)) - fmean(accuracies(effect.unchanged))
     assert overall.estimate == pytest.approx(expected)
     assert overall.low < overall.estimate < overall.high
@@ -53,16 +52,19 @@ def test_the_change_is_measured_on_fresh_seeds_against_the_unchanged_network(stu
 
 def test_the_naive_difference_is_to_the_runs_it_was_selected_by(study):
     (effect,) = effects(study)
-    found = effect.effects["accuracy"]
     assert {r.seed for r in effect.selected} == {0, 1, 2}
-    assert found.selected == pytest.approx(fmean(accuracies(effect.selected)))
-    assert found.naive == pytest.approx(found.overall.estimate + found.retraining)
+    assert effect.selected_mean == pytest.approx(fmean(accuracies(effect.selected)))
+    estimate = effect.overall["accuracy"].estimate
+    assert effect.naive == pytest.approx(estimate + effect.retraining)
 
 
-def test_digits_are_corrected_by_holm(study):
-    found = effects(study)[0].effects["f1_min"]
-    assert len(found.per_class) == 10
-    assert [d.p_holm for d in found.per_class] == holm([d.p_value for d in found.per_class])
+def test_all_metrics_and_digits_are_corrected_together_by_holm(study):
+    (effect,) = effects(study)
+    family = [*effect.overall.values(), *effect.per_class]
+    assert [*effect.overall] == ["accuracy", "f1_min"]
+    assert len(family) == 12
+    assert [d.p_holm for d in family] == holm([d.p_value for d in family])
+    assert {d.margin for d in family} == {0.002}
 
 
 def test_it_is_the_statistics_own_difference_of_the_stored_predictions(study):
@@ -75,7 +77,7 @@ def test_it_is_the_statistics_own_difference_of_the_stored_predictions(study):
             np.mean(np.load(one)["test_predicted"] == np.load(one)["test_true"]) for one in files
         ]
 
-    found = effect.effects["accuracy"].overall
+    found = effect.overall["accuracy"]
     apart = np.subtract(accuracies_of(effect.changed), accuracies_of(effect.unchanged))
     assert found.estimate == pytest.approx(apart.mean())
     assert found.covers == "images and seeds"
@@ -86,7 +88,7 @@ def test_it_is_the_statistics_own_difference_of_the_stored_predictions(study):
 def test_the_split_can_be_chosen_and_is_said(study):
     (effect,) = effects(study, split="validation")
     assert (effect.split, effect.selected_split) == ("validation", "validation")
-    found = effect.effects["accuracy"].overall
+    found = effect.overall["accuracy"]
     assert found.second == pytest.approx(fmean(accuracies(effect.changed, "validation")))
 
 
@@ -121,7 +123,7 @@ def test_without_any_pair_it_says_that_nothing_is_known(study):
     for record in effect.unchanged:
         shutil.rmtree(places[record.run_id])
     (again,) = effects(study)
-    assert again.effects == {}
+    assert again.overall == {}
     assert again.unknown is UnknownEffect.NO_PAIR
 
 
@@ -147,12 +149,3 @@ def test_a_study_that_selected_nothing_yet_has_no_effects(study):
     stage = value.stages[0].model_copy(update={"selection": None})
     early = value.model_copy(update={"stages": (stage, *value.stages[1:])})
     assert study_effects(early, load(study)) == []
-
-
-def test_json_is_strict_and_names_the_runs(study):
-    (effect,) = effects(study)
-    value = json.loads(json.dumps(effect.to_json(), allow_nan=False))
-    assert value["changed_run_ids"] == [r.run_id for r in effect.changed]
-    assert value["effects"]["accuracy"]["overall"]["estimate"] == pytest.approx(
-        effect.effects["accuracy"].overall.estimate
-    )

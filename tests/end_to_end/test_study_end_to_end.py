@@ -21,7 +21,9 @@ from support.real_sweeps import account
 
 GUARD_S = 240
 """Only against hanging for ever."""
-SMALL = ("data=digits", "layers=2", "nodes=8,16", "epochs=1", "save_model=false")
+SMALL = (
+    "data=digits", "layers=2", "nodes=8,16", "epochs=1", "save_model=false", "study.repeats=1",
+)  # fmt: skip
 STUDY = ("-m", "+experiment=study", *SMALL, "study.replicates=200", "n_jobs=1")
 
 

@@ -49,6 +49,7 @@ def results(place: Place, name: str) -> dict:
 
 def test_a_study_on_two_nodes_has_the_pools_bits(place: Place, cluster: RunningCluster):
     words = ["-m", "+experiment=study", "data=digits", "nodes=4,5", "epochs=1", "report=false"]
+    words.append("study.repeats=1")
     on_pool = place.run(*words, "name=pool")
     on_ray = place.run(*words, "name=ray", *on(cluster, place))
     assert (on_pool.code, on_ray.code) == (0, 0), (on_pool, on_ray)

@@ -49,7 +49,7 @@ def test_the_argument_is_told_in_order(studies):
     beginnings = (
         "The best network is", "The hardest digits", "The worst of 2 configurations",
         "dropout=0.2 changed the test accuracy", "dropout=0.2 changed the test f1_min",
-        "Beside the runs it was selected by", "Digit by digit", "2 layers x",
+        "The runs that 2 layers x", "Digit by digit", "2 layers x",
     )  # fmt: skip
     assert len(texts) == len(beginnings)
     for text, beginning in zip(texts, beginnings, strict=True):
@@ -86,7 +86,7 @@ def test_the_hardest_digits_and_their_mistakes_are_the_records_own(studies):
         assert run.metrics.test.confusion[entry.label][label] == count
         assert re.search(rf"misread as {label} \({count}\b", one.text)
     assert one.number == f"F1 {weak[0].f1:.4f} (digit {weak[0].label})"
-    assert "Holm over all pairs of digits" in one.certainty
+    assert "one run, so a different seed could change the order" in one.certainty
 
 
 def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
@@ -108,22 +108,22 @@ def test_the_worst_is_the_study_s_own_selection_with_its_certainty(studies):
 def test_the_effect_is_the_paired_one_beside_the_naive(studies):
     found = concluded(studies / "3")
     (effect,) = study_effects(load_study(studies / "3"), load(studies / "3"))
-    overall = effect.effects["accuracy"].overall
+    overall = effect.overall["accuracy"]
     one = about(found, "dropout=0.2 changed the test accuracy of 2 layers x 300 nodes")
     assert one.number == f"{100 * overall.estimate:+.2f} points"
     assert f"from {100 * overall.first:.2f} % to {100 * overall.second:.2f} %" in one.text
     assert "paired on 3 fresh seeds" in one.text
     ends = f"{100 * overall.low:+.2f} to {100 * overall.high:+.2f} points"
     assert f"95 % interval {ends}" in one.certainty
-    naive = about(found, "Beside the runs it was selected by")
-    assert f"{100 * effect.effects['accuracy'].naive:+.2f} points" in naive.text
-    assert f"made {100 * effect.effects['accuracy'].retraining:+.2f} points of that" in naive.text
+    naive = about(found, "The runs that 2 layers x 300 nodes was selected by")
+    assert f"{100 * effect.naive:+.2f} points" in naive.text
+    assert f"already changed it by {100 * effect.retraining:+.2f} points" in naive.text
 
 
 def test_what_cannot_be_told_apart_is_said_so(tmp_path):
     write_study(tmp_path / "s", 3, changed=0.955, **SIZE)
     one = about(concluded(tmp_path / "s"), "dropout=0.2 changed the test accuracy")
-    assert one.text.endswith("not distinguishable from no change.")
+    assert one.text.endswith(": not distinguishable (undecided).")
 
 
 def test_a_large_effect_is_called_better_and_names_its_digits(tmp_path):
@@ -139,7 +139,7 @@ def test_single_runs_are_said_as_such(studies):
     found = concluded(studies / "1")
     assert "(one run)" in found[0].text
     for one in found:
-        assert "not seeds" in one.certainty or "naive" in one.number
+        assert "not seeds" in one.certainty or "naively" in one.number
     changed = about(found, "dropout=0.2 changed the test accuracy")
     assert "paired on one fresh seed" in changed.text
 
@@ -176,7 +176,7 @@ def test_several_changes_are_corrected_over_each_other(tmp_path):
     found = concluded(directory)
     for change in ("0.2", "0.5"):
         one = about(found, f"dropout={change} changed the test accuracy")
-        assert "p corrected over 2 changes (Holm)" in one.certainty
+        assert "p corrected over all effects listed here (Holm)" in one.certainty
         assert one.text.count("fresh seeds") == 1
 
 

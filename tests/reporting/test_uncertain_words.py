@@ -35,8 +35,18 @@ def test_the_second_sentence_says_how_sure(close):
     (other,) = found.not_distinguishable
     assert sentences(found)[1] == (
         f"{chance(found.probability)}; not distinguishable from 2 layers x "
-        f"{other.settings['nodes']} nodes."
+        f"{other.settings['nodes']} nodes (undecided)."
     )
+
+
+def test_what_is_shown_to_lie_within_the_margin_is_called_equivalent(close):
+    found = select_with_uncertainty(load(close), by="accuracy", margin=0.5)
+    assert len(found.equivalent) == len(found.selection.candidates) - 1
+    (other,) = found.not_distinguishable
+    assert sentences(found)[1].endswith(
+        f"; equivalent within 50 points to 2 layers x {other.settings['nodes']} nodes."
+    )
+    assert "equivalent within 50 points (corrected p" in "\n".join(sentences(found))
 
 
 def test_a_plain_winner_is_distinguishable_from_all_others(close):
@@ -48,7 +58,7 @@ def test_a_plain_winner_is_distinguishable_from_all_others(close):
 def test_single_runs_are_said_not_to_tell_of_other_seeds(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     text = "\n".join(sentences(select_with_uncertainty(load(directory))))
-    assert "; one run each: a different seed could reverse this." in text
+    assert "One run each, so a different seed could reverse this; of these runs it would be" in text
     assert "300 validation images and one run each: it covers image sampling, not seeds." in text
     assert "a different seed could change the order" in text
 
@@ -64,7 +74,7 @@ def test_each_candidate_has_its_probability(close):
     found = select_with_uncertainty(load(close), by="accuracy")
     text = "\n".join(sentences(found))
     for candidate, sure in zip(found.selection.candidates[1:], found.confidences[1:], strict=True):
-        apart = "differs" if sure.distinguishable else "not distinguishable"
+        apart = "differs" if sure.distinguishable else "not distinguishable, undecided"
         line = f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
         assert f"{candidate.settings['nodes']} nodes (mean of 2 runs, seeds 0, 1); {line}" in text
 

@@ -53,7 +53,7 @@ def test_the_first_stage_is_its_grid(study: Make):
     points = study()
     plan = points.first(points.stages[0])
     assert sizes(plan.points) == {(1, 8), (1, 16), (2, 8), (2, 16)}
-    assert seeds(plan.points) == [0]
+    assert seeds(plan.points) == [0, 1, 2]
 
 
 def test_a_following_stage_runs_the_changed_and_the_unchanged_on_the_same_fresh_seeds(study: Make):

@@ -27,13 +27,13 @@ from mnist_sweep.analysis.statistics.estimates import (
     Interval,
     corrected,
     difference,
+    holm,
     interval,
     of_values,
 )
-from mnist_sweep.analysis.statistics.multiplicity import holm
 from mnist_sweep.analysis.statistics.patterns import collapse
 from mnist_sweep.analysis.statistics.sequential import Decision, decide
-from mnist_sweep.analysis.statistics.variance import Covers
+from mnist_sweep.analysis.statistics.variance import Covers, SeedVariances
 
 __all__ = [
     "Comparisons",
@@ -42,6 +42,7 @@ __all__ = [
     "Difference",
     "Interval",
     "Resampled",
+    "SeedVariances",
     "collapse",
     "compare_all",
     "corrected",

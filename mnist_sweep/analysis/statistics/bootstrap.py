@@ -157,16 +157,6 @@ def metrics_under(
     return [np.concatenate(values, axis=1) for values in parts]
 
 
-def observed_metric(patterns: Patterns, metric: str) -> Floats:
-    """A metric of each run on the images as they are, (n_runs,) float64.
-
-    Raises:
-        SelectionError: The metric does not exist.
-    """
-    weights = patterns.counts.astype(np.float32)[:, None]
-    return metrics_under(patterns, [counted(metric, patterns.classes)], [weights])[0][:, 0]
-
-
 def counted(name: str, classes: int) -> Metric:
     """The metric of a name, on whichever split the predictions are of.
 

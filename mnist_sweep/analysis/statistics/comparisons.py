@@ -35,6 +35,8 @@ class Comparisons:
         probability: Of each to be the most extreme, (k,); they sum to 1.
         p_values: Of no difference from the chosen one, corrected for having chosen, (k,); 1 for the
             chosen one itself. None with single runs, which say nothing of configurations.
+        p_equivalent: Of a difference from the chosen one beyond the margin, corrected over all
+            pairs (Holm), (k,); 0 for the chosen one. None with single runs or without a margin.
         level: Confidence level.
         images: How many images.
         covers: What would vary were it all done again.
@@ -44,6 +46,7 @@ class Comparisons:
     chosen: int
     probability: Floats
     p_values: Floats | None
+    p_equivalent: Floats | None
     level: float
     images: int
     covers: Covers
@@ -55,6 +58,13 @@ class Comparisons:
             return np.zeros(len(self.means), dtype=np.bool_)
         return self.p_values <= 1 - self.level
 
+    @property
+    def equivalent(self) -> NDArray[np.bool_]:
+        """Which are shown to lie within the margin of the chosen one, (k,)."""
+        if self.p_equivalent is None:
+            return np.zeros(len(self.means), dtype=np.bool_)
+        return self.p_equivalent <= 1 - self.level
+
 
 def compare_all(
     table: Resampled,
@@ -64,6 +74,7 @@ def compare_all(
     *,
     chosen: int | None = None,
     level: float = 0.95,
+    margin: float | None = None,
 ) -> Comparisons:
     """Compare every configuration with the most extreme one.
 
@@ -78,6 +89,7 @@ def compare_all(
         chosen: The index of the configuration to compare with; None takes the most extreme, the
             first of those that are equal.
         level: Confidence level.
+        margin: The largest difference that counts as none, to test equivalence.
 
     Raises:
         DataError: A level outside 0 to 1.
@@ -87,44 +99,51 @@ def compare_all(
     sign = direction_sign(direction)
     means = means_of(table, groups)
     place = int(np.argmin(sign * means.values)) if chosen is None else chosen
-    p_values = None
+    p_values = p_equivalent = None
     if means.knows_seeds:
-        apart = means.centers - means.centers[place]
-        p_values = corrected_for_choice(means.uncertainty_from(place).p_value(apart), place)
+        apart, found = means.centers - means.centers[place], means.uncertainty_from(place)
+        p_values = corrected_for_choice(found.p_value(apart), place)
+        if margin is not None:
+            p_equivalent = corrected_for_choice(
+                found.p_equivalent(apart, margin), place, equal=False
+            )
     return Comparisons(
         means=means.values,
         chosen=place,
         probability=chance_of_extreme(means, sign, rng),
         p_values=p_values,
+        p_equivalent=p_equivalent,
         level=level,
         images=table.n_examples,
         covers=means.covers,
     )
 
 
-def corrected_for_choice(p_values: Floats, chosen: int) -> Floats:
+def corrected_for_choice(p_values: Floats, chosen: int, *, equal: bool = True) -> Floats:
     """P-values against a configuration that was chosen by looking at all of them.
 
-    Any pair could have been looked at, so each p-value counts for all pairs that may be equal given
-    what was rejected before it: first all k (k - 1) / 2 of them, and once the chosen one differs
-    from any, (k - 1) (k - 2) / 2 at most (Shaffer, 1986, J. Am. Stat. Assoc. 81:826, a sharper
-    Holm).
+    Any pair could have been looked at, so each p-value counts for all pairs whose hypotheses may
+    hold given what was rejected before it: first all k (k - 1) / 2. Once one is rejected there is
+    one fewer (Holm); of hypotheses of equality, once the chosen one differs from any, there are
+    (k - 1) (k - 2) / 2 at most (Shaffer, 1986, J. Am. Stat. Assoc. 81:826, a sharper Holm).
 
     Args:
         p_values: Of each of k configurations against the chosen one, (k,).
         chosen: Its index.
+        equal: Whether the hypotheses are of equality.
 
     Returns:
-        The corrected ones, (k,); 1 for the chosen one.
+        The corrected ones, (k,); the chosen one's own is 1 of equality, else 0.
     """
     k = len(p_values)
-    corrected = np.ones(k)
+    result = np.full(k, float(equal))
     others = np.delete(np.arange(k), chosen)
     order = others[np.argsort(p_values[others], kind="stable")]
-    pairs = np.full(k - 1, max((k - 1) * (k - 2) / 2, 1.0))
-    pairs[:1] = k * (k - 1) / 2
-    corrected[order] = np.minimum(np.maximum.accumulate(pairs * p_values[order]), 1.0)
-    return corrected
+    pairs = k * (k - 1) / 2 - np.arange(k - 1)
+    if equal:
+        pairs[1:] = max((k - 1) * (k - 2) / 2, 1.0)
+    result[order] = np.minimum(np.maximum.accumulate(pairs * p_values[order]), 1.0)
+    return result
 
 
 def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Floats:

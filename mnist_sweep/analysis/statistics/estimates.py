@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep.analysis.statistics.bootstrap import Resampled
-from mnist_sweep.analysis.statistics.multiplicity import holm
 from mnist_sweep.analysis.statistics.variance import (
     Covers,
-    Uncertainty,
+    SeedVariances,
     checked_level,
     means_of,
 )
@@ -75,6 +74,9 @@ class Difference:
         p_value: Of no difference, two-sided; below 1 - level where the interval leaves out 0. None
             with a single run on each side: these runs differ, configurations may not.
         p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
+        margin: The largest difference that counts as none; None if equality was not asked about.
+        p_equivalent: Of a difference beyond the margin, by two one-sided tests (TOST; Schuirmann,
+            1987, J. Pharmacokinet. Biopharm. 15:657); None with single runs or without a margin.
         repeats: How many runs each side has.
         images: How many images; 0 if images do not vary.
         covers: What would vary were it all done again.
@@ -93,34 +95,21 @@ class Difference:
     image_error: float
     p_value: float | None
     p_holm: float | None
+    margin: float | None
+    p_equivalent: float | None
     repeats: tuple[int, int]
     images: int
     covers: Covers
 
-    def p_below(self, bound: float = 0.0) -> float | None:
-        """One-sided p-value against "not below the bound"; small if it is below for certain."""
-        if self.p_value is None:
-            return None
-        return self._tail(self.center - bound)
+    @property
+    def differs(self) -> bool:
+        """Whether the sides differ at the level, corrected over the family."""
+        return self.p_holm is not None and self.p_holm <= 1 - self.level
 
-    def p_above(self, bound: float = 0.0) -> float | None:
-        """One-sided p-value against "not above the bound"; small if it is above for certain."""
-        if self.p_value is None:
-            return None
-        return self._tail(bound - self.center)
-
-    def p_equivalent(self, margin: float) -> float | None:
-        """P-value of two one-sided tests (TOST): small if |difference| < margin for certain.
-
-        Schuirmann, 1987, J. Pharmacokinet. Biopharm. 15:657.
-        """
-        below, above = self.p_below(margin), self.p_above(-margin)
-        return None if below is None or above is None else max(below, above)
-
-    def _tail(self, apart: float) -> float:
-        df = math.inf if self.df is None else self.df
-        known = (np.asarray(value) for value in (self.standard_error, df, self.image_error))
-        return float(Uncertainty(*known).tail(np.asarray(apart)))
+    @property
+    def equivalent(self) -> bool:
+        """Whether the sides are shown to differ by less than the margin."""
+        return self.p_equivalent is not None and self.p_equivalent <= 1 - self.level
 
 
 def of_values(values: Sequence[float], metric: str = "") -> Resampled:
@@ -137,7 +126,9 @@ def of_values(values: Sequence[float], metric: str = "") -> Resampled:
     return Resampled(observed, np.repeat(observed[:, None], 2, axis=1), 0, 0, metric)
 
 
-def interval(table: Resampled, level: float = 0.95) -> Interval:
+def interval(
+    table: Resampled, level: float = 0.95, *, others: SeedVariances | None = None
+) -> Interval:
     """The interval of a configuration's metric.
 
     With one run it covers the images alone and is about that run. With repeats it is about the
@@ -148,11 +139,15 @@ def interval(table: Resampled, level: float = 0.95) -> Interval:
         table: The metric of the configuration's runs: observed (n_runs,), replicates (n_runs,
             n_replicates).
         level: Confidence level.
+        others: Of the configurations beside it, to pool the variance over seeds; not used for a
+            single run.
 
     Raises:
         DataError: A level outside 0 to 1, or a single run without predictions.
     """
-    means = means_of(table, [np.arange(len(table.observed))])
+    if len(table.observed) == 1:
+        others = None  # its own claim: this run on other images
+    means = means_of(table, [np.arange(len(table.observed))], others)
     covers = means.covers
     center = float(means.centers[0])
     found = means.uncertainty()
@@ -182,7 +177,13 @@ def interval(table: Resampled, level: float = 0.95) -> Interval:
 
 
 def difference(
-    first: Resampled, second: Resampled, *, paired_seeds: bool = False, level: float = 0.95
+    first: Resampled,
+    second: Resampled,
+    *,
+    paired_seeds: bool = False,
+    level: float = 0.95,
+    margin: float | None = None,
+    others: SeedVariances | None = None,
 ) -> Difference:
     """The difference between two configurations, second less first.
 
@@ -192,6 +193,9 @@ def difference(
         second: The same of the second side; as many replicates.
         paired_seeds: Row i of both sides shares its seed: differences are taken seed by seed.
         level: Confidence level.
+        margin: The largest difference that counts as none, to test equivalence.
+        others: Of further configurations, to pool the variance over seeds; not used where seeds are
+            paired, or where each side has a single run.
 
     Raises:
         DataError: A level outside 0 to 1, sides that do not fit together, or single runs without
@@ -209,10 +213,15 @@ def difference(
         center, found = means.centers, means.uncertainty()
     else:
         rows = np.arange(sum(sides))
-        means = means_of(first.beside(second), [rows[: sides[0]], rows[sides[0] :]])
+        others = others if max(sides) > 1 else None
+        means = means_of(first.beside(second), [rows[: sides[0]], rows[sides[0] :]], others)
         center, found = means.centers - means.centers[0], means.uncertainty_from(0)
     half = found.half_width(checked_level(level))[-1]
-    p_value = None if means.covers is Covers.IMAGES else float(found.p_value(center)[-1])
+    p_value = p_equivalent = None
+    if means.covers is not Covers.IMAGES:
+        p_value = float(found.p_value(center)[-1])
+        if margin is not None:
+            p_equivalent = float(found.p_equivalent(center, margin)[-1])
     before, after = float(first.observed.mean()), float(second.observed.mean())
     # Metrics that counts give are shares of one.
     bound = 1.0 if first.n_examples else math.inf
@@ -230,10 +239,31 @@ def difference(
         image_error=float(found.image_error[-1]),
         p_value=p_value,
         p_holm=p_value,
+        margin=margin,
+        p_equivalent=p_equivalent,
         repeats=sides,
         images=min(first.n_examples, second.n_examples),
         covers=means.covers,
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values: those below a level keep the family's error below it.
+
+    Holm, 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6:65.
+
+    Args:
+        p_values: One for each comparison of the family, between 0 and 1.
+
+    Returns:
+        The adjusted ones, in the order given.
+    """
+    raw = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(raw, kind="stable")
+    steps = raw[order] * np.arange(len(raw), 0, -1)
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return [float(value) for value in adjusted]
 
 
 def corrected(family: Sequence[Difference]) -> tuple[Difference, ...]:

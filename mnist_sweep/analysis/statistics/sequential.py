@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
 from mnist_sweep.analysis.statistics.variance import checked_level, means_of
 from mnist_sweep.errors import SelectionError
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from mnist_sweep.analysis.statistics.bootstrap import Resampled
 
 State = Literal["decided", "undecided", "spent"]
 
@@ -42,11 +43,8 @@ class Decision:
         next_runs: Configurations to be given one more run; empty unless undecided.
         looks: How many interim analyses were made so far.
         repeats: Repeats of each contender in the last of them.
-        runs: How many runs were used to get here.
-        equal_runs: How many it would have taken with as many repeats for every configuration.
         limited_by_images: Whether further seeds are of no use: at the differences as they stand,
             the images alone are too few to distinguish any of the contenders.
-        reason: One sentence.
     """
 
     state: State
@@ -56,10 +54,7 @@ class Decision:
     next_runs: tuple[int, ...]
     looks: int
     repeats: int
-    runs: int
-    equal_runs: int
     limited_by_images: bool
-    reason: str
 
     @property
     def decided(self) -> bool:
@@ -101,92 +96,51 @@ def decide(
             f"{MIN_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
         )
     error = (1 - checked_level(level)) / (max_repeats - min_repeats + 1)
-    elimination = SequentialElimination(table, groups, sign, error)
-    for repeats in range(min_repeats, max_repeats + 1):
-        if len(elimination.contenders) == 1 or elimination.short_of(repeats):
+    means = [sign * float(table.observed[rows].mean()) for rows in groups]
+    contenders = sorted(range(len(groups)), key=means.__getitem__)
+    eliminated: dict[int, int] = {}
+    looks, repeats, limited = 0, 0, False
+    while len(contenders) > 1 and repeats < max_repeats:
+        wanted = max(repeats + 1, min_repeats)
+        if any(len(groups[key]) < wanted for key in contenders):
             break
-        elimination.analyze(repeats)
-    return elimination.decision(min_repeats, max_repeats)
+        looks, repeats = looks + 1, wanted
+        rows = [groups[key][:repeats] for key in contenders]
+        order, stays, limited = _analysis(table, rows, sign, error)
+        eliminated |= {contenders[at]: repeats for at in order if not stays[at]}
+        contenders = [contenders[at] for at in order if stays[at]]
+    state: State = "undecided"
+    next_runs: list[int] = []
+    if len(contenders) == 1:
+        state = "decided"
+    elif repeats == max_repeats:
+        state = "spent"
+    else:
+        wanted = max(repeats + 1, min_repeats)
+        next_runs = sorted(key for key in contenders if len(groups[key]) < wanted)
+    return Decision(
+        state, contenders[0], tuple(contenders), dict(sorted(eliminated.items())),
+        tuple(next_runs), looks, repeats, limited,
+    )  # fmt: skip
 
 
-class SequentialElimination:
-    """The interim analyses so far, replayed one after the other."""
+def _analysis(
+    table: Resampled, groups: Sequence[NDArray[np.intp]], sign: float, error: float
+) -> tuple[NDArray[np.intp], NDArray[np.bool_], bool]:
+    """The contenders' order, which of them stay, and whether the images are what limits.
 
-    def __init__(
-        self,
-        table: Resampled,
-        groups: Sequence[NDArray[np.intp]],
-        sign: float,
-        error: float,
-    ) -> None:
-        self.table, self.groups, self.sign, self.error = table, groups, sign, error
-        means = [sign * float(table.observed[rows].mean()) for rows in groups]
-        self.contenders = sorted(range(len(groups)), key=means.__getitem__)
-        self.eliminated: dict[int, int] = {}
-        self.looks, self.repeats = 0, 0
-        self.limited_by_images = False
+    The truly worst is eliminated only if it seems better than some other, of which there are one
+    fewer than contenders: so one-sided p-values are multiplied by their number.
+    """
+    from scipy.special import ndtri
 
-    def short_of(self, repeats: int) -> list[int]:
-        """Contenders that have fewer repeats."""
-        return [key for key in self.contenders if len(self.groups[key]) < repeats]
-
-    def analyze(self, repeats: int) -> None:
-        """Eliminate contenders that differ from the one in front by their first runs.
-
-        The truly worst is eliminated only if it seems better than some other, of which there are
-        one fewer than contenders: so one-sided p-values are multiplied by their number.
-        """
-        from scipy.special import ndtri
-
-        means = means_of(self.table, [self.groups[key][:repeats] for key in self.contenders])
-        front = int(np.argmin(self.sign * means.values))
-        apart = self.sign * (means.centers - means.centers[front])
-        others = len(self.contenders) - 1
-        stays = others * means.uncertainty_from(front).tail(-apart) > self.error
-        stays[front] = True
-        still_open = stays & (np.arange(len(stays)) != front)
-        threshold = -float(ndtri(self.error / others))
-        endless = self.sign * means.t_of_images(front)
-        self.limited_by_images = bool(still_open.any() and np.all(endless[still_open] < threshold))
-        for key, keep in zip(self.contenders, stays, strict=True):
-            if not keep:
-                self.eliminated[key] = repeats
-        order = np.argsort(self.sign * means.values, kind="stable")
-        self.contenders = [self.contenders[index] for index in order if stays[index]]
-        self.looks, self.repeats = self.looks + 1, repeats
-
-    def decision(self, min_repeats: int, max_repeats: int) -> Decision:
-        """Where it stands after the analyses made."""
-        next_runs: tuple[int, ...] = ()
-        if len(self.contenders) == 1:
-            state: State = "decided"
-            reason = f"Decided after {self.repeats} repeats: only one configuration still contends."
-            if not self.eliminated:
-                reason = "There is only one configuration."
-        elif self.repeats == max_repeats:
-            state = "spent"
-            reason = (
-                f"Not decided: {len(self.contenders)} configurations still contend after "
-                f"{max_repeats} repeats, the most permitted."
-            )
-        else:
-            state = "undecided"
-            wanted = max(self.repeats + 1, min_repeats)
-            next_runs = tuple(sorted(self.short_of(wanted)))
-            reason = f"{len(self.contenders)} configurations still contend and need more repeats."
-        if self.limited_by_images:
-            reason += " The images are too few to tell them apart, however many the repeats."
-        given = [self.eliminated.get(key, self.repeats) for key in range(len(self.groups))]
-        return Decision(
-            state=state,
-            selected=self.contenders[0],
-            contenders=tuple(self.contenders),
-            eliminated=dict(sorted(self.eliminated.items())),
-            next_runs=next_runs,
-            looks=self.looks,
-            repeats=self.repeats,
-            runs=sum(given),
-            equal_runs=self.repeats * len(self.groups),
-            limited_by_images=self.limited_by_images,
-            reason=reason,
-        )
+    means = means_of(table, groups)
+    order = np.argsort(sign * means.values, kind="stable")
+    front, others = int(order[0]), len(groups) - 1
+    apart = sign * (means.centers - means.centers[front])
+    stays = others * means.uncertainty_from(front).tail(-apart) > error
+    stays[front] = True
+    is_open = stays & (np.arange(len(groups)) != front)
+    endless = sign * means.t_of_images(front)
+    limited = is_open.any() and np.all(endless[is_open] < -float(ndtri(error / others)))
+    return order, stays, bool(limited)

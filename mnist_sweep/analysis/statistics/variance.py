@@ -19,24 +19,26 @@ that are hard for everyone cancel out (Satterthwaite's sum over the sides in the
 
 Three rules complete it.
 
+- s^2 is pooled over all configurations that are known beside each other, as in Obuchowski and
+  Rockette's analysis of variance, with the sum of their degrees of freedom: two repeats of each of
+  six configurations know the seeds from 6 degrees of freedom instead of one. Whose seeds vary
+  clearly more (F test against the others, 5 % over all configurations, Bonferroni) is left out and
+  stands for itself. A single run takes the pooled variance.
 - No interval is narrower, and no p-value smaller, than images alone call for: runs that agree by
   chance do not make images certain.
-- Among k > 2 configurations each one's s^2 is moderated (Smyth, 2004, Stat. Appl. Genet. Mol. Biol.
-  3:3): the pooled variance of all counts like (k - 2) / k further degrees of freedom, which is the
-  part of one degree that does not come from the pair being compared. Without it, some of many
-  variances known from two or three runs are small by chance, and their differences seem certain.
-- A configuration with a single run takes the pooled variance of those with repeats. If none has
-  repeats, nothing is known of seeds, and everything is about these very runs on other images.
+- If nothing has repeats, nothing is known of seeds, and everything is about these very runs on
+  other images.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mnist_sweep.analysis.statistics.patterns import Floats
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,7 +47,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mnist_sweep.analysis.statistics.bootstrap import Resampled
-    from mnist_sweep.analysis.statistics.patterns import Floats
+
+
+MORE_VARIABLE = 0.05
+"""Level of the test by which a configuration's seeds vary more than the others'."""
 
 
 class Covers(StrEnum):
@@ -57,6 +62,13 @@ class Covers(StrEnum):
     """Configurations on these very images: repeats without predictions."""
     IMAGES_AND_SEEDS = "images and seeds"
     """Configurations on other images."""
+
+
+class SeedVariances(NamedTuple):
+    """Variances of a metric over the runs of some configurations, with degrees of freedom, (k,)."""
+
+    variances: Floats
+    df: Floats
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,10 @@ class Uncertainty:
         """Two-sided p-values of no difference; 1 where nothing is apart."""
         return np.asarray(2 * self.tail(-np.abs(apart)))
 
+    def p_equivalent(self, apart: Floats, margin: float) -> Floats:
+        """P-values of a truth beyond the margin: the larger of two one-sided tests."""
+        return self.tail(np.abs(apart) - margin)
+
 
 @dataclass(frozen=True)
 class Means:
@@ -106,10 +122,10 @@ class Means:
             extremes such as `f1_min`; for an accuracy it is 0 but for the bootstrap's own noise.
         deviations: Deviations of the means under resampled images, (k, n_replicates).
         repeats: Runs of each, (k,) float64.
-        run_variance: Variance over runs, (k,): moderated, or the pooled one for a single run.
+        run_variance: Variance over runs, (k,): pooled, or its own where that is clearly larger.
         interaction: The part of a run's variance that is images x seeds, (k,).
         df: Degrees of freedom of `run_variance`, (k,); infinite if nothing has repeats.
-        pooled: Which took the pooled variance, (k,) bool.
+        pooled: Which share the pooled variance, (k,) bool.
         n_examples: How many images; 0 if images do not vary.
     """
 
@@ -126,7 +142,7 @@ class Means:
     @property
     def knows_seeds(self) -> bool:
         """Whether any configuration has repeats."""
-        return bool(np.any(self.repeats > 1))
+        return bool(np.isfinite(self.df).any())
 
     @property
     def covers(self) -> Covers:
@@ -160,8 +176,8 @@ class Means:
         both = seeds + seeds[chosen]
         squares = seeds**2 / self.df + seeds[chosen] ** 2 / self.df[chosen]
         # A variance that both sides share is not known twice.
-        shared = self.pooled | self.pooled[chosen]
-        squares = np.where(shared, both**2 / np.minimum(self.df, self.df[chosen]), squares)
+        shared = self.pooled & self.pooled[chosen]
+        squares = np.where(shared, both**2 / self.df, squares)
         return _uncertainty(images, own + own[chosen], both, squares)
 
     def t_of_images(self, chosen: int) -> Floats:
@@ -172,44 +188,79 @@ class Means:
         return _ratio(self.centers - self.centers[chosen], np.sqrt(shared))
 
 
-def means_of(table: Resampled, groups: Sequence[NDArray[np.intp]]) -> Means:
+def means_of(
+    table: Resampled, groups: Sequence[NDArray[np.intp]], others: SeedVariances | None = None
+) -> Means:
     """Sum up the runs of each configuration.
 
     Args:
         table: A metric of all runs.
         groups: The rows of each of k configurations.
+        others: Of further configurations, to pool the variance over seeds.
     """
     k = len(groups)
     repeats = np.array([len(rows) for rows in groups], dtype=np.float64)
-    values, run_variance, interaction = np.zeros(k), np.zeros(k), np.zeros(k)
+    values, own, interaction = np.zeros(k), np.zeros(k), np.zeros(k)
     replicates = np.empty((k, table.replicates.shape[1]))
     for place, rows in enumerate(groups):
-        own, under = table.observed[rows], table.replicates[rows]
-        values[place] = own.mean()
+        runs, under = table.observed[rows], table.replicates[rows]
+        values[place] = runs.mean()
         replicates[place] = under.mean(axis=0)
         if len(rows) > 1:
-            run_variance[place] = own.var(ddof=1)
+            own[place] = runs.var(ddof=1)
             apart = under - replicates[place]
             interaction[place] = apart.var(axis=1).sum() / (len(rows) - 1)
+    known = repeats > 1
+    if known.any():
+        common = float((repeats - 1) @ interaction) / float((repeats - 1).sum())
+        interaction = np.where(known, interaction, common)
     df = repeats - 1
-    known = int((df > 0).sum())
-    total = max(float(df.sum()), 1.0)
-    common = float(df @ run_variance) / total
-    prior = max(known - 2, 0) / max(known, 1)
-    moderated = (df * run_variance + prior * common) / np.maximum(df + prior, 1.0)
-    pooled = (df == 0) & (known > 0)
+    if others is not None:
+        own, df = np.concatenate([own, others.variances]), np.concatenate([df, others.df])
+    run_variance, df, pooled = pooled_variances(own, df)
     centers = replicates.mean(axis=1)
     return Means(
         values=values,
         bias=centers - values,
         deviations=replicates - centers[:, None],
         repeats=repeats,
-        run_variance=np.where(pooled, common, moderated),
-        interaction=np.where(pooled, float(df @ interaction) / total, interaction),
-        df=np.where(pooled, total, df + prior) if known else np.full(k, np.inf),
-        pooled=pooled,
+        run_variance=run_variance[:k],
+        interaction=interaction,
+        df=df[:k],
+        pooled=pooled[:k],
         n_examples=table.n_examples,
     )
+
+
+def pooled_variances(own: Floats, df: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Variances over seeds pooled over k configurations, but for those that vary clearly more.
+
+    Args:
+        own: Of each configuration's runs, (k,).
+        df: Their degrees of freedom, (k,); 0 for a single run, which counts for nothing.
+
+    Returns:
+        Variances, their degrees of freedom (infinite if nothing has repeats), and which are the
+        pooled one, each (k,).
+    """
+    from scipy.special import fdtrc
+
+    pooled = np.ones(len(own), dtype=np.bool_)
+    for place in np.argsort(-own, kind="stable"):
+        rest = pooled.copy()
+        rest[place] = False
+        known = float(df[rest].sum())
+        common = float(df[rest] @ own[rest]) / known if known else 0.0
+        if not (df[place] and common):
+            break
+        if len(own) * fdtrc(df[place], known, own[place] / common) > MORE_VARIABLE:
+            break
+        pooled = rest
+    total = float(df[pooled].sum())
+    if not total:
+        return np.zeros(len(own)), np.full(len(own), np.inf), pooled
+    common = float(df[pooled] @ own[pooled]) / total
+    return np.where(pooled, common, own), np.where(pooled, total, df), pooled
 
 
 def _ratio(apart: Floats, errors: Floats) -> Floats:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.configurations import TARGET
-from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
+from mnist_sweep.analysis.configurations import TARGET, seed_variances
+from mnist_sweep.analysis.statistics import difference, interval, resample_predictions
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
     DEFAULT_LEVEL,
@@ -37,7 +37,7 @@ from mnist_sweep.settings import MLP_TARGET
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mnist_sweep.analysis.statistics import Interval, Resampled
+    from mnist_sweep.analysis.statistics import Interval, Resampled, SeedVariances
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Study
     from mnist_sweep.records.sweep import Sweep
@@ -72,7 +72,7 @@ def conclusions(sweep: Sweep, study: Study | None = None, *, seed: int = 0) -> l
     effects = study_effects(study, sweep, seed=seed)
     found += _effects(effects, published=published)
     if best is not None:
-        known = (one for one in effects if one.effects)
+        known = (one for one in effects if one.overall)
         found += [_against_best(sweep, best, one, seed, published=published) for one in known]
     return found
 
@@ -162,7 +162,11 @@ def _about_best(
         predicted = _predicted(sweep, records)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
-    accuracy = interval(_resampled(predicted, best, ["accuracy"], seed)["accuracy"], best.level)
+    accuracy = interval(
+        _resampled(predicted, best, ["accuracy"], seed)["accuracy"],
+        best.level,
+        others=_others(sweep, records),
+    )
     hardest = reported.hardest_digits() if published else ""
     return [
         phrases.best(best, test, accuracy, claim),
@@ -214,25 +218,19 @@ def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float
 
 
 def _effects(effects: Sequence[StudyEffect], *, published: bool) -> list[Conclusion]:
-    """Every change's effects; p-values of a metric are corrected over the changes (Holm)."""
-    known = [one for one in effects if one.effects]
-    adjusted = {
-        metric: corrected([one.effects[metric].overall for one in known]) for metric in METRICS
-    }
+    """What every change did."""
     found = []
     for one in effects:
-        if not one.effects:
+        if not one.overall:
             found.append(effect_phrases.unknown_effect(one))
             continue
-        place, name = known.index(one), effect_phrases.unchanged_name(one)
+        name = effect_phrases.unchanged_name(one)
         is_claimed = published and "dropout" in one.change and one.split == TEST
         for metric in METRICS:
-            p = adjusted[metric][place].p_holm
             claim = reported.change(metric) if is_claimed else ""
-            found.append(effect_phrases.overall_effect(one, metric, name, p, len(known), claim))
-        accuracy = one.effects["accuracy"]
-        found.append(effect_phrases.retraining(one, accuracy))
-        found.append(effect_phrases.class_effects(one, name, accuracy.per_class))
+            found.append(effect_phrases.overall_effect(one, metric, name, claim))
+        found.append(effect_phrases.retraining(one))
+        found.append(effect_phrases.class_effects(one, name))
     return found
 
 
@@ -250,7 +248,7 @@ def _against_best(
     cut = len(best.chosen.records)
     table = _resampled(predicted, best, ["accuracy"], seed)["accuracy"]
     sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
-    found = difference(*sides, level=best.level)
+    found = difference(*sides, level=best.level, margin=best.margin, others=_others(sweep, records))
     is_claimed = published and "dropout" in effect.change
     return effect_phrases.against_best(
         changed, name, found, reported.against_best() if is_claimed else ""
@@ -265,6 +263,12 @@ def _resampled(
         predicted.predicted, predicted.true, metrics, np.random.default_rng(seed),
         replicates=best.replicates, classes=best.chosen.records[0].data.classes,
     )  # fmt: skip
+
+
+def _others(sweep: Sweep, records: Sequence[Record]) -> SeedVariances:
+    """By how much the test accuracy of the sweep's other configurations varies over seeds."""
+    compared = {record.run_id for record in records}
+    return seed_variances(sweep.frame, "test.accuracy", records[0].data.sha256, compared)
 
 
 def _predicted(sweep: Sweep, records: Sequence[Record]) -> Predicted:

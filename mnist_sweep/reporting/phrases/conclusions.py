@@ -150,18 +150,22 @@ def hardest_classes(
     hardest = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
     first, its_interval = weak[0]
     order = f"{first.label} is distinguishably the hardest"
-    if len(alike) == classes - 1:
+    if runs == 1:
+        order = "one run, so a different seed could change the order"
+    elif len(alike) == classes - 1:
         order = f"no {word} is distinguishable from {first.label} as the hardest"
     elif alike:
         others = ", ".join(map(str, alike))
         order = f"not distinguishable from {first.label} as the hardest: {others}"
+    if runs > 1:
+        order += f" (p corrected over all pairs of {plural})"
     shown = ", ".join(f"{one.label}: {span.low:.4f} to {span.high:.4f}" for one, span in weak)
     return make(
         ConclusionKind.HARDEST_CLASSES,
         f"The hardest {plural} for {candidate_name}, test split: {hardest}.",
         f"F1 {first.f1:.4f} ({word} {first.label})",
         f"{100 * its_interval.level:g} % intervals {shown} "
-        f"({values.coverage(its_interval.covers)}); {order} (Holm over all pairs of {plural})",
+        f"({values.coverage(its_interval.covers)}); {order}",
         reported,
     )
 

@@ -18,11 +18,9 @@ from mnist_sweep.reporting.phrases.names import class_word, network_name
 from mnist_sweep.settings import used
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mnist_sweep.analysis.selection import Uncounted
     from mnist_sweep.analysis.statistics import Difference
-    from mnist_sweep.analysis.study_effect import Effect, StudyEffect
+    from mnist_sweep.analysis.study_effect import StudyEffect
 
 
 def unknown_effect(effect: StudyEffect) -> Conclusion:
@@ -31,34 +29,23 @@ def unknown_effect(effect: StudyEffect) -> Conclusion:
     return make(ConclusionKind.EFFECT, text)
 
 
-def overall_effect(
-    effect: StudyEffect, metric: str, name: str, p: float | None, changes: int, reported: str
-) -> Conclusion:
-    """What a change did to a metric.
-
-    Args:
-        effect: The change's effects.
-        metric: Which of them.
-        name: The unchanged network's name.
-        p: The p-value, corrected over all changes; None with single runs.
-        changes: How many there are.
-        reported: What the published report says.
-    """
-    found = effect.effects[metric].overall
+def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -> Conclusion:
+    """What a change did to a metric of the network called `name`."""
+    found = effect.overall[metric]
     full = resolve(metric, effect.split)
     title = "f1_min (the lowest F1 of a class)" if metric == "f1_min" else metric
     seeds = len(effect.seeds)
-    many = "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"
+    many = "one fresh seed each" if seeds == 1 else f"means of {seeds} fresh seeds"
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
     text = (
         f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number} "
-        f"{values.brackets(full, found.low, found.high)}, from {before} to {after} (paired on "
-        f"{many}): {_verdict(found, p)}."
+        f"{values.brackets(full, found.low, found.high)}, from {before} to {after} ({many}, "
+        f"same images): {_verdict(found)}."
     )
-    certainty = values.difference(found, p)
-    if changes > 1:
-        certainty += f"; p corrected over {changes} changes (Holm), the interval is not"
+    certainty = values.difference(found, found.p_holm)
+    if found.p_holm is not None:
+        certainty += "; p corrected over all effects listed here (Holm), the interval is not"
     if effect.selected_split == effect.split:
         certainty += f"; the network was selected on the {effect.split} split too"
     if effect.unpaired:
@@ -66,41 +53,50 @@ def overall_effect(
     return make(ConclusionKind.EFFECT, text, number, certainty, reported)
 
 
-def retraining(effect: StudyEffect, found: Effect) -> Conclusion:
+def retraining(effect: StudyEffect) -> Conclusion:
     """What a report that retrains once would have quoted, and how much of it is retraining."""
-    naive, again = (values.change("accuracy", v) for v in (found.naive, found.retraining))
+    naive, again = (values.change("accuracy", v) for v in (effect.naive, effect.retraining))
     text = (
-        f"Beside the runs it was selected by, {change_of(effect)} would have looked like {naive} "
-        f"of {effect.split} accuracy; training the unchanged network again made {again} of that."
+        f"The runs that {unchanged_name(effect)} was selected by are no fair comparison: beside "
+        f"them {change_of(effect)} seems to change the {effect.split} accuracy by {naive}, but "
+        f"training the unchanged network again, with other seeds, already changed it by {again}."
     )
     certainty = (
-        "the naive difference is biased: a network chosen for being worst, or best, was partly "
-        "unlucky, or lucky"
+        "a network chosen for being worst, or best, was partly unlucky, or lucky, so it comes "
+        "out closer to the others when trained again"
     )
     return make(ConclusionKind.RETRAINING, text, f"{naive} naively", certainty)
 
 
-def class_effects(effect: StudyEffect, name: str, per_class: Sequence[Difference]) -> Conclusion:
-    """Of which classes a change affected the F1."""
-    level = per_class[0].level
+def class_effects(effect: StudyEffect, name: str) -> Conclusion:
+    """Of which classes a change affected the F1 of the network called `name`."""
+    per_class = effect.per_class
     data = effect.changed[0].data.name
-    word, plural = class_word(data), class_word(data, plural=True)
-    moved = [one for one in per_class if one.p_holm is not None and one.p_holm <= 1 - level]
+    word = class_word(data)
+    moved = [one for one in per_class if one.differs]
     largest = max(moved or per_class, key=lambda one: abs(one.estimate))
     listed = "; ".join(map(_class_change, moved or [largest]))
-    text = (
-        f"{word.capitalize()} by {word}, no change of F1 by {change_of(effect)} is distinguishable "
-        f"({effect.split} split); the largest is of {listed}."
-    )
+    if per_class[0].p_value is None:
+        text = (
+            f"{word.capitalize()} by {word}, the F1 of {name} with {change_of(effect)} differs "
+            f"most for {listed} ({effect.split} split); with one seed each, a different seed "
+            "could reverse this."
+        )
+        certainty = values.coverage(per_class[0].covers)
+    else:
+        text = (
+            f"{word.capitalize()} by {word}, no change of F1 by {change_of(effect)} is "
+            f"distinguishable ({effect.split} split); the largest is of {listed}."
+        )
+        certainty = (
+            f"p corrected over all effects listed here (Holm), level {per_class[0].level:g}; "
+            f"{values.coverage(per_class[0].covers)}"
+        )
     if moved:
         text = (
             f"{word.capitalize()} by {word}, {change_of(effect)} changed the {effect.split} F1 of "
             f"{name} distinguishably for {listed}."
         )
-    certainty = (
-        f"p corrected over the {len(per_class)} {plural} (Holm), level {level:g}; "
-        f"{values.coverage(per_class[0].covers)}"
-    )
     number = f"{values.change('f1', largest.estimate)} ({word} {_class(largest)})"
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 
@@ -120,11 +116,11 @@ def against_best(
     if isinstance(found, str):
         text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"
         return make(kind, text)
-    verdict = "distinguishable from it"
+    verdict = "distinguishable"
     if found.p_value is None:
         verdict = "with one run each, a different seed could reverse this"
-    elif found.p_value > 1 - found.level:
-        verdict = f"not {verdict}"
+    elif not found.differs:
+        verdict = values.not_distinguishable(found)
     ours, theirs = (values.amount(TEST_ACCURACY, v) for v in (found.second, found.first))
     text = (
         f"{changed} has a test accuracy of {ours}, the best network, {best_name}, of {theirs}: "
@@ -152,13 +148,11 @@ def _unpaired(run: Uncounted) -> str:
     return f"{run.label} ({run.status}: {run.reason})"
 
 
-def _verdict(found: Difference, p: float | None) -> str:
-    if p is None:
-        better = "better" if found.estimate > 0 else "worse"
+def _verdict(found: Difference) -> str:
+    better = "better" if found.estimate > 0 else "worse"
+    if found.p_value is None:
         return f"{better} in this single run, a different seed could reverse this"
-    if p > 1 - found.level:
-        return "not distinguishable from no change"
-    return f"distinguishably {'better' if found.estimate > 0 else 'worse'}"
+    return f"distinguishably {better}" if found.differs else values.not_distinguishable(found)
 
 
 def _class(found: Difference) -> str:

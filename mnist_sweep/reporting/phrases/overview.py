@@ -107,11 +107,33 @@ def _decided(stage: Stage) -> str:
     if not decision:
         return ""
     count, equal, saved = decision["runs"], decision["equal_runs"], decision["saved_runs"]
-    text = f"{decision['reason']} {count} runs were spent on the candidates"
+    text = f"{_decision(decision)} {count} runs were spent on the candidates"
     if not saved:
         return f"{text}, as many as equal repeats for all."
     were = "was" if saved == 1 else "were"
     return f"{text}; equal repeats for all would have taken {equal}, so {saved} {were} saved."
+
+
+def _decision(decision: Plain) -> str:
+    """Whether one configuration is left, and if not why no further runs were made."""
+    if "reason" in decision:  # as earlier versions wrote it
+        return str(decision["reason"])
+    contend = f"{len(decision['contenders'])} configurations still contend"
+    repeats = decision["repeats"]
+    match decision["state"]:
+        case "decided" if not decision["eliminated"]:
+            text = "There is only one configuration."
+        case "decided":
+            text = f"Decided after {repeats} repeats: only one configuration still contends."
+        case _ if decision["stopped"]:
+            text = f"{contend}. {decision['stopped']}"
+        case "spent":
+            text = f"Not decided: {contend} after {repeats} repeats, the most permitted."
+        case _:
+            text = f"{contend} and need more repeats."
+    if decision["limited_by_images"]:
+        text += " The images are too few to tell them apart, however many the repeats."
+    return text
 
 
 def _state(stage: Stage) -> str:

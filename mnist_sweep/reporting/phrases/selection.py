@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.analysis.configurations import DATA, SEED, SWEEP, varying
 from mnist_sweep.analysis.selection import Note, Selection
-from mnist_sweep.analysis.selection_json import data_of
 from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
@@ -66,16 +66,27 @@ def sentences(selection: Selection | UncertainSelection) -> list[str]:
 
 
 def confidence(found: UncertainSelection, named: Sequence[str] = ()) -> str:
-    """'P = 0.62; not distinguishable from 2 layers x 100 nodes', or that it is not known."""
+    """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
         return f"uncertainty not known: {why_unknown(found)}"
-    others = found.not_distinguishable
+    direction = found.selection.direction
     if found.covers == Covers.IMAGES:
-        return f"{chance(found.probability)}; one run each: a different seed could reverse this"
-    if others:
-        shown = "; ".join(name_of(other, named) for other in others[:SHOWN])
-        return f"{chance(found.probability)}; not distinguishable from {shown}{_rest(others)}"
-    return f"{chance(found.probability)}; distinguishable from all others"
+        return (
+            f"one run each, so a different seed could reverse this; of these runs it would be the "
+            f"{direction} on other images too with {chance(found.probability)}"
+        )
+    others = [*zip(found.selection.candidates, found.confidences, strict=True)][1:]
+    alike = [other for other, one in others if one.equivalent and not one.distinguishable]
+    undecided = [other for other, one in others if not (one.equivalent or one.distinguishable)]
+    parts = [chance(found.probability)]
+    if undecided:
+        parts.append(f"not distinguishable from {_names(undecided, named)} (undecided)")
+    if alike:
+        within = values.margin(found.selection.metric, found.margin)
+        parts.append(f"equivalent within {within} to {_names(alike, named)}")
+    if len(parts) == 1:
+        parts.append("distinguishable from all others")
+    return "; ".join(parts)
 
 
 def why_unknown(found: UncertainSelection) -> str:
@@ -174,8 +185,7 @@ def _note(note: Note, selection: Selection) -> str:
             )
         case Note.DIFFERENT_DATA:
             data = ", ".join(
-                f"{visible(one['name'])} ({visible(one['sha256'][:8])})"
-                for one in data_of(selection)
+                f"{visible(one['name'])} ({visible(one['sha256'][:8])})" for one in selection.data
             )
             return f"The candidates saw different data, so their values do not compare: {data}."
         case Note.SINGLE_RUNS:
@@ -223,17 +233,27 @@ def _candidate_lines(
     for index, candidate in enumerate(selection.candidates[:SHOWN]):
         value = amount_of_runs(selection.metric, candidate.values, candidate.value)
         line = f"  {value}  {name_of(candidate, named)} ({_runs(candidate)})"
-        lines.append(line + (f"; {_beside(known[index], first=not index)}" if known else ""))
+        if uncertain and known:
+            line += f"; {_beside(known[index], uncertain, first=not index)}"
+        lines.append(line)
     rest = _rest(selection.candidates)
     return [*lines, f" {rest}"] if rest else lines
 
 
-def _beside(one: Confidence, *, first: bool) -> str:
+def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
     """A candidate's probability, and whether it is distinguishable from the selected one."""
     if first or one.p_value is None:
         return chance(one.probability)
     apart = "differs" if one.distinguishable else "not distinguishable"
+    if one.equivalent:
+        apart += f", equivalent within {values.margin(found.selection.metric, found.margin)}"
+    elif not one.distinguishable:
+        apart += ", undecided"
     return f"{chance(one.probability)}, {apart} (corrected p {p_value(one.p_value)})"
+
+
+def _names(candidates: Sequence[Candidate], named: Sequence[str]) -> str:
+    return f"{'; '.join(name_of(one, named) for one in candidates[:SHOWN])}{_rest(candidates)}"
 
 
 def _rest(items: Sequence[object]) -> str:
@@ -243,7 +263,7 @@ def _rest(items: Sequence[object]) -> str:
 
 def _data_lines(selection: Selection) -> list[Line]:
     lines = []
-    for data in data_of(selection):
+    for data in selection.data:
         if data["notice"]:
             lines.append(Line(LineKind.NOTICE, f"NOTICE: {visible(data['notice'])}"))
         text = (

@@ -75,6 +75,18 @@ def difference(found: Difference, p: float | None = None) -> str:
     return f"{100 * found.level:g} % interval {span}{tested} ({coverage(found.covers)})"
 
 
+def margin(metric: str | Metric, value: float) -> str:
+    """The largest difference that counts as none: '0.2 points' of a percentage, '0.002'."""
+    return f"{100 * value:g} points" if _is_percent(metric) else f"{value:g}"
+
+
+def not_distinguishable(found: Difference) -> str:
+    """'not distinguishable, equivalent within 0.2 points' or 'not distinguishable (undecided)'."""
+    if found.equivalent and found.margin is not None:
+        return f"not distinguishable, equivalent within {margin(found.metric, found.margin)}"
+    return "not distinguishable (undecided)"
+
+
 def coverage(covers: str) -> str:
     """What an interval covers."""
     match covers:
@@ -82,7 +94,7 @@ def coverage(covers: str) -> str:
             return "covers image sampling and seeds"
         case Covers.SEEDS:
             return "covers seeds, not image sampling"
-    return "covers image sampling, not seeds"
+    return "this run, other images; not seeds"
 
 
 def counted(number: int, noun: str) -> str:

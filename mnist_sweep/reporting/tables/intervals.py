@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
+from mnist_sweep.analysis.statistics import (
+    Interval,
+    SeedVariances,
+    interval,
+    resample_predictions,
+)
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.predictions import read_predicted
@@ -31,7 +36,8 @@ _SAME = 1e-9
 def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: int = 0) -> Rows:
     """The rows with intervals of those results that predictions give.
 
-    Each configuration is taken by itself, so the cost grows with their number only.
+    The images are resampled for each configuration by itself, so the cost grows with their number
+    only; the variance over seeds is pooled over all rows of the same data.
 
     Args:
         rows: Configurations.
@@ -41,6 +47,17 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: in
     """
     metrics = list(filter(None, map(_from_predictions, columns)))
     intervals, unknown = [], []
+    variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
+    data = rows.frame.get("dataset.sha256", rows.frame.index.to_series()).to_numpy()
+
+    def beside(place: int) -> dict[str, SeedVariances]:
+        same = data == data[place]
+        same[place] = False
+        return {
+            column: SeedVariances(own[same & (df > 0)], df[same & (df > 0)])
+            for column, (own, df) in variances.items()
+        }
+
     for place, members in enumerate(rows.members):
         runs = rows.runs.iloc[members]
         directories = [*map(Path, runs["directory"][runs["status"] == RunStatus.FINISHED])]
@@ -49,7 +66,7 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: in
         if directories and metrics:
             classes = int(rows.frame["dataset.classes"].iloc[place])
             try:
-                found = _intervals(directories, metrics, classes, level, seed)
+                found = _intervals(directories, metrics, classes, level, seed, beside(place))
             except (DirectoryError, DataError) as error:
                 why = str(error)
         for column, one in found.items():
@@ -73,8 +90,21 @@ def _from_predictions(column: str) -> Metric | None:
     return metric if metric.is_from_counts and metric.column == column else None
 
 
+def _variances(rows: Rows, column: str) -> SeedVariances:
+    """Of each row's finished runs; no degrees of freedom where it has no repeats."""
+    values = rows.runs[column].where(rows.runs["status"] == RunStatus.FINISHED)
+    groups = [values.iloc[members].dropna().to_numpy("float64") for members in rows.members]
+    own = [group.var(ddof=1) if len(group) > 1 else 0.0 for group in groups]
+    return SeedVariances(np.array(own), np.array([len(group) - 1.0 for group in groups]))
+
+
 def _intervals(
-    directories: Sequence[Path], metrics: Sequence[Metric], classes: int, level: float, seed: int
+    directories: Sequence[Path],
+    metrics: Sequence[Metric],
+    classes: int,
+    level: float,
+    seed: int,
+    others: dict[str, SeedVariances],
 ) -> dict[str, Interval]:
     found: dict[str, Interval] = {}
     for split in dict.fromkeys(str(metric.split) for metric in metrics):
@@ -84,5 +114,7 @@ def _intervals(
             known.predicted, known.true, names,
             np.random.default_rng(seed), replicates=REPLICATES, classes=classes,
         )  # fmt: skip
-        found |= {f"{split}.{name}": interval(table, level) for name, table in tables.items()}
+        for name, table in tables.items():
+            column = f"{split}.{name}"
+            found[column] = interval(table, level, others=others[column])
     return found

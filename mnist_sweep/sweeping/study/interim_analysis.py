@@ -66,7 +66,6 @@ class InterimAnalysis:
         names, plain = self.candidates, asdict(self.decision)
         # Had every candidate been given as many runs as the one that got the most:
         equal = self.repeats * len(names)
-        reason = f"{plain['reason']} {stopped}".strip()
         return plain | {
             "state": "spent" if stopped and plain["state"] == "undecided" else plain["state"],
             "selected": names[self.decision.selected],
@@ -76,7 +75,7 @@ class InterimAnalysis:
             "runs": self.spent,
             "equal_runs": equal,
             "saved_runs": max(0, equal - self.spent),
-            "reason": reason,
+            "stopped": stopped,
             "wall_s": wall_s,
         }
 

@@ -225,6 +225,7 @@ def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
 def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     """The study's seeds: those the command line names, or `repeats` from the one it names."""
     decide, repeats = study["decide"], int(study["repeats"])
+    is_asked = any(bare(text) == "study.repeats" for text in asked)
     if decide and study["min_repeats"] > study["max_repeats"]:
         raise SettingsError(
             f"study.min_repeats={study['min_repeats']} is more than study.max_repeats="
@@ -234,7 +235,7 @@ def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     parsed = overrides.parse(given[-1:])
     checks.check(parsed)
     if parsed and parsed[-1].is_sweep_override():
-        if repeats > 1:
+        if is_asked and repeats > 1:
             raise UsageError(
                 f"{given[-1]} and study.repeats={repeats} both say how many repeats there are: "
                 "give one of them."
@@ -242,7 +243,9 @@ def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
         seeds = list(dict.fromkeys(overrides.values(parsed[-1])))
     else:
         start = overrides.values(parsed[-1])[0] if parsed else first
-        seeds = list(range(start, start + max(repeats, study["min_repeats"] if decide else 1)))
+        if decide:  # further ones follow where they are needed
+            repeats = max(repeats if is_asked else 1, study["min_repeats"])
+        seeds = list(range(start, start + repeats))
     if decide and len(seeds) > study["max_repeats"]:
         raise SettingsError(
             f"{len(seeds)} repeats are more than study.max_repeats={study['max_repeats']}, the "
