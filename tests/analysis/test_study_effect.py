@@ -81,8 +81,8 @@ def test_it_is_the_statistics_own_difference_of_the_stored_predictions(study):
     apart = np.subtract(accuracies_of(effect.changed), accuracies_of(effect.unchanged))
     assert found.estimate == pytest.approx(apart.mean())
     assert found.covers == "images and seeds"
-    # Seeds alone leave less uncertain than seeds and images do.
-    assert found.standard_error >= 0.9 * apart.std(ddof=1) / 3**0.5
+    # Two configurations and the grid's four, of three runs each, show how much seeds vary.
+    assert found.df >= 12
 
 
 def test_the_split_can_be_chosen_and_is_said(study):
