@@ -105,14 +105,14 @@ def test_the_worst_is_the_study_s_own_selection_with_its_certainty(studies):
     assert "; its weakest digit there is" in one.text
 
 
-def test_the_effect_is_the_paired_one_beside_the_naive(studies):
+def test_the_effect_is_that_on_fresh_seeds_beside_the_naive(studies):
     found = concluded(studies / "3")
     (effect,) = study_effects(load_study(studies / "3"), load(studies / "3"))
     overall = effect.overall["accuracy"]
     one = about(found, "dropout=0.2 changed the test accuracy of 2 layers x 300 nodes")
     assert one.number == f"{100 * overall.estimate:+.2f} points"
     assert f"from {100 * overall.first:.2f} % to {100 * overall.second:.2f} %" in one.text
-    assert "paired on 3 fresh seeds" in one.text
+    assert "(means of 3 fresh seeds, same images)" in one.text
     ends = f"{100 * overall.low:+.2f} to {100 * overall.high:+.2f} points"
     assert f"95 % interval {ends}" in one.certainty
     naive = about(found, "The runs that 2 layers x 300 nodes was selected by")
@@ -141,7 +141,7 @@ def test_single_runs_are_said_as_such(studies):
     for one in found:
         assert "not seeds" in one.certainty or "naively" in one.number
     changed = about(found, "dropout=0.2 changed the test accuracy")
-    assert "paired on one fresh seed" in changed.text
+    assert "(one fresh seed each, same images)" in changed.text
 
 
 def test_with_repeats_other_seeds_are_covered(studies):
