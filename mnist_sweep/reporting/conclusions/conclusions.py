@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep.analysis.configurations import TARGET, seed_variances
-from mnist_sweep.analysis.statistics import difference, interval, resample_predictions
+from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
     DEFAULT_LEVEL,

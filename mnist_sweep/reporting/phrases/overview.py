@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.reporting.escape import visible
@@ -114,7 +114,7 @@ def _decided(stage: Stage) -> str:
     return f"{text}; equal repeats for all would have taken {equal}, so {saved} {were} saved."
 
 
-def _decision(decision: Plain) -> str:
+def _decision(decision: dict[str, Any]) -> str:
     """Whether one configuration is left, and if not why no further runs were made."""
     if "reason" in decision:  # as earlier versions wrote it
         return str(decision["reason"])
