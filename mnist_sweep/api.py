@@ -21,6 +21,8 @@ from mnist_sweep.records import sweep as records
 if TYPE_CHECKING:
     import os
 
+    from matplotlib.figure import Figure
+
     from mnist_sweep.analysis.compare import Comparison
     from mnist_sweep.analysis.gate import GateResult
     from mnist_sweep.analysis.uncertainty import UncertainSelection
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 
     Directory = str | os.PathLike[str]
 
-__all__ = ["Compared", "Gate", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep"]
+__all__ = [
+    "Compared", "Gate", "Plots", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,6 +112,22 @@ class Sweep(records.Sweep):
 
         keys = columns.split(",") if isinstance(columns, str) else columns
         return Tables(comparison([self], where=where, sort=sort, columns=keys, runs=runs))
+
+    def plots(self) -> Plots:
+        """The report's plots as Matplotlib figures, by name; a notebook shows them.
+
+        Raises:
+            SelectionError: The runs are of another program.
+        """
+        from mnist_sweep.analysis.configurations import configurations
+        from mnist_sweep.metrics import resolve
+        from mnist_sweep.reporting.figures import drawing, files
+        from mnist_sweep.reporting.phrases.names import with_names
+
+        self._need_records()
+        shown = with_names(configurations(records.all_runs([self])))
+        made = files.plots(shown, resolve(self.objective))
+        return Plots({one.name: drawing.draw(one, one.title) for one in made})
 
     def report(self, output: Directory | None = None, *, figures: bool = True) -> Path:
         """Write report.html, figures and tables, and return the page's path.
@@ -259,6 +279,19 @@ class Tables:
 
     def _repr_html_(self) -> str:
         return self.text("html")
+
+
+class Plots(dict[str, "Figure"]):
+    """Matplotlib figures by name."""
+
+    def _repr_html_(self) -> str:
+        from io import StringIO
+
+        drawn = []
+        for figure in self.values():
+            figure.savefig(file := StringIO(), format="svg", bbox_inches="tight")
+            drawn.append(file.getvalue().partition("<svg")[2])
+        return "".join(f"<svg{one}" for one in drawn)
 
 
 @dataclass(frozen=True)

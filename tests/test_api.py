@@ -100,6 +100,22 @@ def test_a_report_is_written_and_its_path_returned(grid):
     assert page.exists()
 
 
+def test_plots_are_figures_by_name_and_show_themselves(grid):
+    plots = grid.plots()
+    assert {"effects", "accuracy-against-cost"} <= set(plots)
+    assert plots._repr_html_().count("<svg") == len(plots)
+
+
+def test_the_version_needs_no_interface():
+    program = (
+        "import sys, mnist_sweep as ms; print(ms.__version__, 'mnist_sweep.api' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [ms.__version__, "False"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -17,7 +17,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from mnist_sweep.cli.output import ExitCode, lasting_streams
+from mnist_sweep.cli.output import ExitCode, command, lasting_streams
 from mnist_sweep.errors import MnistSweepError, UsageError, harmless
 from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 
@@ -94,21 +94,28 @@ def _run(words: list[str]) -> int:
 
         print(f"mnist-sweep {__version__}")
         return ExitCode.DONE
-    close = difflib.get_close_matches(first, SUBCOMMANDS, n=1) if first.isalpha() else []
-    if close:
-        raise UsageError(
-            f"There is no subcommand {first!r}: did you mean {close[0]}? "
-            "`python -m mnist_sweep --help` lists subcommands and settings."
-        )
+    if first and "=" not in first and first[0] not in "-+~":
+        raise UsageError(_no_subcommand(first))
     return _hydra(words)
+
+
+def _no_subcommand(word: str) -> str:
+    if os.path.isdir(word):  # noqa: PTH112  (as it was typed)
+        return f"{word} is a directory: `{command('table', word)}` shows its results."
+    close = difflib.get_close_matches(word, SUBCOMMANDS, n=1)
+    others = f"did you mean {close[0]}?" if close else f"there are {', '.join(SUBCOMMANDS)}."
+    return (
+        f"There is no subcommand {word!r}: {others} Expected key=value for a setting, as "
+        f"in layers=1,2; `{command('--help')}` lists all."
+    )
 
 
 def _subcommand(name: str, words: list[str]) -> int:
     import click
 
-    command = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
+    subcommand = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
     try:
-        result = command.main(words, prog_name=f"mnist-sweep {name}", standalone_mode=False)
+        result = subcommand.main(words, prog_name=command(name), standalone_mode=False)
     except click.exceptions.Exit as request:
         return int(request.exit_code)
     except click.exceptions.Abort:  # Click's word for Ctrl-C

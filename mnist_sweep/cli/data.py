@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from mnist_sweep.cli.output import Choice
 from mnist_sweep.data import DatasetInfo, class_counts, prepare
 from mnist_sweep.data.readers import readers
 from mnist_sweep.settings import defaults
 
 
 @click.command("data")
-@click.argument("name", default="auto", type=click.Choice(("auto", "mnist", "own", *readers())))
+@click.argument("name", default="auto", type=Choice(("auto", "mnist", "own", *readers())))
 @click.option("--path", help="File or folder, for idx, npz and csv.")
 @click.option("--target", help="Function that returns the arrays, instead of NAME.")
 @click.option("--sha256", help="Refuse data whose content has another SHA-256.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mnist_sweep.cli.output import Choice
 from mnist_sweep.cli.results import need_records
 from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.sweep import load
@@ -18,7 +19,7 @@ from mnist_sweep.reporting.export import ExportOptions, find, names
     "--to",
     "tracker",
     required=True,
-    type=click.Choice(names()),
+    type=Choice(names()),
     help="Each needs its extra: pip install 'mnist-sweep[tensorboard]' or '[mlflow]'.",
 )
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import shlex
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypedDict
+
+import click
 
 from mnist_sweep.errors import visible
 
@@ -99,6 +102,23 @@ def shown_path(path: Path) -> str:
         return visible(str(path.relative_to(Path.cwd())))
     except ValueError:
         return visible(str(path))
+
+
+class Choice(click.Choice[str]):
+    """One of some words; a misspelt one is answered with the closest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word.
+
+        Raises:
+            click.BadParameter: It is none of them.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            close = difflib.get_close_matches(str(value), self.choices, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
 
 
 def program() -> str:

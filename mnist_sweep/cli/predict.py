@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_sweep.analysis.resolve_run import ResolvedRun, resolve_run
+from mnist_sweep.cli.output import Choice
 from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
@@ -53,7 +54,7 @@ MIN_IMAGES_FOR_PROGRESS = 5_000
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(FORMATS),
+    type=Choice(FORMATS),
     help=(
         "submission is ImageId,Label from 1; csv and json name the images and say how sure. "
         "[default: json for FILE.json, csv for pictures and --probabilities, else submission]"

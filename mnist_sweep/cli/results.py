@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnist_sweep.cli.output import command, terminal
+from mnist_sweep.cli.output import Choice, command, terminal
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
@@ -46,7 +46,7 @@ _LEVEL = click.option(
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(format_names()),
+    type=Choice(format_names()),
     default="text",
     show_default=True,
     help="How the tables are written.",
@@ -132,13 +132,13 @@ def _selection_command(direction: Direction) -> click.Command:
     )
     @click.option(
         "--split",
-        type=click.Choice(HELD_OUT),
+        type=Choice(HELD_OUT),
         help="The split of a metric that names none.  [default: validation]",
     )
     @click.option(
         "--format",
         "format_name",
-        type=click.Choice(["text", "json"]),
+        type=Choice(["text", "json"]),
         default="text",
         show_default=True,
     )

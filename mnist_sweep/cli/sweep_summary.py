@@ -150,12 +150,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
 
 
 def statuses_of(result: SweepResult, found: Sweep) -> dict[str, RunStatus]:
-    """Run id -> status, of requested runs that have a record, or failed without one.
-
-    Args:
-        result: Of the sweep.
-        found: What its directory holds now.
-    """
+    """Run id -> status, of requested runs that have a record, or failed without one."""
     frame = found.frame
     recorded = dict(zip(frame.get("run_id", ()), frame.get("status", ()), strict=True))
     requested = {point.run_id for point in result.plan.points}

@@ -134,18 +134,7 @@ def hardest_classes(
     classes: int,
     reported: str = "",
 ) -> Conclusion:
-    """Which classes are hardest for a configuration on the test split.
-
-    Args:
-        candidate_name: The configuration's name.
-        data: The name of the data.
-        weak: The weakest classes with the intervals of their F1, weakest first.
-        alike: Classes not distinguishable from the weakest one.
-        support: Test images of each class.
-        runs: Of the configuration.
-        classes: How many there are.
-        reported: What the published report says.
-    """
+    """Which classes are hardest for a configuration on the test split."""
     word, plural = class_word(data), class_word(data, plural=True)
     hardest = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
     first, its_interval = weak[0]

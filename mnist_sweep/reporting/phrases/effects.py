@@ -104,14 +104,7 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
 def against_best(
     changed: str, best_name: str, found: Difference | str, reported: str = ""
 ) -> Conclusion:
-    """How a changed network compares with the best one.
-
-    Args:
-        changed: The changed network's name, with the change.
-        best_name: The best network's name.
-        found: The difference of their test accuracy, or why it is not known.
-        reported: What the published report says.
-    """
+    """How a changed network compares with the best one."""
     kind = ConclusionKind.AGAINST_BEST
     if isinstance(found, str):
         text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"

@@ -89,11 +89,7 @@ def extent(part: Sequence[object], whole: Sequence[object], by: Metric) -> str:
 
 
 def reason(row: Mapping[str, Any]) -> str:
-    """Why a run has no result, in a few words; empty of one that finished.
-
-    Args:
-        row: Of the runs table, without missing values.
-    """
+    """Why a run has no result, in a few words; empty of one that finished."""
     return "" if row["status"] == RunStatus.FINISHED else reason_of(row)
 
 
@@ -105,13 +101,7 @@ def status_text(status: str, why: str) -> str:
 
 
 def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None, str, str]]) -> str:
-    """'2 of 3 runs finished; seed 2 failed: MemoryError', of a configuration.
-
-    Args:
-        finished: Runs that finished.
-        total: All runs.
-        others: Seed, status and reason of those that did not.
-    """
+    """'2 of 3 runs finished; seed 2 failed: MemoryError', of a configuration."""
     seeds: dict[tuple[str, str], list[str]] = {}
     for seed, status, why in others:
         seeds.setdefault((status, why), []).append("?" if seed is None else str(seed))
@@ -120,12 +110,7 @@ def repeats_reason(finished: int, total: int, others: Iterable[tuple[int | None,
 
 
 def class_word(data: str, *, plural: bool = False) -> str:
-    """What a class of the data is called: digit or class.
-
-    Args:
-        data: The name of the data.
-        plural: Digits or classes.
-    """
+    """What a class of the data is called: digit or class."""
     if data in ("mnist", "digits"):
         return "digits" if plural else "digit"
     return "classes" if plural else "class"

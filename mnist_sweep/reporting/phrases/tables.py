@@ -35,13 +35,7 @@ def data_note(name: str, train: int, validation: int, test: int, source: str, sh
 
 
 def hidden_note(ends: int, hidden: Sequence[str], total: int) -> str:
-    """Which rows a shortened table leaves out, and how to see them.
-
-    Args:
-        ends: Rows that are shown from either end.
-        hidden: The statuses of those that are not.
-        total: All rows.
-    """
+    """Which rows a shortened table leaves out, and how to see them."""
     counts = Counter(status for status in hidden if status != "finished")
     without = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
     among = f" (among them {without})" if without else ""
@@ -64,13 +58,7 @@ def no_intervals_note(configurations: int, most: int) -> str:
 def repeats_notes(
     repeats: Sequence[int], unknown: Sequence[tuple[str, str]], level: float
 ) -> list[str]:
-    """What a mean, a standard deviation and an interval mean here, and where there are none.
-
-    Args:
-        repeats: Finished runs of each configuration that has intervals.
-        unknown: Label and reason of each configuration whose intervals are not known.
-        level: Confidence level.
-    """
+    """What a mean, a standard deviation and an interval mean here, and where there are none."""
     notes = [f"Mean {PLUS_MINUS} standard deviation over seeds; best and worst go by the mean."]
     if any(count > 1 for count in repeats):
         notes.append(f"{100 * level:g} % intervals of the mean cover other images and other seeds.")
@@ -91,12 +79,7 @@ def repeats_notes(
 def table_titles(
     sets: Sequence[tuple[str | None, str | None]], *, are_means: bool
 ) -> dict[str, str]:
-    """The titles of the default tables, by name.
-
-    Args:
-        sets: Name and notice of each data set, see `data_title`.
-        are_means: Whether the rows are means over runs.
-    """
+    """The titles of the default tables, by name."""
     means = ", means over runs" if are_means else ""
     data = data_title(sets)
     words = {class_word(name) for name, _ in sets if name}

@@ -63,12 +63,7 @@ def interval(metric: str | Metric, found: Interval) -> str:
 
 
 def difference(found: Difference, p: float | None = None) -> str:
-    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers image sampling and seeds)'.
-
-    Args:
-        found: The difference.
-        p: The p-value to show; None takes the difference's own.
-    """
+    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers image sampling and seeds)'."""
     span = ends(found.metric, found.low, found.high, signed=True)
     shown = found.p_value if p is None else p
     tested = "" if shown is None else f", p {p_value(shown)}"

@@ -29,14 +29,7 @@ _FIRST = ("test.accuracy", "test.f1_min", "time.train_s", "test.f1")
 
 
 def overview(rows: Rows, metric: Metric, width: int | None, most: int) -> Table | None:
-    """The configurations by a metric, best first; None where none has a value.
-
-    Args:
-        rows: Runs or configurations, as the comparison tables have them.
-        metric: What ranks them.
-        width: Of the terminal: as many columns as fit; None shows all.
-        most: Rows, at least two.
-    """
+    """The configurations by a metric, best first; None where none has a value."""
     if metric.column not in rows.frame:
         return None
     ranked = rows.frame[metric.column].dropna().sort_values(

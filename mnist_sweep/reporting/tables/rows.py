@@ -124,12 +124,7 @@ def _reasons(runs: pd.DataFrame) -> list[str]:
 
 
 def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
-    """One row per configuration of each directory: settings, and means over finished runs.
-
-    Args:
-        runs: With their reasons.
-        members: Positions in `runs` of each configuration's runs.
-    """
+    """One row per configuration of each directory: settings, and means over finished runs."""
     import numpy as np
 
     seeds, labels, statuses = (plain(runs[name]) for name in (SEED, "label", "status"))
@@ -169,11 +164,7 @@ def _whole(means: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _status_of(runs: Sequence[tuple[Any, str, str]]) -> tuple[str, str]:
-    """Finished if all are, the one status they share, or partial; and the reasons of the others.
-
-    Args:
-        runs: Seed, status and reason of each run of a configuration.
-    """
+    """Finished if all are, the one status they share, or partial; and the reasons of the others."""
     others = [run for run in runs if run[1] != RunStatus.FINISHED]
     if not others:
         return RunStatus.FINISHED, ""

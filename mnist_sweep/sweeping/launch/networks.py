@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +50,8 @@ def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
             )
         except HydraException as error:
             raise ModelError(
-                f"model._target_={model['_target_']} cannot build a network: {_cause(error)}. "
+                f"model._target_={model['_target_']} cannot build a network: "
+                f"{_cause(error, model['_target_'])}. "
                 "Expected a function build(input_shape, classes, …) in a module that Python can "
                 "import, which takes the settings under model"
                 f"{_without(model)}."
@@ -57,7 +60,11 @@ def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
     return build
 
 
-def _cause(error: HydraException) -> str:
+def _cause(error: HydraException, target: str) -> str:
+    module, _, name = target.rpartition(".")
+    if module in sys.modules and not hasattr(sys.modules[module], name):
+        close = difflib.get_close_matches(name, dir(sys.modules[module]), n=1)
+        return f"the module {module} has no {name}{f'; did you mean {close[0]}?' if close else ''}"
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).splitlines()[:2]]
     text = " ".join(lines).rstrip(".")
