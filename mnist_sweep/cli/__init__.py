@@ -17,7 +17,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from mnist_sweep.cli.output import ExitCode, command, lasting_streams
+from mnist_sweep.cli.output import ExitCode, command, lasting_streams, wrap
 from mnist_sweep.errors import MnistSweepError, UsageError, harmless
 from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 
@@ -147,5 +147,5 @@ def _complain(error: MnistSweepError) -> int:
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         traceback.print_exception(error, file=sys.stderr)
     else:
-        print(f"mnist-sweep: {error}", file=sys.stderr)
+        print(wrap(f"mnist-sweep: {error}", err=True), file=sys.stderr)
     return error.exit_code

@@ -17,6 +17,7 @@ from typing import Any, TypedDict
 import click
 
 from mnist_sweep.errors import visible
+from mnist_sweep.reporting.escape import wrapped
 
 
 class ExitCode(IntEnum):
@@ -132,9 +133,20 @@ def command(*words: str | Path) -> str:
     return " ".join((program(), *shown))
 
 
-def terminal() -> Terminal:
-    """The width of the terminal and whether to use colour; no width where output is piped."""
-    if not sys.stdout.isatty():
+def wrap(text: str, *, err: bool = False) -> str:
+    """Each line of a text broken at words where it goes to a terminal, further ones indented."""
+    width = terminal(err=err)["width"]
+    lines = ((line, len(line) - len(line.lstrip()) + 4) for line in text.splitlines())
+    return "\n".join(part for line, n in lines for part in wrapped(line, width, " " * n))
+
+
+def terminal(*, err: bool = False) -> Terminal:
+    """The width of the terminal and whether to use colour; no width where output is piped.
+
+    Args:
+        err: Of standard error.
+    """
+    if not (sys.stderr if err else sys.stdout).isatty():
         return {"width": None, "colour": False}
     width = max(shutil.get_terminal_size().columns, 20)
     return {"width": width, "colour": not os.environ.get("NO_COLOR")}

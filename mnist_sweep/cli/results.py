@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnist_sweep.cli.output import Choice, command, terminal
+from mnist_sweep.cli.output import Choice, command, terminal, wrap
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
@@ -180,7 +180,7 @@ def _selection_command(direction: Direction) -> click.Command:
             value = {**found.to_json(), "problems": problems}
             click.echo(json_text(value, indent=2))
         else:
-            click.echo("\n".join(sentences(found)))
+            click.echo(wrap("\n".join(sentences(found))))
         _print_problems([sweep])
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnist_sweep.cli.output import ExitCode
+from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
 from mnist_sweep.reporting import preimport
@@ -29,7 +29,7 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
         found = app.run(one.words, context, one.repeats)
         if isinstance(found, Preview):
             whole = context.verbosity is Verbosity.VERBOSE
-            print("\n".join(preview_lines(found, whole=whole)))
+            print(wrap("\n".join(preview_lines(found, whole=whole))))
         elif found:
             results.append(found)
             if found.interrupted:

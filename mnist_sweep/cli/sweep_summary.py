@@ -215,7 +215,7 @@ def _print_notes(result: SweepResult, found: Sweep) -> int:
     notes = [f"Note: {notice}" for notice in (*result.notices, *result.plan.notes())]
     if found.problems:
         notes.append(f"Could not be read: {_listed([*map(str, found.problems)])}.")
-    page = _Page(terminal()["width"], colour=False)
+    page = _Page(terminal(err=True)["width"], colour=False)
     for note in notes:
         page.add("", visible(note))
     for line in page.lines:

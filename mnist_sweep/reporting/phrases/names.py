@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import DATA, MODEL, SEED, SIZE, TARGET, Configuration
+from mnist_sweep.analysis.configurations import DATA, MODEL, SEED, SIZE, TARGET, Configuration, used
 from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.settings import MLP_TARGET
+from mnist_sweep.settings import MLP_TARGET, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
 
     from mnist_sweep.metrics import Metric
 
@@ -49,6 +51,25 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
         called = "data" if name in DATA else name
         parts.append(f"{called}={text_of(settings[name])}")
     return visible(", ".join(parts))
+
+
+def changed_settings(runs: pd.DataFrame) -> list[str]:
+    """The settings in which runs of one configuration differ from the defaults.
+
+    Empty where there are several configurations: these are named by what varies.
+    """
+    if len(runs) == 0 or len(set(runs["configuration_id"])) > 1:
+        return []
+    names = [name for name in runs.columns if name in SETTINGS and SETTINGS[name].affects_result]
+    names = [
+        name for name in names if name not in (SEED, MODEL, *SIZE) and not name.startswith("data.")
+    ]
+    values = {name: used(name, runs).dropna() for name in names}
+    return [
+        name
+        for name, known in values.items()
+        if len(known) and known.iloc[0] != SETTINGS[name].default
+    ]
 
 
 def size(layers: Any, nodes: Any) -> str:

@@ -12,7 +12,7 @@ from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.phrases import values
-from mnist_sweep.reporting.phrases.names import network_name
+from mnist_sweep.reporting.phrases.names import changed_settings, network_name
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def why_unknown(found: UncertainSelection) -> str:
 
 def differing(selection: Selection) -> tuple[str, ...]:
     """The settings in which the candidates differ, to be named by."""
-    return tuple(name for name in varying(selection.runs) if name not in _NOT_NAMED)
+    found = varying(selection.runs) or changed_settings(selection.runs)
+    return tuple(name for name in found if name not in _NOT_NAMED)
 
 
 def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.configurations import SEED, shown_settings
 from mnist_sweep.metrics import Metric
+from mnist_sweep.reporting.phrases.names import changed_settings
 from mnist_sweep.reporting.tables.render.text import narrowest
 from mnist_sweep.reporting.tables.rows import REPEATS
 from mnist_sweep.reporting.tables.table import Column, Table
@@ -46,7 +47,7 @@ def overview(rows: Rows, metric: Metric, width: int | None, most: int) -> Table 
     content = replace(
         content, intervals=(), frame=content.frame.assign(**{RANK: [k + 1 for k in shown]})
     )
-    settings = [name for name in shown_settings(rows.frame) if name in rows.frame]
+    settings = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     if rows.are_configurations:
         settings = [name for name in settings if name != SEED] + [REPEATS]
     fixed = [Column(RANK, "#"), *map(column, settings)]

@@ -16,6 +16,7 @@ from mnist_sweep.records.store import clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
+from mnist_sweep.reporting.phrases.names import changed_settings
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
 from mnist_sweep.reporting.tables.table import (
@@ -88,7 +89,7 @@ def comparison(
     if not len(rows):
         conditions = " and ".join(where) or "no condition"
         raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
-    varying = shown_settings(rows.frame)
+    varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
     chosen = {

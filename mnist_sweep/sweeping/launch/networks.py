@@ -64,7 +64,7 @@ def _cause(error: HydraException, target: str) -> str:
     module, _, name = target.rpartition(".")
     if module in sys.modules and not hasattr(sys.modules[module], name):
         close = difflib.get_close_matches(name, dir(sys.modules[module]), n=1)
-        return f"the module {module} has no {name}{f'; did you mean {close[0]}?' if close else ''}"
+        return f"the module {module} has no {name}{f' (did you mean {close[0]}?)' if close else ''}"
     cause = error.__cause__ or error
     lines = [line.strip() for line in str(cause).splitlines()[:2]]
     text = " ".join(lines).rstrip(".")
