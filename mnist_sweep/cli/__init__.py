@@ -15,6 +15,7 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mnist_sweep.cli.output import ExitCode, command, lasting_streams, wrap
@@ -100,8 +101,8 @@ def _run(words: list[str]) -> int:
 
 
 def _no_subcommand(word: str) -> str:
-    if os.path.isdir(word):  # noqa: PTH112  (as it was typed)
-        return f"{word} is a directory: `{command('table', word)}` shows its results."
+    if Path(word).is_dir():
+        return f"{word!r} is a directory: `{command('table', Path(word))}` shows its results."
     close = difflib.get_close_matches(word, SUBCOMMANDS, n=1)
     others = f"did you mean {close[0]}?" if close else f"there are {', '.join(SUBCOMMANDS)}."
     return (
