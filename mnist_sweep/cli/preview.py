@@ -8,7 +8,7 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
-from mnist_sweep.sweeping.search.preview import SAMPLES, SearchPreview
+from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.preview import FollowingRuns, StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
 

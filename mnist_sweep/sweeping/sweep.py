@@ -141,12 +141,7 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
 
 
 class Jobs:
-    """Makes jobs of a sweep's points.
-
-    Args:
-        config: The sweep's own.
-        result: Of the sweep; says where its runs are and what their records say of the machine.
-    """
+    """Makes jobs of a sweep's points."""
 
     def __init__(self, config: DictConfig, result: SweepResult) -> None:
         self._hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)

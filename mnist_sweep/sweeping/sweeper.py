@@ -23,8 +23,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.reference import help_text
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.make_launcher import make_launcher
-from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
+from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.plan import sets
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
@@ -58,12 +57,7 @@ OmegaConf.register_new_resolver("settings_help", help_text, replace=True)
 
 
 class GridSweeper(Sweeper):
-    """Runs every point of a grid once.
-
-    Args:
-        params: Overrides from config files.
-        points: Sets of overrides from config files.
-    """
+    """Runs every point of a grid once."""
 
     def __init__(self, params: Plain | None = None, points: Sequence[str] | None = None) -> None:
         self._params = dict(params or {})

@@ -81,7 +81,6 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     found = record(job)
     assert found.metrics
     assert summary.accuracy == found.metrics.test.accuracy
-    assert summary.metrics["validation"]["accuracy"] == found.metrics.validation.accuracy
     assert found.config == job.settings
     assert found.environment.threads == job.settings["threads"]
     assert found.environment.started_at

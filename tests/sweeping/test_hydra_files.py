@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.worker import write_hydra_files
 from support.sweep_parts import job_of, point_of
 
 HYDRA: dict[str, Any] = {
@@ -27,7 +27,7 @@ def job(directory: Path, **more: Any) -> Job:
 
 def test_the_files_say_what_was_run(tmp_path: Path):
     made = job(tmp_path, hydra=HYDRA)
-    hydra_files.write(made)
+    write_hydra_files(made)
     folder = made.paths.directory / ".hydra"
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.yaml", "hydra.yaml", "overrides.yaml",
@@ -41,12 +41,12 @@ def test_the_files_say_what_was_run(tmp_path: Path):
 
 
 def test_what_hydra_gave_is_not_changed(tmp_path: Path):
-    hydra_files.write(job(tmp_path, hydra=HYDRA))
+    write_hydra_files(job(tmp_path, hydra=HYDRA))
     assert HYDRA["overrides"]["task"] == ["layers=1,2"]
     assert HYDRA["runtime"]["output_dir"] == "???"
 
 
 def test_without_hydra_there_is_no_hydra_yaml(tmp_path: Path):
     made = job(tmp_path)
-    hydra_files.write(made)
+    write_hydra_files(made)
     assert not (made.paths.hydra / "hydra.yaml").exists()

@@ -15,10 +15,11 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.errors import MnistSweepError, SettingsError
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.launch import hydra_files, processes
+from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.worker import write_hydra_files
 from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
-from mnist_sweep.sweeping.search.preview import SearchPreview
+from mnist_sweep.sweeping.search.sweeper import SearchPreview
 from support.sweep_parts import job_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hydra.md"
@@ -151,7 +152,7 @@ def test_output_subdir_says_where_hydras_files_go(tmp_path: Path):
     node = {"overrides": {}, "runtime": {}}
     for name, written in ((".hydra", ".hydra"), ("conf", "conf"), (None, None)):
         job = job_of(tmp_path / str(name), hydra={**node, "output_subdir": name})
-        hydra_files.write(job)
+        write_hydra_files(job)
         there = [path.parent.name for path in (tmp_path / str(name)).rglob("config.yaml")]
         assert there == ([written] if written else [])
 

@@ -16,10 +16,9 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import pool, processes
-from mnist_sweep.sweeping.launch.make_launcher import make_launcher
 from mnist_sweep.sweeping.launch.pool import PoolLauncher
 from mnist_sweep.sweeping.launch.progress import Lines
-from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
+from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.result import SweepResult
 
 POOL = "mnist_sweep.sweeping.launch.pool.PoolLauncher"

@@ -25,11 +25,13 @@ from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
-from mnist_sweep.sweeping.launch.on_ray.connection import environment_of_runs
+from mnist_sweep.sweeping.launch.on_ray.connection import (
+    Needs,
+    environment_of_runs,
+    locked_directory,
+)
 from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
-from mnist_sweep.sweeping.launch.on_ray.needs import Needs
-from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run
 from support.sweep_parts import job_of

@@ -11,14 +11,13 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import done_summary, write_failure
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.training.progress import History
@@ -120,13 +119,7 @@ class Dispatch(ABC, Generic[Active]):
         self.progress.postponed(job)
 
     def retry_or_fail(self, job: Job, reason: str, started: float) -> None:
-        """Repeat a run whose process died, or write its failed record.
-
-        Args:
-            job: Its lock is held by this process.
-            reason: How the process died.
-            started: When, by the monotonic clock.
-        """
+        """Repeat a run whose process died, or write its failed record."""
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
         if attempts <= self._retries:
             self.progress.retrying(job, reason)
@@ -186,3 +179,22 @@ def _end_of_log(job: Job) -> str:
     crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
     shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
     return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)
+
+
+class JobScheduler(Protocol):
+    """Asked by `Dispatch` for decisions; all calls come from the launcher's own thread."""
+
+    def next(self) -> Job | None:
+        """The job to start now that a worker is free, or None where nothing more is to be run."""
+
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
+        """Why a run must stop after this epoch, or None to go on; its worker waits meanwhile.
+
+        Args:
+            job: The run's, which may be pruned (`Job.prune`).
+            epoch: From 1.
+            figures: The epoch's own of the history: loss, accuracy, val_loss, val_accuracy.
+        """
+
+    def ended(self, job: Job) -> None:
+        """A run has ended; its record is there, unless it could not be written."""

@@ -84,19 +84,11 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
         log.exception("the run failed")
         return write_failure(job, error, history, time.perf_counter() - started)
     summary = summary_of(job, record)
-    _log_summary(summary)
+    if summary.status is RunStatus.FINISHED:
+        log.info("test accuracy %.4f", summary.accuracy)
+    else:
+        log.warning("the run is %s: %s", summary.status, summary.message)
     return summary
-
-
-def _log_summary(summary: RunSummary) -> None:
-    match summary.status:
-        case RunStatus.FINISHED:
-            accuracies = (summary.metrics[split]["accuracy"] for split in ("test", "validation"))
-            log.info("test accuracy %.4f, validation %.4f", *accuracies)
-        case RunStatus.PRUNED:
-            log.info("the run was %s", summary.message)
-        case _:
-            log.error("the run diverged: %s", summary.message)
 
 
 def _write(job: Job, result: Result, record: Record) -> None:

@@ -99,7 +99,6 @@ class RunSummary:
         message: Why it failed, diverged or was pruned; empty otherwise.
         accuracy: Of the test images; of the validation images where the run was pruned.
         total_s: Seconds from the run's start to its record.
-        metrics: Split -> name -> value, of the metrics that are single numbers.
     """
 
     run_id: str
@@ -109,7 +108,6 @@ class RunSummary:
     message: str = ""
     accuracy: float | None = None
     total_s: float | None = None
-    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(

@@ -71,8 +71,7 @@ def done_summary(job: Job, origin: Origin = Origin.ALREADY_DONE) -> RunSummary |
 def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSummary:
     """What a record says of a job."""
     status = RunStatus(record.status)
-    metrics = record.metrics.model_dump() if record.metrics else {}
-    accuracy = metrics["test"]["accuracy"] if metrics else None
+    accuracy = record.metrics.test.accuracy if record.metrics else None
     if status is RunStatus.PRUNED and record.history.val_accuracy:
         accuracy = record.history.val_accuracy[-1]
     return RunSummary(
@@ -83,10 +82,6 @@ def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSumm
         message=record.error.message if record.error else "",
         accuracy=accuracy,
         total_s=record.time.total_s if record.time else None,
-        metrics={
-            split: {name: value for name, value in values.items() if isinstance(value, float)}
-            for split, values in metrics.items()
-        },
     )
 
 

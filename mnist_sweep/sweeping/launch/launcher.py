@@ -18,10 +18,9 @@ from rich.console import Console
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.progress import Progress
 
 

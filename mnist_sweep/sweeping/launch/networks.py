@@ -80,10 +80,6 @@ def _without(model: Plain) -> str:
 def check_code(settings: Plain, planned: Plain | None) -> None:
     """Refuse to run other code than the run id was made of.
 
-    Args:
-        settings: The run's.
-        planned: Hash and files of the user's own code when the sweep was planned, if any.
-
     Raises:
         ModelError: The code was edited since.
     """

@@ -29,14 +29,13 @@ from mnist_sweep.cores import cores
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, Origin
 from mnist_sweep.sweeping.launch.job_record import done_summary
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.worker_process import WorkerProcess
+from mnist_sweep.sweeping.launch.worker import WorkerProcess
 
 REFRESH_S = 0.25
 POLL_S = 0.5

@@ -42,11 +42,7 @@ class Progress:
 
 
 class Lines(Progress):
-    """One plain line per run that ended: for logs, pipes and CI.
-
-    Args:
-        console: Where to write.
-    """
+    """One plain line per run that ended: for logs, pipes and CI."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobStatus
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import ModelError, UsageError
@@ -25,7 +29,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import effective
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
-from mnist_sweep.sweeping.launch.dispatch import Dispatch
+from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import execute
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
@@ -34,7 +38,6 @@ from mnist_sweep.sweeping.launch.job_record import (
     record_of,
     write_failure,
 )
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
@@ -72,11 +75,7 @@ def task(config: DictConfig) -> RunSummary:
 
 
 class StockLauncher(SweepLauncher):
-    """Any launcher of Hydra's kind as one of this program.
-
-    Args:
-        launcher: Set up by Hydra.
-    """
+    """Any launcher of Hydra's kind as one of this program."""
 
     reports_epochs = False
 
@@ -112,13 +111,7 @@ class StockLauncher(SweepLauncher):
 
 
 class StockDispatch(Dispatch[Job]):
-    """Hands jobs to one of Hydra's launchers; see `Dispatch`.
-
-    Args:
-        launcher: Hydra's.
-        context: Of the sweep.
-        batch: How many jobs are handed over at a time.
-    """
+    """Hands jobs to one of Hydra's launchers; see `Dispatch`."""
 
     def __init__(
         self, launcher: Launcher, context: SweepContext, batch: int, *arguments: Any, **options: Any
@@ -228,3 +221,37 @@ def _record_death(job: Job, error: Exception) -> RunSummary:
         return write_failure(job, WorkerDiedError(summary.message), History(), 0.0)
     finally:
         release(lock)
+
+
+def make_launcher(
+    hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+) -> SweepLauncher:
+    """The launcher that a sweep's config names, ready to run jobs.
+
+    Raises:
+        UsageError: It cannot be imported or made, or is no launcher.
+    """
+    target = str(config.hydra.launcher._target_)
+    found: Any
+    # Hydra makes plugins of these two packages only, and finds them without an import.
+    if target.startswith(("hydra_plugins.", "hydra._internal.")):
+        found = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+    else:
+        try:
+            found = instantiate(config.hydra.launcher, _convert_="all")
+        except HydraException as error:
+            reason = " ".join(str(error).partition("\nfull_key")[0].split())
+            raise UsageError(f"hydra.launcher._target_={target}: {reason}") from error
+        if not isinstance(found, Launcher):
+            raise UsageError(
+                f"hydra.launcher._target_={target} makes a {type(found).__name__}: expected a "
+                "launcher, a class derived from mnist_sweep.sweeping.launch.launcher.SweepLauncher."
+            )
+        found.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+    if isinstance(found, SweepLauncher):
+        return found
+    stock = StockLauncher(found)
+    stock.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+    return stock

@@ -34,10 +34,6 @@ def run(launcher: Any, overrides: Sequence[Sequence[str]]) -> Iterator[tuple[int
 
     If it is interrupted, jobs that have not ended are cancelled.
 
-    Args:
-        launcher: The plugin's, set up by Hydra.
-        overrides: Of each job.
-
     Yields:
         Which job (from 0), and Hydra's JobReturn, or the exception that stands for a dead process.
 

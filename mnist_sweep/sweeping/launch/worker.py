@@ -6,13 +6,20 @@ import faulthandler
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch import hydra_files
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.execute import execute
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.processes import detach, leave
@@ -46,7 +53,7 @@ def run(pipe: Connection, job: Job) -> None:
 
     def on_start() -> None:
         _log_to(job.paths.log)
-        hydra_files.write(job)
+        write_hydra_files(job)
         if job.hydra.get("job", {}).get("chdir"):
             os.chdir(job.paths.directory)
 
@@ -70,3 +77,89 @@ def _log_to(path: Path) -> None:
     # If a signal kills the run, its log ends with the Python line that was being executed.
     faulthandler.enable(all_threads=False)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr, force=True)
+
+
+# The C emitter is ten times as fast; it is missing only where PyYAML was built without libyaml.
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def write_hydra_files(job: Job) -> None:
+    """Write config.yaml, hydra.yaml and overrides.yaml of a job, if and where Hydra would."""
+    hydra = dict(job.hydra)
+    name = hydra.get("output_subdir", ".hydra")
+    if name is None:
+        return
+    directory = job.paths.directory / name
+    if hydra:
+        hydra["overrides"] = {**hydra["overrides"], "task": job.point.overrides}
+        hydra["runtime"] = {**hydra["runtime"], "output_dir": str(job.paths.directory)}
+        store.write_text(directory / "hydra.yaml", _yaml({"hydra": hydra}))
+    store.write_text(directory / "config.yaml", _yaml(job.settings))
+    store.write_text(directory / "overrides.yaml", _yaml(job.point.overrides))
+
+
+def _yaml(value: Any) -> str:
+    return str(yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True))
+
+
+class WorkerProcess:
+    """One run's process; `summary` is its result, None until it came and if the process died."""
+
+    def __init__(self, job: Job, function: Callable[..., None] = run, *arguments: Any) -> None:
+        self.job = job
+        self.started = time.monotonic()
+        self.summary: RunSummary | None = None
+        self.ended = False
+        self._orphaned = False
+        # Both ways only where the worker waits for an answer after each epoch.
+        self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
+        self._process = processes.start(function, theirs, job, *arguments)
+        theirs.close()
+
+    @property
+    def handles(self) -> list[Any]:
+        """What becomes ready when there is a message, or the process has ended."""
+        # A process that the network's builder left behind may hold the pipe open for long, so the
+        # pipe alone does not tell the end.
+        return [self._pipe] if self._orphaned else [self._pipe, self._process.sentinel]
+
+    def receive(self, ready: Container[Any]) -> Epoch | None:
+        """Take one message if there is any: an epoch is returned, a summary or the end kept."""
+        if self._pipe in ready:
+            try:
+                message: Epoch | RunSummary = self._pipe.recv()
+            except (EOFError, OSError):
+                self._end()
+                return None
+            if isinstance(message, Epoch):
+                return message
+            self.summary = message
+        elif self._process.sentinel in ready:
+            # The sentinel is ready, too, where only the fork server has died.
+            self._orphaned = processes.is_running(self._process)
+            if not self._orphaned:
+                self._end()
+        return None
+
+    def answer(self, reason: str | None) -> None:
+        """Let a run go on after an epoch, or say why it must stop."""
+        with suppress(OSError):  # the process has died meanwhile, which is seen at its end
+            self._pipe.send(reason)
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        return f"its process {processes.ending(self._process.exitcode)}"
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self._process.terminate()
+
+    def close(self, timeout_s: float) -> None:
+        """Wait for the end of the process; kill it if it takes longer."""
+        processes.end(self._process, timeout_s)
+        self._pipe.close()
+        self.ended = True
+
+    def _end(self) -> None:
+        self.close(processes.STOP_S)

@@ -40,10 +40,6 @@ LONG_RANGE = 1000
 def check(overrides: Iterable[Override], *, intervals: bool = False) -> None:
     """Refuse unknown keys, empty sweeps and values out of range, all of them at once.
 
-    Args:
-        overrides: As Hydra reads them.
-        intervals: Whether intervals may stand among them; a search takes them, a grid does not.
-
     Raises:
         SettingsError: Lists every problem with key, value and what is allowed.
     """

@@ -21,13 +21,7 @@ from mnist_sweep.sweeping.plan.grid import Axis, Option
 
 
 class Composer:
-    """Settings of a grid's points.
-
-    Args:
-        loader: Hydra's loader.
-        master: The sweep's own config, composed by Hydra.
-        axes: The grid.
-    """
+    """Settings of a grid's points."""
 
     def __init__(self, loader: ConfigLoader, master: DictConfig, axes: list[Axis]) -> None:
         self._loader = loader
@@ -37,9 +31,6 @@ class Composer:
 
     def settings(self, point: Sequence[Option]) -> Plain:
         """The settings of one point, plain and resolved, without Hydra's own, as they were given.
-
-        Args:
-            point: An option of each axis; its value need not be among those of the axis.
 
         Raises:
             SettingsError: A value does not fit its key, or refers to something that is not there.

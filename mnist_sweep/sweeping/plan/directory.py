@@ -72,16 +72,7 @@ def invocation_of(
     config: Plain,
     environment: Plain,
 ) -> Invocation:
-    """A command as `sweep.json` has it.
-
-    Args:
-        plan: What is to be run.
-        words: The whole command.
-        overrides: Those of its words that are not for Hydra.
-        hydra: Overrides and options of Hydra's own.
-        config: Settings of the whole sweep.
-        environment: See `environment.describe`.
-    """
+    """A command as `sweep.json` has it."""
     versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
     return Invocation(
         id=uuid4().hex,
@@ -116,13 +107,7 @@ def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
 
 
 def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
-    """Let a command's points grow: those of a study's later stages, once they are known.
-
-    Args:
-        directory: The sweep's.
-        invocation: The command, as it was noted first.
-        plan: All points so far.
-    """
+    """Let a command's points grow: those of a study's later stages, once they are known."""
     grown = invocation.model_copy(update=_what_is_planned(plan))
     with locked(directory / ".locks" / "sweep"):
         content = read(directory)

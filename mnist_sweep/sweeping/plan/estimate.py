@@ -58,11 +58,7 @@ def work(size: int | None, settings: Plain, n_train: int) -> float:
 
 
 class Estimator:
-    """Estimates from past records.
-
-    Args:
-        records: Finished runs of this machine.
-    """
+    """Estimates from past records."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         rates: list[tuple[float, float]] = []

@@ -25,10 +25,6 @@ _NOT_SECRET = ("data.path", "name")
 def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
     """Refuse settings of Hydra's that would have no effect.
 
-    Args:
-        hydra: The composed `hydra` node.
-        stock: Whether the launcher is one of Hydra's own, which composes and runs each job itself.
-
     Raises:
         UsageError: Names each.
     """

@@ -64,14 +64,7 @@ def past_runs(directory: Path) -> Estimator:
 
 
 def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
-    """What a plan would run.
-
-    Args:
-        directory: The sweep's.
-        plan: The requested points.
-        done: Run ids of the points that are done.
-        workers: The number of runs at a time.
-    """
+    """What a plan would run."""
     estimator = past_runs(directory)
     expected = {
         point.run_id: estimator.of(point, plan.datasets[point.data_key]) for point in plan.points

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mnist_sweep.records.fields import flat_planned, value_of
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Missing, load
-from mnist_sweep.settings import Plain, problems
+from mnist_sweep.settings import problems
+from mnist_sweep.settings.setting import value_at
 from mnist_sweep.sweeping.plan.points import Point, identify
 from mnist_sweep.sweeping.search.sampler import Trial
 from mnist_sweep.sweeping.search.space import Parameters, Space
@@ -34,31 +36,19 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
 
     Those of a grid count too, where all their settings lie in the space. Planned ones without a
     record come last, in the order they were planned.
-
-    Args:
-        directory: The sweep's; it need not exist.
-        space: The search's.
-        info: The prepared data.
     """
     try:
         sweep = load(directory)
     except DirectoryError:
         return []
     started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
-    found = [_find(r.run_id, _setting_of(r.config), r, space, info) for r in started]
+    found = [_find(r.run_id, partial(value_at, r.config), r, space, info) for r in started]
     found += [_find(m.run_id, _planned_of(m), None, space, info) for m in sweep.missing]
     return [one for one in found if one]
 
 
 def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Trial:
-    """The result of a point.
-
-    Args:
-        parameters: The point.
-        record: Of its run; None where it left none.
-        metric: The search's.
-        figure: Which of the history pruning goes by.
-    """
+    """The result of a point."""
     if record is None:
         return Trial(parameters, RunStatus.FAILED)
     value = value_of(record, metric) if record.status == RunStatus.FINISHED else None
@@ -93,16 +83,6 @@ def _find(
         if point.run_id == run_id:
             return PastTrial(point, parameters, record)
     return None
-
-
-def _setting_of(config: Plain) -> Callable[[str], Any]:
-    def value(key: str) -> Any:
-        found: Any = config
-        for part in key.split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return found
-
-    return value
 
 
 def _planned_of(missing: Missing) -> Callable[[str], Any]:

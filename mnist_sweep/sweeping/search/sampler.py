@@ -220,12 +220,7 @@ REASONS = {
 
 
 def reason(settings: SearchSettings, figure: str) -> str:
-    """Why a run was stopped.
-
-    Args:
-        settings: The search's.
-        figure: The run's figure, in words.
-    """
+    """Why a run was stopped."""
     return REASONS[settings.pruner].format(
         figure=figure, reduction=settings.reduction, direction=settings.direction,
         behind="behind" if settings.direction == "best" else "ahead of",

@@ -33,18 +33,7 @@ up: of one with a single point left among 50, the chance to miss it is 2 %."""
 
 
 class Search:
-    """A search while it is carried out; a `JobScheduler` for the launcher.
-
-    Args:
-        space: What may be chosen.
-        asked: What is to be done.
-        info: The prepared data.
-        outcome: Of the sweep; its plan grows with the points.
-        jobs: Makes jobs of points.
-        known: Runs that the directory has or planned.
-        note: Is called with the plan when it has grown.
-        prune: Whether runs wait for a word after each epoch.
-    """
+    """A search while it is carried out; a `JobScheduler` for the launcher."""
 
     def __init__(
         self,

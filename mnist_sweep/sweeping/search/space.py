@@ -135,11 +135,6 @@ class Dimension:
 class Space:
     """All that the overrides of a search allow.
 
-    Args:
-        asked: Overrides; a later one of a key wins.
-        master: The sweep's own config.
-        loader: Hydra's.
-
     Raises:
         UsageError: Nothing is left open, or something that no search may choose.
         SettingsError: Lists every override that is wrong.
@@ -236,11 +231,7 @@ class Space:
         return itertools.product(*(range(len(d.axis.options)) for d in self.dimensions))
 
     def like(self, value_of: Callable[[str], Any]) -> Iterator[Parameters]:
-        """Points that a run may have come from.
-
-        Args:
-            value_of: A dotted key to the run's value of it.
-        """
+        """Points that a run may have come from."""
         choices: list[Sequence[float]] = []
         for dimension in self.dimensions:
             if dimension.axis.group:  # a run tells what a choice led to, not what it was

@@ -1,16 +1,32 @@
-"""`hydra/sweeper=search`: Hydra's side of a search."""
+"""`hydra/sweeper=search`: a search from its space to its last run, or what it would do."""
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
 
 from hydra.core.config_store import ConfigStore
 
-from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.data import DatasetInfo, prepare
+from mnist_sweep.errors import SettingsError, UsageError
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.estimate import Estimator
+from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
+from mnist_sweep.sweeping.plan.preview import Preview, past_runs
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search import search_sweep
-from mnist_sweep.sweeping.sweep import SweepRequest
+from mnist_sweep.sweeping.search.history import PastTrial, past_trials, point_of
+from mnist_sweep.sweeping.search.sampler import library, suggest
+from mnist_sweep.sweeping.search.search import Search
+from mnist_sweep.sweeping.search.search_plan import SearchPlan, read_search_plan
+from mnist_sweep.sweeping.search.space import Dimension, Space
+from mnist_sweep.sweeping.sweep import Jobs, SweepRequest, begin, check_models, place
 from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
 
 
@@ -46,4 +62,146 @@ class SearchSweeper(GridSweeper):
                 "points belongs to a grid; hydra.sweeper.params and the command line "
                 "tell what a search may choose."
             )
-        return search_sweep.run(request)
+        return run_search(request)
+
+
+def run_search(request: SweepRequest) -> SweepResult | Preview:
+    """Run a search, or only say what it would do (`plan=true`).
+
+    Raises:
+        MnistSweepError: Nothing was run: space, settings, data or directory are not right.
+    """
+    started = time.monotonic()
+    space = Space(request.overrides, request.config, request.loader)
+    ends = space.check()
+    asked = read_search_plan(request.config, space)
+    if asked.settings.sampler == "tpe" or asked.prunes:
+        library()
+    info = prepare(ends[0][1]["data"])
+    resolve(asked.metric.column, "validation", info.classes)  # f1.12 of ten classes
+    points = [
+        identify(settings, space.overrides(parameters), info) for parameters, settings in ends
+    ]
+    datasets = {data_key(ends[0][1]): info}
+    check_models(Plan(points=points, datasets=datasets))
+    path, made_up = place(request)
+    known = [] if made_up else past_trials(path, space, info)
+    plan = Plan(points=[one.point for one in known], datasets=datasets)
+    if request.config.plan:
+        return search_preview(request, path, plan, asked, space, known, info)
+    outcome = begin(request, plan)
+    outcome.n_requested = asked.runs
+    outcome.objective = (asked.metric.name, asked.direction)
+    try:
+        _carry_out(request, outcome, asked, space, known, info)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    outcome.wall_s = time.monotonic() - started
+    return outcome
+
+
+def _carry_out(
+    request: SweepRequest,
+    outcome: SweepResult,
+    asked: SearchPlan,
+    space: Space,
+    known: list[PastTrial],
+    info: DatasetInfo,
+) -> None:
+    prune = asked.prunes and request.launcher.reports_epochs
+    if asked.prunes and not prune:
+        outcome.notices.append(
+            f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
+            "launcher every run goes to its end."
+        )
+
+    def note(plan: Plan) -> None:
+        directory.note_points(outcome.directory, outcome.invocation, plan)
+
+    jobs = Jobs(request.config, outcome)
+    search = Search(space, asked, info, outcome, jobs, known, note, prune=prune)
+    try:
+        _run_jobs(request, outcome, search, expected_s(space, info, Estimator([])))
+    finally:
+        outcome.notices += search.notices()
+
+
+def _run_jobs(
+    request: SweepRequest, outcome: SweepResult, search: Search, expected_s: float
+) -> None:
+    if not search.left:
+        return
+    launcher, progress = request.launcher, request.launcher.progress()
+    outcome.workers = launcher.workers(search.left, search.threads)
+    search.workers = outcome.workers
+    progress.begin(search.left, outcome.workers, search.left * expected_s)
+    try:
+        launcher.launch_jobs([], outcome.workers, progress, search)
+    finally:
+        outcome.summaries = launcher.summaries
+        progress.end()
+
+
+SAMPLES = 30
+"""Points drawn at random for the estimate of a run's time."""
+
+
+@dataclass(frozen=True)
+class SearchPreview(Preview):
+    """What a search would do.
+
+    Attributes:
+        asked: What it is to do.
+        dimensions: What it may choose.
+        known: Status -> number of runs of the space that are there; MISSING: begun or planned.
+        left: How many runs are to come.
+        run_s: Expected seconds of one of them.
+        workers: The number of runs at a time; None where the launcher decides.
+        n_records: The past runs of this machine that the estimate rests on.
+    """
+
+    asked: SearchPlan
+    dimensions: Sequence[Dimension]
+    known: Mapping[RunStatus, int]
+    left: int
+    run_s: float
+    workers: int | None
+    n_records: int
+
+
+def search_preview(
+    request: SweepRequest,
+    directory: Path,
+    plan: Plan,
+    asked: SearchPlan,
+    space: Space,
+    known: Sequence[PastTrial],
+    info: DatasetInfo,
+) -> SearchPreview:
+    """What a search would do; nothing is made or run."""
+    counts = Counter(
+        RunStatus(one.record.status) if one.record else RunStatus.MISSING for one in known
+    )
+    done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
+    left = max(0, asked.runs - done)
+    workers, estimator, run_s = None, past_runs(directory), 0.0
+    if left and request.launcher.reports_epochs:
+        threads = max(settings["threads"] for _, settings in space.check())
+        workers = request.launcher.workers(left, threads)
+        run_s = expected_s(space, info, estimator)
+    return SearchPreview(
+        directory, plan, asked, space.dimensions, counts, left, run_s, workers, estimator.based_on
+    )
+
+
+def expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:
+    """Seconds of a usual run: the mean over points drawn at random."""
+    at_random = SearchSettings(sampler="random")
+    found = []
+    for attempt in range(SAMPLES):
+        parameters = suggest(space, [], at_random, maximize=True, attempt=attempt)
+        try:
+            found.append(estimator.of(point_of(space, parameters, info), info).seconds)
+        except SettingsError:
+            continue
+    return fmean(found) if found else 0.0

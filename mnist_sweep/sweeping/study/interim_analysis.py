@@ -6,9 +6,10 @@ interrupted study repeats the same rounds and finds their runs done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,6 @@ from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.study.stages import SelectionRule
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How long to go on: `study.level`, `replicates`, `min_repeats` and `max_repeats`."""
-
-    level: float
-    replicates: int
-    min_repeats: int
-    max_repeats: int
 
 
 @dataclass(frozen=True)
@@ -84,17 +75,10 @@ def analyze(
     directory: Path,
     choice: SelectionRule,
     run_ids: Sequence[str],
-    rules: Rules,
+    study: Mapping[str, Any],
     names: dict[str, str],
 ) -> InterimAnalysis:
-    """Say where a selection stands by the runs there are.
-
-    Args:
-        directory: The sweep's.
-        choice: What is selected.
-        run_ids: The runs that count.
-        rules: How long to go on.
-        names: Run id -> configuration id, of all runs asked for.
+    """Say where a selection stands by the runs there are; `study` are its settings.
 
     Raises:
         SelectionError: Nothing with a value matches.
@@ -114,7 +98,7 @@ def analyze(
         answers.true,
         [found.metric.name],
         np.random.default_rng(0),
-        replicates=rules.replicates,
+        replicates=study["replicates"],
         classes=int(runs["dataset.classes"].max()),
     )[found.metric.name]
     counts = [len(candidate.values) for candidate in candidates]
@@ -122,9 +106,9 @@ def analyze(
         table,
         np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1]),
         choice.direction,
-        max_repeats=rules.max_repeats,
-        min_repeats=rules.min_repeats,
-        level=rules.level,
+        max_repeats=study["max_repeats"],
+        min_repeats=study["min_repeats"],
+        level=study["level"],
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
     attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]

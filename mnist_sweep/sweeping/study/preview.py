@@ -62,14 +62,7 @@ class StudyPreview(SweepPreview):
 def study_preview(
     known: SweepPreview, points: Points, possible: dict[str, list[Point]], settings: Plain
 ) -> StudyPreview:
-    """What each stage selects, and what those that start from a selection will run.
-
-    Args:
-        known: Of the stages that need no selection.
-        points: The study's points.
-        possible: Stage -> a point of every configuration it can come to run.
-        settings: The study's settings, plain.
-    """
+    """What each stage selects, and what those that start from a selection will run."""
     estimator = past_runs(known.directory)
     stages = []
     for stage in points.stages:

@@ -50,15 +50,7 @@ class FollowUp:
 
 
 class Points:
-    """The points of a study's stages.
-
-    Args:
-        stages: As the config describes them.
-        asked: The command line's overrides.
-        master: The sweep's own config.
-        loader: Hydra's.
-        prepare: Makes a dataset ready; called once for each that occurs.
-    """
+    """The points of a study's stages."""
 
     def __init__(
         self,

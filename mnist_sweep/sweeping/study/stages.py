@@ -67,10 +67,6 @@ class Stage:
 def read_stages(raw: Sequence[Any], objective: str = DEFAULT_OBJECTIVE) -> list[Stage]:
     """Stages from `study.stages`.
 
-    Args:
-        raw: Plain values.
-        objective: The metric of a selection that names none.
-
     Raises:
         SettingsError: Lists everything that is wrong with them.
     """

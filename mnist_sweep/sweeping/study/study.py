@@ -26,7 +26,7 @@ from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, Rules, analyze
+from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
 from mnist_sweep.sweeping.study.preview import study_preview
 from mnist_sweep.sweeping.study.stage_points import FollowUp, Points
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, decidable, read_stages
@@ -85,9 +85,6 @@ class _StudyRun:
     ) -> None:
         self._request, self._points, self._firsts = request, points, firsts
         self._outcome, self._settings = outcome, settings
-        self._rules = Rules(
-            *(settings[key] for key in ("level", "replicates", "min_repeats", "max_repeats"))
-        )
         self._before = _study_before(outcome)
         self._known = {point.run_id: point for point in outcome.plan.points}
         self._say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -207,7 +204,7 @@ class _StudyRun:
         budget = self._settings["budget_s"]
         while True:
             now = analyze(
-                self._outcome.directory, choice, self._runs_among(choice), self._rules,
+                self._outcome.directory, choice, self._runs_among(choice), self._settings,
                 {point.run_id: point.configuration_id for point in self._known.values()},
             )  # fmt: skip
             stopped = ""
@@ -242,7 +239,7 @@ class _StudyRun:
                 point.settings["seed"] for point in self._among(choice)
                 if point.configuration_id == wanted
             ]  # fmt: skip
-            if len(seeds) < self._rules.max_repeats:
+            if len(seeds) < self._settings["max_repeats"]:
                 base = next(p for p in self._among(choice) if p.configuration_id == wanted)
                 plans.append(self._points.further(base, max(seeds) + 1))
         return union(plans)

@@ -13,16 +13,16 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import mnist_sweep
 from mnist_sweep.data import DatasetInfo
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import MnistSweepError, UsageError
+from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.on_ray.needs import Needs
-from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
 
 STORE_BYTES = 100 * 2**20
 """Of the object store of a Ray of our own: it passes results on, a few MB each."""
@@ -205,3 +205,85 @@ def _sigterm_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Resources of one run, as Ray books them; it does not hold the run to them.
+
+    Attributes:
+        num_cpus: Processors; may be a fraction.
+        num_gpus: GPUs; may be a fraction, then runs share one.
+        memory_mb: Memory in 2**20 bytes; None to leave it to Ray.
+        resources: Resources that the cluster's administrator named.
+    """
+
+    num_cpus: float
+    num_gpus: float = 0
+    memory_mb: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    def options(self) -> dict[str, Any]:
+        """As options of a task."""
+        memory = {} if self.memory_mb is None else {"memory": self.memory_mb * MEGABYTE}
+        return {
+            "num_cpus": self.num_cpus, "num_gpus": self.num_gpus,
+            "resources": dict(self.resources), **memory,
+        }  # fmt: skip
+
+    def fit(self, node: Mapping[str, float]) -> int:
+        """How many runs fit on a node with these resources."""
+        memory = 0 if self.memory_mb is None else self.memory_mb * MEGABYTE
+        needed = {"CPU": self.num_cpus, "GPU": self.num_gpus, "memory": memory, **self.resources}
+        # The small sum keeps 0.3 / 0.1 from being rounded down to 2.
+        rooms = [math.floor(node.get(k, 0) / v + 1e-9) for k, v in needed.items() if v]
+        return min(rooms, default=1)
+
+    def __str__(self) -> str:
+        words = [f"{self.num_cpus:g} CPU"]
+        words += [f"{self.num_gpus:g} GPU"] if self.num_gpus else []
+        words += [f"{self.memory_mb} MB of memory"] if self.memory_mb else []
+        words += [f"{amount:g} {name}" for name, amount in self.resources.items()]
+        return ", ".join(words)
+
+
+ABANDONED_AFTER_S = 60.0
+"""A younger directory may belong to a process that has not locked it yet."""
+
+
+@contextmanager
+def locked_directory(prefix: str, folder: Path | None = None) -> Iterator[Path]:
+    """Make a directory, and remove it at the end of the block.
+
+    Directories of the same prefix that killed processes left are removed first.
+
+    Args:
+        prefix: Of the directory's name.
+        folder: Where it is made; None for the system's temporary folder.
+    """
+    folder = folder or Path(tempfile.gettempdir())
+    _remove_abandoned(folder, prefix)
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    lock = try_lock(directory / ".used")
+    try:
+        yield directory
+    finally:
+        if lock is not None:
+            release(lock)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path, prefix: str) -> None:
+    for path in folder.glob(f"{prefix}*"):
+        with suppress(OSError, MnistSweepError):
+            state = path.lstat()
+            mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
+            if not mine or time.time() - state.st_mtime < ABANDONED_AFTER_S:
+                continue
+            lock = try_lock(path / ".used")
+            if lock is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                release(lock)

@@ -19,14 +19,13 @@ from mnist_sweep.records import store
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch import hydra_files
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import done_summary, summary_from_record
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection
-from mnist_sweep.sweeping.launch.on_ray.needs import Needs
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
+from mnist_sweep.sweeping.launch.worker import write_hydra_files
 
 REFRESH_S = 0.25
 POLL_S = 0.5
@@ -231,7 +230,7 @@ class RayDispatch(Dispatch[_Active]):
 
 def _keep_log(job: Job, files: dict[str, bytes]) -> None:
     paths = job.paths
-    hydra_files.write(job)
+    write_hydra_files(job)
     if paths.log.name in files:
         before = paths.log.read_bytes() if paths.log.exists() else b""
         store.write_bytes(paths.log, before + files[paths.log.name])

@@ -14,12 +14,11 @@ from rich.console import Console
 
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.launch.dispatch import JobScheduler
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.job_scheduler import JobScheduler
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, check_installed
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, check_installed
 from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
-from mnist_sweep.sweeping.launch.on_ray.needs import Needs
 from mnist_sweep.sweeping.launch.progress import Progress
 
 

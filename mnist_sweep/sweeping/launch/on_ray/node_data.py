@@ -42,10 +42,6 @@ def pack(info: DatasetInfo) -> dict[str, Any]:
 def place(info: DatasetInfo, fetch: Fetch | None) -> DatasetInfo:
     """The dataset as it lies on this node.
 
-    Args:
-        info: The dataset as the driver described it.
-        fetch: Brings the arrays; None where they lie here for certain.
-
     Raises:
         DataError: It is neither here nor can it be fetched and kept.
     """

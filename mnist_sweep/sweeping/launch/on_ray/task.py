@@ -26,9 +26,9 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.on_ray.connection import locked_directory
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
-from mnist_sweep.sweeping.launch.on_ray.temporary import locked_directory
-from mnist_sweep.sweeping.launch.worker_process import WorkerProcess
+from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 
 REPORT_S = 0.2
