@@ -466,7 +466,7 @@ def _run(words: list[str]) -> SweepResult:
 def _override(name: str, value: Any) -> str:
     """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
     value = value.tolist() if hasattr(value, "tolist") else value  # an array, a NumPy number
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, (list, tuple, range)) and name not in ("points", "exclude"):
         return f"{name}={','.join(map(_value, value))}"
     return f"{name}={_value(value)}"
 

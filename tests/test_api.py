@@ -176,3 +176,9 @@ def test_the_examples_in_docstrings_are_python():
     assert len(examples) >= 6
     for example in examples:
         compile(example.source, "<example>", "single")
+
+
+def test_sets_of_points_are_one_value():
+    points = api._override("points", [{"layers": 1, "nodes": [8, 16]}, ["layers=2"]])
+    assert points == "points=[{layers:1,nodes:[8,16]},['layers=2']]"
+    assert api._override("exclude", ["layers=1", "nodes>8"]) == "exclude=['layers=1','nodes>8']"

@@ -23,7 +23,8 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
     context.while_waiting(preimport.start)
     if len(commands) > 1:  # whatever is wrong with one of them is found before any runs
         for one in commands:
-            app.run([*one.words, "plan=true"], context, one.repeats)
+            words = [word for word in one.words if not word.startswith("plan=")]
+            app.run([*words, "plan=true"], context, one.repeats)
     results: list[SweepResult] = []
     for one in commands:
         found = app.run(one.words, context, one.repeats)
