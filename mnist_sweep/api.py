@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Comparison
     from mnist_sweep.analysis.gate import GateResult
     from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.records.external_results import Mapping as ResultsMapping
     from mnist_sweep.records.record import Record
     from mnist_sweep.reporting.tables.table import Table
     from mnist_sweep.sweeping.result import SweepResult
@@ -296,7 +297,7 @@ class Plots(dict[str, "Figure"]):
 
 @dataclass(frozen=True)
 class Compared(_Text):
-    """A comparison of directories. Prints as text; `comparison` has the fields."""
+    """A comparison of directories. Prints as a short text; `comparison` has the fields."""
 
     comparison: Comparison
 
@@ -313,7 +314,9 @@ class Compared(_Text):
         return FORMATS[format_name](self.comparison)
 
     def __str__(self) -> str:
-        return self.text()
+        from mnist_sweep.reporting.comparison.render import text
+
+        return text(self.comparison)
 
 
 @dataclass(frozen=True)
@@ -394,16 +397,13 @@ def load(
         >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
     """
     from mnist_sweep.metrics import TEST
-    from mnist_sweep.records.external_results import mapping_of, read_external_results
+    from mnist_sweep.records.external_results import read_external_results
     from mnist_sweep.records.fields import result_columns
     from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
-    if record is None:
-        if metrics:
-            raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
+    mapping = _mapping(record, metrics)
+    if mapping is None:
         return Sweep.of(records.load(directory))
-    places = [f"{name}={place}" for name, place in (metrics or {}).items()]
-    mapping = mapping_of(record, places)
     frame = read_external_results(Path(directory), mapping)
     absent = [name for name in result_columns(1) if name not in frame]
     frame = frame.reindex(columns=[*frame.columns, *absent])
@@ -412,15 +412,22 @@ def load(
     return Sweep(Path(directory), frame, objective=objective, is_external=True)
 
 
-def compare(*directories: Directory, split: str = "test") -> Compared:
+def compare(
+    *directories: Directory,
+    split: str = "test",
+    record: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> Compared:
     """Compare sweep directories (or runs) with the first of them.
 
     Args:
         *directories: Two or more.
         split: The split of the metrics.
+        record: Of other programs' directories: which JSON files are records, see `load`.
+        metrics: Of other programs' directories: metric -> where it is in a record.
 
     Raises:
-        UsageError: Fewer than two directories.
+        UsageError: Fewer than two directories, or `metrics` without `record`.
         DirectoryError: One of them cannot be read.
     """
     from mnist_sweep.analysis.compare import compare as compare_sides
@@ -428,7 +435,8 @@ def compare(*directories: Directory, split: str = "test") -> Compared:
 
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare.")
-    return Compared(compare_sides([load_side(Path(one), split) for one in directories]))
+    mapping = _mapping(record, metrics)
+    return Compared(compare_sides([load_side(Path(one), split, mapping) for one in directories]))
 
 
 def check(directory: Directory, *, baseline: Directory, rules: Directory | None = None) -> Gate:
@@ -448,6 +456,17 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
     chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
     runs = gate.read_baseline(Path(baseline))
     return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
+
+
+def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultsMapping | None:
+    """How another program's directory is read; None for a sweep's."""
+    from mnist_sweep.records.external_results import mapping_of
+
+    if record is not None:
+        return mapping_of(record, [f"{name}={place}" for name, place in (metrics or {}).items()])
+    if metrics:
+        raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
+    return None
 
 
 def _run(words: list[str]) -> SweepResult:

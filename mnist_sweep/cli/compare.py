@@ -12,7 +12,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external_results import Mapping, mapping_of, read_mapping
 from mnist_sweep.records.store import write_text
-from mnist_sweep.reporting.comparison.render import FORMATS
+from mnist_sweep.reporting.comparison.render import FORMATS, text
 
 ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
@@ -30,6 +30,7 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
 )
+@click.option("--full", is_flag=True, help="All tables; otherwise the verdict and 30 lines.")
 @click.option("--split", type=click.Choice(HELD_OUT), default="test", show_default=True)
 @click.option(
     "--record",
@@ -58,6 +59,8 @@ def compare(
     record: str | None,
     metrics: tuple[str, ...],
     mapping_file: Path | None,
+    *,
+    full: bool,
 ) -> None:
     """Compare sweep directories (or runs) with the first of them.
 
@@ -69,7 +72,9 @@ def compare(
     mapping = _mapping(record, metrics, mapping_file)
     found = compare_sides([load_side(directory, split, mapping) for directory in directories])
     ending = ENDINGS.get(output.suffix.lower(), "text") if output is not None else "text"
-    written = FORMATS[format_name or ending](found)
+    name = format_name or ending
+    is_short = name == "text" and not full and output is None
+    written = text(found) if is_short else FORMATS[name](found)
     if output is None:
         click.echo(written, nl=False)
     else:

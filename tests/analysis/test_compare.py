@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
-from mnist_sweep.analysis.compare import compare, load_side
-from mnist_sweep.analysis.compare.changes import Evidence
+from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
+from mnist_sweep.analysis.compare.changes import MARGIN, Evidence
 from mnist_sweep.analysis.compare.images import flips
-from mnist_sweep.analysis.compare.verdict import VerdictKind
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.comparison.as_json import as_json
-from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons
+from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
+from mnist_sweep.reporting.comparison.render import as_json
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 ACCURACY = {(1, 100): 0.975, (1, 300): 0.985, (2, 100): 0.972, (2, 300): 0.955}
+
+
+@pytest.fixture(autouse=True)
+def _few_replicates(monkeypatch):
+    monkeypatch.setattr("mnist_sweep.analysis.compare.changes.REPLICATES", 300)
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +53,69 @@ def test_a_sweep_against_itself_does_not_differ(grid):
     assert not any(c.significant for c in changes)
 
 
-def test_the_same_grid_with_other_seeds_differs_by_noise(grid, tmp_path):
+def test_single_runs_are_shown_as_they_were_seen(grid, tmp_path):
+    """No test of any kind: one seed a side says nothing of configurations, nor does their mean."""
     other = write_sweep(tmp_path / "seeds", reference_grid(seeds=(1,)))
     found = compared(grid, other)
     assert [one.name for one in found.differs["seeds"]] == ["seed"]
     assert not found.differs["settings"]
-    assert len(found.pairs[0].changes) == 4
-    verdict = found.pairs[0].verdict
-    assert verdict.kind is VerdictKind.NOISE
-    assert verdict.configuration == "", "of single runs only the average is tested"
+    (pair,) = found.pairs
+    assert len(pair.changes) == 4
+    every = [*pair.mean, *(c for one in pair.changes for c in (*one.summaries, *one.digits))]
+    assert {(change.p_value, change.p_holm, change.p_equivalent) for change in every} == {
+        (None, None, None)
+    }
+    assert pair.verdict.kind is VerdictKind.UNTESTED
+    assert pair.verdict.change.metric == "accuracy"
+    accuracy = [c.change for one in pair.changes for c in one.summaries if c.metric == "accuracy"]
+    mean = np.mean(accuracy)
+    assert pair.verdict.change.change == pytest.approx(mean)
+    assert pair.verdict.n_changed == sum(np.sign(accuracy) == np.sign(mean))
+    words = verdict_sentence(pair)
+    assert words.startswith("Seen in one run each: test accuracy ")
+    assert "does not show whether the configurations differ" in words
+    assert "p =" not in words
+
+
+def test_a_verdict_is_about_the_sweeps_own_objective(tmp_path):
+    sides = []
+    for name, accuracy in (("a", 0.97), ("b", 0.90)):
+        directory = write_sweep(
+            tmp_path / name, [make_run(accuracy=accuracy, seed=seed) for seed in range(3)]
+        )
+        plan = json.loads((directory / "sweep.json").read_text())
+        plan["invocations"][0]["config"] = {"objective": "validation.f1_min"}
+        (directory / "sweep.json").write_text(json.dumps(plan))
+        sides.append(directory)
+    pair = one_pair(*sides)
+    assert [c.metric for c in pair.changes[0].summaries][:2] == ["f1_min", "accuracy"]
+    assert pair.verdict.change.metric == "f1_min"
+    assert "test f1_min changed" in verdict_sentence(pair)
+
+
+def test_equality_is_shown_or_undecided(tmp_path):
+    def repeats(name, n_test, **settings):
+        runs = [
+            make_run(
+                seed=seed,
+                n_test=n_test,
+                n_validation=20,
+                accuracy=0.9995 if n_test > 1000 else 0.95,
+                **settings,
+            )
+            for seed in range(4)
+        ]
+        return write_sweep(tmp_path / name, runs)
+
+    large = one_pair(repeats("a", 10_000), repeats("b", 10_000, epochs=5))
+    accuracy = large.changes[0].summaries[0]
+    assert accuracy.low > -MARGIN
+    assert accuracy.high < MARGIN
+    assert large.verdict.equivalent
+    assert "Equivalent within 0.2 points" in verdict_sentence(large)
+    small = one_pair(repeats("c", 200), repeats("d", 200, epochs=5))
+    assert not small.verdict.equivalent
+    assert "equivalent within 0.2 points is undecided" in verdict_sentence(small)
 
 
 def test_repeats_with_other_seeds_differ_by_noise(tmp_path):
@@ -109,17 +169,15 @@ def test_fewer_epochs_are_found_worse_with_the_right_digits(tmp_path):
     assert {label for label, _ in pair.verdict.digits} >= {"3", "5", "8"}
 
 
-def test_single_runs_that_all_fall_are_worse_on_average(tmp_path):
+def test_single_runs_that_all_fall_are_said_to(tmp_path):
     first = write_sweep(tmp_path / "a", reference_grid())
     runs = [
         make_run(layers=layers, nodes=nodes, epochs=5, accuracy=value - 0.05)
         for (layers, nodes), value in ACCURACY.items()
     ]
-    verdict = one_pair(first, write_sweep(tmp_path / "b", runs)).verdict
-    assert verdict.kind is VerdictKind.WORSE
-    assert verdict.configuration == ""
-    assert verdict.change.metric == "accuracy"
-    assert verdict.change.change == pytest.approx(-0.05, abs=0.01)
+    pair = one_pair(first, write_sweep(tmp_path / "b", runs))
+    assert pair.verdict.change.change == pytest.approx(-0.05, abs=0.01)
+    assert " on average, lower in 4 of 4 shared configurations" in verdict_sentence(pair)
 
 
 def test_a_gain_is_called_better(tmp_path):
@@ -312,18 +370,18 @@ def test_a_damaged_plan_is_named(tmp_path):
     assert one.label == str(directory / "sweep.json")
 
 
-def test_no_more_than_the_level_of_equal_sweeps_are_called_different(monkeypatch, tmp_path):
+def test_no_more_than_the_level_of_equal_configurations_differ(tmp_path):
     """Known truth: repeats of one accuracy. `tests/benchmarks` keeps the large simulation."""
-    monkeypatch.setattr("mnist_sweep.analysis.compare.changes.REPLICATES", 200)
-    wrong = 0
-    for i in range(40):
-        sides = []
-        for j, nodes in enumerate((100, 101)):
-            runs = [
-                make_run(nodes=nodes, n_test=400, n_validation=20, accuracy=0.93, seed=seed,
-                         simulation_seed=6 * i + 3 * j + seed)
-                for seed in range(3)
-            ]  # fmt: skip
-            sides.append(write_sweep(tmp_path / f"{i}-{j}", runs))
-        wrong += one_pair(*sides).verdict.kind is not VerdictKind.NOISE
-    assert wrong <= 5, "5 of 40 has chance 0.014 at an error rate of 5 %"
+    sides = []
+    for name, seeds in (("a", (0, 1, 2)), ("b", (3, 4, 5))):
+        runs = [
+            make_run(nodes=nodes, n_test=400, n_validation=20, accuracy=0.93, seed=seed)
+            for nodes in range(1, 41)
+            for seed in seeds
+        ]
+        sides.append(write_sweep(tmp_path / name, runs))
+    pair = one_pair(*sides)
+    p_values = [one.summaries[0].p_value for one in pair.changes]
+    assert len(p_values) == 40
+    assert sum(p <= 0.05 for p in p_values) <= 5, "6 of 40 has chance 0.014 at an error rate of 5 %"
+    assert pair.verdict.kind is VerdictKind.NOISE

@@ -15,8 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from mnist_sweep.analysis.compare import changes, compare, load_side
-from mnist_sweep.analysis.compare.verdict import VerdictKind
+from mnist_sweep.analysis.compare import VerdictKind, changes, compare, load_side
 from support.factories import make_run, write_sweep
 
 ACCURACIES = (0.975, 0.985, 0.972, 0.955)
@@ -63,7 +62,7 @@ def main() -> None:
                 second = sweep(Path(place) / "b", number, 5, drop, digit, second_seeds)
                 pair = compare([load_side(first), load_side(second)], seed=number).pairs[0]
             kind = pair.verdict.kind
-            different += kind is not VerdictKind.NOISE
+            different += kind not in (VerdictKind.NOISE, VerdictKind.UNTESTED)
             right += kind is VerdictKind.WORSE
             named += any(
                 change.metric == "f1.8" and change.significant

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.analysis.compare import compare, load_side
-from mnist_sweep.analysis.compare.verdict import VerdictKind
+from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.external_results import (
     Mapping,

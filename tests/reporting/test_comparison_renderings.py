@@ -15,8 +15,10 @@ import pytest
 from mnist_sweep.analysis import gate
 from mnist_sweep.analysis.compare import compare, load_side
 from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
-from mnist_sweep.reporting.comparison.page import page
-from mnist_sweep.reporting.comparison.render import FORMATS, MAX_MARKDOWN
+from mnist_sweep.reporting.comparison import render
+from mnist_sweep.reporting.comparison.phrases import signed
+from mnist_sweep.reporting.comparison.render import FORMATS, MAX_LINES, MAX_MARKDOWN
+from mnist_sweep.reporting.comparison.tables import tables
 from mnist_sweep.reporting.gate.gate_report import as_json, junit, summary, text
 from mnist_sweep.reporting.gate.phrases import SENTENCES, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
@@ -99,15 +101,35 @@ def test_markdown_fits_a_comment_and_folds_the_details(worse):
     assert all(re.fullmatch(r"\|.*\|", row) for row in rows)
 
 
-def test_long_grids_are_cut_and_say_so(tmp_path):
-    runs = [make_run(nodes=n, n_test=50, n_validation=20) for n in range(1, 13)]
-    side = load_side(write_sweep(tmp_path / "a", runs))
-    other = load_side(
-        write_sweep(tmp_path / "b", [make_run(nodes=n, epochs=5, n_test=50, n_validation=20)
-                                     for n in range(1, 13)])
-    )  # fmt: skip
-    metrics = next(s for s in page(compare([side, other])).sections if "Metrics" in s.title)
-    assert metrics.grid.rows[-1][0] == "… and 32 more"
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    place = tmp_path_factory.mktemp("many")
+    sides = []
+    for name, epochs in (("a", 5), ("b", 20), ("c", 10)):
+        runs = [make_run(nodes=n, epochs=epochs, n_test=50, n_validation=20) for n in range(1, 13)]
+        sides.append(load_side(write_sweep(place / name, runs)))
+    return compare(sides)
+
+
+def test_long_tables_are_cut_and_say_so(many):
+    metrics = next(one for one in tables(many) if "Metrics" in one.title)
+    assert metrics.rows[-1].cells[0].text == "… and 32 more"
+
+
+def test_the_text_is_a_verdict_and_30_lines_of_any_comparison(many, worse, hostile):
+    for comparison in (many, worse, hostile):
+        lines = render.text(comparison).splitlines()
+        assert len(lines) <= len(comparison.pairs) + MAX_LINES
+        is_whole = FORMATS["text"](comparison) == render.text(comparison)
+        assert (lines[-1] == render.MORE) is not is_whole
+        # All tables that are left in the short text are whole, up to rows that it says are more.
+        assert {"What differs", "Configurations"} <= {*lines} | {line[3:] for line in lines}
+
+
+def test_the_objective_comes_first_and_no_change_looks_like_none(worse):
+    metrics = next(one for one in tables(worse) if one.name == "metrics")
+    assert [row.cells[1].text for row in metrics.rows[:2]] == ["accuracy", "f1_min"]
+    assert [signed(value) for value in (0.01234, -0.00001, 0.0)] == ["+0.0123", "-1.0e-05", "0"]
 
 
 def test_the_page_is_alone_and_runs_nothing(worse):

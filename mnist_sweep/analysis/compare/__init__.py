@@ -5,7 +5,7 @@ others are measured against) and returns a `Comparison` of fields; `reporting.co
 Only `side`, `changes` and `times` read files. May import records and the rest of analysis.
 """
 
-from mnist_sweep.analysis.compare.comparison import Comparison, Pair, compare
+from mnist_sweep.analysis.compare.comparison import Comparison, Pair, Verdict, VerdictKind, compare
 from mnist_sweep.analysis.compare.side import Side, load_side
 
-__all__ = ["Comparison", "Pair", "Side", "compare", "load_side"]
+__all__ = ["Comparison", "Pair", "Side", "Verdict", "VerdictKind", "compare", "load_side"]

@@ -18,8 +18,8 @@ import numpy as np
 from mnist_sweep.analysis.compare.images import Flips, confusion_change, flips
 from mnist_sweep.analysis.compare.times import CostChange, cost_changes
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.metrics import Metric, resolve
-from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.metrics import Format, Metric, resolve
+from mnist_sweep.records.predictions import read_predicted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_sweep.analysis.compare.matching import Shared
-    from mnist_sweep.analysis.statistics.bootstrap import Resampled
+    from mnist_sweep.analysis.statistics import Resampled
 
     Tables = dict[str, tuple[Resampled, Resampled]]
 
 LEVEL = 0.95
+MARGIN = 0.002
+"""The largest difference of a share that counts as none: 0.2 points of accuracy."""
 REPLICATES = 2000
 BY_CLASS = "f1"
 """The metric that is compared class by class."""
@@ -61,6 +63,7 @@ class Change:
         p_holm: The same after Holm's correction over the comparison's family.
         better: Whether the change is for the better; None if there is none.
         covers: What the interval covers: "images", "seeds", "images and seeds", or "".
+        p_equivalent: Of a change beyond `MARGIN`; None if it cannot be tested.
     """
 
     metric: str
@@ -73,11 +76,17 @@ class Change:
     p_holm: float | None = None
     better: bool | None = None
     covers: str = ""
+    p_equivalent: float | None = None
 
     @property
     def significant(self) -> bool:
         """Whether it still counts after the correction for many tests."""
         return self.p_holm is not None and self.p_holm <= 1 - LEVEL
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether it is shown to be smaller than `MARGIN`."""
+        return self.p_equivalent is not None and self.p_equivalent <= 1 - LEVEL
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,37 +134,20 @@ def configuration_change(
     """
     tables: Tables = {}
     found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
-    classes = 0
+    digits: list[Metric] = []
     if split is not None:
-        classes = int(
-            max(shared.first["dataset.classes"].max(), shared.second["dataset.classes"].max())
-        )
+        classes = int(max(own["dataset.classes"].max() for own in (shared.first, shared.second)))
+        digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)]
+        counted = [one for one in (*metrics, *digits) if one.is_from_counts]
         try:
-            found, tables = _by_images(found, metrics, split, classes, rng)
+            found, tables = _by_images(found, [one.name for one in counted], split, classes, rng)
         except MnistSweepError as error:  # missing, damaged, or no classes of the record's
             found = replace(found, reason=str(error))
-    digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)] if split else []
-    return replace(
-        found,
-        summaries=_changes(metrics, shared, tables),
-        digits=_changes(digits, shared, tables),
+    summaries, of_digits = (
+        tuple(one for metric in own if (one := _change(metric, shared, tables)))
+        for own in (metrics, digits)
     )
-
-
-def change_of(
-    metric: Metric, first: Resampled, second: Resampled, *, paired: bool = False
-) -> Change:
-    """One metric's change with its interval and test; `paired` compares row by row."""
-    from mnist_sweep.analysis.statistics import difference
-
-    found = difference(first, second, paired_seeds=paired, level=LEVEL)
-    change = Change(
-        metric.name, found.first, found.second, found.estimate, found.low, found.high,
-        p_value=found.p_value, covers=str(found.covers),
-    )  # fmt: skip
-    if math.isclose(found.first, found.second, rel_tol=1e-12):  # but for the means' rounding
-        change = replace(change, change=0.0, p_value=found.p_value and 1.0)
-    return _with_direction(change, metric)
+    return replace(found, summaries=summaries, digits=of_digits)
 
 
 def corrected(changes: Iterable[Change]) -> list[Change]:
@@ -167,19 +159,27 @@ def corrected(changes: Iterable[Change]) -> list[Change]:
     return [one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in members]
 
 
+def change_of_means(metric: Metric, first: float, second: float) -> Change:
+    """A change without a test."""
+    if math.isclose(first, second, rel_tol=1e-12):  # but for the means' rounding
+        return Change(metric.name, first, second, 0.0)
+    better = (second > first) == metric.higher_is_better
+    return Change(metric.name, first, second, second - first, better=better)
+
+
 def _by_images(
     found: ConfigurationChange,
-    metrics: Sequence[Metric],
+    names: Sequence[str],
     split: str,
     classes: int,
     rng: np.random.Generator,
 ) -> tuple[ConfigurationChange, Tables]:
-    from mnist_sweep.analysis.statistics.bootstrap import resample
-    from mnist_sweep.analysis.statistics.patterns import collapse
+    from mnist_sweep.analysis.statistics import collapse, resample
 
-    first, second = (_predicted(runs, split) for runs in (found.shared.first, found.shared.second))
-    names = [metric.name for metric in metrics if metric.definition.from_counts is not None]
-    names += [f"{BY_CLASS}.{k}" for k in range(classes)]
+    first, second = (
+        read_predicted([Path(directory) for directory in runs["directory"]], split)
+        for runs in (found.shared.first, found.shared.second)
+    )
     if first.images != second.images or not np.array_equal(first.true, second.true):
         # Resampled independently, so their difference varies as two samples of images do.
         one, two = (
@@ -201,34 +201,30 @@ def _by_images(
     return found, {name: (tables[name].rows(rows[0]), tables[name].rows(rows[1])) for name in names}
 
 
-def _predicted(runs: pd.DataFrame, split: str) -> Predicted:
-    return read_predicted([Path(directory) for directory in runs["directory"]], split)
+def _change(metric: Metric, shared: Shared, tables: Tables) -> Change | None:
+    from mnist_sweep.analysis.statistics import difference, of_values
 
-
-def _changes(metrics: Sequence[Metric], shared: Shared, tables: Tables) -> tuple[Change, ...]:
-    from mnist_sweep.analysis.statistics import of_values
-
-    found = []
-    for metric in metrics:
-        before, after = _values(shared.first, metric), _values(shared.second, metric)
-        if metric.name in tables:
-            sides = tables[metric.name]
-        elif not before or not after:
-            continue
-        elif len(before) == len(after) == 1:
-            change = Change(metric.name, before[0], after[0], after[0] - before[0])
-            found.append(_with_direction(change, metric))
-            continue
-        else:
-            sides = (of_values(before), of_values(after))
-        found.append(change_of(metric, *sides))
-    return tuple(found)
+    if metric.name in tables:
+        sides = tables[metric.name]
+    else:
+        before, after = (_values(runs, metric) for runs in (shared.first, shared.second))
+        if not before or not after:
+            return None
+        if len(before) == len(after) == 1:
+            return change_of_means(metric, before[0], after[0])
+        sides = (of_values(before), of_values(after))
+    is_share = metric.format in (Format.PERCENT, Format.SHARE)
+    found = difference(*sides, level=LEVEL)
+    change = change_of_means(metric, found.first, found.second)
+    return replace(
+        change,
+        low=found.low,
+        high=found.high,
+        p_value=found.p_value and (found.p_value if change.change else 1.0),
+        covers=str(found.covers),
+        p_equivalent=found.p_equivalent(MARGIN) if is_share else None,
+    )
 
 
 def _values(runs: pd.DataFrame, metric: Metric) -> list[float]:
     return [float(value) for value in runs[metric.column].dropna()] if metric.column in runs else []
-
-
-def _with_direction(change: Change, metric: Metric) -> Change:
-    better = None if change.change == 0 else (change.change > 0) == metric.higher_is_better
-    return replace(change, better=better)

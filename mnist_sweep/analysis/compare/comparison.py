@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from enum import StrEnum
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +13,13 @@ import numpy as np
 from mnist_sweep.analysis.compare.changes import (
     Change,
     ConfigurationChange,
-    change_of,
+    change_of_means,
     configuration_change,
     corrected,
 )
 from mnist_sweep.analysis.compare.matching import Differing, Matched, differing, match
 from mnist_sweep.analysis.compare.side import SEED
 from mnist_sweep.analysis.compare.times import MACHINE, TimeConditions, columns_of, time_conditions
-from mnist_sweep.analysis.compare.verdict import Verdict, verdict_of
 from mnist_sweep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,11 +28,50 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.side import Side
     from mnist_sweep.metrics import Metric
 
-MIN_FOR_MEAN = 3
-"""Shared configurations needed before their mean change is tested."""
-
 _CODE = ("git_sha", "git_dirty", "mnist_sweep", "python", "tensorflow", "keras", "numpy", "hydra")
 _DATA = ("name", "sha256")
+
+
+class VerdictKind(StrEnum):
+    """What happened to the second side."""
+
+    NOTHING_SHARED = "nothing shared"
+    IDENTICAL = "identical"
+    NOISE = "noise"
+    """Tested, and no change is significant."""
+    UNTESTED = "untested"
+    """Single runs: they differ, and nothing says whether configurations do."""
+    BETTER = "better"
+    WORSE = "worse"
+    MIXED = "mixed"
+    """Better in some configurations, worse in others."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict of one pair of sides.
+
+    Attributes:
+        kind: What happened to the second side.
+        change: The change it is about: the largest significant one, or the largest at all; of
+            single runs the mean over configurations.
+        configuration: The name of its configuration; empty if it is the mean over all.
+        n_changed: In how many configurations that metric changed significantly; of single runs,
+            in how many it moved in the direction of the mean.
+        n_tests: How many changes were tested.
+        digits: Classes whose F1 changed significantly, with the mean of these changes, largest
+            first.
+        equivalent: Whether the leading metric's change is shown to be below the margin in every
+            configuration.
+    """
+
+    kind: VerdictKind
+    change: Change | None = None
+    configuration: str = ""
+    n_changed: int = 0
+    n_tests: int = 0
+    digits: tuple[tuple[str, float], ...] = ()
+    equivalent: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +83,7 @@ class Pair:
         second: The other.
         matched: Which configurations are on both sides, and on one.
         changes: What changed in those on both.
-        mean: The mean change of every metric over them, tested if there are three or more.
+        mean: The mean change of every metric over them, as it was seen, without a test.
         time_conditions: Why times do not compare.
         verdict: What happened to the second side.
     """
@@ -83,30 +124,28 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     """
     if len(sides) < 2:
         raise UsageError("Expected two or more directories to compare, got one. Name another.")
-    sides = _named(sides)
+    first, *others = _named(sides)
     rng = np.random.default_rng(seed)
-    matched = [match(sides[0], other) for other in sides[1:]]
-    changes = [
-        _changes(sides[0], other, found, rng)
-        for other, found in zip(sides[1:], matched, strict=True)
-    ]
-    pairs = [
-        _pair(sides[0], *rest) for rest in zip(sides[1:], matched, _corrected(changes), strict=True)
-    ]
-    runs = [side.runs for side in sides]
     columns = {
-        "data": tuple(f"dataset.{name}" for name in (*_DATA, f"n_{sides[0].split}")),
+        "data": tuple(f"dataset.{name}" for name in (*_DATA, f"n_{first.split}")),
         "code": ("code.sha256", *(f"environment.{name}" for name in _CODE)),
         "machine": MACHINE,
     }
+    runs = [side.runs for side in (first, *others)]
     differs = {
-        "settings": differing([side.settings for side in sides]),
+        "settings": differing([side.settings for side in (first, *others)]),
         "seeds": differing([[{SEED: seed} for seed in own[SEED].dropna()] for own in runs]),
     }
     differs |= {
         part: differing([columns_of(own, names) for own in runs]) for part, names in columns.items()
     }
-    return Comparison(tuple(sides), differs, tuple(pairs))
+    matched = [match(first, other) for other in others]
+    changes = [
+        [configuration_change(one, _metrics(first, other), first.split, rng) for one in own.shared]
+        for other, own in zip(others, matched, strict=True)
+    ]
+    pairs = [_pair(first, *each) for each in zip(others, matched, _corrected(changes), strict=True)]
+    return Comparison((first, *others), differs, tuple(pairs))
 
 
 def _named(sides: Sequence[Side]) -> list[Side]:
@@ -119,45 +158,9 @@ def _named(sides: Sequence[Side]) -> list[Side]:
     return [replace(side, name=path) for side, path in zip(sides, paths, strict=True)]
 
 
-def _changes(
-    first: Side, second: Side, matched: Matched, rng: np.random.Generator
-) -> list[ConfigurationChange]:
-    metrics = _metrics(first, second)
-    return [configuration_change(one, metrics, first.split, rng) for one in matched.shared]
-
-
 def _metrics(first: Side, second: Side) -> list[Metric]:
     columns = {metric.column for metric in second.metrics}
     return [metric for metric in first.metrics if metric.column in columns]
-
-
-def _pair(
-    first: Side, second: Side, matched: Matched, changes: Sequence[ConfigurationChange]
-) -> Pair:
-    mean = _mean(_metrics(first, second), changes)
-    conditions = time_conditions(first, second)
-    verdict = verdict_of(changes, mean)
-    return Pair(first, second, matched, tuple(changes), mean, conditions, verdict)
-
-
-def _mean(metrics: Sequence[Metric], changes: Sequence[ConfigurationChange]) -> tuple[Change, ...]:
-    """The mean change over configurations; how far they differ shows its uncertainty."""
-    from mnist_sweep.analysis.statistics import of_values
-
-    found = []
-    for metric in metrics:
-        own = [c for one in changes for c in one.summaries if c.metric == metric.name]
-        if not own:
-            continue
-        first, second = of_values([c.first for c in own]), of_values([c.second for c in own])
-        if len(own) > 1:
-            change = change_of(metric, first, second, paired=True)
-            if len(own) < MIN_FOR_MEAN:
-                change = replace(change, low=None, high=None, p_value=None, covers="")
-        else:
-            change = replace(own[0], low=None, high=None, p_value=None, p_holm=None, covers="")
-        found.append(change)
-    return tuple(corrected(found))
 
 
 def _corrected(
@@ -176,3 +179,74 @@ def _corrected(
         )
 
     return [[renewed(one) for one in changes] for changes in pairs]
+
+
+def _pair(
+    first: Side, second: Side, matched: Matched, changes: Sequence[ConfigurationChange]
+) -> Pair:
+    metrics = _metrics(first, second)
+    mean = []
+    for metric in metrics:
+        own = [c for one in changes for c in one.summaries if c.metric == metric.name]
+        if own:
+            means = (fmean(c.first for c in own), fmean(c.second for c in own))
+            mean.append(change_of_means(metric, *means))
+    verdict = _verdict(changes, mean, [metric.name for metric in metrics])
+    conditions = time_conditions(first, second)
+    return Pair(first, second, matched, tuple(changes), tuple(mean), conditions, verdict)
+
+
+def _verdict(
+    changes: Sequence[ConfigurationChange], mean: Sequence[Change], metrics: Sequence[str]
+) -> Verdict:
+    """Sum up one pair of sides.
+
+    Args:
+        changes: Of the configurations that both sides have.
+        mean: The mean change of every metric over them.
+        metrics: Names, the one that a verdict is about first.
+    """
+    if not changes:
+        return Verdict(VerdictKind.NOTHING_SHARED)
+    if all(one.identical for one in changes):
+        return Verdict(VerdictKind.IDENTICAL)
+    every = [(one.shared.name, change) for one in changes for change in one.summaries]
+    tested = [(name, change) for name, change in every if change.p_value is not None]
+    if not tested:
+        # One run a side: what was seen, on average, and nothing about configurations.
+        seen = _largest([("", change) for change in mean], metrics)[1]
+        same = [c for _, c in every if seen and (c.metric, c.better) == (seen.metric, seen.better)]
+        return Verdict(VerdictKind.UNTESTED, seen, "", len(same))
+    found = [(name, change) for name, change in tested if change.significant]
+    if not found:
+        name, change = _largest(tested, metrics)
+        leading = [one for _, one in tested if one.metric == metrics[0]]
+        equivalent = len(leading) == len(changes) and all(one.equivalent for one in leading)
+        return Verdict(VerdictKind.NOISE, change, name, n_tests=len(tested), equivalent=equivalent)
+    counts = Counter(change.metric for _, change in found)
+    metric = metrics[0] if counts[metrics[0]] else counts.most_common(1)[0][0]
+    found = [(name, change) for name, change in found if change.metric == metric]
+    name, change = _largest(found, metrics)
+    signs = {change.better for _, change in found}
+    kind = VerdictKind.BETTER if signs == {True} else VerdictKind.WORSE
+    kind = VerdictKind.MIXED if len(signs) > 1 else kind
+    return Verdict(kind, change, name, len(found), len(tested), _digits(changes))
+
+
+def _largest(
+    found: Sequence[tuple[str, Change]], metrics: Sequence[str]
+) -> tuple[str, Change | None]:
+    """The largest change of the first metric that changed."""
+    for metric in metrics:
+        own = [one for one in found if one[1].metric == metric and one[1].change]
+        if own:
+            return max(own, key=lambda one: abs(one[1].change))
+    return found[0] if found else ("", None)
+
+
+def _digits(changes: Sequence[ConfigurationChange]) -> tuple[tuple[str, float], ...]:
+    steps: dict[str, list[float]] = {}
+    for change in (change for one in changes for change in one.digits if change.significant):
+        steps.setdefault(change.metric.partition(".")[2], []).append(change.change)
+    order = sorted(steps, key=lambda label: -abs(sum(steps[label])))
+    return tuple((label, fmean(steps[label])) for label in order)

@@ -59,14 +59,6 @@ class Matched:
     changed: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Group:
-    """A configuration of one side."""
-
-    settings: Settings
-    runs: pd.DataFrame
-
-
 def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, ...]:
     """The names whose values are not the same set on every side.
 
@@ -93,63 +85,54 @@ def match(first: Side, second: Side) -> Matched:
     become ambiguous. The data count as a setting only if one side has several datasets, as runs on
     different data are never repeats of each other.
     """
-    mixed = any(len(set(_datasets(side))) > 1 for side in (first, second))
-    groups = (_groups(first, mixed=mixed), _groups(second, mixed=mixed))
+    known = [side.runs["dataset.sha256"] for side in (first, second) if side.split is not None]
+    mixed = any(len(set(hashes)) > 1 for hashes in known)
+    groups = [_groups(side, mixed=mixed) for side in (first, second)]
     changed: tuple[str, ...] = ()
+    keyed = groups
     if not groups[0].keys() & groups[1].keys():
-        sides = differing([[one.settings for one in side.values()] for side in groups])
+        sides = differing([[settings for settings, _ in side.values()] for side in groups])
         changed = tuple(one.name for one in sides if one.is_constant)
-    keyed = [_without(side, changed) for side in groups]
-    if any(len(one) != len(side) for one, side in zip(keyed, groups, strict=True)):
-        changed, keyed = (), [*groups]
-    every = [group.settings for side in keyed for group in side.values()]
+        keyed = [{_key(own[0], changed): own for own in side.values()} for side in groups]
+        if [*map(len, keyed)] != [*map(len, groups)]:
+            changed, keyed = (), groups
+    every = [settings for side in keyed for settings, _ in side.values()]
     names = dict.fromkeys(name for one in every for name in one if name not in changed)
     shown = [name for name in names if len({_text(one.get(name, ABSENT)) for one in every}) > 1]
     shared = tuple(
-        Shared(_name(group, shown), group.runs, keyed[1][key].runs)
-        for key, group in keyed[0].items()
+        Shared(_name(own, shown), own[1], keyed[1][key][1])
+        for key, own in keyed[0].items()
         if key in keyed[1]
     )
     only = [
-        tuple(_name(group, shown) for key, group in own.items() if key not in other)
-        for own, other in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
+        tuple(_name(own, shown) for key, own in side.items() if key not in other)
+        for side, other in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
     ]
     return Matched(shared, only[0], only[1], changed)
 
 
-def _datasets(side: Side) -> pd.Series[Any]:
-    import pandas as pd
-
-    return side.runs.get("dataset.sha256", pd.Series("", index=side.runs.index))
-
-
-def _groups(side: Side, *, mixed: bool) -> dict[str, _Group]:
-    """The configurations of a side by their settings' text."""
+def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, pd.DataFrame]]:
+    """The configurations of a side: settings and runs, by the settings' text."""
     places: dict[str, list[int]] = {}
     kept: dict[str, Settings] = {}
-    for place, (own, data) in enumerate(zip(side.settings, _datasets(side), strict=True)):
-        settings = {**own, DATASET: str(data)[:12]} if mixed else own
+    for place, own in enumerate(side.settings):
+        data = {DATASET: str(side.runs["dataset.sha256"].iloc[place])[:12]} if mixed else {}
+        settings = own | data
         key = _key(settings)
         kept.setdefault(key, settings)
         places.setdefault(key, []).append(place)
     return {
-        key: _Group(settings, side.runs.iloc[places[key]].sort_values(SEED, kind="stable"))
+        key: (settings, side.runs.iloc[places[key]].sort_values(SEED, kind="stable"))
         for key, settings in kept.items()
     }
 
 
-def _without(groups: Mapping[str, _Group], names: Sequence[str]) -> dict[str, _Group]:
-    return {
-        _key({k: v for k, v in group.settings.items() if k not in names}): group
-        for group in groups.values()
-    }
-
-
-def _name(group: _Group, shown: Sequence[str]) -> str:
+def _name(configuration: tuple[Settings, pd.DataFrame], shown: Sequence[str]) -> str:
     """A configuration by the settings in which it differs, or by its label if there is none."""
-    values = {name: group.settings[name] for name in shown if name in group.settings}
+    settings, runs = configuration
+    values = {name: settings[name] for name in shown if name in settings}
     parts = [f"{k}={v if isinstance(v, str) else _text(v)}" for k, v in values.items()]
-    return ",".join(parts) or without_seed(str(group.runs["label"].iloc[0]))
+    return ",".join(parts) or without_seed(str(runs["label"].iloc[0]))
 
 
 def _number(text: str) -> float:
@@ -159,8 +142,9 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _key(settings: Mapping[str, Any]) -> str:
-    return json.dumps({name: _text(value) for name, value in settings.items()}, sort_keys=True)
+def _key(settings: Mapping[str, Any], left_out: Sequence[str] = ()) -> str:
+    kept = {name: _text(value) for name, value in settings.items() if name not in left_out}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _text(value: Any) -> str:

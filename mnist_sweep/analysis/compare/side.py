@@ -11,10 +11,10 @@ from mnist_sweep.metrics import Metric, of_split
 from mnist_sweep.records.external_results import COLUMNS, read_external_results
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.settings import affects_result, used
+from mnist_sweep.settings import DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -46,7 +46,7 @@ class Side:
         split: On which split the runs are compared; None for another program's results.
         runs: The finished runs, a row each, see `records.fields`.
         settings: Of each of these runs.
-        metrics: What is compared, all classes together.
+        metrics: What is compared, all classes together, the objective's metric first.
         without_result: The other runs, and what else could not be read.
     """
 
@@ -65,59 +65,47 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
+    problems: list[NoResult] = []
     if mapping is not None:
-        return _external_side(directory, split, mapping)
-    sweep = load(directory)
-    table = all_runs([sweep])
-    damaged = [NoResult(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
-    others = [one for one in _without_result(table) if one.status != RunStatus.UNREADABLE]
-    without = (*others, *damaged)
-    runs = _finished(table)
+        table = read_external_results(directory, mapping, split)
+        metrics = list(mapping.resolved(split).values())
+    else:
+        sweep = load(directory)
+        table = all_runs([sweep])
+        problems = [NoResult(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
+        leading = [_name_of(sweep.objective), _name_of(DEFAULT_OBJECTIVE)]
+        metrics = [Metric(one, split) for one in of_split(split)]
+        metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
+    without = [one for one in _without_result(table) if mapping or one.status != "unreadable"]
+    without += problems
+    runs = table if table.empty else table[table["status"] == RunStatus.FINISHED]
+    runs = runs.reset_index(drop=True)
     if runs.empty:
         reasons = "; ".join(f"{one.label}: {one.status}: {one.reason}" for one in without[:3])
         raise DirectoryError(
             f"Expected at least one finished run in {directory}, but: {reasons or 'it has none'}. "
             "Run the sweep's command again."
         )
-    own = runs[[name for name in runs.columns if affects_result(name)]]
-    settings = map(_settings, plain_rows(own))
-    metrics = tuple(Metric(one, split) for one in of_split(split))
-    return Side(_name(directory), directory, split, runs, tuple(settings), metrics, without)
+    others = {*COLUMNS, SEED, "error.message", *(metric.column for metric in metrics)}
+    names = [n for n in runs if (n not in others if mapping else affects_result(str(n)))]
+    # What another network's arguments are is missing in a row; what is null is not set either.
+    rows = [{k: v for k, v in row.items() if v is not None} for row in plain_rows(runs[names])]
+    if mapping is None:
+        rows = [{k: v for k, v in used(row).items() if k != SEED} for row in rows]
+    return Side(
+        directory.name or str(directory), directory, None if mapping else split, runs,
+        tuple(rows), tuple(metrics), tuple(without),
+    )  # fmt: skip
 
 
-def _external_side(directory: Path, split: str, mapping: Mapping) -> Side:
-    table = read_external_results(directory, mapping, split)
-    runs = _finished(table)
-    metrics = tuple(mapping.resolved(split).values())
-    known = {*COLUMNS, SEED, "error.message", *(metric.column for metric in metrics)}
-    own = runs[[name for name in runs.columns if name not in known]]
-    settings = map(_present, plain_rows(own))
-    without = tuple(_without_result(table))
-    return Side(_name(directory), directory, None, runs, tuple(settings), metrics, without)
+def _name_of(objective: str) -> str:
+    """'accuracy' of 'validation.accuracy': compared on the split that the user chose."""
+    return objective.partition(".")[2] or objective
 
 
-def _settings(row: Settings) -> Settings:
-    """Another network's arguments are missing in a row; what is null is not set either."""
-    return {k: v for k, v in used(_present(row)).items() if k != SEED}
-
-
-def _present(row: Settings) -> Settings:
-    return {name: value for name, value in row.items() if value is not None}
-
-
-def _finished(table: pd.DataFrame) -> pd.DataFrame:
-    if table.empty:
-        return table
-    return table[table["status"] == RunStatus.FINISHED].reset_index(drop=True)
-
-
-def _without_result(table: pd.DataFrame) -> Iterable[NoResult]:
+def _without_result(table: pd.DataFrame) -> Iterator[NoResult]:
     names = ["label", "status", "error.type", "error.message"]
     for row in plain_rows(table.reindex(columns=names)):
         label, status, *error = (row[name] for name in names)
         if any(error):
             yield NoResult(label, status, ": ".join(text for text in error if text))
-
-
-def _name(directory: Path) -> str:
-    return directory.name or str(directory)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.compare.changes import Evidence
-from mnist_sweep.analysis.compare.verdict import VerdictKind
+from mnist_sweep.analysis.compare import VerdictKind
+from mnist_sweep.analysis.compare.changes import MARGIN, Evidence
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted
 
 if TYPE_CHECKING:
+    from mnist_sweep.analysis.compare import Pair
     from mnist_sweep.analysis.compare.changes import Change
-    from mnist_sweep.analysis.compare.comparison import Pair
 
 MAX_DIGITS = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
+_WITHIN = f"within {100 * MARGIN:g} points"
 _VERDICTS = {
     VerdictKind.NOTHING_SHARED: (
         "{first} and {second} share no configuration, so no metric can be compared one to one."
@@ -22,11 +23,11 @@ _VERDICTS = {
     VerdictKind.IDENTICAL: "No difference: the same predictions in {shared}{images}.",
     VerdictKind.NOISE: (
         "No difference beyond noise: none of {n_tests} changes is significant after Holm's "
-        "correction; the largest is {metric} {size}{place}."
+        "correction; the largest is {metric} {size}{place}. {equivalence}."
     ),
     VerdictKind.UNTESTED: (
-        "The values differ ({metric} {size}{place}), but one run each does not show whether the "
-        f"configurations do. {SEEDS}."
+        "Seen in one run each: {metric} {size}{seen}. This does not show whether the "
+        f"configurations differ. {SEEDS}."
     ),
     VerdictKind.BETTER: "{second} is better than {first}: {changed}{digits}.",
     VerdictKind.WORSE: "{second} is worse than {first}: {changed}{digits}.",
@@ -39,16 +40,17 @@ _VERDICTS = {
 def verdict_sentence(pair: Pair) -> str:
     """What happened to the second side, in a sentence."""
     verdict, count = pair.verdict, len(pair.changes)
+    change = verdict.change
     shared = counted(count, "shared configuration")
-    metric = f"{pair.first.split or ''} {verdict.change.metric if verdict.change else ''}".strip()
-    size = change_words(verdict.change) if verdict.change else ""
-    place = f" ({verdict.configuration})" if verdict.configuration else " on average"
-    place = place if count > 1 else ""
-    changed = f"{metric} {size}{place}"
-    if verdict.configuration:
-        most = "most: " if verdict.n_changed > 1 else ""
-        changed = f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}"
+    metric = f"{pair.first.split or ''} {change.metric if change else ''}".strip()
+    size = change_words(change) if change else ""
+    most = "most: " if verdict.n_changed > 1 else ""
+    place = f" ({verdict.configuration})" if count > 1 else ""
     flips = pair.changes[0].flips if pair.changes else None
+    seen = ""
+    if change and count > 1:
+        word = "equal" if not change.change else "higher" if change.change > 0 else "lower"
+        seen = f" on average, {word} in {verdict.n_changed} of {shared}"
     return _VERDICTS[verdict.kind].format(
         first=pair.first.name,
         second=pair.second.name,
@@ -58,9 +60,12 @@ def verdict_sentence(pair: Pair) -> str:
         metric=metric,
         size=size,
         place=place,
-        changed=changed,
+        seen=seen,
+        equivalence=f"Equivalent {_WITHIN}" if verdict.equivalent else
+        f"Whether they are equivalent {_WITHIN} is undecided",
+        changed=f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}",
         digits=_digits(pair),
-    )
+    )  # fmt: skip
 
 
 def caveats(pair: Pair) -> list[str]:
@@ -79,8 +84,8 @@ def caveats(pair: Pair) -> list[str]:
     single = any(one.n_runs == (1, 1) and not one.identical for one in pair.changes)
     if single and evidence != {Evidence.VALUES}:
         found.append(
-            "One run on each side of a configuration: their intervals are about these runs on "
-            f"other images. {SEEDS} to compare configurations."
+            "Intervals of configurations with one run on each side are about these runs on other "
+            "images."
         )
     for side in (pair.first, pair.second):
         if side.without_result:
@@ -89,9 +94,16 @@ def caveats(pair: Pair) -> list[str]:
     return found
 
 
+def signed(value: float) -> str:
+    """A difference that does not look like none: '+0.0124', '-1.2e-05', '0'."""
+    if not value:
+        return "0"
+    return f"{value:+.4f}" if abs(value) >= 5e-5 else f"{value:+.1e}"
+
+
 def change_words(change: Change) -> str:
     """A change with its interval: -0.0213 [-0.0250, -0.0176]."""
-    text = f"{change.change:+.4f}"
+    text = signed(change.change)
     if change.low is None or change.high is None:
         return text
     return f"{text} [{change.low:+.4f}, {change.high:+.4f}]"

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, replace
+from functools import cache, partial
+from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.compare.verdict import VerdictKind
-from mnist_sweep.reporting.comparison.as_json import as_json
-from mnist_sweep.reporting.comparison.html import html
-from mnist_sweep.reporting.comparison.page import Section, page
-from mnist_sweep.reporting.escape import markdown
+from mnist_sweep.analysis.compare import VerdictKind
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
+from mnist_sweep.reporting.comparison.tables import OPEN, tables
+from mnist_sweep.reporting.escape import markdown, visible
+from mnist_sweep.reporting.html.embed import source_hash
+from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.md import grid
-from mnist_sweep.reporting.tables.render.text import aligned
+from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
-    from mnist_sweep.analysis.compare.comparison import Comparison
+    from collections.abc import Callable
 
+    from jinja2 import Template
+
+    from mnist_sweep.analysis.compare import Comparison, Pair, Side
+    from mnist_sweep.analysis.compare.changes import ConfigurationChange
+    from mnist_sweep.reporting.tables.table import Table
+
+SCHEMA_VERSION = 1
+"""Of the JSON."""
+MAX_LINES = 30
+"""Of the text below the verdict, unless all is asked for."""
 MAX_MARKDOWN = 60_000
 """Characters of Markdown: GitHub accepts comments of up to 65,536."""
+MORE = "More: --full shows all tables, -o comparison.html writes a page."
+N_SHADES = 4
+"""Of red and of green, in the page's confusion matrices."""
 SIGN = {
     VerdictKind.IDENTICAL: "✅", VerdictKind.NOISE: "✅", VerdictKind.BETTER: "✅",
     VerdictKind.WORSE: "❌",
@@ -24,34 +43,43 @@ SIGN = {
 """What stands before a verdict; a warning sign before all others."""
 
 
-def text(comparison: Comparison) -> str:
-    """Plain text, the verdict first."""
-    whole = page(comparison)
-    lines = [sentence for _, sentence in whole.verdicts]
-    lines += [f"Note: {caveat}" for caveat in whole.caveats]
-    for section in whole.sections:
-        lines += ["", section.title, *(f"  {sentence}" for sentence in section.sentences)]
-        if section.grid:
-            headings, rows, numeric = section.grid
-            columns = zip(headings, zip(*rows, strict=True), numeric, strict=True)
-            made = (aligned(title, cells, is_numeric=right) for title, cells, right in columns)
-            lines += [f"  {'  '.join(row).rstrip()}" for row in zip(*made, strict=True)]
-    return "\n".join(lines) + "\n"
+def text(comparison: Comparison, *, full: bool = False) -> str:
+    """Plain text, the verdict first.
+
+    Args:
+        comparison: What was found.
+        full: Whether all tables are shown, and more of their rows; else at most `MAX_LINES` lines
+            below the verdict.
+    """
+    head = [visible(verdict_sentence(pair)) for pair in comparison.pairs]
+    body = [f"Note: {caveat}" for caveat in _caveats(comparison)]
+    for table in tables(comparison, short=not full):
+        block = ["", table.title, *(f"  {note}" for note in table.notes)]
+        if table.columns:
+            laid_out = render([replace(table, title="", notes=())]).splitlines()
+            block += [f"  {line}" for line in laid_out if line.strip()]
+        if full or len(body) + len(block) + 2 <= MAX_LINES:
+            body += block
+    written = "\n".join([*head, *body]) + "\n"
+    if full or written == text(comparison, full=True):
+        return written
+    return f"{written}\n{MORE}\n"
 
 
 def markdown_page(comparison: Comparison) -> str:
     """GitHub-flavoured Markdown: the verdict in view, details folded away."""
-    whole = page(comparison)
-    blocks = [f"### {markdown(whole.title)}"]
+    blocks = [f"### {markdown(_title(comparison))}"]
     blocks += [
-        f"{SIGN.get(kind, '⚠️')} **{markdown(sentence)}**" for kind, sentence in whole.verdicts
+        f"{SIGN.get(pair.verdict.kind, '⚠️')} **{markdown(verdict_sentence(pair))}**"
+        for pair in comparison.pairs
     ]
-    blocks += [f"> {markdown(caveat)}" for caveat in whole.caveats]
+    blocks += [f"> {markdown(caveat)}" for caveat in _caveats(comparison)]
     length = sum(map(len, blocks))
-    for index, section in enumerate(whole.sections):
-        block = _markdown_section(section)
+    found = tables(comparison)
+    for place, table in enumerate(found):
+        block = _markdown_table(table)
         if length + len(block) > MAX_MARKDOWN:
-            left = len(whole.sections) - index
+            left = len(found) - place
             blocks.append(f"… {left} more section{'' if left == 1 else 's'}: see `--format html`.")
             break
         length += len(block) + 2
@@ -59,17 +87,146 @@ def markdown_page(comparison: Comparison) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _markdown_section(section: Section) -> str:
-    parts = [markdown(sentence) for sentence in section.sentences]
-    if section.grid:
-        headings, rows, numeric = section.grid
-        parts.append(grid(headings, (map(markdown, row) for row in rows), numeric))
-    body = "\n\n".join(parts)
-    if section.detail:
-        title = markdown(section.title)
-        return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
-    return f"**{markdown(section.title)}**\n\n{body}"
+def html(comparison: Comparison) -> str:
+    """One self-contained page: no script, nothing loaded, styles by hash."""
+    style = _resource("comparison.css")
+    return _template().render(
+        title=_title(comparison),
+        verdicts=[(pair.verdict.kind, verdict_sentence(pair)) for pair in comparison.pairs],
+        caveats=_caveats(comparison),
+        tables=tables(comparison),
+        matrices=_matrices(comparison),
+        style=style,
+        policy=f"default-src 'none'; style-src {source_hash(style)}; base-uri 'none'; "
+        "form-action 'none'",
+    )
 
 
-FORMATS = {"text": text, "md": markdown_page, "json": as_json, "html": html}
+def as_json(comparison: Comparison) -> str:
+    """Strict JSON of everything; `pairs` has one entry for each side after the first."""
+    value = {
+        "schema_version": SCHEMA_VERSION,
+        "split": comparison.sides[0].split or "",
+        "sides": [_side_json(side) for side in comparison.sides],
+        "differs": {
+            part: {one.name: one.by_side for one in found}
+            for part, found in comparison.differs.items()
+        },
+        "pairs": [_pair_json(pair) for pair in comparison.pairs],
+    }
+    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {
+    "text": partial(text, full=True),
+    "md": markdown_page,
+    "json": as_json,
+    "html": html,
+}
 """Format -> what writes it, ending with a line break."""
+
+
+def _title(comparison: Comparison) -> str:
+    first, *others = (side.name for side in comparison.sides)
+    return visible(f"{first} against {', '.join(others)}")
+
+
+def _caveats(comparison: Comparison) -> list[str]:
+    every = (visible(text) for pair in comparison.pairs for text in caveats(pair))
+    return list(dict.fromkeys(every))
+
+
+def _markdown_table(table: Table) -> str:
+    parts = [markdown(note) for note in table.notes]
+    if table.columns:
+        rows = ([markdown(cell.text) for cell in row.cells] for row in table.rows)
+        headings, numeric = zip(
+            *((one.title, one.is_numeric) for one in table.columns), strict=True
+        )
+        parts.append(grid(headings, rows, numeric))
+    body = "\n\n".join(parts)
+    title = markdown(table.title)
+    if table.name in OPEN:
+        return f"**{title}**\n\n{body}"
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
+
+
+def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
+    """Confusion differences with a shade for each cell: red is more mistakes, green fewer."""
+    return [
+        {
+            "title": f"{pair.second.name} minus {pair.first.name}: {one.shared.name}",
+            "rows": [
+                [_cell(value, largest, diagonal=i == j) for j, value in enumerate(row)]
+                for i, row in enumerate(one.confusion)
+            ],
+        }
+        for pair in comparison.pairs
+        for one in pair.changes
+        if one.confusion
+        and (largest := max(abs(value) for row in one.confusion for value in row)) > 0
+    ]
+
+
+def _cell(value: float, largest: float, *, diagonal: bool) -> tuple[str, str]:
+    if not value:
+        return "", ""
+    strength = max(1, round(N_SHADES * abs(value) / largest))
+    return f"{value:+.3g}", f"{'good' if (value > 0) == diagonal else 'bad'}{strength}"
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_resource("comparison.html.j2"))
+
+
+def _resource(name: str) -> str:
+    return (resources.files("mnist_sweep.reporting.comparison") / name).read_text("utf-8")
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    damaged = [o for o in side.without_result if o.status == RunStatus.UNREADABLE]
+    others = [o for o in side.without_result if o.status != RunStatus.UNREADABLE]
+    return {
+        "name": side.name,
+        "directory": str(side.directory),
+        "runs": list(side.runs["label"]),
+        "unfinished": [f"{one.label}: {one.status}: {one.reason}" for one in others],
+        "problems": [f"{one.label}: {one.reason}" for one in damaged],
+    }
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    words = {"sentence": verdict_sentence(pair), "caveats": caveats(pair)}
+    return {
+        "first": pair.first.name,
+        "second": pair.second.name,
+        "verdict": asdict(pair.verdict) | words,
+        "changed_settings": pair.matched.changed,
+        "only_first": pair.matched.only_first,
+        "only_second": pair.matched.only_second,
+        "mean": [asdict(change) for change in pair.mean],
+        "shared": [_shared_json(one) for one in pair.changes],
+        "times_do_not_compare": time_reasons(pair),
+    }
+
+
+def _shared_json(one: ConfigurationChange) -> dict[str, Any]:
+    sides = (one.shared.first, one.shared.second)
+    return {
+        "configuration": one.shared.name,
+        "seeds": [[int(seed) for seed in runs["seed"].dropna()] for runs in sides],
+        "evidence": one.evidence,
+        "reason": one.reason or None,
+        "identical": one.identical,
+        "metrics": [asdict(change) for change in one.summaries],
+        "digits": [asdict(change) for change in one.digits],
+        "costs": [{**asdict(cost), "ratio": cost.ratio} for cost in one.costs],
+        "confusion_change": one.confusion,
+        "flips": asdict(one.flips) if one.flips else None,
+    }

@@ -1,0 +1,256 @@
+"""A comparison as tables, the same for text, Markdown and HTML; some are sentences alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.analysis.compare.images import most_moved
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
+from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
+from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.reporting.tables.table import Column, Rows, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from mnist_sweep.analysis.compare import Comparison, Pair
+    from mnist_sweep.analysis.compare.changes import Change
+
+MAX_ROWS = 40
+"""Rows of one table; the JSON has all."""
+SHORT_ROWS = 5
+"""Rows of one table where there are few lines in all."""
+OPEN = ("differs", "configurations", "average")
+"""Tables that a reader sees first; the others may be folded away."""
+MAX_SHOWN_FLIPS = 12
+_MAX_NAMES = 8
+_MAX_NAME = 24
+
+
+def tables(comparison: Comparison, *, short: bool = False) -> list[Table]:
+    """The comparison's tables; those without anything to show are left out.
+
+    Args:
+        comparison: What was found.
+        short: The most important ones, cut to a few rows.
+    """
+    most = SHORT_ROWS if short else MAX_ROWS
+    found = [_differences(comparison, most)]
+    for pair in comparison.pairs:
+        prefix = f"{pair.second.name}: " if len(comparison.pairs) > 1 else ""
+        found += _of_pair(pair, prefix, most, short=short)
+    if not short:
+        lines = [
+            f"{side.name}: {one.label}: {one.status}: {one.reason}"
+            for side in comparison.sides
+            for one in side.without_result
+        ]
+        found.append(_table("excluded", "Excluded (no result)", notes=_cut(lines, most)))
+    return [one for one in found if one.columns or one.notes]
+
+
+def _of_pair(pair: Pair, prefix: str, most: int, *, short: bool) -> Iterator[Table]:
+    yield _configurations(pair, prefix)
+    if not all(one.identical for one in pair.changes):
+        if len(pair.changes) > 1:
+            yield _average(pair, prefix, most)
+        yield _metrics(pair, prefix, most, short=short)
+        if not short:
+            yield _digits(pair, prefix, most)
+            yield _confusions(pair, prefix, most)
+            yield _flips(pair, prefix, most)
+    yield _costs(pair, prefix, most)
+
+
+def _differences(comparison: Comparison, most: int) -> Table:
+    rows = [
+        (part.removesuffix("s"), one.name, *(_values(one.name, own) for own in one.by_side))
+        for part, found in comparison.differs.items()
+        for one in found
+    ]
+    note = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
+    headings = ("of", "name", *(side.name for side in comparison.sides))
+    return _table("differs", "What differs", headings, rows, most, n_texts=9, notes=note)
+
+
+def _configurations(pair: Pair, prefix: str) -> Table:
+    matched = pair.matched
+    notes = []
+    if matched.changed and matched.shared:
+        names = ", ".join(matched.changed)
+        notes.append(f"Configurations are matched by all settings but {names}.")
+    notes.append(f"In both: {counted(len(matched.shared), 'configuration')}.")
+    for side, only in ((pair.first, matched.only_first), (pair.second, matched.only_second)):
+        if only:
+            more = f" and {len(only) - _MAX_NAMES} more" if len(only) > _MAX_NAMES else ""
+            notes.append(
+                f"Only in {side.name} ({len(only)}): {'; '.join(only[:_MAX_NAMES])}{more}."
+            )
+    return _table("configurations", f"{prefix}Configurations", notes=notes)
+
+
+def _average(pair: Pair, prefix: str, most: int) -> Table:
+    rows = []
+    for mean in pair.mean:
+        own = [c.change for one in pair.changes for c in one.summaries if c.metric == mean.metric]
+        moved = [sum(value > 0 for value in own), sum(value < 0 for value in own)]
+        rows.append((mean.metric, *_means(mean), *map(str, moved)))
+    note = f"Means over the {len(pair.changes)} shared configurations, as they were seen."
+    headings = ("metric", *_sides(pair), "change", "higher in", "lower in")
+    return _table("average", f"{prefix}Change on average", headings, rows, most, notes=(note,))
+
+
+def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
+    every = [(one.shared.name, change) for one in pair.changes for change in one.summaries]
+    covers = sorted({change.covers for _, change in every if change.covers})
+    note = "Without predictions and without repeats nothing can be tested."
+    if covers:
+        note = f"Intervals at 95 % cover {', or '.join(covers)}"
+        tested = any(change.p_value is not None for _, change in every)
+        corrected = "; p is corrected by Holm's method over the whole table."
+        note += corrected if tested else "; with one run each there is no p."
+    rows: list[tuple[str, ...]]
+    rows = [(name, change.metric, *_tested(change)) for name, change in every]
+    headings: tuple[str, ...]
+    headings = ("configuration", "metric", *_sides(pair), "change", "95 % interval", "p")
+    title, n_texts = "Metrics", 2
+    if short and rows:
+        # One column less: all metrics of one configuration, or one metric of all.
+        several = len(pair.changes) > 1
+        if several:
+            title = f"{rows[0][1].capitalize()} of each configuration"
+            rows = [row for row in rows if row[1] == rows[0][1]]
+        dropped, n_texts = int(several), 1
+        rows = [row[:dropped] + row[dropped + 1 :] for row in rows]
+        headings = headings[:dropped] + headings[dropped + 1 :]
+    split = f" on the {pair.first.split} split" if pair.first.split else ""
+    notes = (note,) if rows else ()
+    return _table("metrics", f"{prefix}{title}{split}", headings, rows, most, n_texts, notes)
+
+
+def _digits(pair: Pair, prefix: str, most: int) -> Table:
+    """One row per configuration: the change of each digit's F1, significant ones marked."""
+    changes = [{c.metric.partition(".")[2]: c for c in one.digits} for one in pair.changes]
+    labels = [*dict.fromkeys(label for own in changes for label in own)]
+    rows = [
+        (one.shared.name, *(_marked(own[k]) if k in own else NOTHING for k in labels))
+        for one, own in zip(pair.changes, changes, strict=True)
+    ]
+    note = "Change of each digit's F1; * is significant after Holm's correction over the table."
+    headings = ("configuration", *labels)
+    return _table(
+        "digits", f"{prefix}F1 by digit", headings, rows if labels else (), most,
+        notes=(note,) if labels else (),
+    )  # fmt: skip
+
+
+def _confusions(pair: Pair, prefix: str, most: int) -> Table:
+    rows = [
+        (one.shared.name, str(cell.true), str(cell.predicted), f"{cell.change:+.3g}")
+        for one in pair.changes
+        for cell in most_moved(one.confusion or ())
+    ]
+    headings = ("configuration", "true", "predicted", "images per run")
+    return _table("confusions", f"{prefix}Confusions that moved most", headings, rows, most)
+
+
+def _flips(pair: Pair, prefix: str, most: int) -> Table:
+    rows, notes = [], []
+    for one in pair.changes:
+        found = one.flips
+        if found is not None and found.changed:
+            counts = (found.gained, found.lost, found.changed)
+            rows.append((one.shared.name, *map(str, counts)))
+            shown = [f"{f.image} ({f.true}: {f.first}→{f.second})" for f in found.examples]
+            more = " …" if len(shown) > MAX_SHOWN_FLIPS else ""
+            notes.append(f"{one.shared.name}: {', '.join(shown[:MAX_SHOWN_FLIPS])}{more}")
+    if rows:
+        notes = [
+            f"Images by row of the {pair.first.split} split, from 0 (true: was→is); more in JSON.",
+            *_cut(notes, most),
+        ]
+    headings = ("configuration", "now right", "now wrong", "other answer")
+    return _table("flips", f"{prefix}Images that flipped", headings, rows, most, notes=notes)
+
+
+def _costs(pair: Pair, prefix: str, most: int) -> Table:
+    rows = [
+        (
+            one.shared.name, cost.name, three_digits(cost.first), three_digits(cost.second),
+            f"x {cost.ratio:.2f}" if cost.ratio is not None else NOTHING,
+        )
+        for one in pair.changes
+        for cost in one.costs
+    ]  # fmt: skip
+    reasons = time_reasons(pair)
+    notes = [f"Times do not compare: {'; '.join(reasons)}."] if rows and reasons else ()
+    headings = ("configuration", "cost", *_sides(pair), "ratio")
+    title = f"{prefix}Time and memory"
+    return _table("costs", title, headings, rows, most, n_texts=2, notes=notes)
+
+
+def _sides(pair: Pair) -> tuple[str, str]:
+    return pair.first.name, pair.second.name
+
+
+def _means(change: Change) -> tuple[str, str, str]:
+    values = (f"{v:.4f}" if abs(v) < 1000 else f"{v:.6g}" for v in (change.first, change.second))
+    return (*values, signed(change.change))  # type: ignore[return-value]
+
+
+def _tested(change: Change) -> tuple[str, ...]:
+    span, p_value = NOTHING, NOTHING
+    if change.low is not None and change.high is not None:
+        span = f"{change.low:+.4f} to {change.high:+.4f}"
+    if change.p_holm is not None:
+        p_value = "<0.0001" if change.p_holm < 1e-4 else f"{change.p_holm:.4f}"
+        p_value += "*" if change.significant else ""
+    return (*_means(change), span, p_value)
+
+
+def _marked(change: Change) -> str:
+    mark = "*" if change.significant else ""
+    return f"{change.change:+.3f}{mark}" if change.change else "0"
+
+
+def _values(name: str, values: Sequence[Any]) -> str:
+    texts = [setting(value) for value in values]
+    if name in ("sha256", "git_sha"):
+        texts = [text[:12] for text in texts]
+    return ", ".join(texts) or NOTHING
+
+
+def _cut(lines: Sequence[str], most: int) -> list[str]:
+    left = [f"… and {len(lines) - most} more"] if len(lines) > most else []
+    return [*lines[:most], *left]
+
+
+def _table(
+    name: str,
+    title: str,
+    headings: Sequence[str] = (),
+    rows: Iterable[tuple[str, ...]] = (),
+    most: int = MAX_ROWS,
+    n_texts: int = 1,
+    notes: Sequence[str] = (),
+) -> Table:
+    """A table of texts; all but the first `n_texts` columns are aligned right."""
+    import pandas as pd
+
+    whole = [*rows]
+    if len(whole) > most:
+        left = f"… and {len(whole) - most} more"
+        whole = [*whole[:most], (left, *("",) * (len(headings) - 1))]
+    columns = tuple(
+        Column(
+            f"column{place}", shortened(visible(heading), _MAX_NAME), is_numeric=place >= n_texts
+        )
+        for place, heading in enumerate(headings if whole else ())
+    )
+    frame = pd.DataFrame(whole, columns=[one.key for one in columns], dtype=object)
+    frame = frame.assign(status=str(RunStatus.FINISHED), reason="")
+    return Table(
+        name, visible(title), columns, Rows(frame, frame), notes=tuple(map(visible, notes))
+    )
