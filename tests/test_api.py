@@ -182,3 +182,16 @@ def test_sets_of_points_are_one_value():
     points = api._override("points", [{"layers": 1, "nodes": [8, 16]}, ["layers=2"]])
     assert points == "points=[{layers:1,nodes:[8,16]},['layers=2']]"
     assert api._override("exclude", ["layers=1", "nodes>8"]) == "exclude=['layers=1','nodes>8']"
+
+
+def test_results_of_other_programs_are_compared(tmp_path):
+    for side, value in (("a", 0.9), ("b", 0.8)):
+        for job in range(2):
+            place = tmp_path / side / str(job)
+            place.mkdir(parents=True)
+            (place / "results.json").write_text(json.dumps({"test": {"acc": value}}))
+    sides = (tmp_path / "a", tmp_path / "b")
+    compared = ms.compare(*sides, record="*/results.json", metrics={"acc": "test.acc"})
+    assert [change.metric for change in compared.comparison.pairs[0].mean] == ["acc"]
+    with pytest.raises(UsageError, match="`record`"):
+        ms.compare(*sides, metrics={"acc": "test.acc"})
