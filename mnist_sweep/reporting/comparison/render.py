@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.compare import VerdictKind
+from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
 from mnist_sweep.reporting.comparison.tables import OPEN, tables
-from mnist_sweep.reporting.escape import markdown, visible
+from mnist_sweep.reporting.escape import markdown
 from mnist_sweep.reporting.html.embed import source_hash
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.md import grid
-from mnist_sweep.safe_files import plain
+from mnist_sweep.safe_files import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def as_json(comparison: Comparison) -> str:
         },
         "pairs": [_pair_json(pair) for pair in comparison.pairs],
     }
-    return json.dumps(plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    return json_text(value, indent=1) + "\n"
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {

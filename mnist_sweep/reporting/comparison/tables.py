@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.compare.images import most_moved
+from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
-from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
 from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
