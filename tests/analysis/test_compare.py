@@ -9,13 +9,14 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
-from mnist_sweep.analysis.compare.changes import MARGIN, Evidence
+from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.analysis.compare.images import flips
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
 from mnist_sweep.reporting.comparison.render import as_json
+from mnist_sweep.settings import DEFAULT_MARGIN
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 ACCURACY = {(1, 100): 0.975, (1, 300): 0.985, (2, 100): 0.972, (2, 300): 0.955}
@@ -109,8 +110,8 @@ def test_equality_is_shown_or_undecided(tmp_path):
 
     large = one_pair(repeats("a", 10_000), repeats("b", 10_000, epochs=5))
     accuracy = large.changes[0].summaries[0]
-    assert accuracy.low > -MARGIN
-    assert accuracy.high < MARGIN
+    assert accuracy.low > -DEFAULT_MARGIN
+    assert accuracy.high < DEFAULT_MARGIN
     assert large.verdict.equivalent
     assert "Equivalent within 0.2 points" in verdict_sentence(large)
     small = one_pair(repeats("c", 200), repeats("d", 200, epochs=5))

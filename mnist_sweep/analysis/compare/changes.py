@@ -20,6 +20,7 @@ from mnist_sweep.analysis.compare.times import CostChange, cost_changes
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Format, Metric, resolve
 from mnist_sweep.records.predictions import read_predicted
+from mnist_sweep.settings import DEFAULT_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     Tables = dict[str, tuple[Resampled, Resampled]]
 
 LEVEL = 0.95
-MARGIN = 0.002
-"""The largest difference of a share that counts as none: 0.2 points of accuracy."""
 REPLICATES = 2000
 BY_CLASS = "f1"
 """The metric that is compared class by class."""
@@ -63,7 +62,7 @@ class Change:
         p_holm: The same after Holm's correction over the comparison's family.
         better: Whether the change is for the better; None if there is none.
         covers: What the interval covers: "images", "seeds", "images and seeds", or "".
-        p_equivalent: Of a change beyond `MARGIN`; None if it cannot be tested.
+        p_equivalent: Of a change beyond the margin; None if it cannot be tested.
     """
 
     metric: str
@@ -85,7 +84,7 @@ class Change:
 
     @property
     def equivalent(self) -> bool:
-        """Whether it is shown to be smaller than `MARGIN`."""
+        """Whether it is shown to be smaller than the margin."""
         return self.p_equivalent is not None and self.p_equivalent <= 1 - LEVEL
 
 
@@ -214,7 +213,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables) -> Change | None:
             return change_of_means(metric, before[0], after[0])
         sides = (of_values(before), of_values(after))
     is_share = metric.format in (Format.PERCENT, Format.SHARE)
-    found = difference(*sides, level=LEVEL)
+    found = difference(*sides, level=LEVEL, margin=DEFAULT_MARGIN if is_share else None)
     change = change_of_means(metric, found.first, found.second)
     return replace(
         change,
@@ -222,7 +221,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables) -> Change | None:
         high=found.high,
         p_value=found.p_value and (found.p_value if change.change else 1.0),
         covers=str(found.covers),
-        p_equivalent=found.p_equivalent(MARGIN) if is_share else None,
+        p_equivalent=found.p_equivalent,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare import VerdictKind
-from mnist_sweep.analysis.compare.changes import MARGIN, Evidence
+from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.settings import DEFAULT_MARGIN
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_DIGITS = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
-_WITHIN = f"within {100 * MARGIN:g} points"
+_WITHIN = f"within {100 * DEFAULT_MARGIN:g} points"
 _VERDICTS = {
     VerdictKind.NOTHING_SHARED: (
         "{first} and {second} share no configuration, so no metric can be compared one to one."

@@ -16,7 +16,7 @@ from mnist_sweep.reporting.escape import markdown
 from mnist_sweep.reporting.html.embed import source_hash
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.md import grid
-from mnist_sweep.safe_files import json_text
+from mnist_sweep.safe_files import json_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def as_json(comparison: Comparison) -> str:
         },
         "pairs": [_pair_json(pair) for pair in comparison.pairs],
     }
-    return json_text(value, indent=1) + "\n"
+    return json_text(plain(value)) + "\n"
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {
