@@ -17,7 +17,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, VALIDATION, Metric, definitions
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import sha256_of
-from mnist_sweep.settings import canonical, configuration_id, run_id
+from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,10 @@ def _check_ids(record: Record, configuration: str | None) -> None:
     if record.task is not None:
         return
     try:
-        data = record.config["data"]
+        model, data = record.config["model"], record.config["data"]
+        # Tables show the keys at the top, and the run id is made of the model's.
+        own = MLP_KEYS if model["_target_"] == MLP_TARGET else ()
+        differ = any(record.config[key] != model[key] for key in own)
         kept = {name: data[name] for name in ("validation_fraction", "split_seed")}
         forms = [
             canonical(
@@ -104,7 +107,7 @@ def _check_ids(record: Record, configuration: str | None) -> None:
         ids = {(run_id(form), configuration_id(form)) for form in forms}
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise ValueError("config: not the settings of a run") from error
-    if record.run_id not in {own for own, _ in ids}:
+    if record.run_id not in {own for own, _ in ids} or differ:
         raise ValueError(f"settings and data are not those of run {record.run_id}")
     if configuration and (record.run_id, configuration) not in ids:
         raise ValueError(f"settings are not those of configuration {configuration}")

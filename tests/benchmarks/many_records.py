@@ -32,7 +32,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from mnist_sweep.records.integrity import sealed
 from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.settings import canonical, configuration_id, label, run_id
 from support.factories import DATA_SHA256, make_run
 
@@ -119,12 +121,12 @@ def write_many(
         values["time"] = {**template["time"], "train_s": seconds, "total_s": seconds + 0.9}
         place = paths.run(values["label"], values["run_id"])
         place.directory.mkdir(parents=True)
-        lines = (f"  {json.dumps(key)}: {json.dumps(one)}" for key, one in values.items())
-        temporary = place.directory / ".record.json"
-        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        temporary.rename(place.record)
         if predictions:
             place.predictions.write_bytes(_npz(found, true))
+            values["artefacts"] = {place.predictions.name: sha256_of(place.predictions)}
+        temporary = place.directory / ".record.json"
+        temporary.write_text(sealed(values))
+        temporary.rename(place.record)
         overrides = [f"{key}={value}" for key, value in settings.items()]
         planned.append(
             {"run_id": values["run_id"], "label": values["label"], "overrides": overrides}
