@@ -24,8 +24,9 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from mnist_sweep.analysis.statistics import Resampled
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
     from mnist_sweep.records.sweep import Sweep
@@ -62,6 +63,8 @@ class StudyEffect:
             unchanged; empty if not known. `p_holm` is corrected over all metrics and classes of
             all changes of the study.
         per_class: The same for each class's F1.
+        against_best: Accuracy of the changed configuration less that of the best one, corrected
+            with the others; why it is not known; or None where nobody asked.
         selected_mean: Mean accuracy of the runs that the configuration was selected by. A network
             chosen for being worst was partly unlucky, so it does better when merely trained again:
             the change is never measured against those runs.
@@ -83,6 +86,7 @@ class StudyEffect:
     unpaired: tuple[Uncounted, ...]
     overall: dict[str, Difference] = field(default_factory=dict)
     per_class: tuple[Difference, ...] = ()
+    against_best: Difference | str | None = None
     selected_mean: float = math.nan
     unknown: UnknownEffect | None = None
     detail: str = ""
@@ -116,16 +120,26 @@ class _Settings:
     margin: float
     replicates: int
     seed: int
+    best: Sequence[Record]
 
 
 def study_effects(
-    study: Study, sweep: Sweep, *, replicates: int | None = None, seed: int = 0, split: str = "test"
+    study: Study,
+    sweep: Sweep,
+    *,
+    best: Sequence[Record] = (),
+    questions: int = 1,
+    replicates: int | None = None,
+    seed: int = 0,
+    split: str = "test",
 ) -> list[StudyEffect]:
     """The effect of every change that a study made to a selected configuration.
 
     Args:
         study: The study.
         sweep: What was loaded from its directory; predictions are read from there.
+        best: Runs of the best configuration, to compare the changed ones with.
+        questions: How many families of tests are answered together, these effects being one.
         replicates: Bootstrap samples of the images; None takes the study's.
         seed: Of the statistics' randomness.
         split: The split to measure on.
@@ -134,27 +148,37 @@ def study_effects(
         One per changed configuration, in order of the stages; those of which nothing is known yet
         say why. A stage whose source has selected nothing yet has none.
     """
-    settings = _Settings(split, study.level, sweep.margin, replicates or study.replicates, seed)
+    settings = _Settings(
+        split, study.level, sweep.margin, replicates or study.replicates, seed, best
+    )
     runs = plain_rows(all_runs([sweep]).reindex(columns=_COLUMNS))
-    return _corrected(
+    effects = [
         _effect(sweep, runs, stage, changed_id, source, settings)
         for stage in study.stages
         if stage.of and (source := study.stage(stage.of).selection)
         for changed_id in stage.changed
-    )
+    ]
+    return _corrected(effects, questions)
 
 
-def _corrected(effects: Iterable[StudyEffect]) -> list[StudyEffect]:
-    """With p-values corrected over all that the study's conclusions show of its changes (Holm)."""
-    every = list(effects)
-    family = iter(corrected([d for one in every for d in (*one.overall.values(), *one.per_class)]))
+def _corrected(effects: Sequence[StudyEffect], questions: int) -> list[StudyEffect]:
+    """With p-values corrected over all that the study's conclusions say of its changes."""
+
+    def differences(one: StudyEffect) -> list[Difference]:
+        last = [one.against_best] if isinstance(one.against_best, Difference) else []
+        return [*one.overall.values(), *one.per_class, *last]
+
+    family = iter(corrected([each for one in effects for each in differences(one)], questions))
     return [
         replace(
             one,
             overall={metric: next(family) for metric in one.overall},
             per_class=tuple(next(family) for _ in one.per_class),
+            against_best=next(family)
+            if isinstance(one.against_best, Difference)
+            else one.against_best,
         )
-        for one in every
+        for one in effects
     ]
 
 
@@ -199,32 +223,58 @@ def _effect(
 
 def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> StudyEffect:
     """With its differences, all sides' predictions being of the same images."""
-    records = [*found.unchanged, *found.changed, *found.selected]
-    directories = [sweep.run_paths(record.run_id).directory for record in records]
-    answers = read_predicted(directories, settings.split)
-    classes, n = records[0].data.classes, len(found.seeds)
-    compared = {record.run_id for record in records[: 2 * n]}
+    n, classes = len(found.seeds), found.changed[0].data.classes
     names = [*METRICS, *(f"f1.{label}" for label in range(classes))]
-    tables = resample_predictions(
-        answers.predicted, answers.true, names, np.random.default_rng(settings.seed),
-        replicates=settings.replicates, classes=classes,
-    )  # fmt: skip
+    records = [*found.unchanged, *found.changed, *found.selected]
+    tables = _resampled(records, names, sweep, settings)
     differences = {
-        name: difference(
-            table.rows(range(n)), table.rows(range(n, 2 * n)),
-            level=settings.level, margin=settings.margin,
-            others=seed_variances(
-                sweep.frame, f"{settings.split}.{name}", records[0].data.sha256, compared
-            ),
-        )
-        for name, table in tables.items()
-    }  # fmt: skip
-    return replace(
+        name: _difference(table, (n, n), records, sweep, settings) for name, table in tables.items()
+    }
+    found = replace(
         found,
         overall={metric: differences.pop(metric) for metric in METRICS},
         per_class=tuple(differences.values()),
         selected_mean=float(tables["accuracy"].observed[2 * n :].mean()),
     )
+    if not settings.best:
+        return found
+    records = [*settings.best, *found.changed]
+    try:
+        table = _resampled(records, ["accuracy"], sweep, settings)["accuracy"]
+    except (DirectoryError, DataError) as error:
+        return replace(found, against_best=str(error))
+    sizes = len(settings.best), n
+    return replace(found, against_best=_difference(table, sizes, records, sweep, settings))
+
+
+def _resampled(
+    records: Sequence[Record], metrics: Sequence[str], sweep: Sweep, settings: _Settings
+) -> dict[str, Resampled]:
+    directories = [sweep.run_paths(record.run_id).directory for record in records]
+    answers = read_predicted(directories, settings.split)
+    return resample_predictions(
+        answers.predicted, answers.true, metrics, np.random.default_rng(settings.seed),
+        replicates=settings.replicates, classes=records[0].data.classes,
+    )  # fmt: skip
+
+
+def _difference(
+    table: Resampled,
+    sizes: tuple[int, int],
+    records: Sequence[Record],
+    sweep: Sweep,
+    settings: _Settings,
+) -> Difference:
+    """The second so many runs less the first; the study's other runs show how seeds vary too."""
+    first, both = sizes[0], sum(sizes)
+    others = seed_variances(
+        sweep.frame, f"{settings.split}.{table.metric}", records[0].data.sha256,
+        {record.run_id for record in records[:both]},
+    )  # fmt: skip
+    return difference(
+        table.rows(range(first)), table.rows(range(first, both)),
+        level=settings.level, margin=settings.margin, others=others,
+    )  # fmt: skip
 
 
 def _by_seed(

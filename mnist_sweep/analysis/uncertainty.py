@@ -77,6 +77,8 @@ class UncertainSelection:
         margin: The largest difference that counts as none.
         replicates: Bootstrap samples of the images.
         seed: Of the statistics' randomness, not of a run.
+        questions: How many families of tests it is answered together with, itself included; its
+            p-values are corrected for them.
         images: How many images the candidates were measured on; 0 if not known.
         covers: What would vary were it all done again; None if not known.
         run_ids: The runs that could count, in order of id; None for all of the sweep.
@@ -90,6 +92,7 @@ class UncertainSelection:
     margin: float = DEFAULT_MARGIN
     replicates: int = DEFAULT_REPLICATES
     seed: int = 0
+    questions: int = 1
     images: int = 0
     covers: Covers | None = None
     run_ids: tuple[str, ...] | None = None
@@ -164,6 +167,7 @@ class UncertainSelection:
             "margin": self.margin,
             "replicates": self.replicates,
             "seed": self.seed,
+            "questions": self.questions,
             "uncertainty": None,
             "uncertainty_unknown": None if self.unknown is None else str(self.unknown),
         }
@@ -193,6 +197,7 @@ def select_with_uncertainty(
     margin: float | None = None,
     replicates: int = DEFAULT_REPLICATES,
     seed: int = 0,
+    questions: int = 1,
     run_ids: Collection[str] | None = None,
     most: int | None = MAX_COMPARED,
 ) -> UncertainSelection:
@@ -212,6 +217,7 @@ def select_with_uncertainty(
         margin: The largest difference that counts as none; None takes the sweep's.
         replicates: Bootstrap samples of the images, at least 100.
         seed: Of the randomness; the same seed gives the same answer.
+        questions: How many families of tests are answered together, this one included.
         run_ids: Only these runs count; None takes all.
         most: Among more configurations than this nothing is resampled; None resamples always.
 
@@ -231,6 +237,7 @@ def select_with_uncertainty(
         margin=sweep.margin if margin is None else margin,
         replicates=checked_replicates(replicates),
         seed=seed,
+        questions=questions,
         run_ids=None if run_ids is None else tuple(sorted(run_ids)),
     )
     if len(chosen.candidates) == 1:
@@ -262,7 +269,8 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
         split = value["split"]
         name = f"{split}.{value['metric']}" if split else value["metric"]
         known = {key: value[key] for key in ("level", "replicates", "seed", "run_ids")}
-        known["margin"] = value.get("margin")  # earlier versions wrote none
+        # Earlier versions wrote neither.
+        known |= {"margin": value.get("margin"), "questions": value.get("questions", 1)}
         where, direction = value["where"], value["direction"]
     except KeyError as error:
         raise DirectoryError(
@@ -285,8 +293,9 @@ def _with_confidences(found: UncertainSelection, answers: Predicted) -> Uncertai
     groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
     # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
     compared = compare_all(
-        table, groups, selection.direction, rng, chosen=0, level=found.level, margin=found.margin
-    )
+        table, groups, selection.direction, rng,
+        chosen=0, level=found.level, margin=found.margin, questions=found.questions,
+    )  # fmt: skip
     for mean, candidate in zip(compared.means, candidates, strict=True):
         if not math.isclose(mean, candidate.value, abs_tol=_SAME):
             detail = f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f}"

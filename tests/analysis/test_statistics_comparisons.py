@@ -126,6 +126,12 @@ def test_p_values_are_corrected_for_all_pairs_that_may_be_equal():
     np.testing.assert_allclose(corrected_for_choice(raw, 2, equal=False), [0.1, 0.024, 0, 1])
 
 
+def test_questions_that_are_answered_together_share_the_error():
+    errors = [[200, 204, 197], [240, 246, 239], [40, 44, 43]]
+    one, three = compared(errors), compared(errors, questions=3)
+    np.testing.assert_allclose(three.p_values, np.minimum(3 * one.p_values, 1))
+
+
 def test_what_lies_within_the_margin_for_certain_is_equivalent():
     errors = [[200, 204, 197], [203, 201, 198], [199, 205, 203], [40, 44, 43]]
     found = compared(errors, margin=0.03)

@@ -65,6 +65,12 @@ def test_all_metrics_and_digits_are_corrected_together_by_holm(study):
     assert len(family) == 12
     assert [d.p_holm for d in family] == holm([d.p_value for d in family])
     assert {d.margin for d in family} == {0.002}
+    best = effect.unchanged
+    (again,) = effects(study, best=best, questions=2)
+    family = [*again.overall.values(), *again.per_class, again.against_best]
+    expected = np.minimum(2 * np.array(holm([d.p_value for d in family])), 1)
+    np.testing.assert_allclose([d.p_holm for d in family], expected)
+    assert again.against_best.estimate == again.overall["accuracy"].estimate
 
 
 def test_it_is_the_statistics_own_difference_of_the_stored_predictions(study):

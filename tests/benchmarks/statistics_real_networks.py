@@ -209,7 +209,9 @@ def study_errs(
     groups = [np.arange(repeats) + k * repeats for k in range(4)]
     said = []
     for metric, direction in (("accuracy", "best"), ("f1_min", "worst")):
-        said.append(compare_all(tables[metric], groups, direction, rng).distinguishable.any())
+        said.append(
+            compare_all(tables[metric], groups, direction, rng, questions=3).distinguishable.any()
+        )
     best = int(np.argmax([tables["accuracy"].observed[rows].mean() for rows in groups]))
     changed = [
         difference(
@@ -222,7 +224,7 @@ def study_errs(
         side(tables["accuracy"], repeats, best), side(tables["accuracy"], repeats, 5),
         others=variances(tables["accuracy"], repeats, [k for k in range(5) if k != best]),
     )  # fmt: skip
-    said += [one.differs for one in corrected([*changed, beside])]
+    said += [one.differs for one in corrected([*changed, beside], questions=3)]
     return bool(np.any(said))
 
 

@@ -75,6 +75,7 @@ def compare_all(
     chosen: int | None = None,
     level: float = 0.95,
     margin: float | None = None,
+    questions: int = 1,
 ) -> Comparisons:
     """Compare every configuration with the most extreme one.
 
@@ -90,6 +91,8 @@ def compare_all(
             first of those that are equal.
         level: Confidence level.
         margin: The largest difference that counts as none, to test equivalence.
+        questions: How many selections and other families of tests are answered together: all
+            p-values count for so many (Bonferroni).
 
     Raises:
         DataError: A level outside 0 to 1.
@@ -102,11 +105,12 @@ def compare_all(
     p_values = p_equivalent = None
     if means.knows_seeds:
         apart, found = means.centers - means.centers[place], means.uncertainty_from(place)
-        p_values = corrected_for_choice(found.p_value(apart), place)
+        raw = found.p_value(apart)
+        p_values = np.minimum(questions * corrected_for_choice(raw, place), 1.0)
         if margin is not None:
-            p_equivalent = corrected_for_choice(
-                found.p_equivalent(apart, margin), place, equal=False
-            )
+            raw = found.p_equivalent(apart, margin)
+            of_pairs = corrected_for_choice(raw, place, equal=False)
+            p_equivalent = np.minimum(questions * of_pairs, 1.0)
     return Comparisons(
         means=means.values,
         chosen=place,

@@ -76,7 +76,8 @@ class Difference:
         p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
         margin: The largest difference that counts as none; None if equality was not asked about.
         p_equivalent: Of a difference beyond the margin, by two one-sided tests (TOST; Schuirmann,
-            1987, J. Pharmacokinet. Biopharm. 15:657); None with single runs or without a margin.
+            1987, J. Pharmacokinet. Biopharm. 15:657), corrected likewise; None with single runs or
+            without a margin.
         repeats: How many runs each side has.
         images: How many images; 0 if images do not vary.
         covers: What would vary were it all done again.
@@ -266,11 +267,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def corrected(family: Sequence[Difference]) -> tuple[Difference, ...]:
-    """The same differences with `p_holm` corrected over all of them that have a p-value."""
-    adjusted = iter(holm([one.p_value for one in family if one.p_value is not None]))
+def corrected(family: Sequence[Difference], questions: int = 1) -> tuple[Difference, ...]:
+    """The same differences with p-values corrected over all of them (Holm).
+
+    Args:
+        family: What is printed together. Those of single runs have no p-values and do not count.
+        questions: How many such families are answered together (Bonferroni).
+    """
+
+    def over_all(p_values: Sequence[float | None]) -> list[float | None]:
+        adjusted = iter(holm([p for p in p_values if p is not None]))
+        return [None if p is None else min(next(adjusted) * questions, 1.0) for p in p_values]
+
+    different = over_all([one.p_value for one in family])
+    equivalent = over_all([one.p_equivalent for one in family])
     return tuple(
-        one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in family
+        replace(one, p_holm=p, p_equivalent=q)
+        for one, p, q in zip(family, different, equivalent, strict=True)
     )
 
 

@@ -69,11 +69,14 @@ def conclusions(sweep: Sweep, study: Study | None = None, *, seed: int = 0) -> l
     if study is None:
         return found
     found += [phrases.blocked(stage) for stage in study.stages if stage.status == "blocked"]
-    effects = study_effects(study, sweep, seed=seed)
+    effects = study_effects(
+        study, sweep, seed=seed, best=best.chosen.records if best else (),
+        questions=best.questions if best else 1,
+    )  # fmt: skip
     found += _effects(effects, published=published)
     if best is not None:
-        known = (one for one in effects if one.overall)
-        found += [_against_best(sweep, best, one, seed, published=published) for one in known]
+        name = name_of(best.chosen, differing(best.selection))
+        found += [_against_best(one, name, published=published) for one in effects if one.overall]
     return found
 
 
@@ -109,7 +112,8 @@ def interval_of(sweep: Sweep, found: UncertainSelection, metric: str) -> Interva
         DataError: They do not belong together.
     """
     predicted = _predicted(sweep, found.chosen.records)
-    return interval(_resampled(predicted, found, [metric], found.seed)[metric], found.level)
+    table = _resampled(predicted, found, [metric], found.seed)[metric]
+    return interval(table, found.level, others=_others(sweep, found.chosen.records, metric))
 
 
 def best_of(sweep: Sweep, study: Study | None, seed: int = 0) -> UncertainSelection | None:
@@ -118,18 +122,21 @@ def best_of(sweep: Sweep, study: Study | None, seed: int = 0) -> UncertainSelect
     None where there is nothing to select from.
     """
     by, run_ids = sweep.objective, None
-    level, replicates = DEFAULT_LEVEL, DEFAULT_REPLICATES
+    level, replicates, questions = DEFAULT_LEVEL, DEFAULT_REPLICATES, 1
     if study is not None:
         level, replicates = study.level, study.replicates
+        selections = [stage.selection for stage in study.stages if stage.selection]
+        questions = max((one.get("questions", 1) for one in selections), default=1)
         run_ids = {one for stage in study.stages if not stage.of for one in stage.run_ids}
-        splits = [stage.selection["split"] for stage in study.stages if stage.selection]
+        splits = [one["split"] for one in selections]
         objective = resolve(by)
         if objective.split == VALIDATION and splits and splits[0] == TEST:
             by = f"{TEST}.{objective.name}"
     try:
         return select_with_uncertainty(
-            sweep, (), by, "best", level=level, replicates=replicates, seed=seed, run_ids=run_ids
-        )
+            sweep, (), by, "best", level=level, replicates=replicates, seed=seed,
+            questions=questions, run_ids=run_ids,
+        )  # fmt: skip
     except SelectionError:
         return None
 
@@ -165,7 +172,7 @@ def _about_best(
     accuracy = interval(
         _resampled(predicted, best, ["accuracy"], seed)["accuracy"],
         best.level,
-        others=_others(sweep, records),
+        others=_others(sweep, records, "accuracy"),
     )
     hardest = reported.hardest_digits() if published else ""
     return [
@@ -234,25 +241,11 @@ def _effects(effects: Sequence[StudyEffect], *, published: bool) -> list[Conclus
     return found
 
 
-def _against_best(
-    sweep: Sweep, best: UncertainSelection, effect: StudyEffect, seed: int, *, published: bool
-) -> Conclusion:
-    """How the changed network compares with the best one."""
-    records = (*best.chosen.records, *effect.changed)
-    name = name_of(best.chosen, differing(best.selection))
+def _against_best(effect: StudyEffect, name: str, *, published: bool) -> Conclusion:
+    """How the changed network compares with the best one, of that name."""
     changed = f"{effect_phrases.unchanged_name(effect)} with {effect_phrases.change_of(effect)}"
-    try:
-        predicted = _predicted(sweep, records)
-    except (DirectoryError, DataError) as error:
-        return effect_phrases.against_best(changed, name, str(error))
-    cut = len(best.chosen.records)
-    table = _resampled(predicted, best, ["accuracy"], seed)["accuracy"]
-    sides = table.rows(range(cut)), table.rows(range(cut, len(records)))
-    found = difference(*sides, level=best.level, margin=best.margin, others=_others(sweep, records))
-    is_claimed = published and "dropout" in effect.change
-    return effect_phrases.against_best(
-        changed, name, found, reported.against_best() if is_claimed else ""
-    )
+    claim = reported.against_best() if published and "dropout" in effect.change else ""
+    return effect_phrases.against_best(changed, name, effect.against_best or "", claim)
 
 
 def _resampled(
@@ -265,10 +258,10 @@ def _resampled(
     )  # fmt: skip
 
 
-def _others(sweep: Sweep, records: Sequence[Record]) -> SeedVariances:
-    """By how much the test accuracy of the sweep's other configurations varies over seeds."""
-    compared = {record.run_id for record in records}
-    return seed_variances(sweep.frame, "test.accuracy", records[0].data.sha256, compared)
+def _others(sweep: Sweep, records: Sequence[Record], metric: str) -> SeedVariances:
+    """By how much a metric of the sweep's other configurations varies over seeds."""
+    own = {record.run_id for record in records}
+    return seed_variances(sweep.frame, f"{TEST}.{metric}", records[0].data.sha256, own)
 
 
 def _predicted(sweep: Sweep, records: Sequence[Record]) -> Predicted:

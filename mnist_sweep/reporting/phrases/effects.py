@@ -120,7 +120,7 @@ def against_best(
         f"{verdict}."
     )
     number = values.change("accuracy", found.estimate)
-    return make(kind, text, number, values.difference(found), reported)
+    return make(kind, text, number, values.difference(found, found.p_holm), reported)
 
 
 def change_of(effect: StudyEffect) -> str:

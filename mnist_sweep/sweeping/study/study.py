@@ -186,6 +186,13 @@ class _StudyRun:
         self._outcome.selections[stage.name] = found
         self._note(stage, selection=found.to_json(), reason=_uncounted(found))
 
+    @property
+    def _questions(self) -> int:
+        """What the study answers together: the best, each selection, and what the changes do."""
+        stages = self._points.stages
+        selections = sum(stage.select is not None for stage in stages)
+        return 1 + selections + any(stage.of for stage in stages)
+
     def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
         return select_with_uncertainty(
             load(self._outcome.directory),
@@ -195,6 +202,7 @@ class _StudyRun:
             split=choice.split,
             level=self._settings["level"],
             replicates=self._settings["replicates"],
+            questions=self._questions,
             run_ids=set(run_ids),
         )
 
