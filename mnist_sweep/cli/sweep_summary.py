@@ -125,8 +125,10 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     if verbosity is Verbosity.QUIET:
         page.print()
         return code
-    concluded = conclusions_of([found]) if result.study or result.report else ()
     standings = _standings(result, found)
+    selections = tuple(one.found for one in standings)
+    known = () if result.objective else selections
+    concluded = conclusions_of([found], known) if result.study or result.report else ()
     if tables:
         _add_results(page, result, standings, concluded)
     foot = _Page(page.width, page.colour)
@@ -144,7 +146,6 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     page.lines += foot.lines
     page.print()
     if is_reported:
-        selections = tuple(one.found for one in standings)
         _report(result, found, tables, ReportSummary(concluded, selections))
     return code
 

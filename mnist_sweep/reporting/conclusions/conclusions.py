@@ -46,23 +46,33 @@ TWO_LAYERS = ("layers=2",)
 """The report's question: which two-layer network is worst, by f1_min?"""
 
 
-def conclusions(sweep: Sweep, study: Study | None = None, *, seed: int = 0) -> list[Conclusion]:
+def conclusions(
+    sweep: Sweep,
+    study: Study | None = None,
+    *,
+    seed: int = 0,
+    known: Sequence[UncertainSelection] = (),
+) -> list[Conclusion]:
     """What can be concluded from a sweep, or from a study and its stages.
 
     Args:
         sweep: What was loaded from the directory; the runs' predictions are read from there.
         study: Its study (`records.study_file.load_study`), or None for an ordinary sweep.
         seed: Of the statistics' randomness.
+        known: Of an ordinary sweep, the best and the worst if they were selected before.
 
     Returns:
         Conclusions in order of the argument; none where nothing finished.
     """
     found: list[Conclusion] = []
     published = is_reference(sweep, study)
-    best = best_of(sweep, study, seed)
+    known = known if study is None else ()
+    best = next((one for one in known if one.selection.direction == "best"), None)
+    best = best or best_of(sweep, study, seed)
     if best is not None:
         found += _about_best(sweep, best, seed, published=published)
-    for one in _worst(sweep, study):
+    worst = [one for one in known if one is not best] if known else _worst(sweep, study)
+    for one in worst:
         chosen = (one.selection.direction, one.selection.where, one.selection.metric.name)
         is_question = chosen == ("worst", TWO_LAYERS, "f1_min")
         found.append(phrases.selected(one, reported.worst() if published and is_question else ""))

@@ -57,15 +57,23 @@ def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
 
     Empty where there is nothing to select from; several directories get selections alone.
     """
-    return ReportSummary(conclusions_of(sweeps), default_selections(sweeps))
+    selections = default_selections(sweeps)
+    return ReportSummary(conclusions_of(sweeps, selections), selections)
 
 
-def conclusions_of(sweeps: Sequence[Sweep]) -> tuple[Conclusion, ...]:
-    """What can be concluded from one directory; nothing from several or from very many runs."""
+def conclusions_of(
+    sweeps: Sequence[Sweep], known: Sequence[UncertainSelection] = ()
+) -> tuple[Conclusion, ...]:
+    """What can be concluded from one directory; nothing from several or from very many runs.
+
+    Args:
+        sweeps: The directories.
+        known: Selections that were made before and are not made again.
+    """
     if not _is_resampled(sweeps):
         return ()
     try:
-        return tuple(conclusions(sweeps[0], load_study(sweeps[0].directory)))
+        return tuple(conclusions(sweeps[0], load_study(sweeps[0].directory), known=known))
     except MnistSweepError:  # predictions are gone or damaged: the tables stand all the same
         return ()
 
