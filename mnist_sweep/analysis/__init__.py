@@ -1,7 +1,7 @@
 """What the runs say: pure functions over the runs table that return fields, never sentences.
 
 - `where`: conditions such as `layers=2`.
-- `configurations`: which settings vary, and runs grouped by configuration.
+- `varying`: which settings vary; `configurations`: runs grouped by configuration.
 - `selection`, `uncertainty`: the worst or best configuration, and how certain that is.
 - `resolve_run`: the one run that a directory means.
 - `importance`: the share of a metric's variance that each setting explains.

@@ -8,17 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.analysis.configurations import (
-    _ranks,
     configurations,
     extremes,
     has_repeats,
-    in_order,
-    order_key,
-    shown_settings,
-    used,
-    varying,
     varying_settings,
 )
+from mnist_sweep.analysis.varying import _ranks, in_order, order_key, shown_settings, used, varying
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_run, write_sweep

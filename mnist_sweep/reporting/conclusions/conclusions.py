@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.configurations import TARGET, seed_variances
+from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.statistics import corrected, difference, interval, resample_predictions
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effects
 from mnist_sweep.analysis.uncertainty import (
@@ -22,6 +22,7 @@ from mnist_sweep.analysis.uncertainty import (
     select_again,
     select_with_uncertainty,
 )
+from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import TEST, VALIDATION, resolve

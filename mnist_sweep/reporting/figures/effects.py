@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
-from mnist_sweep.analysis.configurations import Configuration, order_key, varying_settings
+from mnist_sweep.analysis.configurations import Configuration, varying_settings
 from mnist_sweep.analysis.importance import importance, is_continuous
+from mnist_sweep.analysis.varying import order_key
 from mnist_sweep.metrics import Metric
 from mnist_sweep.reporting.figures.plot import (
     Axis,

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnist_sweep.analysis.configurations import Configuration, order_key, varying_settings
+from mnist_sweep.analysis.configurations import Configuration, varying_settings
 from mnist_sweep.analysis.importance import is_continuous, is_wide
+from mnist_sweep.analysis.varying import order_key
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.figures.plot import Axis, Plot, Series, axis_title
 from mnist_sweep.reporting.numbers import written

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import Configuration, is_setting
+from mnist_sweep.analysis.configurations import Configuration
+from mnist_sweep.analysis.varying import is_setting
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, of_split
 from mnist_sweep.records.plan_file import read_plan

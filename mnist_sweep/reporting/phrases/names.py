@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import DATA, MODEL, SEED, SIZE, TARGET, Configuration, used
+from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.selection import reason_of
+from mnist_sweep.analysis.varying import DATA, MODEL, SEED, SIZE, TARGET, used
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from mnist_sweep.analysis.configurations import DATA, SEED, SWEEP, varying
 from mnist_sweep.analysis.selection import Note, Selection
 from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
+from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.phrases import values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.configurations import SEED, shown_settings
+from mnist_sweep.analysis.varying import SEED, shown_settings
 from mnist_sweep.metrics import Metric
 from mnist_sweep.reporting.phrases.names import changed_settings
 from mnist_sweep.reporting.tables.render.text import narrowest

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import SEED, groups, in_order
+from mnist_sweep.analysis.configurations import groups
+from mnist_sweep.analysis.varying import SEED, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve

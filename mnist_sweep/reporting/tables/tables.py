@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import SWEEP, shown_settings
+from mnist_sweep.analysis.varying import SWEEP, shown_settings
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
