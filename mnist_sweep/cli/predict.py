@@ -138,6 +138,9 @@ def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool) -> Pre
             network,
             inputs.images,
             record.data.scale or 255.0,
+            # As the run itself was evaluated; older records are of XLA.
+            xla=record.training is None or record.training.form == "xla",
+            logits=record.config.get("outputs") == "logits",
             probabilities=probabilities,
             on_progress=advance,
         )

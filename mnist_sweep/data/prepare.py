@@ -134,7 +134,7 @@ def _unusual_range(fetched: Fetched) -> str | None:
 
 def _absent_classes(split: str, labels: Bytes, classes: int) -> str | None:
     absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
-    if not len(absent):
+    if not len(absent) or not len(labels):  # no validation split was asked for
         return None
     names = ", ".join(map(str, absent))
     those = f"class {names}" if len(absent) == 1 else f"classes {names}"

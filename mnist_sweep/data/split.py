@@ -85,7 +85,7 @@ def validation_rows(
     Args:
         directory: The dataset's directory in the cache.
         labels: (n,) uint8, labels of all training data.
-        fraction: Share of the validation rows.
+        fraction: Share of the validation rows; 0 for none.
         seed: Seed of the split.
 
     Returns:
@@ -94,6 +94,8 @@ def validation_rows(
     Raises:
         DataError: A class has too few examples.
     """
+    if fraction == 0:
+        return np.arange(len(labels), dtype=np.int32), np.empty(0, np.int32)
     # Another version of scikit-learn may split differently.
     version = importlib.metadata.version("scikit-learn")
     key = hashlib.sha256(json.dumps([1, fraction, seed, version]).encode()).hexdigest()[:16]

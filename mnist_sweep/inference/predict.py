@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from mnist_sweep.data.arrays import Bytes
+from mnist_sweep.training.fast.program import Program
 from mnist_sweep.training.predictor import CHUNK, Predictor
 
 BLOCK = 4 * CHUNK
@@ -40,20 +41,24 @@ def predict(
     images: Bytes,
     scale: float,
     *,
+    xla: bool = True,
+    logits: bool = False,
     probabilities: bool = False,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Predicted:
     """Predict images by the program that evaluated the run, so with the same result.
 
     Args:
-        network: Maps float32 images in [0, 1] to class probabilities.
+        network: Maps float32 images in [0, 1] to class probabilities or logits.
         images: (n, *shape) uint8.
         scale: The raw pixel value that maps to 1.
+        xla: Whether the run was trained and evaluated by XLA.
+        logits: Whether the network's outputs are logits.
         probabilities: Whether to return those of all classes.
         on_progress: Called with the number of images done.
     """
-    predictor = Predictor(network, scale)
-    of_all = _AllProbabilities(network, scale) if probabilities else None
+    predictor = Predictor(network, scale, xla=xla, logits=logits)
+    of_all = _AllProbabilities(network, scale, xla=xla, logits=logits) if probabilities else None
     no_labels = np.zeros(len(images), dtype=np.uint8)  # they only affect the loss
     parts, tables = [], []
     for start in range(0, len(images), BLOCK):
@@ -70,13 +75,14 @@ def predict(
 class _AllProbabilities:
     """The same forward pass, returning all probabilities, (n, classes) float32."""
 
-    def __init__(self, network: keras.Model, scale: float) -> None:
+    def __init__(self, network: keras.Model, scale: float, *, xla: bool, logits: bool) -> None:
         factor = 1.0 / scale
 
         def forward(images: tf.Tensor) -> tf.Tensor:
-            return network(tf.cast(images, tf.float32) * factor, training=False)
+            outputs = network(tf.cast(images, tf.float32) * factor, training=False)
+            return tf.nn.softmax(outputs) if logits else outputs
 
-        self._program = tf.function(forward, autograph=False, jit_compile=True)
+        self._program = Program(forward, xla=xla)
 
     def __call__(self, images: Bytes) -> NDArray[np.float32]:
         parts = []

@@ -272,7 +272,7 @@ class Record(_Strict):
         if self.metrics is None:
             raise ValueError("status is finished but there are no metrics")
         if self.task is None:
-            _check_required(self.metrics)
+            _check_required(self.metrics, self.data.n_validation)
         return self
 
     @property
@@ -282,8 +282,10 @@ class Record(_Strict):
         return seed if isinstance(seed, int) else None
 
 
-def _check_required(metrics: Metrics) -> None:
+def _check_required(metrics: Metrics, n_validation: int) -> None:
     for split, names in _REQUIRED.items():
+        if split == "validation" and not n_validation:
+            continue
         found: SplitMetrics = getattr(metrics, split)
         absent = [name for name in names if name not in found.values]
         if split != "train" and not found.per_class:

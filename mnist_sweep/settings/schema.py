@@ -26,6 +26,7 @@ ACTIVATIONS = (
     "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
 )  # fmt: skip
 SCHEDULES = ("constant", "cosine", "exponential", "linear")
+OUTPUTS = ("probabilities", "logits")
 DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz", "own")
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
@@ -73,9 +74,8 @@ class DataSettings:
     _target_: str | None = _run(None, "function that returns the arrays of data=own")
     sha256: str | None = _run(None, "refuse data whose content has another SHA-256")
     validation_fraction: float = _result(
-        0.1, "share of the training examples set aside for validation", low=0, high=0.9,
-        open_low=True,
-    )  # fmt: skip
+        0.1, "share of the training examples set aside for validation; 0: none", low=0, high=0.9
+    )
     test_fraction: float = _result(
         0.2, "share set aside for testing where the data have no test split", low=0, high=0.9,
         open_low=True,
@@ -175,6 +175,9 @@ class Settings:
         dict, "the network: a builder _target_ and its arguments"
     )
 
+    outputs: str = _result(
+        "probabilities", "what the network returns for an image", choices=OUTPUTS
+    )
     seed: int = _result(
         0, "of the initial weights, dropout and the order of examples", low=0, high=_MAX_SEED
     )

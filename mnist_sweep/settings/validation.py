@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from mnist_sweep.errors import is_hidden
+from mnist_sweep.metrics import VALIDATION, resolve
 from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys, unused
 from mnist_sweep.settings.schema import MLP_TARGET
 from mnist_sweep.settings.setting import Setting, shown
@@ -147,7 +148,25 @@ def _relations(settings: Mapping[str, Any]) -> list[Problem]:
     if (data["name"] == "own") != bool(data.get("_target_")):
         text = "data=own, and no other, needs the name of a function: package.module.function"
         found.append(Problem("data._target_", data.get("_target_"), text))
+    if data["validation_fraction"] == 0:
+        found += _needs_validation(settings)
     found += _sweep_name_problems(settings.get("name"))
+    return found
+
+
+def _needs_validation(settings: Mapping[str, Any]) -> list[Problem]:
+    """What goes by validation examples although there are none."""
+    found = []
+    if patience := settings["early_stopping"]["patience"]:
+        text = "needs validation examples: set data.validation_fraction above 0"
+        found.append(Problem("early_stopping.patience", patience, text))
+    objective = settings.get("objective")
+    if objective and resolve(objective).split == VALIDATION:
+        text = (
+            "needs validation examples, and data.validation_fraction=0 leaves none: set "
+            "objective=test.accuracy or another metric of the test split"
+        )
+        found.append(Problem("objective", objective, text))
     return found
 
 

@@ -66,8 +66,11 @@ def place(request: SweepRequest) -> tuple[Path, bool]:
     return Path(str(config.hydra[kind].dir)).absolute(), made_up
 
 
-def check_models(plan: Plan) -> None:
+def check_models(plan: Plan) -> list[str]:
     """Build each network of the user's own once, in a worker, before any run.
+
+    Returns:
+        What of them is not used in training, as sentences.
 
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
@@ -76,9 +79,10 @@ def check_models(plan: Plan) -> None:
     for point in plan.points:
         model, info = point.settings["model"], plan.datasets[point.data_key]
         if model["_target_"] != MLP_TARGET:
-            network = Network(model, info.shape, info.classes)
+            logits = point.settings["outputs"] == "logits"
+            network = Network(model, info.shape, info.classes, logits)
             own[str(network)] = network
-    check_networks(list(own.values()))
+    return check_networks(list(own.values()))
 
 
 def preview(request: SweepRequest, plan: Plan) -> SweepPreview:

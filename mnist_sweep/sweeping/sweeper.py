@@ -110,7 +110,7 @@ class GridSweeper(Sweeper):
                 raise UsageError("points belongs to a grid; a study's stages have params.")
             return study.run(request)
         plan = self._plan(request)
-        check_models(plan)
+        plan.network_notes += check_models(plan)
         if config.plan:
             return preview(request, plan)
         result = begin(request, plan)

@@ -39,7 +39,7 @@ class EpochProgram:
     """One pass over the training rows as one program.
 
     Args:
-        network: A built Keras model ending in a softmax; its weights are updated in place.
+        network: A built Keras model; its weights are updated in place.
         update: A Keras optimizer.
         images: (m, *image_shape) uint8.
         labels: (m,) uint8.
@@ -48,6 +48,7 @@ class EpochProgram:
         columns: The active columns, for a network with an `ActiveColumnDense`.
         xla: Whether XLA compiles it. XLA needs batches of known shapes: a shorter last one is
             padded, or has a loop of its own.
+        logits: Whether the network's outputs are logits.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class EpochProgram:
         columns: sparse_first_layer.ActiveColumns | None = None,
         *,
         xla: bool = True,
+        logits: bool = False,
     ) -> None:
         self._network = network
         self._update = update
@@ -72,7 +74,7 @@ class EpochProgram:
         self._columns = columns if self._sparse_layer else None
         self._xla = xla
         self._pads = xla and pad_batch.can_pad(network)
-        self._loss = keras.losses.SparseCategoricalCrossentropy()
+        self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
         self._program = (
             Program(self._epoch, xla=True)
             if xla
@@ -179,12 +181,12 @@ class EpochProgram:
         weights = pad_batch.weights(n_examples, rows.shape[0]) if self._pads else None
         variables = self._network.trainable_variables
         with tf.GradientTape() as tape:
-            probabilities = self._network(images, training=True)
-            loss = self._loss(labels, probabilities, sample_weight=weights)
+            outputs = self._network(images, training=True)
+            loss = self._loss(labels, outputs, sample_weight=weights)
             if self._network.losses:  # of regularizers, as `fit` adds them
                 loss += tf.add_n(self._network.losses)
         self._update.apply(tape.gradient(loss, variables), variables)
-        predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        predicted = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         correct = predicted == labels
         if self._pads:
             correct &= tf.range(rows.shape[0]) < n_examples
@@ -271,9 +273,9 @@ def _train(
     xla: bool,
 ) -> Training:
     rows, scale = dataset.train_index, dataset.info.scale
-    predictor = Predictor(network, scale, xla=xla)
+    predictor = Predictor(network, scale, xla=xla, logits=settings["outputs"] == "logits")
     # Compiles the predictor, so that the first epoch takes no longer than the others.
-    predictor(dataset.train_images, dataset.train_labels, dataset.validation_index[:1])
+    predictor(dataset.train_images, dataset.train_labels, rows[:1])
     added_losses = AddedLosses(network, scale, settings["batch_size"], xla=xla)
     result = Training(predictor, compile_s=perf_counter() - started)
     best = BestWeights(network, settings["early_stopping"])
@@ -282,14 +284,18 @@ def _train(
     for epoch in range(1, settings["epochs"] + 1):
         epoch_started = perf_counter()
         training = program(epoch_order(rows, settings["seed"], epoch))
-        outputs = predictor(dataset.train_images, dataset.train_labels, dataset.validation_index)
-        loss, accuracy = outputs.loss_and_accuracy(truth)
-        loss += added_losses.mean(dataset.train_images, dataset.validation_index)
-        validation = loss, accuracy
+        validation = None
+        if len(truth):
+            outputs = predictor(
+                dataset.train_images, dataset.train_labels, dataset.validation_index
+            )
+            loss, accuracy = outputs.loss_and_accuracy(truth)
+            loss += added_losses.mean(dataset.train_images, dataset.validation_index)
+            validation = loss, accuracy
         result.history.add(training, validation)
         result.epoch_s.append(perf_counter() - epoch_started)
         reason = on_epoch(epoch, result.history)
-        if not np.isfinite((training[0], validation[0])).all():
+        if not result.history.is_finite():
             result.diverged = f"the loss was not finite in epoch {epoch}"
             break
         if best.should_stop(epoch, result.history) or epoch == settings["epochs"]:
@@ -333,6 +339,7 @@ def _compile(
         dataset.info.scale,
         columns,
         xla=xla,
+        logits=settings["outputs"] == "logits",
     )
     program.compile(n)
     return program

@@ -84,7 +84,8 @@ def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictio
     """Metrics of the training, validation and test split, and predictions of the latter two.
 
     Returns:
-        A record's `metrics`, and the arrays of its `predictions.npz`.
+        A record's `metrics`, and the arrays of its `predictions.npz`. Without a validation split
+        its metrics are left out, and its arrays are empty.
     """
     images, labels, classes = dataset.train_images, dataset.train_labels, dataset.info.classes
     training = predictor(images, labels, dataset.train_index)
@@ -102,8 +103,9 @@ def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictio
         (VALIDATION, validation, dataset.train_labels[dataset.validation_index]),
         (TEST, test, np.asarray(dataset.test_labels)),
     ):
-        loss, _ = outputs.loss_and_accuracy(truth)
-        metrics[split] = held_out_metrics(split, truth, outputs.predicted, loss, classes)
+        if len(truth):
+            loss, _ = outputs.loss_and_accuracy(truth)
+            metrics[split] = held_out_metrics(split, truth, outputs.predicted, loss, classes)
         predictions |= _stored(split, outputs, truth)
     return metrics, predictions
 

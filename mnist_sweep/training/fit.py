@@ -21,8 +21,9 @@ STEPS_PER_EXECUTION = 32
 class _Recorder(keras.callbacks.Callback):
     """Records each epoch in a `Training` and stops the training where that is asked for."""
 
-    def __init__(self, result: Training, on_epoch: OnEpoch) -> None:
+    def __init__(self, result: Training, on_epoch: OnEpoch, *, validates: bool) -> None:
         super().__init__()
+        self._validates = validates
         self._result = result
         self._on_epoch = on_epoch
         self._started = 0.0
@@ -36,10 +37,10 @@ class _Recorder(keras.callbacks.Callback):
         loss, accuracy, val_loss, val_accuracy = (
             logs.get(name, np.nan) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
         )
-        history.add((loss, accuracy), (val_loss, val_accuracy))
+        history.add((loss, accuracy), (val_loss, val_accuracy) if self._validates else None)
         self._result.epoch_s.append(perf_counter() - self._started)
         reason = self._on_epoch(epoch + 1, history)
-        if not np.isfinite((loss, val_loss)).all():
+        if not history.is_finite():
             self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
             self.model.stop_training = True
         elif reason and not self.model.stop_training and epoch + 1 < self.params["epochs"]:
@@ -73,18 +74,20 @@ def train(
         (dataset.train_images[index].astype("float32") / scale, dataset.train_labels[index])
         for index in (dataset.train_index, dataset.validation_index)
     ]
+    validates = bool(len(dataset.validation_index))
+    logits = settings["outputs"] == "logits"
     steps = settings["epochs"] * -(-len(dataset.train_index) // settings["batch_size"])
     options = settings["trainer"]
     network.compile(
         optimizer.optimizer(settings, steps),
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
         metrics=["accuracy"],
         jit_compile="auto" if options["jit_compile"] is None else options["jit_compile"],
         steps_per_execution=1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
         run_eagerly=eagerly,
     )
     result = Training(
-        predictor=Predictor(network, dataset.info.scale, xla=False),
+        predictor=Predictor(network, dataset.info.scale, xla=False, logits=logits),
         compile_s=perf_counter() - started,
         form=forms.Form.FIT,
         reason=reason,
@@ -94,13 +97,13 @@ def train(
     if stopping["patience"]:
         callbacks.append(keras.callbacks.EarlyStopping(**stopping, restore_best_weights=True))
     # After early stopping, so that a training that has just been stopped is not called pruned.
-    callbacks.append(_Recorder(result, on_epoch))
+    callbacks.append(_Recorder(result, on_epoch, validates=validates))
     training_started = perf_counter()
     network.fit(
         *splits[0],
         batch_size=settings["batch_size"],
         epochs=settings["epochs"],
-        validation_data=splits[1],
+        validation_data=splits[1] if validates else None,
         callbacks=callbacks,
         verbose=0,
     )

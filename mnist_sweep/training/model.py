@@ -1,9 +1,9 @@
 """The built-in networks, and the checks that every network has to pass.
 
 A builder is any function `build(input_shape, classes, **settings) -> keras.Model`, named by
-`model._target_`. The network takes float32 images of `input_shape`, scaled to [0, 1], and ends in
-a softmax: one probability per class. Users' configurations and run ids name `mlp` and `cnn` by this
-module's path: it must not change.
+`model._target_`. The network takes float32 images of `input_shape`, scaled to [0, 1], and returns
+one probability per class, or one logit with outputs=logits. Users' configurations and run ids name
+`mlp` and `cnn` by this module's path: it must not change.
 """
 
 from __future__ import annotations
@@ -163,6 +163,6 @@ def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -
     if not np.allclose(output.sum(axis=1), 1, atol=1e-3) or output.min() < 0:
         raise ModelError(
             f"the network of model._target_={target} must end in a softmax: its outputs for one "
-            f"image sum to {output[0].sum():.4g}, not to 1. If they are logits, add "
-            "keras.layers.Softmax() at the end: the loss is computed from probabilities."
+            f"image sum to {output[0].sum():.4g}, not to 1. If they are logits, set "
+            "outputs=logits, or add keras.layers.Softmax() at the end."
         )

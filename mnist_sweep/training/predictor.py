@@ -39,14 +39,18 @@ class Predictor:
     """Forward pass of a network over rows of an image array, compiled if possible.
 
     Args:
-        network: Maps float32 images in [0, 1] to class probabilities.
+        network: Maps float32 images in [0, 1] to class probabilities or logits.
         scale: Raw pixel value that maps to 1.
         xla: Whether XLA compiles it.
+        logits: Whether the network's outputs are logits.
     """
 
-    def __init__(self, network: keras.Model, scale: float, *, xla: bool = True) -> None:
+    def __init__(
+        self, network: keras.Model, scale: float, *, xla: bool = True, logits: bool = False
+    ) -> None:
         self.network = network
         self._factor = 1.0 / scale
+        self.logits = logits
         self._program: Callable[..., Any] = Program(self._forward, xla=xla)
         # Some layers have no XLA kernel, others run as Python code only.
         self._others: list[Callable[..., Any]] = [Program(self._forward, xla=False), self._forward]
@@ -54,8 +58,11 @@ class Predictor:
     def _forward(
         self, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        probabilities = self.network(tf.cast(images, tf.float32) * self._factor, training=False)
-        loss = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+        outputs = self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+        loss = keras.losses.sparse_categorical_crossentropy(
+            labels, outputs, from_logits=self.logits
+        )
+        probabilities = tf.nn.softmax(outputs) if self.logits else outputs
         predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
         return loss, predicted, tf.reduce_max(probabilities, axis=-1)
 
@@ -67,7 +74,8 @@ class Predictor:
             labels: (m,) uint8.
             rows: (n,) int32 indices into both.
         """
-        parts = []
+        # An empty split has empty outputs.
+        parts = [[np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.float32)]]
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
             # Filled up with repetitions: one program serves every split, whatever its length.

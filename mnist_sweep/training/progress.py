@@ -5,6 +5,7 @@ Imported by the launchers too, so it imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,19 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class History:
-    """One value per epoch; training values are means over the epoch's batches, as in Keras."""
+    """One value per epoch; training values are means over the epoch's batches, as in Keras.
+
+    The `val_` lists stay empty without a validation split.
+    """
 
     loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
 
-    def add(self, training: tuple[float, float], validation: tuple[float, float]) -> None:
-        """Append one epoch's (loss, accuracy) of both splits."""
+    def add(self, training: tuple[float, float], validation: tuple[float, float] | None) -> None:
+        """Append one epoch's (loss, accuracy) of both splits; None without a validation split."""
         self.loss.append(training[0])
         self.accuracy.append(training[1])
-        self.val_loss.append(validation[0])
-        self.val_accuracy.append(validation[1])
+        if validation is not None:
+            self.val_loss.append(validation[0])
+            self.val_accuracy.append(validation[1])
+
+    def is_finite(self) -> bool:
+        """Whether the last epoch's losses are."""
+        return all(math.isfinite(losses[-1]) for losses in (self.loss, self.val_loss) if losses)
 
 
 @dataclass

@@ -62,10 +62,11 @@ def verify(path: Path, result: Result, info: DatasetInfo) -> None:
         )  # fmt: skip
         return
     images = load(info).test_images[:N_IMAGES].astype(np.float32) * np.float32(1 / info.scale)
-    n_other = _n_other(_probabilities(loaded, images), result.predictions or {})
+    logits = result.training.predictor.logits
+    n_other = _n_other(_probabilities(loaded, images, logits=logits), result.predictions or {})
     if not n_other:
         return
-    first, second = (_probabilities(result.network, images) for _ in range(2))
+    first, second = (_probabilities(result.network, images, logits=logits) for _ in range(2))
     if not np.array_equal(first, second):
         log.warning("model.keras was not verified: the network predicts at random")
         return
@@ -77,8 +78,11 @@ def verify(path: Path, result: Result, info: DatasetInfo) -> None:
     )
 
 
-def _probabilities(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    return np.asarray(network(images, training=False), np.float32)
+def _probabilities(network: keras.Model, images: np.ndarray, *, logits: bool) -> np.ndarray:
+    from keras import ops
+
+    outputs = network(images, training=False)
+    return np.asarray(ops.softmax(outputs) if logits else outputs, np.float32)
 
 
 def _n_other(probabilities: np.ndarray, recorded: dict[str, Any]) -> int:

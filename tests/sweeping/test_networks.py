@@ -63,12 +63,12 @@ class Called:
         self.problems, self.kills = problems, kills
         self.asked: list[list[str]] = []
 
-    def __call__(self, _function: Any, asked: Sequence[Network]) -> list[str]:
+    def __call__(self, _function: Any, asked: Sequence[Network]) -> tuple[list[str], list[str]]:
         targets = [one.target for one in asked]
         self.asked.append(targets)
         if self.kills in targets:
             raise processes.WorkerDiedError("A worker was ended by SIGKILL.")
-        return [self.problems[target] for target in targets if target in self.problems]
+        return [self.problems[target] for target in targets if target in self.problems], []
 
 
 def checked(monkeypatch: pytest.MonkeyPatch, called: Called, *names: str) -> None:

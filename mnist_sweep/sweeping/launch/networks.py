@@ -25,11 +25,13 @@ class Network:
         model: The settings under `model`, `_target_` among them.
         input_shape: Of one image.
         classes: How many classes the data have.
+        logits: Whether its outputs are logits.
     """
 
     model: Plain
     input_shape: tuple[int, ...]
     classes: int
+    logits: bool = False
 
     @property
     def target(self) -> str:
@@ -93,40 +95,47 @@ def check_code(settings: Plain, planned: Plain | None) -> None:
         )
 
 
-def check_networks(networks: Sequence[Network]) -> None:
+def check_networks(networks: Sequence[Network]) -> list[str]:
     """Build each network once, in a process of its own, as a run would.
+
+    Returns:
+        What of them is not used in training, as sentences.
 
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
     if not networks:
-        return
+        return []
     found: list[str] = []
+    notes: list[str] = []
     try:
-        found += processes.call(_problems, networks)
+        found, notes = processes.call(_problems, networks)
     except processes.WorkerDiedError:
         # One of them ends its process: one by one, to say which.
         for network in networks:
             try:
-                found += processes.call(_problems, [network])
+                found += processes.call(_problems, [network])[0]
             except processes.WorkerDiedError as died:
                 found.append(f"model._target_={network.target} cannot build a network. {died}")
     if found:
         raise ModelError("\n".join(dict.fromkeys(found)))
+    return list(dict.fromkeys(notes))
 
 
-def _problems(networks: Sequence[Network]) -> list[str]:
+def _problems(networks: Sequence[Network]) -> tuple[list[str], list[str]]:
     from mnist_sweep.training import runtime
 
     runtime.configure(1)
-    from mnist_sweep.training.model import check_probabilities, checked
+    from mnist_sweep.training.model import check_probabilities, checked, unused_parts
 
-    found = []
+    found, notes = [], []
     for one in networks:
         try:
             built = builder(one.model)(one.input_shape, one.classes)
             network = checked(built, one.target, one.input_shape, one.classes)
-            check_probabilities(network, one.target, one.input_shape)
+            if not one.logits:
+                check_probabilities(network, one.target, one.input_shape)
+            notes += [f"model._target_={one.target}: {text}." for text in unused_parts(network)]
         except MnistSweepError as error:
             found.append(str(error))
-    return found
+    return found, notes

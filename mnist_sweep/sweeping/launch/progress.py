@@ -23,7 +23,7 @@ class Progress:
         """A run's worker has started."""
 
     def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
-        """A run has finished an epoch (from 1) with this validation accuracy."""
+        """A run has finished an epoch (from 1) with this accuracy: validation's, if it has any."""
 
     def postponed(self, job: Job) -> None:
         """Another sweep is running this job; it is waited for."""

@@ -46,7 +46,7 @@ def run(pipe: Connection, job: Job) -> None:
 
     def on_epoch(epoch: int, history: History) -> str | None:
         try:
-            pipe.send(Epoch(epoch, {name: v[-1] for name, v in history.__dict__.items()}))
+            pipe.send(Epoch(epoch, {name: v[-1] for name, v in history.__dict__.items() if v}))
             return pipe.recv() if job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)

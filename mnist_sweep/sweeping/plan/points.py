@@ -51,6 +51,7 @@ class Plan:
         duplicates: Labels of points left out because another has the same run id.
         unused: Settings that have no effect in some of these.
         excluded: Conditions of `exclude` -> how many points each left out.
+        network_notes: What of the networks is not used in training.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -58,10 +59,12 @@ class Plan:
     duplicates: list[str] = field(default_factory=list)
     unused: set[str] = field(default_factory=set)
     excluded: dict[str, int] = field(default_factory=dict)
+    network_notes: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        """How many of the requested points are left out, and why: a line each."""
-        found = [f"{_points(n)} left out by exclude={text}." for text, n in self.excluded.items()]
+        """How many of the requested points are left out, and why; what of networks is not used."""
+        found = [*self.network_notes]
+        found += [f"{_points(n)} left out by exclude={text}." for text, n in self.excluded.items()]
         if self.duplicates:
             hidden = len(self.duplicates) - MAX_NAMED
             more = f" and {hidden} more" if hidden > 0 else ""

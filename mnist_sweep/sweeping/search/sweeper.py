@@ -83,10 +83,11 @@ def run_search(request: SweepRequest) -> SweepResult | Preview:
         identify(settings, space.overrides(parameters), info) for parameters, settings in ends
     ]
     datasets = {data_key(ends[0][1]): info}
-    check_models(Plan(points=points, datasets=datasets))
+    notes = check_models(Plan(points=points, datasets=datasets))
     path, made_up = place(request)
     known = [] if made_up else past_trials(path, space, info)
-    plan = Plan(points=[one.point for one in known], datasets=datasets)
+    points = [one.point for one in known]
+    plan = Plan(points=points, datasets=datasets, network_notes=notes)
     if request.config.plan:
         return search_preview(request, path, plan, asked, space, known, info)
     outcome = begin(request, plan)

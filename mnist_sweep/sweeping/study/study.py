@@ -56,9 +56,10 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     points = Points(stages, request.overrides, request.config, request.loader, prepare)
     possible = points.possible()
     every = [point for found in possible.values() for point in found]
-    check_models(Plan(points=every, datasets=points.datasets))
+    notes = check_models(Plan(points=every, datasets=points.datasets))
     firsts = {stage.name: points.first(stage) for stage in points.stages if stage.of is None}
     plan = union(firsts.values())
+    plan.network_notes += notes
     if request.config.plan:
         return study_preview(preview(request, plan), points, possible, settings)
     outcome = begin(request, plan)
