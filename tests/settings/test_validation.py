@@ -64,7 +64,7 @@ def test_a_value_is_allowed_inside_its_range_and_refused_outside(
 @pytest.mark.parametrize(
     ("key", "bad"),
     [
-        ("data.validation_fraction", 0), ("data.validation_fraction", 0.91),
+        ("data.validation_fraction", -0.1), ("data.validation_fraction", 0.91),
         ("data.test_fraction", 0.0), ("data.split_seed", -1), ("data.download_timeout_s", -1),
         ("data.name", "minst"), ("data.path", 3), ("early_stopping.patience", -1),
         ("early_stopping.monitor", "loss"), ("early_stopping.min_delta", -1e-9),
@@ -123,6 +123,14 @@ def test_momentum_belongs_to_the_optimizers_that_take_it(optimizer: str):
         ({"schedule": "exponential", "schedule_end": 0.0}, "schedule_end=0: must be above 0"),
         ({"data": {"name": "csv"}}, "data.path=null: data=csv needs data.path=…"),
         ({"model": {"_target_": "build"}}, "model._target_=build: must name a function"),
+        (
+            {"data": {"validation_fraction": 0.0}},
+            "objective=validation.accuracy: needs validation examples",
+        ),
+        (
+            {"data": {"validation_fraction": 0.0}, "early_stopping": {"patience": 2}},
+            "early_stopping.patience=2: needs validation examples",
+        ),
         ({"model": {}}, "model._target_=null: must name a function"),
         ({"model": {"_target_": 3}}, "model._target_=3: must name a function"),
     ],

@@ -1,10 +1,12 @@
 """Trainers are found by name: the built-in ones and those of other packages."""
 
+import keras
+import numpy as np
 import pytest
 
-from mnist_sweep.data import prepare
+from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.training import compiled, fit, model, trainers
+from mnist_sweep.training import compiled, fit, model, saved, trainers
 from mnist_sweep.training import train as training
 from support.training_settings import settings
 
@@ -33,3 +35,43 @@ def test_a_trainer_of_another_package_trains_a_run(monkeypatch):
     )
     assert result.training.history.val_accuracy[-1] > 0.5
     assert result.metrics["validation"]["accuracy"] < 0.1
+
+
+def logits(shape, classes):
+    layers = keras.layers
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(classes)])
+
+
+@pytest.mark.parametrize("name", ["compiled", "fit"])
+def test_without_a_validation_split_all_examples_are_trained_on(name):
+    options = settings(data__name="digits", data__validation_fraction=0, epochs=2,
+                       trainer__name=name, objective="test.accuracy")  # fmt: skip
+    info = prepare(options["data"])
+    assert (info.n_train, info.n_validation, info.notice) == (1437, 0, None)
+    np.testing.assert_array_equal(load(info).train_index, np.arange(1437))
+    result = training.train(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 8))
+    history = result.training.history
+    assert (len(history.loss), history.val_loss, history.val_accuracy) == (2, [], [])
+    assert set(result.metrics) == {"train", "test"}
+    lengths = {key: np.size(values) for key, values in result.predictions.items()}
+    assert lengths["validation_index"] == lengths["validation_true"] == 0
+    assert lengths["test_true"] == lengths["test_probability"] == 360
+
+
+@pytest.mark.parametrize("name", ["compiled", "fit"])
+def test_logits_are_trained_as_the_same_network_with_a_softmax(name, tmp_path):
+    options = settings(data__name="digits", epochs=3, trainer__name=name)
+    info = prepare(options["data"])
+    plain = training.train(options, info, lambda s, c: model.mlp(s, c, 0, 1))
+    ours = training.train(options | {"outputs": "logits"}, info, logits)
+    for one, other in zip(plain.network.get_weights(), ours.network.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    for key in ("test_predicted", "test_probability"):
+        assert ours.predictions[key].mean() == pytest.approx(
+            plain.predictions[key].mean(), rel=0.01
+        )
+    assert ours.training.history.val_loss == pytest.approx(
+        plain.training.history.val_loss, rel=1e-3
+    )
+    ours.network.save(tmp_path / "model.keras")
+    saved.verify(tmp_path / "model.keras", ours, info)
