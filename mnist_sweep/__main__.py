@@ -1,5 +1,11 @@
 """`python -m mnist_sweep`, the same program as the console script `mnist-sweep`."""
 
+import sys
+from pathlib import Path
+
+if Path("sweep.json").exists():  # a sweep's directory, which may come from anyone: no modules
+    sys.path[:] = [path for path in sys.path if path not in ("", str(Path.cwd()))]
+
 from mnist_sweep.cli import main
 
 if __name__ == "__main__":

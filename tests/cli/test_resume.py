@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +85,14 @@ def test_nothing_is_resumed_from_within_the_directory(given: Any, monkeypatch: p
     with pytest.raises(UsageError, match="Python would import modules"):
         call(place)
     assert ran == []
+
+
+def test_the_program_imports_no_module_of_a_sweeps_directory(tmp_path: Path):
+    (tmp_path / "sweep.json").write_text("{}")
+    (tmp_path / "click.py").write_text("print('imported')")
+    ended = subprocess.run(
+        [sys.executable, "-m", "mnist_sweep", "resume", "."],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Python would import modules" in ended.stderr
