@@ -123,14 +123,7 @@ class ConfigurationChange:
 def configuration_change(
     shared: Shared, metrics: Sequence[Metric], split: str | None, rng: np.random.Generator
 ) -> ConfigurationChange:
-    """Measure and test all changes of a configuration.
-
-    Args:
-        shared: Its runs on both sides.
-        metrics: Those that both sides have.
-        split: Of the predictions; None if there are none.
-        rng: Of the bootstrap over images.
-    """
+    """Measure and test all changes of a configuration; `split` is None without predictions."""
     tables: Tables = {}
     found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
     digits: list[Metric] = []

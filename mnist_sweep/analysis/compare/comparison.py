@@ -52,7 +52,7 @@ class Verdict:
     """The verdict of one pair of sides.
 
     Attributes:
-        kind: What happened to the second side.
+        kind: See `VerdictKind`.
         change: The change it is about: the largest significant one, or the largest at all; of
             single runs the mean over configurations.
         configuration: The name of its configuration; empty if it is the mean over all.
@@ -76,16 +76,9 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The first side and another one.
+    """The first side and another one: what changed in the configurations that both have.
 
-    Attributes:
-        first: The side measured against.
-        second: The other.
-        matched: Which configurations are on both sides, and on one.
-        changes: What changed in those on both.
-        mean: The mean change of every metric over them, as it was seen, without a test.
-        time_conditions: Why times do not compare.
-        verdict: What happened to the second side.
+    `mean` is the mean change of every metric over them, as it was seen, without a test.
     """
 
     first: Side
@@ -99,12 +92,9 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Several sides.
+    """Several sides, with a pair for each after the first.
 
-    Attributes:
-        sides: The first is what the others are compared with.
-        differs: settings, seeds, data, code and machine -> what differs in them.
-        pairs: One for each side after the first.
+    `differs` has, for settings, seeds, data, code and machine, what differs in them.
     """
 
     sides: tuple[Side, ...]
@@ -199,13 +189,7 @@ def _pair(
 def _verdict(
     changes: Sequence[ConfigurationChange], mean: Sequence[Change], metrics: Sequence[str]
 ) -> Verdict:
-    """Sum up one pair of sides.
-
-    Args:
-        changes: Of the configurations that both sides have.
-        mean: The mean change of every metric over them.
-        metrics: Names, the one that a verdict is about first.
-    """
+    """Sum up one pair of sides; of `metrics` the first is what a verdict is about."""
     if not changes:
         return Verdict(VerdictKind.NOTHING_SHARED)
     if all(one.identical for one in changes):

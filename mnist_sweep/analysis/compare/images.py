@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from mnist_sweep.records.predictions import Predicted
 
 MAX_FLIPS = 1000
 """Flipped images kept by number; their counts are always exact."""
-MAX_MOVED = 8
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,6 @@ class Flips:
     examples: tuple[Flip, ...]
 
 
-@dataclass(frozen=True)
-class MovedConfusion:
-    """How many more examples per run of class `true` the second side predicts as `predicted`."""
-
-    true: int
-    predicted: int
-    change: float
-
-
 def flips(first: Predicted, second: Predicted) -> Flips:
     """Images that flipped from one side to the other; both sides saw the same ones."""
     before, after, true = _majority(first.predicted), _majority(second.predicted), first.true
@@ -73,18 +61,6 @@ def confusion_change(
     """Mean confusion matrix of the second side's runs less the first's, (classes, classes)."""
     change = _mean_confusion(second, classes) - _mean_confusion(first, classes)
     return tuple(tuple(row) for row in change.tolist())
-
-
-def most_moved(change: Sequence[Sequence[float]]) -> tuple[MovedConfusion, ...]:
-    """The confusions (off the diagonal) that moved most, largest first."""
-    cells = [
-        MovedConfusion(true, predicted, value)
-        for true, row in enumerate(change)
-        for predicted, value in enumerate(row)
-        if true != predicted and value != 0
-    ]
-    cells.sort(key=lambda cell: (-abs(cell.change), cell.true, cell.predicted))
-    return tuple(cells[:MAX_MOVED])
 
 
 def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -44,18 +44,13 @@ class CostChange:
 
 @dataclass(frozen=True)
 class TimeConditions:
-    """Why the times of two sides do not compare; all empty or 0 if they do.
+    """Why the times of two sides do not compare: the machines differ, or were busy.
 
-    Attributes:
-        machine: What differs between the machines.
-        busy: Of each side how many runs have epochs that only other work on the machine explains.
+    `busy` counts each side's runs with epochs that only other work on the machine explains.
     """
 
     machine: tuple[Differing, ...]
     busy: tuple[int, int]
-
-    def __bool__(self) -> bool:
-        return bool(self.machine) or any(self.busy)
 
 
 def cost_changes(shared: Shared) -> tuple[CostChange, ...]:

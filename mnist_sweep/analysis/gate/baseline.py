@@ -258,7 +258,7 @@ def _compact(value: Any) -> str:
 
 def _parse(path: Path) -> _File:
     read = content(path)[0]
-    values = strict_json(read)  # pydantic's own parser takes NaN, and the last of two equal keys
+    values = strict_json(read)  # pydantic's parser accepts NaN and takes the last of equal keys
     if isinstance(values, dict):
         refuse_newer(values, SCHEMA_VERSION)
     return _File.model_validate_json(read)

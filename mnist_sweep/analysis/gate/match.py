@@ -21,14 +21,10 @@ ABSENT = "(not set)"
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A configuration of the baseline, and its runs in the sweep.
+    """A configuration of the baseline, and its runs there and in the sweep.
 
-    Attributes:
-        label: The configuration in the baseline.
-        baseline: Its runs there.
-        sweep: Its runs in the sweep, or those of the configuration that took its place; None if
-            there is neither.
-        changed: In which settings the one that took its place differs.
+    Where another configuration took its place, `sweep` has the runs of that one, and `changed` the
+    settings in which it differs. None if there is neither.
     """
 
     label: str
@@ -48,10 +44,6 @@ def match(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[Pair]:
     The id decides. It also changes with the source of the user's network, and with the version of
     the id's form; then the label, which names the settings, finds the configuration. Of those left
     each takes the unmatched configuration of the sweep from which it differs in fewest settings.
-
-    Args:
-        baseline: The baseline's runs.
-        finished: The sweep's finished runs.
     """
     known = set(baseline["configuration_id"])
     by_id = dict(list(finished.groupby("configuration_id", sort=False)))
@@ -71,8 +63,8 @@ def match(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[Pair]:
             continue
         own_settings = _settings(pair.label)
         changes = {key: _changed(own_settings, settings[key]) for key in free}
-        closest = min((key for key in changes if changes[key]), key=lambda k: len(changes[k]),
-                      default=None)  # fmt: skip
+        others = [key for key in changes if changes[key]]
+        closest = min(others, key=lambda key: len(changes[key]), default=None)
         if closest is not None:
             found[place] = replace(pair, sweep=free.pop(closest), changed=changes[closest])
     return found

@@ -41,14 +41,7 @@ def noise_limits(
     Seeds that agree by chance do not make the next ones agree, and other processors round
     differently: the spread of runs is never taken to be below `resolution`.
 
-    Args:
-        before: The metric of each run of the baseline.
-        after: Of each run of the sweep.
-        resolution: See `resolution_of`.
-        level: One-sided.
-
-    Returns:
-        Both on the metric's scale; None if a side has no repeats.
+    Both are on the metric's scale; the level is one-sided. None if a side has no repeats.
     """
     from scipy.special import stdtrit
 

@@ -16,53 +16,33 @@ Changed = tuple[tuple[str, Any, Any], ...]
 class CheckKind(StrEnum):
     """What is checked."""
 
-    BASELINE = "baseline"
-    """The baseline can be read, and is not the sweep itself."""
-    RECORDS = "records"
-    """The sweep's records can be read, and some run finished."""
-    PLAN = "plan"
-    """The sweep's plan is there and lists its runs."""
-    FINISHED = "finished"
-    """Every planned point has a finished run."""
-    DATA = "data"
-    """The sweep was evaluated on the baseline's data."""
-    CONFIGURATIONS = "configurations"
-    """The sweep has every configuration of the baseline, with as many runs."""
-    BOUND = "bound"
-    """A metric keeps a fixed bound."""
-    RELATIVE = "relative"
-    """A metric is not worse than the baseline's."""
-    RATIO = "ratio"
-    """A time or another cost is not much higher than the baseline's."""
+    BASELINE = "baseline"  # can be read, and is not the sweep itself
+    RECORDS = "records"  # can be read, and some run finished
+    PLAN = "plan"  # is there, and lists every run
+    FINISHED = "finished"  # every planned point has a finished run
+    DATA = "data"  # the sweep was evaluated on the baseline's
+    CONFIGURATIONS = "configurations"  # all those of the baseline, with as many runs
+    BOUND = "bound"  # a metric keeps a fixed bound
+    RELATIVE = "relative"  # a metric is not worse than the baseline's
+    RATIO = "ratio"  # a time or another cost is not much higher than the baseline's
 
 
 class Problem(StrEnum):
     """Why a check does not hold."""
 
-    VIOLATED = "violated"
-    """The value lies beyond the limit, or is another than the baseline's."""
+    VIOLATED = "violated"  # beyond the limit, or another value than the baseline's
     UNREADABLE = "unreadable"
-    SAME_DIRECTORY = "same directory"
-    """The baseline is the sweep's own directory."""
-    NO_RUN = "no run"
-    """There is no finished run to check."""
-    NOT_FINISHED = "not finished"
-    """A run failed, diverged or was pruned."""
-    MISSING = "missing"
-    """The plan, a planned run, or a configuration of the baseline is not there."""
-    UNPLANNED = "unplanned"
-    """The plan does not list a run that has a record."""
-    FEWER_RUNS = "fewer runs"
-    """A configuration has fewer finished runs than in the baseline."""
-    CHANGED_SETTING = "changed setting"
-    """The sweep has the configuration with other values of some settings."""
-    NO_VALUE = "no value"
-    """Some run of the sweep has no finite value."""
+    SAME_DIRECTORY = "same directory"  # the baseline is the sweep itself
+    NO_RUN = "no run"  # no finished one to check
+    NOT_FINISHED = "not finished"  # a run failed, diverged or was pruned
+    MISSING = "missing"  # the plan, a planned run, or a configuration of the baseline
+    UNPLANNED = "unplanned"  # the plan does not list a run that has a record
+    FEWER_RUNS = "fewer runs"  # of a configuration than in the baseline
+    CHANGED_SETTING = "changed setting"  # the configuration is there with other settings
+    NO_VALUE = "no value"  # some run of the sweep has no finite one
     NO_BASELINE_VALUE = "no baseline value"
-    NOISE_UNKNOWN = "noise unknown"
-    """The value fell, no repeats say by how much seeds move it, and there is no tolerance."""
-    ALLOWS_ANY = "allows any value"
-    """The tolerance is so large that no value could fail."""
+    NOISE_UNKNOWN = "noise unknown"  # the value fell; no repeats, and no tolerance
+    ALLOWS_ANY = "allows any value"  # the tolerance is so large that no value could fail
 
 
 @dataclass(frozen=True)

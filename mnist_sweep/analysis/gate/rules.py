@@ -68,21 +68,14 @@ class Floor(_Strict):
     rule: str
     where: str | None = None
 
-    @field_validator("rule")
-    @classmethod
-    def _is_bound(cls, value: str) -> str:
-        _bound(value)
-        return value
-
-    @field_validator("where")
-    @classmethod
-    def _is_condition(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                parse([value])
-            except SelectionError as error:
-                raise ValueError(str(error)) from error
-        return value
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Floor:
+        _bound(self.rule)
+        try:
+            parse([self.where] if self.where else [])
+        except SelectionError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @property
     def bound(self) -> tuple[str, str, float]:
@@ -101,21 +94,16 @@ class Relative(_Strict):
     metric: str
     tolerance: Annotated[float, Field(ge=0, strict=False)] = 0.0
 
-    @field_validator("metric")
-    @classmethod
-    def _is_metric(cls, value: str) -> str:
-        expected = "expected its split and name, as in test.accuracy, test.f1_min, validation.f1.8"
-        try:
-            found = resolve(value)
-        except SelectionError as error:
-            raise ValueError(f"{error} ({expected})") from error
-        if found.split not in HELD_OUT or found.column != value:
-            raise ValueError(f"{value!r}: {expected}")
-        return value
-
     @model_validator(mode="after")
     def _can_fail(self) -> Relative:
-        most = 1.0 if self.resolved.format in _SHARES else MAX_LOSS
+        expected = "expected its split and name, as in test.accuracy, test.f1_min, validation.f1.8"
+        try:
+            found = self.resolved
+        except SelectionError as error:
+            raise ValueError(f"{error} ({expected})") from error
+        if found.split not in HELD_OUT or found.column != self.metric:
+            raise ValueError(f"{self.metric!r}: {expected}")
+        most = 1.0 if found.format in _SHARES else MAX_LOSS
         if self.tolerance >= most:
             raise ValueError(
                 f"a tolerance of {self.tolerance:g} for {self.metric} allows any value; expected "

@@ -44,13 +44,7 @@ SIGN = {
 
 
 def text(comparison: Comparison, *, full: bool = False) -> str:
-    """Plain text, the verdict first.
-
-    Args:
-        comparison: What was found.
-        full: Whether all tables are shown, and more of their rows; else at most `MAX_LINES` lines
-            below the verdict.
-    """
+    """Plain text, the verdict first; below it at most `MAX_LINES` lines unless it is full."""
     head = [visible(verdict_sentence(pair)) for pair in comparison.pairs]
     body = [f"Note: {caveat}" for caveat in _caveats(comparison)]
     for table in tables(comparison, short=not full):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.compare.images import most_moved
 from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
@@ -21,22 +20,19 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 40
 """Rows of one table; the JSON has all."""
-SHORT_ROWS = 5
+SHORT_ROWS = 6
 """Rows of one table where there are few lines in all."""
 OPEN = ("differs", "configurations", "average")
 """Tables that a reader sees first; the others may be folded away."""
 MAX_SHOWN_FLIPS = 12
+MAX_MOVED = 8
+"""Confusions of one configuration."""
 _MAX_NAMES = 8
 _MAX_NAME = 24
 
 
 def tables(comparison: Comparison, *, short: bool = False) -> list[Table]:
-    """The comparison's tables; those without anything to show are left out.
-
-    Args:
-        comparison: What was found.
-        short: The most important ones, cut to a few rows.
-    """
+    """The comparison's tables with anything to show; `short` is the first ones, a few rows each."""
     most = SHORT_ROWS if short else MAX_ROWS
     found = [_differences(comparison, most)]
     for pair in comparison.pairs:
@@ -55,9 +51,9 @@ def tables(comparison: Comparison, *, short: bool = False) -> list[Table]:
 def _of_pair(pair: Pair, prefix: str, most: int, *, short: bool) -> Iterator[Table]:
     yield _configurations(pair, prefix)
     if not all(one.identical for one in pair.changes):
+        yield _metrics(pair, prefix, most, short=short)
         if len(pair.changes) > 1:
             yield _average(pair, prefix, most)
-        yield _metrics(pair, prefix, most, short=short)
         if not short:
             yield _digits(pair, prefix, most)
             yield _confusions(pair, prefix, most)
@@ -98,9 +94,9 @@ def _average(pair: Pair, prefix: str, most: int) -> Table:
         own = [c.change for one in pair.changes for c in one.summaries if c.metric == mean.metric]
         moved = [sum(value > 0 for value in own), sum(value < 0 for value in own)]
         rows.append((mean.metric, *_means(mean), *map(str, moved)))
-    note = f"Means over the {len(pair.changes)} shared configurations, as they were seen."
     headings = ("metric", *_sides(pair), "change", "higher in", "lower in")
-    return _table("average", f"{prefix}Change on average", headings, rows, most, notes=(note,))
+    title = f"{prefix}Means over the {len(pair.changes)} shared configurations, as seen"
+    return _table("average", title, headings, rows, most)
 
 
 def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
@@ -148,11 +144,16 @@ def _digits(pair: Pair, prefix: str, most: int) -> Table:
 
 
 def _confusions(pair: Pair, prefix: str, most: int) -> Table:
-    rows = [
-        (one.shared.name, str(cell.true), str(cell.predicted), f"{cell.change:+.3g}")
-        for one in pair.changes
-        for cell in most_moved(one.confusion or ())
-    ]
+    rows = []
+    for one in pair.changes:
+        cells = [
+            (true, predicted, value)
+            for true, row in enumerate(one.confusion or ())
+            for predicted, value in enumerate(row)
+            if true != predicted and value
+        ]
+        cells.sort(key=lambda cell: -abs(cell[2]))
+        rows += [(one.shared.name, str(k), str(j), f"{v:+.3g}") for k, j, v in cells[:MAX_MOVED]]
     headings = ("configuration", "true", "predicted", "images per run")
     return _table("confusions", f"{prefix}Confusions that moved most", headings, rows, most)
 

@@ -91,12 +91,7 @@ def junit(result: GateResult) -> str:
 
 
 def baseline_changes(pairs: Sequence[Pair], runs: pd.DataFrame) -> str:
-    """What another baseline changes, a line for each configuration.
-
-    Args:
-        pairs: The configurations of the present one, with those of the other.
-        runs: The other one's runs.
-    """
+    """What another baseline, of `runs`, changes: a line for each configuration."""
     lines = []
     taken: set[str] = set()
     for pair in pairs:
