@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 FORMATS = ("submission", "csv", "json")
@@ -40,54 +39,36 @@ def render(
         probabilities: Of every class, (n, classes) float32.
         about: What else a JSON reader should know, plain values.
     """
-    labels = predicted.tolist()
+    import numpy as np
+    import pandas as pd
+
+    numbers = range(1, len(predicted) + 1)
     if format_name == "submission":
-        rows = "".join(f"{row},{label}\n" for row, label in enumerate(labels, start=1))
-        return "ImageId,Label\n" + rows
-    images: Sequence[str | int] = names or range(1, len(labels) + 1)
-    sure = [_short(value) for value in probability.tolist()]
-    every = None
-    if probabilities is not None:
-        every = [[_short(value) for value in row] for row in probabilities.tolist()]
+        frame = pd.DataFrame({"ImageId": numbers, "Label": predicted})
+        return frame.to_csv(index=False, lineterminator="\n")
+    images = pd.Series(names or numbers)
+    frame = pd.DataFrame({"image": images, "label": predicted, "probability": _short(probability)})
+    every = None if probabilities is None else _short(np.asarray(probabilities))
     if format_name == "json":
-        return _json(images, labels, sure, every, about or {})
-    return _csv(images, labels, sure, every)
+        return _json(frame, every, about or {})
+    frame["image"] = [csv_text(one) if isinstance(one, str) else one for one in images]
+    for label in range(0 if every is None else every.shape[1]):
+        frame[f"probability{label}"] = every[:, label]  # type: ignore[index]
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
-def _short(value: float) -> float:
-    """A float32 as the shortest decimals that still mean it."""
-    return float(f"{value:.9g}") if value else 0.0
+def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Each float32 as the number whose shortest decimals still mean it."""
+    import numpy as np
+
+    shortest = [float(f"{value:.9g}") for value in values.ravel().tolist()]
+    return np.array(shortest, dtype=np.float64).reshape(values.shape)
 
 
-def _csv(
-    images: Sequence[str | int],
-    labels: list[int],
-    sure: list[float],
-    every: list[list[float]] | None,
-) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    classes = range(len(every[0])) if every else range(0)
-    writer.writerow(["image", "label", "probability", *(f"probability{k}" for k in classes)])
-    for row, (image, label, value) in enumerate(zip(images, labels, sure, strict=True)):
-        name = csv_text(image) if isinstance(image, str) else image
-        writer.writerow([name, label, value, *(every[row] if every else ())])
-    return text.getvalue()
-
-
-def _json(
-    images: Sequence[str | int],
-    labels: list[int],
-    sure: list[float],
-    every: list[list[float]] | None,
-    about: dict[str, Any],
-) -> str:
-    entries: list[dict[str, Any]] = [
-        {"image": image, "label": label, "probability": value}
-        for image, label, value in zip(images, labels, sure, strict=True)
-    ]
-    if every:
-        for entry, row in zip(entries, every, strict=True):
+def _json(frame: pd.DataFrame, every: NDArray[np.float64] | None, about: dict[str, Any]) -> str:
+    entries: list[dict[str, Any]] = frame.to_dict("records")  # type: ignore[assignment]
+    if every is not None:
+        for entry, row in zip(entries, every.tolist(), strict=True):
             entry["probabilities"] = row
     # One line an image: a file of thousands stays readable.
     head = {"schema_version": 1, **about}

@@ -148,24 +148,12 @@ def _hparams_event(time_s: float, **content_of: Any) -> Any:
 
 
 def _scalar_event(time_s: float, step: int, name: str, value: float) -> Any:
-    from tensorboard.compat.proto import types_pb2
     from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorboard.plugins.scalar import metadata
+    from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-    tensor = TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[_float32(value)])
-    event = Event(wall_time=time_s, step=step)
-    event.summary.value.add(
-        tag=name,
-        metadata=metadata.create_summary_metadata(display_name="", description=""),
-        tensor=tensor,
-    )
-    return event
-
-
-def _float32(value: float) -> float:
-    """The value, infinite where float32 cannot hold it."""
-    return value if not abs(value) > 3.4e38 else math.copysign(math.inf, value)
+    # Infinite where float32 cannot hold it.
+    held = value if not abs(value) > 3.4e38 else math.copysign(math.inf, value)
+    return Event(wall_time=time_s, step=step, summary=scalar_pb(name, held))
 
 
 def _file(time_s: float, events: Sequence[Any]) -> bytes:

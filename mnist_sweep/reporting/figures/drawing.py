@@ -115,6 +115,7 @@ def _set_up(axes: Axes, side: Literal["x", "y"], axis: Axis) -> None:
     own.set_label_text(axis.title)
     if axis.is_log:
         (axes.set_xscale if side == "x" else axes.set_yscale)("log")
+        own.set_major_formatter(lambda value, _: f"{value:g}")  # its own are formulas
     elif axis.ticks:
         texts = [wrapped(text, 38 if side == "y" else 20) for _, text in axis.ticks]
         own.set_ticks([place for place, _ in axis.ticks], texts)
