@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_sweep.api import Sweep, check, compare, load, sweep
+    from mnist_sweep.task import report_epoch
 
 __version__ = "0.1.0"
-__all__ = ["Sweep", "__version__", "check", "compare", "load", "sweep"]
+__all__ = ["Sweep", "__version__", "check", "compare", "load", "report_epoch", "sweep"]
 
 # Hydra finds plugins in the namespace `hydra_plugins` only; appended, so that it shadows nothing.
 _PLUGINS = str(Path(__file__).parent / "_hydra")
@@ -33,6 +34,10 @@ def __getattr__(name: str) -> Any:
     """The Python interface, imported when it is first used: commands start without it."""
     if name not in __all__:
         raise AttributeError(f"module 'mnist_sweep' has no attribute {name!r}")
+    if name == "report_epoch":  # called by tasks, which should not wait for all of the interface
+        from mnist_sweep.task import report_epoch
+
+        return report_epoch
     from mnist_sweep import api
 
     return getattr(api, name)

@@ -475,7 +475,7 @@ def _run(words: list[str]) -> SweepResult:
     from mnist_sweep.sweeping.result import SweepResult
 
     with SweepContext() as context:
-        context.start_processes()
+        context.start_processes(words)
         result = app.run(["-m", *words], context)
     if not isinstance(result, SweepResult):
         raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")

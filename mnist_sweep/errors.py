@@ -67,6 +67,10 @@ class ModelError(MnistSweepError):
     """A network cannot be built, or cannot be trained by this program."""
 
 
+class TaskError(MnistSweepError):
+    """A task of the user's own cannot be called, or returns something that is no result."""
+
+
 class DirectoryError(MnistSweepError):
     """A directory cannot be read or written, or does not hold what is expected."""
 

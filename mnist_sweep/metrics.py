@@ -12,8 +12,9 @@ Counts are arrays whose last axis is the class: `support` (examples truly of the
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class Format(StrEnum):
     """A share of one as a percentage: 97.43. One of 10,000 images is 0.01."""
     SHARE = "share"
     """A share of one with four digits: 0.9743."""
+    NUMBER = "number"
+    """Four significant digits: 0.9743, 12.35, 1.2e-05."""
     COUNT = "count"
     """A whole number with separators: 123,456."""
 
@@ -238,24 +241,90 @@ def of_split(split: str) -> list[MetricDefinition]:
     return [one for one in definitions().values() if split in one.splits]
 
 
-def resolve(name: str, split: str = VALIDATION, classes: int | None = None) -> Metric:
+_LOWER = re.compile(r"loss|err|perplexity|mse|mae|rmse|nll|_s$|seconds|time|latency", re.IGNORECASE)
+"""Names of metrics of which less is better, where nothing says which are."""
+_DIRECTIONS = {"lowest": False, "highest": True}
+
+
+def named_metric(name: str, split: str, measured: Collection[str] = ()) -> Metric:
+    """The metric of a name that is not in the registry; its direction is guessed from the name.
+
+    Args:
+        name: As for `resolve`.
+        split: The split of a name without one, if it was measured there.
+        measured: As for `resolve`.
+    """
+    first, dot, rest = name.partition(".")
+    if dot and first in _EVERY_SPLIT:
+        split, name = first, rest
+    else:
+        split = _measured_split(name, split, measured)
+    higher = not _LOWER.search(name)
+    return Metric(MetricDefinition(name, name, Format.NUMBER, higher, (split,)), split)
+
+
+def declared(name: str) -> str:
+    """A metric's name that stands by itself: with its direction where the registry lacks it."""
+    try:
+        resolve(name)
+    except SelectionError:
+        higher = named_metric(name, VALIDATION).higher_is_better
+        return f"{'highest' if higher else 'lowest'}:{name}"
+    return name
+
+
+def _measured_split(name: str, split: str, measured: Collection[str]) -> str:
+    splits = (split, TEST, VALIDATION, TRAIN)
+    return next((one for one in splits if f"{one}.{name}" in measured), split)
+
+
+def resolve(
+    name: str,
+    split: str = VALIDATION,
+    classes: int | None = None,
+    measured: Collection[str] = (),
+) -> Metric:
     """The metric that `name` means: f1_min, test.accuracy, f1.8, time.train_s, train.loss.
+
+    A task's metric that is not in the registry is known where it was measured, and wherever its
+    name says the direction: `lowest:rmse`, `highest:test.reward`.
 
     Args:
         name: As the user wrote it; a split before the first dot goes before `split`.
-        split: The split of a name without one.
+        split: The split of a name without one, if it was measured there or nowhere.
         classes: Number of classes, to check the class of `f1.8`; None does not check.
+        measured: The columns of the runs table that have values.
 
     Raises:
         SelectionError: There is no such metric or split; the text suggests one.
     """
-    known = definitions()
     if split not in HELD_OUT:
         raise SelectionError(f"No split {split!r}: expected one of {', '.join(HELD_OUT)}.")
+    word, _, rest = name.partition(":")
+    if word in _DIRECTIONS and rest:
+        found = _registered(rest, split, classes, measured) or named_metric(rest, split, measured)
+        definition = replace(found.definition, higher_is_better=_DIRECTIONS[word])
+        return replace(found, definition=definition)
+    if registered := _registered(name, split, classes, measured):
+        return registered
+    own = named_metric(name, split, measured)
+    if own.column in measured:
+        return own
+    others = {one.partition(".")[2] for one in measured if one.startswith(_SPLITS)}
+    raise SelectionError(f"No metric {name!r}; {closest(name, {*_names(), *others})}")
+
+
+def _registered(
+    name: str, split: str, classes: int | None, measured: Collection[str]
+) -> Metric | None:
+    known = definitions()
     if name in known and not known[name].splits:
         return Metric(known[name])
     first, dot, rest = name.partition(".")
-    own_split, short = (first, rest) if dot and first in _EVERY_SPLIT else (split, name)
+    if dot and first in _EVERY_SPLIT:
+        own_split, short = first, rest
+    else:
+        own_split, short = _measured_split(name, split, measured), name
     base, _, class_text = short.partition(".")
     found = known.get(short) or known.get(base)
     if found is not None and own_split in found.splits:
@@ -267,7 +336,21 @@ def resolve(name: str, split: str = VALIDATION, classes: int | None = None) -> M
                     f"No metric {name!r}: the classes are 0 to {classes - 1}, got {class_text}."
                 )
             return Metric(found, own_split, int(class_text))
-    raise SelectionError(f"No metric {name!r}; {closest(name, _names())}")
+    return None
+
+
+_SPLITS = tuple(f"{split}." for split in _EVERY_SPLIT)
+
+
+def is_metric(column: str) -> bool:
+    """Whether a column of the runs table is of a metric of a split."""
+    return column.startswith(_SPLITS)
+
+
+def overall(columns: Iterable[str]) -> list[Metric]:
+    """The metrics among some columns that were measured, without those of single classes."""
+    found = (resolve(name, measured=[name]) for name in columns if name.startswith(_SPLITS))
+    return [metric for metric in found if metric.class_index is None]
 
 
 _LONG = (*(f"{split}." for split in HELD_OUT), "environment.")

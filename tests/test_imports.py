@@ -20,10 +20,12 @@ ROOMS = (
     "settings", "data", "training", "inference", "records", "analysis", "reporting", "sweeping",
     "cli",
 )  # fmt: skip
-GROUND = {"settings", "errors", "metrics", "plugins", "atomic_files", "safe_files", "cores"}
+GROUND = {
+    "settings", "errors", "metrics", "plugins", "atomic_files", "safe_files", "cores", "task",
+}  # fmt: skip
 # What each room may import of ours; every room may import GROUND too.
 MAY_IMPORT: dict[str, set[str]] = {
-    "settings": set(), "errors": set(), "metrics": set(), "plugins": set(),
+    "settings": set(), "errors": set(), "metrics": set(), "plugins": set(), "task": set(),
     "atomic_files": set(), "safe_files": set(), "cores": set(), "data": set(),
     "training": {"data"},
     "inference": {"data", "training"}, "records": set(), "analysis": {"records"},

@@ -25,6 +25,7 @@ from mnist_sweep.metrics import HELD_OUT, Metric, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Selection:
     @property
     def data(self) -> list[dict[str, Any]]:
         """The data the candidates were measured on, each once; `examples` of `weakest_split`."""
-        once = self.runs.drop_duplicates("dataset.sha256")
+        once = self.runs.dropna(subset="dataset.sha256").drop_duplicates("dataset.sha256")
         columns = {name: f"dataset.{name}" for name in ("name", "source", "sha256", "notice")}
         columns["examples"] = f"dataset.n_{self.weakest_split}"
         return [
@@ -195,7 +196,7 @@ def select(
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
     known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
-    metric = resolve(by, split, int(max(known)) if len(known) else None)
+    metric = resolve(by, split, int(max(known)) if len(known) else None, measured(runs))
     conditions = parse(where)
     check_keys(conditions, runs.columns)
     matching = runs[holding(conditions, runs)] if conditions else runs

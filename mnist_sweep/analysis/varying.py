@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS
+from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS, TASK_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SWEEP, SEED, MODEL, TARGET = "sweep", "seed", "model", "model._target_"
+TASK, TASK_TARGET = "task", "task._target_"
 DATA = ("dataset.name", "dataset.sha256")
 SIZE = ("layers", "nodes")
 """What the built-in network is named by, and shows in tables, even where it does not vary."""
 
-_OF_THE_NETWORK = (f"{MODEL}.", "code.")
-"""Compared among runs of the same network only; runs of edited code differ in its hash."""
+_OF_THE_NETWORK = (f"{MODEL}.", f"{TASK}.", "code.")
+"""Compared among runs of the same network or task only; those of edited code differ in its hash."""
 _NO_SETTINGS = (
     "dataset.", "train.", "validation.", "test.", "time.", "training.", "history.", "environment.",
     "error.",
 )  # fmt: skip
 _NEVER_SETTINGS = (
     "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",
-    "repeats", "reason", SWEEP, TARGET,
+    "repeats", "reason", SWEEP, TARGET, TASK_TARGET,
 )  # fmt: skip
 _UNKNOWN = (RunStatus.MISSING, RunStatus.UNREADABLE)
 """Of these only the settings in the name are known: a missing value means nothing."""
@@ -54,7 +55,7 @@ def varying(runs: pd.DataFrame) -> list[str]:
     found = [name for name in names if _varies(name, runs)]
     data = [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
     first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
-    network = [name for name in (MODEL, *SIZE) if name in found]
+    network = [name for name in (TASK, MODEL, *SIZE) if name in found]
     last = [name for name in found if name == SEED]
     others = [name for name in found if name not in (*network, *last)]
     return [*first, *data, *network, *others, *last]
@@ -63,7 +64,7 @@ def varying(runs: pd.DataFrame) -> list[str]:
 def shown_settings(runs: pd.DataFrame) -> list[str]:
     """The settings that a table shows: those that vary, and the size of networks that have one."""
     names = varying(runs)
-    place = sum(name in (SWEEP, *DATA, MODEL) for name in names)
+    place = sum(name in (SWEEP, *DATA, TASK, MODEL) for name in names)
     size = [name for name in SIZE if name in runs and used(name, runs).notna().any()]
     return [*names[:place], *size, *(name for name in names[place:] if name not in SIZE)]
 
@@ -95,9 +96,12 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
     applies = _applies(name, runs)
     if applies is not None:
         has_record &= applies
-    if name.startswith(_OF_THE_NETWORK) and TARGET in runs:
+    if name in SETTINGS and name not in TASK_KEYS and TASK_TARGET in runs:
+        has_record &= runs[TASK_TARGET].isna()  # a setting of Keras's
+    if name.startswith(_OF_THE_NETWORK) and _has_target(runs):
         # Null, and not another network's setting, where a run of the same network has it.
-        has_record &= runs[TARGET].isin(runs.loc[has_value, TARGET].dropna())
+        targets = _targets(runs)
+        has_record &= targets.isin(targets[has_value].dropna())
     return has_value | has_record
 
 
@@ -113,7 +117,7 @@ def in_order(runs: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """Of each run the settings that it uses, with data and sweep; None is null."""
     names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
-    names += [name for name in (TARGET, *DATA, SWEEP) if name in runs]
+    names += [name for name in (TARGET, TASK_TARGET, *DATA, SWEEP) if name in runs]
     columns = {
         name: [None if missing else value for value, missing in zip(one, one.isna(), strict=True)]
         for name, one in ((name, used(name, runs).astype(object)) for name in names)
@@ -135,14 +139,26 @@ def _varies(name: str, runs: pd.DataFrame) -> bool:
     if name not in MLP_KEYS and not _differs(runs[name]):
         return False  # most settings: no need to know which runs use them
     values = used(name, runs)[is_known(name, runs)]
-    if not name.startswith(_OF_THE_NETWORK) or TARGET not in runs:
+    if not name.startswith(_OF_THE_NETWORK) or not _has_target(runs):
         return _differs(values)
-    targets = runs.loc[values.index, TARGET].fillna("").astype(str)
+    targets = _targets(runs)[values.index].fillna("").astype(str)
     return any(_differs(group) for _, group in values.groupby(targets))
+
+
+def _has_target(runs: pd.DataFrame) -> bool:
+    return TARGET in runs or TASK_TARGET in runs
+
+
+def _targets(runs: pd.DataFrame) -> pd.Series[Any]:
+    """What each run calls: its network's builder, or its task."""
+    known = [runs[name] for name in (TARGET, TASK_TARGET) if name in runs]
+    return known[0].combine_first(known[-1])
 
 
 def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
     target, model = (runs[name] if name in runs else _missing(runs) for name in (TARGET, MODEL))
+    if TASK_TARGET in runs:
+        model = model.where(runs[TASK_TARGET].isna(), TASK)
     return (target == MLP_TARGET).fillna(False).astype(bool) | (
         target.isna() & (model.isna() | (model == MLP_TARGET.rpartition(".")[2]).fillna(False))
     )

@@ -136,7 +136,7 @@ def _hydra(words: list[str]) -> int:
     verbosity, words = verbosity_of(words)
     with SweepContext(verbosity) as context:
         if processes.are_needed(words):
-            context.start_processes()
+            context.start_processes(words)
         # This import takes a while: the fork server's takes longer, and goes on beside it.
         from mnist_sweep.cli.sweep import sweep
 

@@ -8,12 +8,20 @@ May import `settings` and the modules beside the rooms. Nothing here imports Ten
 Hydra; scikit-learn is imported only where it computes a split or its digits are read.
 """
 
-from mnist_sweep.data.dataset import Dataset, DatasetInfo, check_unchanged, class_counts, load
+from mnist_sweep.data.dataset import (
+    NO_DATA,
+    Dataset,
+    DatasetInfo,
+    check_unchanged,
+    class_counts,
+    load,
+)
 from mnist_sweep.data.prepare import prepare
 from mnist_sweep.data.readers import Reader
 from mnist_sweep.data.split import split
 
 __all__ = [
+    "NO_DATA",
     "Dataset",
     "DatasetInfo",
     "Reader",

@@ -94,6 +94,13 @@ class DatasetInfo:
         return {name: getattr(self, name) for name in kept}
 
 
+NO_DATA = DatasetInfo(
+    name="", source="", sha256="", shape=(), classes=0, scale=1.0, n_train=0, n_validation=0,
+    n_test=0, validation_fraction=0.0, split_seed=0, test_fraction=None, cache="", notice=None,
+)  # fmt: skip
+"""Of a task of the user's own that uses no prepared data."""
+
+
 @dataclass
 class Dataset:
     """The arrays of a dataset, memory-mapped and shared between processes; never write to them.

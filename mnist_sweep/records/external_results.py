@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
-from mnist_sweep.metrics import Format, Metric, MetricDefinition, resolve
+from mnist_sweep.metrics import Metric, named_metric, resolve
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_RECORDS = 100_000
-_LOWER = re.compile(r"loss|err|perplexity|mse|mae|rmse|nll|_s$|seconds|time|latency", re.IGNORECASE)
-"""Names of metrics of which less is better, unless the mapping says which are."""
 _EXAMPLE = "record: '*/results.json', metrics: {accuracy: metrics.test.acc}"
 COLUMNS = ("run_id", "configuration_id", "label", "status", "directory", "sweep")
 """Columns that are no settings; a setting of such a name becomes `config.NAME`."""
@@ -76,13 +74,13 @@ class Mapping(BaseModel):
         return {name: self._metric(name, split) for name in self.metrics}
 
     def _metric(self, name: str, split: str) -> Metric:
-        lower = name in (self.lower_is_better or ())
-        if self.lower_is_better is None:
-            try:
-                return resolve(name, split)
-            except SelectionError:
-                lower = bool(_LOWER.search(name))
-        return Metric(MetricDefinition(name, name, Format.SHARE, not lower, (split,)), split)
+        if self.lower_is_better is not None:
+            word = "lowest" if name in self.lower_is_better else "highest"
+            return resolve(f"{word}:{name}", split)
+        try:
+            return resolve(name, split)
+        except SelectionError:
+            return named_metric(name, split)
 
 
 def mapping_of(record: str, metrics: Sequence[str]) -> Mapping:

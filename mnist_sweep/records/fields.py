@@ -4,6 +4,8 @@
     As in the record.
 `layers`, `nodes`, …, `trainer.name`, `early_stopping.patience`, …
     Settings; nested ones dotted. `model` is the builder's name, the last part of `model._target_`.
+`task`, `task._target_`, `task.lr`, …
+    The last two words of a task's name, and its settings.
 `code.sha256`
     The hash of the user's own source that decides the result; empty for networks of ours.
 `dataset.name`, `.source`, `.sha256`, `.classes`, `.n_train`, `.n_validation`, `.n_test`, `.notice`
@@ -39,7 +41,7 @@ from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.metrics import HELD_OUT, TRAIN, of_split
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, of_split
 from mnist_sweep.records.record import (
     ClassMetrics,
     DataRecord,
@@ -49,7 +51,7 @@ from mnist_sweep.records.record import (
     TrainingForm,
 )
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import NESTED, RUN_KEYS, defaults, known_keys
+from mnist_sweep.settings import NESTED, RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
 
 if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
@@ -81,7 +83,8 @@ def flat(record: Record) -> Flat:
         "parameters": record.parameters,
         "code.sha256": record.code.sha256 if record.code else None,
     }
-    row |= {f"dataset.{name}": getattr(record.data, name) for name in _DATA}
+    data = record.data if record.data.sha256 else None
+    row |= {f"dataset.{name}": getattr(data, name, None) for name in _DATA}
     metrics = record.metrics or Metrics()
     for split in (TRAIN, *HELD_OUT):
         values = getattr(metrics, split).values
@@ -98,7 +101,8 @@ def flat(record: Record) -> Flat:
     row["time.epoch_s"] = median(epochs) if epochs else None
     for name in TrainingForm.model_fields:
         row[f"training.{name}"] = getattr(record.training, name, None)
-    row["epochs_trained"] = len(record.history.loss)
+    history = record.history.model_dump()
+    row["epochs_trained"] = max(len(series) for series in history.values())
     reached = record.history.val_accuracy
     row["history.val_accuracy"] = reached[-1] if reached else None
     for name in Environment.model_fields:
@@ -111,12 +115,17 @@ def flat(record: Record) -> Flat:
 def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
     """What is known of a planned point without a record: its settings."""
     return {
-        **_usual_settings(),
+        **_usual_settings(TASK_KEYS if is_of_task(label) else RUN_KEYS),
         **settings_of(label, overrides),
         "run_id": run_id,
         "label": label,
         "status": str(RunStatus.MISSING),
     }
+
+
+def is_of_task(label: str) -> bool:
+    """Whether a run's label is that of a task of the user's own."""
+    return label.startswith("task=")
 
 
 def result_columns(classes: int) -> list[str]:
@@ -182,7 +191,10 @@ def _known_results() -> dict[str, int]:
 
 def value_of(record: Record, metric: Metric) -> float | None:
     """The metric's value in a record; None where the run has none."""
-    value = flat(record).get(metric.column)
+    row = flat(record)
+    value = row.get(metric.column)
+    if value is None and record.task:  # a task may measure on the test split alone
+        value = row.get(f"{TEST}.{metric.name}")
     return None if value is None else float(value)
 
 
@@ -193,6 +205,8 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
         if isinstance(value, Mapping):
             if not prefix and key == "model":
                 row["model"] = str(value.get("_target_") or "").rpartition(".")[2]
+            elif not prefix and key == "task" and value.get("_target_"):
+                row["task"] = task_name(settings)
             row |= flat_settings(value, f"{prefix}{key}.")
         else:
             row[prefix + key] = value
@@ -206,11 +220,15 @@ def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:
     """
     dotted, known = _spelled()
     row: Flat = {}
-    for part in (*label.rstrip("~").split(","), *overrides):
+    parts = label.rstrip("~").split(",")
+    if is_of_task(label):  # its settings' names stand there without `task.`
+        parts = [one if one.startswith(TASK_KEYS) else f"task.{one}" for one in parts]
+        overrides = tuple(one for one in overrides if not one.startswith("task="))
+    for part in (*parts, *overrides):
         key, equals, value = part.partition("=")
         key = key.lstrip("+~")
         key = dotted.get(key, key)
-        if equals and (key in known or key.startswith("model.")):
+        if equals and (key in known or key.startswith(("model.", "task."))):
             row[key] = scalar(value)
     return row
 
@@ -231,8 +249,8 @@ def scalar(text: str) -> Any:
 
 
 @cache
-def _usual_settings() -> Flat:
-    return flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
+def _usual_settings(keys: tuple[str, ...]) -> Flat:
+    return flat_settings({key: value for key, value in defaults().items() if key in keys})
 
 
 @cache

@@ -45,6 +45,11 @@ class RunPaths:
         return self.directory / "job.log"
 
     @property
+    def files(self) -> Path:
+        """What a task of the user's own wrote."""
+        return self.directory / "files"
+
+    @property
     def hydra(self) -> Path:
         """Hydra's own files of the run."""
         return self.directory / ".hydra"

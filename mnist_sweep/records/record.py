@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    field_serializer,
     field_validator,
     model_serializer,
     model_validator,
@@ -73,8 +75,17 @@ class DataRecord(_Strict):
     notice: str | None = None
 
 
+NO_DATA = DataRecord.model_construct(
+    name="", source="", sha256="", shape=[], classes=0, n_train=0, n_validation=0, n_test=0
+)
+"""Stands for null in the record of a task that used no prepared data and predicted nothing."""
+
+
 class History(_Strict):
-    """One value per epoch; null where the value was not finite."""
+    """One value per epoch; null where the value was not finite. A task may add others."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, list[float | None]]
 
     loss: list[float | None] = []
     accuracy: list[float | None] = []
@@ -231,9 +242,9 @@ class Record(_Strict):
     objective: str | None = None
     code: Code | None = None
     config: Plain
-    data: DataRecord
+    data: Annotated[DataRecord, BeforeValidator(lambda value: NO_DATA if value is None else value)]
     parameters: Count | None = None
-    history: History = History()
+    history: History = Field(default_factory=lambda: History.model_validate({}))
     metrics: Metrics | None = None
     training: TrainingForm | None = None
     time: Times | None = None
@@ -260,6 +271,16 @@ class Record(_Strict):
     def _is_plain(cls, value: Plain) -> Plain:
         _check_settings(value)
         return value
+
+    @model_validator(mode="after")
+    def _has_data(self) -> Record:
+        if not self.data.sha256 and self.task is None:
+            raise ValueError("there are no data")
+        return self
+
+    @field_serializer("data")
+    def _data_or_null(self, value: DataRecord) -> Plain | None:
+        return value.model_dump() if value.sha256 else None
 
     @model_validator(mode="after")
     def _status_fits(self) -> Record:

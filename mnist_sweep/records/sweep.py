@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DirectoryError, SelectionError, visible
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, resolve
 from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
+from mnist_sweep.records.record import Metrics
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.table import combined, exact, finished, pick
+from mnist_sweep.records.table import combined, exact, finished, measured, pick
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -172,7 +174,8 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     parent = f"{paths.runs}{os.sep}"
     frame = finished(table, directory=[parent + name for name in table.index])
     missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
-    return Sweep(path, frame, tuple(problems), missing, plan.objective, plan.margin, plan=plan)
+    objective = _objective(plan.objective, frame)
+    return Sweep(path, frame, tuple(problems), missing, objective, plan.margin, plan=plan)
 
 
 def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, Path]]:
@@ -208,7 +211,28 @@ def _single(path: Path) -> Sweep:
     if isinstance(read, Unread):
         return Sweep(path, finished(exact([])), (Problem(path / read.file, read.reason),))
     frame = finished(exact([flat(read[0])]), directory=[str(path)])
-    return Sweep(path, frame, objective=read[0].objective or DEFAULT_OBJECTIVE)
+    return Sweep(path, frame, objective=_objective(read[0].objective or DEFAULT_OBJECTIVE, frame))
+
+
+def _objective(name: str, runs: pd.DataFrame) -> str:
+    """The objective of a sweep by its column, with its direction where tasks returned it.
+
+    Unless one was set, it is the first metric that the first finished run of a task returned, of
+    the validation split if it returned any of that.
+    """
+    known = measured(runs)
+    if "task" not in runs or not known:
+        return name
+    try:
+        if name == DEFAULT_OBJECTIVE and name not in known:
+            first = runs[runs["status"] == RunStatus.FINISHED].iloc[0]
+            metrics = read_record(RunPaths(first["directory"]).record).metrics or Metrics()
+            found = ((s, getattr(metrics, s)) for s in (VALIDATION, TEST, TRAIN))
+            name = next(f"{s}.{own}" for s, one in found for own in one.values)  # noqa: PD011
+        metric = resolve(name, VALIDATION, measured=known)
+    except (SelectionError, DirectoryError):  # whoever asks for the best is told
+        return name
+    return f"{'highest' if metric.higher_is_better else 'lowest'}:{metric.column}"
 
 
 def _missing(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from mnist_sweep.metrics import is_metric
 from mnist_sweep.records.fields import ALWAYS, column_order, is_number
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def pick(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     # Not by `loc`, which cannot look up names that are not UTF-8.
     places = {name: place for place, name in enumerate(table.index)}
     return table.iloc[[places[name] for name in names]]
+
+
+def measured(runs: pd.DataFrame) -> list[str]:
+    """The columns of metrics that any run has a value of."""
+    return [name for name in map(str, runs.columns) if is_metric(name) and runs[name].notna().any()]
 
 
 def objects(column: pd.Series[Any]) -> list[Any]:

@@ -103,5 +103,6 @@ _WRITERS: dict[Format, Callable[[float], str]] = {
     Format.LOSS: loss,
     Format.PERCENT: lambda value: f"{100 * value:.2f}",
     Format.SHARE: lambda value: f"{value:.4f}",
+    Format.NUMBER: lambda value: f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}",
     Format.COUNT: count,
 }

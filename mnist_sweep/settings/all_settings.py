@@ -8,7 +8,7 @@ from types import MappingProxyType, NoneType
 from typing import Any, TypeGuard, get_args, get_origin, get_type_hints
 
 from mnist_sweep.settings.schema import MLP, Plain, Settings
-from mnist_sweep.settings.setting import Setting
+from mnist_sweep.settings.setting import Setting, value_at
 
 
 def _read(schema: type, prefix: str = "") -> list[Setting]:
@@ -60,6 +60,26 @@ MLP_KEYS = tuple(key for key, one in SETTINGS.items() if one.only_if is MLP)
 """What the network of model=mlp is made of; its `model.…` refer to these keys at the top."""
 
 
+TASK_KEYS = ("task", "seed", "threads")
+"""Keys at the top that a run of a task of the user's own has; all others are Keras's."""
+
+
+def is_task(settings: Mapping[str, Any]) -> bool:
+    """Whether a run's settings (nested, or a flat row) call a task, and train no Keras network."""
+    return bool(value_at(settings, "task._target_"))
+
+
+def task_name(settings: Mapping[str, Any]) -> str:
+    """What a task is called: my_module.train, the last two words of its `_target_`."""
+    return ".".join(str(value_at(settings, "task._target_")).split(".")[-2:])
+
+
+def epochs_of(settings: Mapping[str, Any]) -> int | None:
+    """The most epochs of a run; None of a task that has no setting `epochs`."""
+    epochs = value_at(settings, "task.epochs" if is_task(settings) else "epochs")
+    return epochs if isinstance(epochs, int) else None
+
+
 def known_keys() -> list[str]:
     """Every key that can be set, dotted: `layers`, `data.path`, … (`model` takes any below it)."""
     keys: dict[str, None] = {}
@@ -92,11 +112,15 @@ def used(settings: Mapping[str, Any]) -> Plain:
         settings: A run's settings, nested or as a flat row.
     """
     flat = dict(_flat(settings))
+    if is_task(flat):
+        keys = {key: value for key, value in flat.items() if key.partition(".")[0] in TASK_KEYS}
+        return {key: value for key, value in keys.items() if key != "task"}
     below_model = not MLP.holds(flat)
     return {
         key: value
         for key, value in flat.items()
         if affects_result(key)
+        and key.partition(".")[0] != "task"
         and key != "model"
         and (SETTINGS[key].applies(flat) if key in SETTINGS else below_model)
     }
@@ -148,4 +172,7 @@ def defaults() -> Plain:
 
 def run_settings(settings: Mapping[str, Any]) -> Plain:
     """The part of `settings` that belongs to a run: what a record's `config` holds."""
-    return {key: settings[key] for key in RUN_KEYS}
+    task = is_task(settings)
+    asked = ("data",) if task and settings["data"] != defaults()["data"] else ()
+    keys = (*TASK_KEYS, *asked) if task else [key for key in RUN_KEYS if key != "task"]
+    return {key: settings[key] for key in keys}

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnist_sweep.settings.all_settings import MLP_KEYS, SETTINGS
+from mnist_sweep.settings.all_settings import MLP_KEYS, SETTINGS, TASK_KEYS, is_task, task_name
 from mnist_sweep.settings.schema import MLP_TARGET, Plain
 from mnist_sweep.settings.setting import Setting, shown
 
@@ -39,9 +39,14 @@ def canonical(
     Args:
         settings: A point's settings, plain and resolved.
         data: What decides the examples: `sha256`, `validation_fraction`, `split_seed` and
-            `test_fraction` (None where the data have a test split of their own).
+            `test_fraction` (None where the data have a test split of their own); empty for a task
+            that uses none.
         code: Hash of the source of the user's own code; None where there is none.
     """
+    if is_task(settings):
+        own = {key: settings[key] for key in TASK_KEYS}
+        used = {"data": dict(data)} if data else {}
+        return _with_code({"version": CANONICAL_VERSION, **own, **used}, code)
     form: Plain = {
         "version": CANONICAL_VERSION,
         "data": dict(data),
@@ -50,7 +55,7 @@ def canonical(
     for key, one in SETTINGS.items():
         group, _, name = key.rpartition(".")
         part = form.get(group, {}) if group else form
-        if not one.affects_result or key in MLP_KEYS or name in part:
+        if not one.affects_result or key in (*MLP_KEYS, "task") or name in part:
             continue
         applies, value = one.applies(settings), one.value(settings)
         if key == "trainer.steps_per_execution":
@@ -63,6 +68,10 @@ def canonical(
             part[name] = None
     if not form["early_stopping"]["patience"]:
         form["early_stopping"] = None
+    return _with_code(form, code)
+
+
+def _with_code(form: Plain, code: str | None) -> Plain:
     return form if code is None else {**form, "code": code}
 
 
@@ -101,6 +110,11 @@ def label(settings: Mapping[str, Any]) -> str:
     other settings where they differ from the default. A setting that does not affect the result is
     left out, as in `canonical`, so that one run has one directory however it was written.
     """
+    if is_task(settings):
+        own = [
+            f"{key}={shown(value)}" for key, value in settings["task"].items() if key != "_target_"
+        ]
+        return _label([f"task={task_name(settings)}", *own, f"seed={settings['seed']}"])
     target = str(settings["model"].get("_target_"))
     parts = [] if target == MLP_TARGET else [f"model={target.rpartition('.')[2]}"]
     for key, value in settings["model"].items():
@@ -113,7 +127,10 @@ def label(settings: Mapping[str, Any]) -> str:
         for name in [_label_name(one)]
         if name and one.applies(settings) and one.value(settings) != one.default
     ]
-    parts.append(f"seed={settings['seed']}")
+    return _label([*parts, f"seed={settings['seed']}"])
+
+
+def _label(parts: Sequence[str]) -> str:
     text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
     return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "~"
 
@@ -121,7 +138,7 @@ def label(settings: Mapping[str, Any]) -> str:
 def _label_name(one: Setting) -> str | None:
     """What a label calls a setting: patience, trainer; None for those it does not show."""
     group, _, name = one.key.rpartition(".")
-    shown_elsewhere = one.key in (*MLP_KEYS, "model", "seed") or group == "data"
+    shown_elsewhere = one.key in (*MLP_KEYS, "model", "task", "seed") or group == "data"
     if shown_elsewhere or not one.affects_result:
         return None
     return group if name == "name" else name

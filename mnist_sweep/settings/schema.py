@@ -174,6 +174,9 @@ class Settings:
     model: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
         dict, "the network: a builder _target_ and its arguments"
     )
+    task: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
+        dict, "your own function in place of training: its _target_ and settings"
+    )
 
     outputs: str = _result(
         "probabilities", "what the network returns for an image", choices=OUTPUTS

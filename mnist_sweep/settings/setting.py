@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import resolve
 from mnist_sweep.plugins import plugins
 
 MAX_SHOWN = 60
@@ -116,9 +114,7 @@ class Setting:
         if self.choices:
             return None if value in self.choices else self._not_a_choice(value)
         right = self._is_number(value) if self.type in (int, float) else self._has_type(value)
-        if not right:
-            return f"must be {self.allowed}"
-        return _not_a_metric(value) if self.metric else None
+        return None if right else f"must be {self.allowed}"
 
     @property
     def allowed(self) -> str:
@@ -164,11 +160,3 @@ class Setting:
         if self.high is None:
             return start if self.open_low else f"{start} up"
         return f"{start} {'to below' if self.open_high else 'to'} {self.high}"
-
-
-def _not_a_metric(name: str) -> str | None:
-    try:
-        resolve(name)
-    except SelectionError as error:
-        return f"must be a metric: {error}"
-    return None

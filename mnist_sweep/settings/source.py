@@ -23,7 +23,7 @@ from typing import Any
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.plugins import target_of
-from mnist_sweep.settings.all_settings import SETTINGS
+from mnist_sweep.settings.all_settings import SETTINGS, is_task
 from mnist_sweep.settings.schema import Plain
 
 _PACKAGE = __name__.partition(".")[0]
@@ -42,7 +42,9 @@ def not_importable(target: str) -> str | None:
 
 
 def targets_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a run of these settings calls by name: its network, and another package's trainer."""
+    """What a run of these settings calls by name: a task; or a network and a plugin's trainer."""
+    if is_task(settings):
+        return nested_targets(settings["task"])
     trainer, rule = settings["trainer"]["name"], SETTINGS["trainer.name"]
     added = None if trainer in rule.choices else target_of("trainers", trainer)
     return (*nested_targets(settings["model"]), *filter(None, [added]))

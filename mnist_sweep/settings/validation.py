@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mnist_sweep.errors import is_hidden
+from mnist_sweep.errors import SelectionError, is_hidden
 from mnist_sweep.metrics import VALIDATION, resolve
-from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys, unused
+from mnist_sweep.settings.all_settings import (
+    MLP_KEYS,
+    NESTED,
+    SETTINGS,
+    TASK_KEYS,
+    is_task,
+    known_keys,
+    task_name,
+    unused,
+)
 from mnist_sweep.settings.schema import MLP_TARGET
 from mnist_sweep.settings.setting import Setting, shown
 from mnist_sweep.settings.source import nested_targets, not_importable
@@ -71,7 +80,10 @@ def problems(settings: Mapping[str, Any]) -> list[Problem]:
         else:
             names = ", ".join(name for name, _ in _below(f"{key}."))
             found.append(Problem(key, nested, f"must be a mapping of {names}"))
-    return found or _relations(settings)
+    if is_task(settings):
+        return found or [*_task_problems(settings), *_of_data_and_name(settings)]
+    found += _metric_problems(settings)
+    return found or [*_relations(settings), *_of_data_and_name(settings)]
 
 
 def _problems_of(prefix: str, values: Mapping[str, Any]) -> list[Problem]:
@@ -141,14 +153,60 @@ def _relations(settings: Mapping[str, Any]) -> list[Problem]:
     found = []
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
         found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
-    found += _model_problems(settings)
-    data = settings["data"]
+    if settings.get("task"):
+        others = ", ".join(key for key in settings["task"] if key != "_target_")
+        if others:
+            text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
+            found.append(Problem("task", "keras", text))
+    return found + _model_problems(settings)
+
+
+def _task_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    target, task = settings["task"]["_target_"], task_name(settings)
+    if not isinstance(target, str) or "." not in target:
+        text = "must name a function that returns metrics, as package.module.function"
+        return [Problem("task._target_", target, text)]
+    found = [
+        Problem("task._target_", one, reason)
+        for one in nested_targets(settings["task"])
+        if (reason := not_importable(one))
+    ]
+    # A setting that is accepted and ignored would make two points of one run.
+    return found + [
+        Problem(
+            rule.key,
+            value,
+            f"has no effect on the task {task}, whose settings are task.{rule.key}=…",
+        )
+        for rule in SETTINGS.values()
+        if rule.scope == "run" and rule.type is not dict
+        if rule.key.partition(".")[0] not in (*TASK_KEYS, "data")
+        for value in [rule.value(settings)]
+        if value != rule.default
+    ]
+
+
+def _metric_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    """Names that are no metrics; what a task returns is known only when it has returned."""
+    found = []
+    for rule in SETTINGS.values():
+        name = rule.value(settings)
+        if rule.metric and isinstance(name, str):
+            try:
+                resolve(name)
+            except SelectionError as error:
+                found.append(Problem(rule.key, name, f"must be a metric: {error}"))
+    return found
+
+
+def _of_data_and_name(settings: Mapping[str, Any]) -> list[Problem]:
+    found, data = [], settings["data"]
     if data["name"] in ("csv", "idx", "npz") and not data["path"]:
         found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
     if (data["name"] == "own") != bool(data.get("_target_")):
         text = "data=own, and no other, needs the name of a function: package.module.function"
         found.append(Problem("data._target_", data.get("_target_"), text))
-    if data["validation_fraction"] == 0:
+    if data["validation_fraction"] == 0 and not is_task(settings):
         found += _needs_validation(settings)
     found += _sweep_name_problems(settings.get("name"))
     return found

@@ -100,9 +100,10 @@ def _enter(
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
-        active.start_processes()
+        active.start_processes(options.overrides)
+        given = [*map(overrides.addable, options.overrides)]
         result = prepared.multirun(
-            config, task, options.overrides,
+            config, task, given,
             with_log_configuration=not HydraConfig.initialized(),  # another program's stays
         )  # fmt: skip
     if not isinstance(result, (SweepResult, Preview)):

@@ -99,9 +99,9 @@ class SweepContext:
         finally:
             self._signals.close()
 
-    def start_processes(self) -> None:
-        """Start the fork server, unless it runs; it imports TensorFlow in the background."""
-        processes.start_fork_server()
+    def start_processes(self, words: Sequence[str]) -> None:
+        """Start the fork server for a command, unless it runs; it imports in the background."""
+        processes.start_fork_server(processes.preload_of(words))
 
     def end_processes(self) -> None:
         """End the fork server, and close what launchers opened."""

@@ -13,15 +13,17 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain
+from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is_task
 from mnist_sweep.sweeping.context import Command
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.networks import Network, check_networks
+from mnist_sweep.sweeping.launch.networks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
+from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
@@ -55,6 +57,12 @@ class SweepRequest:
         """Whether it requests one run, not a sweep: neither -m nor hydra.mode=MULTIRUN is given."""
         return self.command.single and self.config.hydra.mode is None
 
+    @property
+    def calls_tasks(self) -> bool:
+        """Whether runs may call a task of the user's own, whose metrics only its runs tell."""
+        swept = any(bare(text).partition(".")[0] == "task" for text in self.overrides)
+        return swept or is_task(cast("Plain", OmegaConf.to_container(self.config)))
+
 
 def place(request: SweepRequest) -> tuple[Path, bool]:
     """A sweep's directory, and whether it must be a new one because its name was made up."""
@@ -67,16 +75,23 @@ def place(request: SweepRequest) -> tuple[Path, bool]:
 
 
 def check_models(plan: Plan) -> list[str]:
-    """Build each network of the user's own once, in a worker, before any run.
+    """Build each network of the user's own once, and check each task's settings, in a worker.
 
     Returns:
         What of them is not used in training, as sentences.
 
     Raises:
-        ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
+        ModelError: Lists networks that cannot be built, are no Keras model, or do not fit the data.
+        SettingsError: Lists tasks that cannot be imported and settings that they do not take.
     """
+    of_tasks = [point.settings for point in plan.points if is_task(point.settings)]
+    if len(of_tasks) == len(plan.points) > 0:
+        processes.start_fork_server(processes.PRELOAD_TASK)  # no TensorFlow
+    check_tasks(of_tasks)
     own = {}
     for point in plan.points:
+        if is_task(point.settings):
+            continue
         model, info = point.settings["model"], plan.datasets[point.data_key]
         if model["_target_"] != MLP_TARGET:
             logits = point.settings["outputs"] == "logits"

@@ -6,14 +6,16 @@ Which metrics there are, and how each is computed from counts, is declared in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_sweep.data import Dataset
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Metric, of_split
-from mnist_sweep.training.predictor import Outputs, Predictor
+
+if TYPE_CHECKING:
+    from mnist_sweep.training.predictor import Outputs, Predictor
 
 Metrics = dict[str, Any]
 Predictions = dict[str, np.ndarray]

@@ -29,19 +29,21 @@ class Result:
     Attributes:
         training: History and times; `diverged` is set if the loss was not finite, `pruned` if
             `on_epoch` stopped the training.
-        parameters: Number of weights of the network, trainable or not.
+        parameters: Number of weights of the network, trainable or not; None if not known.
         evaluate_s: Duration of the evaluation, seconds.
         metrics: The record's `metrics`; None if training diverged or was pruned.
         predictions: Arrays of `predictions.npz`; None if there are no metrics.
-        network: The trained network, plain Keras.
+        network: The trained network, plain Keras; None of a task of the user's own.
+        data: The record's `data` where a task's predictions tell it; None: those of the job.
     """
 
     training: Training
-    parameters: int
+    parameters: int | None
     evaluate_s: float
     metrics: dict[str, Any] | None
     predictions: dict[str, np.ndarray] | None
-    network: keras.Model
+    network: keras.Model | None
+    data: dict[str, Any] | None = None
 
 
 def train(

@@ -56,7 +56,7 @@ def tell_a_story(told: Any) -> None:
     told.begin(5, 2)
     told.started(one)
     told.started(two)
-    told.epoch(one, 3, 0.9123)
+    told.epoch(one, 3, {"val_accuracy": 0.9123})
     told.refresh()
     told.ended(ended(one, "finished", accuracy=0.9765, total_s=2.345))
     told.retrying(two, KILLED)
@@ -96,7 +96,7 @@ def test_the_display_shows_every_running_run_and_the_sums(width: int):
     tell_a_story(display)
     four = job(layers=4, nodes=300)
     display.started(four)
-    display.epoch(four, 7, 0.95)
+    display.epoch(four, 7, {"val_accuracy": 0.95})
     shown = picture(display, width)
     display.end()
     assert all(len(line) <= width for line in shown.splitlines())
@@ -112,7 +112,7 @@ def test_the_display_cuts_a_long_label_and_keeps_the_figures():
     long = job(layers=2, nodes=300, dropout=0.25, activation="hard_sigmoid", epochs=200)
     display.begin(1, 1)
     display.started(long)
-    display.epoch(long, 123, 0.9)
+    display.epoch(long, 123, {"val_accuracy": 0.9})
     shown = picture(display, 60)
     display.end()
     assert "123/200" in shown
@@ -139,12 +139,12 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
     display.started(one)
     assert "remaining" not in picture(display, 200)
     now[0] += 30
-    display.ended(ended(one, "finished", accuracy=0.9, total_s=30.0))
+    display.ended(ended(one, "finished", accuracy=0.9765, total_s=30.0))
     assert "0:30 elapsed, about 0:45 remaining" in picture(display, 200)  # 3 x 30 s on 2 workers
     two = job(layers=2)
     display.started(two)
     now[0] += 15
-    display.epoch(two, 10, 0.9)  # half of 20 epochs: 2.5 runs of 30 s are left
+    display.epoch(two, 10, {"val_accuracy": 0.9})  # half of 20 epochs: 2.5 runs of 30 s are left
     assert "0:45 elapsed, about 0:38 remaining" in picture(display, 200)
     now[0] += 5
     assert "0:50 elapsed, about 0:35 remaining" in picture(display, 200)

@@ -127,8 +127,9 @@ def configuration_change(
     tables: Tables = {}
     found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
     digits: list[Metric] = []
-    if split is not None:
-        classes = int(max(own["dataset.classes"].max() for own in (shared.first, shared.second)))
+    sides = (shared.first, shared.second)
+    if split is not None and all(own["dataset.classes"].notna().all() for own in sides):
+        classes = int(max(own["dataset.classes"].max() for own in sides))
         digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)]
         counted = [one for one in (*metrics, *digits) if one.is_from_counts]
         try:

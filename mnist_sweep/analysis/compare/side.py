@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import Metric, of_split
+from mnist_sweep.metrics import Metric, of_split, overall
 from mnist_sweep.records.external_results import COLUMNS, read_external_results
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
         table = all_runs([sweep])
         problems = [NoResult(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
         leading = [_name_of(sweep.objective), _name_of(DEFAULT_OBJECTIVE)]
-        metrics = [Metric(one, split) for one in of_split(split)]
+        known = [Metric(one, split) for one in of_split(split)]
+        registered = [one.name for one in known]
+        own = [m for m in overall(measured(table)) if m.split == split and m.name not in registered]
+        metrics = [*own, *known]
         metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
     without = [one for one in _without_result(table) if mapping or one.status != "unreadable"]
     without += problems

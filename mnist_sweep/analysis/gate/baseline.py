@@ -17,7 +17,7 @@ from mnist_sweep.analysis.compare.times import MACHINE
 from mnist_sweep.analysis.gate.rules import costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, Metric, of_split
+from mnist_sweep.metrics import HELD_OUT, Metric, of_split, overall
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record, reason
 from mnist_sweep.records.status import RunStatus
@@ -214,6 +214,8 @@ def _run(row: dict[str, Any]) -> dict[str, Any]:
     """One run as the file keeps it."""
     metrics = read_record(RunPaths(row["directory"]).record).metrics
     names = [f"{split}.{one.name}" for split in HELD_OUT for one in of_split(split)]
+    returned = overall(name for name, value in row.items() if value is not None)
+    names += [one.column for one in returned if one.split in HELD_OUT]
     known = {name: row.get(name) for name in names}
     values = {name: None if v is None else round(float(v), DECIMALS) for name, v in known.items()}
     needed = {name: row.get(name) for name in costs()}

@@ -14,7 +14,7 @@ from mnist_sweep.analysis.gate.baseline import DATA
 from mnist_sweep.analysis.gate.match import match, mean_of, values_of
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
 from mnist_sweep.analysis.gate.result import Changed, Check, CheckKind, GateResult, Problem
-from mnist_sweep.analysis.gate.rules import costs
+from mnist_sweep.analysis.gate.rules import Relative, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.analysis.where import holding, parse
 from mnist_sweep.records.paths import without_seed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_sweep.analysis.gate.match import Pair
-    from mnist_sweep.analysis.gate.rules import Floor, Relative, Rules
+    from mnist_sweep.analysis.gate.rules import Floor, Rules
     from mnist_sweep.records.sweep import Sweep
 
 EQUAL = 1e-6
@@ -75,8 +75,10 @@ def check(
         checks += _bound(finished, floor)
     if not data.passed:
         return replace(result, checks=tuple(checks))
+    if "baseline" not in rules.model_fields_set and ":" in sweep.objective:
+        rules = rules.model_copy(update={"baseline": [Relative(metric=sweep.objective)]})
     pairs = match(baseline, finished)
-    checks += _present(pairs, next((one.metric for one in rules.baseline), SHOWN_METRIC))
+    checks += _present(pairs, next((one.resolved.column for one in rules.baseline), SHOWN_METRIC))
     shared = [pair for pair in pairs if pair.is_same]
     level = level_of_each(rules.level, len(rules.baseline) * len(pairs))
     relative = [relative_check(rule, pair, level) for rule in rules.baseline for pair in shared]
@@ -201,9 +203,10 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     """Whether a metric is not worse than the baseline's by more than noise and tolerance."""
     metric, tolerance = rule.resolved, rule.tolerance
     check = Check(
-        CheckKind.RELATIVE, configuration=pair.label, metric=rule.metric, tolerance=tolerance
+        CheckKind.RELATIVE, configuration=pair.label, metric=metric.column, tolerance=tolerance
     )
-    before, after = values_of(pair.baseline, rule.metric), values_of(pair.sweep, rule.metric)
+    column = metric.column
+    before, after = values_of(pair.baseline, column), values_of(pair.sweep, column)
     if before is None or after is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
         return replace(check, problem=missing)

@@ -12,8 +12,9 @@
       time.train_s: 1.5
       environment.peak_memory_mb: 1.3
 
-Left out, `baseline` is test accuracy without tolerance; `floors` and `ratios` are empty. Rules that
-no result can break are refused: a gate with such rules would pass anything.
+Left out, `baseline` is test accuracy without tolerance, or the objective of a task that returns
+another; `floors` and `ratios` are empty. A task's own metric is named with its direction:
+lowest:test.rmse. Rules that no result can break are refused: with them a gate would pass anything.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ MAX_LEVEL = 0.9999
 MAX_RATIO = 100.0
 MAX_LOSS = 100.0
 """A network that guesses among 10 classes has a loss of 2.3."""
-_BOUND = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
+_BOUND = re.compile(r"\s*((?:(?:lowest|highest):)?[A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
 _SHARES = (Format.PERCENT, Format.SHARE)
 _EXPECTED = {
     "bool_type": "expected true or false",
@@ -101,9 +102,10 @@ class Relative(_Strict):
             found = self.resolved
         except SelectionError as error:
             raise ValueError(f"{error} ({expected})") from error
-        if found.split not in HELD_OUT or found.column != self.metric:
+        if found.split not in HELD_OUT or found.column != self.metric.rpartition(":")[2]:
             raise ValueError(f"{self.metric!r}: {expected}")
         most = 1.0 if found.format in _SHARES else MAX_LOSS
+        most = math.inf if found.format is Format.NUMBER else most
         if self.tolerance >= most:
             raise ValueError(
                 f"a tolerance of {self.tolerance:g} for {self.metric} allows any value; expected "

@@ -174,6 +174,8 @@ def _about_best(
 ) -> list[Conclusion]:
     records = best.chosen.records
     metrics = [record.metrics.test for record in records if record.metrics]
+    if not all({"accuracy", "f1"} <= {*one.values} for one in metrics):
+        return []  # of a task that returned others: the selection says which is best
     test = {name: fmean(getattr(one, name) for one in metrics) for name in ("accuracy", "f1")}
     claim = reported.best() if published else ""
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from mnist_sweep.analysis.selection import Direction, select
 from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, MnistSweepError, SelectionError
-from mnist_sweep.metrics import HELD_OUT, TEST, Metric, resolve
+from mnist_sweep.metrics import HELD_OUT, TEST, Metric
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.reporting.conclusions.conclusions import (
@@ -111,7 +111,7 @@ def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
     metric = found.selection.metric
     if metric.split not in HELD_OUT:
         return Standing(found)
-    on_test = resolve(f"{TEST}.{metric.name}")
+    on_test = replace(metric, split=TEST)
     runs = sweep.frame[sweep.frame["run_id"].isin(found.chosen.run_ids)]
     values = runs[on_test.column].dropna() if on_test.column in runs else ()
     value = fmean(values) if len(values) else None

@@ -22,13 +22,19 @@ ACCURACY = resolve("test.accuracy")
 COSTS = (resolve("time.train_s"), resolve("parameters"))
 
 
-def cost(shown: Sequence[Configuration]) -> Plot:
-    """Test accuracy against training time, and against parameters; means over runs."""
+def cost(shown: Sequence[Configuration]) -> Plot | None:
+    """Test accuracy against training time, and against parameters; means over runs.
+
+    None where that is not known, as of a task of the user's own.
+    """
+    known = [m for m in (ACCURACY, *COSTS) if any(one.mean(m.column) is not None for one in shown)]
+    if ACCURACY not in known:
+        return None
     y = on_axis(ACCURACY, (one.mean(ACCURACY.column) for one in shown))
     is_named = len(shown) <= MAX_NAMED
     series: list[Series] = []
     panels = []
-    for panel, metric in enumerate(COSTS):
+    for panel, metric in enumerate(known[1:]):
         means = [one.mean(metric.column) for one in shown]
         x = on_axis(metric, means)
         hover = [

@@ -14,7 +14,8 @@ from mnist_sweep.reporting.figures.plot import Axis, Plot, Series, spans_widely
 from mnist_sweep.reporting.phrases.names import extent
 
 MAX_CURVES = 8
-_MEASURES = (("loss", "Loss", 1), ("accuracy", "Accuracy [%]", 100))
+_MEASURES = {"loss": ("Loss", 1), "accuracy": ("Accuracy [%]", 100)}
+"""What is drawn of networks, with its title and factor; of a task the first two that it reports."""
 _SPLITS: tuple[tuple[str, str, Literal["both", "dashed"]], ...] = (
     ("validation", "val_", "both"),
     ("training", "", "dashed"),
@@ -26,22 +27,37 @@ _MAX_MARKED = 30
 def curves(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     """The mean over a configuration's runs; of very many the ends by the objective."""
     few = extremes(shown, MAX_CURVES, by)
-    series = tuple(line for one in few for line in _lines(one, list(shown).index(one)))
+    measures = _measures(few)
+    series = tuple(line for one in few for line in _lines(one, list(shown).index(one), measures))
     if not series:
         return None
     losses = [value for line in series if line.panel == 0 for value in line.y]
     epochs = Axis("Epoch", is_whole=True)
     panels = tuple(
         (epochs, Axis(title, is_log=measure == "loss" and spans_widely(losses)))
-        for measure, title, _ in _MEASURES
+        for measure in measures
+        for title, _ in [_MEASURES.get(measure, (measure, 1))]
     )
     return Plot("learning-curves", panels, series, extent(few, shown, by))
 
 
-def _lines(one: Configuration, place: int) -> Iterator[Series]:
-    for panel, (measure, _, factor) in enumerate(_MEASURES):
+def _measures(shown: Sequence[Configuration]) -> list[str]:
+    reported = {
+        name.removeprefix("val_"): None
+        for one in shown
+        for record in one.records
+        for name, values in record.history.model_dump().items()
+        if values
+    }
+    known = [name for name in _MEASURES if name in reported]
+    return [*dict.fromkeys([*known, *reported])][: len(_MEASURES)]
+
+
+def _lines(one: Configuration, place: int, measures: Sequence[str]) -> Iterator[Series]:
+    for panel, measure in enumerate(measures):
+        _, factor = _MEASURES.get(measure, (measure, 1))
         for split, prefix, kind in _SPLITS:
-            runs = [getattr(record.history, f"{prefix}{measure}") for record in one.records]
+            runs = [getattr(record.history, f"{prefix}{measure}", []) for record in one.records]
             y = [factor * value for value in _means(runs)]
             if y:
                 hover = [f"{one.name}\nepoch {k}, {split}: {v:.4g}" for k, v in enumerate(y, 1)]

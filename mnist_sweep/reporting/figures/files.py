@@ -84,16 +84,19 @@ def planned(
     data = " and ".join(dict.fromkeys(data_name(*one.data) for one in shown))
     for plot in plotted:
         yield Planned(plot.name, drawing.draw, (plot, f"{plot.title} ({data})"))
-    with_classes = [one for one in shown if "dataset.classes" in one and one.records[0].metrics]
+    with_classes = [
+        one for one in shown if (found := one.records[0].metrics) and found.test.per_class
+    ]
     for one in extremes(with_classes, MAX_CONFUSIONS, by):
         title = FIGURES["confusion"].format(name=one.name, data=data_name(*one.data))
-        found = matrices.confusion_of(one.records)
-        yield Planned(f"confusion-{one.key}", matrices.draw_confusion, (found, title))
+        matrix = matrices.confusion_of(one.records)
+        yield Planned(f"confusion-{one.key}", matrices.draw_confusion, (matrix, title))
     yield from _difference(with_classes, by)
-    rows = extremes(shown, MAX_ROWS, by)
-    part = extent(rows, shown, by)
+    rows = extremes(with_classes, MAX_ROWS, by)
+    part = extent(rows, with_classes, by)
     title = FIGURES["f1-by-digit"].format(data=data) + (f" ({part})" if part else "")
-    yield Planned("f1-by-digit", matrices.draw_f1, (rows, title))
+    if rows:
+        yield Planned("f1-by-digit", matrices.draw_f1, (rows, title))
     if pictures.mistaken and pictures.sha256 in images:
         title = FIGURES["gallery"].format(runs=pictures.runs, data=data)
         yield Planned("gallery", gallery.draw, (pictures, images[pictures.sha256], title))

@@ -39,7 +39,8 @@ def parallel(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     if len(shown) < MIN_LINES or len(names) < 2:
         return None
     columns = [_setting(shown, name) for name in names]
-    columns += [_result(shown, metric) for metric in dict.fromkeys((*_RESULTS, by))]
+    results = [one for one in _RESULTS if any(c.mean(one.column) is not None for c in shown)]
+    columns += [_result(shown, metric) for metric in dict.fromkeys((*results, by))]
     score = np.nan_to_num([one.mean(by.column) or math.nan for one in shown], nan=math.inf)
     rank = np.argsort(np.argsort(score if by.higher_is_better else -score))
     shades = rank * _SHADES // len(shown)

@@ -16,12 +16,13 @@ _METRICS = (resolve("test.accuracy"), resolve("test.f1_min"))
 
 def spread(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     """A row per configuration, with its runs and their mean; None without repeats."""
+    metrics = [one for one in _METRICS if any(c.mean(one.column) is not None for c in shown)]
     if not has_repeats(shown):
         return None
     rows = extremes(shown, MAX_ROWS, by)
     names = tuple((float(-k), one.name) for k, one in enumerate(rows))
     series, panels = [], []
-    for panel, metric in enumerate(_METRICS):
+    for panel, metric in enumerate(metrics or [by]):
         title = axis_title(metric)
         means = []
         for row, one in enumerate(rows):

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.selection import reason_of
-from mnist_sweep.analysis.varying import DATA, MODEL, SEED, SIZE, TARGET, used
+from mnist_sweep.analysis.varying import (
+    DATA,
+    MODEL,
+    SEED,
+    SIZE,
+    TARGET,
+    TASK,
+    TASK_TARGET,
+    used,
+)
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
@@ -37,16 +46,17 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
         varying: Those that tell it from others, to be named as far as it uses them.
     """
     parts: list[str] = []
-    others = [name for name in varying if name in settings and name not in (MODEL, SEED)]
-    others = [name for name in others if not name.startswith(f"{MODEL}.")]
-    target = str(settings.get(TARGET) or "")
-    if target in ("", MLP_TARGET) and settings.get("layers") is not None:
+    others = [name for name in varying if name in settings and name not in (TASK, MODEL, SEED)]
+    others = [name for name in others if not name.startswith((f"{TASK}.", f"{MODEL}."))]
+    kind, called = (TASK, TASK_TARGET) if settings.get(TASK_TARGET) else (MODEL, TARGET)
+    target = str(settings.get(called) or "")
+    if kind == MODEL and target in ("", MLP_TARGET) and settings.get("layers") is not None:
         parts.append(size(settings["layers"], settings.get("nodes")))
         others = [name for name in others if name not in SIZE]
-    elif settings.get(MODEL) or target:
-        own = [name for name in settings if name.startswith(f"{MODEL}.") and name != TARGET]
+    elif settings.get(kind) or target:
+        own = [name for name in settings if name.startswith(f"{kind}.") and name != called]
         shown = [name for name in own if name in varying] or own[:_SHOWN_OWN]
-        parts.append(str(settings.get(MODEL) or target.rpartition(".")[2]))
+        parts.append(str(settings.get(kind) or target.rpartition(".")[2]))
         parts += [f"{name.partition('.')[2]}={text_of(settings[name])}" for name in shown]
     for name in others:
         called = "data" if name in DATA else name

@@ -77,15 +77,18 @@ def repeats_notes(
 
 
 def table_titles(
-    sets: Sequence[tuple[str | None, str | None]], *, are_means: bool
+    sets: Sequence[tuple[str | None, str | None]], *, are_means: bool, tasks: Sequence[str] = ()
 ) -> dict[str, str]:
     """The titles of the default tables, by name."""
     means = ", means over runs" if are_means else ""
-    data = data_title(sets)
+    known = any(name for name, _ in sets)
+    data = data_title(sets) if known or not tasks else " and ".join(tasks)
     words = {class_word(name) for name, _ in sets if name}
     word = words.pop() if len(words) == 1 else "class"
     titles = {
-        "performance": f"Time, loss and accuracy on {data}, training and test split",
+        "performance": f"Time and metrics of {' and '.join(tasks)}"
+        if tasks
+        else f"Time, loss and accuracy on {data}, training and test split",
         "scores": f"F1, precision and recall on {data}, test split, macro averages",
         "f1_by_class": f"F1 by {word} on {data}, test split",
         "columns": f"Chosen columns of {data}",

@@ -37,7 +37,7 @@ def change(metric: str | Metric, value: float) -> str:
     """A metric's difference: '+0.21 points' of a percentage, '+0.0021' of others."""
     if _is_percent(metric):
         return f"{100 * value:+.2f} points"
-    return f"{value:+.4f}"
+    return f"{value:+{_digits(metric)}}"
 
 
 def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False) -> str:
@@ -46,7 +46,8 @@ def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False)
     if _is_percent(metric):
         unit = "points" if signed else "%"
         return f"{100 * low:{sign}.2f} to {100 * high:{sign}.2f} {unit}"
-    return f"{low:{sign}.4f} to {high:{sign}.4f}"
+    digits = _digits(metric)
+    return f"{low:{sign}{digits}} to {high:{sign}{digits}}"
 
 
 def brackets(metric: str | Metric, low: float, high: float) -> str:
@@ -115,5 +116,14 @@ def chance(probability: float) -> str:
 
 
 def _is_percent(metric: str | Metric) -> bool:
-    found = resolve(metric) if isinstance(metric, str) else metric
-    return found.format is Format.PERCENT
+    return _format(metric) is Format.PERCENT
+
+
+def _digits(metric: str | Metric) -> str:
+    return ".4g" if _format(metric) is Format.NUMBER else ".4f"
+
+
+def _format(metric: str | Metric) -> Format:
+    if isinstance(metric, str):
+        return resolve(metric, measured=[f"validation.{metric}"]).format
+    return metric.format

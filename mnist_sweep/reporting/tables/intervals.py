@@ -64,9 +64,11 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: in
         found: dict[str, Interval] = {}
         why = ""
         if directories and metrics:
-            classes = int(rows.frame["dataset.classes"].iloc[place])
+            classes = rows.frame["dataset.classes"].iloc[place]
             try:
-                found = _intervals(directories, metrics, classes, level, seed, beside(place))
+                found = _intervals(
+                    directories, metrics, int(classes or 0), level, seed, beside(place)
+                )
             except (DirectoryError, DataError) as error:
                 why = str(error)
         for column, one in found.items():

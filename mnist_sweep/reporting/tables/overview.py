@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.varying import SEED, shown_settings
+from mnist_sweep.analysis.varying import SEED, TASK, shown_settings
 from mnist_sweep.metrics import Metric
 from mnist_sweep.reporting.phrases.names import changed_settings
 from mnist_sweep.reporting.tables.render.text import narrowest
@@ -52,7 +52,10 @@ def overview(rows: Rows, metric: Metric, width: int | None, most: int) -> Table 
         settings = [name for name in settings if name != SEED] + [REPEATS]
     fixed = [Column(RANK, "#"), *map(column, settings)]
     titles = {**({} if metric.column in _HEADINGS else {metric.column: str(metric)}), **_HEADINGS}
-    metrics = {key: metric_column(key, title) for key, title in titles.items() if key in rows.frame}
+    known = [key for key in titles if key in rows.frame]
+    if TASK in rows.frame:  # which returns what it likes
+        known = [key for key in known if rows.frame[key].notna().any()]
+    metrics = {key: metric_column(key, titles[key]) for key in known}
     chosen = _fitting(fixed, metrics, metric.column, content, width)
     return Table("overview", "", tuple(chosen), content)
 

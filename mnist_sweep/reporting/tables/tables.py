@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.varying import SWEEP, shown_settings
+from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
+from mnist_sweep.records.table import measured
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
 from mnist_sweep.reporting.phrases.names import changed_settings
@@ -46,9 +48,9 @@ PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
 SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
 _SPLIT_WORDS = {"train": "Training", "validation": "Validation", "test": "Testing"}
 _HEADINGS = {
-    SWEEP: "Sweep", "model": "Network", "layers": "Layers", "nodes": "Nodes", "seed": "Seed",
-    "dropout": "Dropout", "dataset.name": "Data", "dataset.sha256": "Data's hash", "label": "Run",
-    "run_id": "Run id", REPEATS: "Runs",
+    SWEEP: "Sweep", TASK: "Task", "model": "Network", "layers": "Layers", "nodes": "Nodes",
+    "seed": "Seed", "dropout": "Dropout", "dataset.name": "Data", "dataset.sha256": "Data's hash",
+    "label": "Run", "run_id": "Run id", REPEATS: "Runs",
 }  # fmt: skip
 
 
@@ -92,13 +94,16 @@ def comparison(
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
-    chosen = {
-        "performance": [metric_column(key) for key in PERFORMANCE],
-        "scores": [metric_column(key, resolve(key).definition.title) for key in SCORES],
-        BY_CLASS: f1_columns(rows),
-    }
-    if columns:
-        chosen = {"columns": [column(key) for key in keys]}
+    chosen = {"columns": [column(key) for key in keys]} if columns else _default_columns(rows)
+    for metric in (resolve(one.objective) for one in sweeps if ":" in one.objective):
+        chosen = {  # what the sweep says of its direction, no name does better
+            name: [
+                replace(one, higher_is_better=metric.higher_is_better)
+                if one.key == metric.column else one
+                for one in own
+            ]
+            for name, own in chosen.items()
+        }  # fmt: skip
     shown = _ends(everyone, most)
     is_resampled = rows.are_configurations and (intervals or len(rows) <= MAX_WITH_INTERVALS)
     if is_resampled:
@@ -113,6 +118,7 @@ def comparison(
     titles = phrases.table_titles(
         _distinct(rows, "dataset.name", "dataset.notice"),
         are_means=rows.are_configurations and not columns,
+        tasks=[name for (name,) in _distinct(rows, TASK) if name],
     )
     made = partial(
         Table,
@@ -132,6 +138,27 @@ def comparison(
     ]
 
 
+def _default_columns(rows: Rows) -> dict[str, list[Column]]:
+    """The columns of the usual three tables; of tasks, those of what they returned."""
+    names: tuple[str, ...] = PERFORMANCE
+    known = set(rows.frame)
+    if TASK in rows.frame:
+        tasks = rows.frame[TASK].notna()
+        returned = measured(rows.frame[tasks])
+        added = [one.column for one in overall(returned)]
+        names = (*names, *(key for key in added if key not in (*PERFORMANCE, *SCORES)))
+        if tasks.all():
+            known = {*returned, "time.train_s"}
+    chosen = {
+        "performance": [metric_column(key) for key in names if key in known],
+        "scores": [
+            metric_column(key, resolve(key).definition.title) for key in SCORES if key in known
+        ],
+        BY_CLASS: [one for one in f1_columns(rows) if one.key in known],
+    }
+    return {name: own for name, own in chosen.items() if own or name == "performance"}
+
+
 def f1_columns(rows: Rows) -> list[Column]:
     """One column per class that any of the runs has."""
     classes = max((int(own or 0) for own in rows.values("dataset.classes")), default=0)
@@ -143,7 +170,7 @@ def column(key: str) -> Column:
     if key == STATUS.key:
         return STATUS
     try:
-        is_metric = resolve(key).column == key
+        is_metric = resolve(key, measured=[key]).column == key
     except SelectionError:
         is_metric = False
     return metric_column(key) if is_metric else Column(key, _HEADINGS.get(key, key))
@@ -174,13 +201,16 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
 
 def metric_column(key: str, heading: str = "") -> Column:
     """A column of a metric, under a heading of its own or the metric's title with its split."""
-    metric = resolve(key)
+    metric = resolve(key, measured=[key])
     if not heading:
         heading = metric.definition.title
         if metric.class_index is not None:
             heading = f"{heading} of {metric.class_index}"
         if metric.split:
-            heading = f"{_SPLIT_WORDS[metric.split]} {heading.lower().replace('f1', 'F1')}"
+            # The title of a task's own metric is the name that the task gave it.
+            known = heading != metric.name
+            heading = heading.lower().replace("f1", "F1") if known else heading
+            heading = f"{_SPLIT_WORDS[metric.split]} {heading}"
     return Column(metric.column, heading, metric.format, metric.higher_is_better)
 
 

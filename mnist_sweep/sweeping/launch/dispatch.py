@@ -101,7 +101,7 @@ class Dispatch(ABC, Generic[Active]):
 
     def epoch(self, job: Job, number: int, figures: Mapping[str, float]) -> str | None:
         """Show an epoch (from 1) of a run; returns why it must stop there, or None to go on."""
-        self.progress.epoch(job, number, figures.get("val_accuracy", figures["accuracy"]))
+        self.progress.epoch(job, number, figures)
         if job.prune and self.scheduler:
             return self.scheduler.epoch(job, number, figures)
         return None

@@ -10,7 +10,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mnist_sweep.errors import harmless
+from mnist_sweep.settings import epochs_of, is_task
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import Lines, Progress, ending
@@ -86,12 +87,16 @@ class _Row:
     job: Job
     started: float
     epoch: int = 0
-    accuracy: float | None = None
+    figure: str = ""
     epoch_at: float = 0.0
 
     @property
-    def epochs(self) -> int:
-        return int(self.job.settings["epochs"])
+    def epochs(self) -> int | None:
+        return epochs_of(self.job.settings)
+
+    @property
+    def progress(self) -> str:
+        return f"{self.epoch}/{self.epochs}" if self.epochs else f"{self.epoch or ''}"
 
     @property
     def expected_s(self) -> float:
@@ -100,7 +105,7 @@ class _Row:
     @property
     def done_s(self) -> float:
         """The part of `expected_s` that the epochs done so far stand for."""
-        return self.expected_s * self.epoch / self.epochs
+        return self.expected_s * min(1.0, self.epoch / (self.epochs or math.inf))
 
     def reached_s(self, pace: float) -> float:
         """The part of `expected_s` that should be done by now, at `pace` real seconds each."""
@@ -176,10 +181,10 @@ class Display(Progress):
         self._waiting.discard(job.run_id)
         self._rows[job.run_id] = _Row(job, time.monotonic())
 
-    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
         """Show how far a run is."""
         row = self._rows[job.run_id]
-        row.epoch, row.accuracy, row.epoch_at = epoch, accuracy, time.monotonic()
+        row.epoch, row.figure, row.epoch_at = epoch, _figure(figures), time.monotonic()
 
     def postponed(self, job: Job) -> None:
         """Show that another sweep is running it."""
@@ -229,18 +234,19 @@ class Display(Progress):
         table = Table(box=None, pad_edge=False, header_style="bold")
         # As wide as the widest so far: columns that jump as runs come and go are hard to read.
         self._widest = max([self._widest, *(len(row.job.label) for row in rows)])
-        longest = max((len(f"{row.epochs}/{row.epochs}") for row in rows), default=5)
+        longest = max((2 * len(f"{row.epochs or 10}") + 1 for row in rows), default=5)
         label_width = max(3, min(self._widest, width - FIGURES_WIDTH - longest))
         table.add_column("run", width=label_width, overflow="ellipsis", no_wrap=True)
         table.add_column("epoch", justify="right", no_wrap=True)
-        table.add_column("validation accuracy", justify="right", no_wrap=True)
+        accuracy = all(not is_task(row.job.settings) for row in rows)
+        heading = "validation accuracy" if accuracy else "last epoch"
+        table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("time", justify="right", no_wrap=True)
         # A table higher than the terminal would be cut from below, totals first.
         room = max(1, height - 5)
         for row in rows[:room]:
-            accuracy = "" if row.accuracy is None else f"{row.accuracy:.2%}"
             spent = _clock(time.monotonic() - row.started)
-            table.add_row(Text(row.job.label), f"{row.epoch}/{row.epochs}", accuracy, spent)
+            table.add_row(Text(row.job.label), row.progress, row.figure, spent)
         more = [Text(f"and {len(rows) - room} more")] if len(rows) > room else []
         return Group(table, *more, Text(self._totals(), style="bold"))
 
@@ -270,6 +276,14 @@ class Display(Progress):
         ahead = self._expected_s - self._ended_expected_s
         ahead -= sum(row.reached_s(pace) for row in rows)
         return max(0.0, ahead) * pace / min(self._workers, max(left, 1))
+
+
+def _figure(figures: Mapping[str, float]) -> str:
+    """The accuracy, validation's if it has any, or the first figure with its name."""
+    accuracy = figures.get("val_accuracy", figures.get("accuracy"))
+    if accuracy is not None:
+        return f"{accuracy:.2%}"
+    return next((f"{name} {value:.4g}" for name, value in figures.items()), "")
 
 
 def _clock(seconds: float) -> str:

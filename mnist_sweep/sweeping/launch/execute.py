@@ -16,6 +16,8 @@ from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import sha256_of
+from mnist_sweep.settings import is_task
+from mnist_sweep.sweeping.launch import tasks
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.job_record import (
     done_summary,
@@ -75,9 +77,11 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     try:
         on_start()
         log.info("run %s: %s", job.run_id, job.label)
-        model = job.settings["model"]
         check_code(job.settings, job.point.code)
-        result = train(job.settings, job.data, builder(model), watch)
+        if is_task(job.settings):
+            result = tasks.run(job, watch)
+        else:
+            result = train(job.settings, job.data, builder(job.settings["model"]), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit) as error:  # whatever a run dies of belongs in its record
@@ -85,7 +89,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
         return write_failure(job, error, history, time.perf_counter() - started)
     summary = summary_of(job, record)
     if summary.status is RunStatus.FINISHED:
-        log.info("test accuracy %.4f", summary.accuracy)
+        log.info("%s", summary.headline)
     else:
         log.warning("the run is %s: %s", summary.status, summary.message)
     return summary
@@ -94,7 +98,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
 def _write(job: Job, result: Result, record: Record) -> None:
     paths = job.paths
     if result.predictions is not None:
-        if job.settings["save_model"]:
+        if result.network is not None and job.settings["save_model"]:
             with store.scratch(paths.directory) as scratch:
                 saved = scratch / "model.keras"
                 result.network.save(saved)

@@ -7,12 +7,13 @@ import sys
 import traceback
 
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.reading import Unread, read_run
-from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
+from mnist_sweep.records.record import SCHEMA_VERSION, Metrics, Record, build
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import Plain
+from mnist_sweep.settings import Plain, epochs_of, is_task
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.training.progress import History
 from mnist_sweep.training.train import Result
@@ -71,9 +72,12 @@ def done_summary(job: Job, origin: Origin = Origin.ALREADY_DONE) -> RunSummary |
 def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSummary:
     """What a record says of a job."""
     status = RunStatus(record.status)
-    accuracy = record.metrics.test.accuracy if record.metrics else None
+    metrics = record.metrics or Metrics()
+    accuracy = metrics.test.values.get("accuracy")
     if status is RunStatus.PRUNED and record.history.val_accuracy:
         accuracy = record.history.val_accuracy[-1]
+    splits = ((split, getattr(metrics, split).values) for split in (TEST, VALIDATION, TRAIN))
+    returned = (f"{split} {name} {v:.4g}" for split, own in splits for name, v in own.items())
     return RunSummary(
         run_id=job.run_id,
         label=job.label,
@@ -81,14 +85,13 @@ def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSumm
         origin=origin,
         message=record.error.message if record.error else "",
         accuracy=accuracy,
+        metric=next(returned, "") if record.task else "",
         total_s=record.time.total_s if record.time else None,
     )
 
 
 def result_record(job: Job, result: Result, total_s: float) -> Record:
     """The record of a run that finished, diverged or was pruned."""
-    from mnist_sweep.training.runtime import device
-
     done = result.training
     status, error = RunStatus.FINISHED, None
     if done.diverged:
@@ -96,11 +99,17 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
         error = {"type": "Diverged", "message": done.diverged}
     elif done.pruned:
         status = RunStatus.PRUNED
-        epoch, epochs = len(done.history.loss), job.settings["epochs"]
-        message = f"stopped after epoch {epoch} of {epochs}: {done.pruned}"
+        of_all = f" of {epochs}" if (epochs := epochs_of(job.settings)) else ""
+        message = f"stopped after epoch {len(done.epoch_s)}{of_all}: {done.pruned}"
         error = {"type": "Pruned", "message": message}
     head = _head(job, status)
-    measured = {"device": device(), "peak_memory_mb": _peak_memory_mb()}
+    measured: Plain = {"device": None, "peak_memory_mb": _peak_memory_mb()}
+    if result.network is not None:
+        from mnist_sweep.training.runtime import device
+
+        measured["device"] = device()
+    if result.data:
+        head["data"] = result.data
     return build(
         {
             **head,
@@ -154,10 +163,11 @@ def _head(job: Job, status: RunStatus) -> Plain:
         "configuration_id": job.point.configuration_id,
         "label": job.label,
         "status": status,
+        "task": job.settings["task"]["_target_"] if is_task(job.settings) else None,
         "config": job.settings,
         "code": job.point.code,
         "objective": job.objective,
-        "data": job.data.record_fields(),
+        "data": job.data.record_fields() if job.data.sha256 else None,
         "environment": {**job.environment, "threads": job.settings["threads"]},
     }
 

@@ -12,9 +12,10 @@ import hydra.utils
 from hydra.errors import HydraException
 
 from mnist_sweep.errors import MnistSweepError, ModelError
-from mnist_sweep.settings import Plain
+from mnist_sweep.settings import Plain, is_task
 from mnist_sweep.settings.source import source_of, targets_of
-from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch import processes, tasks
+from mnist_sweep.sweeping.plan.checks import raise_for
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def check_code(settings: Plain, planned: Plain | None) -> None:
     now = source_of(*targets_of(settings)) if planned else None
     if planned and now and now["sha256"] != planned["sha256"]:
         edited = sorted(dict(now["files"].items() ^ planned["files"].items()))
+        key = "task" if is_task(settings) else "model"
         raise ModelError(
-            f"The code of model._target_={settings['model']['_target_']} was edited after the "
+            f"The code of {key}._target_={settings[key]['_target_']} was edited after the "
             f"sweep started ({', '.join(edited)}). Give the sweep's command again to run it as it "
             "is now."
         )
@@ -104,22 +106,45 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
-    if not networks:
-        return []
-    found: list[str] = []
-    notes: list[str] = []
-    try:
-        found, notes = processes.call(_problems, networks)
-    except processes.WorkerDiedError:
-        # One of them ends its process: one by one, to say which.
-        for network in networks:
-            try:
-                found += processes.call(_problems, [network])[0]
-            except processes.WorkerDiedError as died:
-                found.append(f"model._target_={network.target} cannot build a network. {died}")
+    names = [f"model._target_={network.target} cannot build a network" for network in networks]
+    found, notes = _checked(_problems, networks, names)
     if found:
         raise ModelError("\n".join(dict.fromkeys(found)))
     return list(dict.fromkeys(notes))
+
+
+def check_tasks(settings: Sequence[Plain]) -> None:
+    """Import each task and check the settings of its runs, in a process of its own.
+
+    Raises:
+        SettingsError: Lists tasks that cannot be imported and settings that they do not take.
+    """
+    names = [f"task._target_={one['task']['_target_']} cannot be imported" for one in settings]
+    raise_for(_checked(tasks.problems_of_all, settings, names)[0])
+
+
+def _checked(
+    check: Callable[[Sequence[Any]], tuple[list[str], list[str]]],
+    items: Sequence[Any],
+    names: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """Problems and notes of some items, of one process; one by one where it dies, to say of which.
+
+    Args:
+        check: Is called in a process of its own.
+        items: What it checks.
+        names: Of the items, with what is wrong where one ends its process.
+    """
+    found: list[str] = []
+    try:
+        return processes.call(check, items) if items else ([], [])
+    except processes.WorkerDiedError:
+        for item, name in zip(items, names, strict=True):
+            try:
+                found += processes.call(check, [item])[0]
+            except processes.WorkerDiedError as died:
+                found.append(f"{name}. {died}")
+        return found, []
 
 
 def _problems(networks: Sequence[Network]) -> tuple[list[str], list[str]]:

@@ -26,6 +26,7 @@ from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.launch.preload"
+PRELOAD_TASK = "mnist_sweep.sweeping.launch.preload_task"
 MAX_STARTS = 4
 MAX_FOLDER_LENGTH = 60
 RESTART_S = 0.2
@@ -53,13 +54,29 @@ def are_needed(words: Sequence[str]) -> bool:
     return not prints and "plan=true" not in words
 
 
-def start_fork_server() -> None:
-    """Start the fork server unless it runs; it imports TensorFlow in the background."""
+def preload_of(words: Sequence[str]) -> str:
+    """What the processes of a command need imported, as far as its words tell."""
+    task = any(word.lstrip("+").startswith(("task=", "task.")) for word in words)
+    return PRELOAD_TASK if task else PRELOAD
+
+
+def start_fork_server(preload: str | None = None) -> None:
+    """Start the fork server unless it runs; it imports in the background.
+
+    Args:
+        preload: What it imports; one that imports something else is ended first. None: what it
+            imported before, or TensorFlow.
+    """
     if context().get_start_method() == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
         _shorten_paths()
-        forkserver.set_forkserver_preload([PRELOAD])
+        # There is no public way to ask what was set.
+        before = getattr(forkserver, "_forkserver")._preload_modules  # noqa: B009, SLF001
+        known = before[0] if before[0] in (PRELOAD, PRELOAD_TASK) else PRELOAD
+        if preload and preload != known:
+            end_fork_server()
+        forkserver.set_forkserver_preload([preload or known])
         # It starts a process too, and would let Ctrl-C through again in the middle of the block.
         resource_tracker.ensure_running()
         with ctrl_c_later():

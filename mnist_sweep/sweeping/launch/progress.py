@@ -5,6 +5,8 @@ On a terminal there is more to see, see `display`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.text import Text
 
@@ -22,8 +24,8 @@ class Progress:
     def started(self, job: Job) -> None:
         """A run's worker has started."""
 
-    def epoch(self, job: Job, epoch: int, accuracy: float) -> None:
-        """A run has finished an epoch (from 1) with this accuracy: validation's, if it has any."""
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
+        """A run has finished an epoch (from 1); `figures` are what it reported of it, by name."""
 
     def postponed(self, job: Job) -> None:
         """Another sweep is running this job; it is waited for."""
@@ -78,8 +80,7 @@ def ending(summary: RunSummary) -> str:
         return f"{summary.label}: was done already"
     match summary.status:
         case RunStatus.FINISHED:
-            accuracy, seconds = summary.accuracy or 0.0, summary.total_s or 0.0
-            return f"{summary.label}: test accuracy {accuracy:.2%} in {seconds:.1f} s"
+            return f"{summary.label}: {summary.headline} in {summary.total_s or 0.0:.1f} s"
         case RunStatus.PRUNED:
             return f"{summary.label}: {summary.message}"
         case status:

@@ -78,14 +78,14 @@ def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line p
             text = f"no such config group; {suggestion(key, list(GROUPS))}"
             return [Problem(key, written(override), text)]
         return _group_problems(override, key)
-    if top == "model" and rest:
+    if top in ("model", "task") and rest:
         return _sweep_problems(override, key)
     if key not in known_keys():
         text = f"no such setting; {suggestion(key, [*known_keys(), 'experiment'])}"
         return [Problem(key, written(override), text)]
     if override.is_delete():
         return [Problem(f"~{key}", "", "a setting cannot be removed; give it another value")]
-    if key == "model":
+    if key in ("model", "task"):
         return []
     if key in NESTED:
         return _sweep_problems(override, key) or _mapping_problems(override, key)

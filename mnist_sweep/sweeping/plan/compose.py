@@ -40,7 +40,8 @@ class Composer:
             config = self._base(point)
             for option, merge in zip(point, self._mergeable, strict=True):
                 if merge:
-                    OmegaConf.update(config, option.key, option.value, merge=True)
+                    added = option.text.startswith("++")
+                    OmegaConf.update(config, option.key, option.value, merge=True, force_add=added)
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         except (OmegaConfBaseException, HydraException) as error:
             raise SettingsError(_explain(error, point)) from error

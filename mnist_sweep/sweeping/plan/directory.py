@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from mnist_sweep.data import DatasetInfo
+from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import locked
@@ -144,6 +144,8 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
     Raises:
         DirectoryError: There is no such plan.
     """
+    if not key:
+        return NO_DATA
     for invocation in reversed(read(directory).invocations):
         if key in invocation.data:
             return DatasetInfo.from_dict(invocation.data[key])
@@ -156,7 +158,7 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
 def _what_is_planned(plan: Plan) -> dict[str, Any]:
     """The part of a command that grows with its plan."""
     return {
-        "data": {key: info.to_dict() for key, info in plan.datasets.items()},
+        "data": {key: info.to_dict() for key, info in plan.datasets.items() if key},
         "points": tuple(
             PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
             for point in plan.points
@@ -171,7 +173,7 @@ def check_same_data(directory: Path, before: Invocation, plan: Plan) -> None:
         DirectoryError: The data differ; the message names both.
     """
     had = _sources(before)
-    now = {info.sha256: info.source for info in plan.datasets.values()}
+    now = {info.sha256: info.source for key, info in plan.datasets.items() if key}
     if had and not had.keys() & now.keys():
         raise DirectoryError(
             f"{directory} was run with {'; '.join(had.values())}, and what is found now is "
@@ -201,8 +203,8 @@ def _changes(last: Invocation, entry: Invocation) -> list[str]:
         notices.append("The code (git commit) differs from this directory's last sweep.")
     if _network_edited(last, entry):
         notices.append(
-            "The code of a network differs from this directory's last sweep, or was not part of "
-            "the run id then: its runs count as others."
+            "The code of a network or task differs from this directory's last sweep, or was not "
+            "part of the run id then: its runs count as others."
         )
     return notices
 
@@ -212,6 +214,7 @@ def _network_edited(last: Invocation, entry: Invocation) -> bool:
     before = {point.label: point.run_id for point in last.points}
     same = last.data.keys() == entry.data.keys() and _sources(last) == _sources(entry)
     return same and any(
-        point.label.startswith("model=") and before.get(point.label, point.run_id) != point.run_id
+        point.label.startswith(("model=", "task="))
+        and before.get(point.label, point.run_id) != point.run_id
         for point in entry.points
     )

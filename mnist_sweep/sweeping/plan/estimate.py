@@ -20,7 +20,7 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import MLP_TARGET, Plain
+from mnist_sweep.settings import MLP_TARGET, Plain, is_task
 from mnist_sweep.sweeping.plan.points import Plan, Point
 
 EXAMPLES_PER_UPDATE = 8
@@ -29,6 +29,9 @@ UNKNOWN_PARAMETERS = 1_000_000
 DEFAULT_SECONDS_PER_WORK = 6e-11
 DEFAULT_OVERHEAD_S = 2.5
 DEFAULT_MEMORY_MB = 700.0
+DEFAULT_TASK_S = 10.0
+DEFAULT_TASK_MB = 200.0
+"""Of a task of the user's own of which nothing is known yet."""
 BYTES_PER_PARAMETER = 24
 """Weight, gradient and an optimizer's two moments, and the best weights of early stopping."""
 MAX_RECORDS = 200
@@ -63,7 +66,10 @@ class Estimator:
     def __init__(self, records: Sequence[Record]) -> None:
         rates: list[tuple[float, float]] = []
         overheads, memory = [], []
+        tasks: dict[str, list[float]] = {}
         for record in records:
+            if record.task and record.time and record.time.total_s:
+                tasks.setdefault(record.task, []).append(record.time.total_s)
             if record.time is None or not record.time.epoch_s or not record.parameters:
                 continue
             units = work(record.parameters, record.config, record.data.n_train)
@@ -72,13 +78,17 @@ class Estimator:
             if record.environment.peak_memory_mb:
                 own = record.parameters * BYTES_PER_PARAMETER / 2**20
                 memory.append(record.environment.peak_memory_mb - own)
-        self.based_on = len(rates)
+        self.based_on = len(rates) + sum(map(len, tasks.values()))
+        self._tasks = {name: statistics.median(seconds) for name, seconds in tasks.items()}
         self._rates = rates
         self._overhead = statistics.median(overheads) if overheads else DEFAULT_OVERHEAD_S
         self._memory = statistics.median(memory) if memory else DEFAULT_MEMORY_MB
 
     def of(self, point: Point, info: DatasetInfo) -> Estimate:
         """What one point should take."""
+        if is_task(point.settings):
+            name = point.settings["task"]["_target_"]
+            return Estimate(self._tasks.get(name, DEFAULT_TASK_S), DEFAULT_TASK_MB)
         size = parameters(point.settings["model"], info.shape, info.classes)
         units = work(size, point.settings, info.n_train)
         seconds = self._overhead + point.settings["epochs"] * units * self._rate(units)
@@ -111,6 +121,8 @@ def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:
     """Points by falling cost, so that no long run starts last; ties keep the grid's order."""
 
     def cost(point: Point) -> float:
+        if is_task(point.settings):
+            return 0.0
         info = plan.datasets[point.data_key]
         size = parameters(point.settings["model"], info.shape, info.classes)
         return float(point.settings["epochs"] * work(size, point.settings, info.n_train))

@@ -43,7 +43,7 @@ class Axis:
         key: Dotted key or group.
         options: Its values; one if it is not swept.
         group: Whether it chooses a config group.
-        plain: Whether it only sets a value that exists (no +, ++, ~ or package).
+        plain: Whether it only sets a value (no +, ~ or package).
     """
 
     key: str
@@ -108,7 +108,8 @@ def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
     else:
         value = None if override.is_delete() else values(override)[0]
         options = [Option(key, str(override.input_line), value)]
-    plain = override.type == OverrideType.CHANGE and override.package is None
+    sets = (OverrideType.CHANGE, OverrideType.FORCE_ADD)
+    plain = override.type in sets and override.package is None
     return Axis(key, tuple(options), chooses_group(override), plain)
 
 

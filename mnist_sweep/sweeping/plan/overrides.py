@@ -16,7 +16,7 @@ from hydra.errors import OverrideParseException
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import SETTINGS, is_whole, known_keys
 
-GROUPS = ("data", "model", "trainer", "experiment")
+GROUPS = ("data", "model", "trainer", "task", "experiment")
 _WHOLE_ENDS = re.compile(
     r"^(?!.*\bfloat\().*\binterval\("
     r"\s*(?:start\s*=\s*)?[+-]?[\d_]+\s*,\s*(?:end\s*=\s*)?[+-]?[\d_]+\s*\)"
@@ -34,7 +34,12 @@ def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[
     Raises:
         UsageError: One is not an override; the text says which and what was expected.
     """
-    return [_parsed(text, loader) for text in arguments]
+    return [_parsed(addable(text), loader) for text in arguments]
+
+
+def addable(text: str) -> str:
+    """An override of a task's setting as one that may add it: a function's own need no file."""
+    return f"++{text}" if text.startswith("task.") else text
 
 
 @lru_cache(maxsize=4096)

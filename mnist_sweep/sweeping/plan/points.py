@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mnist_sweep import settings as schema
-from mnist_sweep.data import DatasetInfo
+from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.plan.expand import Composed
@@ -81,8 +81,9 @@ def _points(number: int) -> str:
 
 
 def data_key(settings: Plain) -> str:
-    """Points with the same data settings share one prepared dataset."""
-    return json.dumps(settings["data"], sort_keys=True)
+    """Points with the same data settings share one prepared dataset; empty for no data."""
+    used = schema.run_settings(settings).get("data")
+    return "" if used is None else json.dumps(used, sort_keys=True)
 
 
 def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
@@ -104,7 +105,7 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
             continue
         key = data_key(settings)
         if key not in plan.datasets:
-            plan.datasets[key] = prepare(settings["data"])
+            plan.datasets[key] = prepare(settings["data"]) if key else NO_DATA
         overrides = [option.text for option in options]
         point = identify(settings, overrides, plan.datasets[key], find_source)
         if point.run_id in seen:
@@ -137,7 +138,8 @@ def identify(
 ) -> Point:
     """The point of some settings on some data, with the user's own code as it is now."""
     source = find_source(*targets_of(settings))
-    form = schema.canonical(settings, info.deciding(), source["sha256"] if source else None)
+    deciding = info.deciding() if info.sha256 else {}
+    form = schema.canonical(settings, deciding, source["sha256"] if source else None)
     return Point(
         run_id=schema.run_id(form),
         configuration_id=schema.configuration_id(form),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,12 +47,19 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
     return [one for one in found if one]
 
 
-def tried(parameters: Parameters, record: Record | None, metric: Metric, figure: str) -> Trial:
+def tried(
+    parameters: Parameters,
+    record: Record | None,
+    metric: Metric,
+    figure_of: Callable[[Mapping[str, Any]], Any],
+) -> Trial:
     """The result of a point."""
     if record is None:
         return Trial(parameters, RunStatus.FAILED)
     value = value_of(record, metric) if record.status == RunStatus.FINISHED else None
-    return Trial(parameters, record.status, value, tuple(getattr(record.history, figure)))
+    return Trial(
+        parameters, record.status, value, tuple(figure_of(record.history.model_dump()) or ())
+    )
 
 
 def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:

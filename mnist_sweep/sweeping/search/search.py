@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -16,7 +17,8 @@ from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.settings import SearchSettings
+from mnist_sweep.metrics import Format
+from mnist_sweep.settings import SearchSettings, epochs_of
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
@@ -57,7 +59,7 @@ class Search:
         self._judge = PrunerAdapter(
             asked.settings,
             maximize=asked.maximize_figure,
-            epochs=max(settings["epochs"] for _, settings in space.check()),
+            epochs=max(epochs_of(settings) or 1 for _, settings in space.check()),
         )
         grid = asked.settings.sampler == "grid"
         self._grid = deque(_order(space, asked.settings) if grid else [])
@@ -72,7 +74,7 @@ class Search:
         if is_up_to_date(self._job(one.point)):
             self._outcome.skipped.append(run_id)
             self._tried[run_id] = self._result(one.parameters, one.record)
-            epochs = one.point.settings["epochs"]
+            epochs = epochs_of(one.point.settings) or sys.maxsize
             self._judge.replay(run_id, self._tried[run_id], epochs)
         else:
             self._first.append(one.point)
@@ -117,14 +119,15 @@ class Search:
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
         """Why a run is to stop after this epoch, or None."""
-        figure = figures[self._asked.figure]
-        last = epoch >= job.settings["epochs"]
+        figure = self._asked.figure_of(figures)
+        last = figure is None or epoch >= (epochs_of(job.settings) or sys.maxsize)
         finite = all(math.isfinite(value) for value in figures.values())
         # What diverges says so in its own record, and at the last epoch nothing is saved.
         if last or not finite or not self._judge.stops(job.run_id, epoch, figure):
             return None
-        accuracy = self._asked.figure == "val_accuracy"
-        words = f"validation accuracy {figure:.2%}" if accuracy else f"validation loss {figure:.4g}"
+        name = self._asked.figures[0].replace("val_", "validation ")
+        accuracy = self._asked.metric.format is Format.PERCENT or name == "validation accuracy"
+        words = f"{name} {figure:.2%}" if accuracy else f"{name} {figure:.4g}"
         return reason(self._asked.settings, words)
 
     def ended(self, job: Job) -> None:
@@ -138,7 +141,7 @@ class Search:
         self._judge.end(run_id, self._tried[run_id])
 
     def _result(self, parameters: Parameters, record: Any) -> Trial:
-        return tried(parameters, record, self._asked.metric, self._asked.figure)
+        return tried(parameters, record, self._asked.metric, self._asked.figure_of)
 
     def _job(self, point: Point) -> Job:
         job = self._jobs.of(point, self._info, prune=self._prune).with_environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.metrics import Metric, resolve
-from mnist_sweep.settings import SearchSettings, nested_problems
+from mnist_sweep.metrics import Metric, declared, resolve
+from mnist_sweep.settings import SearchSettings, is_task, nested_problems
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.search.space import Space
 
 DEFAULT_RUNS = 20
+_OF_KERAS = ("val_accuracy", "val_loss")
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,16 @@ class SearchPlan:
     Attributes:
         settings: The `search` node.
         metric: By which it chooses.
-        figure: Of the history, by which it prunes.
+        figures: Of the history, by the first of which that there is it prunes.
+        by: The metric as it may be named again, with its direction where the registry lacks it.
         runs: How many runs there are to be in the end.
     """
 
     settings: SearchSettings
     metric: Metric
-    figure: str
+    figures: tuple[str, ...]
     runs: int
+    by: str
 
     @property
     def direction(self) -> Direction:
@@ -46,7 +50,14 @@ class SearchPlan:
     @property
     def maximize_figure(self) -> bool:
         """Whether a run with more of the figure goes on."""
-        return (self.figure == "val_accuracy") == (self.settings.direction == "best")
+        figure = self.figures[0]
+        higher = figure == "val_accuracy" if figure in _OF_KERAS else self.metric.higher_is_better
+        return higher == (self.settings.direction == "best")
+
+    def figure_of(self, figures: Mapping[str, Any]) -> Any:
+        """What a run is judged by of the history or of one epoch of it; None if it has no such."""
+        found = (figures.get(name) for name in self.figures)
+        return next((one for one in found if one not in (None, [])), None)
 
     @property
     def prunes(self) -> bool:
@@ -66,6 +77,8 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
     raise_for(nested_problems("search", values))
     settings = SearchSettings(**values)
     by = settings.by or str(master.objective)
+    task = is_task(space.check()[0][1])
+    by = declared(by) if task else by
     metric = resolve(by, "validation")
     if metric.split != "validation":
         key = "search.by" if settings.by else "objective"
@@ -74,13 +87,15 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
             "test split still says what the chosen network does on new images. Name a metric of "
             "it: search.by=accuracy, f1, f1_min or loss."
         )
-    figure = "val_loss" if metric.name == "loss" else "val_accuracy"
+    figures: tuple[str, ...] = (_OF_KERAS[metric.name == "loss"],)
+    if task:
+        figures = (f"val_{metric.name}", f"validation.{metric.name}", metric.name)
     if settings.sampler != "grid" and "seed" in space.keys:
         raise UsageError(
             "seed: a search would choose the luckiest seed, not the best network. Search with one, "
             "then repeat the best networks with others; or search.sampler=grid, which takes all."
         )
-    if settings.pruner == "hyperband" and "epochs" in space.keys:
+    if settings.pruner == "hyperband" and {"epochs", "task.epochs"} & set(space.keys):
         raise UsageError("search.pruner=hyperband needs one number of epochs for all runs.")
     runs = settings.runs or DEFAULT_RUNS
     if settings.sampler == "grid":
@@ -92,4 +107,4 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
                 f"Make it smaller, or allow it with max_points={size}."
             )
         runs = min(settings.runs or size, size)
-    return SearchPlan(settings, metric, figure, runs)
+    return SearchPlan(settings, metric, figures, runs, by if task else metric.name)

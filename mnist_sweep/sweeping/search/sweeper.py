@@ -11,7 +11,7 @@ from statistics import fmean
 
 from hydra.core.config_store import ConfigStore
 
-from mnist_sweep.data import DatasetInfo, prepare
+from mnist_sweep.data import NO_DATA, DatasetInfo, prepare
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
@@ -77,8 +77,8 @@ def run_search(request: SweepRequest) -> SweepResult | Preview:
     asked = read_search_plan(request.config, space)
     if asked.settings.sampler == "tpe" or asked.prunes:
         library()
-    info = prepare(ends[0][1]["data"])
-    resolve(asked.metric.column, "validation", info.classes)  # f1.12 of ten classes
+    info = prepare(ends[0][1]["data"]) if data_key(ends[0][1]) else NO_DATA
+    resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
     points = [
         identify(settings, space.overrides(parameters), info) for parameters, settings in ends
     ]
@@ -92,7 +92,7 @@ def run_search(request: SweepRequest) -> SweepResult | Preview:
         return search_preview(request, path, plan, asked, space, known, info)
     outcome = begin(request, plan)
     outcome.n_requested = asked.runs
-    outcome.objective = (asked.metric.name, asked.direction)
+    outcome.objective = (asked.by, asked.direction)
     try:
         _carry_out(request, outcome, asked, space, known, info)
     except KeyboardInterrupt:

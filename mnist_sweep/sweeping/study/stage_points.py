@@ -16,9 +16,9 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.analysis.where import check_keys, matches, parse
-from mnist_sweep.data import DatasetInfo
+from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import is_metric, resolve
 from mnist_sweep.records.fields import Flat, flat_settings, result_columns
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
@@ -64,7 +64,7 @@ class Points:
         self._shared = [text for text in asked if bare(text) not in {*named, "seed"}]
         self.stages = [_with_overrides(stage, asked) for stage in stages]
         self._master, self._loader, self._ready = master, loader, prepare
-        self.datasets: dict[str, DatasetInfo] = {}
+        self.datasets: dict[str, DatasetInfo] = {"": NO_DATA}
         self._sampled: set[str] = set()
         study: Any = OmegaConf.to_container(master.study, resolve=True)
         self._most = int(study["max_repeats"]) if study["decide"] else 0
@@ -167,12 +167,14 @@ class Points:
 
     def _matching(self, choice: SelectionRule, points: Sequence[Point]) -> list[Point]:
         infos = [self.datasets[point.data_key] for point in points]
-        resolve(choice.by, choice.split, max(info.classes for info in infos))
+        resolve(choice.by, choice.split, max(info.classes for info in infos) or None)
         rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
         planned = {name for row in rows for name in row}
         conditions = parse(choice.where)
         classes = max(info.classes for info in infos)
-        check_keys(conditions, planned | set(result_columns(classes)) | {"seed"})
+        # Which metrics a task has only its runs tell.
+        free = {one.key for one in conditions if not classes and is_metric(one.key)}
+        check_keys(conditions, planned | set(result_columns(classes)) | {"seed", *free})
         # What only a run can tell (a metric, a time, its status) may still come to hold.
         known = [condition for condition in conditions if condition.key in planned]
         found = [p for p, row in zip(points, rows, strict=True) if matches(known, row)]

@@ -17,6 +17,7 @@ from rich.console import Console
 from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.metrics import declared
 from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
@@ -44,7 +45,11 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     started = time.monotonic()
     settings: Any = OmegaConf.to_container(request.config.study, resolve=True)
     raise_for(nested_problems("study", settings))
-    stages = read_stages(settings["stages"], str(request.config.objective))
+    objective = str(request.config.objective)
+    if request.calls_tasks:  # only its runs tell which metrics it has
+        objective = declared(objective)
+        settings["stages"] = [_with_declared(stage) for stage in settings["stages"]]
+    stages = read_stages(settings["stages"], objective)
     if settings["decide"]:
         raise_for(
             [
@@ -71,6 +76,14 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     outcome.study = carried_out.study
     outcome.wall_s = time.monotonic() - started
     return outcome
+
+
+def _with_declared(stage: Any) -> Any:
+    """A stage as it was written, its selection's metric with its direction."""
+    select = stage.get("select") if isinstance(stage, dict) else None
+    if not isinstance(select, dict) or "by" not in select:
+        return stage
+    return {**stage, "select": {**select, "by": declared(str(select["by"]))}}
 
 
 class _StudyRun:
