@@ -41,15 +41,15 @@ def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
 def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
     count = len(preview.runs)
     hidden = 0 if whole or count <= MAX_POINTS else count - 2 * SHOWN_ENDS
-    lines = ["run id        state         time    memory  run"]
+    lines = ["run id        state        time    memory  run"]
     for place, run in enumerate(preview.runs):
         if hidden and SHOWN_ENDS <= place < count - SHOWN_ENDS:
             if place == SHOWN_ENDS:
                 lines.append(f"… {hidden:,} more; --verbose lists all")
             continue
-        state = "done   " if run.is_done else "to run "
-        figures = f"{duration(run.expected.seconds):>11}  {run.expected.memory_mb:>5.0f} MB"
-        lines.append(f"{run.point.run_id}  {state} {figures}  {run.point.label}")
+        state = "done" if run.is_done else "to run"
+        figures = f"{duration(run.expected.seconds):>9}  {run.expected.memory_mb:>5.0f} MB"
+        lines.append(f"{run.point.run_id}  {state:<6}  {figures}  {run.point.label}")
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done
     lines += ["", f"{_count(len(preview.runs), 'point')}, {done} done, {left} to run."]

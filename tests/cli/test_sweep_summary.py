@@ -61,6 +61,12 @@ def grid_of(count):
     ]
 
 
+def place_network(directory, run):
+    place = directory / "runs" / run.directory_name
+    place.mkdir(parents=True)
+    (place / "model.keras").write_bytes(b"a network")
+
+
 def failures(runs, count):
     """Summaries as of runs that failed, each for another reason."""
     return [
@@ -77,10 +83,9 @@ def some(request, tmp_path_factory):
     """A sweep of so many configurations and one planned, with models."""
     runs = grid_of(request.param)
     path = tmp_path_factory.mktemp("some") / "grid"
-    directory = write_sweep(path, runs, [make_run(layers=9)])
     for run in runs:
-        (directory / "runs" / run.directory_name / "model.keras").touch()
-    return directory, request.param
+        place_network(path, run)
+    return write_sweep(path, runs, [make_run(layers=9)]), request.param
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -189,9 +194,9 @@ def test_tables_that_cannot_be_written_are_shown(result, capsys):
 
 def test_the_model_that_is_named_is_the_best_seed_s(tmp_path, capsys):
     runs = [make_run(seed=s, accuracy=a, **SMALL) for s, a in ((0, 0.7), (1, 1.0), (2, 0.8))]
-    directory = write_sweep(tmp_path / "grid", runs)
     for run in runs:
-        (directory / "runs" / run.directory_name / "model.keras").touch()
+        place_network(tmp_path / "grid", run)
+    directory = write_sweep(tmp_path / "grid", runs)
     assert f"\nModel   {directory}/runs/{runs[1].directory_name}/model.keras" in shown(
         result_of(directory), capsys
     )

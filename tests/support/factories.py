@@ -216,11 +216,11 @@ def make_run(
 
 
 def write_run(run: Made, directory: Path) -> Path:
-    """Write a run's record and predictions into its own directory `directory`."""
-    paths, hashes = RunPaths(directory), {}
+    """Write a run's record and predictions into its own directory; a network may lie there."""
+    paths = RunPaths(directory)
     if run.arrays is not None:
         write_predictions(paths.predictions, run.arrays)
-        hashes = {paths.predictions.name: sha256_of(paths.predictions)}
+    hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}
     write_record(paths.record, {**run.values, "artefacts": hashes})
     return directory
 

@@ -34,5 +34,10 @@ def test_a_preview_in_words(tmp_path: Path):
     assert lines[-2].startswith("Expected: ")
     assert "2 runs at a time" in lines[-2]
     assert lines[-1] == "Nothing was run."
+    many = plan_of(*(point_of(nodes=nodes) for nodes in range(1, 201)))
+    shown = preview_of(tmp_path / "grid", many, (), workers=2)
+    assert len(preview_lines(shown)) < 15
+    assert "… 194 more; --verbose lists all" in preview_lines(shown)
+    assert len(preview_lines(shown, whole=True)) > 200
     everything = {point.run_id for point in POINTS}
     assert "Expected" not in "\n".join(preview_lines(preview_of(tmp_path, plan, everything, 1)))
