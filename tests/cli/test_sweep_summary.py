@@ -36,10 +36,11 @@ def result(tmp_path):
 
 @pytest.fixture
 def on_terminal(monkeypatch):
-    """Pretend that standard output is a terminal of some width."""
+    """Pretend that output goes to a terminal of some width."""
 
     def set_width(columns):
-        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+        for stream in (sys.stdout, sys.stderr):
+            monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
         monkeypatch.setenv("COLUMNS", str(columns))
         monkeypatch.setenv("NO_COLOR", "1")
 
