@@ -37,6 +37,10 @@ ARRAY_FILE_ERRORS = (
 """What reading a damaged .npy or .npz file may raise with `allow_pickle=False`."""
 
 
+MAX_CLASSES = 256
+"""Labels are bytes."""
+
+
 @dataclass(frozen=True)
 class Examples:
     """Images with their labels as a reader found them.
@@ -47,6 +51,7 @@ class Examples:
         images_from: The file (and array) of the images, for messages.
         labels_from: The same for the labels.
         scale: The raw pixel value that maps to 1.0.
+        classes: Number of classes, if the data say it; else the largest label counts.
     """
 
     images: Bytes
@@ -54,6 +59,7 @@ class Examples:
     images_from: str
     labels_from: str
     scale: float = GREY_LEVELS
+    classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Arrays:
         train_labels: (n,) uint8, each below `classes`.
         test_images: (m, *shape) uint8.
         test_labels: (m,) uint8, each below `classes`.
-        classes: Number of classes: the largest training label plus one.
+        classes: Number of classes: as the data say, else the largest training label plus one.
         scale: The raw pixel value that maps to 1.0.
     """
 
@@ -126,3 +132,19 @@ def content_sha256(arrays: Arrays) -> str:
         digest.update(text.encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def class_count(value: object, where: str) -> int:
+    """The number of classes that data state: a whole number, or the classes' names.
+
+    Raises:
+        DataError: It is neither, or not from 2 to 256.
+    """
+    found = np.asarray(value)
+    count = len(found) if found.ndim == 1 else found.item() if found.ndim == 0 else None
+    if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= MAX_CLASSES:
+        raise DataError(
+            f"{where} must be the number of classes, from 2 to {MAX_CLASSES}, or a list of their "
+            f"names; it is {str(value)[:100]}."
+        )
+    return count

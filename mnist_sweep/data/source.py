@@ -186,7 +186,12 @@ def assemble(
                 "Do these files belong to one dataset?"
             )
         parts, test_parts = (train.images, train.labels), (test.images, test.labels)
-    classes = int(parts[1].max()) + 1
+    classes = train.classes or int(parts[1].max()) + 1
+    if int(parts[1].max()) >= classes:
+        raise DataError(
+            f"The data have {classes} classes, 0 to {classes - 1}, but {train.labels_from} has a "
+            f"label {int(parts[1].max())}. Correct the labels or the number of classes."
+        )
     if classes < 2:
         raise DataError(
             f"Labels of at least two classes are needed, but all labels in {train.labels_from} "
@@ -195,7 +200,7 @@ def assemble(
     if test is not None and int(test.labels.max()) >= classes:
         row = int(np.argmax(test.labels >= classes))
         raise DataError(
-            f"Test labels must be among the training data's classes 0 to {classes - 1}, but "
+            f"Test labels must be among the classes 0 to {classes - 1}, but "
             f"example {row} in {test.labels_from} has label {int(test.labels[row])}. "
             "Do these files belong to one dataset?"
         )

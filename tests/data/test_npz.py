@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mnist_sweep.data.arrays import as_bytes
 from mnist_sweep.data.readers.npz import read
 from mnist_sweep.errors import DataError
-from support.data_files import Bytes, result_or_message, write_npz
+from support.data_files import NPZ_NAMES, Bytes, result_or_message, write_npz
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +51,15 @@ def test_whole_numbers_of_any_type_are_the_same_data(
 def test_other_values_are_refused(values: NDArray[np.generic], said: str) -> None:
     with pytest.raises(DataError, match=f"whole numbers from 0 to 255 in here, {said}"):
         as_bytes(values, "here")
+
+
+@pytest.mark.parametrize("classes", [np.array(12), np.array([f"class {k}" for k in range(12)])])
+def test_an_archive_may_say_how_many_classes_there_are(
+    tmp_path: Path, small: Small, classes: NDArray[np.generic]
+) -> None:
+    path = tmp_path / "d.npz"
+    np.savez(path, **dict(zip(NPZ_NAMES, small, strict=True)), classes=classes)
+    assert read(path)[0].classes == 12
 
 
 def test_a_missing_array_is_named(tmp_path: Path, small: Small) -> None:

@@ -35,6 +35,10 @@ def three(): return x, y, x
 def named(): return {"images": x}
 def scaled(): return x / 255, y
 def unequal(): return x, y[1:]
+def six(): return {**mapping(), "classes": 6}
+def names(): return {**mapping(), "classes": ["plus", "minus", "times", "over", "root", "power"]}
+def three_classes(): return {**mapping(), "classes": 3}
+def many(): return {**mapping(), "classes": 1000}
 constant = 3
 """
 
@@ -140,3 +144,24 @@ def test_a_reader_of_another_package_reads_its_files(
     np.save(folder / "y_test.npy", small[3][::-1])
     again = prepare(data_settings(name="arrays", path=str(folder)), environ)
     assert again.sha256 != info.sha256
+
+
+@pytest.mark.parametrize("name", ["six", "names"])
+def test_the_data_say_how_many_classes_there_are(
+    own: Callable[..., dict[str, Any]], environ: dict[str, str], name: str
+) -> None:
+    info = prepare(own(name), environ)
+    assert info.classes == 6
+    assert "no examples of classes 4, 5" in str(info.notice)
+    assert prepare(own("mapping"), environ).sha256 != info.sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("three_classes", "3 classes, 0 to 2, but .* label 3"), ("many", "from 2 to 256")],
+)
+def test_a_number_of_classes_that_cannot_be_is_refused(
+    own: Callable[..., dict[str, Any]], environ: dict[str, str], name: str, said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        prepare(own(name), environ)

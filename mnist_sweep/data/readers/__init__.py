@@ -57,7 +57,7 @@ _BUILT_IN = {
         idx.read, idx.find, "IDX files in", idx.recognises, version=1, has_test_split=True
     ),
     "npz": Reader(
-        npz.read, npz.find, "the NumPy archive", npz.recognises, version=1, has_test_split=True
+        npz.read, npz.find, "the NumPy archive", npz.recognises, version=2, has_test_split=True
     ),
     "csv": Reader(csv.read, csv.find, "the CSV file", csv.recognises, version=1),
     "digits": Reader(digits.read, description=digits.DESCRIPTION, needs_path=False, version=1),

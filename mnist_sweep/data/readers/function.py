@@ -5,7 +5,8 @@
 
 `x` are images (examples, height, width[, channels]) of whole numbers from 0 to 255, `y` classes
 (examples,) from 0. The test arrays may be left out; then `data.test_fraction` splits the data. The
-two or four arrays may also be a tuple in this order, or Keras's ((x, y), (x, y)).
+two or four arrays may also be a tuple in this order, or Keras's ((x, y), (x, y)). A mapping may
+also have `classes`, their number or names, where labels do not go up to the last class.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Examples, as_bytes
+from mnist_sweep.data.arrays import Examples, as_bytes, class_count
 from mnist_sweep.data.readers import Reader
 from mnist_sweep.errors import DataError
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
+CLASSES = "classes"
 
 
 def reader(target: str) -> Reader:
@@ -43,6 +45,10 @@ def read(target: str) -> tuple[Examples, Examples | None]:
         ) from error
     by_name = _by_name(returned, target)
 
+    classes = by_name.pop(CLASSES, None)
+    if classes is not None:
+        classes = class_count(classes, f"{CLASSES} of {target}")
+
     def examples(x: str, y: str) -> Examples:
         images, labels = (f"{name} of {target}" for name in (x, y))
         return Examples(
@@ -50,6 +56,7 @@ def read(target: str) -> tuple[Examples, Examples | None]:
             as_bytes(np.asarray(by_name[y]), labels),
             images,
             labels,
+            classes=classes,
         )
 
     return examples(*NAMES[:2]), examples(*NAMES[2:]) if NAMES[2] in by_name else None
@@ -76,7 +83,7 @@ def _by_name(returned: Any, target: str) -> dict[str, Any]:
     elif isinstance(returned, (tuple, list)):
         flat = [one for part in returned for one in (part if isinstance(part, tuple) else (part,))]
         found = dict(zip(NAMES, flat, strict=False)) if len(flat) in (2, 4) else {}
-    if set(found) not in ({*NAMES}, {*NAMES[:2]}):
+    if {*found} - {CLASSES} not in ({*NAMES}, {*NAMES[:2]}):
         got = ", ".join(map(str, found)) or type(returned).__name__
         raise DataError(
             f"data._target_={target} must return a mapping of the arrays {', '.join(NAMES)} (the "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mnist_sweep import safe_files
-from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, as_bytes
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, as_bytes, class_count
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ MAX_BYTES, MAX_RATIO = 2**30, 200
 """An archive that unpacks to more bytes, and more than so many times its own size, is refused:
 images shrink to a fifth, and a file that shrinks to a thousandth is zeros alone."""
 NAMES = ("x_train", "y_train", "x_test", "y_test")
+CLASSES = "classes"
+"""May be there too: their number, or an array of their names."""
 
 
 def recognises(path: Path) -> bool:
@@ -54,8 +56,12 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
                 f"found {', '.join(archive.files) or 'none'}."
             )
         x, y, x_test, y_test = (as_bytes(archive[name], f"{name} in {path}") for name in NAMES)
+        classes = None
+        if CLASSES in archive.files:
+            classes = class_count(archive[CLASSES], f"{CLASSES} in {path}")
     names = [f"{name} in {path}" for name in NAMES]
-    return Examples(x, y, names[0], names[1]), Examples(x_test, y_test, names[2], names[3])
+    train = Examples(x, y, names[0], names[1], classes=classes)
+    return train, Examples(x_test, y_test, names[2], names[3])
 
 
 @contextmanager
