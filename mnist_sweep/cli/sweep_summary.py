@@ -19,7 +19,7 @@ from mnist_sweep.cli.output import (
     terminal,
 )
 from mnist_sweep.errors import DirectoryError, MnistSweepError
-from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.paths import SweepPaths, label_and_run_id
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.conclusions.conclusions import best_of
@@ -156,9 +156,22 @@ def statuses_of(result: SweepResult, found: Sweep) -> dict[str, RunStatus]:
     recorded = dict(zip(frame.get("run_id", ()), frame.get("status", ()), strict=True))
     requested = {point.run_id for point in result.plan.points}
     statuses = {run_id: RunStatus(recorded[run_id]) for run_id in requested & recorded.keys()}
+    lost = {summary.run_id for summary in lost_runs(result, found)}
     for summary in result.summaries:
-        statuses.setdefault(summary.run_id, summary.status)
+        if summary.run_id not in lost:
+            statuses.setdefault(summary.run_id, summary.status)
     return statuses
+
+
+def lost_runs(result: SweepResult, found: Sweep) -> list[RunSummary]:
+    """Runs that left a record which is not there any more: somebody deleted it meanwhile."""
+    there = {*found.frame.get("run_id", ())}
+    there |= {label_and_run_id(problem.path.parent.name)[1] for problem in found.problems}
+    return [
+        summary
+        for summary in result.summaries
+        if summary.status.is_final and summary.run_id not in there
+    ]
 
 
 def account(result: SweepResult, statuses: dict[str, RunStatus]) -> str:
@@ -214,6 +227,12 @@ def _tables(result: SweepResult) -> tuple[Sweep, list[Table]]:
 def _print_notes(result: SweepResult, found: Sweep) -> int:
     """Print what is not the result to standard error; returns the number of lines."""
     notes = [f"Note: {notice}" for notice in (*result.notices, *result.plan.notes())]
+    if lost := lost_runs(result, found):
+        notes.append(
+            f"Lost: the records of {len(lost)} finished runs are gone, since {result.directory} "
+            "was deleted or changed meanwhile. Run the same command again for "
+            f"{_listed([one.label for one in lost])}."
+        )
     if found.problems:
         notes.append(f"Could not be read: {_listed([*map(str, found.problems)])}.")
     page = _Page(terminal(err=True)["width"], colour=False)

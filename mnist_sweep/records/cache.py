@@ -29,7 +29,7 @@ import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.table import indexed, objects
+from mnist_sweep.records.table import objects
 from mnist_sweep.safe_files import content
 
 if TYPE_CHECKING:
@@ -114,14 +114,13 @@ def write(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
     """Store an exact table and the key of each row; that it fails changes nothing."""
     if _KEY in table:  # a setting of that name: then there is no cache
         return
-    table = indexed(table, range(len(table)))
-    table[_KEY] = keys
     import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = {name: str(column.dtype) for name, column in table.items()}
+    kinds = {**{name: str(column.dtype) for name, column in table.items()}, _KEY: "str"}
     stored = pa.table(
-        [_encoded(column) for _, column in table.items()], names=list(map(str, kinds))
+        [*(_encoded(column) for _, column in table.items()), pa.array(keys, pa.string())],
+        names=list(map(str, kinds)),
     ).replace_schema_metadata({_META: json.dumps({"code": code(), "kinds": kinds})})
     sink = pa.BufferOutputStream()
     parquet.write_table(

@@ -17,14 +17,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.cores import cores
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import cache
 from mnist_sweep.records.fields import Flat, flat
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
-from mnist_sweep.records.reading import Unread, read_run
+from mnist_sweep.records.reading import Unread, read_record, read_run
 from mnist_sweep.records.table import combined, exact, indexed, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
     from pathlib import Path
@@ -65,6 +66,8 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
     places = {key: place for place, key in enumerate(keys)}
     known = {name: key for name, key in _keys(paths.runs, names) if key in places}
     rows = cached.iloc[[places[key] for key in known.values()]]
+    if len(rows) < len(cached) and not _is_own(paths, rows, known):
+        rows, known = rows.iloc[:0], {}
     new = _blocks(paths.runs, [name for name in names if name not in known], now_ns)
     # No name for the list of blocks: they are freed once they are joined.
     found = _joined(names, [Found(indexed(rows, known), {}, known), *new])
@@ -73,6 +76,15 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
         settled = [name for name in found.table.index if name in found.keys]
         cache.write(paths.cache, pick(found.table, settled), [found.keys[n] for n in settled])
     return found
+
+
+def _is_own(paths: SweepPaths, rows: pd.DataFrame, names: Iterable[str]) -> bool:
+    """Whether these rows have all columns of the cached table, now that others are gone."""
+    empty = {name for name, column in rows.items() if column.isna().all()}
+    with suppress(DirectoryError):
+        for name in names:
+            return empty <= flat(read_record(RunPaths(paths.runs / name).record)).keys()
+    return False
 
 
 def _joined(names: Sequence[str], blocks: Sequence[Found]) -> Found:

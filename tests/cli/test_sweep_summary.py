@@ -248,6 +248,12 @@ def summary(place: int, status: RunStatus, origin: Origin = Origin.RAN) -> RunSu
             0,
         ),
         (["finished"] * 3 + ["pruned"], {}, "3 of 4 runs finished, 1 pruned", 1),
+        (
+            ["finished"] * 3,
+            {"summaries": [summary(3, RunStatus.FINISHED)]},  # its record was deleted
+            "3 of 4 runs finished, 1 not run",
+            1,
+        ),
     ],
 )
 def test_the_account_and_the_exit_code(tmp_path, statuses, changes, text, code):
@@ -262,6 +268,18 @@ def test_the_account_and_the_exit_code(tmp_path, statuses, changes, text, code):
     known = sweep_summary.statuses_of(result, found)
     assert sweep_summary.account(result, known) == text
     assert sweep_summary.exit_code(result, known) == code
+
+
+def test_what_was_lost_with_a_directory_is_said(tmp_path, capsys):
+    result = result_of(write_sweep(tmp_path / "grid", RUNS[:2]))
+    gone = make_run(nodes=300, **SMALL)
+    result.summaries = [
+        RunSummary(run.values["run_id"], run.values["label"], RunStatus.FINISHED)
+        for run in (*RUNS[:2], gone)
+    ]
+    said = " ".join(shown(result, capsys).split())
+    assert "Lost: the records of 1 finished runs are gone" in said
+    assert gone.values["label"] in said
 
 
 def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys):
