@@ -79,11 +79,13 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> Found:
 
 
 def _is_own(paths: SweepPaths, rows: pd.DataFrame, names: Iterable[str]) -> bool:
-    """Whether these rows have all columns of the cached table, now that others are gone."""
+    """Whether each column of the cached table is one of these rows', now that others are gone."""
     empty = {name for name, column in rows.items() if column.isna().all()}
     with suppress(DirectoryError):
-        for name in names:
-            return empty <= flat(read_record(RunPaths(paths.runs / name).record)).keys()
+        for name in names:  # one is enough where all runs are of a kind
+            empty -= flat(read_record(RunPaths(paths.runs / name).record)).keys()
+            if not empty:
+                return True
     return False
 
 

@@ -189,7 +189,6 @@ def test_a_record_that_was_touched_just_before_is_not_cached(sweep, monkeypatch)
 
 
 def test_a_time_in_the_future_is_never_trusted(sweep, monkeypatch):
-    monkeypatch.setattr(cache, "RACY_NS", 0)
     os.utime(record(sweep, 0), ns=(0, 4 * 10**18))
     load(sweep)
     read = count_reads(monkeypatch)
