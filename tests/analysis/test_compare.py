@@ -45,6 +45,13 @@ def run_in(directory, **settings):
     return write_run(make_run(**settings), directory)
 
 
+def set_config(directory, **settings):
+    plan = json.loads((directory / "sweep.json").read_text())
+    plan["invocations"][0]["config"] = settings
+    (directory / "sweep.json").write_text(json.dumps(plan))
+    return directory
+
+
 def test_a_sweep_against_itself_does_not_differ(grid):
     found = compared(grid, grid)
     assert not any(found.differs.values())
@@ -84,10 +91,7 @@ def test_a_verdict_is_about_the_sweeps_own_objective(tmp_path):
         directory = write_sweep(
             tmp_path / name, [make_run(accuracy=accuracy, seed=seed) for seed in range(3)]
         )
-        plan = json.loads((directory / "sweep.json").read_text())
-        plan["invocations"][0]["config"] = {"objective": "validation.f1_min"}
-        (directory / "sweep.json").write_text(json.dumps(plan))
-        sides.append(directory)
+        sides.append(set_config(directory, objective="validation.f1_min"))
     pair = one_pair(*sides)
     assert [c.metric for c in pair.changes[0].summaries][:2] == ["f1_min", "accuracy"]
     assert pair.verdict.change.metric == "f1_min"
@@ -117,6 +121,10 @@ def test_equality_is_shown_or_undecided(tmp_path):
     small = one_pair(repeats("c", 200), repeats("d", 200, epochs=5))
     assert not small.verdict.equivalent
     assert "equivalent within 0.2 points is undecided" in verdict_sentence(small)
+    set_config(tmp_path / "c", margin=0.4)
+    assert "Equivalent within 40 points" in verdict_sentence(
+        one_pair(tmp_path / "c", tmp_path / "d")
+    )
 
 
 def test_repeats_with_other_seeds_differ_by_noise(tmp_path):

@@ -20,7 +20,6 @@ from mnist_sweep.analysis.compare.times import CostChange, cost_changes
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Format, Metric, resolve
 from mnist_sweep.records.predictions import read_predicted
-from mnist_sweep.settings import DEFAULT_MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_sweep.analysis.compare.matching import Shared
+    from mnist_sweep.analysis.compare.side import Side
     from mnist_sweep.analysis.statistics import Resampled
 
     Tables = dict[str, tuple[Resampled, Resampled]]
@@ -121,9 +121,10 @@ class ConfigurationChange:
 
 
 def configuration_change(
-    shared: Shared, metrics: Sequence[Metric], split: str | None, rng: np.random.Generator
+    shared: Shared, metrics: Sequence[Metric], first: Side, rng: np.random.Generator
 ) -> ConfigurationChange:
-    """Measure and test all changes of a configuration; `split` is None without predictions."""
+    """Measure and test all changes of a configuration; `first` has the split and the margin."""
+    split = first.split
     tables: Tables = {}
     found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
     digits: list[Metric] = []
@@ -137,7 +138,7 @@ def configuration_change(
         except MnistSweepError as error:  # missing, damaged, or no classes of the record's
             found = replace(found, reason=str(error))
     summaries, of_digits = (
-        tuple(one for metric in own if (one := _change(metric, shared, tables)))
+        tuple(one for metric in own if (one := _change(metric, shared, tables, first.margin)))
         for own in (metrics, digits)
     )
     return replace(found, summaries=summaries, digits=of_digits)
@@ -194,7 +195,7 @@ def _by_images(
     return found, {name: (tables[name].rows(rows[0]), tables[name].rows(rows[1])) for name in names}
 
 
-def _change(metric: Metric, shared: Shared, tables: Tables) -> Change | None:
+def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Change | None:
     from mnist_sweep.analysis.statistics import difference, of_values
 
     if metric.name in tables:
@@ -207,7 +208,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables) -> Change | None:
             return change_of_means(metric, before[0], after[0])
         sides = (of_values(before), of_values(after))
     is_share = metric.format in (Format.PERCENT, Format.SHARE)
-    found = difference(*sides, level=LEVEL, margin=DEFAULT_MARGIN if is_share else None)
+    found = difference(*sides, level=LEVEL, margin=margin if is_share else None)
     change = change_of_means(metric, found.first, found.second)
     return replace(
         change,

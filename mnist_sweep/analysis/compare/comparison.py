@@ -131,7 +131,7 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     }
     matched = [match(first, other) for other in others]
     changes = [
-        [configuration_change(one, _metrics(first, other), first.split, rng) for one in own.shared]
+        [configuration_change(one, _metrics(first, other), first, rng) for one in own.shared]
         for other, own in zip(others, matched, strict=True)
     ]
     pairs = [_pair(first, *each) for each in zip(others, matched, _corrected(changes), strict=True)]

@@ -12,7 +12,7 @@ from mnist_sweep.records.external_results import COLUMNS, read_external_results
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
 from mnist_sweep.records.table import measured
-from mnist_sweep.settings import DEFAULT_OBJECTIVE, affects_result, used
+from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,7 @@ class Side:
         settings: Of each of these runs.
         metrics: What is compared, all classes together, the objective's metric first.
         without_result: The other runs, and what else could not be read.
+        margin: The largest difference of a share that counts as none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Side:
     settings: tuple[Settings, ...]
     metrics: tuple[Metric, ...]
     without_result: tuple[NoResult, ...]
+    margin: float = DEFAULT_MARGIN
 
 
 def load_side(directory: Path, split: str = "test", mapping: Mapping | None = None) -> Side:
@@ -67,12 +69,13 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
     problems: list[NoResult] = []
+    margin = DEFAULT_MARGIN
     if mapping is not None:
         table = read_external_results(directory, mapping, split)
         metrics = list(mapping.resolved(split).values())
     else:
         sweep = load(directory)
-        table = all_runs([sweep])
+        table, margin = all_runs([sweep]), sweep.margin
         problems = [NoResult(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
         leading = [_name_of(sweep.objective), _name_of(DEFAULT_OBJECTIVE)]
         known = [Metric(one, split) for one in of_split(split)]
@@ -98,7 +101,7 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
         rows = [{k: v for k, v in used(row).items() if k != SEED} for row in rows]
     return Side(
         directory.name or str(directory), directory, None if mapping else split, runs,
-        tuple(rows), tuple(metrics), tuple(without),
+        tuple(rows), tuple(metrics), tuple(without), margin,
     )  # fmt: skip
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mnist_sweep.analysis.compare import VerdictKind
 from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.phrases.values import counted
-from mnist_sweep.settings import DEFAULT_MARGIN
+from mnist_sweep.reporting.phrases.values import counted, margin
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 MAX_DIGITS = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
-_WITHIN = f"within {100 * DEFAULT_MARGIN:g} points"
 _VERDICTS = {
     VerdictKind.NOTHING_SHARED: (
         "{first} and {second} share no configuration, so no metric can be compared one to one."
@@ -24,7 +22,7 @@ _VERDICTS = {
     VerdictKind.IDENTICAL: "No difference: the same predictions in {shared}{images}.",
     VerdictKind.NOISE: (
         "No difference beyond noise: none of {n_tests} changes is significant after Holm's "
-        "correction; the largest is {metric} {size}{place}. {equivalence}."
+        "correction; the largest is {metric} {size}{place}.{equivalence}"
     ),
     VerdictKind.UNTESTED: (
         "Seen in one run each: {metric} {size}{seen}. This does not show whether the "
@@ -62,11 +60,10 @@ def verdict_sentence(pair: Pair) -> str:
         size=size,
         place=place,
         seen=seen,
-        equivalence=f"Equivalent {_WITHIN}" if verdict.equivalent else
-        f"Whether they are equivalent {_WITHIN} is undecided",
+        equivalence=_equivalence(pair),
         changed=f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}",
         digits=_digits(pair),
-    )  # fmt: skip
+    )
 
 
 def caveats(pair: Pair) -> list[str]:
@@ -124,6 +121,15 @@ def time_reasons(pair: Pair) -> list[str]:
                 f"of {side.name}"
             )
     return found
+
+
+def _equivalence(pair: Pair) -> str:
+    if pair.verdict.change is None or pair.verdict.change.p_equivalent is None:
+        return ""
+    within = f"within {margin(pair.first.metrics[0], pair.first.margin)}"
+    if pair.verdict.equivalent:
+        return f" Equivalent {within}."
+    return f" Whether they are equivalent {within} is undecided."
 
 
 def _digits(pair: Pair) -> str:
