@@ -1,4 +1,4 @@
-"""The subcommands that read records: `table`, `worst`, `best`. They answer at once.
+"""The subcommands that read records: `table`, `worst`, `best`.
 
 Nothing here imports TensorFlow or Hydra, and pandas only when a command runs. Results go to
 standard output, what could not be read to standard error; errors are raised for the program's

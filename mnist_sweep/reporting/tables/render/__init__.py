@@ -14,7 +14,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.plugins import plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mnist_sweep.reporting.tables.table import Table
 
@@ -50,16 +50,11 @@ def render(
         from mnist_sweep.reporting.tables.render import text
 
         return text.render(tables, width=width, colour=colour)
-    return _renderer(format_name)(tables)
-
-
-def _renderer(format_name: str) -> Callable[[Sequence[Table]], str]:
-    found: Callable[[Sequence[Table]], str]
     if format_name in _BUILT_IN:
-        found = import_module(f"{__name__}.{format_name}").render
+        rendered = import_module(f"{__name__}.{format_name}").render(tables)
     elif format_name in plugins("table_formats"):
-        found = plugins("table_formats")[format_name]
+        rendered = plugins("table_formats")[format_name](tables)
     else:
-        known = ", ".join(format_names())
-        raise UsageError(f"No format {format_name!r}: expected one of {known}.")
-    return found
+        names = ", ".join(format_names())
+        raise UsageError(f"No format {format_name!r}: expected one of {names}.")
+    return str(rendered)
