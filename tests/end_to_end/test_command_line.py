@@ -266,7 +266,7 @@ def test_the_same_point_gives_the_same_bits_in_another_process(
 
 def test_one_run_prints_its_result_and_says_where_it_is(again: Done):
     assert " · digits · 1 of 1 run finished · " in again.out
-    assert "\nResult  1 layer x 16 nodes" in again.out
+    assert "\nResult  2 layers x 16 nodes, epochs=4   validation " in again.out
     assert "else where/once" in again.out
     assert "NOT MNIST" not in again.out + again.err  # digits were asked for
 
