@@ -127,7 +127,7 @@ def _set_up(axes: Axes, side: Literal["x", "y"], axis: Axis) -> None:
         ):
             axes.tick_params(axis="x", rotation=30)
     elif axis.is_whole:
-        own.set_major_locator(MaxNLocator(integer=True))
+        own.set_major_locator(MaxNLocator("auto", integer=True))
         own.set_major_formatter(lambda value, _: f"{value:,.0f}")
     if axis.limits is not None:
         (axes.set_xlim if side == "x" else axes.set_ylim)(*axis.limits)
