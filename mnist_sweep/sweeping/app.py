@@ -96,7 +96,6 @@ def _enter(
         _directory_importable(), _hydra(options) as prepared,
     ):  # fmt: skip
         # Whether intervals are allowed depends on the sweeper, which refuses them if not.
-        overrides.check_once(options.overrides)
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)

@@ -27,7 +27,7 @@ from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_laun
 from mnist_sweep.sweeping.plan import sets
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
-from mnist_sweep.sweeping.plan.overrides import bare, check_once
+from mnist_sweep.sweeping.plan.overrides import bare, replaced
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -133,8 +133,9 @@ class GridSweeper(Sweeper):
 
     def _plan(self, request: SweepRequest) -> Plan:
         given = sets.sets_of(request.config.points) or sets.sets_of(self._points) or [[]]
-        for one in given:
-            check_once(one)
+        twice = [line for one in given for line in replaced(one)]
+        if twice:
+            raise UsageError(f"points: {' '.join(twice)}")
         words = request.command.words
         if any(bare(text) == "points" for text in words):
             both = {bare(text) for one in given for text in one} & {bare(text) for text in words}

@@ -151,12 +151,10 @@ class Place:
 
     def sweep_words(self, *words: str) -> list[str]:
         """A sweep over tiny networks on the bundled digits."""
-        conf = str(self.path / "conf")
-        return [
-            "-m", "--config-dir", conf, "data=digits", "model=trouble", "nodes=4", "epochs=2",
-            "report=false",
-            *words,
-        ]  # fmt: skip
+        usual = ("data=digits", "model=trouble", "nodes=4", "epochs=2", "report=false")
+        given = {word.partition("=")[0] for word in words}
+        kept = [word for word in usual if word.partition("=")[0] not in given]
+        return ["-m", "--config-dir", str(self.path / "conf"), *kept, *words]
 
     def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
         """Start a sweep in a process group of its own."""

@@ -34,13 +34,14 @@ class Loaded:
 @pytest.fixture(scope="session")
 def hydra_master() -> Iterator[Callable[..., Loaded]]:
     with initialize_config_dir(app.conf_directory(), version_base="1.3"):
-        # Two compositions of one point are compared; the default name is the time.
-        OmegaConf.register_new_resolver("now", lambda _: "2026-01-01", replace=True)
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         known: dict[tuple[str, ...], Loaded] = {}
 
         def load(*words: str) -> Loaded:
+            # Two compositions of one point are compared; the default name is the time, and whoever
+            # enters Hydra sets the resolver anew.
+            OmegaConf.register_new_resolver("now", lambda _: "2026-01-01", replace=True)
             if words not in known:
                 master = hydra.compose_config(
                     "config", list(words), run_mode=RunMode.MULTIRUN, with_log_configuration=False

@@ -119,8 +119,7 @@ def test_settings_without_effect_make_no_further_points(planned: Planned):
         (["exclude=[layrs=1]"], "did you mean layers"),
         (["exclude=[layers]"], "Expected a condition"),
         (["exclude=[layers>0]"], "leaves no point"),
-        (["layers=1", "layers=2"], "layers is given twice"),
-        (["points=[[layers=1,layers=2]]"], "layers is given twice"),
+        (["points=[[layers=1,layers=2]]"], "layers=1 has no effect"),
     ],
 )
 def test_what_would_be_ignored_is_refused(planned: Planned, words: list[str], message: str):
@@ -131,3 +130,9 @@ def test_what_would_be_ignored_is_refused(planned: Planned, words: list[str], me
 def test_several_points_are_no_single_run(planned: Planned):
     with pytest.raises(MnistSweepError, match="add -m"):
         app.run(["points=[[layers=1],[layers=2]]", "data=digits", "plan=true"])
+
+
+def test_a_word_that_a_later_one_replaces_is_said_to_have_no_effect(planned: Planned):
+    plan = planned("layers=1,2", "layers=3", "model=mlp")
+    assert labels(plan) == ["layers=3,nodes=100"]
+    assert plan.notes() == ["layers=1,2 has no effect: a later layers=3 takes its place."]

@@ -26,7 +26,7 @@ def run_ids(invocation: dict[str, Any]) -> list[str]:
 
 
 def begin(directory: Path, plan: Plan, *words: str) -> Invocation:
-    invocation = invocation_of(plan, list(words), [], {}, ENVIRONMENT)
+    invocation = invocation_of(plan, words, list(words), [], {}, ENVIRONMENT)
     note_invocation(directory, invocation)
     return invocation
 

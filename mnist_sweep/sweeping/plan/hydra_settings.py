@@ -32,8 +32,8 @@ def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
     job, found = raw["job"], []
     if raw["sweep"]["subdir"] != "runs/${hydra.job.num}":
         found.append(
-            "hydra.sweep.subdir: a run's directory is always runs/LABEL-RUNID; choose the sweep's "
-            "by hydra.sweep.dir"
+            f"hydra.sweep.subdir={raw['sweep']['subdir']}: a run's directory is always "
+            "runs/LABEL-RUNID; choose the sweep's by hydra.sweep.dir"
         )
     if raw["mode"] is not None and str(hydra.mode.name) != "MULTIRUN":
         found.append("hydra.mode=RUN: one run is a sweep of one point here; leave -m away for it")

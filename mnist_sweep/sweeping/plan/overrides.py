@@ -101,22 +101,17 @@ def bare(text: str) -> str:
     return text.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
-def check_once(texts: Iterable[str]) -> None:
-    """Refuse several overrides of one key, of which Hydra takes the last.
-
-    Raises:
-        UsageError: Names both.
-    """
+def replaced(texts: Iterable[str]) -> list[str]:
+    """Of several overrides of one key the last counts; a line for each that does not."""
     seen: dict[tuple[str, bool], str] = {}
+    found = []
     for text in texts:
         # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
         key = (bare(text), text.startswith("~") or "={" in text)
         if key in seen:
-            raise UsageError(
-                f"{key[0]} is given twice, {seen[key]} and {text}: give it once. Several values "
-                f"are {key[0]}=A,B."
-            )
+            found.append(f"{seen[key]} has no effect: a later {text} takes its place.")
         seen[key] = text
+    return found
 
 
 def plain_value(value: Any) -> Any:

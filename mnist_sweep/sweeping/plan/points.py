@@ -51,6 +51,7 @@ class Plan:
         duplicates: Labels of points left out because another has the same run id.
         unused: Settings that have no effect in some of these.
         excluded: Conditions of `exclude` -> how many points each left out.
+        replaced: A line for each word of the command that a later one replaces.
         network_notes: What of the networks is not used in training.
     """
 
@@ -59,11 +60,12 @@ class Plan:
     duplicates: list[str] = field(default_factory=list)
     unused: set[str] = field(default_factory=set)
     excluded: dict[str, int] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
     network_notes: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
         """How many of the requested points are left out, and why; what of networks is not used."""
-        found = [*self.network_notes]
+        found = [*self.replaced, *self.network_notes]
         found += [f"{_points(n)} left out by exclude={text}." for text, n in self.excluded.items()]
         if self.duplicates:
             hidden = len(self.duplicates) - MAX_NAMED
@@ -125,6 +127,7 @@ def union(plans: Iterable[Plan]) -> Plan:
         whole.points += [point for point in plan.points if point.run_id not in known]
         whole.datasets |= plan.datasets
         whole.unused |= plan.unused
+        whole.replaced += [line for line in plan.replaced if line not in whole.replaced]
         whole.excluded |= plan.excluded
         whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
     return whole
