@@ -29,6 +29,7 @@ SWEEP = [
     "-m", "+experiment=smoke", "data=auto", "data.download_timeout_s=0", "epochs=4", "name=smoke",
     "nodes=16,32", "seed=0",
 ]  # fmt: skip
+WITHOUT_NODES = [word for word in SWEEP if not word.startswith("nodes=")]
 OWN = """
 import keras
 
@@ -282,7 +283,7 @@ def test_the_same_command_again_resumes_and_finds_all_done(world: World, made: d
 def test_another_grid_under_the_same_name_adds_runs_and_notices_duplicates(
     world: World, made: dict[str, Record]
 ):
-    words = [*SWEEP, "layers=1", "nodes=16,24,24"]
+    words = [*WITHOUT_NODES, "layers=1", "nodes=16,24,24"]
     ended = world.run(*words)
     assert ended.code == 0, ended.err
     assert "2 of 2 runs finished (1 earlier)" in ended.out
@@ -409,11 +410,12 @@ def test_subcommands_exit_truthfully_and_say_why(subcommands: dict[str, Done], n
 
 
 def test_a_plan_runs_nothing(world: World, made: dict[str, Record]):
-    ended = world.run(*SWEEP, "layers=1", "nodes=16,40", "name=planned", "plan=true")
+    words = [*WITHOUT_NODES, "layers=1", "nodes=16,40", "plan=true"]
+    ended = world.run(*(word.replace("name=smoke", "name=planned") for word in words))
     assert ended.code == 0, ended.err
     assert "2 points, 0 done, 2 to run" in ended.out
     assert not world.sweep("planned").exists()
-    here = world.run(*SWEEP, "layers=1", "nodes=16,40", "plan=true")
+    here = world.run(*words)
     assert "2 points, 1 done, 1 to run" in here.out
     assert made["layers=1,nodes=16,epochs=4,seed=0"].run_id in here.out
 
