@@ -60,7 +60,7 @@ def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_resu
     """
     with opened(path, max_bytes) as file:
         status = os.fstat(file.fileno())
-        return file.read(max_bytes + 1), status
+        return file.read(status.st_size + 1), status  # no more, should it grow
 
 
 def sha256_of(path: Path) -> str:
