@@ -21,7 +21,6 @@ import tensorflow as tf
 
 from mnist_sweep.data import Dataset
 from mnist_sweep.training import fit, forms, optimizer
-from mnist_sweep.training.added_losses import AddedLosses
 from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer
 from mnist_sweep.training.fast.program import Program
 from mnist_sweep.training.fast.replaced import Replacements, replaced
@@ -232,7 +231,6 @@ def train(
         dataset: Its training split is trained on, its validation split evaluated each epoch.
         settings: A run's settings.
         on_epoch: Called after every epoch; a reason it returns ends the training there.
-
     """
     choice = forms.choose(network, dataset, settings)
     while choice.form is not forms.Form.FIT:
@@ -253,44 +251,50 @@ def _train_in(
     on_epoch: OnEpoch,
 ) -> Training:
     started = perf_counter()
-    xla = choice.form is forms.Form.XLA
-    columns = _active_columns(network, dataset, settings) if xla else None
-    with replaced(_fast_layers(network, settings, columns) if xla else {}):
-        program = _compile(network, dataset, settings, columns, xla=xla)
-        training = _train(program, network, dataset, settings, on_epoch, started, xla=xla)
-    training.form, training.reason = choice
-    return training
+    options = {"xla": choice.form is forms.Form.XLA, "logits": settings["outputs"] == "logits"}
+    n, scale = len(dataset.train_index), dataset.info.scale
+    steps = settings["epochs"] * -(-n // settings["batch_size"])
+    columns = _active_columns(network, dataset, settings) if options["xla"] else None
+    with replaced(_fast_layers(network, settings, columns) if options["xla"] else {}):
+        program = EpochProgram(
+            network,
+            fused_adam.for_training(optimizer.optimizer(settings, steps), xla=options["xla"]),
+            as_tensor(dataset.train_images),
+            as_tensor(dataset.train_labels),
+            min(settings["batch_size"], n),
+            scale,
+            columns,
+            **options,
+        )
+        program.compile(n)
+        predictor = Predictor(network, scale, **options)
+        # Compiles the predictor, so that the first epoch takes no longer than the others.
+        predictor(dataset.train_images, dataset.train_labels, dataset.train_index[:1])
+        result = Training(predictor, compile_s=perf_counter() - started)
+        result.form, result.reason = choice
+        _run_epochs(result, program, dataset, settings, on_epoch)
+    return result
 
 
-def _train(
+def _run_epochs(
+    result: Training,
     program: EpochProgram,
-    network: keras.Model,
     dataset: Dataset,
     settings: Mapping[str, Any],
     on_epoch: OnEpoch,
-    started: float,
-    *,
-    xla: bool,
-) -> Training:
-    rows, scale = dataset.train_index, dataset.info.scale
-    predictor = Predictor(network, scale, xla=xla, logits=settings["outputs"] == "logits")
-    # Compiles the predictor, so that the first epoch takes no longer than the others.
-    predictor(dataset.train_images, dataset.train_labels, rows[:1])
-    added_losses = AddedLosses(network, scale, settings["batch_size"], xla=xla)
-    result = Training(predictor, compile_s=perf_counter() - started)
-    best = BestWeights(network, settings["early_stopping"])
-    truth = dataset.train_labels[dataset.validation_index]
+) -> None:
+    predictor, images, held_out = result.predictor, dataset.train_images, dataset.validation_index
+    truth = dataset.train_labels[held_out]
+    best = BestWeights(predictor.network, settings["early_stopping"])
     training_started = perf_counter()
     for epoch in range(1, settings["epochs"] + 1):
         epoch_started = perf_counter()
-        training = program(epoch_order(rows, settings["seed"], epoch))
+        training = program(epoch_order(dataset.train_index, settings["seed"], epoch))
         validation = None
-        if len(truth):
-            outputs = predictor(
-                dataset.train_images, dataset.train_labels, dataset.validation_index
-            )
+        if len(held_out):
+            outputs = predictor(images, dataset.train_labels, held_out)
             loss, accuracy = outputs.loss_and_accuracy(truth)
-            loss += added_losses.mean(dataset.train_images, dataset.validation_index)
+            loss += predictor.added_loss(images, held_out, settings["batch_size"])
             validation = loss, accuracy
         result.history.add(training, validation)
         result.epoch_s.append(perf_counter() - epoch_started)
@@ -305,7 +309,6 @@ def _train(
             break
     best.restore()
     result.train_s = perf_counter() - training_started
-    return result
 
 
 def _fast_layers(
@@ -318,31 +321,6 @@ def _fast_layers(
         **dense.replacements(network),
         **(sparse_first_layer.replacements(network) if columns else {}),
     }
-
-
-def _compile(
-    network: keras.Model,
-    dataset: Dataset,
-    settings: Mapping[str, Any],
-    columns: sparse_first_layer.ActiveColumns | None,
-    *,
-    xla: bool,
-) -> EpochProgram:
-    n = len(dataset.train_index)
-    steps = settings["epochs"] * -(-n // settings["batch_size"])
-    program = EpochProgram(
-        network,
-        fused_adam.for_training(optimizer.optimizer(settings, steps), xla=xla),
-        as_tensor(dataset.train_images),
-        as_tensor(dataset.train_labels),
-        min(settings["batch_size"], n),
-        dataset.info.scale,
-        columns,
-        xla=xla,
-        logits=settings["outputs"] == "logits",
-    )
-    program.compile(n)
-    return program
 
 
 def _active_columns(

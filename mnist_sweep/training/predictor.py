@@ -51,6 +51,8 @@ class Predictor:
         self.network = network
         self._factor = 1.0 / scale
         self.logits = logits
+        self._xla = xla
+        self._added: Program | None = None
         self._program: Callable[..., Any] = Program(self._forward, xla=xla)
         # Some layers have no XLA kernel, others run as Python code only.
         self._others: list[Callable[..., Any]] = [Program(self._forward, xla=False), self._forward]
@@ -95,3 +97,27 @@ class Predictor:
                 if not self._others:
                     raise
                 self._program = self._others.pop(0)
+
+    def added_loss(self, images: np.ndarray, rows: np.ndarray, batch_size: int) -> float:
+        """Losses besides the cross-entropy, averaged over the examples, once it has predicted.
+
+        Those of regularizers of weights and activities, and of `add_loss`: Keras adds them to the
+        validation loss, batch by batch.
+
+        Args:
+            images: (m, *image_shape) uint8.
+            rows: (n,) int32 indices.
+            batch_size: Images per batch; the last one may be shorter.
+        """
+        if not self.network.losses:
+            return 0.0
+        self._added = self._added or Program(self._added_losses, xla=self._xla)
+        total = 0.0
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            total += len(batch) * float(self._added(tf.constant(images[batch])))
+        return total / len(rows)
+
+    def _added_losses(self, images: tf.Tensor) -> tf.Tensor:
+        self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+        return tf.add_n(self.network.losses)

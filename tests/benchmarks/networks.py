@@ -69,8 +69,8 @@ def networks() -> dict[str, Callable[[], Any]]:
         "2 x 300, dropout 0.2": lambda: model.mlp(shape, 10, 2, 300, 0.2),
         "1 x 800": lambda: model.mlp(shape, 10, 1, 800),
         "LeNet-5": lambda: stack(
-            image(), conv(6, 5, padding="same"), layers.AveragePooling2D(), conv(16, 5),
-            layers.AveragePooling2D(), layers.Flatten(), layers.Dense(120, activation="relu"),
+            image(), conv(6, 5, padding="same"), layers.AveragePooling2D(2), conv(16, 5),
+            layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(120, activation="relu"),
             layers.Dense(84, activation="relu"),
         ),
         "model=cnn": lambda: model.cnn(shape, 10),

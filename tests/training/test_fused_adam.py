@@ -53,8 +53,10 @@ def test_weights_and_moments_after_fifty_steps_are_keras_s(make, xla):
     twin = fused_adam.for_training(make(), xla=xla)
     assert type(twin) is not type(make())
     ours, theirs = after_steps(twin), after_steps(make())
+    # TensorFlow's kernel computes 1 - beta_2 in float32: 1.3e-5 off where beta_2 is 0.999.
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if xla else {"rtol": 5e-5, "atol": 5e-6}
     for mine, keras_value in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(mine.numpy(), keras_value.numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(mine.numpy(), keras_value.numpy(), **tolerance)
 
 
 @pytest.mark.parametrize("name", ["nadam", "sgd", "rmsprop", "lion"])
