@@ -255,6 +255,17 @@ def in_a_file(baseline, path):
     return path.read_text()
 
 
+def test_a_task_without_images_needs_no_confusion_matrix(repeated, tmp_path):
+    values = json.loads(in_a_file(repeated[1], tmp_path / "whole.json"))
+    values["dataset"] |= {"n_test": None, "n_validation": None}
+    for one in values["configurations"]:
+        for run in one["runs"]:
+            run["confusion"] = {}
+    (tmp_path / "b.json").write_text(json.dumps(values))
+    runs = read_baseline(tmp_path / "b.json")
+    assert runs["test.accuracy"].notna().all()
+
+
 def damaged_baselines():
     def change(values, old, new):
         return json.loads(json.dumps(values).replace(old, new))
