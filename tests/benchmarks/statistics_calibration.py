@@ -202,7 +202,7 @@ def decisions(
             for number in found.next_runs:
                 taken[number] += 1
         wrong = worst not in found.contenders
-        rows.append((found.decided, wrong, sum(taken), max(taken) * count))
+        rows.append((found.state == "decided", wrong, sum(taken), max(taken) * count))
     return Decisions(*np.mean(rows, axis=0).tolist())
 
 

@@ -156,16 +156,15 @@ def _metrics(first: Side, second: Side) -> list[Metric]:
 def _corrected(
     pairs: Sequence[Sequence[ConfigurationChange]],
 ) -> list[list[ConfigurationChange]]:
-    """Holm's correction: one family of all summaries of all pairs, one of all digits."""
+    """Holm's correction over all that is shown: metrics and digits of all pairs are one family."""
     every = [one for changes in pairs for one in changes]
-    summaries = iter(corrected(c for one in every for c in one.summaries))
-    digits = iter(corrected(c for one in every for c in one.digits))
+    family = iter(corrected(c for one in every for c in (*one.summaries, *one.digits)))
 
     def renewed(one: ConfigurationChange) -> ConfigurationChange:
         return replace(
             one,
-            summaries=tuple(next(summaries) for _ in one.summaries),
-            digits=tuple(next(digits) for _ in one.digits),
+            summaries=tuple(next(family) for _ in one.summaries),
+            digits=tuple(next(family) for _ in one.digits),
         )
 
     return [[renewed(one) for one in changes] for changes in pairs]

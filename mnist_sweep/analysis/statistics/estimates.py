@@ -64,13 +64,11 @@ class Difference:
         first: Mean of the metric over the first side's runs.
         second: The same of the second side.
         estimate: second - first.
-        center: The estimate less its bias, on which interval and p-value rest.
-        low: Lower end of the interval.
+        low: Lower end of the interval, which is centered on the estimate less its bias.
         high: Upper end.
         level: Confidence level.
         standard_error: Of the difference.
         df: Degrees of freedom of the standard error; None if it is known (normal).
-        image_error: Standard error over images alone; no interval is narrower than it calls for.
         p_value: Of no difference, two-sided; below 1 - level where the interval leaves out 0. None
             with a single run on each side: these runs differ, configurations may not.
         p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
@@ -87,13 +85,11 @@ class Difference:
     first: float
     second: float
     estimate: float
-    center: float
     low: float
     high: float
     level: float
     standard_error: float
     df: float | None
-    image_error: float
     p_value: float | None
     p_holm: float | None
     margin: float | None
@@ -231,13 +227,11 @@ def difference(
         first=before,
         second=after,
         estimate=after - before,
-        center=float(center[-1]),
         low=max(float(center[-1] - half), -bound),
         high=min(float(center[-1] + half), bound),
         level=level,
         standard_error=float(found.error[-1]),
         df=None if math.isinf(found.df[-1]) else float(found.df[-1]),
-        image_error=float(found.image_error[-1]),
         p_value=p_value,
         p_holm=p_value,
         margin=margin,

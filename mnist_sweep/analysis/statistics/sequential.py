@@ -56,11 +56,6 @@ class Decision:
     repeats: int
     limited_by_images: bool
 
-    @property
-    def decided(self) -> bool:
-        """Whether the selection is decided at the level."""
-        return self.state == "decided"
-
 
 def decide(
     table: Resampled,
