@@ -61,10 +61,10 @@ class StudyEffect:
         unpaired: Runs that do not count: without a result, or finished without their partner.
         overall: Metric -> its difference on fresh seeds and the same images, changed less
             unchanged; empty if not known. `p_holm` is corrected over all metrics and classes of
-            all changes of the study.
+            all changes of the study, see `corrected_in_sequence`.
         per_class: The same for each class's F1.
-        against_best: Accuracy of the changed configuration less that of the best one, corrected
-            with the others; why it is not known; or None where nobody asked.
+        against_best: Accuracy of the changed configuration less that of the best one; why it is not
+            known; or None where nobody asked.
         selected_mean: Mean accuracy of the runs that the configuration was selected by. A network
             chosen for being worst was partly unlucky, so it does better when merely trained again:
             the change is never measured against those runs.
@@ -139,7 +139,8 @@ def study_effects(
         study: The study.
         sweep: What was loaded from its directory; predictions are read from there.
         best: Runs of the best configuration, to compare the changed ones with.
-        questions: How many families of tests are answered together, these effects being one.
+        questions: How many families of tests are answered together. The effects are one of them,
+            the comparison with the best another.
         replicates: Bootstrap samples of the images; None takes the study's.
         seed: Of the statistics' randomness.
         split: The split to measure on.
@@ -163,23 +164,36 @@ def study_effects(
 
 def _corrected(effects: Sequence[StudyEffect], questions: int) -> list[StudyEffect]:
     """With p-values corrected over all that the study's conclusions say of its changes."""
+    times = questions * sum(bool(one.overall) for one in effects)
+    found = []
+    for one in effects:
+        beside = one.against_best
+        if isinstance(beside, Difference):
+            (beside,) = corrected([beside], times)
+        tested = corrected_in_sequence([*one.overall.values(), *one.per_class], times)
+        overall = dict(zip(one.overall, tested, strict=False))
+        per_class = tested[len(overall) :]
+        found.append(replace(one, overall=overall, per_class=per_class, against_best=beside))
+    return found
 
-    def differences(one: StudyEffect) -> list[Difference]:
-        last = [one.against_best] if isinstance(one.against_best, Difference) else []
-        return [*one.overall.values(), *one.per_class, *last]
 
-    family = iter(corrected([each for one in effects for each in differences(one)], questions))
-    return [
-        replace(
-            one,
-            overall={metric: next(family) for metric in one.overall},
-            per_class=tuple(next(family) for _ in one.per_class),
-            against_best=next(family)
-            if isinstance(one.against_best, Difference)
-            else one.against_best,
-        )
-        for one in effects
-    ]
+def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Difference, ...]:
+    """P-values of one change: its first metric first, the others only where that one changed.
+
+    A fixed sequence (Maurer, Hothorn and Lehmacher, 1995): the first test takes the whole level,
+    and the others (Holm) count only if it is rejected, so they cost it nothing.
+
+    Args:
+        family: Differences of all metrics, the first one first.
+        times: How many such families are tested together (Bonferroni).
+    """
+    first, rest = corrected(family[:1], times), corrected(family[1:], times)
+    return first + tuple(
+        replace(one, p_holm=max(one.p_holm, first[0].p_holm))
+        if one.p_holm is not None and first[0].p_holm is not None
+        else one
+        for one in rest
+    )
 
 
 def _effect(

@@ -30,6 +30,7 @@ from mnist_sweep.analysis.statistics import (
     interval,
     resample,
 )
+from mnist_sweep.analysis.study_effect import corrected_in_sequence
 from mnist_sweep.metrics import resolve
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def study_errs(
     said = []
     for metric, direction in (("accuracy", "best"), ("f1_min", "worst")):
         said.append(
-            compare_all(tables[metric], groups, direction, rng, questions=3).distinguishable.any()
+            compare_all(tables[metric], groups, direction, rng, questions=4).distinguishable.any()
         )
     best = int(np.argmax([tables["accuracy"].observed[rows].mean() for rows in groups]))
     changed = [
@@ -224,7 +225,7 @@ def study_errs(
         side(tables["accuracy"], repeats, best), side(tables["accuracy"], repeats, 5),
         others=variances(tables["accuracy"], repeats, [k for k in range(5) if k != best]),
     )  # fmt: skip
-    said += [one.differs for one in corrected([*changed, beside], questions=3)]
+    said += [one.differs for one in (*corrected_in_sequence(changed, 4), *corrected([beside], 4))]
     return bool(np.any(said))
 
 

@@ -176,7 +176,7 @@ def test_several_changes_are_corrected_over_each_other(tmp_path):
     found = concluded(directory)
     for change in ("0.2", "0.5"):
         one = about(found, f"dropout={change} changed the test accuracy")
-        assert "p corrected over all effects listed here (Holm)" in one.certainty
+        assert "p is corrected for all that the study tests" in one.certainty
         assert one.text.count("fresh seeds") == 1
 
 

@@ -45,7 +45,7 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     )
     certainty = values.difference(found, found.p_holm)
     if found.p_holm is not None:
-        certainty += "; p corrected over all effects listed here (Holm), the interval is not"
+        certainty += "; p is corrected for all that the study tests, the interval is not"
     if effect.selected_split == effect.split:
         certainty += f"; the network was selected on the {effect.split} split too"
     if effect.unpaired:
@@ -89,7 +89,7 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
             f"distinguishable ({effect.split} split); the largest is of {listed}."
         )
         certainty = (
-            f"p corrected over all effects listed here (Holm), level {per_class[0].level:g}; "
+            f"p is corrected for all that the study tests, level {per_class[0].level:g}; "
             f"{values.coverage(per_class[0].covers)}"
         )
     if moved:
@@ -109,7 +109,7 @@ def against_best(
     if isinstance(found, str):
         text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"
         return make(kind, text)
-    verdict = "distinguishable"
+    verdict = f"distinguishably {'higher' if found.estimate > 0 else 'lower'}"
     if found.p_value is None:
         verdict = "with one run each, a different seed could reverse this"
     elif not found.differs:

@@ -202,10 +202,13 @@ class _StudyRun:
 
     @property
     def _questions(self) -> int:
-        """What the study answers together: the best, each selection, and what the changes do."""
+        """What the study answers together.
+
+        The best, each selection, what changes did, and how the changed compare with the best.
+        """
         stages = self._points.stages
         selections = sum(stage.select is not None for stage in stages)
-        return 1 + selections + any(stage.of for stage in stages)
+        return 1 + selections + 2 * any(stage.of for stage in stages)
 
     def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
         return select_with_uncertainty(
