@@ -68,8 +68,10 @@ def test_what_is_no_file_of_ours_is_refused_at_once(tmp_path, name, make):
         pytest.skip("a dataset may be of any size; that it is no archive is another test's")
     read, error = READERS[name]
     make(tmp_path / name)
-    with pytest.raises((error, OSError)):
+    with pytest.raises((error, OSError)) as caught:
         read(tmp_path / name)
+    if make in (pipe, endless) and name != "digits.npz":
+        assert "not a regular file" in str(caught.value)
 
 
 JSON = {name: one for name, one in READERS.items() if name.endswith(".json")}
