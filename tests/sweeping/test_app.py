@@ -23,7 +23,7 @@ NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")
 @pytest.fixture(autouse=True)
 def _without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
 
 
 def planned(*words: str) -> SweepPreview:

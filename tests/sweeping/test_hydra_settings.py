@@ -28,7 +28,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "hydra.md"
 @pytest.fixture(autouse=True)
 def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
     for name, text in {
         "hparams/deep": "# @package _global_\nlayers: 3\n",
         "hparams/flat": "# @package _global_\nnodes: 8\n",

@@ -142,7 +142,7 @@ def test_a_launcher_from_outside_is_a_module_and_a_config_file(
     (folder / "in_turn.yaml").write_text("_target_: in_turn.InTurnLauncher\ngreeting: hello\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
     words = ["data=digits", "layers=1,2", "nodes=4", "epochs=1", "name=own", "report=false"]
     result = app.run(["-m", *words, f"--config-dir={tmp_path / 'mine'}", "hydra/launcher=in_turn"])
     import in_turn

@@ -20,7 +20,7 @@ def planned(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Planned:
     from mnist_sweep.sweeping.launch import processes
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
 
     def plan(*words: str) -> Plan:
         found = app.run(["-m", *words, "data=digits", "plan=true"])

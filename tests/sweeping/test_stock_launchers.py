@@ -188,7 +188,7 @@ def test_a_job_that_is_another_run_where_it_runs_is_refused(
         "identify",
         lambda *arguments: replace(identify(*arguments), run_id="0" * 12),
     )
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     words = ["data=digits", "nodes=4", "epochs=1", "name=edited", "report=false"]
     result = app.run(["-m", *words, "hydra/launcher=basic"])

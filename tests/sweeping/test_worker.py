@@ -131,7 +131,7 @@ def test_processes_that_cannot_be_started_are_an_error_with_the_reason(
 
     context = SimpleNamespace(Process=lambda **_: SimpleNamespace(start=no_more))
     monkeypatch.setattr(processes, "context", lambda: context)
-    monkeypatch.setattr(processes, "start_fork_server", lambda: None)
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
     monkeypatch.setattr(processes, "RESTART_S", 0.0)
     with pytest.raises(processes.WorkerDiedError, match="4 attempts failed: OSError: no more"):
         processes.start(print)
