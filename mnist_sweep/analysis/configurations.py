@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.statistics import SeedVariances
 from mnist_sweep.analysis.varying import (
     SEED,
     SWEEP,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mnist_sweep.analysis.statistics import SeedVariances
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.record import Record
 
@@ -166,6 +166,8 @@ def seed_variances(
         without: Ids of runs that do not count.
     """
     import numpy as np
+
+    from mnist_sweep.analysis.statistics import SeedVariances
 
     columns = ["status", "run_id", "dataset.sha256", "configuration_id", column]
     known = runs.reindex(columns=columns)
