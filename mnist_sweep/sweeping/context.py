@@ -99,7 +99,7 @@ class SweepContext:
         finally:
             self._signals.close()
 
-    def start_processes(self, words: Sequence[str]) -> None:
+    def start_processes(self, words: Sequence[str] = ()) -> None:
         """Start the fork server for a command, unless it runs; it imports in the background."""
         processes.start_fork_server(processes.preload_of(words))
 
