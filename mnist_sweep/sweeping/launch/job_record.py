@@ -100,7 +100,8 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
     elif done.pruned:
         status = RunStatus.PRUNED
         of_all = f" of {epochs}" if (epochs := epochs_of(job.settings)) else ""
-        message = f"stopped after epoch {len(done.epoch_s)}{of_all}: {done.pruned}"
+        reached = max(map(len, vars(done.history).values()), default=0)
+        message = f"stopped after epoch {reached}{of_all}: {done.pruned}"
         error = {"type": "Pruned", "message": message}
     head = _head(job, status)
     measured: Plain = {"device": None, "peak_memory_mb": _peak_memory_mb()}
