@@ -85,7 +85,7 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     assert found.environment.threads == job.settings["threads"]
     assert found.environment.started_at
     assert found.history.val_accuracy == [0.6, 0.7, 0.8]
-    assert predictions.read(job.paths.predictions)
+    assert predictions.read_predictions(job.paths.predictions)
     assert job.paths.model.exists() is job.settings["save_model"]
 
 
@@ -221,4 +221,4 @@ def test_the_log_says_what_ran_and_how_it_ended(
     job = job_of(tmp_path)
     execute(job)
     assert f"run {job.run_id}: {job.label}" in caplog.text
-    assert "test accuracy 0.9" in caplog.text
+    assert "test accuracy 9" in caplog.text
