@@ -132,7 +132,7 @@ def read(
     suffix = path.suffix.lower()
     if suffix in pictures.SUFFIXES:
         return _pictures([path], str(path), expected, on_picture)
-    if suffix == ".csv":
+    if csv.recognises(path):
         images, labels = csv.read_table(path)
         return _inputs(images, labels, (str(path), f"the label column of {path}"), expected)
     if suffix == ".npz":
