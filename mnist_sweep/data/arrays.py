@@ -118,6 +118,20 @@ def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
     return np.ascontiguousarray(result)
 
 
+def as_labels(array: NDArray[np.generic], where: str) -> Bytes:
+    """Classes as (n,) uint8, also of a column (n, 1) or of one-hot rows (n, classes).
+
+    Raises:
+        DataError: A value is not a whole number from 0 to 255.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    elif array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf":
+        is_one_hot = ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all()
+        array = array.argmax(axis=1) if is_one_hot else array
+    return as_bytes(array, where)
+
+
 def content_sha256(arrays: Arrays) -> str:
     """SHA-256 (64 hex digits) of dtype, shape and bytes of all four arrays, classes and scale.
 

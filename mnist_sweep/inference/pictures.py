@@ -120,7 +120,8 @@ def grey(path: Path) -> tuple[NDArray[np.float64], bool]:
 
 def _brightness(image: Image.Image) -> NDArray[np.float64]:
     if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip
-        values = np.asarray(image, dtype=np.float64) / 65535
+        values = np.asarray(image, dtype=np.float64)
+        values /= 65535 if values.max() > 255 else 255  # some programs put 8 bits into 16
     elif image.has_transparency_data:
         colour = image.convert("RGBA")
         opacity = np.asarray(colour.getchannel("A"), dtype=np.float64) / 255

@@ -26,8 +26,13 @@ ACTIVATIONS = (
     "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
 )  # fmt: skip
 SCHEDULES = ("constant", "cosine", "exponential", "linear")
+<<<<<<< HEAD
 OUTPUTS = ("probabilities", "logits")
 DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz", "own")
+=======
+FORMATS = ("csv", "emnist", "folders", "idx", "npz")
+DATASETS = tuple(sorted(("auto", "digits", "mnist", "own", *FORMATS)))
+>>>>>>> 80a09b7 (Read the forms in which datasets come: other CSVs, KMNIST, MedMNIST, QMNIST, EMNIST, folders of pictures)
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
 DEFAULT_MARGIN = 0.002
@@ -70,7 +75,7 @@ class DataSettings:
         "auto", "the data set or its format; auto: MNIST if found, else digits",
         choices=DATASETS, plugins="readers",
     )  # fmt: skip
-    path: str | None = _run(None, "file or folder of data=csv, idx and npz")
+    path: str | None = _run(None, "file or folder of data=csv, emnist, folders, idx and npz")
     _target_: str | None = _run(None, "function that returns the arrays of data=own")
     sha256: str | None = _run(None, "refuse data whose content has another SHA-256")
     validation_fraction: float = _result(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_sweep.data.arrays import Examples
-from mnist_sweep.data.readers import csv, digits, idx, npz
+from mnist_sweep.data.readers import csv, digits, folders, idx, npz
 from mnist_sweep.plugins import plugins
 
 
@@ -56,6 +56,10 @@ _BUILT_IN = {
     "idx": Reader(
         idx.read, idx.find, "IDX files in", idx.recognises, version=1, has_test_split=True
     ),
+    "emnist": Reader(
+        idx.read_emnist, idx.find, "EMNIST's IDX files in", version=1, has_test_split=True
+    ),
+    "folders": Reader(folders.read, folders.find, "pictures in"),
     "npz": Reader(
         npz.read, npz.find, "the NumPy archive", npz.recognises, version=2, has_test_split=True
     ),

@@ -4,9 +4,10 @@
         return {"x_train": …, "y_train": …, "x_test": …, "y_test": …}
 
 `x` are images (examples, height, width[, channels]) of whole numbers from 0 to 255, `y` classes
-(examples,) from 0. The test arrays may be left out; then `data.test_fraction` splits the data. The
-two or four arrays may also be a tuple in this order, or Keras's ((x, y), (x, y)). A mapping may
-also have `classes`, their number or names, where labels do not go up to the last class.
+(examples,) from 0, or one-hot rows (examples, classes). The test arrays may be left out; then
+`data.test_fraction` splits the data. The two or four arrays may also be a tuple in this order, or
+Keras's ((x, y), (x, y)). A mapping may also have `classes`, their number or names, where labels do
+not go up to the last class.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Examples, as_bytes, class_count
+from mnist_sweep.data.arrays import Examples, as_bytes, as_labels, class_count
 from mnist_sweep.data.readers import Reader
 from mnist_sweep.errors import DataError
 
@@ -53,7 +54,7 @@ def read(target: str) -> tuple[Examples, Examples | None]:
         images, labels = (f"{name} of {target}" for name in (x, y))
         return Examples(
             as_bytes(np.asarray(by_name[x]), images),
-            as_bytes(np.asarray(by_name[y]), labels),
+            as_labels(np.asarray(by_name[y]), labels),
             images,
             labels,
             classes=classes,

@@ -1,8 +1,12 @@
-"""IDX files, MNIST's own format, gzipped or not.
+"""IDX files, MNIST's own format, gzipped or not; also QMNIST's, EMNIST's and torchvision's folders.
 
 The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a byte for the type (0x08 is
 unsigned byte), a byte for the number of dimensions, each dimension as a big-endian 32-bit
 integer, then the values, the last dimension fastest.
+
+QMNIST's labels are integers, eight columns of which the first is the class. EMNIST's images lie on
+their side: `data=emnist` turns them upright. torchvision keeps the files in `MNIST/raw` below the
+folder that it is given.
 """
 
 from __future__ import annotations
@@ -12,27 +16,25 @@ import math
 import re
 import struct
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Bytes, Examples
+from mnist_sweep.data.arrays import Bytes, Examples, as_bytes
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TYPES = {
-    0x08: "unsigned byte", 0x09: "signed byte", 0x0B: "short", 0x0C: "int",
-    0x0D: "float", 0x0E: "double",
-}  # fmt: skip
-UNSIGNED_BYTE = 0x08
+DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 24
+QMNIST_COLUMNS = 8
 
 # train-images-idx3-ubyte, train-images.idx3-ubyte, emnist-letters-test-labels-idx1-ubyte.gz
 _NAME = re.compile(
-    r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-ubyte"
+    r"(?P<prefix>.*?)(?P<part>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-(ubyte|int)"
     r"(?P<gz>\.gz)?",
     re.IGNORECASE,
 )
@@ -45,7 +47,14 @@ _ROLES = tuple((part, kind) for part in ("train", "test") for kind in ("images",
 
 def recognises(path: Path) -> bool:
     """Whether the path is a folder with a file that is named like an IDX file of a dataset."""
-    return path.is_dir() and any(_NAME.fullmatch(file.name) for file in path.iterdir())
+    return path.is_dir() and any(_NAME.fullmatch(file.name) for file in _place(path).iterdir())
+
+
+def _place(folder: Path) -> Path:
+    """The folder of the files: `folder`, or the only `raw` or `NAME/raw` below it."""
+    below = [*folder.glob("raw"), *folder.glob("*/raw")]
+    has_files = any(_NAME.fullmatch(file.name) for file in folder.iterdir())
+    return below[0] if len(below) == 1 and below[0].is_dir() and not has_files else folder
 
 
 def find(folder: Path) -> list[Path]:
@@ -64,7 +73,9 @@ def find(folder: Path) -> list[Path]:
         )
     candidates: dict[tuple[str, str], dict[str, Path]] = {role: {} for role in _ROLES}
     try:
-        names = sorted(folder.iterdir(), key=lambda path: (path.suffix == ".gz", path.name))
+        folder = _place(folder)
+        files = (path for path in folder.iterdir() if not path.name.startswith("."))  # macOS's ._
+        names = sorted(files, key=lambda path: (path.suffix == ".gz", path.name))
     except OSError as error:
         raise DataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     for path in names:
@@ -102,11 +113,28 @@ def read(folder: Path) -> tuple[Examples, Examples | None]:
     return parts[0], parts[1]
 
 
-def read_file(path: Path) -> Bytes:
-    """One IDX file of unsigned bytes as an array of the shape in its header.
+def read_emnist(folder: Path) -> tuple[Examples, Examples | None]:
+    """As `read`, with the images of EMNIST turned upright.
 
     Raises:
-        DataError: It cannot be read, is not IDX, holds another type, or its length is wrong.
+        DataError: As `read`.
+    """
+    train, test = (
+        replace(part, images=np.ascontiguousarray(part.images.swapaxes(1, 2)))
+        for part in read(folder)
+        if part
+    )
+    return train, test
+
+
+def read_file(path: Path) -> Bytes:
+    """One IDX file as an array of the shape in its header.
+
+    QMNIST's labels also tell writers and such, beyond a byte; only their first column is read.
+
+    Raises:
+        DataError: It cannot be read, is not IDX, its length is wrong, or a value is not a whole
+            number from 0 to 255.
     """
     try:
         with path.open("rb") as raw:
@@ -128,15 +156,10 @@ def read_file(path: Path) -> Bytes:
 
 def _parse(stream: BinaryIO, path: Path) -> Bytes:
     head = stream.read(4)
-    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or head[3] == 0:
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in DTYPES or head[3] == 0:
         raise DataError(
             f"{path} is not an IDX file: expected it to start with 00 00 08 and the number of "
             f"dimensions, found {head.hex(' ') or 'an empty file'}."
-        )
-    if head[2] != UNSIGNED_BYTE:
-        raise DataError(
-            f"{path} holds values of type {TYPES[head[2]]} (0x{head[2]:02x}); pixels and labels "
-            "must be unsigned bytes (0x08)."
         )
     dimensions = stream.read(4 * head[3])
     if len(dimensions) < 4 * head[3]:
@@ -145,15 +168,20 @@ def _parse(stream: BinaryIO, path: Path) -> Bytes:
             f"{4 + len(dimensions)} bytes. Fetch or copy the file again."
         )
     shape = struct.unpack(f">{head[3]}I", dimensions)
+    dtype = np.dtype(DTYPES[head[2]])
     expected = math.prod(shape)
-    body = _read_up_to(stream, expected + 1)
-    if len(body) != expected:
-        found = f"only {len(body)}" if len(body) < expected else "more"
+    body = _read_up_to(stream, expected * dtype.itemsize + 1)
+    if len(body) != expected * dtype.itemsize:
+        left = len(body) // dtype.itemsize
+        found = f"only {left}" if left < expected else "more"
         raise DataError(
             f"{path} has a wrong length: its header says the shape {shape}, that is {expected} "
             f"values, but {found} follow. Fetch or copy the file again."
         )
-    return np.frombuffer(body, dtype=np.uint8).reshape(shape)
+    array = np.frombuffer(body, dtype=dtype).reshape(shape)
+    if array.ndim == 2 and array.shape[1] == QMNIST_COLUMNS and dtype != np.uint8:
+        array = array[:, 0]
+    return as_bytes(array, str(path))
 
 
 def _read_up_to(stream: BinaryIO, size: int) -> bytearray:

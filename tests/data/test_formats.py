@@ -1,0 +1,137 @@
+"""The forms in which the datasets of others come: each is read as the arrays that it holds."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mnist_sweep.data.arrays import as_labels
+from mnist_sweep.data.readers import folders, idx, npz
+from mnist_sweep.data.source import at
+from mnist_sweep.errors import DataError
+from mnist_sweep.inference.pictures import grey
+from support.data_files import Bytes, as_idx, small_arrays, write_idx
+
+X, Y, X_TEST, Y_TEST = small_arrays()
+
+
+def _check(found, expected=(X, Y, X_TEST, Y_TEST)) -> None:
+    train, test = found
+    for array, right in zip(
+        (train.images, train.labels, test.images, test.labels), expected, strict=True
+    ):
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array, right)
+
+
+def _int_idx(array, kind: int, dtype: str) -> bytes:
+    head = struct.pack(">HBB", 0, kind, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    return head + array.astype(dtype).tobytes()
+
+
+def test_labels_may_be_a_column_or_one_hot():
+    np.testing.assert_array_equal(as_labels(Y[:, None].astype("f8"), "y"), Y)
+    np.testing.assert_array_equal(as_labels(np.eye(3)[Y], "y"), Y)
+    assert as_labels(np.array([[1, 1, 0]]), "y").ndim == 2  # no one-hot row: refused further on
+
+
+def test_medmnist_names_its_arrays_in_its_own_way(tmp_path: Path):
+    path = tmp_path / "d.npz"
+    np.savez(
+        path, train_images=X[:40], train_labels=Y[:40, None], val_images=X[40:],
+        val_labels=Y[40:, None], test_images=X_TEST, test_labels=Y_TEST[:, None],
+    )  # fmt: skip
+    _check(npz.read(path))
+
+
+def test_kmnist_is_four_files_of_one_array(tmp_path: Path):
+    for name, array in zip(
+        ("train-imgs", "train-labels", "test-imgs", "test-labels"),
+        (X, Y, X_TEST, Y_TEST), strict=True,
+    ):  # fmt: skip
+        np.savez(tmp_path / f"kmnist-{name}.npz", array)
+    (tmp_path / "._kmnist-train-imgs.npz").write_bytes(b"of macOS")
+    _check(npz.read(tmp_path))
+    assert at(tmp_path).kind == "npz"
+    (tmp_path / "kmnist-test-labels.npz").unlink()
+    with pytest.raises(DataError, match=r"one file named .*; .* holds kmnist-test-imgs"):
+        npz.read(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(0x0C, ">i4"), (0x0B, ">i2"), (0x0E, ">f8")])
+def test_idx_labels_of_other_types(tmp_path: Path, kind: int, dtype: str):
+    write_idx(tmp_path, (X, Y, X_TEST, Y_TEST))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(_int_idx(Y, kind, dtype))
+    _check(idx.read(tmp_path))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(_int_idx(Y.astype(int) - 1, kind, dtype))
+    with pytest.raises(DataError, match="whole numbers from 0 to 255"):
+        idx.read(tmp_path)
+
+
+def test_qmnist_has_labels_of_eight_columns(tmp_path: Path):
+    for part, images, labels in (("train", X, Y), ("test", X_TEST, Y_TEST)):
+        eight = np.column_stack([labels, *(np.full(len(labels), 3000 + i) for i in range(7))])
+        (tmp_path / f"qmnist-{part}-images-idx3-ubyte.gz").write_bytes(
+            gzip.compress(as_idx(images))
+        )
+        (tmp_path / f"qmnist-{part}-labels-idx2-int.gz").write_bytes(
+            gzip.compress(_int_idx(eight, 0x0C, ">i4"))
+        )
+    _check(idx.read(tmp_path))
+
+
+def test_emnist_is_turned_upright(tmp_path: Path):
+    write_idx(tmp_path, (X.swapaxes(1, 2).copy(), Y, X_TEST.swapaxes(1, 2).copy(), Y_TEST))
+    _check(idx.read_emnist(tmp_path))
+
+
+def test_torchvisions_folder_and_macos_shadow_files(tmp_path: Path):
+    raw = write_idx(tmp_path / "MNIST" / "raw", (X, Y, X_TEST, Y_TEST))
+    (raw / "._train-images-idx3-ubyte").write_bytes(b"of macOS")
+    for place in (tmp_path, tmp_path / "MNIST", raw):
+        _check(idx.read(place))
+        assert at(place).kind == "idx"
+
+
+def _pictures(folder: Path, images: Bytes, labels: Bytes, names) -> None:
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = folder / names[label]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{i:03}.png")
+
+
+@pytest.mark.parametrize("names", ["012", ("cat", "dog", "eel")])
+def test_pictures_in_folders_of_classes(tmp_path: Path, names):
+    _pictures(tmp_path / "train", X, Y, names)
+    _pictures(tmp_path / "test", X_TEST, Y_TEST, names)
+    (tmp_path / "train" / names[0] / "notes.txt").write_text("not a picture")
+    order, test_order = np.argsort(Y, kind="stable"), np.argsort(Y_TEST, kind="stable")
+    _check(folders.read(tmp_path), (X[order], Y[order], X_TEST[test_order], Y_TEST[test_order]))
+    train, none = folders.read(tmp_path / "train")
+    assert none is None
+    np.testing.assert_array_equal(train.labels, Y[order])
+
+
+def test_what_is_wrong_with_a_folder_of_pictures_is_said(tmp_path: Path):
+    with pytest.raises(DataError, match="has 0 folders with pictures"):
+        folders.read(tmp_path)
+    _pictures(tmp_path, X[:3], Y[:3], "012")
+    Image.fromarray(X[0][:2]).save(tmp_path / "2" / "small.png")
+    with pytest.raises(DataError, match=r"one size, but .*small\.png has \(2, 5\)"):
+        folders.read(tmp_path)
+    (tmp_path / "2" / "small.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"small\.png cannot be read as a picture"):
+        folders.read(tmp_path)
+
+
+@pytest.mark.parametrize("factor", [1, 257])
+def test_a_picture_of_16_bits_may_hold_8(tmp_path: Path, factor: int):
+    wide = X[0].astype(np.uint16) * factor
+    Image.fromarray(wide).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(folders._picture(tmp_path / "a.png"), X[0])
+    np.testing.assert_allclose(grey(tmp_path / "a.png")[0], X[0] / 255, atol=1e-12)
