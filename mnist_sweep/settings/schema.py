@@ -26,13 +26,9 @@ ACTIVATIONS = (
     "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "tanh",
 )  # fmt: skip
 SCHEDULES = ("constant", "cosine", "exponential", "linear")
-<<<<<<< HEAD
 OUTPUTS = ("probabilities", "logits")
-DATASETS = ("auto", "csv", "digits", "idx", "mnist", "npz", "own")
-=======
 FORMATS = ("csv", "emnist", "folders", "idx", "npz")
 DATASETS = tuple(sorted(("auto", "digits", "mnist", "own", *FORMATS)))
->>>>>>> 80a09b7 (Read the forms in which datasets come: other CSVs, KMNIST, MedMNIST, QMNIST, EMNIST, folders of pictures)
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
 DEFAULT_MARGIN = 0.002

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-<<<<<<< HEAD
 from mnist_sweep.errors import SelectionError, is_hidden
 from mnist_sweep.metrics import VALIDATION, resolve
 from mnist_sweep.settings.all_settings import (
@@ -22,12 +21,7 @@ from mnist_sweep.settings.all_settings import (
     task_name,
     unused,
 )
-from mnist_sweep.settings.schema import MLP_TARGET
-=======
-from mnist_sweep.errors import is_hidden
-from mnist_sweep.settings.all_settings import MLP_KEYS, NESTED, SETTINGS, known_keys, unused
 from mnist_sweep.settings.schema import FORMATS, MLP_TARGET
->>>>>>> 80a09b7 (Read the forms in which datasets come: other CSVs, KMNIST, MedMNIST, QMNIST, EMNIST, folders of pictures)
 from mnist_sweep.settings.setting import Setting, shown
 from mnist_sweep.settings.source import nested_targets, not_importable
 
@@ -159,7 +153,6 @@ def _relations(settings: Mapping[str, Any]) -> list[Problem]:
     found = []
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
         found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
-<<<<<<< HEAD
     if settings.get("task"):
         others = ", ".join(key for key in settings["task"] if key != "_target_")
         if others:
@@ -208,12 +201,7 @@ def _metric_problems(settings: Mapping[str, Any]) -> list[Problem]:
 
 def _of_data_and_name(settings: Mapping[str, Any]) -> list[Problem]:
     found, data = [], settings["data"]
-    if data["name"] in ("csv", "idx", "npz") and not data["path"]:
-=======
-    found += _model_problems(settings)
-    data = settings["data"]
     if data["name"] in FORMATS and not data["path"]:
->>>>>>> 80a09b7 (Read the forms in which datasets come: other CSVs, KMNIST, MedMNIST, QMNIST, EMNIST, folders of pictures)
         found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
     if (data["name"] == "own") != bool(data.get("_target_")):
         text = "data=own, and no other, needs the name of a function: package.module.function"

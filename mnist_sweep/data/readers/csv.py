@@ -17,9 +17,10 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_sweep.data.arrays import Bytes, Examples
 from mnist_sweep.errors import DataError
@@ -201,7 +202,7 @@ def _parse(text: str, layout: _Layout, file: Path) -> Bytes:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error")  # "no data" is a warning
-                    values = np.loadtxt(
+                    values: NDArray[Any] = np.loadtxt(
                         lines, dtype, delimiter=layout.delimiter, comments=None, quotechar='"',
                         usecols=chosen, ndmin=2,
                     )  # fmt: skip
