@@ -157,7 +157,7 @@ def test_the_promised_hash_is_held_against_the_content(
         ({2: np.zeros((0, 4, 5), np.uint8), 3: np.zeros(0, np.uint8)}, "holds no pixels"),
         ({0: np.zeros((60, 0, 5), np.uint8)}, "holds no pixels"),
         ({0: np.zeros(60, np.uint8)}, "swapped"),
-        ({1: np.zeros((60, 1), np.uint8)}, "swapped"),
+        ({1: np.zeros((60, 2), np.uint8)}, "swapped"),
     ],
 )
 @pytest.mark.parametrize("kind", ["idx", "npz"])
