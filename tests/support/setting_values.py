@@ -42,6 +42,8 @@ def override_texts(key: str) -> list[str]:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return "[{name: a}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, str):
         return "'" + value.replace("'", "\\'") + "'"
     return "null" if value is None else str(value).lower()
