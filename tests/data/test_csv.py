@@ -101,6 +101,7 @@ def test_packed_and_wide_files_are_the_same_table(
         ("a.csv.gz", b"no gzip", "cannot be read"),
         ("a.zip", b"no zip", "cannot be read"),
     ],
+    ids=["truncated", "no gzip", "no zip"],
 )
 def test_a_damaged_packed_file_is_named(
     tmp_path: Path, name: str, content: bytes, said: str
