@@ -20,7 +20,7 @@ from rich.console import Console
 
 import mnist_sweep
 from mnist_sweep import settings as schema
-from mnist_sweep.data import DatasetInfo, load, prepare
+from mnist_sweep.data import NO_DATA, DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.sweeping.context import SweepContext
@@ -30,7 +30,7 @@ from mnist_sweep.sweeping.launch.on_ray.connection import (
     environment_of_runs,
     locked_directory,
 )
-from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
+from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active, _keep
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run
@@ -282,6 +282,22 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
     assert job.paths.predictions.exists() is kept
     if not kept:
         assert "its process was killed" in stored["error"]["message"]
+
+
+def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):
+    on_node, at_home = (job_of(tmp_path / place, make_run()) for place in ("node", "home"))
+    written = on_node.paths.files / "sub" / "notes.txt"
+    written.parent.mkdir(parents=True)
+    written.write_text("of the task")
+    on_node.paths.record.write_bytes(json.dumps(make_run().values).encode())
+    at_home.paths.directory.mkdir(parents=True)
+    _keep(at_home, task._files(on_node.paths))
+    assert (at_home.paths.files / "sub" / "notes.txt").read_text() == "of the task"
+
+
+def test_no_data_are_sent_for_a_task_without():
+    connected: Any = SimpleNamespace(own=False, _data={})
+    assert connection.Connection.data(connected, NO_DATA) == []
 
 
 def launcher_of(context: SweepContext, address: str | None, n_jobs: int) -> Any:

@@ -55,7 +55,7 @@ SENTENCES = {
     (CheckKind.FINISHED, None): "{runs} finished.",
     (CheckKind.FINISHED, Problem.MISSING): "The planned run has no record: {detail}.",
     (CheckKind.FINISHED, Problem.NOT_FINISHED): "The run {ended}: {detail}.",
-    (CheckKind.DATA, None): "The data are {detail}, sha256 {short_value}.",
+    (CheckKind.DATA, None): "{data}.",
     (CheckKind.DATA, Problem.VIOLATED): (
         "Another dataset: its {metric} is {short_value}, the baseline's is {short_baseline}. "
         "Make a baseline from these data."
@@ -202,6 +202,11 @@ def _phrases(check: Check) -> dict[str, Any]:
         "ended": "was pruned" if check.value == "pruned" else check.value,
         "change": check.value - check.baseline if numbers else None,
         "ratio": check.value / check.baseline if numbers and check.baseline else None,
+        "data": (
+            "The runs name no dataset"  # of a task of the user's own
+            if check.value is None
+            else f"The data are {check.detail}, sha256 {setting(check.value)[:12]}"
+        ),
         "short_value": setting(check.value)[:12],
         "short_baseline": setting(check.baseline)[:12],
         "allowed": allowed,

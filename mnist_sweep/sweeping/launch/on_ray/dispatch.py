@@ -248,9 +248,11 @@ def _whole(files: dict[str, bytes]) -> bool:
 def _keep(job: Job, files: dict[str, bytes]) -> None:
     """Write a run's files, the record last."""
     paths = job.paths
-    for path in (paths.predictions, paths.model):
-        if path.name in files:
-            store.write_bytes(path, files[path.name])
+    for name, content in files.items():
+        path = paths.directory / name
+        if path in (paths.predictions, paths.model) or paths.files in path.parents:
+            store.make_directory(path.parent)
+            store.write_bytes(path, content)
     store.write_record(paths.record, json.loads(files[RECORD]))
 
 

@@ -76,7 +76,7 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
     report = _Reporter(mailbox, ticket, asks=job.prune)
     report(0, {})
     try:
-        info = place(job.data, fetch if data else None)
+        info = place(job.data, fetch if data else None) if job.data.sha256 else job.data
         with locked_directory(SCRATCH) as directory:
             return _in_a_process(_at(job, directory, info), report)
     except MnistSweepError as error:
@@ -142,9 +142,10 @@ def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
 
 def _files(paths: RunPaths) -> dict[str, bytes]:
     found = {}
-    for path in (paths.record, paths.predictions, paths.model, paths.log):
+    own = [path for path in paths.files.rglob("*") if path.is_file()]
+    for path in (paths.record, paths.predictions, paths.model, paths.log, *own):
         with suppress(FileNotFoundError):
-            found[path.name] = path.read_bytes()
+            found[path.relative_to(paths.directory).as_posix()] = path.read_bytes()
     return found
 
 
