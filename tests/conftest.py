@@ -25,13 +25,21 @@ def pytest_configure() -> None:
 
 SLOW_FOLDERS = ("browser", "end_to_end", "reliability")
 """Their tests run whole programs; `-m "not slow"` leaves them out."""
+LONG = pytest.mark.skip(reason="takes long, and its parts are tested elsewhere: run with --long")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of `SLOW_FOLDERS`."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`."""
+    parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of `SLOW_FOLDERS`; skip those marked long unless `--long` is given."""
     for item in items:
         if item.path.relative_to(REPOSITORY / "tests").parts[0] in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(LONG)
 
 
 def pytest_report_header() -> str:

@@ -190,6 +190,7 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
         assert (ROOT / path).exists() or path.endswith("NAME.yaml"), path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_tutorial_can_be_followed(tmp_path: Path):
     """Its files are written and its commands given, in the order of the page."""

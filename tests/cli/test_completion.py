@@ -19,7 +19,7 @@ def after(*words, shell="zsh"):
 
 
 def test_the_first_word_is_a_subcommand_or_a_setting():
-    assert after("ta") == ["table "]
+    assert after("ta") == ["table ", "task="]
     assert "layers=" in after("la")
     assert {f"{name} " for name in SUBCOMMANDS} <= set(after(""))
     assert "table " not in after("-m", "")
@@ -79,4 +79,4 @@ def test_the_script_works_in_the_shell(tmp_path, shell):
         [shell, "-c", text], capture_output=True, text=True, check=False, cwd=tmp_path,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)},
     )  # fmt: skip
-    assert done.stdout.split() == ["table"], done.stderr
+    assert done.stdout.split() == ["table", "task="], done.stderr

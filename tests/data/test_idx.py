@@ -79,7 +79,7 @@ def test_arbitrary_bytes_give_an_array_or_an_error_that_names_the_file(
         (b"", "an empty file"),
         (b"PK\3\4rest", "not an IDX file"),
         (b"\0\0\x08\0", "not an IDX file"),
-        (b"\0\0\x0d\1\0\0\0\1\0\0\0\0", r"type float \(0x0d\)"),
+        (b"\0\0\x0d\1\0\0\0\1\x3f\0\0\0", "found 0.5 .type >f4"),
         (as_idx(np.zeros((2, 3), np.uint8)) + b"\0", "6 values, but more follow"),
         (as_idx(np.zeros((2, 3), np.uint8))[:-1], "6 values, but only 5 follow"),
         (struct.pack(">HBB3I", 0, 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "but only 0 follow"),

@@ -97,7 +97,7 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "a taken away group": (["~data"], ["~data", "there must be one"]),
     "no data": (["data=null"], ["data=null", "there must be one"]),
     "a value for a group of settings": (["early_stopping=3"], ["early_stopping.patience=…"]),
-    "momentum without a use": (["momentum=0.9"], ["momentum=0.9", "rmsprop and sgd"]),
+    "momentum without a use": (["momentum=0.9"], ["momentum=0.9", "rmsprop,sgd"]),
     "an interpolation of nothing": (["layers=${nosuch}"], ["layers=${nosuch}", "nosuch"]),
     "no override": (["layers"], ["'layers'", "Expected key=value"]),
     "a bracket left open": (["layers=["], ["'layers=['", "Expected key=value"]),

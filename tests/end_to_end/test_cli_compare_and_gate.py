@@ -185,6 +185,7 @@ def test_the_commands_import_nothing_heavy(grid, earlier):
         assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not SMOKE_BASELINE.exists(), reason="an installed package has no baseline")
 def test_the_smoke_sweep_passes_its_committed_baseline(tmp_path):
     """Really swept, on whatever machine this is, and held against another machine's numbers."""

@@ -133,6 +133,7 @@ def test_stages_and_selection_are_printed(whole: tuple[Path, str]):
     assert len(printed.splitlines()) <= 40
 
 
+@pytest.mark.long
 def test_resuming_a_study_that_is_done_runs_nothing(whole: tuple[Path, str]):
     before = (whole[0] / "study.json").read_text(encoding="utf-8")
     done = run(whole[0].parents[1], "resume", "outputs/study")
@@ -141,6 +142,7 @@ def test_resuming_a_study_that_is_done_runs_nothing(whole: tuple[Path, str]):
     assert (whole[0] / "study.json").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.long
 def test_a_study_killed_in_its_second_stage_and_resumed_is_the_same(tmp_path: Path, study: Any):
     with subprocess.Popen(
         command(*STUDY, "name=study"), cwd=tmp_path, start_new_session=True,
@@ -164,6 +166,7 @@ def test_a_study_killed_in_its_second_stage_and_resumed_is_the_same(tmp_path: Pa
     assert len(records(directory)) == 4
 
 
+@pytest.mark.long
 def test_a_candidate_that_diverged_is_named_and_the_study_goes_on(tmp_path: Path):
     stages = (
         "study.stages=[{name:grid,params:{learning_rate:'0.01,1e30',optimizer:sgd},select:{}},"
@@ -180,6 +183,7 @@ def test_a_candidate_that_diverged_is_named_and_the_study_goes_on(tmp_path: Path
     assert "could not be counted" in done.stdout
 
 
+@pytest.mark.long
 def test_with_fail_fast_a_failed_run_ends_the_study(tmp_path: Path):
     done = run(
         tmp_path, "-m", "+experiment=study", *SMALL, "learning_rate=1e30", "optimizer=sgd",
@@ -193,6 +197,7 @@ def test_with_fail_fast_a_failed_run_ends_the_study(tmp_path: Path):
     assert len(records(directory)) == 1
 
 
+@pytest.mark.long
 def test_where_all_candidates_fail_the_later_stages_are_blocked(tmp_path: Path):
     done = run(
         tmp_path, "-m", "+experiment=study", *SMALL, "learning_rate=1e30", "optimizer=sgd",
@@ -239,6 +244,7 @@ def deciding(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Any, s
     return spent, whole, records(directory), second.stdout
 
 
+@pytest.mark.long
 def test_a_budget_that_is_spent_leaves_the_selection_open_and_says_so(
     deciding: tuple[Any, Any, Any, str],
 ):
@@ -249,6 +255,7 @@ def test_a_budget_that_is_spent_leaves_the_selection_open_and_says_so(
     assert spent["selection"]["configuration_id"] in spent["decision"]["contenders"]
 
 
+@pytest.mark.long
 def test_deciding_gives_further_seeds_to_contenders_alone_and_says_what_that_saved(
     deciding: tuple[Any, Any, Any, str],
 ):

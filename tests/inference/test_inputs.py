@@ -177,7 +177,7 @@ SOME = np.zeros((2, 4, 5), np.uint8)
 MALFORMED = {
     "csv: empty": ("a.csv", b"", "line 1 is ''"),
     "csv: a header only": ("a.csv", HEADER.encode(), "no images"),
-    "csv: no header": ("a.csv", f"{ROW}\n{ROW}\n".encode(), "line 1 is '0,0"),
+    "csv: no header, another size": ("a.csv", b"0,0,0,0\n", "trained on images of shape"),
     "csv: another header": ("a.csv", f"x,y\n{ROW}\n".encode(), "line 1 is 'x,y'"),
     "csv: a gap in the header": ("a.csv", HEADER.replace("pixel7,", "").encode(), "line 1"),
     "csv: a short line": ("a.csv", f"{HEADER}\n{ROW}\n0,0\n".encode(), "Line 3 .* 2 values"),
@@ -189,9 +189,7 @@ MALFORMED = {
     "csv: a fraction": ("a.csv", f"{HEADER}\n0.5{ROW[1:]}\n".encode(), "'0.5' for pixel0"),
     "csv: nothing between commas": ("a.csv", f"{HEADER}\n,{ROW[2:]}\n".encode(), "'' for pixel0"),
     "csv: not a number": ("a.csv", f"{HEADER}\nnan{ROW[1:]}\n".encode(), "'nan' for pixel0"),
-    "csv: semicolons": ("a.csv", f"{HEADER}\n{ROW}\n".replace(",", ";").encode(), "line 1"),
     "csv: binary": ("a.csv", bytes(range(256)) * 9, "line 1"),
-    "csv: UTF-16": ("a.csv", f"{HEADER}\n{ROW}\n".encode("utf-16"), "line 1"),
     "csv: zeros": ("a.csv", b"\0" * 5000, "line 1"),
     "csv: another size": ("a.csv", b"pixel0,pixel1\n0,0\n", r"trained on .*\(4, 5\).*\(2,\)"),
     "csv: a label that is no class": (

@@ -92,8 +92,9 @@ def test_a_sweep_stopped_in_a_terminal(place: Place, width: int, by: str):
         terminal.process.send_signal(signal.SIGTERM)
     assert terminal.end() == 130
     text = terminal.raw.decode()
-    assert "Interrupted. 1 of 3 runs finished, 1 failed, 1 not run" in text
-    assert "on digits, training and test split" in text
+    assert "interrupted" in text
+    assert "1 of 3 runs finished, 1 failed, 1 not run" in text
+    assert "mnist_sweep resume outputs/stopped" in text
     assert "Traceback" not in text
     assert "E0000" not in text
     assert "tensorflow" not in text.lower()
@@ -124,6 +125,7 @@ def test_sigterm_while_the_sweep_is_being_prepared(place: Place):
     until(place.gone)
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     words = place.sweep_words(
         "model.kind=fine", "seed=range(0,40)", "hydra/launcher=basic", "name=own"

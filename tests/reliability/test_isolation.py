@@ -24,7 +24,7 @@ UNRECORDED = "full"
 def swept(new_place: Callable[[], Place]) -> tuple[Place, Ended]:
     """One sweep in which nearly every run goes wrong in a way of its own."""
     place = new_place()
-    return place, place.sweep(f"model.kind={','.join(KINDS)}", "name=troubles")
+    return place, place.sweep(f"model.kind={','.join(KINDS)}", "name=troubles", "--verbose")
 
 
 def record_of(place: Place, kind: str) -> dict:
@@ -123,6 +123,7 @@ def _left_on_purpose(pid: int) -> bool:
     return Path(f"/proc/{pid}/fd/1").readlink().name == "job.log"
 
 
+@pytest.mark.long
 def test_fail_fast_stops_at_the_first_failed_run(place: Place):
     words = ("model.kind=raises", "seed=1,2,3,4", "name=fast", "fail_fast=true", "n_jobs=1")
     ended = place.sweep(*words)
@@ -131,6 +132,7 @@ def test_fail_fast_stops_at_the_first_failed_run(place: Place):
     assert len(place.executions()) == 1
 
 
+@pytest.mark.long
 def test_a_killed_worker_and_a_killed_fork_server_cost_no_finished_run(place: Place):
     process = place.start(*place.sweep_words("model.kind=slow", "seed=1,2,3,4", "name=kills"))
     until(lambda: len(place.executions()) >= 2)

@@ -28,7 +28,7 @@ def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     return ours, hydras
 
 
-@pytest.mark.parametrize("key", known_keys())
+@pytest.mark.parametrize("key", [key for key in known_keys() if key != "task"])
 def test_any_key_swept_alone_gives_hydras_settings(hydra_master: Callable[..., Any], key: str):
     ours, hydras = both(hydra_master, f"{key}={','.join(override_texts(key))}")
     assert ours == hydras

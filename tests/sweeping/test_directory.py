@@ -143,7 +143,9 @@ def test_other_data_are_noticed(tmp_path: Path):
 )  # fmt: skip
 def test_a_damaged_plan_is_refused_and_left_alone(tmp_path: Path, content: str):
     (tmp_path / "sweep.json").write_text(content)
-    with pytest.raises(DirectoryError, match=r"sweep.json is damaged .*Nothing was run or changed"):
+    with pytest.raises(
+        DirectoryError, match=r"sweep.json cannot be used .*Nothing was run or changed"
+    ):
         note(tmp_path)
     assert (tmp_path / "sweep.json").read_text() == content
 
@@ -151,7 +153,9 @@ def test_a_damaged_plan_is_refused_and_left_alone(tmp_path: Path, content: str):
 def test_a_newer_plan_is_refused_and_left_alone(tmp_path: Path):
     text = '{"schema_version": 2, "invocations": [], "news": 1}'
     (tmp_path / "sweep.json").write_text(text)
-    with pytest.raises(DirectoryError, match=r"schema_version 2, newer than 1.*Update mnist-sweep"):
+    with pytest.raises(
+        DirectoryError, match=r"schema_version 2 is newer than 1.*update mnist-sweep"
+    ):
         note(tmp_path)
     assert (tmp_path / "sweep.json").read_text() == text
 
@@ -199,5 +203,7 @@ def test_an_edited_network_is_noticed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert again() == again() == []
     module.write_text("def build(): return 2\n")
     (notice,) = again()
-    assert notice.startswith("The code of a network differs from this directory's last sweep")
+    assert notice.startswith(
+        "The code of a network or task differs from this directory's last sweep"
+    )
     assert again() == []

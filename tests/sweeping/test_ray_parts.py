@@ -33,7 +33,7 @@ from mnist_sweep.sweeping.launch.on_ray.connection import (
 from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active, _keep
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
 from mnist_sweep.sweeping.launch.progress import Lines
-from support.factories import make_run
+from support.factories import make_run, write_run
 from support.sweep_parts import job_of
 
 
@@ -269,7 +269,11 @@ def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | 
         run.values["error"] = {"type": "Pruned", "message": "stopped", "traceback": None}
     job = job_of(tmp_path, run, prune=True)
     record = json.dumps(run.values).encode() if status else b"{"
-    files = {"record.json": record, "predictions.npz": b"figures"}
+    written = write_run(run, tmp_path / "written")
+    predictions = (written / "predictions.npz").read_bytes() if run.arrays else b""
+    if status == "finished":
+        record = (written / "record.json").read_bytes()
+    files = {"record.json": record, "predictions.npz": predictions}
     answer = task.TaskResult(None, died="its process was killed", files=files)
     lock = try_lock(job.lock)
     assert lock is not None

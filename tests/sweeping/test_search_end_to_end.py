@@ -43,6 +43,7 @@ def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
     assert len(noted["invocations"][-1]["points"]) == 4
 
 
+@pytest.mark.long
 def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
     environ = environment(tmp_path)
     grid = ["nodes=2,32", "learning_rate=0.01,0.00001", *SMALL]
@@ -82,12 +83,12 @@ def test_what_a_search_refuses_before_anything_runs(tmp_path: Path):
     said = {
         "single": "add -m to run it",
         "study": "stages are grids",
-        "points": "hydra.sweeper.points belongs to a grid",
+        "points": "points belongs to a grid",
         "test": "chooses by the validation split alone",
         "closed": "needs something to search",
         "range": "search.reduction=1: must be a whole number from 2 to 100",
         "unknown": "did you mean search.pruner?",
-        "grid": "a search takes intervals (hydra/sweeper=search)",
+        "grid": "draw from it with hydra/sweeper=search",
         "values": "layers=0: must be a whole number from 1 to 16",
         "swept": "one value for the whole search",
     }

@@ -26,6 +26,7 @@ def build(input_shape, classes, kind):
 WORDS = ("-m", "data=digits", "epochs=1", "report=false", "model=own", "model._target_=mine.build")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's /proc")
 def test_a_killed_job_costs_its_run_and_the_rest_is_resumed(tmp_path: Path):
     place = Place(tmp_path / "place", tmp_path / "cache")

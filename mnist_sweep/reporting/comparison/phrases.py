@@ -87,8 +87,12 @@ def caveats(pair: Pair) -> list[str]:
         )
     for side in (pair.first, pair.second):
         if side.without_result:
-            count = counted(len(side.without_result), "run")
-            found.append(f"{side.name}: {count} without a complete result.")
+            count, first = counted(len(side.without_result), "run"), side.without_result[0]
+            which = "" if len(side.without_result) == 1 else "the first "
+            found.append(
+                f"{side.name}: {count} without a complete result, {which}{first.label}: "
+                f"{first.reason.rstrip('.')}."
+            )
     return found
 
 

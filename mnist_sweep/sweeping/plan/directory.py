@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,10 +128,12 @@ def read(directory: Path) -> PlanFile:
     try:
         return read_plan(directory)
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
+            return PlanFile(name=directory.name, invocations=())  # no directory; `claim` says so
         raise DirectoryError(
-            f"{SweepPaths(directory).sweep_json} is damaged ({reason(error)}), so which runs were "
-            "requested is unknown. Nothing was run or changed. Restore the file from a copy; or "
-            "move it away and give the sweep's own command again."
+            f"{SweepPaths(directory).sweep_json} cannot be used ({reason(error)}), so which runs "
+            "were requested is unknown. Nothing was run or changed. Restore the file from a copy; "
+            "or move it away and give the sweep's own command again."
         ) from error
 
 
