@@ -25,7 +25,9 @@ def pytest_configure() -> None:
 
 SLOW_FOLDERS = ("browser", "end_to_end", "reliability")
 """Their tests run whole programs; `-m "not slow"` leaves them out."""
-LONG = pytest.mark.skip(reason="takes long, and its parts are tested elsewhere: run with --long")
+LONG_FOLDER = "reliability"
+"""Its tests kill processes and wait for them; they are run with `--long`."""
+LONG = pytest.mark.skip(reason="takes long: run with --long")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of `SLOW_FOLDERS`; skip those marked long unless `--long` is given."""
     for item in items:
-        if item.path.relative_to(REPOSITORY / "tests").parts[0] in SLOW_FOLDERS:
+        folder = item.path.relative_to(REPOSITORY / "tests").parts[0]
+        if folder in SLOW_FOLDERS:
             item.add_marker(pytest.mark.slow)
+        if folder == LONG_FOLDER:
+            item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(LONG)
 

@@ -238,6 +238,7 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     assert np.isfinite(whole["metrics"]["test"]["accuracy"])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at Linux's /proc")
 @pytest.mark.parametrize("by", ["kill -9", "Ctrl-C"])
 def test_a_worker_that_waits_for_its_answer_ends_with_its_parent(tmp_path: Path, by: str):

@@ -21,6 +21,7 @@ def statuses(place: Path) -> dict[str, str]:
     return {record["label"]: record["status"] for record in records}
 
 
+@pytest.mark.long
 def test_a_search_from_its_plan_to_its_resumption(tmp_path: Path):
     environ = environment(tmp_path)
     words = ["-m", "+experiment=search", "layers=1", "nodes=range(4,20,4)", *SMALL]
