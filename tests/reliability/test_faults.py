@@ -44,8 +44,6 @@ def test_a_directory_that_cannot_be_written_is_one_short_error(place: Place):
 FULL = """
 import errno, os
 from pathlib import Path
-
-pytestmark = pytest.mark.long
 _fsync = os.fsync
 def fsync(descriptor):
     place = Path(f"/proc/self/fd/{descriptor}").readlink()

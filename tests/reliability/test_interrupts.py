@@ -125,7 +125,6 @@ def test_sigterm_while_the_sweep_is_being_prepared(place: Place):
     until(place.gone)
 
 
-@pytest.mark.long
 def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
     words = place.sweep_words(
         "model.kind=fine", "seed=range(0,40)", "hydra/launcher=basic", "name=own"

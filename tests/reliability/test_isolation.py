@@ -123,7 +123,6 @@ def _left_on_purpose(pid: int) -> bool:
     return Path(f"/proc/{pid}/fd/1").readlink().name == "job.log"
 
 
-@pytest.mark.long
 def test_fail_fast_stops_at_the_first_failed_run(place: Place):
     words = ("model.kind=raises", "seed=1,2,3,4", "name=fast", "fail_fast=true", "n_jobs=1")
     ended = place.sweep(*words)
@@ -132,7 +131,6 @@ def test_fail_fast_stops_at_the_first_failed_run(place: Place):
     assert len(place.executions()) == 1
 
 
-@pytest.mark.long
 def test_a_killed_worker_and_a_killed_fork_server_cost_no_finished_run(place: Place):
     process = place.start(*place.sweep_words("model.kind=slow", "seed=1,2,3,4", "name=kills"))
     until(lambda: len(place.executions()) >= 2)

@@ -13,7 +13,7 @@ import pytest
 from support.ray_cluster import RunningCluster, cluster_of_two, needs_ray
 from support.real_sweeps import Ended, Place, until
 
-pytestmark = [needs_ray, pytest.mark.long]
+pytestmark = needs_ray
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,7 @@ import os
 import signal
 from typing import Any
 
-import pytest
-
 from support.real_sweeps import Place, until
-
-pytestmark = pytest.mark.long
 
 
 def edit_plan(place: Place, name: str, change: Any) -> None:

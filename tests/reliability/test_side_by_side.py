@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-import pytest
-
 from support.real_sweeps import Place, table
-
-pytestmark = pytest.mark.long
 
 
 def test_identical_sweeps_share_the_work_and_end_alike(place: Place):
