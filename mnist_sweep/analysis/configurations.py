@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mnist_sweep.analysis.varying import (
     SEED,
@@ -187,16 +187,21 @@ def has_repeats(shown: Sequence[Configuration]) -> bool:
     return any(len(configuration.frame) > 1 for configuration in shown)
 
 
+def ranked(shown: Sequence[Configuration], by: Metric) -> list[int]:
+    """Places of the configurations from best to worst; those without a value come last."""
+    means = [one.mean(by.column) for one in shown]
+    known = [place for place, mean in enumerate(means) if mean is not None]
+    known.sort(key=lambda place: cast("float", means[place]), reverse=by.higher_is_better)
+    return known + [place for place, mean in enumerate(means) if mean is None]
+
+
 def extremes(shown: Sequence[Configuration], count: int, by: Metric) -> list[Configuration]:
     """At most `count` configurations: all, or the best and the worst half by a metric, in order."""
     if len(shown) <= count:
         return list(shown)
-    means = {id(one): one.mean(by.column) for one in shown}
-    ranked = [one for one in shown if means[id(one)] is not None]
-    ranked.sort(key=lambda one: means[id(one)] or 0.0)
-    kept = ranked[: count // 2] + ranked[len(ranked) - (count - count // 2) :]
-    chosen = {id(one) for one in kept}
-    return [one for one in shown if id(one) in chosen]
+    order = [place for place in ranked(shown, by) if shown[place].mean(by.column) is not None]
+    kept = {*order[: count // 2], *order[len(order) - (count - count // 2) :]}
+    return [one for place, one in enumerate(shown) if place in kept]
 
 
 def varying_settings(shown: Sequence[Configuration]) -> list[str]:

@@ -113,7 +113,9 @@ def _search_lines(preview: SearchPreview) -> list[str]:
         if count
     )
     known = sum(preview.known.values())
-    lines.append(f"{known} runs of this space are here{f' ({states})' if states else ''}.")
+    lines.append(
+        f"This directory has {known} runs of this space{f' ({states})' if states else ''}."
+    )
     if preview.left and preview.workers:
         rest = ", less what pruning saves" if asked.prunes else ""
         lines.append(

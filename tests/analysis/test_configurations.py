@@ -1,6 +1,7 @@
 """Settings vary only where runs use them; runs that differ only in seed are one configuration."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from mnist_sweep.analysis.configurations import (
     configurations,
     extremes,
     has_repeats,
+    ranked,
     varying_settings,
 )
 from mnist_sweep.analysis.varying import _ranks, in_order, order_key, shown_settings, used, varying
@@ -159,6 +161,13 @@ def test_of_many_configurations_the_best_and_the_worst_are_kept_in_order(table):
     assert {c.key for c in some} == {c.key for c in (*ranked[:2], *ranked[-2:])}
     assert [c.key for c in some] == [c.key for c in every if c in some]
     assert extremes(every, 8, resolve("validation.accuracy")) == every
+
+
+@pytest.mark.parametrize(("name", "order"), [("accuracy", [2, 0, 1, 3]), ("loss", [1, 0, 2, 3])])
+def test_a_mean_of_zero_is_a_value_and_none_comes_last(name, order):
+    values = [0.5, 0.0, 0.9, None]
+    shown = [SimpleNamespace(mean=lambda _, value=value: value) for value in values]
+    assert ranked(shown, resolve(name, "validation")) == order
 
 
 def test_settings_vary_only_where_configurations_differ(table):

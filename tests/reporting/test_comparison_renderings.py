@@ -175,7 +175,7 @@ def test_the_gate_s_text_puts_failures_first():
     )
     assert "FAIL" in lines[1]
     assert "layers=2" in lines[1]
-    assert lines[-1] == "Note: Configurations not in the baseline, held to floors alone: 1."
+    assert lines[-1] == "Note: Configurations not in the baseline, checked against floors only: 1."
 
 
 def test_a_result_without_checks_does_not_pass():

@@ -72,7 +72,7 @@ def caveats(pair: Pair) -> list[str]:
     evidence = {one.evidence for one in pair.changes}
     if Evidence.OTHER_IMAGES in evidence:
         found.append(
-            "The sides were evaluated on different images, so changes include that of the images "
+            "The sides were evaluated on different images, so changes also reflect the images "
             "and no image can be followed from one side to the other."
         )
     if Evidence.VALUES in evidence:

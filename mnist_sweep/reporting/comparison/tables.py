@@ -104,7 +104,7 @@ def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
     covers = sorted({change.covers for _, change in every if change.covers})
     note = "Without predictions and without repeats nothing can be tested."
     if covers:
-        note = f"Intervals at 95 % cover {', or '.join(covers)}"
+        note = f"Intervals at 95 % cover {', or only '.join(covers)}"
         tested = any(change.p_value is not None for _, change in every)
         corrected = "; p is corrected by Holm's method over the whole table."
         note += corrected if tested else "; with one run each there is no p."

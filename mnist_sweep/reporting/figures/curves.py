@@ -28,7 +28,8 @@ def curves(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     """The mean over a configuration's runs; of very many the ends by the objective."""
     few = extremes(shown, MAX_CURVES, by)
     measures = _measures(few)
-    series = tuple(line for one in few for line in _lines(one, list(shown).index(one), measures))
+    places = {id(one): place for place, one in enumerate(shown)}
+    series = tuple(line for one in few for line in _lines(one, places[id(one)], measures))
     if not series:
         return None
     losses = [value for line in series if line.panel == 0 for value in line.y]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mnist_sweep.analysis.configurations import Configuration, extremes
+from mnist_sweep.analysis.configurations import Configuration, extremes, ranked
 from mnist_sweep.cores import cores
 from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.figures import drawing, gallery, matrices
@@ -154,10 +154,10 @@ def _difference(shown: Sequence[Configuration], by: Metric) -> Iterator[Planned]
         for one in shown
         if one.settings.get("dataset.sha256") == shown[0].settings.get("dataset.sha256")
     ]
-    ranked = sorted(same, key=lambda one: one.mean(by.column) or 0.0, reverse=by.higher_is_better)
-    if len(ranked) < 2:
+    order = [same[k] for k in ranked(same, by) if same[k].mean(by.column) is not None]
+    if len(order) < 2:
         return
-    best, worst = ranked[0], ranked[-1]
+    best, worst = order[0], order[-1]
     first, second = (matrices.confusion_of(one.records) for one in (worst, best))
     if first.labels == second.labels:
         data = data_name(*best.data)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mnist_sweep.analysis.configurations import Configuration, varying_settings
+from mnist_sweep.analysis.configurations import Configuration, ranked, varying_settings
 from mnist_sweep.analysis.importance import is_continuous, is_wide
 from mnist_sweep.analysis.varying import order_key
 from mnist_sweep.metrics import Metric, resolve
@@ -41,8 +41,8 @@ def parallel(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     columns = [_setting(shown, name) for name in names]
     results = [one for one in _RESULTS if any(c.mean(one.column) is not None for c in shown)]
     columns += [_result(shown, metric) for metric in dict.fromkeys((*results, by))]
-    score = np.nan_to_num([one.mean(by.column) or math.nan for one in shown], nan=math.inf)
-    rank = np.argsort(np.argsort(score if by.higher_is_better else -score))
+    rank = np.empty(len(shown), int)
+    rank[ranked(shown, by)[::-1]] = np.arange(len(shown))  # the best has the highest
     shades = rank * _SHADES // len(shown)
     series = [
         _lines(shown, columns, np.flatnonzero(shades == k).tolist(), k) for k in range(_SHADES)

@@ -22,6 +22,7 @@ def spread(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     rows = extremes(shown, MAX_ROWS, by)
     names = tuple((float(-k), one.name) for k, one in enumerate(rows))
     series, panels = [], []
+    places = {id(one): place for place, one in enumerate(shown)}
     for panel, metric in enumerate(metrics or [by]):
         title = axis_title(metric)
         means = []
@@ -29,7 +30,7 @@ def spread(shown: Sequence[Configuration], by: Metric) -> Plot | None:
             x = on_axis(metric, one.values(metric.column))
             y = [offset - row for offset in beside(len(x))]
             hover = [f"{one.name}\n{title}: {value:.4g}" for value in x]
-            place = [list(shown).index(one)] * len(x)
+            place = [places[id(one)]] * len(x)
             series.append(Series(x, y, hover, place, panel, opacity=0.7, size=7))
             means.append(fmean(x) if x else float("nan"))
         hover = [f"mean {value:.4g}" for value in means]

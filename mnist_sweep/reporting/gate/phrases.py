@@ -45,8 +45,8 @@ SENTENCES = {
     (CheckKind.RECORDS, Problem.NO_RUN): "There is no finished run to check.",
     (CheckKind.PLAN, None): "The plan lists every run.",
     (CheckKind.PLAN, Problem.MISSING): (
-        "There is no plan of this sweep: sweep.json is missing or lists no run, so nobody knows "
-        "which runs were asked for. Run the sweep's command again: finished runs are kept."
+        "There is no plan of this sweep: sweep.json is missing or lists no run, so the planned "
+        "runs are unknown. Run the sweep's command again: finished runs are kept."
     ),
     (CheckKind.PLAN, Problem.UNPLANNED): (
         "The plan (sweep.json) does not list {this_run}. Remove it, or run its command in this "
@@ -148,10 +148,12 @@ def notes(result: GateResult) -> list[str]:
             "times: these are compared with themselves."
         )
     if result.n_new:
-        found.append(f"Configurations not in the baseline, held to floors alone: {result.n_new}.")
+        found.append(
+            f"Configurations not in the baseline, checked against floors only: {result.n_new}."
+        )
     if result.n_unfinished:
         found.append(
-            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not ask for all."
+            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not require all."
         )
     if result.passed and not any(
         check.kind in (CheckKind.BOUND, CheckKind.RELATIVE) for check in result.checks

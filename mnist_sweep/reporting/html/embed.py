@@ -7,10 +7,12 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +25,7 @@ _EMPTY_STYLE = ""
 
 def json_text(value: Any) -> str:
     """Strict JSON for a script element: no character in it can be taken for markup."""
-    text = json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(plain(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return text
@@ -87,15 +89,3 @@ def content_security_policy(scripts: list[str], styles: list[str]) -> str:
         f"default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    return value

@@ -19,7 +19,7 @@ from mnist_sweep.reporting.figures.gallery import Gallery
 from mnist_sweep.reporting.figures.plot import Plot, axis_title
 from mnist_sweep.reporting.html import contents, embed
 from mnist_sweep.reporting.html.plotly import figure
-from mnist_sweep.reporting.html.ranking import SHOWN, ranking
+from mnist_sweep.reporting.html.ranking import SHOWN, Ranking, ranking
 from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.tables.rows import rows_to_compare
@@ -151,7 +151,7 @@ def _selection(selection: UncertainSelection) -> dict[str, Any]:
     }
 
 
-def _sortable(ranked: Any) -> dict[str, list[Any]]:
+def _sortable(ranked: Ranking) -> dict[str, list[Any]]:
     """The ranked table's rows by column; `#` is each row's configuration."""
     rows = ranked.rows
     return {

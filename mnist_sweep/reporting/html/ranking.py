@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from mnist_sweep.analysis.configurations import Configuration, has_repeats
+from mnist_sweep.analysis.configurations import Configuration, has_repeats, ranked
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import network_name
@@ -72,9 +72,7 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
     """
     metrics = [one for one in dict.fromkeys((by, *map(resolve, _OTHERS)))
                if one is by or any(c.mean(one.column) is not None for c in shown)]  # fmt: skip
-    means = [one.mean(by.column) for one in shown]
-    sign = -1 if by.higher_is_better else 1
-    order = sorted(range(len(shown)), key=lambda k: (means[k] is None, sign * (means[k] or 0.0), k))
+    order = ranked(shown, by)
     known = _intervals([shown[k] for k in order[:SHOWN]], metrics[:_WITH_INTERVALS])
     rows = []
     for position, place in enumerate(order):
@@ -82,7 +80,7 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
         own = known[position] if position < len(known) else {}
         values = tuple(_value(one.mean(metric.column), metric, own) for metric in metrics)
         # In full: a search's names differ in what a short one leaves out.
-        name = network_name(one.settings, one.varying) if one.name.endswith("…") else one.name
+        name = network_name(one.settings, one.varying) or one.name
         rows.append(Ranked(place, name, tuple(_links(one, page)), values))
     return Ranking(tuple(metrics), tuple(rows), has_repeats(shown))
 
