@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +138,36 @@ def test_a_key_that_cannot_be_kept_signs_nothing(tmp_path: Path):
     assert not signature.is_signed(("a",), "")
 
 
+def test_first_sweeps_at_the_same_time_sign_with_one_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    create, ready = signature._create, threading.Barrier(2)
+
+    def together(path: Path) -> None:
+        ready.wait(10)  # both have seen that there is no key
+        create(path)
+
+    monkeypatch.setattr(signature, "_create", together)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(signature.signature, [("a",), ("a",)]))
+    assert made[0] == made[1] == signature.signature(("a",))
+    assert [path.name for path in (tmp_path / "state" / "mnist-sweep").iterdir()] == ["key"]
+
+
+def test_a_damaged_key_is_made_again(tmp_path: Path):
+    key = tmp_path / "state" / "mnist-sweep" / "key"
+    key.parent.mkdir(parents=True)
+    key.write_bytes(b"short")
+    signed = signature.signature(("a",))
+    assert signature.is_signed(("a",), signed)
+    assert len(key.read_bytes()) == signature.KEY_BYTES
+
+
 def test_another_users_key_signs_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     signed = signature.signature(("a", "b"))
     assert signature.is_signed(("a", "b"), signed)
     assert not signature.is_signed(("a b",), signed)
-    assert (tmp_path / "state" / "mnist_sweep" / "key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state" / "mnist-sweep" / "key").stat().st_mode & 0o777 == 0o600
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
     assert not signature.is_signed(("a", "b"), signed)
 

@@ -37,6 +37,15 @@ def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "# @package _global_\ndefaults: [{override /hydra/sweeper: search}]\n"
             "search: {sampler: random}\nhydra: {sweeper: {params: {nodes: 'interval(2,9)'}}}\n"
         ),
+        "model/hidden": "_target_: mnist_sweep.training.model.cnn\ntoken: ${oc.env:HOME}\n",
+        "swept": (
+            "defaults: [config, _self_]\n"
+            "hydra: {sweeper: {params: {+model.token: '${oc.env:HOME}'}}}\n"
+        ),
+        "points": (
+            "defaults: [config, _self_]\n"
+            "hydra: {sweeper: {points: ['+model.token=${oc.env:HOME}']}}\n"
+        ),
         "several": (
             "defaults: [config, _self_]\n"
             "hydra: {mode: MULTIRUN, sweeper: {params: {layers: '1,2'}}}"
@@ -140,6 +149,15 @@ def test_a_secret_in_a_file_is_refused_and_a_place_is_not():
     check_secrets(OmegaConf.create(settings))
     with pytest.raises(MnistSweepError, match=r"model\.token: takes its value from an environment"):
         check_secrets(OmegaConf.create({**settings, "model": {"token": "a${oc.env:A,x}"}}))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["model=mlp,hidden"], ["--config-name", "swept"], ["--config-name", "points"]],
+)
+def test_a_secret_in_a_file_that_only_points_read_is_refused(words: list[str]):
+    with pytest.raises(MnistSweepError, match="takes its value from an environment"):
+        planned("--config-dir", "mine", "-m", *words)
 
 
 def test_a_byte_order_mark_is_found(tmp_path: Path):

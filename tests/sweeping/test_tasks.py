@@ -48,6 +48,8 @@ def epochs(n=3):
     for k in range(n):
         report_epoch({"loss": 1 / (k + 1), "val_accuracy": k / n})
     return {"accuracy": 0.5}
+def named_dataset(dataset): return {"letters": len(dataset)}
+def default_dataset(dataset="small"): return {"letters": len(dataset)}
 def on_data(dataset): return {"images": len(dataset.test_images)}
 def raises(): raise RuntimeError("on purpose")
 def exits(): raise SystemExit(3)
@@ -198,6 +200,15 @@ def test_settings_seed_and_directory_reach_the_task(tmp_path: Path):
     (kept,) = tmp_path.glob("runs/*/files/notes.txt")
     assert kept.read_text() == "kept"
     assert returned("own_tasks.on_data", data={"name": "digits"})["images"] == 360
+
+
+def test_a_setting_or_a_default_called_dataset_needs_no_data(tmp_path: Path):
+    for kind, more, letters in [("named", {"dataset": "cifar10"}, 7), ("default", {}, 5)]:
+        target = f"own_tasks.{kind}_dataset"
+        assert tasks.problems_of(point_of_settings(target, more)) == []
+        metrics = run(tmp_path, target, **more).metrics
+        assert metrics is not None
+        assert metrics.test.values == {"letters": letters}
 
 
 def test_epochs_are_recorded_and_a_search_may_stop_a_run(tmp_path: Path):

@@ -75,6 +75,21 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
     assert (job.paths.hydra / "config.yaml").exists()
 
 
+def test_what_an_epoch_does_not_report_is_not_sent_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def validates_once(job: Job, on_epoch: Any, on_start: Any) -> RunSummary:
+        on_epoch(1, SimpleNamespace(loss=[0.5], val_loss=[0.6]))
+        on_epoch(2, SimpleNamespace(loss=[0.5, 0.4], val_loss=[0.6]))
+        return RunSummary.of(job, RunStatus.FINISHED)
+
+    monkeypatch.setattr(worker, "execute", validates_once)
+    ours, theirs = Pipe()
+    with pytest.raises(LeftError):
+        worker.run(theirs, job_of(tmp_path))
+    assert sent(ours)[:2] == [Epoch(1, {"loss": 0.5, "val_loss": 0.6}), Epoch(2, {"loss": 0.4})]
+
+
 def test_what_keeps_a_record_from_being_written_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

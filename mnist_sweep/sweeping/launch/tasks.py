@@ -82,8 +82,11 @@ def find(settings: Plain) -> Task:
             "a function, as package.module.function, in a module that Python can import."
         ) from error
     hints = _hints(function)
-    given = [one.name for one in parameters if one.name in GIVEN and one.name not in values]
-    own = [one for one in parameters if one.name not in given]
+    filled = [one for one in parameters if one.name in GIVEN and one.name not in values]
+    own = [one for one in parameters if one not in filled]
+    # Without data, a dataset's own default stays.
+    optional = () if "data" in settings else ("dataset",)
+    given = [p.name for p in filled if p.name not in optional or p.default is p.empty]
     named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     if len(own) == len(named) == 1 and _takes_all(named[0], hints, values):
         kind = hints.get(named[0].name)
@@ -167,14 +170,9 @@ def problems_of(settings: Plain) -> list[str]:
         found.append(str(Problem("seed", settings["seed"], text)))
     if "data" in settings and "dataset" not in task.given:
         found.append(f"data: {name} has no parameter `dataset` that would take the prepared data")
-    if "data" not in settings and "dataset" in _required(task):
+    if "data" not in settings and "dataset" in task.given:
         found.append(f"data: {name} needs a dataset: add data=mnist, data=digits or another")
     return found
-
-
-def _required(task: Task) -> list[str]:
-    parameters = inspect.signature(task.function).parameters
-    return [name for name, one in parameters.items() if one.default is one.empty]
 
 
 def _problem(error: Any, settings: Plain) -> str:

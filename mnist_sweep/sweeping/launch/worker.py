@@ -46,7 +46,8 @@ def run(pipe: Connection, job: Job) -> None:
 
     def on_epoch(epoch: int, history: History) -> str | None:
         try:
-            pipe.send(Epoch(epoch, {name: v[-1] for name, v in history.__dict__.items() if v}))
+            series = history.__dict__.items()  # a task may report some of them in some epochs only
+            pipe.send(Epoch(epoch, {name: v[-1] for name, v in series if len(v) == epoch}))
             return pipe.recv() if job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)

@@ -20,7 +20,7 @@ from mnist_sweep.settings import (
     suggestion,
     value_problem,
 )
-from mnist_sweep.sweeping.plan.hydra_settings import is_secret, secret_text
+from mnist_sweep.sweeping.plan.hydra_settings import FROM_ENVIRONMENT, is_secret
 from mnist_sweep.sweeping.plan.overrides import (
     GROUPS,
     chooses_group,
@@ -72,7 +72,7 @@ def _problems(override: Override) -> list[Problem]:  # noqa: PLR0911 (one line p
     if top == "hydra" or key.startswith("hydra/"):
         return _hydra_problems(override, key)
     if is_secret(key, written(override)):
-        return [Problem(key, written(override), secret_text(key).partition(": ")[2])]
+        return [Problem(key, written(override), FROM_ENVIRONMENT)]
     if chooses_group(override):
         if key not in GROUPS and not group_exists(override):
             text = f"no such config group; {suggestion(key, list(GROUPS))}"

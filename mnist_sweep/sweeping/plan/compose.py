@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.grid import Axis, Option
+from mnist_sweep.sweeping.plan.hydra_settings import check_secrets
 
 
 class Composer:
@@ -34,6 +35,7 @@ class Composer:
 
         Raises:
             SettingsError: A value does not fit its key, or refers to something that is not there.
+            UsageError: A value comes from the environment.
         """
         try:
             # Not copied: every point sets all of these axes, so nothing of the last one stays.
@@ -52,7 +54,9 @@ class Composer:
             option.text for option, merge in zip(point, self._mergeable, strict=True) if not merge
         )
         if fixed not in self._bases:
-            self._bases[fixed] = compose(self._loader, self._master, list(fixed))
+            base = compose(self._loader, self._master, list(fixed))
+            check_secrets(base)  # a file that only this choice reads
+            self._bases[fixed] = base
         return self._bases[fixed]
 
 

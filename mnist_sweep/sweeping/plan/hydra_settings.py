@@ -18,6 +18,10 @@ JOB_EVENTS = ("on_job_start", "on_job_end", "on_run_start", "on_run_end")
 _STOCK = "choose hydra/launcher=basic, which runs each job as Hydra does"
 _KEY = re.compile(r"\$\{([\w.]+)\}")
 _SECRET = re.compile(r"\boc\.env\b")
+FROM_ENVIRONMENT = (
+    "takes its value from an environment variable, and would be in records, names and tables. "
+    "A setting is never secret; let your own code read the variable"
+)
 _NOT_SECRET = ("data.path", "name")
 """Settings that name places: what the environment says of them may be recorded."""
 
@@ -80,30 +84,26 @@ def check_place(master: DictConfig, varying: Collection[str]) -> None:
         )
 
 
-def check_secrets(master: DictConfig) -> None:
+def check_secrets(config: DictConfig) -> None:
     """Refuse settings that come from the environment: they would be recorded, and so be no secret.
 
+    Args:
+        config: A sweep's own, or a point's.
+
     Raises:
-        UsageError: Names them.
+        UsageError: Names the first.
     """
-    raw: Any = OmegaConf.to_container(master, resolve=False)
-    del raw["hydra"]
-    found = [key for key, value in _leaves(raw) if is_secret(key, value)]
-    if found:
-        raise UsageError(secret_text(found[0]))
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    sweeper = raw.pop("hydra", {}).get("sweeper", {})
+    swept = [*_leaves(sweeper.get("params") or {}), ("points", sweeper.get("points"))]
+    for key, value in [*_leaves(raw), *swept]:
+        if is_secret(key, value):
+            raise UsageError(f"{key}: {FROM_ENVIRONMENT}")
 
 
 def is_secret(key: str, value: object) -> bool:
     """Whether a value is taken from the environment where it would be recorded."""
     return key not in _NOT_SECRET and bool(_SECRET.search(str(value)))
-
-
-def secret_text(key: str) -> str:
-    """Why it is refused."""
-    return (
-        f"{key}: takes its value from an environment variable, and would be in records, names and "
-        "tables. A setting is never secret; let your own code read the variable"
-    )
 
 
 def _leaves(value: Any, prefix: str = "") -> Any:

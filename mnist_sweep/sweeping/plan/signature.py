@@ -10,7 +10,9 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -30,15 +32,27 @@ def is_signed(words: Sequence[str], signed: str) -> bool:
 
 
 def _key() -> bytes:
-    path = Path(platformdirs.user_state_dir("mnist_sweep")) / "key"
+    path = platformdirs.user_state_path("mnist-sweep", appauthor=False) / "key"
     try:
-        if not path.exists():
+        found = path.read_bytes() if path.exists() else b""
+        if len(found) != KEY_BYTES:
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f"key.{os.getpid()}")
-            new.touch(mode=0o600)
-            new.write_bytes(secrets.token_bytes(KEY_BYTES))
-            new.replace(path)
-        found = path.read_bytes()
+            if found:  # damaged
+                path.unlink(missing_ok=True)
+            _create(path)
+            found = path.read_bytes()
     except OSError:
         return b""
-    return found if len(found) == KEY_BYTES else b""
+    return found
+
+
+def _create(path: Path) -> None:
+    """Write a new key, unless another process has just done so: what was signed must stay valid."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()
