@@ -108,7 +108,7 @@ def test_it_is_silent_and_asks_for_nothing(page, report):
     assert set(chromium.requests(page)) == {report.as_uri()}
     plots = page.execute_script(
         "return [...document.querySelectorAll('.plot')]"
-        ".map((p) => [p.dataset.name, !!p.querySelector('svg')])"
+        ".map((p) => [p.id.slice(5), !!p.querySelector('svg')])"
     )
     assert dict(plots) == dict.fromkeys(
         ["learning-curves", "accuracy-against-cost", "importance", "effects",
