@@ -23,6 +23,7 @@ from mnist_sweep.reporting.html.embed import png_uri
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.names import data_name, text_of
+from mnist_sweep.reporting.phrases.overview import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
@@ -121,6 +122,16 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
     own = zip(rows.values("sweep"), rows.values("configuration_id"), strict=True)
     columns["#"] = [place.get(key, -1) for key in own]
     return columns
+
+
+def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """What has to be known of each dataset: in a line, and in full where that says more."""
+    data = rows.reindex(columns=["dataset.name", "dataset.notice"]).dropna().drop_duplicates()
+    pairs = ((str(name), visible(str(notice))) for name, notice in data.to_numpy())
+    shown = (
+        (data_warning(name, notice, "mnist-sweep data mnist"), notice) for name, notice in pairs
+    )
+    return [(line, "" if line == notice else notice) for line, notice in shown]
 
 
 def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:

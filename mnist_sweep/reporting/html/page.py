@@ -126,7 +126,7 @@ def _said(report: Report) -> dict[str, Any]:
         "runs": len(rows),
         "finished": int((rows["status"] == RunStatus.FINISHED).sum()),
         "tables": report.tables,
-        "notices": list(dict.fromkeys(n for table in report.tables for n in table.notices)),
+        "notices": contents.notices(rows),
         "notes": list(dict.fromkeys(n for table in report.tables for n in table.notes)),
         "conclusions": report.answer.conclusions,
         "selections": [*map(_selection, report.answer.selections)],
