@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Comparison
     from mnist_sweep.analysis.gate import GateResult
     from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.records.external_results import Mapping as ResultsMapping
+    from mnist_sweep.records.external_results import ResultMapping
     from mnist_sweep.records.record import Record
     from mnist_sweep.reporting.tables.table import Table
     from mnist_sweep.sweeping.result import SweepResult
@@ -458,7 +458,7 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
     return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
 
 
-def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultsMapping | None:
+def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultMapping | None:
     """How another program's directory is read; None for a sweep's."""
     from mnist_sweep.records.external_results import mapping_of
 

@@ -148,6 +148,30 @@ class Metric:
         return f"{self.split} {self.name}" if self.split else self.name
 
 
+def confusion_matrix(
+    true: NDArray[Any], predicted: NDArray[Any], classes: int
+) -> NDArray[np.int64]:
+    """Number of examples by true class (rows) and predicted class, (classes, classes) int64.
+
+    Args:
+        true: (n,) integer, or broadcastable with `predicted`.
+        predicted: (n,) integer; (n_runs, n) counts all runs.
+        classes: Their number.
+    """
+    import numpy as np
+
+    cells = true.astype(np.int64) * classes + predicted
+    return np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes)
+
+
+def counts_of(confusion: Any) -> tuple[Floats, Floats, Floats]:
+    """Support, predicted and hits of each class, (classes,), from a (classes, classes) matrix."""
+    import numpy as np
+
+    matrix = np.asarray(confusion, dtype=np.float64)
+    return matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+
+
 def _ratio(top: Floats, bottom: Floats) -> Floats:
     """Quotients, with scikit-learn's `zero_division=0`."""
     import numpy as np
@@ -241,8 +265,12 @@ def of_split(split: str) -> list[MetricDefinition]:
     return [one for one in definitions().values() if split in one.splits]
 
 
-_LOWER = re.compile(r"loss|err|perplexity|mse|mae|rmse|nll|_s$|seconds|time|latency", re.IGNORECASE)
-"""Names of metrics of which less is better, where nothing says which are."""
+_LOWER = {
+    "loss", "losses", "logloss", "err", "error", "errors", "perplexity", "mse", "rmse", "nrmse",
+    "mae", "mape", "nll", "seconds", "time", "runtime", "latency",
+}  # fmt: skip
+"""Words in names of metrics of which less is better, where nothing says which are."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _DIRECTIONS = {"lowest": False, "highest": True}
 
 
@@ -259,7 +287,8 @@ def named_metric(name: str, split: str, measured: Collection[str] = ()) -> Metri
         split, name = first, rest
     else:
         split = _measured_split(name, split, measured)
-    higher = not _LOWER.search(name)
+    words = {word.lower() for word in _WORD.findall(name)}
+    higher = not (words & _LOWER or name.endswith("_s"))
     return Metric(MetricDefinition(name, name, Format.NUMBER, higher, (split,)), split)
 
 
@@ -347,10 +376,23 @@ def is_metric(column: str) -> bool:
     return column.startswith(_SPLITS)
 
 
-def overall(columns: Iterable[str]) -> list[Metric]:
-    """The metrics among some columns that were measured, without those of single classes."""
+def overall(columns: Iterable[str], objective: str = "") -> list[Metric]:
+    """The metrics among some columns that were measured, without those of single classes.
+
+    Args:
+        columns: Of the runs table.
+        objective: Declares the direction of its metric on every split: highest:test.latency.
+    """
     found = (resolve(name, measured=[name]) for name in columns if name.startswith(_SPLITS))
-    return [metric for metric in found if metric.class_index is None]
+    word, _, rest = objective.partition(":")
+    declared = resolve(objective) if word in _DIRECTIONS and rest else None
+    return [
+        replace(metric, definition=declared.definition)
+        if declared and metric.name == declared.name
+        else metric
+        for metric in found
+        if metric.class_index is None
+    ]
 
 
 _LONG = (*(f"{split}." for split in HELD_OUT), "environment.")

@@ -1,8 +1,9 @@
-"""Reading files that anybody may have written or damaged: the one way in for every file of ours.
+"""Reading files that anybody may have written or damaged, and the JSON text that we write.
 
 Only regular files are read (a pipe or a device of the right name blocks nobody), up to a size that
-the caller names. JSON is strict: no key twice, no NaN. Arrays of an `.npz` are refused by what
-their headers say, before anything is unpacked. Nothing read here executes anything.
+the caller names. JSON and YAML are strict: no key twice, and in JSON no NaN. Arrays of an `.npz`
+are refused by what their headers say, before anything is unpacked. Nothing read here executes
+anything. `plain` and `json_text` make text that this module reads again and a terminal can show.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from mnist_sweep.errors import is_hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -108,6 +109,34 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {name[:60]!r} is listed twice")
         found[name] = value
     return found
+
+
+def strict_yaml(path: Path, max_bytes: int = 2**20) -> Any:
+    """The value in a YAML file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not a regular file or too large, not UTF-8, not YAML, has a key twice, or
+            is nested too deeply.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  (PyYAML's signature)
+            pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+            keys = [key for key, _ in pairs if key.tag != "tag:yaml.org,2002:merge"]
+            names = [self.construct_object(key, deep=True) for key in keys]
+            twice = [name for place, name in enumerate(names) if name in names[:place]]
+            if twice:  # the last one would win unsaid
+                raise ValueError(f"the key {twice[0]!r} is listed twice")
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(content(path, max_bytes)[0].decode("utf-8"), Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def refuse_newer(values: Mapping[str, Any], newest: int) -> None:

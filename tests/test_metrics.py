@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from mnist_sweep.errors import SelectionError, UsageError
-from mnist_sweep.metrics import Metric, of_split, resolve
+from mnist_sweep.metrics import Metric, named_metric, of_split, overall, resolve
 from mnist_sweep.records.fields import flat, value_of
 from support.factories import make_run
 from support.plugin_package import installed
@@ -97,3 +97,22 @@ def test_a_plugin_that_cannot_be_imported_is_named(tmp_path):
         pytest.raises(UsageError, match=r"entry point kappa .*ValueError: broken"),
     ):
         resolve("kappa")
+
+
+@pytest.mark.parametrize(
+    ("name", "higher"),
+    [("rmse", False), ("test.log_loss", False), ("valLoss", False), ("error_rate", False),
+     ("RMSE2", False), ("fit_s", False), ("latency-ms", False), ("runtime", False),
+     ("sentiment_f1", True), ("preferred", True), ("lossless_share", True), ("reward", True)],
+)  # fmt: skip
+def test_the_direction_of_a_free_metric_is_guessed_from_whole_words(name, higher):
+    assert named_metric(name, "test").higher_is_better is higher
+
+
+def test_a_declared_direction_beats_the_guess_from_the_name():
+    columns = ["test.latency", "validation.latency", "test.accuracy"]
+    for objective, expected in (("highest:test.latency", True), ("test.accuracy", False)):
+        found = {one.column: one.higher_is_better for one in overall(columns, objective)}
+        assert found == {
+            "test.latency": expected, "validation.latency": expected, "test.accuracy": True
+        }  # fmt: skip

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from mnist_sweep.analysis.varying import (
     SEED,
     SWEEP,
-    _missing,
     in_order,
+    missing,
     settings_of,
     shown_settings,
     varying,
@@ -107,8 +107,8 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
     finished = runs[runs["status"] == RunStatus.FINISHED]
     if finished.empty:
         return []
-    names = tuple(varying(finished))
-    ordered = in_order(finished, shown_settings(finished))
+    names = varying(finished)
+    ordered = in_order(finished, shown_settings(finished, names))
     settings = settings_of(ordered)
     keys: dict[str, int] = {}
     made = []
@@ -120,7 +120,7 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
                 configuration_id=str(frame["configuration_id"].iloc[0]),
                 sweep=str(frame[SWEEP].iloc[0]),
                 settings=settings[places[0]],
-                varying=names,
+                varying=tuple(names),
                 key=key,
                 frame=frame,
             )
@@ -135,7 +135,7 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
     where none or several do, it stands alone.
     """
     names = (SWEEP, "directory", "configuration_id", "label", "run_id")
-    columns = ((runs[name] if name in runs else _missing(runs)).tolist() for name in names)
+    columns = ((runs[name] if name in runs else missing(runs)).tolist() for name in names)
     found: dict[Any, list[int]] = {}
     by_label: dict[Any, set[Any]] = {}
     unknown = []

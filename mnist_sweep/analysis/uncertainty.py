@@ -144,6 +144,7 @@ class UncertainSelection:
         value = {
             "metric": selection.metric.name,
             "split": selection.metric.split,
+            "higher_is_better": selection.metric.higher_is_better,
             "direction": selection.direction,
             "where": list(selection.where),
             "chosen": candidates[0],
@@ -270,6 +271,8 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
     try:
         split = value["split"]
         name = f"{split}.{value['metric']}" if split else value["metric"]
+        if "higher_is_better" in value:  # earlier versions did not write it
+            name = f"{'highest' if value['higher_is_better'] else 'lowest'}:{name}"
         known = {key: value[key] for key in ("level", "replicates", "seed", "run_ids")}
         # Earlier versions wrote neither.
         known |= {"margin": value.get("margin"), "questions": value.get("questions", 1)}

@@ -61,9 +61,14 @@ def varying(runs: pd.DataFrame) -> list[str]:
     return [*first, *data, *network, *others, *last]
 
 
-def shown_settings(runs: pd.DataFrame) -> list[str]:
-    """The settings that a table shows: those that vary, and the size of networks that have one."""
-    names = varying(runs)
+def shown_settings(runs: pd.DataFrame, names: list[str] | None = None) -> list[str]:
+    """The settings that a table shows: those that vary, and the size of networks that have one.
+
+    Args:
+        runs: The runs table.
+        names: The settings that vary, if they are known.
+    """
+    names = varying(runs) if names is None else names
     place = sum(name in (SWEEP, *DATA, TASK, MODEL) for name in names)
     size = [name for name in SIZE if name in runs and used(name, runs).notna().any()]
     return [*names[:place], *size, *(name for name in names[place:] if name not in SIZE)]
@@ -72,7 +77,7 @@ def shown_settings(runs: pd.DataFrame) -> list[str]:
 def used(name: str, runs: pd.DataFrame) -> pd.Series[Any]:
     """A setting of each run, missing where its network or its options do not use it."""
     if name not in runs:
-        return _missing(runs)
+        return missing(runs)
     values = runs[name]
     own = f"{MODEL}.{name}"
     if name == MODEL:
@@ -156,7 +161,7 @@ def _targets(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
-    target, model = (runs[name] if name in runs else _missing(runs) for name in (TARGET, MODEL))
+    target, model = (runs[name] if name in runs else missing(runs) for name in (TARGET, MODEL))
     if TASK_TARGET in runs:
         model = model.where(runs[TASK_TARGET].isna(), TASK)
     return (target == MLP_TARGET).fillna(False).astype(bool) | (
@@ -164,7 +169,8 @@ def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
     )
 
 
-def _missing(runs: pd.DataFrame) -> pd.Series[Any]:
+def missing(runs: pd.DataFrame) -> pd.Series[Any]:
+    """A column without any value."""
     import pandas as pd
 
     return pd.Series(index=runs.index, dtype=object)

@@ -10,7 +10,7 @@ from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
 from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import HELD_OUT
-from mnist_sweep.records.external_results import Mapping, mapping_of, read_mapping
+from mnist_sweep.records.external_results import ResultMapping, mapping_of, read_mapping
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.comparison.render import FORMATS, text
 
@@ -82,7 +82,9 @@ def compare(
         click.echo(f"Written to {output}", err=True)
 
 
-def _mapping(record: str | None, metrics: tuple[str, ...], file: Path | None) -> Mapping | None:
+def _mapping(
+    record: str | None, metrics: tuple[str, ...], file: Path | None
+) -> ResultMapping | None:
     if file is not None and (record or metrics):
         raise UsageError("Expected either --mapping FILE or --record with --metric, got both.")
     if file is not None:

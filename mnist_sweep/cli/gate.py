@@ -78,10 +78,11 @@ def baseline(directory: Path, output: Path, *, update: bool) -> None:
     Repeats (seed=0,1,2) show by how much seeds move a metric; without them a rule needs a
     tolerance.
     """
-    runs = gate.baseline_of(load(directory))
+    sweep = load(directory)
+    runs = gate.baseline_of(sweep)
     if update:
-        click.echo(baseline_changes(gate.match(gate.read_baseline(output), runs), runs))
-    gate.write_baseline(output, runs)
+        click.echo(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs))
+    gate.write_baseline(output, sweep)
     count = runs["configuration_id"].nunique()
     click.echo(f"{len(runs)} runs of {count} configurations written to {output}")
     if len(runs) == count:

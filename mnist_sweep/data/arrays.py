@@ -61,6 +61,24 @@ class Examples:
     scale: float = GREY_LEVELS
     classes: int | None = None
 
+    @classmethod
+    def of(
+        cls,
+        images: NDArray[np.generic],
+        labels: NDArray[np.generic],
+        images_from: str,
+        labels_from: str,
+        classes: int | None = None,
+    ) -> Examples:
+        """Examples of arrays of any numeric type; labels may be one-hot, see `as_labels`.
+
+        Raises:
+            DataError: A value is not a whole number from 0 to 255.
+        """
+        known, width = as_labels(labels, labels_from)
+        found = as_bytes(images, images_from)
+        return cls(found, known, images_from, labels_from, classes=classes or width)
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -118,18 +136,23 @@ def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
     return np.ascontiguousarray(result)
 
 
-def as_labels(array: NDArray[np.generic], where: str) -> Bytes:
+def as_labels(array: NDArray[np.generic], where: str) -> tuple[Bytes, int | None]:
     """Classes as (n,) uint8, also of a column (n, 1) or of one-hot rows (n, classes).
+
+    Returns:
+        The classes, and how many there are if the rows are one-hot.
 
     Raises:
         DataError: A value is not a whole number from 0 to 255.
     """
+    classes = None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     elif array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf":
         is_one_hot = ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all()
-        array = array.argmax(axis=1) if is_one_hot else array
-    return as_bytes(array, where)
+        if is_one_hot:
+            classes, array = class_count(array.shape[1], where), array.argmax(axis=1)
+    return as_bytes(array, where), classes
 
 
 def content_sha256(arrays: Arrays) -> str:

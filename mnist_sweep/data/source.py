@@ -114,8 +114,8 @@ def at(path: Path, found_by: str = "") -> Source:
         DataError: There is nothing, or nothing that a reader recognises.
     """
     expected = (
-        "a folder of IDX files (gzipped or not), an .npz file, a Digit Recognizer CSV file or a "
-        "folder with train.csv"
+        "a folder of IDX files (gzipped or not), an .npz file, a folder of KMNIST's .npz files, a "
+        "Digit Recognizer CSV file or a folder with train.csv"
     )
     where = f"{found_by}={path}" if found_by else str(path)
     try:

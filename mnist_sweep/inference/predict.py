@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from mnist_sweep.data.arrays import Bytes
-from mnist_sweep.training.fast.program import Program
 from mnist_sweep.training.predictor import CHUNK, Predictor
 
 BLOCK = 4 * CHUNK
@@ -58,36 +56,14 @@ def predict(
         on_progress: Called with the number of images done.
     """
     predictor = Predictor(network, scale, xla=xla, logits=logits)
-    of_all = _AllProbabilities(network, scale, xla=xla, logits=logits) if probabilities else None
     no_labels = np.zeros(len(images), dtype=np.uint8)  # they only affect the loss
     parts, tables = [], []
     for start in range(0, len(images), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(images)), dtype=np.int32)
         outputs = predictor(images, no_labels, rows)
         parts.append((outputs.predicted.astype(np.uint8), outputs.probability))
-        if of_all:
-            tables.append(of_all(images[rows]))
+        if probabilities:
+            tables.append(predictor.probabilities(images[rows]))
         on_progress(int(rows[-1]) + 1)
     predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Predicted(predicted, probability, np.concatenate(tables) if tables else None)
-
-
-class _AllProbabilities:
-    """The same forward pass, returning all probabilities, (n, classes) float32."""
-
-    def __init__(self, network: keras.Model, scale: float, *, xla: bool, logits: bool) -> None:
-        factor = 1.0 / scale
-
-        def forward(images: tf.Tensor) -> tf.Tensor:
-            outputs = network(tf.cast(images, tf.float32) * factor, training=False)
-            return tf.nn.softmax(outputs) if logits else outputs
-
-        self._program = Program(forward, xla=xla)
-
-    def __call__(self, images: Bytes) -> NDArray[np.float32]:
-        parts = []
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            full = chunk[np.resize(np.arange(len(chunk)), CHUNK)]
-            parts.append(self._program(tf.constant(full)).numpy()[: len(chunk)])
-        return np.concatenate(parts)

@@ -22,7 +22,7 @@ from mnist_sweep.metrics import Metric, named_metric, resolve
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.safe_files import content
+from mnist_sweep.safe_files import content, strict_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ COLUMNS = ("run_id", "configuration_id", "label", "status", "directory", "sweep"
 """Columns that are no settings; a setting of such a name becomes `config.NAME`."""
 
 
-class Mapping(BaseModel):
+class ResultMapping(BaseModel):
     """How to read a directory that this program did not write.
 
     Attributes:
@@ -83,7 +83,7 @@ class Mapping(BaseModel):
             return named_metric(name, split)
 
 
-def mapping_of(record: str, metrics: Sequence[str]) -> Mapping:
+def mapping_of(record: str, metrics: Sequence[str]) -> ResultMapping:
     """A mapping from the command line's words.
 
     Args:
@@ -104,29 +104,29 @@ def mapping_of(record: str, metrics: Sequence[str]) -> Mapping:
             )
         found[name] = path
     try:
-        return Mapping(record=record, metrics=found)
+        return ResultMapping(record=record, metrics=found)
     except ValidationError as error:
         raise UsageError(f"--record and --metric: {reason(error)}.") from error
 
 
-def read_mapping(path: Path) -> Mapping:
+def read_mapping(path: Path) -> ResultMapping:
     """A mapping from a YAML file with `record`, `metrics`, and perhaps the rest.
 
     Raises:
         UsageError: The file cannot be read or is not such a mapping.
     """
-    import yaml
-
     try:
-        return Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return ResultMapping.model_validate(strict_yaml(path))
+    except (OSError, ValueError) as error:
         found = " ".join(reason(error).split())
         raise UsageError(
             f"Expected a mapping (YAML) at {path}, such as {_EXAMPLE}: {found}."
         ) from error
 
 
-def read_external_results(directory: Path, mapping: Mapping, split: str = "test") -> pd.DataFrame:
+def read_external_results(
+    directory: Path, mapping: ResultMapping, split: str = "test"
+) -> pd.DataFrame:
     """Read a directory through a mapping, as a runs table.
 
     A file that cannot be read becomes a row of status unreadable; `error.message` says why, also
@@ -167,7 +167,7 @@ def read_external_results(directory: Path, mapping: Mapping, split: str = "test"
     return pd.DataFrame(rows).assign(sweep=directory.name or str(directory))
 
 
-def _row(directory: Path, file: Path, mapping: Mapping, split: str) -> dict[str, Any]:
+def _row(directory: Path, file: Path, mapping: ResultMapping, split: str) -> dict[str, Any]:
     label = file.parent.relative_to(directory).as_posix()
     label = file.stem if label == "." else label
     about = {"run_id": _digest(str(file)), "label": label, "directory": str(file.parent)}
@@ -190,7 +190,7 @@ def _row(directory: Path, file: Path, mapping: Mapping, split: str) -> dict[str,
     }
 
 
-def _metrics(file: Path, mapping: Mapping, split: str) -> tuple[dict[str, float], list[str]]:
+def _metrics(file: Path, mapping: ResultMapping, split: str) -> tuple[dict[str, float], list[str]]:
     """The metrics of a file by column, and why others are not there."""
     text = content(file)[0].decode("utf-8-sig")
     if not text.strip():
@@ -243,15 +243,13 @@ def _step(value: Any, step: str, so_far: str) -> Any:
 
 def _settings(directory: Path, file: Path) -> dict[str, Any]:
     """Flat settings of the nearest `.hydra/config.yaml`, from the file's directory upwards."""
-    import yaml
-
     for place in (file.parent, *file.parent.parents):
         config = place / ".hydra" / "config.yaml"
         if config.is_file():
             try:
-                value = yaml.safe_load(config.read_text(encoding="utf-8"))
-            except yaml.YAMLError as error:
-                raise ValueError(f"{config} is not YAML: {error}") from error
+                value = strict_yaml(config)
+            except ValueError as error:
+                raise ValueError(f"{config}: {reason(error)}") from error
             if not isinstance(value, dict):
                 return {}
             flat = flat_settings({str(k): v for k, v in value.items()})

@@ -14,7 +14,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, VALIDATION, Metric, definitions
+from mnist_sweep.metrics import (
+    HELD_OUT,
+    VALIDATION,
+    Metric,
+    confusion_matrix,
+    counts_of,
+    definitions,
+)
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id, run_id
@@ -79,7 +86,7 @@ def check_artefact(record: Record, path: Path) -> os.stat_result | None:
     if expected is not None:
         if sha256_of(path) != expected:
             raise ValueError("not the file that the run wrote: its sha256 is not the record's")
-    elif record.artefacts:
+    elif record.sha256 is not None:
         raise ValueError("not a file of this run: the record does not name it")
     elif path.suffix == ".npz":
         _check_predictions(record, path)
@@ -115,18 +122,15 @@ def _check_ids(record: Record, configuration: str | None) -> None:
 
 def _check_metrics(record: Record) -> None:
     """Whether a record's metrics follow from its confusion matrices."""
-    import numpy as np
-
     known = definitions()
     for split in HELD_OUT:
         found = getattr(record.metrics, split, None)
         if found is None or not found.confusion:
             continue
-        confusion = np.array(found.confusion, dtype=np.float64)
-        counts = confusion.sum(axis=1), confusion.sum(axis=0), np.diagonal(confusion)
+        counts = counts_of(found.confusion)
         n = record.data.n_validation if split == VALIDATION else record.data.n_test
-        if confusion.sum() != n:
-            raise ValueError(f"metrics.{split}: {confusion.sum():.0f} examples, not {n}")
+        if counts[0].sum() != n:
+            raise ValueError(f"metrics.{split}: {counts[0].sum():.0f} examples, not {n}")
         for name in _COMPARED:
             # How classes without examples count has changed over the versions.
             if name in found.values and (name == "accuracy" or counts[0].all()):
@@ -148,8 +152,6 @@ def _compare(place: str, stated: Any, counted: Any) -> None:
 
 def _check_predictions(record: Record, path: Path) -> None:
     """Whether predictions are of a record's data and give its confusion matrices."""
-    import numpy as np
-
     from mnist_sweep.records.predictions import read_arrays
 
     try:
@@ -166,6 +168,5 @@ def _check_predictions(record: Record, path: Path) -> None:
             continue
         if max(true.max(initial=0), predicted.max(initial=0)) >= classes:
             raise ValueError(f"{split}: expected classes between 0 and {classes - 1}")
-        counts = np.bincount(true.astype(np.intp) * classes + predicted, minlength=classes**2)
-        if counts.tolist() != [n for row in confusion for n in row]:
+        if confusion_matrix(true, predicted, classes).tolist() != confusion:
             raise ValueError(f"not this run's: the record's confusion matrix of {split} is another")

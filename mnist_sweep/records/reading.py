@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.integrity import check_artefact, check_content, is_sealed
-from mnist_sweep.records.record import WRITTEN_BY_US, Record
+from mnist_sweep.records.record import SEALED, Record
 from mnist_sweep.safe_files import content, strict_json
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def parse(read: bytes, run_id: str | None = None) -> Record:
     """
     # pydantic's parser takes NaN for a number, and of two values of one key the last.
     values = None if is_sealed(read) else strict_json(read)
-    record = Record.model_validate_json(read, context=None if values else WRITTEN_BY_US)
+    record = Record.model_validate_json(read, context=SEALED if values is None else None)
     if run_id not in (None, record.run_id):
         raise ValueError(f"holds run {record.run_id}, not the one its directory is named after")
     if values is not None:

@@ -35,7 +35,7 @@ from mnist_sweep.safe_files import plain, refuse_newer
 from mnist_sweep.settings import SETTINGS
 
 SCHEMA_VERSION = 2
-WRITTEN_BY_US = {"written by us": True}
+SEALED = {"sealed": True}
 """The context in which settings are not checked: those of a record that was checked and sealed."""
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 
@@ -272,7 +272,7 @@ class Record(_Strict):
     @field_validator("config")
     @classmethod
     def _is_plain(cls, value: Plain, info: ValidationInfo) -> Plain:
-        if info.context is not WRITTEN_BY_US:
+        if info.context is not SEALED:
             _check_settings(value)
         return value
 

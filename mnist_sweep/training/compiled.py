@@ -97,9 +97,12 @@ class EpochProgram:
 
         Raises:
             FormError: A layer or the optimizer cannot be traced or compiled.
+            Exception: One of `forms.OUT_OF_RESOURCES`.
         """
         try:
             self._run(np.zeros(n, np.int32), train=False)
+        except forms.OUT_OF_RESOURCES:
+            raise
         except Exception as error:  # layers of the user's own may raise anything
             raise forms.FormError(forms.no_program(error)) from error
 

@@ -9,10 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Metric, of_split
+from mnist_sweep.metrics import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Metric,
+    confusion_matrix,
+    counts_of,
+    of_split,
+)
 
 if TYPE_CHECKING:
     from mnist_sweep.training.predictor import Outputs, Predictor
@@ -33,7 +40,7 @@ def split_metrics(
         loss: Mean cross-entropy of the examples.
         classes: Number of classes.
     """
-    counts = _counts(confusion_matrix(truth, predicted, classes))
+    counts = counts_of(confusion_matrix(truth, predicted, classes))
     values: Metrics = {"loss": loss}
     for definition in of_split(split):
         if definition.from_counts is not None:
@@ -49,7 +56,7 @@ def held_out_metrics(
     Args: as of `split_metrics`. Every class gets a row, whether it occurs or not.
     """
     confusion = confusion_matrix(truth, predicted, classes)
-    counts = _counts(confusion)
+    counts = counts_of(confusion)
     columns = {
         one.name: one.class_values(*counts)
         for one in of_split(split)
@@ -68,18 +75,6 @@ def held_out_metrics(
         "per_class": per_class,
         "confusion": confusion.tolist(),
     }
-
-
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> NDArray[np.int64]:
-    """Number of examples by true class (rows) and predicted class, (classes, classes) int64."""
-    cells = truth.astype(np.int64) * classes + predicted
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-
-
-def _counts(confusion: NDArray[np.int64]) -> tuple[Any, Any, Any]:
-    """Support, predicted and hits of each class, (classes,) float64."""
-    matrix = confusion.astype(np.float64)
-    return matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
 
 
 def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictions]:

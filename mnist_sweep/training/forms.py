@@ -1,7 +1,7 @@
 """How `trainer=compiled` computes the epochs of a run: as one XLA program, one graph, or by `fit`.
 
-The form depends on the network and the settings only, never on timings or on what is compiled
-already, so that a point has the same bits everywhere.
+The form depends on the network, the settings, the data's size and the kind of device, never on
+timings, free memory or what is compiled already, so that a point has the same bits everywhere.
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ class Form(StrEnum):
         return Form.GRAPH if self is Form.XLA else Form.FIT
 
 
+OUT_OF_RESOURCES = (
+    MemoryError, tf.errors.ResourceExhaustedError, tf.errors.UnavailableError
+)  # fmt: skip
+"""What says nothing of a network: in another form it would have other bits under the same id."""
+
+
 class Choice(NamedTuple):
     """A form, and why."""
 
@@ -75,6 +81,8 @@ def choose(network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]) 
     shape = (batch_size, *dataset.train_images.shape[1:])
     try:
         slow = _SLOW_IN_XLA & set(_operations(network, shape))
+    except OUT_OF_RESOURCES:
+        raise
     except Exception as error:  # noqa: BLE001  (layers of the user's own may raise anything)
         return Choice(Form.FIT, no_program(error))
     if slow and runtime.device() == "CPU":

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_sweep.training.fast.program import Program
+from mnist_sweep.training.forms import OUT_OF_RESOURCES
 
 CHUNK = 500
 """Images per call. Fixed, so that an image's probabilities never depend on the other images."""
@@ -53,14 +54,20 @@ class Predictor:
         self.logits = logits
         self._xla = xla
         self._added: Program | None = None
-        self._program: Callable[..., Any] = Program(self._forward, xla=xla)
-        # Some layers have no XLA kernel, others run as Python code only.
-        self._others: list[Callable[..., Any]] = [Program(self._forward, xla=False), self._forward]
+        self._evaluate = _FirstThatRuns(self._forward, xla=xla)
+        self._of_all = _FirstThatRuns(self._probabilities, xla=xla)
+
+    def _outputs(self, images: tf.Tensor) -> tf.Tensor:
+        return self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+
+    def _probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        outputs = self._outputs(images)
+        return tf.nn.softmax(outputs) if self.logits else outputs
 
     def _forward(
         self, images: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        outputs = self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+        outputs = self._outputs(images)
         loss = keras.losses.sparse_categorical_crossentropy(
             labels, outputs, from_logits=self.logits
         )
@@ -82,21 +89,21 @@ class Predictor:
             chunk = rows[start : start + CHUNK]
             # Filled up with repetitions: one program serves every split, whatever its length.
             full = np.resize(chunk, CHUNK)
-            outputs = self._call(
+            outputs = self._evaluate(
                 tf.constant(images[full]), tf.constant(labels[full].astype(np.int32))
             )
             parts.append([part.numpy()[: len(chunk)] for part in outputs])
         loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
         return Outputs(loss, predicted, probability)
 
-    def _call(self, images: tf.Tensor, labels: tf.Tensor) -> Any:
-        while True:
-            try:
-                return self._program(images, labels)
-            except Exception:  # layers of the user's own may raise anything
-                if not self._others:
-                    raise
-                self._program = self._others.pop(0)
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Those of all classes, (n, classes) float32, of (n, *image_shape) uint8 images."""
+        parts = []
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            full = chunk[np.resize(np.arange(len(chunk)), CHUNK)]
+            parts.append(self._of_all(tf.constant(full)).numpy()[: len(chunk)])
+        return np.concatenate(parts)
 
     def added_loss(self, images: np.ndarray, rows: np.ndarray, batch_size: int) -> float:
         """Losses besides the cross-entropy, averaged over the examples, once it has predicted.
@@ -119,5 +126,27 @@ class Predictor:
         return total / len(rows)
 
     def _added_losses(self, images: tf.Tensor) -> tf.Tensor:
-        self.network(tf.cast(images, tf.float32) * self._factor, training=False)
+        self._outputs(images)
         return tf.add_n(self.network.losses)
+
+
+class _FirstThatRuns:
+    """A function of tensors by XLA, as a graph or as Python code, whichever runs first.
+
+    Some layers have no XLA kernel, others run as Python code only.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, xla: bool) -> None:
+        programs = (Program(function, xla=xla), Program(function, xla=False))
+        self._programs: list[Callable[..., Any]] = [*programs, function]
+
+    def __call__(self, *arguments: tf.Tensor) -> Any:
+        while True:
+            try:
+                return self._programs[0](*arguments)
+            except OUT_OF_RESOURCES:
+                raise
+            except Exception:  # layers of the user's own may raise anything
+                if len(self._programs) == 1:
+                    raise
+                del self._programs[0]

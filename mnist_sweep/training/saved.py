@@ -8,8 +8,9 @@ else wherever the file is used.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +29,9 @@ MAX_DIFFERENCE = 0.02
 """Of a probability: recorded ones are float16, and layers may compute in bfloat16."""
 
 
-def verify(path: Path, result: Result, info: DatasetInfo) -> None:
+def verify(
+    path: Path, result: Result, info: DatasetInfo, predictions: Mapping[str, np.ndarray]
+) -> None:
     """Load a saved network and compare its predictions with those of the run.
 
     The log says if the file needs code of the user's, and if it was not compared: Keras's safe
@@ -36,8 +39,9 @@ def verify(path: Path, result: Result, info: DatasetInfo) -> None:
 
     Args:
         path: The `.keras` file, of `result.network`.
-        result: With predictions.
+        result: Of the run.
         info: The prepared dataset.
+        predictions: Of the run.
 
     Raises:
         ModelError: The saved network predicts something else.
@@ -63,7 +67,7 @@ def verify(path: Path, result: Result, info: DatasetInfo) -> None:
         return
     images = load(info).test_images[:N_IMAGES].astype(np.float32) * np.float32(1 / info.scale)
     logits = result.training.predictor.logits
-    n_other = _n_other(_probabilities(loaded, images, logits=logits), result.predictions or {})
+    n_other = _n_other(_probabilities(loaded, images, logits=logits), predictions)
     if not n_other:
         return
     first, second = (_probabilities(result.network, images, logits=logits) for _ in range(2))
@@ -85,7 +89,7 @@ def _probabilities(network: keras.Model, images: np.ndarray, *, logits: bool) ->
     return np.asarray(ops.softmax(outputs) if logits else outputs, np.float32)
 
 
-def _n_other(probabilities: np.ndarray, recorded: dict[str, Any]) -> int:
+def _n_other(probabilities: np.ndarray, recorded: Mapping[str, np.ndarray]) -> int:
     """How many images have another prediction than the recorded one, beyond rounding."""
     n = len(probabilities)
     of_recorded = probabilities[np.arange(n), recorded["test_predicted"][:n]]

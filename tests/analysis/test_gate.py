@@ -61,7 +61,7 @@ def test_a_sweep_passes_against_itself(repeated):
 def test_a_baseline_file_says_what_its_directory_says(repeated, tmp_path):
     directory, baseline = repeated
     file = tmp_path / "baseline.json"
-    write_baseline(file, baseline)
+    write_baseline(file, load(directory))
     read = read_baseline(file)
     metrics = ["test.accuracy", "validation.loss", "test.f1.8", "test.precision.3", "time.train_s"]
     names = ["run_id", "configuration_id", "label", "status", "seed", *DATA, *MACHINE, *metrics]
@@ -250,13 +250,13 @@ def test_a_damaged_baseline_is_refused_by_name(tmp_path, text):
         read_baseline(tmp_path / "b.json")
 
 
-def in_a_file(baseline, path):
-    write_baseline(path, baseline)
+def in_a_file(directory, path):
+    write_baseline(path, load(directory))
     return path.read_text()
 
 
 def test_a_task_without_images_needs_no_confusion_matrix(repeated, tmp_path):
-    values = json.loads(in_a_file(repeated[1], tmp_path / "whole.json"))
+    values = json.loads(in_a_file(repeated[0], tmp_path / "whole.json"))
     values["dataset"] |= {"n_test": None, "n_validation": None}
     for one in values["configurations"]:
         for run in one["runs"]:
@@ -283,7 +283,7 @@ def damaged_baselines():
 
 @pytest.mark.parametrize("kind", damaged_baselines())
 def test_a_baseline_with_a_wrong_value_is_refused(repeated, tmp_path, kind):
-    whole = json.loads(in_a_file(repeated[1], tmp_path / "whole.json"))
+    whole = json.loads(in_a_file(repeated[0], tmp_path / "whole.json"))
     values = damaged_baselines()[kind](whole)
     (tmp_path / "b.json").write_text(json.dumps(values))
     with pytest.raises(DirectoryError, match=r"b\.json"):
@@ -291,7 +291,7 @@ def test_a_baseline_with_a_wrong_value_is_refused(repeated, tmp_path, kind):
 
 
 def test_a_nan_in_a_baseline_is_refused(repeated, tmp_path):
-    text = in_a_file(repeated[1], tmp_path / "b.json").replace('"seed":0', '"seed":NaN', 1)
+    text = in_a_file(repeated[0], tmp_path / "b.json").replace('"seed":0', '"seed":NaN', 1)
     (tmp_path / "b.json").write_text(text)
     with pytest.raises(DirectoryError, match="NaN"):
         read_baseline(tmp_path / "b.json")
@@ -444,3 +444,17 @@ def test_a_drop_of_the_smallest_noticeable_size_is_caught_4_times_in_5():
         lower = [*ACCURACIES[:3], ACCURACIES[3] - drop]
         caught += not relative_checks(old, simulated(rng, lower, spread, 5))[3].passed
     assert caught >= 145
+
+
+@pytest.mark.parametrize("rule", ["highest:test.reward >= -50", "highest:test.r2 >= 0"])
+def test_a_free_metric_may_be_bounded_where_a_share_could_not(rule):
+    assert Rules.model_validate({"floors": [rule]}).floors[0].bound[2] <= 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "columns", "expected"),
+    [("highest:test.reward", {}, math.inf), ("test.loss", {}, math.log(10)),
+     ("test.loss", {"dataset.classes": [47, 47]}, math.log(47)), ("test.accuracy", {}, 0.5)],
+)  # fmt: skip
+def test_a_metric_can_become_worse_as_far_as_it_is_bounded(metric, columns, expected):
+    assert room_of(resolve(metric), 0.5, pd.DataFrame(columns)) == expected

@@ -449,10 +449,10 @@ RULES = {
     "a metric twice": (
         "baseline: [test.f1, {metric: test.f1, tolerance: 0.9}]", "test.f1 is listed twice",
     ),
-    "a key twice": ("level: 0.95\nlevel: 0.5", "'level' stands in it twice"),
-    "baseline twice": ("baseline: [test.f1]\nbaseline: []", "'baseline' stands in it twice"),
+    "a key twice": ("level: 0.95\nlevel: 0.5", "'level' is listed twice"),
+    "baseline twice": ("baseline: [test.f1]\nbaseline: []", "'baseline' is listed twice"),
     "a key of a rule twice": (
-        "baseline: [{metric: test.f1, tolerance: 0, tolerance: 0.9}]", "stands in it twice",
+        "baseline: [{metric: test.f1, tolerance: 0, tolerance: 0.9}]", "is listed twice",
     ),
     "floor 0": ("floors: [test.accuracy >= 0]", "this holds for any value"),
     "floor -5": ("floors: [test.accuracy >= -5]", "this holds for any value"),

@@ -175,6 +175,13 @@ def test_metrics_that_predictions_do_not_tell_have_no_uncertainty(grid, by):
     assert select_again(load(grid), found.to_json()) == found
 
 
+def test_a_declared_direction_is_kept_with_the_selection(grid):
+    found = select_with_uncertainty(load(grid), by="highest:time.train_s", direction="best")
+    again = select_again(load(grid), json.loads(json.dumps(found.to_json())))
+    assert again == found
+    assert again.chosen.value == max(one.value for one in found.selection.candidates)
+
+
 def test_one_candidate_has_nothing_to_be_told_from(grid):
     found = select_with_uncertainty(load(grid), ["layers=2", "nodes=300"])
     assert found.unknown is Unknown.ONE_CANDIDATE

@@ -24,7 +24,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mnist_sweep.analysis.gate import read_baseline, write_baseline
-from mnist_sweep.analysis.gate.baseline import baseline_of
 from mnist_sweep.records.fields import flat
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import read_plan
@@ -56,7 +55,7 @@ def main() -> None:
         study = place / "study"
         write_study(study, n_test=60, n_validation=40, epochs=2)
         paths, baseline = SweepPaths(study), place / "baseline.json"
-        write_baseline(baseline, baseline_of(load(study)))
+        write_baseline(baseline, load(study))
         readers: dict[Path, Callable[[], Any]] = {
             paths.study_json: lambda: load_study(study),
             paths.sweep_json: lambda: read_plan(study),

@@ -366,7 +366,7 @@ def test_without_scripts_the_tables_and_a_matrix_are_there(browser, report):
     assert "Filter" not in text
 
 
-def test_while_a_sweep_runs_the_page_loads_itself_anew_until_it_is_paused(browser, tmp_path):
+def test_while_a_sweep_runs_the_page_reloads_until_it_is_paused(browser, tmp_path):
     sweep = write_sweep(tmp_path / "grid", [make_run()], [make_run(layers=2)])
     written = write_report([sweep], figures=False, refresh_s=3)
     assert written.missing == 1

@@ -7,12 +7,13 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mnist_sweep.data.readers.csv import find, read
+from mnist_sweep.data.readers.csv import find, read, read_table
 from mnist_sweep.errors import DataError
 from support.data_files import Bytes, csv_text, result_or_message, small_arrays
 
@@ -34,6 +35,22 @@ def test_any_image_survives_the_round_trip(
     assert test is None
     np.testing.assert_array_equal(train.images.reshape(images.shape), images)
     np.testing.assert_array_equal(train.labels, labels)
+
+
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize("base", [0, 1])
+def test_a_header_of_numbers_as_pandas_writes_it_is_no_image(
+    tmp_path: Path, *, base: int, index: bool
+) -> None:
+    images, labels = np.arange(32, dtype=np.uint8).reshape(2, 16), np.array([3, 4], np.uint8)
+    path = tmp_path / "array.csv"
+    for table, known in ((np.column_stack([labels, images]), labels), (images, None)):
+        frame = pd.DataFrame(table)
+        frame.columns += base
+        frame.to_csv(path, index=index)
+        found, found_labels = read_table(path)
+        np.testing.assert_array_equal(found, images)
+        np.testing.assert_array_equal(found_labels, known)
 
 
 @pytest.mark.parametrize(("pixels", "shape"), [(784, (28, 28)), (4, (2, 2)), (6, (1, 6))])

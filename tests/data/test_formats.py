@@ -12,7 +12,7 @@ from PIL import Image
 
 from mnist_sweep.data.arrays import as_labels
 from mnist_sweep.data.readers import folders, idx, npz
-from mnist_sweep.data.source import at
+from mnist_sweep.data.source import assemble, at
 from mnist_sweep.errors import DataError
 from mnist_sweep.inference.pictures import grey
 from support.data_files import Bytes, as_idx, small_arrays, write_idx
@@ -35,9 +35,19 @@ def _int_idx(array, kind: int, dtype: str) -> bytes:
 
 
 def test_labels_may_be_a_column_or_one_hot():
-    np.testing.assert_array_equal(as_labels(Y[:, None].astype("f8"), "y"), Y)
-    np.testing.assert_array_equal(as_labels(np.eye(3)[Y], "y"), Y)
-    assert as_labels(np.array([[1, 1, 0]]), "y").ndim == 2  # no one-hot row: refused further on
+    for array, width in ((Y[:, None].astype("f8"), None), (np.eye(5)[Y], 5)):
+        labels, classes = as_labels(array, "y")
+        np.testing.assert_array_equal(labels, Y)
+        assert classes == width
+    labels, _ = as_labels(np.array([[1, 1, 0]]), "y")
+    assert labels.ndim == 2  # no one-hot row: refused further on
+
+
+def test_one_hot_labels_say_how_many_classes_there_are(tmp_path: Path):
+    hot, hot_test = np.eye(5)[Y], np.eye(5)[Y_TEST]
+    np.savez(tmp_path / "d.npz", x_train=X, y_train=hot, x_test=X_TEST, y_test=hot_test)
+    train, test = npz.read(tmp_path / "d.npz")
+    assert assemble(train, test, test_fraction=0.1, split_seed=0).classes == 5
 
 
 def test_medmnist_names_its_arrays_in_its_own_way(tmp_path: Path):

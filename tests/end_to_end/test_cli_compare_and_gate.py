@@ -27,7 +27,7 @@ def grid(tmp_path):
 def earlier(grid, tmp_path):
     """The baseline of an equal sweep."""
     file = tmp_path / "earlier.json"
-    gate.write_baseline(file, gate.baseline_of(load(grid)))
+    gate.write_baseline(file, load(grid))
     return file
 
 

@@ -126,6 +126,13 @@ def as_pipe(path):
     return path
 
 
+def added_to_none(sweep):
+    """Predictions and a network beside a record that names no file at all."""
+    paths = paths_of(sweep)
+    paths.record.write_text(sealed(json.loads(paths.record.read_bytes()) | {"artefacts": {}}))
+    return paths.predictions
+
+
 def predictions_as_pipe(sweep):
     return as_pipe(paths_of(sweep).predictions)
 
@@ -150,7 +157,7 @@ def predictions_as_directory(sweep):
 
 MIXED = [
     other_predictions, other_network, other_record, other_nodes, better_accuracy, less_time,
-    other_commit, cut_network, flipped_label, added_network, predictions_as_pipe, network_as_pipe,
+    other_commit, cut_network, flipped_label, added_network, added_to_none, predictions_as_pipe, network_as_pipe,
     network_without_end, predictions_as_directory,
 ]  # fmt: skip
 

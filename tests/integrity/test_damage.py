@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mnist_sweep.analysis.gate import read_baseline, write_baseline
-from mnist_sweep.analysis.gate.baseline import baseline_of
 from mnist_sweep.records.fields import flat
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import read_plan
@@ -74,7 +73,7 @@ def test_a_cut_study_or_plan_is_refused_and_named(study):
 
 def test_a_cut_baseline_is_refused(tmp_path):
     path = tmp_path / "b.json"
-    write_baseline(path, baseline_of(load(write_sweep(tmp_path / "s", [make_run(**SMALL)]))))
+    write_baseline(path, load(write_sweep(tmp_path / "s", [make_run(**SMALL)])))
     size = path.stat().st_size
     for length, found in cuts(path, lambda: read_baseline(path), 53):
         assert found is None or length == size - 1

@@ -1,6 +1,6 @@
 """Sixty kinds of damaged record: each gives its path and a reason, and never a traceback.
 
-One sweep serves all: the record of its second run is written anew for each kind. `damage.py` in
+One sweep serves all: the record of its second run is written again for each kind. `damage.py` in
 `tests/benchmarks` has the kinds that are made by the thousand.
 """
 

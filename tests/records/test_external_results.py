@@ -12,7 +12,7 @@ import pytest
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.external_results import (
-    Mapping,
+    ResultMapping,
     mapping_of,
     read_external_results,
     read_mapping,
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     ConfigStore.instance().store("plain", {"width": 1, "seed": 0, "gain": 0.0})
     app()
 """
-MAPPING = Mapping(
+MAPPING = ResultMapping(
     record="*/results.json", metrics={"test_acc": "accuracy", "loss": "scores.loss.-1"}
 )
 
@@ -104,7 +104,7 @@ def test_it_is_a_runs_table_with_the_usual_columns(multiruns):
 
 def test_known_metrics_are_recognised_and_less_of_others_may_be_better():
     names = ("accuracy", "validation.f1", "loss", "my_error", "skill")
-    metrics = Mapping(record="*", metrics={name: name for name in names}).resolved("test")
+    metrics = ResultMapping(record="*", metrics={name: name for name in names}).resolved("test")
     assert [metric.column for metric in metrics.values()] == [
         "test.accuracy", "validation.f1", "test.loss", "test.my_error", "test.skill",
     ]  # fmt: skip
@@ -150,7 +150,7 @@ def test_a_lost_metric_leaves_the_others(tmp_path):
 
 def test_a_damaged_hydra_config_is_named(tmp_path):
     write_job(tmp_path / "0", {"a": 1}, config="{: [")
-    with pytest.raises(DirectoryError, match=r"config\.yaml is not YAML"):
+    with pytest.raises(DirectoryError, match=r"config\.yaml: not YAML"):
         read_external_results(tmp_path, mapping_of("*/results.json", ["a"]))
 
 
@@ -180,7 +180,7 @@ def test_a_malformed_mapping_is_refused(record, metrics):
 def test_a_mapping_file_says_the_same(tmp_path):
     file = tmp_path / "mapping.yaml"
     file.write_text("record: '*/r.json'\nmetrics: {acc: m.acc, err: m.err}\nseed: rng\n")
-    assert read_mapping(file) == Mapping(
+    assert read_mapping(file) == ResultMapping(
         record="*/r.json", metrics={"acc": "m.acc", "err": "m.err"}, seed="rng"
     )
 
@@ -202,3 +202,13 @@ def test_no_match_says_what_there_is(tmp_path):
         read_external_results(tmp_path, MAPPING)
     with pytest.raises(DirectoryError, match="no such directory"):
         read_external_results(tmp_path / "nothing", MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("record: a\nrecord: b\nmetrics: [m]", "'record' is listed twice"), (None, "file")]
+)
+def test_a_mapping_with_a_key_twice_or_that_is_a_pipe_is_refused(tmp_path, text, said):
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text) if text else os.mkfifo(path)
+    with pytest.raises(UsageError, match=said):
+        read_mapping(path)

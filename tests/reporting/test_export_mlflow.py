@@ -123,7 +123,7 @@ def test_files_and_the_data_s_hash_come_along(sweep, found):
 
 
 @needs_mlflow
-def test_exporting_again_adds_only_what_is_new_and_replaces_what_was_run_anew(
+def test_exporting_again_adds_only_what_is_new_and_replaces_what_was_run_again(
     sweep, exported, found
 ):
     assert "0 runs exported, 5 there already" in export(sweep).stdout

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_sweep.analysis.gate.check import relative_check
-from mnist_sweep.analysis.gate.match import Pair
+from mnist_sweep.analysis.gate.match import BaselinePair
 from mnist_sweep.analysis.gate.noise import level_of_each
 from mnist_sweep.analysis.gate.rules import Relative
 
@@ -51,6 +51,6 @@ def relative_checks(
     rule = Relative(metric="test.accuracy")
     each = level_of_each(level, len(old))
     return [
-        relative_check(rule, Pair("", before, after), each)
+        relative_check(rule, BaselinePair("", before, after), each)
         for before, after in zip(old, new, strict=True)
     ]

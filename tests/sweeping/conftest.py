@@ -40,7 +40,7 @@ def hydra_master() -> Iterator[Callable[..., Loaded]]:
 
         def load(*words: str) -> Loaded:
             # Two compositions of one point are compared; the default name is the time, and whoever
-            # enters Hydra sets the resolver anew.
+            # enters Hydra sets the resolver again.
             OmegaConf.register_new_resolver("now", lambda _: "2026-01-01", replace=True)
             if words not in known:
                 master = hydra.compose_config(

@@ -60,7 +60,7 @@ def test_a_grid_with_halving_and_the_same_grid_without(tmp_path: Path):
     with (tmp_path / "outputs" / "s" / "tables" / "comparison.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sum(row["status"] == "pruned" for row in rows) == pruned
-    # The plain grid wants whole runs: what was stopped is run anew, the rest is kept.
+    # The plain grid wants whole runs: what was stopped is run again, the rest is kept.
     whole = run(["-m", *grid], tmp_path, environ)
     assert whole.code == 0, whole.err
     assert account(whole.out) == f"4 of 4 runs finished ({4 - pruned} earlier)"

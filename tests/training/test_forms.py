@@ -12,6 +12,7 @@ import tensorflow as tf
 from mnist_sweep.data import load, prepare
 from mnist_sweep.training import compiled, forms, model, train
 from mnist_sweep.training.forms import Form
+from mnist_sweep.training.predictor import Predictor
 from support.training_settings import settings
 
 SHAPE, CLASSES = (8, 8), 10
@@ -124,6 +125,45 @@ def test_what_xla_cannot_compile_is_a_graph(digits, no_small_runs):
     training = compiled.train(network(WithoutXla()), digits, settings(epochs=1))
     assert training.form == Form.GRAPH
     assert "EagerPyFunc" in training.reason
+
+
+class Exhausted(layers.Layer):
+    """As a layer on a full machine."""
+
+    error: Exception
+
+    def call(self, inputs):
+        raise self.error
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("full"), tf.errors.ResourceExhaustedError(None, None, "full"),
+     tf.errors.UnavailableError(None, None, "full")],
+)  # fmt: skip
+def test_a_full_machine_changes_no_form(digits, error, no_small_runs, monkeypatch):
+    layer = Exhausted()
+    layer.error = error
+    built = network(layer)
+    with pytest.raises(type(error), match="full"):
+        compiled.train(built, digits, settings(epochs=1))
+    with pytest.raises(type(error), match="full"):
+        Predictor(built, 16.0)(digits.test_images, digits.test_labels, digits.validation_index[:1])
+    monkeypatch.setattr(forms, "choose", lambda *_: forms.Choice(Form.XLA, ""))
+    with pytest.raises(type(error), match="full"):
+        compiled.train(built, digits, settings(epochs=1))
+
+
+def test_all_probabilities_of_a_network_that_xla_cannot_compile(digits):
+    predictor = Predictor(network(WithoutXla()), 16.0)
+    images = digits.test_images[:3]
+    outputs = predictor(images, digits.test_labels, np.arange(3, dtype=np.int32))
+    found = predictor.probabilities(images)
+    assert found.shape == (3, CLASSES)
+    np.testing.assert_allclose(found.max(axis=1), outputs.probability, rtol=1e-5)
 
 
 @pytest.mark.parametrize("small", [True, False])

@@ -34,7 +34,9 @@ def kept(cache):
     return sorted((cache / "programs").glob("*/*.pb"))
 
 
-def test_a_program_from_disk_gives_the_bits_of_a_fresh_one_and_a_damaged_one_is_made_anew(tmp_path):
+def test_a_program_from_disk_gives_the_bits_of_a_fresh_one_and_a_damaged_one_is_replaced(
+    tmp_path,
+):
     fresh = trained(tmp_path, MNIST_SWEEP_PROGRAMS="0")
     assert kept(tmp_path) == []
     assert trained(tmp_path) == fresh

@@ -11,7 +11,7 @@ from mnist_sweep.training import runtime
 
 
 @pytest.fixture(autouse=True)
-def looked_for_anew():
+def flags_searched_again():
     runtime.compiler_flags.cache_clear()
     yield
     runtime.compiler_flags.cache_clear()

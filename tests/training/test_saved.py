@@ -59,7 +59,7 @@ def check(build, tmp_path):
     result = train.train(options, info, build)
     path = tmp_path / "model.keras"
     result.network.save(path)
-    saved.verify(path, result, info)
+    saved.verify(path, result, info, result.predictions)
 
 
 @pytest.mark.parametrize(

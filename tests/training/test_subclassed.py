@@ -56,7 +56,7 @@ def test_a_subclassed_network_trains(kind, trainer, tmp_path, caplog):
     path = tmp_path / "model.keras"
     result.network.save(path)
     with caplog.at_level(logging.WARNING):
-        saved.verify(path, result, info)
+        saved.verify(path, result, info, result.predictions)
     assert f"needs the code of {kind.__name__}:" in caplog.text
     recorded = load.RecordedNetwork(SHAPE, CLASSES, result.parameters)
     with pytest.raises(ModelError, match=r"not Keras's own"):

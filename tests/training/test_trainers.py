@@ -74,4 +74,4 @@ def test_logits_are_trained_as_the_same_network_with_a_softmax(name, tmp_path):
         plain.training.history.val_loss, rel=1e-3
     )
     ours.network.save(tmp_path / "model.keras")
-    saved.verify(tmp_path / "model.keras", ours, info)
+    saved.verify(tmp_path / "model.keras", ours, info, ours.predictions)

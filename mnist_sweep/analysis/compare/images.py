@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mnist_sweep.metrics import confusion_matrix
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -73,6 +75,4 @@ def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _mean_confusion(side: Predicted, classes: int) -> NDArray[np.float64]:
-    cells = side.true.astype(np.intp) * classes + side.predicted
-    counts = np.bincount(cells.ravel(), minlength=classes**2).reshape(classes, classes)
-    return counts / len(side.predicted)
+    return confusion_matrix(side.true, side.predicted, classes) / len(side.predicted)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mnist_sweep.records.external_results import Mapping
+    from mnist_sweep.records.external_results import ResultMapping
 
 Settings = dict[str, Any]
 """The settings that affect a run's result, without the seed, by dotted name."""
@@ -62,7 +62,7 @@ class Side:
     margin: float = DEFAULT_MARGIN
 
 
-def load_side(directory: Path, split: str = "test", mapping: Mapping | None = None) -> Side:
+def load_side(directory: Path, split: str = "test", mapping: ResultMapping | None = None) -> Side:
     """Read a sweep's or a run's directory, or another program's through a mapping.
 
     Raises:
@@ -80,7 +80,8 @@ def load_side(directory: Path, split: str = "test", mapping: Mapping | None = No
         leading = [_name_of(sweep.objective), _name_of(DEFAULT_OBJECTIVE)]
         known = [Metric(one, split) for one in of_split(split)]
         registered = [one.name for one in known]
-        own = [m for m in overall(measured(table)) if m.split == split and m.name not in registered]
+        own = overall(measured(table), sweep.objective)
+        own = [one for one in own if one.split == split and one.name not in registered]
         metrics = [*own, *known]
         metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
     without = [one for one in _without_result(table) if mapping or one.status != "unreadable"]

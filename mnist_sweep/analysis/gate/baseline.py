@@ -10,16 +10,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mnist_sweep.analysis.compare.times import MACHINE
 from mnist_sweep.analysis.gate.rules import costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, Metric, of_split, overall
-from mnist_sweep.records.paths import RunPaths, without_seed
-from mnist_sweep.records.reading import read_record, reason
+from mnist_sweep.metrics import HELD_OUT, Metric, counts_of, of_split, overall
+from mnist_sweep.records.paths import without_seed
+from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mnist_sweep.records.record import Record
     from mnist_sweep.records.sweep import Sweep
 
 SCHEMA_VERSION = 1
@@ -83,16 +83,14 @@ class _Run(_Strict):
             return
         if any(len(row) != len(matrix) for row in matrix):
             raise ValueError(f"the confusion matrix of run {self.run_id} is not square")
-        counts = np.asarray(matrix, dtype=np.float64)
-        support = counts.sum(axis=1)
-        of_class = (support, counts.sum(axis=0), np.diagonal(counts))
+        of_class = counts_of(matrix)
         for one in of_split(split):
             if of_classes and one.class_values is not None:
                 for k in range(len(matrix)):
                     metric = Metric(one, split, k)
                     yield metric.column, float(metric.compute(*of_class))
             # Means over classes counted those without examples in the first edition.
-            elif one.from_counts is not None and (one.name == "accuracy" or support.all()):
+            elif one.from_counts is not None and (one.name == "accuracy" or of_class[0].all()):
                 metric = Metric(one, split)
                 yield metric.column, float(metric.compute(*of_class))
 
@@ -181,16 +179,14 @@ def read_baseline(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def write_baseline(path: Path, runs: pd.DataFrame) -> None:
-    """Write a baseline, one run a line, so that its changes can be read in a diff.
-
-    Args:
-        path: The file.
-        runs: As `baseline_of` returns them: their records are read for the confusion matrices.
+def write_baseline(path: Path, sweep: Sweep) -> None:
+    """Write a sweep as a baseline, one run a line, so that its changes can be read in a diff.
 
     Raises:
-        DirectoryError: A record cannot be read, or the file cannot be written.
+        DirectoryError: As of `baseline_of`; or a record was changed since, or the file cannot be
+            written.
     """
+    runs = baseline_of(sweep)
     first = first_row(runs)
     split = {name: first.get(f"data.{name}") for name in SPLIT}
     dataset = {n: first.get(f"dataset.{n}") for n in ("name", "sha256", *_EXAMPLES)}
@@ -203,7 +199,9 @@ def write_baseline(path: Path, runs: pd.DataFrame) -> None:
     }
     blocks = []
     for (label, key), group in runs.groupby(["label", "configuration_id"], sort=False):
-        own = ",\n".join(f"      {_compact(_run(row))}" for row in plain_rows(group))
+        own = ",\n".join(
+            f"      {_compact(_run(row, sweep.record(row['run_id'])))}" for row in plain_rows(group)
+        )
         names = f'"configuration_id": {_compact(key)}, "label": {_compact(label)}'
         blocks.append(f'    {{{names}, "runs": [\n{own}\n    ]}}')
     lines = [f"  {_compact(name)}: {_compact(value)}," for name, value in head.items()]
@@ -211,9 +209,8 @@ def write_baseline(path: Path, runs: pd.DataFrame) -> None:
     write_text(path, "\n".join(text) + "\n")
 
 
-def _run(row: dict[str, Any]) -> dict[str, Any]:
+def _run(row: dict[str, Any], record: Record) -> dict[str, Any]:
     """One run as the file keeps it."""
-    metrics = read_record(RunPaths(row["directory"]).record).metrics
     names = [f"{split}.{one.name}" for split in HELD_OUT for one in of_split(split)]
     returned = overall(name for name, value in row.items() if value is not None)
     names += [one.column for one in returned if one.split in HELD_OUT]
@@ -221,7 +218,7 @@ def _run(row: dict[str, Any]) -> dict[str, Any]:
     values = {name: None if v is None else round(float(v), DECIMALS) for name, v in known.items()}
     needed = {name: row.get(name) for name in costs()}
     values |= {name: round(float(v), 3) for name, v in needed.items() if v is not None}
-    confusion = {split: getattr(metrics, split).confusion for split in HELD_OUT}
+    confusion = {split: getattr(record.metrics, split).confusion for split in HELD_OUT}
     return {"run_id": row["run_id"], "seed": row.get("seed"), "values": values,
             "confusion": confusion}  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare.times import MACHINE
 from mnist_sweep.analysis.gate.baseline import DATA
-from mnist_sweep.analysis.gate.match import match, mean_of, values_of
+from mnist_sweep.analysis.gate.match import mean_of, pair_up, values_of
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
 from mnist_sweep.analysis.gate.result import Changed, Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.gate.rules import Relative, costs
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mnist_sweep.analysis.gate.match import Pair
+    from mnist_sweep.analysis.gate.match import BaselinePair
     from mnist_sweep.analysis.gate.rules import Floor, Rules
     from mnist_sweep.records.sweep import Sweep
 
@@ -77,7 +77,7 @@ def check(
         return replace(result, checks=tuple(checks))
     if "baseline" not in rules.model_fields_set and ":" in sweep.objective:
         rules = rules.model_copy(update={"baseline": [Relative(metric=sweep.objective)]})
-    pairs = match(baseline, finished)
+    pairs = pair_up(baseline, finished)
     checks += _present(pairs, next((one.resolved.column for one in rules.baseline), SHOWN_METRIC))
     shared = [pair for pair in pairs if pair.is_same]
     level = level_of_each(rules.level, len(rules.baseline) * len(pairs))
@@ -155,11 +155,11 @@ def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
     return Check(CheckKind.DATA, value=expected.get("dataset.sha256"), detail=name)
 
 
-def _present(pairs: Sequence[Pair], metric: str) -> list[Check]:
+def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
     """Whether every configuration of the baseline is there; one check for each change."""
     kind = CheckKind.CONFIGURATIONS
     found: list[Check] = []
-    changed: dict[str, list[Pair]] = {}
+    changed: dict[str, list[BaselinePair]] = {}
     for pair in pairs:
         if pair.sweep is None:
             found.append(Check(kind, Problem.MISSING, configuration=pair.label))
@@ -199,7 +199,7 @@ def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
     return checks
 
 
-def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
+def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
     """Whether a metric is not worse than the baseline's by more than noise and tolerance."""
     metric, tolerance = rule.resolved, rule.tolerance
     check = Check(
@@ -207,11 +207,11 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     )
     column = metric.column
     before, after = values_of(pair.baseline, column), values_of(pair.sweep, column)
-    if before is None or after is None:
+    if before is None or after is None or pair.sweep is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
         return replace(check, problem=missing)
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
-    room = room_of(metric, check.baseline)
+    room = room_of(metric, check.baseline, pair.sweep)
     if tolerance >= room:
         return replace(check, problem=Problem.ALLOWS_ANY)
     change = check.value - check.baseline
@@ -227,7 +227,7 @@ def relative_check(rule: Relative, pair: Pair, level: float) -> Check:
     return replace(check, limit=tolerance or None, problem=problem)
 
 
-def _ratio(name: str, highest: float, pair: Pair) -> Check:
+def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:
     check = Check(CheckKind.RATIO, configuration=pair.label, metric=name, limit=highest)
     before, after = values_of(pair.baseline, name), values_of(pair.sweep, name)
     if before is None or after is None or median(before) <= 0:

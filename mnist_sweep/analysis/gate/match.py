@@ -20,7 +20,7 @@ ABSENT = "(not set)"
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class BaselinePair:
     """A configuration of the baseline, and its runs there and in the sweep.
 
     Where another configuration took its place, `sweep` has the runs of that one, and `changed` the
@@ -38,7 +38,7 @@ class Pair:
         return self.sweep is not None and not self.changed and len(self.sweep) >= len(self.baseline)
 
 
-def match(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[Pair]:
+def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair]:
     """All configurations of the baseline, each with the same or the closest one of the sweep.
 
     The id decides. It also changes with the source of the user's network, and with the version of
@@ -56,7 +56,7 @@ def match(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[Pair]:
         label, own = _label(group), by_id.get(key)
         if own is None and label in by_label:
             own = free.pop(by_label[label])
-        found.append(Pair(label, group, own))
+        found.append(BaselinePair(label, group, own))
     settings = {key: _settings(labels[key]) for key in free}
     for place, pair in enumerate(found):
         if pair.sweep is not None:

@@ -7,6 +7,7 @@ with the error rate divided by the number of comparisons (Bonferroni).
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,8 @@ POWER = 0.8
 N_DRAWS = 20_000
 ROUNDING = 1e-3
 """Share of a loss by which another processor's rounding may move it."""
-LOSS_OF_GUESSING = 2.303
-"""Cross-entropy of a network that knows nothing of 10 classes, log(10)."""
+N_CLASSES = 10
+"""Of data of which it is not known."""
 
 
 def level_of_each(level: float, comparisons: int) -> float:
@@ -90,8 +91,11 @@ def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
     return ROUNDING * abs(float(baseline[metric.column].mean()))
 
 
-def room_of(metric: Metric, value: float) -> float:
-    """By how much a value can become worse; a loss, until the network knows nothing."""
+def room_of(metric: Metric, value: float, runs: pd.DataFrame) -> float:
+    """By how much a value can become worse; a loss, until the network guesses among the classes."""
+    if metric.format is Format.NUMBER:
+        return math.inf
     if metric.format not in (Format.PERCENT, Format.SHARE):
-        return max(abs(value), LOSS_OF_GUESSING)
+        known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
+        return max(abs(value), math.log(max(known, default=N_CLASSES)))
     return value if metric.higher_is_better else 1 - value

@@ -29,13 +29,11 @@ from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
 from mnist_sweep.records.reading import reason
-from mnist_sweep.safe_files import content
+from mnist_sweep.safe_files import strict_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from pathlib import Path
 
-MAX_BYTES = 2**20
 MAX_LEVEL = 0.9999
 """With a higher level the noise of seeds allows any drop."""
 MAX_RATIO = 100.0
@@ -169,34 +167,17 @@ def read_rules(path: Path) -> Rules:
     Raises:
         UsageError: The file cannot be read, or a rule in it is wrong.
     """
-    import yaml
-
     try:
-        value = _parse_yaml(content(path, MAX_BYTES)[0].decode("utf-8"))
+        value = strict_yaml(path)
         return Rules.model_validate({} if value is None else value)
     except ValidationError as error:
         found = "; ".join(map(_words, error.errors()))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         found = " ".join(reason(error).split())
     raise UsageError(
         f"Expected the gate's rules (YAML) at {path}, but {found}. "
         "For example: floors: ['test.accuracy >= 0.97']."
     )
-
-
-def _parse_yaml(text: str) -> Any:
-    """YAML in which no key may stand twice: the last one would win unsaid."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  (PyYAML's signature)
-            names = [self.construct_object(key, deep=True) for key, _ in node.value]
-            twice = [name for place, name in enumerate(names) if name in names[:place]]
-            if twice:
-                raise ValueError(f"the key {twice[0]!r} stands in it twice")
-            return super().construct_mapping(node, deep)
-
-    return yaml.load(text, Loader)  # noqa: S506  (a SafeLoader)
 
 
 def _words(error: Any) -> str:
@@ -228,7 +209,8 @@ def _bound(text: str) -> tuple[str, str, float]:
     except SelectionError as error:
         raise ValueError(f"{text!r}: {error}") from error
     most = {Format.LOSS: MAX_LOSS, **dict.fromkeys(_SHARES, 1.0)}.get(metric.format, math.inf)
-    if number <= 0 if operator == ">=" else number >= most:
+    least = -math.inf if metric.format is Format.NUMBER else 0.0
+    if number <= least if operator == ">=" else number >= most:
         raise ValueError(f"{text!r}: this holds for any value")
     return metric.column, operator, number
 

@@ -61,9 +61,9 @@ _BUILT_IN = {
     ),
     "folders": Reader(folders.read, folders.find, "pictures in"),
     "npz": Reader(
-        npz.read, npz.find, "the NumPy archive", npz.recognises, version=2, has_test_split=True
+        npz.read, npz.find, "the NumPy archive", npz.recognises, version=3, has_test_split=True
     ),
-    "csv": Reader(csv.read, csv.find, "the CSV file", csv.recognises, version=1),
+    "csv": Reader(csv.read, csv.find, "the CSV file", csv.recognises, version=2),
     "digits": Reader(digits.read, description=digits.DESCRIPTION, needs_path=False, version=1),
 }
 

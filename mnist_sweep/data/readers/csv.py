@@ -1,8 +1,10 @@
 """CSV files of images, one image a line, as Kaggle's Digit Recognizer has them.
 
 The header is `label,pixel0,pixel1,…`, counted from 0 or 1, or `label,1x1,1x2,…`; without a header
-the label comes first. An index column before it, semicolons or tabs, `5.0`, a delimiter at the end
-of lines, UTF-16, .gz and .zip are read too. Such a file has no test split. Images are square if the
+the label comes first. Under a header of numbers alone, which pandas writes for an array, the
+first column is the label if the number of the others is a square. An index column before it,
+semicolons or tabs, `5.0`, a delimiter at the end of lines, UTF-16, .gz and .zip are read too. Such a
+file has no test split. Images are square if the
 number of pixels is a square (784 is 28x28), else one row of pixels, (1, n), so that a network that
 needs two dimensions gets them.
 """
@@ -147,22 +149,25 @@ def _layout(line: str, file: Path) -> _Layout:
     cells = _cells(line, delimiter)
     if len(cells) > 1 and not cells[-1]:
         cells.pop()  # a delimiter at the end of lines
-    columns = range(len(cells))
-    if len(cells) > 1 and all(_LEVEL.fullmatch(cell) for cell in cells):
-        is_unlabelled = _is_square(len(cells)) and not _is_square(len(cells) - 1)
-        label = None if is_unlabelled else 0
-        names = [f"pixel{i - (label == 0)}" for i in columns]
-        if label == 0:
-            names[0] = "label"
-        pixels = tuple(columns[label == 0 :])
-        return _Layout(delimiter, tuple(names), has_header=False, label=label, pixels=pixels)
-    label = next((i for i in columns if cells[i].lower() in _LABELS), None)
     first_is_index = bool(cells) and cells[0].lower() in _INDEXES
-    pixels = tuple(i for i in columns if i != label and not (i == 0 and first_is_index))
-    if not pixels or not _are_pixels([cells[i].lower() for i in pixels]):
+    columns = [*range(int(first_is_index), len(cells))]
+    n, own = len(columns), [cells[i] for i in columns]
+    # As pandas writes an array. Pixels that count up exist in examples of a few columns only.
+    is_numbered = n > 10 and own in ([str(i + base) for i in range(n)] for base in (0, 1))
+    if is_numbered:
+        label = columns[0] if _is_square(n - 1) else None
+    elif n > 1 and not first_is_index and all(_LEVEL.fullmatch(cell) for cell in own):
+        label = None if _is_square(n) and not _is_square(n - 1) else 0
+        names = ["label"][: int(label == 0)]
+        names += [f"pixel{i}" for i in range(n - len(names))]
+        return _Layout(delimiter, tuple(names), False, label, tuple(columns[label == 0 :]))
+    else:
+        label = next((i for i in columns if cells[i].lower() in _LABELS), None)
+    pixels = tuple(i for i in columns if i != label)
+    if not is_numbered and not _are_pixels([cells[i].lower() for i in pixels]):
         found = line if len(line) <= 60 else line[:57] + "..."
         raise DataError(f"Expected {EXPECTED} in {file}, but line 1 is {found!r}.")
-    return _Layout(delimiter, tuple(cells), has_header=True, label=label, pixels=pixels)
+    return _Layout(delimiter, tuple(cells), True, label, pixels)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -175,6 +180,8 @@ def _is_square(number: int) -> bool:
 
 def _are_pixels(names: list[str]) -> bool:
     """Whether columns are named as pixels in their order: pixel0…, pixel1…, 0…, or 1x1, 1x2…."""
+    if not names:
+        return False
     if "x" in names[0].removeprefix("pixel"):
         side = math.isqrt(len(names))
         return any(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Examples, as_bytes, as_labels, class_count
+from mnist_sweep.data.arrays import Examples, class_count
 from mnist_sweep.data.readers import Reader
 from mnist_sweep.errors import DataError
 
@@ -52,13 +52,8 @@ def read(target: str) -> tuple[Examples, Examples | None]:
 
     def examples(x: str, y: str) -> Examples:
         images, labels = (f"{name} of {target}" for name in (x, y))
-        return Examples(
-            as_bytes(np.asarray(by_name[x]), images),
-            as_labels(np.asarray(by_name[y]), labels),
-            images,
-            labels,
-            classes=classes,
-        )
+        found = np.asarray(by_name[x]), np.asarray(by_name[y])
+        return Examples.of(*found, images, labels, classes)
 
     return examples(*NAMES[:2]), examples(*NAMES[2:]) if NAMES[2] in by_name else None
 

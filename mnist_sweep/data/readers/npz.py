@@ -20,8 +20,6 @@ from mnist_sweep.data.arrays import (
     ARRAY_FILE_ERRORS,
     Bytes,
     Examples,
-    as_bytes,
-    as_labels,
     class_count,
 )
 from mnist_sweep.errors import DataError
@@ -83,12 +81,8 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
     else:
         arrays, where, classes = _named(path)
     train, test = (
-        Examples(
-            as_bytes(arrays[i], where[i]), as_labels(arrays[i + 1], where[i + 1]),
-            where[i], where[i + 1], classes=classes,
-        )
-        for i in (0, 2)
-    )  # fmt: skip
+        Examples.of(arrays[i], arrays[i + 1], where[i], where[i + 1], classes) for i in (0, 2)
+    )
     return train, test
 
 

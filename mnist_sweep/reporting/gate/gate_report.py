@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mnist_sweep.analysis.gate import Check, GateResult, Pair
+    from mnist_sweep.analysis.gate import BaselinePair, Check, GateResult
 
 SCHEMA_VERSION = 1
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -90,7 +90,7 @@ def junit(result: GateResult) -> str:
     )
 
 
-def baseline_changes(pairs: Sequence[Pair], runs: pd.DataFrame) -> str:
+def baseline_changes(pairs: Sequence[BaselinePair], runs: pd.DataFrame) -> str:
     """What another baseline, of `runs`, changes: a line for each configuration."""
     lines = []
     taken: set[str] = set()

@@ -102,7 +102,7 @@ def _write(job: Job, result: Result, record: Record) -> None:
             with store.scratch(paths.directory) as scratch:
                 saved = scratch / "model.keras"
                 result.network.save(saved)
-                verify(saved, result, job.data)
+                verify(saved, result, job.data, result.predictions)
                 store.write_bytes(paths.model, saved.read_bytes())
         write_predictions(paths.predictions, result.predictions)
     hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}

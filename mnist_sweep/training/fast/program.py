@@ -19,7 +19,7 @@ class Program:
 
     Args:
         function: Takes and returns tensors.
-        xla: Whether XLA compiles it, for each shape of its arguments anew.
+        xla: Whether XLA compiles it, again for each shape of its arguments.
         signature: Without XLA, the arguments' specs, so that one graph serves varying shapes.
     """
 
