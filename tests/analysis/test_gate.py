@@ -25,8 +25,9 @@ from mnist_sweep.analysis.gate import (
 )
 from mnist_sweep.analysis.gate import rules as rules_module
 from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
-from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits
+from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, room_of
 from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.gate.phrases import notes, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep

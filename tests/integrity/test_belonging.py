@@ -157,8 +157,8 @@ def predictions_as_directory(sweep):
 
 MIXED = [
     other_predictions, other_network, other_record, other_nodes, better_accuracy, less_time,
-    other_commit, cut_network, flipped_label, added_network, added_to_none, predictions_as_pipe, network_as_pipe,
-    network_without_end, predictions_as_directory,
+    other_commit, cut_network, flipped_label, added_network, added_to_none, predictions_as_pipe,
+    network_as_pipe, network_without_end, predictions_as_directory,
 ]  # fmt: skip
 
 

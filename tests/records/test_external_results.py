@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -205,7 +206,8 @@ def test_no_match_says_what_there_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("record: a\nrecord: b\nmetrics: [m]", "'record' is listed twice"), (None, "file")]
+    ("text", "said"),
+    [("record: a\nrecord: b\nmetrics: [m]", "'record' is listed twice"), (None, "file")],
 )
 def test_a_mapping_with_a_key_twice_or_that_is_a_pipe_is_refused(tmp_path, text, said):
     path = tmp_path / "mapping.yaml"

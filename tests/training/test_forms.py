@@ -132,7 +132,7 @@ class Exhausted(layers.Layer):
 
     error: Exception
 
-    def call(self, inputs):
+    def call(self, inputs):  # noqa: ARG002
         raise self.error
 
     def compute_output_shape(self, input_shape):

@@ -3,10 +3,9 @@
 The header is `label,pixel0,pixel1,…`, counted from 0 or 1, or `label,1x1,1x2,…`; without a header
 the label comes first. Under a header of numbers alone, which pandas writes for an array, the
 first column is the label if the number of the others is a square. An index column before it,
-semicolons or tabs, `5.0`, a delimiter at the end of lines, UTF-16, .gz and .zip are read too. Such a
-file has no test split. Images are square if the
-number of pixels is a square (784 is 28x28), else one row of pixels, (1, n), so that a network that
-needs two dimensions gets them.
+semicolons or tabs, `5.0`, a delimiter at the end of lines, UTF-16, .gz and .zip are read too. Such
+a file has no test split. Images are square if the number of pixels is a square (784 is 28x28), else
+one row of pixels, (1, n), so that a network that needs two dimensions gets them.
 """
 
 from __future__ import annotations
