@@ -181,10 +181,13 @@ def test_every_path_that_the_architecture_names_exists():
         assert any((place / path).exists() for place in places), path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # that names what there was
+
+
+@pytest.mark.parametrize(
+    "page", CURRENT, ids=[page.relative_to(ROOT).as_posix() for page in CURRENT]
+)
 def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
-    if page.name == "CHANGELOG.md":
-        return  # it names what there was
     pattern = r"`((?:tests|conf|docs|mnist_sweep)/[\w./]+)[` ]"
     for path in re.findall(pattern, page.read_text("utf-8")):
         assert (ROOT / path).exists() or path.endswith("NAME.yaml"), path

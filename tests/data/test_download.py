@@ -99,10 +99,8 @@ def test_a_server_that_sends_too_slowly_is_given_up_in_time(
     environ: dict[str, str], serve: Serve
 ) -> None:
     serve(drips)
-    started = time.monotonic()
     with pytest.raises(DataError, match=r"not finished after data\.download_timeout_s=0\.4 sec"):
         download(environ, 0.4)
-    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,10 @@ def test_of_an_older_run_predictions_and_metrics_are_guarded_all_the_same(tmp_pa
 
 @pytest.mark.parametrize("name", ["record", "predictions"])
 def test_a_run_with_a_cut_file_is_refused(run, name):
-    before, path = shown(run), getattr(run, name)
-    lengths = [n for n, after in cuts(path, lambda: shown(run), 37) if after not in (None, before)]
-    assert lengths == []
+    path = getattr(run, name)
+    size = path.stat().st_size
+    read = {length for length, after in cuts(path, lambda: shown(run), 37) if after is not None}
+    assert read <= {size - 1} if name == "record" else read == set()  # without its last line break
 
 
 @pytest.fixture(scope="module")

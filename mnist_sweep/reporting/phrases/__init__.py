@@ -1,4 +1,4 @@
-"""All words that people read: analysis returns fields, and here they become phrases and sentences.
+"""Words that several places show: analysis returns fields, here they become phrases and sentences.
 
 `names` for networks, data and reasons, `values` for numbers with their unit and interval, `tables`
 for titles and notes, `selection`, `conclusions`, `effects`, `overview` and `reported` for whole
