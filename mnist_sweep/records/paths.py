@@ -45,6 +45,11 @@ class RunPaths:
         return self.directory / "job.log"
 
     @property
+    def progress(self) -> Path:
+        """The epochs of a run under way, JSON lines."""
+        return self.directory / "progress.jsonl"
+
+    @property
     def files(self) -> Path:
         """What a task of the user's own wrote."""
         return self.directory / "files"

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
 from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Dispatch
@@ -207,3 +208,14 @@ def test_a_damaged_record_of_another_sweep_is_no_result(tmp_path: Path):
     write_json(job.paths.record, {"schema_version": 1})
     [summary] = dispatch.run([job])
     assert summary.origin is Origin.RAN
+
+
+def test_epochs_of_a_running_run_are_in_a_file_until_it_ends(tmp_path: Path):
+    (job,) = jobs_in(tmp_path, 1)
+    dispatch = InMemory(1, lambda _: "finished")
+    dispatch.epoch(job, 1, {"loss": 0.5})
+    assert read_progress(job.paths.progress) == Progress(
+        1, job.settings["epochs"], {"loss": {1: 0.5}}
+    )
+    dispatch.run([job])
+    assert not job.paths.progress.exists()

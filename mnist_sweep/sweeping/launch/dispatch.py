@@ -11,11 +11,14 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import epochs_of
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.job_record import done_summary, write_failure
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
@@ -102,6 +105,7 @@ class Dispatch(ABC, Generic[Active]):
     def epoch(self, job: Job, number: int, figures: Mapping[str, float]) -> str | None:
         """Show an epoch (from 1) of a run; returns why it must stop there, or None to go on."""
         self.progress.epoch(job, number, figures)
+        add_epoch(job.paths.progress, number, epochs_of(job.settings), figures)
         if job.prune and self.scheduler:
             return self.scheduler.epoch(job, number, figures)
         return None
@@ -109,6 +113,8 @@ class Dispatch(ABC, Generic[Active]):
     def finish(self, job: Job, summary: RunSummary) -> None:
         """Note the end of a run."""
         self.summaries.append(summary)
+        with suppress(OSError):
+            job.paths.progress.unlink(missing_ok=True)
         self.progress.ended(summary)
         if self.scheduler:
             self.scheduler.ended(job)
