@@ -186,6 +186,17 @@ def json_text(value: Any, indent: int | None = 1) -> str:
     return "".join(json.dumps(one)[1:-1] if one != "\n" and is_hidden(one) else one for one in text)
 
 
+def npz_names(file: IO[bytes]) -> list[str]:
+    """The names of the arrays in an open `.npz` file.
+
+    Raises:
+        zipfile.BadZipFile: It is no archive.
+    """
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+    return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+
+
 def npz_arrays(
     file: IO[bytes], names: Sequence[str], max_bytes: int = MAX_BYTES
 ) -> dict[str, NDArray[Any]]:
@@ -209,15 +220,14 @@ def npz_arrays(
                 raise ValueError(f"{entry.filename} is there twice")
             sizes[entry.filename] = entry.file_size
         chosen = [name for name in names if f"{name}.npy" in sizes]
-        total = 0
+        total = sum(sizes[f"{name}.npy"] for name in chosen)
+        if total > max_bytes:
+            raise ValueError(f"it would unpack to {total:,} bytes")
         for name in chosen:
             with archive.open(f"{name}.npy") as member:
                 claimed = _claimed_bytes(member)
             if claimed != sizes[f"{name}.npy"]:
                 raise ValueError(f"{name} has {sizes[f'{name}.npy']:,} bytes, not {claimed:,}")
-            total += claimed
-        if total > max_bytes:
-            raise ValueError(f"it would unpack to {total:,} bytes")
         return {
             name: np.lib.format.read_array(
                 io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False

@@ -115,7 +115,8 @@ def _read(chosen: ResolvedRun, source: Path) -> Inputs:
     from mnist_sweep.inference import Expected, read
 
     data = chosen.record.data
-    expected = Expected(tuple(data.shape), data.scale or 255.0, data.classes)
+    reader = chosen.record.config.get("data", {}).get("name", "")
+    expected = Expected(tuple(data.shape), data.scale or 255.0, data.classes, reader)
     with _progress("Reading pictures", None) as advance:
         return read(source, expected, advance)
 

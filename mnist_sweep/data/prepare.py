@@ -12,7 +12,7 @@ from mnist_sweep.data import mnist
 from mnist_sweep.data.arrays import GREY_LEVELS, Bytes
 from mnist_sweep.data.cache import absolute, open_cache
 from mnist_sweep.data.dataset import DatasetInfo
-from mnist_sweep.data.readers import function, readers
+from mnist_sweep.data.readers import Reader, function, readers
 from mnist_sweep.data.source import Fetch, Fetched, Source, fetch
 from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
@@ -97,23 +97,24 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
     if target:
         if path:
             raise DataError(f"data.path={path} has no effect with data._target_: remove one.")
-        return fetch(Source(target, function.reader(target)))
+        reader = Reader(lambda _: function.read(target), description=f"the function {target}")
+        return fetch(Source(target, reader))
     if name == "own":
         raise DataError("data=own needs data._target_=…, the function that returns the arrays.")
     known = readers()
-    reader = known.get(name)
-    if reader and reader.needs_path:
+    found = known.get(name)
+    if found and found.needs_path:
         if not path:
             raise DataError(f"data={name} needs data.path=…, the place of its files.")
-        return fetch(Source(name, reader, absolute(path, "data.path"), "data.path"))
+        return fetch(Source(name, found, absolute(path, "data.path"), "data.path"))
     if path:
         with_path = ", ".join(kind for kind, one in known.items() if one.needs_path)
         raise DataError(
             f"data.path={path} belongs to data={with_path}; data={name} does not use it. For "
             f"MNIST in your own files set {mnist.VARIABLE} instead."
         )
-    if reader:
-        return fetch(Source(name, reader))
+    if found:
+        return fetch(Source(name, found))
     if name not in ("auto", "mnist"):
         raise DataError(f"data={name} is unknown; known are auto, mnist, own, {', '.join(known)}.")
     return mnist.find(fetch, environ, settings["download_timeout_s"], required=name == "mnist")

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_sweep.data.arrays import Bytes, as_bytes
-from mnist_sweep.data.readers import csv, idx, npz
+from mnist_sweep.data import pictures as plain_pictures
+from mnist_sweep.data.arrays import Bytes, as_bytes, as_labels
+from mnist_sweep.data.readers import csv, folders, idx, npz
 from mnist_sweep.errors import DataError
 from mnist_sweep.inference import pictures
 from mnist_sweep.inference.normalise import Frame
 
 KINDS = (
     "a CSV file (pixel0,pixel1,… with or without label first), an IDX file of images (gzipped or "
-    "not) or a folder with a dataset's four, an .npz file, or PNG or JPEG pictures, one or a folder"
+    "not) or a folder with a dataset's four, an .npz file or a folder with KMNIST's four, or PNG "
+    "or JPEG pictures, one or a folder"
 )
-IMAGE_ARRAYS = ("x_test", "images", "x")
-LABEL_ARRAYS = {"x_test": "y_test", "images": "labels", "x": "y"}
 TEST_FILE = "test.csv"
 
 
@@ -30,11 +30,21 @@ class Expected:
         shape: One image's, as (28, 28).
         scale: The raw pixel value that maps to 1.0: 255, or 16 for the bundled digits.
         classes: Number of classes; labels in the input must be below it.
+        reader: How its data were read (`data.name`): images are prepared as that does. EMNIST's
+            IDX files are turned upright; pictures of a network that was trained on a folder of
+            pictures are taken as they are, others are made to look like MNIST's.
     """
 
     shape: tuple[int, ...]
     scale: float
     classes: int
+    reader: str = ""
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The ends of the names of pictures that can be read for it."""
+        is_plain = self.reader == "folders"
+        return plain_pictures.SUFFIXES if is_plain else pictures.SUFFIXES
 
     def fit(self, images: Bytes, where: str) -> Bytes:
         """The images in the expected shape.
@@ -55,8 +65,12 @@ class Expected:
         if found not in (self.shape, flat, channel) and (*found, 1) != self.shape:
             raise DataError(
                 f"The network was trained on images of shape {self.shape}, but those in {where} "
-                f"are {found}. Give images of that size, or a picture file (PNG or JPEG), "
-                "which is fitted to it."
+                f"are {found}. Give images of that size"
+                + (
+                    "."
+                    if self.reader == "folders"
+                    else ", or a picture file (PNG or JPEG), which is fitted to it."
+                )
             )
         fitted = images.reshape(len(images), *self.shape)
         largest = int(fitted.max(initial=0))
@@ -112,30 +126,29 @@ def read(
     Args:
         path: Where they are. Of a whole dataset the test split is read.
         expected: What the network was trained on.
-        on_picture: Called after each PNG or JPEG file with the number of files done.
+        on_picture: Called after each picture with the number of files done.
 
     Raises:
         DataError: The file is missing or damaged, or its images are not as expected.
     """
     try:
-        is_folder, exists = path.is_dir(), path.exists()
+        if path.is_dir():
+            return _folder(path, expected, on_picture)
+        is_file, exists = path.is_file(), path.exists()
     except OSError as error:  # no permission for a directory above it, a name is too long
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}. Expected {KINDS}."
         ) from error
-    if not exists:
-        raise DataError(f"{path} does not exist. Expected {KINDS}.")
-    if is_folder:
-        return _folder(path, expected, on_picture)
-    if not path.is_file():
-        raise DataError(f"{path} is not a regular file. Expected {KINDS}.")
+    if not is_file:
+        found = "is not a regular file" if exists else "does not exist"
+        raise DataError(f"{path} {found}. Expected {KINDS}.")
     suffix = path.suffix.lower()
-    if suffix in pictures.SUFFIXES:
+    if suffix in expected.pictures:
         return _pictures([path], str(path), expected, on_picture)
     if csv.recognises(path):
         images, labels = csv.read_table(path)
         return _inputs(images, labels, (str(path), f"the label column of {path}"), expected)
-    if suffix == ".npz":
+    if npz.recognises(path):
         return _npz(path, expected)
     if suffix == ".gz" or "ubyte" in path.name or suffix == ".idx":
         return _idx(path, None, expected)
@@ -143,17 +156,20 @@ def read(
 
 
 def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -> Inputs:
-    try:
-        if idx.recognises(path):
-            _, _, images, labels = idx.find(path)
-            return _idx(images, labels, expected)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    found = pictures.find(path)
+    if idx.recognises(path):
+        _, _, images, labels = idx.find(path)
+        return _idx(images, labels, expected)
+    if npz.recognises(path):
+        return _npz(path, expected)
+    found = pictures.find(path, expected.pictures)
     if found:
         return _pictures(found, str(path), expected, on_picture)
     if (path / TEST_FILE).is_file():
         return read(path / TEST_FILE, expected)
+    if expected.reader == "folders" and any(child.is_dir() for child in path.iterdir()):
+        train, test = folders.read(path)
+        chosen = test or train
+        return _inputs(chosen.images, chosen.labels, (chosen.images_from,) * 2, expected)
     raise DataError(f"The folder {path} contains nothing to predict. Expected {KINDS}.")
 
 
@@ -175,7 +191,10 @@ def _pictures(
             f"Pictures are fitted to grey images, but the network needs the shape {shape}. "
             "Give the pixels themselves, as CSV or NPZ."
         )
-    images = pictures.read(paths, Frame.of(shape, expected.scale), on_picture)
+    if expected.reader == "folders":
+        images = plain_pictures.read(paths, on_picture)
+    else:
+        images = pictures.read(paths, Frame.of(shape, expected.scale), on_picture)
     names = tuple(path.name for path in paths)
     return Inputs(expected.fit(images, source), source, names=names)
 
@@ -187,32 +206,18 @@ def _idx(images: Path, labels: Path | None, expected: Expected) -> Inputs:
             f"{images} holds {len(array):,} single values, as a file of labels does; expected "
             "images, such as t10k-images-idx3-ubyte."
         )
+    if expected.reader == "emnist" and array.ndim == 3:
+        array = idx.upright(array)
     known = idx.read_file(labels) if labels else None
     return _inputs(array, known, (str(images), str(labels)), expected)
 
 
 def _npz(path: Path, expected: Expected) -> Inputs:
-    with npz.opened(path, "plain arrays") as archive:
-        name = _image_array(archive.files, path)
-        images = as_bytes(archive[name], f"{name} in {path}")
-        label_name = LABEL_ARRAYS.get(name, "labels")
-        labels = None
-        if label_name in archive.files:
-            labels = as_bytes(archive[label_name], f"{label_name} in {path}")
+    array, labels, where = npz.read_images(path)
+    images = as_bytes(array, where[0])
     if images.ndim < 2:
         raise DataError(
-            f"{name} in {path} has the shape {images.shape}; expected images, (n, height, width)."
+            f"{where[0]} has the shape {images.shape}; expected images, (n, height, width)."
         )
-    return _inputs(images, labels, (f"{name} in {path}", f"{label_name} in {path}"), expected)
-
-
-def _image_array(names: list[str], path: Path) -> str:
-    for name in IMAGE_ARRAYS:
-        if name in names:
-            return name
-    if len(names) == 1:
-        return names[0]
-    raise DataError(
-        f"Expected one array of images in {path}, or one named {', '.join(IMAGE_ARRAYS[:-1])} or "
-        f"{IMAGE_ARRAYS[-1]}; found {', '.join(names) or 'none'}. Rename it."
-    )
+    known = None if labels is None else as_labels(labels, where[1])[0]
+    return _inputs(images, known, where, expected)

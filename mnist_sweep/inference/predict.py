@@ -60,10 +60,13 @@ def predict(
     parts, tables = [], []
     for start in range(0, len(images), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(images)), dtype=np.int32)
-        outputs = predictor(images, no_labels, rows)
-        parts.append((outputs.predicted.astype(np.uint8), outputs.probability))
         if probabilities:
-            tables.append(predictor.probabilities(images[rows]))
+            table = predictor.probabilities(images[rows])
+            tables.append(table)
+            parts.append((table.argmax(axis=1).astype(np.uint8), table.max(axis=1)))
+        else:
+            outputs = predictor(images, no_labels, rows)
+            parts.append((outputs.predicted.astype(np.uint8), outputs.probability))
         on_progress(int(rows[-1]) + 1)
     predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Predicted(predicted, probability, np.concatenate(tables) if tables else None)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mnist_sweep.data import pictures
 from mnist_sweep.data.arrays import as_labels
 from mnist_sweep.data.readers import folders, idx, npz
 from mnist_sweep.data.source import assemble, at
 from mnist_sweep.errors import DataError
-from mnist_sweep.inference.pictures import grey
 from support.data_files import Bytes, as_idx, small_arrays, write_idx
 
 X, Y, X_TEST, Y_TEST = small_arrays()
@@ -140,8 +140,49 @@ def test_what_is_wrong_with_a_folder_of_pictures_is_said(tmp_path: Path):
 
 
 @pytest.mark.parametrize("factor", [1, 257])
-def test_a_picture_of_16_bits_may_hold_8(tmp_path: Path, factor: int):
-    wide = X[0].astype(np.uint16) * factor
-    Image.fromarray(wide).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(folders._picture(tmp_path / "a.png"), X[0])
-    np.testing.assert_allclose(grey(tmp_path / "a.png")[0], X[0] / 255, atol=1e-12)
+def test_pictures_of_16_bits_may_hold_8(tmp_path: Path, factor: int):
+    dark, light = (X[0] // 200).astype(np.uint16), X[0].astype(np.uint16)
+    for name, levels in (("a", dark), ("b", light)):
+        Image.fromarray(levels * factor).save(tmp_path / f"{name}.png")
+    found = pictures.read([tmp_path / "a.png", tmp_path / "b.png"])
+    np.testing.assert_array_equal(found, np.stack([dark, light]))
+
+
+def test_a_picture_of_32_bits_is_refused(tmp_path: Path):
+    for name, levels in (("float", X[0] / 255), ("integer", X[0])):
+        path = tmp_path / f"{name}.tif"
+        Image.fromarray(levels.astype({"float": "f4", "integer": "i4"}[name])).save(path)
+        with pytest.raises(DataError, match=rf"{name}\.tif has grey levels of 32 bits"):
+            pictures.decode(path)
+
+
+def test_a_picture_is_turned_upright_and_laid_on_paper(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 270 degrees to see it upright
+    Image.fromarray(X[0]).rotate(90, expand=True).save(tmp_path / "a.png", exif=exif)
+    ink = np.dstack([np.zeros((4, 5, 3), np.uint8), 255 - X[0]])
+    Image.fromarray(ink).save(tmp_path / "b.png")
+    for path in (tmp_path / "a.png", tmp_path / "b.png"):
+        np.testing.assert_array_equal(pictures.decode(path)[0], X[0])
+
+
+def test_validation_pictures_are_added_to_the_training_pictures(tmp_path: Path):
+    _pictures(tmp_path / "train", X[:30], Y[:30], "012")
+    _pictures(tmp_path / "val", X[30:], Y[30:], "012")
+    train, none = folders.read(tmp_path)
+    assert none is None
+    assert sorted(map(bytes, train.images)) == sorted(map(bytes, X))
+    _pictures(tmp_path / "test", X_TEST, Y_TEST, "012")
+    train, test = folders.read(tmp_path)
+    assert (len(train.labels), len(test.labels)) == (len(Y), len(Y_TEST))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("0", "00", "1"), "folders 0 and 00, which are one class"),
+     (("0", "1", "256"), "0 to 255, but .* has a folder 256")],
+)  # fmt: skip
+def test_folders_of_numbers_are_these_classes_each_once(tmp_path: Path, names, said: str):
+    _pictures(tmp_path, X, Y, names)
+    with pytest.raises(DataError, match=said):
+        folders.read(tmp_path)

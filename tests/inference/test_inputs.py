@@ -4,6 +4,7 @@ import gzip
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,44 @@ def test_an_npz_of_a_dataset_or_of_one_array(tmp_path, images, labels):
     inputs = read(tmp_path / "one.npz", EXPECTED)
     np.testing.assert_array_equal(inputs.images, images)
     assert inputs.labels is None
+
+
+def test_an_npz_of_medmnist_or_with_one_hot_labels(tmp_path, images, labels):
+    np.savez(tmp_path / "m.npz", train_images=images[:2], test_images=images,
+             test_labels=labels[:, None])  # fmt: skip
+    np.savez(tmp_path / "h.npz", x=images, y=np.eye(3)[labels])
+    for name in ("m.npz", "h.npz"):
+        inputs = read(tmp_path / name, EXPECTED)
+        np.testing.assert_array_equal(inputs.images, images)
+        np.testing.assert_array_equal(inputs.labels, labels)
+
+
+def test_of_kmnists_four_files_the_test_split_is_meant(tmp_path, images, labels):
+    for name, array in (("train-imgs", images[:2]), ("train-labels", labels[:2]),
+                        ("test-imgs", images), ("test-labels", labels)):  # fmt: skip
+        np.savez(tmp_path / f"kmnist-{name}.npz", array)
+    inputs = read(tmp_path, EXPECTED)
+    np.testing.assert_array_equal(inputs.images, images)
+    np.testing.assert_array_equal(inputs.labels, labels)
+
+
+def test_images_are_prepared_as_the_networks_data_were(tmp_path, images, labels):
+    lying = np.ascontiguousarray(images.swapaxes(1, 2))
+    write_idx(tmp_path / "emnist", (lying[:3], labels[:3], lying, labels))
+    inputs = read(tmp_path / "emnist", replace(EXPECTED, reader="emnist"))
+    np.testing.assert_array_equal(inputs.images, images)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        place = tmp_path / "pictures" / str(label)
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / f"{number}.bmp")
+    expected = replace(EXPECTED, reader="folders")
+    inputs = read(tmp_path / "pictures" / "1", expected)
+    np.testing.assert_array_equal(inputs.images, images[labels == 1])
+    inputs = read(tmp_path / "pictures", expected)
+    np.testing.assert_array_equal(inputs.labels, np.sort(labels))
+    Image.fromarray(images[0][:2]).save(tmp_path / "small.png")
+    with pytest.raises(DataError, match=r"\(4, 5\), .* are \(2, 5\)\. Give images of that size\.$"):
+        read(tmp_path / "small.png", expected)
 
 
 def draw(mode="L", side=40, ink=255, paper=0):

@@ -18,16 +18,15 @@ import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnist_sweep.data.arrays import Bytes, Examples
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from mnist_sweep.safe_files import opened
 
 TRAIN_FILE = "train.csv"
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".zip")
@@ -40,7 +39,15 @@ MAX_BYTES = 2 * 2**30
 _LABELS = ("label", "labels", "class", "target", "digit", "y")
 _INDEXES = ("", "index", "id", "imageid", "unnamed: 0")
 _LEVEL = re.compile(r"[0-9]{1,20}(\.0*)?")
-_ERRORS = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    zlib.error,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -126,21 +133,20 @@ def read_table(file: Path) -> tuple[Bytes, Bytes | None]:
 
 
 def _content(file: Path) -> bytes:
-    if file.suffix.lower() == ".gz":
-        with gzip.open(file) as packed:
-            return packed.read(MAX_BYTES + 1)
-    if file.suffix.lower() != ".zip":
-        with file.open("rb") as plain:
+    with opened(file) as plain:
+        if file.suffix.lower() == ".gz":
+            return gzip.GzipFile(fileobj=plain).read(MAX_BYTES + 1)
+        if file.suffix.lower() != ".zip":
             return plain.read(MAX_BYTES + 1)
-    with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
-        names = [name for name in names if not name.startswith(("__MACOSX", "."))]
-        wanted = TRAIN_FILE if TRAIN_FILE in names else names[0] if len(names) == 1 else None
-        if wanted is None:
-            found = ", ".join(names) or "none"
-            raise OSError(f"expected one .csv file or {TRAIN_FILE} in it, found {found}")
-        with archive.open(wanted) as packed:
-            return packed.read(MAX_BYTES + 1)
+        with zipfile.ZipFile(plain) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+            names = [name for name in names if not name.startswith(("__MACOSX", "."))]
+            wanted = TRAIN_FILE if TRAIN_FILE in names else names[0] if len(names) == 1 else None
+            if wanted is None:
+                found = ", ".join(names) or "none"
+                raise OSError(f"expected one .csv file or {TRAIN_FILE} in it, found {found}")
+            with archive.open(wanted) as packed:
+                return packed.read(MAX_BYTES + 1)
 
 
 def _layout(line: str, file: Path) -> _Layout:
@@ -179,20 +185,12 @@ def _is_square(number: int) -> bool:
 
 def _are_pixels(names: list[str]) -> bool:
     """Whether columns are named as pixels in their order: pixel0…, pixel1…, 0…, or 1x1, 1x2…."""
-    if not names:
-        return False
-    if "x" in names[0].removeprefix("pixel"):
-        side = math.isqrt(len(names))
-        return any(
-            names
-            == [f"{row + base}x{column + base}" for row in range(side) for column in range(side)]
-            for base in (0, 1)
-        )
-    return any(
-        names == [f"{start}{i + base}" for i in range(len(names))]
-        for start in ("pixel", "")
-        for base in (0, 1)
-    )
+    side, count = range(math.isqrt(len(names))), range(len(names))
+    expected = [
+        *([f"{row + base}x{column + base}" for row in side for column in side] for base in (0, 1)),
+        *([f"{start}{i + base}" for i in count] for start in ("pixel", "") for base in (0, 1)),
+    ]
+    return bool(names) and names in expected
 
 
 def _parse(text: str, layout: _Layout, file: Path) -> Bytes:

@@ -12,23 +12,15 @@ not go up to the last class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from mnist_sweep.data.arrays import Examples, class_count
-from mnist_sweep.data.readers import Reader
+from mnist_sweep.data.readers.npz import CLASSES, NAMES
 from mnist_sweep.errors import DataError
-
-NAMES = ("x_train", "y_train", "x_test", "y_test")
-CLASSES = "classes"
-
-
-def reader(target: str) -> Reader:
-    """Reads what the function of that dotted name returns; there is nothing to remember it by."""
-    return Reader(lambda _: read(target), description=f"the function {target}")
 
 
 def read(target: str) -> tuple[Examples, Examples | None]:
@@ -37,28 +29,6 @@ def read(target: str) -> tuple[Examples, Examples | None]:
     Raises:
         DataError: It cannot be imported, fails, or returns something else.
     """
-    function = _imported(target)
-    try:
-        returned = function()
-    except Exception as error:  # the user's own code may raise anything
-        raise DataError(
-            f"data._target_={target} failed ({type(error).__name__}: {error})."
-        ) from error
-    by_name = _by_name(returned, target)
-
-    classes = by_name.pop(CLASSES, None)
-    if classes is not None:
-        classes = class_count(classes, f"{CLASSES} of {target}")
-
-    def examples(x: str, y: str) -> Examples:
-        images, labels = (f"{name} of {target}" for name in (x, y))
-        found = np.asarray(by_name[x]), np.asarray(by_name[y])
-        return Examples.of(*found, images, labels, classes)
-
-    return examples(*NAMES[:2]), examples(*NAMES[2:]) if NAMES[2] in by_name else None
-
-
-def _imported(target: str) -> Callable[[], Any]:
     module, _, name = target.rpartition(".")
     try:
         function = getattr(import_module(module), name)
@@ -69,7 +39,22 @@ def _imported(target: str) -> Callable[[], Any]:
         ) from error
     if not callable(function):
         raise DataError(f"data._target_={target} is not a function: {type(function).__name__}.")
-    return function  # type: ignore[no-any-return]
+    try:
+        returned = function()
+    except Exception as error:  # the user's own code may raise anything
+        raise DataError(
+            f"data._target_={target} failed ({type(error).__name__}: {error})."
+        ) from error
+    arrays = _by_name(returned, target)
+    stated = arrays.pop(CLASSES, None)
+    classes = None if stated is None else class_count(stated, f"{CLASSES} of {target}")
+    where = [f"{name} of {target}" for name in NAMES]
+    found = [np.asarray(arrays[name]) for name in NAMES if name in arrays]
+    train, *test = (
+        Examples.of(found[i], found[i + 1], where[i], where[i + 1], classes)
+        for i in range(0, len(found), 2)
+    )
+    return train, test[0] if test else None
 
 
 def _by_name(returned: Any, target: str) -> dict[str, Any]:

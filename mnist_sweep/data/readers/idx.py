@@ -17,15 +17,14 @@ import re
 import struct
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, cast
+from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from mnist_sweep.data.arrays import Bytes, Examples, as_bytes
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from mnist_sweep.safe_files import opened
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 GZIP_MAGIC = b"\x1f\x8b"
@@ -119,12 +118,13 @@ def read_emnist(folder: Path) -> tuple[Examples, Examples | None]:
     Raises:
         DataError: As `read`.
     """
-    train, test = (
-        replace(part, images=np.ascontiguousarray(part.images.swapaxes(1, 2)))
-        for part in read(folder)
-        if part
-    )
+    train, test = (replace(part, images=upright(part.images)) for part in read(folder) if part)
     return train, test
+
+
+def upright(images: Bytes) -> Bytes:
+    """EMNIST's images turned upright, (n, width, height) to (n, height, width)."""
+    return np.ascontiguousarray(images.swapaxes(1, 2))
 
 
 def read_file(path: Path) -> Bytes:
@@ -137,24 +137,23 @@ def read_file(path: Path) -> Bytes:
             number from 0 to 255.
     """
     try:
-        with path.open("rb") as raw:
-            zipped = raw.read(2) == GZIP_MAGIC
-            raw.seek(0)
-            if not zipped:
+        with opened(path) as raw:
+            if not raw.peek(2).startswith(GZIP_MAGIC):
                 return _parse(raw, path)
             with gzip.GzipFile(fileobj=raw) as unzipped:
-                return _parse(cast("BinaryIO", unzipped), path)
+                return _parse(cast("IO[bytes]", unzipped), path)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{path} is a damaged gzip file: {error}. Fetch or copy the file again."
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror or error}. A readable IDX file was expected."
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. A readable IDX "
+            "file was expected."
         ) from error
 
 
-def _parse(stream: BinaryIO, path: Path) -> Bytes:
+def _parse(stream: IO[bytes], path: Path) -> Bytes:
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in DTYPES or head[3] == 0:
         raise DataError(
@@ -170,7 +169,10 @@ def _parse(stream: BinaryIO, path: Path) -> Bytes:
     shape = struct.unpack(f">{head[3]}I", dimensions)
     dtype = np.dtype(DTYPES[head[2]])
     expected = math.prod(shape)
-    body = _read_up_to(stream, expected * dtype.itemsize + 1)
+    body = bytearray()
+    # In pieces: one read of the size in a damaged header would reserve that much memory.
+    while piece := stream.read(min(CHUNK, expected * dtype.itemsize + 1 - len(body))):
+        body += piece
     if len(body) != expected * dtype.itemsize:
         left = len(body) // dtype.itemsize
         found = f"only {left}" if left < expected else "more"
@@ -182,14 +184,3 @@ def _parse(stream: BinaryIO, path: Path) -> Bytes:
     if array.ndim == 2 and array.shape[1] == QMNIST_COLUMNS and dtype != np.uint8:
         array = array[:, 0]
     return as_bytes(array, str(path))
-
-
-def _read_up_to(stream: BinaryIO, size: int) -> bytearray:
-    # In pieces: one read of the size in a damaged header would reserve that much memory.
-    body = bytearray()
-    while len(body) < size:
-        piece = stream.read(min(CHUNK, size - len(body)))
-        if not piece:
-            break
-        body += piece
-    return body

@@ -9,32 +9,27 @@ KMNIST is a folder of `kmnist-train-imgs.npz`, `kmnist-train-labels.npz`, `kmnis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnist_sweep import safe_files
-from mnist_sweep.data.arrays import (
-    ARRAY_FILE_ERRORS,
-    Bytes,
-    Examples,
-    class_count,
-)
+from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, class_count
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
+from mnist_sweep.safe_files import npz_arrays, npz_names, opened
 
 MAX_BYTES, MAX_RATIO = 2**30, 200
-"""An archive that unpacks to more bytes, and more than so many times its own size, is refused:
+"""Arrays that unpack to more bytes, and more than so many times the file's size, are refused:
 images shrink to a fifth, and a file that shrinks to a thousandth is zeros alone."""
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 CLASSES = "classes"
 """May be there too: their number, or an array of their names."""
 MEDMNIST = ("train_images", "train_labels", "test_images", "test_labels")
+_VALIDATION = ("val_images", "val_labels")
+_TO_PREDICT = {"x_test": "y_test", "test_images": "test_labels", "images": "labels", "x": "y"}
+"""Arrays of images to predict, and of their labels."""
 _ENDS = ("train-imgs.npz", "train-labels.npz", "test-imgs.npz", "test-labels.npz")
 
 
@@ -79,68 +74,83 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
     if len(files) > 1:
         arrays, where = [_single(file) for file in files], [str(file) for file in files]
     else:
-        arrays, where, classes = _named(path)
+        found = _arrays(path, lambda names: _of_dataset(names, path), f"arrays {', '.join(NAMES)}")
+        stated = found.pop(CLASSES, None)
+        classes = None if stated is None else class_count(stated, f"{CLASSES} in {path}")
+        arrays, where = list(found.values()), [f"{name} in {path}" for name in found]
+        for i, more in enumerate(arrays[4:]):
+            arrays[i] = np.concatenate([arrays[i], more])
     train, test = (
         Examples.of(arrays[i], arrays[i + 1], where[i], where[i + 1], classes) for i in (0, 2)
     )
     return train, test
 
 
-def _named(path: Path) -> tuple[list[Bytes], list[str], int | None]:
-    """Train images and labels, test images and labels of one archive; their names; classes."""
-    with opened(path, f"plain arrays {', '.join(NAMES)}") as archive:
-        names = MEDMNIST if set(MEDMNIST) <= set(archive.files) else NAMES
-        missing = [name for name in names if name not in archive.files]
-        if missing:
-            raise DataError(
-                f"{path} lacks {', '.join(missing)}: expected the arrays {', '.join(NAMES)} or "
-                f"{', '.join(MEDMNIST)}, found {', '.join(archive.files) or 'none'}."
-            )
-        arrays = [archive[name] for name in names]
-        if names is MEDMNIST and {"val_images", "val_labels"} <= set(archive.files):
-            for i, name in enumerate(("val_images", "val_labels")):
-                arrays[i] = np.concatenate([arrays[i], archive[name]])
-        stated = archive[CLASSES] if CLASSES in archive.files else None
-    classes = None if stated is None else class_count(stated, f"{CLASSES} in {path}")
-    return arrays, [f"{name} in {path}" for name in names], classes
+def read_images(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, str]]:
+    """Images to predict, their labels if there are any, and where both come from.
 
-
-def _single(file: Path) -> Bytes:
-    with opened(file, "one plain array") as archive:
-        if len(archive.files) != 1:
-            found = ", ".join(archive.files) or "none"
-            raise DataError(f"Expected one array in {file}, found {found}.")
-        return archive[archive.files[0]]
-
-
-@contextmanager
-def opened(path: Path, expected: str) -> Iterator[np.lib.npyio.NpzFile]:
-    """An archive whose arrays are read within the block; nothing in it is unpickled.
-
-    Args:
-        path: An .npz file.
-        expected: What it should contain, for messages.
+    Of a whole dataset these are the test images; else the archive has a single array.
 
     Raises:
-        DataError: It is not an archive, or it or an array read within the block is damaged.
+        DataError: It cannot be read, is damaged, or it is not clear which array is meant.
     """
+    files = find(path)
+    if len(files) > 1:
+        return _single(files[2]), _single(files[3]), (str(files[2]), str(files[3]))
+
+    def choose(names: list[str]) -> list[str]:
+        pairs = [(one, label) for one, label in _TO_PREDICT.items() if one in names]
+        if pairs:
+            return [name for name in pairs[0] if name in names]
+        if len(names) == 1:
+            return [*names, "labels"]
+        *others, last = _TO_PREDICT
+        raise DataError(
+            f"Expected one array of images in {path}, or one named {', '.join(others)} or {last}; "
+            f"found {', '.join(names) or 'none'}. Rename it."
+        )
+
+    found = _arrays(path, choose, "arrays")
+    name, label, *_ = (*found, _TO_PREDICT.get(next(iter(found)), "labels"))
+    return found[name], found.get(label), (f"{name} in {path}", f"{label} in {path}")
+
+
+def _of_dataset(found: list[str], path: Path) -> list[str]:
+    """Train images and labels, test images and labels; then the validation split's and classes."""
+    names = MEDMNIST if set(MEDMNIST) <= set(found) else NAMES
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise DataError(
+            f"{path} lacks {', '.join(missing)}: expected the arrays {', '.join(NAMES)} or "
+            f"{', '.join(MEDMNIST)}, found {', '.join(found) or 'none'}."
+        )
+    more = _VALIDATION if names is MEDMNIST and set(_VALIDATION) <= set(found) else ()
+    return [*names, *more, CLASSES]
+
+
+def _single(file: Path) -> NDArray[Any]:
+    arrays = list(_arrays(file, lambda names: names[:2], "array").values())
+    if len(arrays) != 1:
+        raise DataError(f"Expected one array in {file}, found {len(arrays) or 'none'}.")
+    return arrays[0]
+
+
+def _arrays(
+    path: Path, choose: Callable[[list[str]], Sequence[str]], expected: str
+) -> dict[str, NDArray[Any]]:
+    """The arrays that `choose` takes from the names of all, as far as they are there."""
     try:
-        # Opened here, because NumPy does not close a damaged file.
-        with safe_files.opened(path) as stream:
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        with opened(path) as file:
+            if file.peek(6).startswith(np.lib.format.MAGIC_PREFIX):
                 raise DataError(
-                    f"{path} holds a single array; expected an .npz archive of {expected}."
+                    f"{path} holds a single array; expected an .npz archive of plain {expected}."
                 )
-            packed = path.stat().st_size
-            entries = archive.zip.infolist() if archive.zip else []
-            unpacked = sum(int(entry.file_size) for entry in entries)
-            if unpacked > max(MAX_BYTES, MAX_RATIO * packed):
-                raise ValueError(f"its {packed:,} bytes would unpack to {unpacked:,}")
-            yield archive
+            size = path.stat().st_size
+            names = npz_names(file)
+            return npz_arrays(file, choose(names), max(MAX_BYTES, MAX_RATIO * size))
     except ARRAY_FILE_ERRORS as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path} cannot be read as an .npz archive of {expected}: {reason}. Copy or write "
-            "the file again."
+            f"{path} cannot be read as an .npz archive of plain {expected}: {reason}. Copy or "
+            "write the file again."
         ) from error
