@@ -484,25 +484,9 @@ def _run(words: list[str]) -> SweepResult:
 
 def _override(name: str, value: Any) -> str:
     """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
+    from mnist_sweep.sweeping.plan.overrides import hydra_text
+
     value = value.tolist() if hasattr(value, "tolist") else value  # an array, a NumPy number
     if isinstance(value, (list, tuple, range)) and name not in ("points", "exclude"):
-        return f"{name}={','.join(map(_value, value))}"
-    return f"{name}={_value(value)}"
-
-
-def _value(value: Any) -> str:
-    """A plain value in Hydra's grammar; text is quoted where it is more than a word."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(_value, value))}]"
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_value(inner)}" for key, inner in value.items()) + "}"
-    text = str(value)
-    if text and text.isascii() and all(one.isalnum() or one in "_-./" for one in text):
-        return text
-    escaped = text.replace("\\'", "\\\\'").replace("'", "\\'")
-    return f"'{escaped}'"
+        return f"{name}={','.join(map(hydra_text, value))}"
+    return f"{name}={hydra_text(value)}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
-from mnist_sweep.analysis.where import check_keys, holding, parse, plain
+from mnist_sweep.analysis.where import Condition, check_keys, holding, parse, plain, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import HELD_OUT, Metric, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
@@ -208,7 +208,7 @@ def select(
     counted = matching[is_counted]
     uncounted = _uncounted(matching[[not one for one in is_counted]], metric)
     if counted.empty:
-        raise SelectionError(_nothing(where, metric, len(runs), uncounted))
+        raise SelectionError(_nothing(conditions, metric, runs, uncounted))
     downward = metric.higher_is_better == (direction == "best")
     candidates = _candidates(counted, metric.column, downward=downward)
     chosen = candidates[0]
@@ -295,17 +295,21 @@ def _notes(candidates: Sequence[Candidate], metric: Metric, runs: pd.DataFrame) 
 
 
 def _nothing(
-    where: Sequence[str], metric: Metric, total: int, uncounted: Sequence[Uncounted]
+    conditions: Sequence[Condition],
+    metric: Metric,
+    runs: pd.DataFrame,
+    uncounted: Sequence[Uncounted],
 ) -> str:
-    conditions = f" where {' and '.join(where)}" if where else ""
+    where = f" where {' and '.join(one.text for one in conditions)}" if conditions else ""
     if not uncounted:
+        there = unmet(conditions, runs)
         return (
-            f"Expected records{conditions}, but none of {total} matches. "
+            f"Expected records{where}, but none of {len(runs)} matches{there and ': '}{there}. "
             "Widen --where, or list the runs with the table command."
         )
     first = uncounted[0]
     return (
-        f"Expected a finished run{conditions} with a value of {metric}, but all that match "
+        f"Expected a finished run{where} with a value of {metric}, but all that match "
         f"({len(uncounted)}) have none; the first, {first.label}, is {first.status}: "
         f"{first.reason}. Run them again, or widen --where."
     )

@@ -5,13 +5,14 @@ Tables, selections, studies and gates use them; `holding` applies them to the ru
 
 from __future__ import annotations
 
+import difflib
 import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import closest
+from mnist_sweep.metrics import Format, closest, resolve
 from mnist_sweep.records.fields import scalar
 from mnist_sweep.records.status import RunStatus
 
@@ -27,6 +28,11 @@ _ORDERINGS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": opera
 _RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
 
+_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
+"""A value before a comma; what is in quotes is text, commas and all."""
+_SHARES = (Format.PERCENT, Format.SHARE)
+MAX_LISTED = 8
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -36,6 +42,11 @@ class Condition:
     operator: str
     values: tuple[Any, ...]
     text: str
+
+    @property
+    def first(self) -> Any:
+        """The first of its values."""
+        return self.values[0]
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether it is true of a run; an ordering is not true of a value that is missing.
@@ -54,7 +65,7 @@ class Condition:
             raise SelectionError(
                 f"In the condition {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
             )
-        return bool(_ORDERINGS[self.operator](value, self.values[0]))
+        return bool(_ORDERINGS[self.operator](value, self.first))
 
 
 def parse(expressions: Iterable[str]) -> list[Condition]:
@@ -81,7 +92,13 @@ def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
 
 
 def holding(conditions: Sequence[Condition], runs: pd.DataFrame) -> list[bool]:
-    """Of each row of the runs table whether all conditions hold, see `matches`."""
+    """Of each row of the runs table whether all conditions hold, see `matches`.
+
+    Raises:
+        SelectionError: A share of one is compared with a percentage.
+    """
+    for one in conditions:
+        _refuse_percentage(one, runs)
     if not conditions:
         return [True] * len(runs)
     names = [name for name in {"status", *(one.key for one in conditions)} if name in runs]
@@ -93,6 +110,48 @@ def holding(conditions: Sequence[Condition], runs: pd.DataFrame) -> list[bool]:
             row = {name: value for name, value in row.items() if value is not None}
         found.append(matches(conditions, row))
     return found
+
+
+def unmet(conditions: Sequence[Condition], runs: pd.DataFrame) -> str:
+    """What there is in place of what conditions ask for that no run meets; for an error."""
+    found = []
+    for one in conditions if len(runs) else ():
+        if any(holding([one], runs)):
+            continue
+        values = [value for value in dict.fromkeys(plain(runs[one.key])) if value is not None]
+        found.append(f"{one.key} is {_listed(values, one)}")
+    if found:
+        return "; ".join(found)
+    return "each holds for some, all of them for none" if len(conditions) > 1 < len(runs) else ""
+
+
+def _listed(values: list[Any], condition: Condition) -> str:
+    if all(isinstance(one, (int, float)) for one in values):
+        numbers = [f"{one:.4g}" if isinstance(one, float) else str(one) for one in sorted(values)]
+        if len(numbers) > MAX_LISTED:
+            return f"{numbers[0]} to {numbers[-1]}"
+        return ", ".join(numbers) or "null"
+    texts = [str(one) for one in values]
+    close = difflib.get_close_matches(str(condition.first), texts, n=3)
+    hidden = len(texts) - MAX_LISTED if not close else 0
+    more = f" and {hidden} others" if hidden > 0 else ""
+    return ", ".join(close or texts[:MAX_LISTED]) + more
+
+
+def _refuse_percentage(condition: Condition, runs: pd.DataFrame) -> None:
+    number = condition.first
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or number <= 1:
+        return
+    try:
+        is_share = resolve(condition.key).format in _SHARES
+    except SelectionError:  # no metric
+        return
+    if is_share and condition.key in runs and not (runs[condition.key] > 1).any():
+        key, sign = condition.key, condition.operator
+        raise SelectionError(
+            f"In the condition {condition.text}: {key} is a fraction, though it is shown in "
+            f"percent: {key}{sign}{number / 100:g} means {number:g} %."
+        )
 
 
 def plain(values: pd.Series[Any]) -> list[Any]:
@@ -127,7 +186,11 @@ def _parse_one(text: str) -> Condition:
         )
     key, sign, right = found.groups()
     sign = "=" if sign == "==" else sign
-    values = tuple(scalar(part) for part in right.split(","))
+    values = tuple(
+        scalar(part[3]) if part[3] is not None else part[1] or part[2] or ""
+        for part in _PART.finditer(right)
+        if part[0]
+    )
     if sign in ("=", "!="):
         return Condition(ALIASES.get(key, key), sign, values, text)
     number = values[0]

@@ -123,8 +123,18 @@ class Choice(click.Choice[str]):
 
 
 def program() -> str:
-    """How this program was started, for the commands that messages name."""
-    return "python -m mnist_sweep" if Path(sys.argv[0]).stem == "__main__" else "mnist-sweep"
+    """What starts this program again: names where a shell finds this installation by them."""
+    started, python = Path(sys.argv[0]), Path(sys.executable)
+    script = started if started.stem == "mnist-sweep" else python.with_name("mnist-sweep")
+    if started.stem != "__main__" and script.exists():
+        return _found_as("mnist-sweep", script)
+    return f"{_found_as('python', python)} -m mnist_sweep"
+
+
+def _found_as(name: str, path: Path) -> str:
+    found = shutil.which(name)
+    is_this = found and Path(found).absolute().parent == path.absolute().parent
+    return name if is_this and Path(str(found)).samefile(path) else shlex.quote(shown_path(path))
 
 
 def command(*words: str | Path) -> str:

@@ -52,6 +52,12 @@ MIN_IMAGES_FOR_PROGRESS = 5_000
 )
 @click.option("--probabilities", is_flag=True, help="Write every class's probability as well.")
 @click.option(
+    "--trust",
+    is_flag=True,
+    help="Load layers of your own too: imports their modules and the network's, which may run any "
+    "code. Only for networks whose origin you know.",
+)
+@click.option(
     "--format",
     "format_name",
     type=Choice(FORMATS),
@@ -69,6 +75,7 @@ def predict(
     by: str | None,
     where: tuple[str, ...],
     probabilities: bool,
+    trust: bool,
     format_name: str | None,
 ) -> None:
     """Write the classes that a run's network predicts for INPUT.
@@ -87,7 +94,7 @@ def predict(
     chosen = resolve_run(run, best=best, by=by, where=where)
     inputs = _read(chosen, source)
     format_name = format_name or _default_format(output, inputs, probabilities=probabilities)
-    predicted = _predict(chosen, inputs, probabilities=probabilities)
+    predicted = _predict(chosen, inputs, probabilities=probabilities, trust=trust)
     text = render(
         format_name,
         predicted.predicted,
@@ -121,18 +128,24 @@ def _read(chosen: ResolvedRun, source: Path) -> Inputs:
         return read(source, expected, advance)
 
 
-def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool) -> Predicted:
+def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool, trust: bool) -> Predicted:
     from mnist_sweep.inference.load import RecordedNetwork, inspect, load
     from mnist_sweep.training import runtime
 
-    inspect(chosen.paths.model)
+    own = inspect(chosen.paths.model, trust=trust)
+    record = chosen.record
+    modules: set[str] = set()
+    if own:  # registered classes are found once the network's own module is imported
+        builder = str(record.config["model"]["_target_"]).rpartition(".")[0]
+        modules = {builder, *filter(None, own.values())}
+        click.echo(visible(f"Importing {', '.join(sorted(modules))} (--trust)."), err=True)
+        sys.path.append(str(Path.cwd()))
     # As many threads as the run had: sums in another order could change the last bit.
-    runtime.configure(int(chosen.record.config.get("threads") or 1))
+    runtime.configure(int(record.config.get("threads") or 1))
     from mnist_sweep.inference.predict import predict as predict_images
 
-    record = chosen.record
     recorded = RecordedNetwork(tuple(record.data.shape), record.data.classes, record.parameters)
-    network = load(chosen.paths.model, recorded)
+    network = load(chosen.paths.model, recorded, sorted(modules))
     count = len(inputs.images)
     with _progress("Predicting", count if count >= MIN_IMAGES_FOR_PROGRESS else 0) as advance:
         return predict_images(

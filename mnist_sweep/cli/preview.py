@@ -33,8 +33,6 @@ def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
             lines = _sweep_lines(preview, whole=whole)
         case SearchPreview():
             lines = _search_lines(preview)
-        case _:
-            lines = []
     return [*lines, *preview.plan.notes(), "Nothing was run."]
 
 

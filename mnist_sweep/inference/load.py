@@ -8,11 +8,12 @@ can refuse a file before TensorFlow is imported.
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +48,15 @@ UNSAFE = {
 _PLAIN = ("__tuple__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
 
 
-def inspect(path: Path) -> None:
+def inspect(path: Path, *, trust: bool = False) -> dict[str, str | None]:
     """Refuse a file that is not a plain Keras network.
+
+    Args:
+        path: A `.keras` file.
+        trust: Whether layers of the user's own are accepted.
+
+    Returns:
+        The names of those, each with the module that the file names for it, if any.
 
     Raises:
         ModelError: It is missing, damaged, not in the `.keras` format, or unsafe.
@@ -61,7 +69,7 @@ def inspect(path: Path) -> None:
     try:
         with opened(path, MAX_BYTES) as stream, zipfile.ZipFile(stream) as archive:
             config, weights = _members(archive)
-        _check_config(config)
+        own = _check_config(config, trust=trust)
         _check_weights(weights)
     except FileNotFoundError as error:
         raise ModelError(
@@ -76,8 +84,10 @@ def inspect(path: Path) -> None:
     except _RefusedError as error:
         raise ModelError(
             f"Refused to load {path}: {error}. Only networks made of Keras's own layers are "
-            "loaded, so that a file from elsewhere cannot run code on this machine."
+            "loaded, so that a file from elsewhere cannot run code on this machine; `predict "
+            "--trust` loads those with layers of your own, too."
         ) from error
+    return own
 
 
 class _RefusedError(Exception):
@@ -110,7 +120,8 @@ def _members(archive: zipfile.ZipFile) -> tuple[dict[str, Any], bytes]:
     return config, archive.read("model.weights.h5")
 
 
-def _check_config(config: dict[str, Any]) -> None:
+def _check_config(config: dict[str, Any], *, trust: bool) -> dict[str, str | None]:
+    own: dict[str, str | None] = {}
     for part in _objects(config):
         name, module = part.get("class_name"), part.get("module")
         if name in UNSAFE:
@@ -118,10 +129,15 @@ def _check_config(config: dict[str, Any]) -> None:
         if name in _PLAIN:
             continue
         ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
-        if not ours or not isinstance(name, str):
-            raise _RefusedError(f"it names {module}.{name}, which is not Keras's own")
-        if part.get("registered_name") not in (None, name):
-            raise _RefusedError(f"it names {part['registered_name']}, which is not Keras's own")
+        known = part.get("registered_name") in (None, name)
+        if ours and known and isinstance(name, str):
+            continue
+        if trust and not ours and isinstance(name, str) and isinstance(module, str | None):
+            own[name] = module
+            continue
+        full = f"{module}.{name}" if known else part["registered_name"]
+        raise _RefusedError(f"it names {full}, which is not Keras's own")
+    return own
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -173,33 +189,39 @@ class RecordedNetwork:
     parameters: int | None
 
 
-def load(path: Path, recorded: RecordedNetwork) -> keras.Model:
+def load(path: Path, recorded: RecordedNetwork, trusted: Sequence[str] = ()) -> keras.Model:
     """Load a network in Keras's safe mode. Imports Keras: call `runtime.configure` first.
 
     Args:
         path: A `.keras` file.
         recorded: What the run's record says about it.
+        trusted: Modules to be imported for layers of the user's own; without any, none are loaded.
 
     Raises:
         ModelError: The file is missing, damaged, unsafe, or another network's.
     """
-    inspect(path)
+    own = inspect(path, trust=bool(trusted))
     import keras
 
     try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        modules = [importlib.import_module(name) for name in trusted]
+        classes = {name: getattr(m, name) for m in modules for name in own if hasattr(m, name)}
+        network = keras.saving.load_model(path, classes, compile=False, safe_mode=True)
+        shapes = _shapes(network, recorded.shape)
     except Exception as error:  # with a damaged file any part of Keras may raise anything
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"Keras cannot load the network {path}: {reason[0][:300]}. Was it saved by a newer "
             f"Keras than {keras.__version__}? Otherwise run the point again."
         ) from error
-    _check(network, path, recorded)
+    _check(network, path, recorded, shapes)
     return network
 
 
-def _check(network: keras.Model, path: Path, recorded: RecordedNetwork) -> None:
-    found = (_shape(network.input_shape), _shape(network.output_shape), network.count_params())
+def _check(
+    network: keras.Model, path: Path, recorded: RecordedNetwork, shapes: tuple[object, object]
+) -> None:
+    found = (*shapes, network.count_params())
     parameters = found[2] if recorded.parameters is None else recorded.parameters
     expected = (recorded.shape, (recorded.classes,), parameters)
     if found != expected:
@@ -210,6 +232,13 @@ def _check(network: keras.Model, path: Path, recorded: RecordedNetwork) -> None:
         )
     if not all(np.isfinite(one).all() for one in network.get_weights() if one.dtype.kind == "f"):
         raise _damaged(path, "it has weights that are not finite")
+
+
+def _shapes(network: keras.Model, shape: tuple[int, ...]) -> tuple[object, object]:
+    """Of input and output, without the batch's dimension."""
+    if not hasattr(network, "input_shape"):  # a subclassed one takes what it can
+        return shape, _shape(tuple(network(np.zeros((1, *shape), "float32")).shape))
+    return _shape(network.input_shape), _shape(network.output_shape)
 
 
 def _shape(shape: object) -> object:

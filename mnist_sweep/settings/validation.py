@@ -172,6 +172,9 @@ def _task_problems(settings: Mapping[str, Any]) -> list[Problem]:
         if (reason := not_importable(one))
     ]
     # A setting that is accepted and ignored would make two points of one run.
+    if (model := settings["model"]).get("_target_") != MLP_TARGET:
+        text = f"has no effect on the task {task}, which trains no network of `model`"
+        found.append(Problem("model._target_", model.get("_target_"), text))
     return found + [
         Problem(
             rule.key,

@@ -23,7 +23,7 @@ from mnist_sweep.sweeping.launch.networks import Network, check_networks, check_
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
-from mnist_sweep.sweeping.plan.overrides import bare, replaced
+from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
@@ -102,7 +102,6 @@ def check_models(plan: Plan) -> list[str]:
 
 def preview(request: SweepRequest, plan: Plan) -> SweepPreview:
     """What a plan would run; nothing is made or run."""
-    plan.replaced = replaced(request.command.words)
     path, _ = place(request)
     paths = SweepPaths(path)
     records = (record_at(paths.run(p.label, p.run_id), p.run_id) for p in plan.points)
@@ -129,7 +128,6 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
         plan, command.words, request.overrides, _hydra_words(config), _sweep_settings(config),
         environment,
     )  # fmt: skip
-    plan.replaced = replaced(command.words)
     claimed = directory.claim(path, own=made_up)
     result = SweepResult(claimed, plan, invocation, environment, report=bool(config.report))
     result.notices += directory.note_invocation(claimed, invocation)

@@ -27,7 +27,7 @@ from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_laun
 from mnist_sweep.sweeping.plan import sets
 from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
-from mnist_sweep.sweeping.plan.overrides import bare, replaced
+from mnist_sweep.sweeping.plan.overrides import bare, config_text, replaced
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
@@ -94,7 +94,10 @@ class GridSweeper(Sweeper):
             raise UsageError("The sweep was started before Hydra set it up.")
         overrides = self._overrides(arguments)
         loader = self.hydra_context.config_loader
-        return self.run(SweepRequest(self.launcher, self.config, loader, overrides))
+        request = SweepRequest(self.launcher, self.config, loader, overrides)
+        found = self.run(request)
+        found.plan.remarks[:0] = replaced(request.command.words)
+        return found
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
         """Run a study or a grid.
@@ -110,7 +113,7 @@ class GridSweeper(Sweeper):
                 raise UsageError("points belongs to a grid; a study's stages have params.")
             return study.run(request)
         plan = self._plan(request)
-        plan.network_notes += check_models(plan)
+        plan.remarks += check_models(plan)
         if config.plan:
             return preview(request, plan)
         result = begin(request, plan)
@@ -124,7 +127,9 @@ class GridSweeper(Sweeper):
     def _overrides(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""
         given = {bare(text) for text in arguments}
-        swept = [f"{key}={value}" for key, value in self._params.items() if key not in given]
+        swept = [
+            f"{key}={config_text(value)}" for key, value in self._params.items() if key not in given
+        ]
         # What steers Hydra (`hydra.…`) is in the sweep's config already, and so are sets of points.
         return swept + [
             text for text in arguments if not bare(text).startswith("hydra")
@@ -147,4 +152,8 @@ class GridSweeper(Sweeper):
         if single and len(given) > 1:
             raise UsageError("Several points make a sweep: add -m to run all of them.")
         asked = [[*one, *request.overrides] for one in given]
-        return make_plan(expand(asked, request.config, request.loader, single=single), prepare)
+        composed = expand(asked, request.config, request.loader, single=single)
+        plan = make_plan(composed, prepare)
+        for one in sets.exclusions_of(request.config.exclude):
+            plan.excluded.setdefault(one.text, 0)
+        return plan

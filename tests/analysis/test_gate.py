@@ -247,8 +247,10 @@ def test_a_class_that_does_not_exist_fails(repeated):
 )  # fmt: skip
 def test_a_damaged_baseline_is_refused_by_name(tmp_path, text):
     (tmp_path / "b.json").write_text(text)
-    with pytest.raises(DirectoryError, match=r"Expected a baseline at .*b\.json"):
+    with pytest.raises(DirectoryError, match=r"Expected a baseline at .*b\.json.* -o NEW-FILE"):
         read_baseline(tmp_path / "b.json")
+    with pytest.raises(DirectoryError, match=r"-o .*none\.json"):
+        read_baseline(tmp_path / "none.json")
 
 
 def in_a_file(directory, path):

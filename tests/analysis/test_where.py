@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_sweep.analysis.where import check_keys, holding, matches, parse
+from mnist_sweep.analysis.where import check_keys, holding, matches, parse, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.fields import flat
 from mnist_sweep.records.sweep import all_runs, load
@@ -88,3 +88,33 @@ def test_conditions_on_the_runs_table_are_those_on_its_rows(tmp_path):
         }[texts[0]]
         assert set(zip(found["layers"], found["nodes"], strict=True)) == expected, texts
     assert holding([], table) == [True] * len(table)
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ('label="a,b"', ("a,b",)), ("label='a,b',c", ("a,b", "c")),
+        ('name="2024",2024', ("2024", 2024)),
+        ("name=it's", ("it's",)), ('name=""', ("",)), ("x=null,'null'", (None, "null")),
+    ],
+)  # fmt: skip
+def test_a_value_in_quotes_is_text_with_its_commas(expression, values):
+    assert parse([expression])[0].values == values
+
+
+def test_what_matches_nothing_is_told_with_what_there_is(tmp_path):
+    runs = all_runs([load(write_sweep(tmp_path, [
+        make_run(layers=1, nodes=100, accuracy=0.9), make_run(layers=2, nodes=300, accuracy=0.95),
+    ]))])  # fmt: skip
+    for where, told in (
+        (["layers=9"], "layers is 1, 2"),
+        (["optimizer=adm", "layers=1"], "optimizer is adam"),
+        (["test.accuracy>0.99"], "test.accuracy is 0.884, 0.94"),
+        (["weight_decay>0"], "weight_decay is null"),
+        (["layers=1", "nodes=300"], "each holds for some, all of them for none"),
+    ):
+        assert unmet(parse(where), runs) == told
+    for text in ("test.accuracy>98", "test.accuracy<98", "validation.f1=97"):
+        with pytest.raises(SelectionError, match=r"is a fraction.* means 9[78] %"):
+            holding(parse([text]), runs)
+    assert holding(parse(["test.loss<98", "layers<98"]), runs) == [True, True]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import zipfile
 
 import h5py
@@ -114,6 +115,52 @@ def test_a_class_registered_under_another_name_is_refused(path):
     edit_layer(path, registered_name="Custom>Dense")
     with pytest.raises(ModelError, match="Custom>Dense, which is not Keras's own"):
         inspect(path)
+
+
+OWN_LAYERS = """
+import keras
+
+@keras.saving.register_keras_serializable("own")
+class Doubles(keras.layers.Layer):
+    def call(self, images):
+        return 2.0 * images
+
+class Shifts(keras.layers.Layer):
+    def call(self, images):
+        return images + 1.0
+"""
+
+
+def test_layers_of_ones_own_are_loaded_from_trusted_modules_alone(
+    tmp_path, monkeypatch, capsys, network
+):
+    (tmp_path / "own_layers_of_a_test.py").write_text(OWN_LAYERS + "print('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from own_layers_of_a_test import Doubles, Shifts
+
+    layers = [Doubles(), Shifts(), keras.layers.Flatten(), keras.layers.Dense(3)]
+    own = keras.Sequential([keras.Input(SHAPE), *layers])
+    own.save(tmp_path / "own.keras")
+    images = np.ones((2, *SHAPE), "float32")
+    expected = own(images)
+    keras.saving.get_custom_objects().clear()
+    monkeypatch.delitem(sys.modules, "own_layers_of_a_test")
+    capsys.readouterr()
+    with pytest.raises(ModelError, match=r"Refused to load .* not Keras's own.*predict --trust"):
+        load(tmp_path / "own.keras", recorded(own))
+    names = inspect(tmp_path / "own.keras", trust=True)
+    assert set(names) == {"Doubles", "Shifts"}
+    assert capsys.readouterr().out == ""
+    loaded = load(tmp_path / "own.keras", recorded(own), ["own_layers_of_a_test"])
+    assert "imported" in capsys.readouterr().out
+    np.testing.assert_array_equal(loaded(images), expected)
+    with pytest.raises(ModelError, match="cannot load"):
+        load(tmp_path / "own.keras", recorded(own), ["no_such_module"])
+    edited = tmp_path / "lambda.keras"
+    network.save(edited)
+    edit_layer(edited, class_name="Lambda", module="keras.layers")
+    with pytest.raises(ModelError, match=r"Refused to load .*its Lambda"):
+        inspect(edited, trust=True)
 
 
 def test_a_real_lambda_layer_is_refused_and_does_not_run(tmp_path):

@@ -81,6 +81,9 @@ def test_excluded_points_are_not_run_and_counted(planned: Planned):
     plan = planned(*grid, "exclude=[layers=1,nodes=16]")
     assert len(plan.points) == 5
     assert plan.notes() == ["1 point was left out by exclude=[layers=1,nodes=16]."]
+    assert planned("layers=1,2", "exclude=[layers=7]").notes() == [
+        "No point matches exclude=[layers=7]."
+    ]
     plan = planned(*grid, "exclude=[[layers>2],[layers=1,nodes=16]]")
     assert labels(plan) == ["layers=1,nodes=8", "layers=2,nodes=8", "layers=2,nodes=16"]
     assert plan.excluded == {"[layers=1,nodes=16]": 1, "[layers>2]": 2}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
-from mnist_sweep.sweeping.plan.points import Point, union
+from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import Stage, read_stages
 from support.sweep_parts import info_of
@@ -153,6 +153,14 @@ def test_a_union_holds_each_run_once(study: Make):
     both = union([plan, plan, points.after(points.stages[1], chosen(points)).plan])
     ids = [point.run_id for point in both.points]
     assert len(ids) == len(set(ids)) == 3 * 7
+
+
+def test_a_union_keeps_what_is_noted_of_each():
+    one = Plan(remarks=["a"], excluded={"x": 1, "y": 0}, duplicates=["l"], unused={"momentum"})
+    both = union([one, Plan(remarks=["b", "a"], excluded={"y": 2}), one])
+    assert both.remarks == ["a", "b"]
+    assert both.excluded == {"x": 1, "y": 2}
+    assert (both.duplicates, both.unused) == (["l"], {"momentum"})
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,10 @@ def read_baseline(path: Path) -> pd.DataFrame:
     try:
         return _frame(_parse(path))
     except (OSError, ValueError, RecursionError) as error:
+        name = "NEW-FILE" if path.exists() else path  # nobody's file is to be overwritten
         raise DirectoryError(
             f"Expected a baseline at {path}: {reason(error)}. Make one from a good sweep: "
-            f"mnist-sweep baseline DIR -o {path}"
+            f"mnist-sweep baseline DIR -o {name}"
         ) from error
 
 

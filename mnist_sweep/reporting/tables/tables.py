@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
-from mnist_sweep.analysis.where import plain
+from mnist_sweep.analysis.where import parse, plain, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.locks import locked
@@ -87,10 +87,13 @@ def comparison(
         SelectionError: A condition is malformed, names nothing known, or matches no run.
         UsageError: `sort` or `columns` names nothing known.
     """
-    rows = rows_to_compare(all_runs(sweeps), where, runs=runs)
+    every = all_runs(sweeps)
+    rows = rows_to_compare(every, where, runs=runs)
     if not len(rows):
-        conditions = " and ".join(where) or "no condition"
-        raise SelectionError(f"Expected runs to compare ({conditions}), but none matches.")
+        conditions, there = " and ".join(where) or "no condition", unmet(parse(where), every)
+        raise SelectionError(
+            f"Expected runs to compare ({conditions}), but none matches{there and ': '}{there}."
+        )
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
     keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))

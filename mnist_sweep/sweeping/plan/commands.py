@@ -17,7 +17,7 @@ from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.settings import SWEEP_KEYS
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.overrides import bare
+from mnist_sweep.sweeping.plan.overrides import bare, hydra_text
 from mnist_sweep.sweeping.plan.signature import is_signed
 
 PLACE = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode")
@@ -51,8 +51,7 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
     if not trust:
         _check_trusted(place, found.values())
     changed = {bare(text) for text in changes}
-    escaped = str(place.absolute()).replace("'", "\\'")
-    here = f"hydra.sweep.dir='{escaped}'"
+    here = f"hydra.sweep.dir={hydra_text(str(place.absolute()))}"
     return [
         Command(
             ("-m", *(t for t in _words(one) if bare(t) not in changed), *changes, here),

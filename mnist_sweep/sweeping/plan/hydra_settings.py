@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from hydra.experimental.callback import Callback
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
@@ -62,7 +63,13 @@ def _without_hydras_jobs(raw: dict[str, Any]) -> list[str]:
         if raw["job"][key]
     ]
     for name, callback in raw["callbacks"].items():
-        events = [event for event in JOB_EVENTS if event in vars(get_class(callback["_target_"]))]
+        if not callback or "_target_" not in callback:  # null switches one off
+            continue
+        kind = get_class(callback["_target_"])
+        events = [
+            event for event in JOB_EVENTS
+            if getattr(kind, event, None) not in (None, getattr(Callback, event))
+        ]  # fmt: skip
         if events:
             found.append(f"hydra.callbacks.{name}: {' and '.join(events)} not called; {_STOCK}")
     return found

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, RangeSweep
+from hydra.core.override_parser.types import (
+    IntervalSweep,
+    Override,
+    Quote,
+    QuotedString,
+    RangeSweep,
+)
 from hydra.errors import OverrideParseException
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import SETTINGS, is_whole, known_keys
 
+_WORD = re.compile(r"[\w./-]+", re.ASCII)
 GROUPS = ("data", "model", "trainer", "task", "experiment")
 _WHOLE_ENDS = re.compile(
     r"^(?!.*\bfloat\().*\binterval\("
@@ -112,6 +119,31 @@ def replaced(texts: Iterable[str]) -> list[str]:
             found.append(f"{seen[key]} has no effect: a later {text} takes its place.")
         seen[key] = text
     return found
+
+
+def hydra_text(value: Any, *, verbatim: bool = False) -> str:
+    """A plain value in Hydra's grammar; text that is more than a word is quoted.
+
+    Args:
+        value: None, bool, number, text, list or mapping.
+        verbatim: Whether text is in Hydra's grammar already: `1,2`, `range(1,5)`.
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        inner = (f"{key}:{hydra_text(one, verbatim=verbatim)}" for key, one in value.items())
+        return "{" + ",".join(inner) + "}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(hydra_text(one, verbatim=verbatim) for one in value)}]"
+    if verbatim or isinstance(value, (int, float)) or _WORD.fullmatch(str(value)):
+        return str(value)
+    return QuotedString(str(value), Quote.single).with_quotes()
+
+
+def config_text(value: Any) -> str:
+    """A config file's value as the command line has it: text as written, a list as a sweep."""
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    return ",".join(hydra_text(one, verbatim=True) for one in (value if several else [value]))
 
 
 def plain_value(value: Any) -> Any:

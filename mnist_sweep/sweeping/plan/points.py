@@ -51,8 +51,8 @@ class Plan:
         duplicates: Labels of points left out because another has the same run id.
         unused: Settings that have no effect in some of these.
         excluded: Conditions of `exclude` -> how many points each left out.
-        replaced: A line for each word of the command that a later one replaces.
-        network_notes: What of the networks is not used in training.
+        remarks: What else the user should know: words that others replace, what of a network is
+            not used in training.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -60,13 +60,14 @@ class Plan:
     duplicates: list[str] = field(default_factory=list)
     unused: set[str] = field(default_factory=set)
     excluded: dict[str, int] = field(default_factory=dict)
-    replaced: list[str] = field(default_factory=list)
-    network_notes: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        """How many of the requested points are left out, and why; what of networks is not used."""
-        found = [*self.replaced, *self.network_notes]
-        found += [f"{_points(n)} left out by exclude={text}." for text, n in self.excluded.items()]
+        """The remarks, and how many of the requested points are left out, and why."""
+        found = list(self.remarks)
+        for text, n in self.excluded.items():
+            left = f"{_points(n)} left out by" if n else "No point matches"
+            found.append(f"{left} exclude={text}.")
         if self.duplicates:
             hidden = len(self.duplicates) - MAX_NAMED
             more = f" and {hidden} more" if hidden > 0 else ""
@@ -120,15 +121,16 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
 
 
 def union(plans: Iterable[Plan]) -> Plan:
-    """All points of some plans, each once."""
+    """All points of some plans, each once, and all that is noted of them."""
     whole = Plan()
     for plan in plans:
         known = {point.run_id for point in whole.points}
         whole.points += [point for point in plan.points if point.run_id not in known]
         whole.datasets |= plan.datasets
         whole.unused |= plan.unused
-        whole.replaced += [line for line in plan.replaced if line not in whole.replaced]
-        whole.excluded |= plan.excluded
+        for text, n in plan.excluded.items():
+            whole.excluded[text] = max(n, whole.excluded.get(text, 0))
+        whole.remarks = list(dict.fromkeys([*whole.remarks, *plan.remarks]))
         whole.duplicates += [label for label in plan.duplicates if label not in whole.duplicates]
     return whole
 

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hydra.core.override_parser.types import Quote, QuotedString
+
 from mnist_sweep.analysis.where import Condition, check_keys, parse
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.records.fields import Flat, flat_settings
 from mnist_sweep.settings import Plain, known_keys
 from mnist_sweep.sweeping.plan.grid import Option
-from mnist_sweep.sweeping.plan.overrides import bare
+from mnist_sweep.sweeping.plan.overrides import bare, config_text
 
 KEYS = ("points", "exclude")
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
@@ -40,7 +42,7 @@ def _quoted(text: str) -> str:
         return f"[{','.join(map(_quoted, _split(text[1:-1])))}]"
     if text.startswith(("{", "'", '"')):
         return text  # Hydra's own grammar
-    return "'" + text.replace("'", "\\'") + "'"
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def sets_of(raw: Iterable[Any] | None) -> list[list[str]]:
@@ -87,19 +89,12 @@ def row_of(settings: Plain, options: Iterable[Option]) -> Flat:
 
 def _words(item: Any) -> list[str]:
     if isinstance(item, Mapping):
-        return [f"{key}={_written(value)}" for key, value in item.items()]
+        return [f"{key}={config_text(value)}" for key, value in item.items()]
     if isinstance(item, str):
         return shlex.split(item)
     if isinstance(item, Sequence):
         return [str(word) for word in item]
     raise SettingsError(f"Expected a list or a text of key=value in points and exclude, not {item}")
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    several = isinstance(value, Sequence) and not isinstance(value, str)
-    return ",".join(map(_written, value)) if several else str(value)
 
 
 def _split(text: str) -> list[str]:

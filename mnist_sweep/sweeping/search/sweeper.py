@@ -87,7 +87,7 @@ def run_search(request: SweepRequest) -> SweepResult | Preview:
     path, made_up = place(request)
     known = [] if made_up else past_trials(path, space, info)
     points = [one.point for one in known]
-    plan = Plan(points=points, datasets=datasets, network_notes=notes)
+    plan = Plan(points=points, datasets=datasets, remarks=notes)
     if request.config.plan:
         return search_preview(request, path, plan, asked, space, known, info)
     outcome = begin(request, plan)

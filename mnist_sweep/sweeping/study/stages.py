@@ -16,6 +16,7 @@ from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.settings import DEFAULT_OBJECTIVE, SWEEP_KEYS, suggestion
 from mnist_sweep.sweeping.plan.checks import raise_for
+from mnist_sweep.sweeping.plan.overrides import config_text
 
 _STAGE = ("name", "of", "params", "select")
 _SELECT = ("where", "by", "direction", "split", "among")
@@ -153,19 +154,8 @@ def _params(place: str, raw: Any, found: list[str]) -> dict[str, str]:
                 "seed=range(0,5) on the command line"
             )
         else:
-            params[str(key)] = _written(value)
+            params[str(key)] = config_text(value)
     return params
-
-
-def _written(value: Any) -> str:
-    """A plain value as Hydra's command line has it; a list is a sweep over its values."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(_written, value))
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_written(inner)}" for key, inner in value.items()) + "}"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)
 
 
 def _rule(

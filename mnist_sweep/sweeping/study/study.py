@@ -64,7 +64,7 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     notes = check_models(Plan(points=every, datasets=points.datasets))
     firsts = {stage.name: points.first(stage) for stage in points.stages if stage.of is None}
     plan = union(firsts.values())
-    plan.network_notes += notes
+    plan.remarks += notes
     if request.config.plan:
         return study_preview(preview(request, plan), points, possible, settings)
     outcome = begin(request, plan)
