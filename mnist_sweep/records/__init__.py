@@ -2,8 +2,9 @@
 
 `record` defines `record.json`, `plan_file` `sweep.json`, `study_file` `study.json`, `predictions`
 `predictions.npz`; `paths` knows where they lie, `store` writes them, `locks` keeps writers apart.
-`sweep.load` reads a directory: `reading` one record strictly, `reader` very many, `fields` makes a
-row of each, `table` the pandas DataFrame that analysis works on, `cache` keeps it.
+`sweep.load` reads a directory: `reading` one run strictly, `cache` very many, `fields` makes a row
+of each, `table` the pandas DataFrame that analysis works on.
 
-Imports settings, metrics, errors and `atomic_files` only; pandas and pyarrow when they are needed.
+Imports settings, metrics, errors and the modules beside the rooms only; pandas and pyarrow when
+they are needed.
 """

@@ -1,4 +1,4 @@
-"""The runs table of a large sweep in one Parquet file beside the records.
+"""The records of many run directories as rows, those of a large sweep kept in one Parquet file.
 
 The records stay the truth. A row stands for a run only while record, predictions and network have
 the size, times of change and inode that they had when they were checked (`file_key`), so every call
@@ -29,13 +29,14 @@ import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.table import objects
-from mnist_sweep.safe_files import content
+from mnist_sweep.records.fields import flat
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.records.reading import Unread, read_run
+from mnist_sweep.records.table import Row, columns_of, row_of
+from mnist_sweep.safe_files import content, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    import pandas as pd
+    from collections.abc import Iterable, Sequence
 
 MIN_RUNS = 1000
 """Fewer runs are read in less time than a cache takes."""
@@ -47,33 +48,75 @@ RACY_NS = 2 * 10**9
 """The coarsest clock of file systems in use: FAT's two seconds."""
 
 _MAX_BYTES = 2**32
-_KEY = "@file"
-_META = b"mnist_sweep"
+_META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
 _CODE = (
     *(f"records/{name}" for name in (
-        "record", "integrity", "status", "fields", "reading", "table", "cache", "predictions",
+        "record", "status", "fields", "reading", "table", "cache", "predictions",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
 """What decides which runs are valid, and what their rows hold."""
 _NOT_INSTALLED = "it is not installed"
 
 
-def file_key(name: str, statuses: Sequence[os.stat_result | None]) -> str:
-    """What distinguishes the files of the run directory `name` from every other state of them.
+def read_runs(paths: SweepPaths, names: Sequence[str]) -> tuple[dict[str, Row], dict[str, Unread]]:
+    """Read the records of run directories, from the cache as far as it has them.
 
     Args:
-        name: The directory's.
-        statuses: Of the record, and of the files of `RunPaths.artefacts` as far as there are any.
+        paths: Of the sweep; its cache is updated if that is possible.
+        names: Of the run directories.
+
+    Returns:
+        By name, in their order: the rows; and why other directories gave no record.
     """
-    files = (
-        f"{one.st_size} {one.st_mtime_ns} {one.st_ctime_ns} {one.st_ino}" if one else "-"
-        for one in statuses
-    )
+    is_large = len(names) >= MIN_RUNS or _bytes_beside(paths.runs, names) >= MIN_BYTES
+    now_ns = clock_ns(paths.directory) if is_large and not problem() else None
+    kept = read(paths.cache) if is_large else {}
+    rows: dict[str, Row] = {}
+    unread: dict[str, Unread] = {}
+    keys: dict[str, str] = {}
+    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for name in names:
+        key = file_key(name, _statuses(paths.runs, name)) if kept else ""
+        if key in kept:
+            keys[key], rows[name] = name, kept[key]
+            continue
+        found = read_run(RunPaths(paths.runs / name), label_and_run_id(name)[1])
+        if isinstance(found, Unread):
+            unread[name] = found
+            continue
+        rows[name] = row_of(flat(found[0]), kinds)
+        if now_ns is not None and _are_settled(found[1], now_ns):
+            keys[file_key(name, found[1])] = name
+    if now_ns is not None and keys.keys() != kept.keys():
+        write(paths.cache, {key: rows[name] for key, name in keys.items()})
+    return rows, unread
+
+
+def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
+    return sum(one.st_size for name in names for one in _statuses(runs, name)[1:] if one)
+
+
+def _statuses(runs: Path, name: str) -> list[os.stat_result | None]:
+    """Of a run's record and the files beside it."""
+    found: list[os.stat_result | None] = []
+    for file in (_PATHS.record, *_PATHS.artefacts):
+        try:
+            found.append(os.stat(f"{runs}{os.sep}{name}{os.sep}{file}"))  # noqa: PTH116  (a path costs as much as the call)
+        except OSError:
+            found.append(None)
+    return found
+
+
+_PATHS = RunPaths("")
+
+
+def file_key(name: str, statuses: Iterable[os.stat_result | None]) -> str:
+    """What distinguishes the files of the run directory `name` from every other state of them."""
     # The name is quoted, since it may hold bytes that are not UTF-8.
-    return f"{' '.join(files)} {name!r}"
+    return f"{[one and identity(one) for one in statuses]} {name!r}"
 
 
-def are_settled(statuses: Iterable[os.stat_result | None], now_ns: int) -> bool:
+def _are_settled(statuses: Iterable[os.stat_result | None], now_ns: int) -> bool:
     """Whether files that were read after `now_ns` cannot have changed unnoticed since."""
     latest = now_ns - RACY_NS
     return all(one is None or max(one.st_mtime_ns, one.st_ctime_ns) < latest for one in statuses)
@@ -88,10 +131,10 @@ def clock_ns(directory: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> tuple[pd.DataFrame, list[str]] | None:
-    """The exact table in a cache file, and each row's key; None if this code wrote no such file."""
+def read(path: Path) -> dict[str, Row]:
+    """The rows in a cache file by the keys of their files; none if this code wrote no such file."""
     if problem():
-        return None
+        return {}
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -101,27 +144,50 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]] | None:
             pa.BufferReader(content(path, _MAX_BYTES)[0]),
             page_checksum_verification=True, pre_buffer=False,
         )  # fmt: skip
-        meta = json.loads((file.schema_arrow.metadata or {})[_META])
-        if meta["code"] != code() or list(meta["kinds"]) != file.schema_arrow.names:
-            return None
-        table = _decoded(file.read(use_threads=False), meta["kinds"])
-        return table, table.pop(_KEY).tolist()
+        known = file.schema_arrow.metadata or {}
+        meta = json.loads(known[_META])
+        if meta["code"] != code() or known[_DIGEST] != _digest(known[_META]):
+            return {}
+        columns = [
+            _decoded(column, is_json=is_json)
+            for column, is_json in zip(
+                file.read(use_threads=False).columns, meta["json"], strict=True
+            )
+        ]
+        kinds = [tuple(meta["names"][place] for place in one) for one in meta["kinds"]]
+        *_, keys, numbers = columns
+        return {
+            key: (kinds[number], tuple(values[place] for place in meta["kinds"][number]))
+            for key, number, values in zip(keys, numbers, zip(*columns, strict=True), strict=True)
+        }
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
-        return None
+        return {}
 
 
-def write(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
-    """Store an exact table and the key of each row; that it fails changes nothing."""
-    if _KEY in table:  # a setting of that name: then there is no cache
-        return
+def write(path: Path, rows: dict[str, Row]) -> None:
+    """Store rows by the keys of their files; that it fails changes nothing."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    kinds = {**{name: str(column.dtype) for name, column in table.items()}, _KEY: "str"}
+    values = columns_of(list(rows.values()))
+    names = {name: place for place, name in enumerate(values)}
+    kinds = {id(own): own for own, _ in rows.values()}
+    numbers = {key: number for number, key in enumerate(kinds)}
+    columns = [
+        _encoded(one)
+        for one in (*values.values(), [*rows], [numbers[id(own)] for own, _ in rows.values()])
+    ]
+    meta = {
+        "code": code(),
+        "names": [*names],
+        "kinds": [[names[name] for name in own] for own in kinds.values()],
+        "json": [is_json for _, is_json in columns],
+    }
+    text = json.dumps(meta).encode()
+    # Columns are numbered: settings may be called anything.
     stored = pa.table(
-        [*(_encoded(column) for _, column in table.items()), pa.array(keys, pa.string())],
-        names=list(map(str, kinds)),
-    ).replace_schema_metadata({_META: json.dumps({"code": code(), "kinds": kinds})})
+        [column for column, _ in columns], names=[str(place) for place in range(len(columns))]
+    ).replace_schema_metadata({_META: text, _DIGEST: _digest(text)})
     sink = pa.BufferOutputStream()
     parquet.write_table(
         stored, sink, compression="zstd", write_page_checksum=True, write_statistics=False,
@@ -130,32 +196,32 @@ def write(path: Path, table: pd.DataFrame, keys: list[str]) -> None:
         write_bytes(path, sink.getvalue().to_pybytes())
 
 
-def _encoded(column: pd.Series[Any]) -> Any:
-    """A column as Arrow has it; Python objects as JSON text."""
+def _digest(text: bytes) -> bytes:
+    """Pages of values have checksums of their own, the metadata has none."""
+    return hashlib.sha256(text).hexdigest().encode()
+
+
+def _encoded(values: list[Any]) -> tuple[Any, bool]:
+    """A column as Arrow has it, as JSON text where it has no one type for it."""
     import pyarrow as pa
 
-    if column.dtype != object:
-        return pa.array(column, from_pandas=True)
-    texts = [None if value is None else json.dumps(value) for value in objects(column)]
-    return pa.array(texts, pa.string())
+    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    kinds = set(map(type, values)) - {type(None)}
+    if len(kinds) == 1 and (kind := types.get(next(iter(kinds)))):
+        with suppress(OverflowError, UnicodeEncodeError, pa.ArrowException):
+            return pa.array(values, kind), False
+    texts = [None if value is None else json.dumps(value) for value in values]
+    return pa.array(texts, pa.string()), True
 
 
-def _decoded(stored: Any, kinds: Mapping[str, str]) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    types = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    table: pd.DataFrame = stored.to_pandas(types_mapper=types.get, use_threads=False)
-    for name, kind in kinds.items():
-        if kind != "object":
-            table[name] = table[name].astype(pd.api.types.pandas_dtype(kind))
-        elif stored.column(name).null_count == len(table):
-            table[name] = pd.Series([None] * len(table), dtype=object)
-        else:
-            texts = stored.column(name).to_pylist()
-            values = [None if text is None else json.loads(text) for text in texts]
-            table[name] = pd.Series(values, dtype=object)
-    return table
+def _decoded(column: Any, *, is_json: bool) -> list[Any]:
+    values = column.drop_null().to_numpy().tolist()
+    if is_json:
+        values = list(map(json.loads, values))
+    if not column.null_count:
+        return values  # type: ignore[no-any-return]  # pyarrow has no types
+    present = iter(values)
+    return [next(present) if one else None for one in column.is_valid().to_numpy().tolist()]
 
 
 def advice(runs: int) -> str:

@@ -1,22 +1,43 @@
-"""One run's record and the files beside it: read strictly, and only if they belong together."""
+"""One run's record and the files beside it: read strictly, and only if they belong together.
+
+`read_run` is the one way from a run's directory to its record. A record ends with a hash of its own
+text (its seal) and names the hash of each file that the run left beside it, so any later change of
+any of them is noticed. Records of earlier versions have neither. Of these the run id must follow
+from the settings, the metrics from the confusion matrices, and the confusion matrices from the
+predictions.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.integrity import check_artefact, check_content, is_sealed
-from mnist_sweep.records.record import SEALED, Record
-from mnist_sweep.safe_files import content, strict_json
+from mnist_sweep.metrics import (
+    HELD_OUT,
+    VALIDATION,
+    Metric,
+    confusion_matrix,
+    counts_of,
+    definitions,
+)
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.record import SEALED, Record, is_sealed, seal
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.safe_files import content, sha256_of, strict_json
+from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id
+from mnist_sweep.settings import run_id as run_id_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from mnist_sweep.records.paths import RunPaths
+_COMPARED = ("accuracy", "precision", "recall", "f1", "f1_min")
+"""Metrics of every network's record, whichever version wrote it."""
+_TOLERANCE = 1e-9
 
 
 class Unread(NamedTuple):
@@ -30,18 +51,6 @@ class Unread(NamedTuple):
     kind: str
     reason: str
     file: str
-
-
-def read_record(path: Path) -> Record:
-    """Read one record strictly, without a look at the files beside it.
-
-    Raises:
-        DirectoryError: The file is missing or is not a whole, valid record; the text says why.
-    """
-    try:
-        return parse(content(path)[0])
-    except (OSError, ValueError) as error:
-        raise DirectoryError(f"Expected a run's record at {path}: {reason(error)}.") from error
 
 
 def read_run(
@@ -63,13 +72,26 @@ def read_run(
         record = parse(read, run_id)
         statuses.append(status)
         for file in paths.artefacts:
-            statuses.append(check_artefact(record, file))
+            statuses.append(_check_artefact(record, file))
     except (OSError, ValueError) as error:
         kind = "problem"
         if not statuses and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             kind = "begun" if isinstance(error, FileNotFoundError) else "stray"
         return Unread(kind, reason(error), file.name)
     return record, statuses
+
+
+def read_record(path: Path) -> Record:
+    """The record at `path`, read as `read_run` does.
+
+    Raises:
+        DirectoryError: It is missing, or it or a file beside it cannot be used; the text says why.
+    """
+    found = read_run(RunPaths(path.parent))
+    if isinstance(found, Unread):
+        place = path.parent / found.file
+        raise DirectoryError(f"Expected a run's record at {path}, but {place}: {found.reason}.")
+    return found[0]
 
 
 def parse(read: bytes, run_id: str | None = None) -> Record:
@@ -88,9 +110,112 @@ def parse(read: bytes, run_id: str | None = None) -> Record:
     record = Record.model_validate_json(read, context=SEALED if values is None else None)
     if run_id not in (None, record.run_id):
         raise ValueError(f"holds run {record.run_id}, not the one its directory is named after")
-    if values is not None:
-        check_content(record, values)
+    if values is None:
+        return record
+    if record.sha256 is None:
+        _check_ids(record, values.get("configuration_id"))
+        _check_metrics(record)
+    elif seal(values)[1] != record.sha256:  # changed in more than white space
+        raise ValueError("changed after it was written: it does not have the sha256 that it names")
     return record
+
+
+def _check_artefact(record: Record, path: Path) -> os.stat_result | None:
+    """Check one file beside a record; its status, or None where there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if record.status != RunStatus.FINISHED:
+        return status  # of an earlier attempt: nothing that is shown comes from it
+    expected = record.artefacts.get(path.name)
+    if expected is not None:
+        if sha256_of(path) != expected:
+            raise ValueError("not the file that the run wrote: its sha256 is not the record's")
+    elif record.sha256 is not None:
+        raise ValueError("not a file of this run: the record does not name it")
+    elif path.suffix == ".npz":
+        _check_predictions(record, path)
+    return status
+
+
+def _check_ids(record: Record, configuration: str | None) -> None:
+    """Whether run id and configuration id (if any) follow from settings, data and code."""
+    if record.task is not None:
+        return
+    try:
+        model, data = record.config["model"], record.config["data"]
+        # Tables show the keys at the top, and the run id is made of the model's.
+        own = MLP_KEYS if model["_target_"] == MLP_TARGET else ()
+        differ = any(record.config[key] != model[key] for key in own)
+        kept = {name: data[name] for name in ("validation_fraction", "split_seed")}
+        forms = [
+            canonical(
+                record.config,
+                {"sha256": record.data.sha256, **kept, "test_fraction": fraction},
+                record.code.sha256 if record.code else None,
+            )
+            for fraction in (None, data["test_fraction"])  # None: the data's own test split
+        ]
+        ids = {(run_id_of(form), configuration_id(form)) for form in forms}
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError("config: not the settings of a run") from error
+    if record.run_id not in {own for own, _ in ids} or differ:
+        raise ValueError(f"settings and data are not those of run {record.run_id}")
+    if configuration and (record.run_id, configuration) not in ids:
+        raise ValueError(f"settings are not those of configuration {configuration}")
+
+
+def _check_metrics(record: Record) -> None:
+    """Whether a record's metrics follow from its confusion matrices."""
+    known = definitions()
+    for split in HELD_OUT:
+        found = getattr(record.metrics, split, None)
+        if found is None or not found.confusion:
+            continue
+        counts = counts_of(found.confusion)
+        n = record.data.n_validation if split == VALIDATION else record.data.n_test
+        if counts[0].sum() != n:
+            raise ValueError(f"metrics.{split}: {counts[0].sum():.0f} examples, not {n}")
+        for name in _COMPARED:
+            # How classes without examples count has changed over the versions.
+            if name in found.values and (name == "accuracy" or counts[0].all()):
+                value = Metric(known[name], split).compute(*counts)
+                _compare(f"metrics.{split}.{name}", found.values[name], value)
+        for name in ("precision", "recall", "f1", "support"):
+            of_class = known[name].class_values if name in known else None
+            values = of_class(*counts) if of_class else counts[0]
+            for k, entry in enumerate(found.per_class):
+                _compare(f"metrics.{split}.per_class.{k}.{name}", getattr(entry, name), values[k])
+
+
+def _compare(place: str, stated: Any, counted: Any) -> None:
+    if abs(float(stated) - float(counted)) > _TOLERANCE:
+        raise ValueError(
+            f"{place} is {stated:.6g}, but the confusion matrix gives {float(counted):.6g}"
+        )
+
+
+def _check_predictions(record: Record, path: Path) -> None:
+    """Whether predictions are of a record's data and give its confusion matrices."""
+    from mnist_sweep.records.predictions import read_arrays
+
+    try:
+        arrays: Mapping[str, Any] = read_arrays(path)
+    except DirectoryError as error:
+        raise ValueError(f"cannot be read: {error.__cause__}") from error
+    if str(arrays["data_sha256"]) != record.data.sha256:
+        raise ValueError("of other data than the record")
+    for split in HELD_OUT:
+        confusion = getattr(record.metrics, split).confusion
+        true, predicted = arrays[f"{split}_true"], arrays[f"{split}_predicted"]
+        classes = len(confusion)
+        if not classes:
+            continue
+        if max(true.max(initial=0), predicted.max(initial=0)) >= classes:
+            raise ValueError(f"{split}: expected classes between 0 and {classes - 1}")
+        if confusion_matrix(true, predicted, classes).tolist() != confusion:
+            raise ValueError(f"not this run's: the record's confusion matrix of {split} is another")
 
 
 def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of error)

@@ -29,7 +29,6 @@ from pydantic import (
 )
 
 from mnist_sweep.metrics import Format, definitions
-from mnist_sweep.records.integrity import sealed
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import plain, refuse_newer
 from mnist_sweep.settings import SETTINGS
@@ -37,6 +36,8 @@ from mnist_sweep.settings import SETTINGS
 SCHEMA_VERSION = 2
 SEALED = {"sealed": True}
 """The context in which settings are not checked: those of a record that was checked and sealed."""
+_MARK = ',\n  "sha256": "'
+_END = '"\n}\n'
 FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 
 Plain = dict[str, Any]
@@ -362,3 +363,26 @@ def to_json(record: Record | Mapping[str, Any]) -> str:
     """The record as strict JSON text, one line per top-level field, sealed."""
     checked = record if isinstance(record, Record) else build(record)
     return sealed(plain(checked.model_dump()))
+
+
+def seal(values: Mapping[str, Any]) -> tuple[str, str]:
+    """A record's text without its end, a line per field, and the hash of it."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False, ensure_ascii=False)}"
+        for key, value in values.items()
+        if key != "sha256"
+    ]
+    text = ",\n".join(lines)
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(values: Mapping[str, Any]) -> str:
+    """A record as JSON text: one line per field, and at the end the hash of these lines."""
+    text, digest = seal(values)
+    return f"{{\n{text}{_MARK}{digest}{_END}"
+
+
+def is_sealed(read: bytes) -> bool:
+    """Whether a file's bytes are those of a record just as it was written."""
+    text, mark, digest = read.removeprefix(b"{\n").rpartition(_MARK.encode())
+    return bool(mark) and digest == f"{hashlib.sha256(text).hexdigest()}{_END}".encode()

