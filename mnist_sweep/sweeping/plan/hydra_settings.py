@@ -23,8 +23,8 @@ FROM_ENVIRONMENT = (
     "takes its value from an environment variable, and would be in records, names and tables. "
     "A setting is never secret; let your own code read the variable"
 )
-_NOT_SECRET = ("data.path", "name")
-"""Settings that name places: what the environment says of them may be recorded."""
+_NOT_SECRET = ("data.path",)
+"""Names a place: what the environment says of it may be recorded."""
 
 
 def check_honoured(hydra: DictConfig, *, stock: bool) -> None:

@@ -53,6 +53,8 @@ def addable(text: str) -> str:
 def _parsed(text: str, loader: ConfigLoader | None) -> Override:
     # Parsing takes milliseconds; `app` and the sweeper read the same texts.
     try:
+        if not bare(text):
+            raise OverrideParseException(text, "it has no key")  # noqa: TRY301
         (override,) = OverridesParser.create(loader).parse_overrides([text])
     except OverrideParseException as error:
         reason = ". ".join(line.strip() for line in str(error).splitlines()[:2])
@@ -172,4 +174,7 @@ def group_exists(override: Override) -> bool:
 
 @lru_cache(maxsize=1024)
 def _exists(group: str, loader: ConfigLoader) -> bool:
-    return bool(loader.get_group_options(group))
+    try:
+        return bool(loader.get_group_options(group))
+    except OSError:  # a name too long for a file
+        return False
