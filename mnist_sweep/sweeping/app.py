@@ -27,14 +27,12 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.sweeping.context import Command, SweepContext
-from mnist_sweep.sweeping.launch import stock_launchers
-from mnist_sweep.sweeping.launch.job import RunSummary
+from mnist_sweep.sweeping.launch import processes, stock_launchers
 from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.plan.sets import for_hydra
@@ -44,11 +42,6 @@ DEFAULT_CONFIG = "config"
 NO_SWEEPER = "Expected hydra/sweeper=grid or search; other sweepers are not supported."
 MAX_FILES = 1000
 """Of a directory of config files that are looked at before Hydra reads them."""
-
-
-def task(config: DictConfig) -> RunSummary:
-    """The function Hydra's own launchers call; a module's, so that other processes find it."""
-    return stock_launchers.task(config)
 
 
 def run(
@@ -87,7 +80,10 @@ def _enter(
     parser = _Parser(parents=[get_args_parser()], add_help=False)
     options = _read(parser, arguments)
     config = options.config_name or DEFAULT_CONFIG
-    if _prints(options):
+    if (
+        options.cfg or options.help or options.hydra_help or options.info
+        or options.shell_completion
+    ):  # fmt: skip
         with _hydra(options) as prepared:
             _print(prepared, parser, options, config)
         return None
@@ -99,10 +95,11 @@ def _enter(
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
-        active.start_processes(options.overrides)
+        if processes.are_needed(options.overrides):
+            active.start_processes(options.overrides)
         given = [*map(overrides.addable, options.overrides)]
         result = prepared.multirun(
-            config, task, given,
+            config, stock_launchers.task, given,
             with_log_configuration=not HydraConfig.initialized(),  # another program's stays
         )  # fmt: skip
     if not isinstance(result, (SweepResult, Preview)):
@@ -155,14 +152,6 @@ def _read(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
     if options.resolve and not (options.cfg or options.help):
         parser.error("--resolve goes with --cfg or --help")
     return options
-
-
-def _prints(options: argparse.Namespace) -> bool:
-    """Whether something is printed and nothing run."""
-    return bool(
-        options.cfg or options.help or options.hydra_help or options.info
-        or options.shell_completion
-    )  # fmt: skip
 
 
 def _print(prepared: Hydra, parser: _Parser, options: argparse.Namespace, config: str) -> None:

@@ -16,10 +16,9 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is_task
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_at, record_of
+from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.networks import Network, check_networks, check_tasks
+from mnist_sweep.sweeping.launch.user_code.networks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
@@ -191,8 +190,9 @@ def _open_jobs(config: DictConfig, result: SweepResult) -> list[Job]:
     plan, made, jobs = result.plan, Jobs(config, result), []
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
-        job = replace(job, failed_at=failed_at(record_of(job)))
-        if is_up_to_date(job):
+        record = record_of(job)
+        job = replace(job, failed_at=failed_at(record))
+        if is_up_to_date(job, record):
             result.skipped.append(point.run_id)
         else:
             jobs.append(job)

@@ -14,8 +14,7 @@ from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
 from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Dispatch
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.job_record import record_of
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run
 from support.sweep_parts import job_of

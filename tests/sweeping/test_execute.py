@@ -17,8 +17,7 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import execute as module
 from mnist_sweep.sweeping.launch.execute import execute
-from mnist_sweep.sweeping.launch.job import Job, Origin
-from mnist_sweep.sweeping.launch.job_record import record_of
+from mnist_sweep.sweeping.launch.job import Job, Origin, record_of
 from mnist_sweep.training import runtime
 from mnist_sweep.training.progress import History, OnEpoch, Training
 from mnist_sweep.training.train import Result

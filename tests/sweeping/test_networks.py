@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.sweeping.launch import networks, processes
-from mnist_sweep.sweeping.launch.networks import Network, builder, check_networks
+from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.user_code import networks
+from mnist_sweep.sweeping.launch.user_code.networks import Network, builder, check_networks
 
 SHAPE = (28, 28)
 

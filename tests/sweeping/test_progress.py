@@ -14,9 +14,16 @@ from rich.console import Console
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch import display as module
-from mnist_sweep.sweeping.launch.display import Display, Summary, choose
+from mnist_sweep.sweeping.launch.display import Display, choose
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.progress import Lines, Progress
+from mnist_sweep.sweeping.launch.progress import (
+    MAX_FAILURES,
+    MAX_LINES,
+    Lines,
+    Progress,
+    Summary,
+    clock,
+)
 from support.sweep_parts import job_of, point_of
 
 
@@ -43,7 +50,7 @@ def text_of(used: Console) -> str:
 def picture(display: Display, width: int) -> str:
     """The live table as it stands, drawn on a page of this width."""
     page = console(width)
-    page.print(display._picture())
+    page.print(display)
     return text_of(page)
 
 
@@ -175,7 +182,7 @@ def test_without_a_terminal_there_are_a_few_lines_however_many_runs(total: int):
         failed = {"status": "failed", "message": "E: x"} if number % 2 else {"status": "finished"}
         lines.ended(ended(one, **failed))
     said = text_of(used).splitlines()
-    assert len(said) <= 1 + module.MAX_LINES + module.MAX_FAILURES
+    assert len(said) <= 1 + MAX_LINES + MAX_FAILURES
     assert said[-1].startswith(f"[{total}/{total}]")
     assert "remaining" not in said[-1]
     if total == 1000:
@@ -208,4 +215,4 @@ def test_a_notebook_shows_the_same_display(monkeypatch: pytest.MonkeyPatch):
     ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (61, "1:01"), (3600, "1:00:00")]
 )
 def test_clocks(seconds: float, text: str):
-    assert module._clock(seconds) == text
+    assert clock(seconds) == text

@@ -29,8 +29,7 @@ from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.display import Display
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_record import is_up_to_date, record_of, summary_from_record
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, is_up_to_date, record_of, summary_of
 from mnist_sweep.sweeping.launch.pool import Pool
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.plan.environment import describe
@@ -74,9 +73,10 @@ def test_a_pruned_run_stands_only_where_runs_may_be_pruned(
     run = pruned_run()
     job = job_of(tmp_path, run, prune=prune)
     write_run(run, job.paths.directory)
-    assert is_up_to_date(job) is stands
-    summary = summary_from_record(job)
-    assert summary
+    assert is_up_to_date(job, record_of(job)) is stands
+    record = record_of(job)
+    assert record
+    summary = summary_of(job, record)
     assert (summary.status, summary.accuracy, summary.total_s) == ("pruned", 0.7, 0.1)
 
 

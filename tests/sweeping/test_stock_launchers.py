@@ -18,8 +18,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import processes, stock_launchers, submitit_jobs
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.job_record import record_of
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
 from mnist_sweep.sweeping.plan.points import identify

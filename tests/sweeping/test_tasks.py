@@ -20,10 +20,9 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_record
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import SETTINGS, defaults, problems, run_settings
-from mnist_sweep.sweeping.launch import tasks
 from mnist_sweep.sweeping.launch.execute import execute
-from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.job_record import record_of
+from mnist_sweep.sweeping.launch.job import Job, record_of
+from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.plan.points import Point, identify
 from mnist_sweep.training.progress import OnEpoch, ignore
 from support import commands

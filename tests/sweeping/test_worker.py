@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from multiprocessing import Pipe
+from multiprocessing import Pipe, forkserver, resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,12 +165,36 @@ def test_sockets_are_put_where_their_paths_are_short(monkeypatch: pytest.MonkeyP
     Path(config["tempdir"]).rmdir()
 
 
-def test_a_process_whose_end_is_not_told_is_not_waited_for():
-    waited: list[float | None] = []
-    killed: list[bool] = []
-    stopped: Any = SimpleNamespace(
-        join=waited.append, is_alive=lambda: True, kill=lambda: killed.append(True)
-    )
-    processes.end(stopped, 0.5)
-    assert killed == [True]
-    assert waited == [0.5, processes.STOP_S]
+def test_processes_whose_end_is_not_told_are_killed_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    now, killed = [0.0], list[int]()
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    def stopped(number: int) -> Any:
+        return SimpleNamespace(
+            join=wait, is_alive=lambda: True, kill=lambda: killed.append(number)
+        )  # fmt: skip
+
+    processes.end(*map(stopped, range(16)))
+    assert killed == list(range(16))
+    assert now == [2 * processes.STOP_S]
+
+
+def test_another_preload_ends_the_fork_server(monkeypatch: pytest.MonkeyPatch):
+    ended: list[int] = []
+    monkeypatch.setattr(processes, "end_fork_server", lambda: ended.append(1))
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: None)
+    monkeypatch.setattr(resource_tracker, "ensure_running", lambda: None)
+    monkeypatch.setattr(processes, "_preloaded", [processes.PRELOAD])
+    chosen: list[list[str]] = []
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", lambda names: chosen.append([*names]))
+    for preload in (None, processes.PRELOAD_TASK, None, processes.PRELOAD):
+        processes.start_fork_server(preload)
+    assert [one for (one,) in chosen] == [
+        processes.PRELOAD, processes.PRELOAD_TASK, processes.PRELOAD_TASK, processes.PRELOAD,
+    ]  # fmt: skip
+    assert len(ended) == 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
@@ -19,8 +19,8 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import epochs_of
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_record import done_summary, write_failure
+from mnist_sweep.sweeping.launch.execute import write_failure
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.training.progress import History
@@ -118,6 +118,10 @@ class Dispatch(ABC, Generic[Active]):
         self.progress.ended(summary)
         if self.scheduler:
             self.scheduler.ended(job)
+
+    def finish_unreported(self, jobs: Iterable[Job]) -> None:
+        """Keep the results of stopped runs that had ended, and only their message was to come."""
+        self.summaries += filter(None, (done_summary(job, Origin.RAN) for job in jobs))
 
     def postpone(self, job: Job) -> None:
         """Another sweep is running this job: check it again later."""

@@ -6,31 +6,32 @@ The record is written last, whole or not at all: a run is done when its record i
 from __future__ import annotations
 
 import logging
+import re
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.predictions import write_predictions
-from mnist_sweep.records.record import Record
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import sha256_of
-from mnist_sweep.settings import is_task
-from mnist_sweep.sweeping.launch import tasks
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.job_record import (
-    done_summary,
-    result_record,
-    summary_of,
-    write_failure,
-)
-from mnist_sweep.sweeping.launch.networks import builder, check_code
+from mnist_sweep.settings import Plain, epochs_of, is_task
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary, summary_of
+from mnist_sweep.sweeping.launch.user_code import tasks
+from mnist_sweep.sweeping.launch.user_code.networks import builder, check_code
 from mnist_sweep.training.progress import History, OnEpoch, ignore
 from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
 
 log = logging.getLogger(__name__)
+
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+"""Keras prints parts of its messages in bold; a record holds plain text."""
 
 
 def execute(
@@ -107,3 +108,96 @@ def _write(job: Job, result: Result, record: Record) -> None:
         write_predictions(paths.predictions, result.predictions)
     hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}
     store.write_record(paths.record, record.model_copy(update={"artefacts": hashes}))
+
+
+def result_record(job: Job, result: Result, total_s: float) -> Record:
+    """The record of a run that finished, diverged or was pruned."""
+    done = result.training
+    status, error = RunStatus.FINISHED, None
+    if done.diverged:
+        status = RunStatus.DIVERGED
+        error = {"type": "Diverged", "message": done.diverged}
+    elif done.pruned:
+        status = RunStatus.PRUNED
+        of_all = f" of {epochs}" if (epochs := epochs_of(job.settings)) else ""
+        reached = max(map(len, vars(done.history).values()), default=0)
+        message = f"stopped after epoch {reached}{of_all}: {done.pruned}"
+        error = {"type": "Pruned", "message": message}
+    head = _head(job, status)
+    measured: Plain = {"device": None, "peak_memory_mb": _peak_memory_mb()}
+    if result.network is not None:
+        from mnist_sweep.training.runtime import device
+
+        measured["device"] = device()
+    if result.data:
+        head["data"] = result.data
+    return build(
+        {
+            **head,
+            "environment": {**head["environment"], **measured},
+            "parameters": result.parameters,
+            "history": done.history.__dict__,
+            "metrics": result.metrics,
+            "training": {"form": done.form, "reason": done.reason} if done.form else None,
+            "time": {
+                "compile_s": done.compile_s,
+                "train_s": done.train_s,
+                "evaluate_s": result.evaluate_s,
+                "total_s": total_s,
+                "epoch_s": done.epoch_s,
+            },
+            "error": error,
+        }
+    )
+
+
+def write_failure(job: Job, error: BaseException, history: History, total_s: float) -> RunSummary:
+    """Write the record of a run that failed and return its summary.
+
+    Raises:
+        DirectoryError: It cannot be written.
+    """
+    # An error of this program's own says all in its message; others need their traceback.
+    ours = isinstance(error, MnistSweepError) and error.__cause__ is None
+    message = _TERMINAL_CODES.sub("", str(error)).strip() or type(error).__name__
+    name = type(error).__name__
+    record = {
+        **_head(job, RunStatus.FAILED),
+        "history": history.__dict__,
+        "time": {"total_s": total_s, "epoch_s": []},
+        "error": {
+            "type": name,
+            "message": message,
+            "traceback": None if ours else "".join(traceback.format_exception(error)),
+        },
+    }
+    store.write_record(job.paths.record, record)
+    # Keras says in the first line where, and in the next what.
+    lines = [line for line in message.splitlines() if line.strip()]
+    return RunSummary.of(job, RunStatus.FAILED, f"{name}: {' '.join(lines[:2])}")
+
+
+def _head(job: Job, status: RunStatus) -> Plain:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": job.run_id,
+        "configuration_id": job.point.configuration_id,
+        "label": job.label,
+        "status": status,
+        "task": job.settings["task"]["_target_"] if is_task(job.settings) else None,
+        "config": job.settings,
+        "code": job.point.code,
+        "objective": job.objective,
+        "data": job.data.record_fields() if job.data.sha256 else None,
+        "environment": {**job.environment, "threads": job.settings["threads"]},
+    }
+
+
+def _peak_memory_mb() -> float | None:
+    """The most memory this process held so far, 2**20 bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

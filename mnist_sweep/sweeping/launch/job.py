@@ -1,4 +1,4 @@
-"""What a worker is handed (`Job`), and what is reported of a run that has ended (`RunSummary`).
+"""What a worker is handed (`Job`), whether it is done, and what is reported of it (`RunSummary`).
 
 Both cross processes and machines by pickle: multiprocessing's pipes, Ray, joblib and submitit.
 """
@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.data import DatasetInfo
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION
 from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.reading import Unread, read_run
+from mnist_sweep.records.record import Metrics, Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_OBJECTIVE, Plain
 from mnist_sweep.sweeping.plan.points import Point
@@ -132,3 +135,65 @@ class RunSummary:
     def pruned(self) -> bool:
         """Whether this sweep ran it and stopped it early."""
         return self.origin is Origin.RAN and self.status is RunStatus.PRUNED
+
+
+def record_of(job: Job) -> Record | None:
+    """The job's record, or None where there is none that can be read."""
+    return record_at(job.paths, job.run_id)
+
+
+def record_at(paths: RunPaths, run_id: str) -> Record | None:
+    """The record of this run in a run's directory, or None where there is none that can be read."""
+    read = read_run(paths, run_id)
+    return None if isinstance(read, Unread) else read[0]
+
+
+def failed_at(record: Record | None) -> str | None:
+    """When a failed run started; None where the record is missing or says something else."""
+    if record is None or RunStatus(record.status) is not RunStatus.FAILED:
+        return None
+    return str(record.environment.started_at)
+
+
+def is_up_to_date(job: Job, record: Record | None) -> bool:
+    """Whether the job's record, if it has one, must not be replaced.
+
+    A sweep runs a failed run again once. So it does not where the record is newer than the sweep's
+    plan: then another sweep in the same directory has just run it again. A pruned record stands
+    only for jobs that may be pruned; any other job needs the whole run.
+    """
+    if record is None:
+        return False
+    status = RunStatus(record.status)
+    if status is RunStatus.PRUNED:
+        return job.prune
+    if status is RunStatus.FAILED and job.rerun_failed:
+        return failed_at(record) != job.failed_at
+    return True
+
+
+def done_summary(job: Job, origin: Origin = Origin.ALREADY_DONE) -> RunSummary | None:
+    """The summary of a job whose record must not be replaced; None where it must be run."""
+    record = record_of(job)
+    return summary_of(job, record, origin) if record and is_up_to_date(job, record) else None
+
+
+def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSummary:
+    """What a record says of a job."""
+    status = RunStatus(record.status)
+    metrics = record.metrics or Metrics()
+    accuracy = metrics.test.values.get("accuracy")
+    if status is RunStatus.PRUNED and record.history.val_accuracy:
+        accuracy = record.history.val_accuracy[-1]
+    splits = ((split, getattr(metrics, split).values) for split in (TEST, VALIDATION, TRAIN))
+    returned = (f"{split} {name} {v:.4g}" for split, own in splits for name, v in own.items())
+    return RunSummary(
+        run_id=job.run_id,
+        label=job.label,
+        status=status,
+        origin=origin,
+        message=record.error.message if record.error else "",
+        accuracy=accuracy,
+        metric=next(returned, "") if record.task else "",
+        total_s=record.time.total_s if record.time else None,
+    )

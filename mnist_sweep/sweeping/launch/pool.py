@@ -31,8 +31,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
-from mnist_sweep.sweeping.launch.job import Job, Origin
-from mnist_sweep.sweeping.launch.job_record import done_summary
+from mnist_sweep.sweeping.launch.job import Job, Origin, done_summary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
@@ -100,13 +99,9 @@ class Pool(Dispatch[WorkerProcess]):
     def stop(self) -> None:
         """End all running workers at once."""
         for process in self.active:
-            process.terminate()
-        deadline = time.monotonic() + processes.STOP_S
-        for process in self.active:
-            process.close(max(0.0, deadline - time.monotonic()))
-            if summary := done_summary(process.job, Origin.RAN):
-                # The run had ended, and only its message was still to come.
-                self.summaries.append(summary)
+            process.process.terminate()
+        processes.end(*(process.process for process in self.active))
+        self.finish_unreported(process.job for process in self.active)
         self.active.clear()
 
     def _ended(self, process: WorkerProcess) -> None:

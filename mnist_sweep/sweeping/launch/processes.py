@@ -26,12 +26,14 @@ from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.sweeping.interrupts import ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.launch.preload"
-PRELOAD_TASK = "mnist_sweep.sweeping.launch.preload_task"
+PRELOAD_TASK = "mnist_sweep.sweeping.launch.worker"
+"""What the fork server imports: with TensorFlow, or without for tasks of the user's own."""
 MAX_STARTS = 4
 MAX_FOLDER_LENGTH = 60
 RESTART_S = 0.2
 STOP_S = 2.0
 """How long a process that was told to end may take before it is killed."""
+_preloaded = [PRELOAD]
 _PRINTS = (
     "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version",
     "--shell-completion", "-sc",
@@ -64,19 +66,16 @@ def start_fork_server(preload: str | None = None) -> None:
     """Start the fork server unless it runs; it imports in the background.
 
     Args:
-        preload: What it imports; one that imports something else is ended first. None: what it
-            imported before, or TensorFlow.
+        preload: What it imports; one that imports something else is ended first. None: as before.
     """
     if context().get_start_method() == "forkserver":
         from multiprocessing import forkserver, resource_tracker
 
         _shorten_paths()
-        # There is no public way to ask what was set.
-        before = getattr(forkserver, "_forkserver")._preload_modules  # noqa: B009, SLF001
-        known = before[0] if before[0] in (PRELOAD, PRELOAD_TASK) else PRELOAD
-        if preload and preload != known:
+        if preload and [preload] != _preloaded:
             end_fork_server()
-        forkserver.set_forkserver_preload([preload or known])
+            _preloaded[:] = [preload]
+        forkserver.set_forkserver_preload(_preloaded)
         # It starts a process too, and would let Ctrl-C through again in the middle of the block.
         resource_tracker.ensure_running()
         with ctrl_c_later():
@@ -123,12 +122,12 @@ def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
     for _ in range(MAX_STARTS):
         process: BaseProcess = context().Process(target=function, args=arguments, daemon=True)
         try:
+            start_fork_server()
             process.start()
         except (EOFError, OSError) as error:
             # The fork server was killed at this moment; the next attempt starts a new one.
             reason = f"{type(error).__name__}: {error}"
             time.sleep(RESTART_S)
-            start_fork_server()
         else:
             return process
     raise WorkerDiedError(
@@ -152,6 +151,9 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     except EOFError:
         process.join()
         raise WorkerDiedError(f"A worker {ending(process.exitcode)}.") from None
+    except BaseException:  # an interrupt; the process may be stopped, and would not end by itself
+        process.kill()
+        raise
     finally:
         ours.close()
     process.join()
@@ -160,12 +162,19 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return value
 
 
-def end(process: BaseProcess, timeout_s: float = STOP_S) -> None:
-    """Wait for a process that has no more to do; kill it if it does not end by itself."""
-    process.join(timeout_s)
-    if process.is_alive():
-        process.kill()
-        process.join(STOP_S)  # its end is told by the fork server, which may be stopped, too
+def end(*running: BaseProcess) -> None:
+    """Wait for processes that have no more to do; kill those that do not end by themselves."""
+    _join(running)
+    for process in running:
+        if process.is_alive():
+            process.kill()
+    _join(running)  # their end is told by the fork server, which may be stopped, too
+
+
+def _join(running: Sequence[BaseProcess]) -> None:
+    deadline = time.monotonic() + STOP_S
+    for process in running:
+        process.join(max(0.0, deadline - time.monotonic()))
 
 
 def is_running(process: BaseProcess) -> bool:

@@ -1,10 +1,11 @@
-"""What a person sees while a sweep runs: one line per run that ended.
+"""What is told of a sweep while it runs, and plain lines of it: for logs, pipes and CI.
 
 On a terminal there is more to see, see `display`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 from rich.console import Console
@@ -13,6 +14,10 @@ from rich.text import Text
 from mnist_sweep.errors import harmless
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
+
+MAX_LINES = 5
+"""Lines about runs that ended; as many runs have a line each."""
+MAX_FAILURES = 3
 
 
 class Progress:
@@ -48,14 +53,13 @@ class Lines(Progress):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = 0
-        self._ended = 0
+        self._total = self._ended = 0
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
         """Say what is coming."""
         self._total = total
         side_by_side = f", {workers} at a time" if workers > 1 else ""
-        self._say(f"running {_count(total)}{side_by_side}")
+        self._say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
 
     def postponed(self, job: Job) -> None:
         """Say that another sweep is running it."""
@@ -74,6 +78,32 @@ class Lines(Progress):
         self._console.print(Text(harmless(text)), soft_wrap=True)
 
 
+class Summary(Lines):
+    """A few plain lines however many runs there are: the first failures, and how far it is."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._failed = 0
+        self._began = time.monotonic()
+
+    def ended(self, summary: RunSummary) -> None:
+        """Say a run's end where there are few, or how far the sweep is after every fifth."""
+        if self._total <= MAX_LINES:
+            super().ended(summary)
+            return
+        self._ended += 1
+        self._failed += summary.failed
+        if summary.failed and self._failed <= MAX_FAILURES:
+            self._say(ending(summary))
+        before = (self._ended - 1) * MAX_LINES // self._total
+        if self._ended * MAX_LINES // self._total > before:
+            spent = time.monotonic() - self._began
+            left = self._total - self._ended
+            failed = f"{self._failed} failed, " if self._failed else ""
+            ahead = f", about {clock(spent / self._ended * left)} remaining" if left else ""
+            self._say(f"[{self._ended}/{self._total}] {failed}{clock(spent)} elapsed{ahead}")
+
+
 def ending(summary: RunSummary) -> str:
     """How a run ended, in a line."""
     if summary.origin is Origin.ALREADY_DONE:
@@ -87,5 +117,8 @@ def ending(summary: RunSummary) -> str:
             return f"{summary.label} {status}: {summary.message}"
 
 
-def _count(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs} runs"
+def clock(seconds: float) -> str:
+    """1:01, or 1:00:00 from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

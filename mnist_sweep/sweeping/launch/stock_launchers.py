@@ -30,13 +30,14 @@ from mnist_sweep.settings import effective
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
-from mnist_sweep.sweeping.launch.execute import execute
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.job_record import (
+from mnist_sweep.sweeping.launch.execute import execute, write_failure
+from mnist_sweep.sweeping.launch.job import (
+    Job,
+    Origin,
+    RunSummary,
     done_summary,
     failed_at,
     record_of,
-    write_failure,
 )
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
@@ -144,7 +145,7 @@ class StockDispatch(Dispatch[Job]):
 
     def stop(self) -> None:
         """Keep what ended before an interrupt and was not reported yet; the launcher has ended."""
-        self.summaries += [s for job in self.active if (s := done_summary(job, Origin.RAN))]
+        self.finish_unreported(self.active)
         self.active.clear()
 
     def _run(self, jobs: list[Job]) -> Iterator[tuple[Job, RunSummary]]:

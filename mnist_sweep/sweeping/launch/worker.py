@@ -114,7 +114,7 @@ class WorkerProcess:
         self._orphaned = False
         # Both ways only where the worker waits for an answer after each epoch.
         self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
-        self._process = processes.start(function, theirs, job, *arguments)
+        self.process = processes.start(function, theirs, job, *arguments)
         theirs.close()
 
     @property
@@ -122,7 +122,7 @@ class WorkerProcess:
         """What becomes ready when there is a message, or the process has ended."""
         # A process that the network's builder left behind may hold the pipe open for long, so the
         # pipe alone does not tell the end.
-        return [self._pipe] if self._orphaned else [self._pipe, self._process.sentinel]
+        return [self._pipe] if self._orphaned else [self._pipe, self.process.sentinel]
 
     def receive(self, ready: Container[Any]) -> Epoch | None:
         """Take one message if there is any: an epoch is returned, a summary or the end kept."""
@@ -135,9 +135,9 @@ class WorkerProcess:
             if isinstance(message, Epoch):
                 return message
             self.summary = message
-        elif self._process.sentinel in ready:
+        elif self.process.sentinel in ready:
             # The sentinel is ready, too, where only the fork server has died.
-            self._orphaned = processes.is_running(self._process)
+            self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
                 self._end()
         return None
@@ -150,17 +150,9 @@ class WorkerProcess:
     @property
     def ending(self) -> str:
         """How the process ended, in words."""
-        return f"its process {processes.ending(self._process.exitcode)}"
-
-    def terminate(self) -> None:
-        """Ask the process to end."""
-        self._process.terminate()
-
-    def close(self, timeout_s: float) -> None:
-        """Wait for the end of the process; kill it if it takes longer."""
-        processes.end(self._process, timeout_s)
-        self._pipe.close()
-        self.ended = True
+        return f"its process {processes.ending(self.process.exitcode)}"
 
     def _end(self) -> None:
-        self.close(processes.STOP_S)
+        processes.end(self.process)
+        self._pipe.close()
+        self.ended = True

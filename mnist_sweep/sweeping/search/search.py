@@ -19,8 +19,7 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.metrics import Format
 from mnist_sweep.settings import SearchSettings, epochs_of
-from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.job_record import failed_at, is_up_to_date, record_of
+from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import PastTrial, point_of, tried
@@ -71,7 +70,7 @@ class Search:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
         self._failed_at[run_id] = failed_at(one.record)
-        if is_up_to_date(self._job(one.point)):
+        if is_up_to_date(self._job(one.point), one.record):
             self._outcome.skipped.append(run_id)
             self._tried[run_id] = self._result(one.parameters, one.record)
             epochs = epochs_of(one.point.settings) or sys.maxsize
@@ -108,7 +107,7 @@ class Search:
             if point is None:
                 return None
             job = self._job(point)
-            if not is_up_to_date(job):
+            if not is_up_to_date(job, record_of(job)):
                 if self._prune:
                     self._judge.begin(point.run_id)
                 return job

@@ -21,8 +21,7 @@ from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.job_record import done_summary, summary_from_record
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary, record_of, summary_of
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
@@ -214,12 +213,12 @@ class RayDispatch(Dispatch[_Active]):
             self._failed(active, str(error))
 
     def _died(self, active: _Active, how: str, files: dict[str, bytes]) -> None:
-        summary = None
+        record = None
         if _whole(files):  # it had ended, and only its message was still to come
             _keep(active.job, files)
-            summary = summary_from_record(active.job)
-        if summary is not None:
-            self.finish(active.job, summary)
+            record = record_of(active.job)
+        if record is not None:
+            self.finish(active.job, summary_of(active.job, record))
         else:
             self.retry_or_fail(active.job, how, active.started)
 

@@ -14,7 +14,8 @@ from hydra.errors import HydraException
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.settings import Plain, is_task
 from mnist_sweep.settings.source import source_of, targets_of
-from mnist_sweep.sweeping.launch import processes, tasks
+from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.plan.checks import raise_for
 
 

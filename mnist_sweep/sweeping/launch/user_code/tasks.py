@@ -1,0 +1,240 @@
+"""Tasks of the user's own: found by `_target_`, their settings checked, called.
+
+A task is any function that returns a mapping of finite numbers. It takes its settings, the keys
+below `task`, as keyword arguments, or as one mapping or dataclass. Annotations, of the function or
+of the dataclass, are checked by pydantic: types and ranges.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import os
+import pkgutil
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any, cast, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from threadpoolctl import threadpool_limits
+
+from mnist_sweep.data import load
+from mnist_sweep.errors import TaskError
+from mnist_sweep.records import store
+from mnist_sweep.settings import Plain, Problem, suggestion, task_name
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.user_code.task_answer import take
+from mnist_sweep.task import StopRunError, epochs_to
+from mnist_sweep.training.progress import OnEpoch, Training
+from mnist_sweep.training.train import Result
+
+GIVEN = ("seed", "threads", "directory", "dataset")
+"""Parameters that the program fills, where a task has them and they are no settings of its own."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function, and how it takes its settings.
+
+    Attributes:
+        function: What is called.
+        checked: Settings as JSON text to the arguments that they are.
+        given: Which of `GIVEN` are arguments.
+        seed_within: Whether the seed is one of the settings of its only parameter.
+    """
+
+    function: Callable[..., Any]
+    checked: Callable[[str], Plain]
+    given: Sequence[str]
+    seed_within: bool = False
+
+    def arguments(self, settings: Plain, available: Plain) -> Plain:
+        """What the function is called with, by parameter; `available` has values of `GIVEN`.
+
+        Raises:
+            ValidationError: A setting is not what the task declares.
+            TaskError: There is no such setting.
+        """
+        values = _values(settings)
+        if self.seed_within:
+            values["seed"] = settings["seed"]
+        return self.checked(json.dumps(values)) | {name: available[name] for name in self.given}
+
+
+def _find(settings: Plain) -> Task:
+    """The task of a run's settings; TaskError if it cannot be imported, or called with them."""
+    target, values = settings["task"]["_target_"], _values(settings)
+    try:
+        function = pkgutil.resolve_name(target)
+        parameters = inspect.signature(function).parameters.values()
+    except Exception as error:  # importing may raise anything
+        cause = error.__cause__ or error
+        raise TaskError(
+            f"task._target_={target} cannot be imported: {type(cause).__name__}: {cause}. Expected "
+            "a function, as package.module.function, in a module that Python can import."
+        ) from error
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except (NameError, TypeError):  # of a module that is imported for type checkers only
+        hints = {}
+    filled = [one for one in parameters if one.name in GIVEN and one.name not in values]
+    own = [one for one in parameters if one not in filled]
+    # Without data, a dataset's own default stays.
+    optional = () if "data" in settings else ("dataset",)
+    given = [p.name for p in filled if p.name not in optional or p.default is p.empty]
+    named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    seedless = "seed" not in (*given, *values)
+    if len(own) == len(named) == 1 and _takes_all(named[0], hints, values):
+        name, kind = named[0].name, hints.get(named[0].name)
+        within = seedless and (not is_dataclass(kind) or "seed" in _names(kind))
+        return Task(function, lambda text: {name: _whole(kind, text)}, given, within)
+    any_name = len(named) < len(own)
+    given += ["seed"] if any_name and seedless else []
+    return Task(function, _keywords(named, hints, any_name=any_name), given)
+
+
+def _values(settings: Plain) -> Plain:
+    return {key: value for key, value in settings["task"].items() if key != "_target_"}
+
+
+def _names(kind: Any) -> list[str]:
+    return [one.name for one in fields(kind)]
+
+
+def _takes_all(parameter: inspect.Parameter, hints: Plain, values: Plain) -> bool:
+    """Whether a task's one parameter takes all of its settings, and is not one of them."""
+    kind = hints.get(parameter.name)
+    if parameter.name in values or (kind is None and parameter.default is not parameter.empty):
+        return False
+    plain = get_origin(kind) or kind
+    is_mapping = isinstance(plain, type) and issubclass(dict, plain)
+    return is_dataclass(kind) or kind in (None, Any) or is_mapping
+
+
+def _whole(kind: Any, text: str) -> Any:
+    """The argument of a task that takes all settings as one."""
+    if not is_dataclass(kind):
+        return json.loads(text)
+    known = _names(kind)
+    for name in json.loads(text):
+        if name not in known:
+            raise TaskError(f"task.{name}: no such setting; {suggestion(name, known)}")
+    return TypeAdapter(kind).validate_json(text, strict=True)
+
+
+def _keywords(
+    parameters: Sequence[inspect.Parameter], hints: Plain, *, any_name: bool
+) -> Callable[[str], Plain]:
+    """How the settings of a task become its keyword arguments."""
+    # By number, since a parameter may be called like an attribute of pydantic's models.
+    names = {f"p{number}": one.name for number, one in enumerate(parameters)}
+    declared: Any = {
+        key: (
+            hints.get(one.name, Any),
+            Field(... if one.default is one.empty else None, alias=one.name),
+        )
+        for key, one in zip(names, parameters, strict=True)
+    }
+    config = ConfigDict(extra="allow" if any_name else "forbid", arbitrary_types_allowed=True)
+    model = create_model("Parameters", __config__=config, **declared)
+
+    def checked(text: str) -> Plain:
+        made = model.model_validate_json(text, strict=True)
+        named = {name: getattr(made, key) for key, name in names.items()
+                 if key in made.model_fields_set}  # fmt: skip
+        return named | (made.model_extra or {})
+
+    return checked
+
+
+def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
+    """What is wrong with the settings of runs, and notes; to be called in a process of its own."""
+    return list(dict.fromkeys(text for one in every for text in problems_of(one))), []
+
+
+def problems_of(settings: Plain) -> list[str]:
+    """What is wrong with a run's settings, checked by the schema, by what its task declares."""
+    try:
+        task = _find(settings)
+        task.arguments(settings, dict.fromkeys(GIVEN))
+    except ValidationError as error:
+        return [_problem(one, settings) for one in error.errors(include_url=False)]
+    except TaskError as error:
+        return [str(error)]
+    name = task_name(settings)
+    found = []
+    has_seed = task.seed_within or "seed" in task.given or "seed" in _values(settings)
+    if settings["seed"] and not has_seed:
+        text = f"{name} has no parameter `seed`, so repeats would all be the same run"
+        found.append(str(Problem("seed", settings["seed"], text)))
+    if "data" in settings and "dataset" not in task.given:
+        found.append(f"data: {name} has no parameter `dataset` that would take the prepared data")
+    if "data" not in settings and "dataset" in task.given:
+        found.append(f"data: {name} needs a dataset: add data=mnist, data=digits or another")
+    return found
+
+
+def _problem(error: Any, settings: Plain) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"task.{key}: {task_name(settings)} needs it: set task.{key}=…"
+    if error["type"] == "extra_forbidden":
+        return f"task.{key}: {task_name(settings)} has no such parameter"
+    text = error["msg"][:1].lower() + error["msg"][1:]
+    return str(Problem(f"task.{key}", error["input"], text))
+
+
+def run(job: Job, on_epoch: OnEpoch) -> Result:
+    """Call a job's task, in this process.
+
+    Args:
+        job: Whose settings name a task.
+        on_epoch: Called after every epoch that the task reports.
+
+    Raises:
+        TaskError: Its answer is no mapping of finite numbers, or its predictions are no classes.
+        BaseException: Whatever the task raises.
+    """
+    settings, history = job.settings, SimpleNamespace()
+    done = Training(predictor=cast("Any", None), history=cast("Any", history))
+    # For libraries that are not loaded yet; the others are told below.
+    os.environ["OMP_NUM_THREADS"] = str(settings["threads"])
+    task = _find(settings)
+    directory = job.paths.files
+    shutil.rmtree(directory, ignore_errors=True)  # of an attempt that was killed
+    dataset = load(job.data) if "dataset" in task.given and job.data.sha256 else None
+    if "directory" in task.given:
+        store.make_directory(directory)
+    last = started = perf_counter()
+
+    def report(metrics: Mapping[str, Any]) -> None:
+        nonlocal last
+        epoch = len(done.epoch_s)
+        done.epoch_s.append(perf_counter() - last)
+        for name, value in metrics.items():
+            series = vars(history).setdefault(name, [])
+            series += [math.nan] * (epoch - len(series))
+            series.append(float(value))
+        why = on_epoch(epoch + 1, cast("Any", history))
+        last = perf_counter()
+        if why:
+            raise StopRunError(why)
+
+    available = {
+        "seed": settings["seed"], "threads": settings["threads"], "directory": directory,
+        "dataset": dataset,
+    }  # fmt: skip
+    result = Result(done, None, 0.0, None, None, None)
+    try:
+        with epochs_to(report), threadpool_limits(settings["threads"]):
+            answer = task.function(**task.arguments(settings, available))
+    except StopRunError as stopped:
+        done.pruned = str(stopped)
+    else:
+        take(result, answer, task_name(settings), job.data)
+    done.train_s = perf_counter() - started
+    return result
