@@ -54,6 +54,10 @@ def suggestion(key: str, among: list[str] | None = None) -> str:
     return f"known: {', '.join(name for name in among if '.' not in name)}"
 
 
+MAX_SHOWN = 200
+"""Characters of a wrong setting that a message repeats."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with one setting: `key` is dotted, `allowed` says what would be right."""
@@ -63,7 +67,8 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.key}={shown(self.value)}: {self.allowed}"
+        given = f"{self.key}={shown(self.value)}"
+        return f"{given if len(given) <= MAX_SHOWN else given[:MAX_SHOWN] + '…'}: {self.allowed}"
 
 
 def problems(settings: Mapping[str, Any]) -> list[Problem]:
