@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "mnist_sweep"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = (
     "settings", "data", "training", "inference", "records", "analysis", "reporting", "sweeping",
-    "cli",
+    "ui", "cli",
 )  # fmt: skip
 GROUND = {
     "settings", "errors", "metrics", "plugins", "atomic_files", "safe_files", "cores", "task",
@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "atomic_files": set(), "safe_files": set(), "cores": set(), "data": set(),
     "training": {"data"},
     "inference": {"data", "training"}, "records": set(), "analysis": {"records"},
-    "reporting": {"analysis", "records"},
+    "reporting": {"analysis", "records"}, "ui": {"reporting", "analysis", "records"},
     "sweeping": {"training", "data", "records", "analysis", ""},
     "_hydra": {"sweeping"}, "report_images": {"data", "records"}, "": {"api"}, "__main__": {"cli"},
 }  # fmt: skip

@@ -1,0 +1,43 @@
+"""The subcommand `ui`: a local page with all sweeps below a directory."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from mnist_sweep.errors import DirectoryError, UsageError
+
+
+@click.command("ui")
+@click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8707, show_default=True,
+    help="Where to listen on this machine; another port is taken where it is in use.",
+)  # fmt: skip
+def ui(directory: Path, port: int) -> None:
+    """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
+
+    Progress, ranked tables, learning curves, comparisons and reports. The page only reads, and only
+    this machine can open it. Ctrl-C ends it.
+    """
+    if not directory.is_dir():
+        raise DirectoryError(
+            f"Expected a directory with sweeps at {directory}, but there is none. Name one: "
+            "mnist-sweep ui DIR."
+        )
+    try:
+        from mnist_sweep.ui.app import serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("mnist_sweep"):
+            raise
+        raise UsageError(
+            f"`ui` needs {error.name}, which is not installed: pip install 'mnist-sweep[ui]'."
+        ) from error
+
+    def started(address: str) -> None:
+        click.echo(f"Sweeps below {directory}: {address}   (Ctrl-C ends it)")
+
+    with suppress(KeyboardInterrupt):
+        serve(directory, port, started)

@@ -1,0 +1,184 @@
+"""The pages as HTML, and what is pushed to a page that is open."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.progress_file import Progress
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.figures.plot import axis_title
+from mnist_sweep.reporting.html.embed import json_text
+from mnist_sweep.ui.sweeps import Results, State, best, find, results, state_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LOAD_S = 0.5
+"""How long one look at the list reads sweeps that it has not read yet; the next goes on."""
+MAX_CURVES = 6
+"""Finished configurations whose learning curves stand beside those of running runs."""
+MAX_ROWS = 200
+MAX_PROBLEMS = 20
+
+
+def home(root: Path) -> str:
+    """The list of sweeps."""
+    return _render("sweeps.html.j2", root=root, title=root.name, **_list(root))
+
+
+def home_events(root: Path) -> str:
+    """The parts of the list that change, as JSON."""
+    return _parts(_list(root), "list")
+
+
+def sweep(root: Path, directory: Path) -> str:
+    """A sweep's page.
+
+    Raises:
+        MnistSweepError: There is no sweep, or it cannot be read.
+    """
+    others = [_link(root, other) for other in find(root) if other != directory]
+    return _render("sweep.html.j2", root=root, others=others, **_sweep(root, directory))
+
+
+def sweep_events(root: Path, directory: Path) -> str:
+    """The parts of a sweep's page that change and its curves, as JSON.
+
+    Raises:
+        MnistSweepError: It has gone.
+    """
+    values = _sweep(root, directory)
+    return _parts(values, "state", "results", curves=values["curves"])
+
+
+def files(root: Path, directory: Path, names: Sequence[str]) -> str:
+    """The list of a directory's files."""
+    parts = directory.relative_to(root).parts
+    return _render("files.html.j2", root=root, title=parts[-1], names=names)
+
+
+def trouble(root: Path, text: str) -> str:
+    """A page that says why there is no other."""
+    return _render("trouble.html.j2", root=root, title="Not found", text=text)
+
+
+def _list(root: Path) -> dict[str, Any]:
+    states = []
+    for directory in find(root):
+        with suppress(MnistSweepError, OSError):  # removed in this moment
+            states.append(state_of(directory))
+    states.sort(key=lambda state: -state.changed_s)
+    until = time.monotonic() + LOAD_S
+    rows = []
+    for state in states:
+        is_late = time.monotonic() > until
+        found = None if is_late else best(state.directory, state.signature)
+        rows.append((_link(root, state.directory), state, found))
+    return {"rows": rows, "now": time.time()}
+
+
+def _link(root: Path, directory: Path) -> tuple[str, str]:
+    """The name of a sweep and its path below `root`."""
+    path = directory.relative_to(root).as_posix()
+    return visible(root.name if path == "." else path), "" if path == "." else path
+
+
+def _sweep(root: Path, directory: Path) -> dict[str, Any]:
+    state = state_of(directory)
+    found = results(directory, state.signature)
+    frame = found.sweep.frame
+    others = frame[frame["status"] != RunStatus.FINISHED] if len(frame) else frame
+    reasons = others.reindex(columns=["label", "status", "error.message"]).fillna("")
+    name, path = _link(root, directory)
+    return {
+        "title": name,
+        "path": path,
+        "state": state,
+        "ranking": found.ranking,
+        "shown": found.ranking.rows[:MAX_ROWS],
+        "unfinished": [*reasons.itertuples(index=False, name=None)][:MAX_PROBLEMS],
+        "problems": found.sweep.problems[:MAX_PROBLEMS],
+        "resume": f"mnist-sweep resume {shlex.quote(visible(str(directory)))}",
+        "has_report": SweepPaths(directory).report.is_file(),
+        "curves": _curves(state, found),
+    }
+
+
+def _curves(state: State, found: Results) -> list[dict[str, Any]]:
+    """Learning curves of the runs under way, then of the best configurations' first runs."""
+    curves = [
+        {"name": visible(one.label), "running": True, "figures": _series(one.progress)}
+        for one in state.active
+        if one.progress.epoch and (one.is_running or not state.running)
+    ]
+    for row in found.ranking.rows[:MAX_CURVES]:
+        try:
+            history = found.configurations[row.place].records[0].history.model_dump()
+        except MnistSweepError:
+            continue  # removed in this moment
+        figures = {name: [*enumerate(own, 1)] for name, own in history.items() if own}
+        curves.append({"name": row.name, "running": False, "figures": figures})
+    return curves
+
+
+def _series(progress: Progress) -> dict[str, list[tuple[int, float]]]:
+    return {name: [*own.items()] for name, own in progress.figures.items()}
+
+
+def _parts(values: dict[str, Any], *names: str, **more: Any) -> str:
+    parts = {name: _render(f"{name}.html.j2", **values) for name in names}
+    return json_text({"parts": parts, **more})
+
+
+def _render(name: str, **values: Any) -> str:
+    return _environment().get_template(name).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mnist_sweep.ui"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"visible": visible, "axis_title": axis_title, "json": json_text}
+    environment.globals["ago"] = ago
+    return environment
+
+
+def ago(seconds: float) -> str:
+    """'3 minutes ago'."""
+    for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {name}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
+@cache
+def static(name: str) -> bytes:
+    """A file that pages load: `ui.css`, `ui.js` or `plotly.js`.
+
+    Raises:
+        KeyError: There is no such file.
+    """
+    if name == "plotly.js":
+        from plotly.offline import get_plotlyjs
+
+        return str(get_plotlyjs()).encode()
+    own = resources.files("mnist_sweep.ui") / "static"
+    if name == "ui.css":
+        report = resources.files("mnist_sweep.reporting.html") / "static" / "report.css"
+        return report.read_bytes() + (own / name).read_bytes()
+    return {"ui.js": own / "ui.js"}[name].read_bytes()

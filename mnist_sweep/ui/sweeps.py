@@ -1,0 +1,188 @@
+"""Sweeps below a directory: where they are, how far each is, what is best so far."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mnist_sweep.analysis.configurations import Configuration, configurations
+from mnist_sweep.errors import DirectoryError, MnistSweepError
+from mnist_sweep.metrics import resolve
+from mnist_sweep.records.locks import is_held
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.records.plan_file import PlanFile, read_plan
+from mnist_sweep.records.progress_file import Progress, read_progress
+from mnist_sweep.records.sweep import Sweep, all_runs, load
+from mnist_sweep.reporting.html.ranking import Ranking, ranking
+from mnist_sweep.reporting.phrases.names import with_names
+
+if TYPE_CHECKING:
+    from mnist_sweep.metrics import Metric
+
+MAX_DEPTH = 6
+MAX_SWEEPS = 1000
+
+Signature = tuple[tuple[str, int, int], ...]
+"""Path, size and time of change of each file that says what a sweep holds."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """A run without a record: under way, or interrupted."""
+
+    label: str
+    run_id: str
+    progress: Progress
+    is_running: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a sweep is, from its directory's listing alone.
+
+    Attributes:
+        directory: The sweep's.
+        done: How many runs have a record.
+        asked: How many runs its commands asked for so far.
+        active: Its runs without a record.
+        changed_s: When something changed last, seconds since 1970.
+        signature: What changes when `results` do.
+        problem: Why its plan cannot be read; empty where it can.
+    """
+
+    directory: Path
+    done: int
+    asked: int
+    active: tuple[Active, ...]
+    changed_s: float
+    signature: Signature
+    problem: str = ""
+
+    @property
+    def running(self) -> list[Active]:
+        """The runs that are under way."""
+        return [one for one in self.active if one.is_running]
+
+    @property
+    def word(self) -> str:
+        """running, finished or incomplete."""
+        if self.running:
+            return "running"
+        return "incomplete" if self.done < self.asked else "finished"
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a sweep's records say."""
+
+    sweep: Sweep
+    objective: Metric
+    configurations: list[Configuration]
+    ranking: Ranking
+
+
+def find(root: Path) -> Iterator[Path]:
+    """The sweeps in `root` and below it, by name; links are not followed."""
+    found, waiting = 0, [(root, 0)]
+    while waiting and found < MAX_SWEEPS:
+        directory, depth = waiting.pop()
+        if is_sweep(directory):
+            found += 1
+            yield directory
+        elif depth < MAX_DEPTH:
+            try:
+                with os.scandir(directory) as entries:
+                    inside = [
+                        Path(entry.path)
+                        for entry in entries
+                        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+                    ]
+            except OSError:
+                continue
+            waiting += [(path, depth + 1) for path in sorted(inside, reverse=True)]
+
+
+def is_sweep(directory: Path) -> bool:
+    """Whether a directory has a plan, or runs with records."""
+    paths = SweepPaths(directory)
+    record = RunPaths("").record.name
+    return paths.sweep_json.is_file() or any(paths.runs.glob(f"*/{record}"))
+
+
+def state_of(directory: Path) -> State:
+    """How far a sweep is.
+
+    Raises:
+        DirectoryError: There is no sweep (any more).
+    """
+    if not is_sweep(directory):
+        raise DirectoryError(f"Expected a sweep at {directory}, but there is none.")
+    paths = SweepPaths(directory)
+    files, begun = [paths.sweep_json], list[RunPaths]()
+    for name in sorted(os.listdir(paths.runs)) if paths.runs.is_dir() else ():  # noqa: PTH208
+        run = RunPaths(paths.runs / name)
+        if run.record.exists():
+            files.append(run.record)
+        elif not name.startswith(".") and run.directory.is_dir():
+            begun.append(run)
+    signature = tuple(_stamps(files))
+    planned, problem = _plan(directory, signature[:1])
+    done = sum(1 for path, *_ in signature if path != str(paths.sweep_json))
+    active = tuple(_active(paths, run) for run in begun)
+    times = [time_ns for *_, time_ns in signature]
+    times += [time_ns for *_, time_ns in _stamps([run.progress for run in begun])]
+    asked = max(len(planned.points), done)
+    return State(
+        directory, done, asked, active, max(times, default=0) / 1e9, signature, problem
+    )  # fmt: skip
+
+
+def _active(paths: SweepPaths, run: RunPaths) -> Active:
+    label, run_id = label_and_run_id(run.directory.name)
+    return Active(label, run_id, read_progress(run.progress), is_held(paths.lock(run_id)))
+
+
+def _stamps(files: list[Path]) -> Iterator[tuple[str, int, int]]:
+    for path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # replaced or removed in this moment: the next look tells
+        yield str(path), status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noqa: ARG001
+    try:
+        return read_plan(directory), ""
+    except (OSError, ValueError, MnistSweepError):
+        return PlanFile(invocations=()), "its sweep.json cannot be read"
+
+
+@lru_cache(maxsize=32)
+def results(directory: Path, signature: Signature) -> Results:  # noqa: ARG001
+    """What a sweep's records say, read again only if `signature` (of its `State`) has changed.
+
+    Raises:
+        MnistSweepError: The directory has gone, or its objective is no metric of its runs.
+    """
+    sweep = load(directory)
+    objective = resolve(sweep.objective)
+    shown = with_names(configurations(all_runs([sweep])))
+    return Results(sweep, objective, shown, ranking(shown, objective, directory))
+
+
+@lru_cache(maxsize=4 * MAX_SWEEPS)
+def best(directory: Path, signature: Signature) -> tuple[str, str, str]:
+    """The best value, of which metric, and by which configuration; texts, empty without any."""
+    try:
+        found = results(directory, signature)
+    except MnistSweepError as error:
+        return "", "", str(error)
+    if not found.ranking.rows:
+        return "", "", ""
+    return found.ranking.best, str(found.objective), found.ranking.rows[0].name
