@@ -56,7 +56,7 @@ class Invocation(_Model):
         hydra_overrides: Its words for Hydra itself.
         words: All of its words in order, with Hydra's options; empty in older files.
         signature: Of the words, by a key of the user's; see `sweeping.plan.commands`.
-        config: The sweep's own settings, such as the objective.
+        config: The sweep's own settings, such as the objective, and its `sweeper`.
         data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
         versions: Package -> its version.
         git: The commit.

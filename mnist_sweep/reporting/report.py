@@ -80,12 +80,12 @@ def write_report(
     objective = resolve(objective_of(sweeps))
     pictures = gallery.gallery_of(shown)
     at_hand = dict(images or {})
-    plots = files.plots(shown, objective)
+    plots = files.plots(shown, objective, [sweep.plan for sweep in sweeps])
     preimport.finish()
     drawn: dict[str, list[Path]] = {}
     if figures:
-        plans = list(files.planned(shown, plots, pictures, at_hand, objective))
-        drawn = files.write_figures(plans, paths.figures)
+        drawers = files.figures(shown, plots, pictures, at_hand, objective)
+        drawn = files.write_figures(drawers, paths.figures)
     report = page.Report(
         sweeps,
         compared,

@@ -210,6 +210,7 @@ def _hydra_words(config: DictConfig) -> list[str]:
 
 
 def _sweep_settings(config: DictConfig) -> Plain:
-    """Settings of the whole sweep, such as its objective."""
+    """Settings of the whole sweep, such as its objective, and which sweeper carried it out."""
     own = OmegaConf.masked_copy(config, list(SWEEP_KEYS))
-    return cast("Plain", OmegaConf.to_container(own, resolve=True))
+    settings = cast("Plain", OmegaConf.to_container(own, resolve=True))
+    return {**settings, "sweeper": config.hydra.runtime.choices["hydra/sweeper"]}

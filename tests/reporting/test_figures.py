@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from matplotlib import rc_context, rcParams
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures import drawing, files, matrices
-from mnist_sweep.reporting.figures.curves import curves
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.reporting.figures.plot import MARKERS
+from mnist_sweep.reporting.figures.results import curves
 from support.factories import make_run, reference_grid, write_sweep
 from support.shown import OBJECTIVE, configurations
 
@@ -32,7 +33,7 @@ def cells(figure):
 
 def test_the_confusion_matrix_s_cells_stand_where_its_axes_say():
     run = make_run()
-    figure = matrices.draw_confusion(matrices.confusion_of([run.record]), "title")
+    figure = matrices.draw_confusion([run.record], "title")
     axes, drawn = figure.axes[0], cells(figure)
     assert axes.get_xlabel() == "Predicted class"
     assert axes.get_ylabel() == "True class"
@@ -47,9 +48,9 @@ def test_the_confusion_matrix_s_cells_stand_where_its_axes_say():
 
 
 def test_the_difference_names_who_is_worse_and_shows_signs():
-    first, second = (matrices.confusion_of([make_run(nodes=n).record]) for n in (100, 300))
+    first, second = ([make_run(nodes=n).record] for n in (100, 300))
     figure = matrices.draw_difference(first, second, ("small", "large"), "title")
-    value = second.counts[0, 0] - first.counts[0, 0]
+    value = matrices.confusion_of(second)[0, 0] - matrices.confusion_of(first)[0, 0]
     assert cells(figure)[0, 0] == (f"{value:+d}".replace("-", "\N{MINUS SIGN}") if value else "·")
     assert "large is worse" in figure._supxlabel.get_text()
 
@@ -69,20 +70,20 @@ def test_a_plot_is_drawn_as_it_is_described(tmp_path):
     found = configurations([load(write_sweep(tmp_path / "grid", reference_grid()))])
     plot = curves(found, OBJECTIVE)
     figure = drawing.draw(plot, "Title")
-    for place, (axes, (_, y)) in enumerate(zip(figure.axes, plot.panels, strict=True)):
+    for place, (axes, y) in enumerate(zip(figure.axes, plot.y, strict=True)):
         assert axes.get_ylabel() == y.title
         assert axes.get_yscale() == ("log" if y.is_log else "linear")
         own = [one for one in plot.series if one.panel == place]
         for line, one in zip(axes.lines, own, strict=True):
-            assert line.get_ydata() == pytest.approx(one.y)
+            assert line.get_ydata() == pytest.approx([point.y for point in one.points])
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [one.name for one in found]
 
 
-def planned(tmp_path, runs, images=None):
+def figures(tmp_path, runs, images=None):
     found = configurations([load(write_sweep(tmp_path / "grid", runs))])
     plotted = files.plots(found, OBJECTIVE)
-    return list(files.planned(found, plotted, gallery_of(found), images or {}, OBJECTIVE))
+    return files.figures(found, plotted, gallery_of(found), images or {}, OBJECTIVE)
 
 
 def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
@@ -93,7 +94,7 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
         for layers in (1, 2) for nodes in (100, 200, 300) for seed in range(1 + (nodes == 100))
     ]  # fmt: skip
     images = {"d" * 64: np.arange(1000 * 28 * 28, dtype=np.uint8).reshape(1000, 28, 28)}
-    found = files.write_figures(planned(tmp_path, runs, images), tmp_path / "figures")
+    found = files.write_figures(figures(tmp_path, runs, images), tmp_path / "figures")
     confusions = {name for name in found if name.startswith("confusion-layers")}
     assert len(confusions) == 1
     assert {*found} - confusions == {
@@ -107,24 +108,24 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
 
 @forking
 def test_two_processes_draw_what_one_draws(tmp_path, monkeypatch):
-    plans = [files.Planned(f"p{k}", stub, (f"title {k}",)) for k in range(5)]
+    drawers = {f"p{k}": partial(stub, f"title {k}") for k in range(5)}
     written = []
     for cores in (1, 2):
         monkeypatch.setattr(files, "_two_cores", lambda cores=cores: cores > 1)
-        found = files.write_figures(plans, tmp_path / str(cores))
+        found = files.write_figures(drawers, tmp_path / str(cores))
         written.append({path.name: path.read_bytes() for own in found.values() for path in own})
     assert written[0] == written[1]
     assert len(set(written[0].values())) == 10
 
 
 def test_a_single_run_has_figures_too(tmp_path):
-    names = {plan.name for plan in planned(tmp_path, [make_run()])}
+    names = {*figures(tmp_path, [make_run()])}
     assert "learning-curves" in names
     assert not {"effects", "importance", "confusion-difference"} & names
 
 
 def test_a_sweep_without_a_finished_run_has_none(tmp_path):
-    assert planned(tmp_path, [make_run(status="failed")]) == []
+    assert figures(tmp_path, [make_run(status="failed")]) == {}
 
 
 def test_a_formula_or_markup_in_a_setting_is_drawn_as_text(tmp_path):
@@ -148,7 +149,7 @@ def test_labels_are_readable_in_grey():
 
     ramp = [lightness(colormaps["cividis"](x)[:3]) for x in np.linspace(0, 1, 20)]
     assert np.all(np.diff(ramp) > 0)
-    assert len({name for name, _ in MARKERS}) == len({name for _, name in MARKERS}) >= 7
+    assert len(MARKERS) == len({*MARKERS.values()}) >= 7
 
 
 def stub(title):
@@ -170,8 +171,8 @@ PARENT = os.getpid()
 @forking
 def test_figures_of_a_process_that_was_killed_are_drawn_again(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_two_cores", lambda: True)
-    plans = [files.Planned(f"p{k}", killer if k == 2 else stub, ("",)) for k in range(5)]
-    found = files.write_figures(plans, tmp_path)
+    drawers = {f"p{k}": partial(killer if k == 2 else stub, "") for k in range(5)}
+    found = files.write_figures(drawers, tmp_path)
     assert list(found) == ["p0", "p1", "p2", "p3", "p4"]
     assert all(path.stat().st_size for own in found.values() for path in own)
 
@@ -181,8 +182,7 @@ def test_what_keeps_the_other_process_from_writing_is_told(tmp_path, monkeypatch
     monkeypatch.setattr(files, "_two_cores", lambda: True)
     (tmp_path / "figures").write_text("a file stands in the directory's place")
     with pytest.raises(DirectoryError, match="figures"):
-        files.write_figures([files.Planned(f"p{k}", stub, ("",)) for k in range(5)],
-                            tmp_path / "figures")  # fmt: skip
+        files.write_figures({f"p{k}": partial(stub, "") for k in range(5)}, tmp_path / "figures")
 
 
 def test_the_users_own_settings_of_matplotlib_do_not_count():

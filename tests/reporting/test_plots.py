@@ -5,16 +5,13 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from mnist_sweep.analysis.configurations import extremes, varying_settings
+from mnist_sweep.records.plan_file import Invocation, PlanFile
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.figures.cost import cost
-from mnist_sweep.reporting.figures.curves import curves
-from mnist_sweep.reporting.figures.effects import effects, importances
+from mnist_sweep.reporting.figures.effects import effects, importances, parallel
 from mnist_sweep.reporting.figures.files import plots
 from mnist_sweep.reporting.figures.gallery import gallery_of
-from mnist_sweep.reporting.figures.history import history
 from mnist_sweep.reporting.figures.matrices import confusion_of, f1_by_class
-from mnist_sweep.reporting.figures.parallel import parallel
-from mnist_sweep.reporting.figures.spread import spread
+from mnist_sweep.reporting.figures.results import cost, curves, history, spread
 from mnist_sweep.reporting.phrases.names import extent
 from support.factories import make_run, reference_grid, write_run, write_sweep
 from support.shown import OBJECTIVE, configurations
@@ -22,6 +19,14 @@ from support.shown import OBJECTIVE, configurations
 
 def shown(tmp_path, runs):
     return configurations([load(write_sweep(tmp_path / "grid", runs))])
+
+
+def xs(series):
+    return [point.x for point in series.points]
+
+
+def ys(series):
+    return [point.y for point in series.points]
 
 
 def metric_of(run, split="validation", name="accuracy"):
@@ -89,16 +94,13 @@ def test_the_confusion_matrix_is_scikit_learn_s():
     for split in ("test", "validation"):
         true, predicted = run.arrays[f"{split}_true"], run.arrays[f"{split}_predicted"]
         found = confusion_of([run.record], split)
-        assert np.array_equal(found.counts, confusion_matrix(true, predicted))
-        assert not np.array_equal(found.counts, found.counts.T), "or the test proves nothing"
-        assert found.share.sum(axis=1) == pytest.approx(np.ones(10))
+        assert np.array_equal(found, confusion_matrix(true, predicted))
+        assert not np.array_equal(found, found.T), "or the test proves nothing"
 
 
 def test_repeats_are_added():
     runs = [make_run(seed=seed).record for seed in range(3)]
-    together = confusion_of(runs)
-    assert together.runs == 3
-    assert np.array_equal(together.counts, sum(confusion_of([r]).counts for r in runs))
+    assert np.array_equal(confusion_of(runs), sum(confusion_of([run]) for run in runs))
 
 
 def test_learning_curves_are_the_mean_over_runs_while_they_ran(tmp_path):
@@ -111,10 +113,10 @@ def test_learning_curves_are_the_mean_over_runs_while_they_ran(tmp_path):
         "loss": [3.0], "accuracy": [0.7], "val_loss": [1.0], "val_accuracy": [0.6],
     }  # fmt: skip
     lines = {(one.panel, one.kind): one for one in curves(shown(tmp_path, runs), OBJECTIVE).series}
-    assert lines[0, "dashed"].y[:2] == pytest.approx([2.0, 0.5])
-    assert np.isnan(lines[0, "dashed"].y[2])
-    assert lines[1, "both"].y == pytest.approx([50, 50, 60])
-    assert list(lines[1, "both"].x) == [1, 2, 3]
+    assert ys(lines[0, "dashed"])[:2] == pytest.approx([2.0, 0.5])
+    assert np.isnan(ys(lines[0, "dashed"])[2])
+    assert ys(lines[1, "both"]) == pytest.approx([50, 50, 60])
+    assert xs(lines[1, "both"]) == [1, 2, 3]
 
 
 def test_f1_by_class_is_the_records_f1(grid):
@@ -129,40 +131,41 @@ def test_cost_is_accuracy_time_and_parameters(grid):
         ([r.values["time"]["train_s"] for r in runs], [r.values["parameters"] for r in runs])
     ):
         own = [one for one in plot.series if one.panel == panel]
-        assert [one.x[0] for one in own] == pytest.approx(values)
+        points = [point for one in own for point in one.points]
+        assert [point.x for point in points] == pytest.approx(values)
         expected = [100 * metric_of(run, "test") for run in runs]
-        assert [one.y[0] for one in own] == pytest.approx(expected)
-        assert [one.of for one in own] == [[0], [1], [2], [3]]
+        assert [point.y for point in points] == pytest.approx(expected)
+        assert [point.of for point in points] == [0, 1, 2, 3]
 
 
 def test_effects_are_the_means_over_the_other_settings(grid):
     runs = reference_grid()
     plot = effects(grid, OBJECTIVE)
-    assert [x.title for x, _ in plot.panels] == ["layers", "nodes"]
-    assert [text for _, text in plot.panels[1][0].ticks] == ["100", "300"]
+    assert [x.title for x in plot.x] == ["layers", "nodes"]
+    assert [text for _, text in plot.x[1].ticks] == ["100", "300"]
     means = next(one for one in plot.series if one.panel == 1 and one.kind == "both")
     a = [100 * metric_of(run) for run in runs]
-    assert means.y == pytest.approx([(a[0] + a[2]) / 2, (a[1] + a[3]) / 2])
+    assert ys(means) == pytest.approx([(a[0] + a[2]) / 2, (a[1] + a[3]) / 2])
 
 
 def test_continuous_settings_have_continuous_axes_logarithmic_where_they_span_widely(search):
     plot = effects(search, OBJECTIVE)
-    axes = {x.title: x for x, _ in plot.panels}
+    axes = {x.title: x for x in plot.x}
     assert axes["learning_rate"].is_log
     assert not axes["dropout"].is_log
     assert not axes["dropout"].ticks
-    assert [list(one.x) for one in plot.series] == [
+    assert [xs(one) for one in plot.series] == [
         [one.settings[name] for one in search] for name in axes
     ]
 
 
 def test_parallel_coordinates_have_heights_in_proportion(search):
     plot = parallel(search, OBJECTIVE)
-    names = [text for _, text in plot.panels[0][0].ticks]
+    names = [text for _, text in plot.x[0].ticks]
     assert names[:2] == ["dropout", "learning_rate (log)"]
     heights = {}
     for one in plot.series:
-        for x, y, place in zip(one.x, one.y, one.of, strict=True):
+        for x, y, _, place in one.points:
             if not np.isnan(x):
                 heights[place, names[int(x)]] = y
 
@@ -173,7 +176,7 @@ def test_parallel_coordinates_have_heights_in_proportion(search):
     drops = [one.settings["dropout"] for one in search]
     for name, values in (("learning_rate (log)", rates), ("dropout", drops)):
         assert [heights[k, name] for k in range(20)] == pytest.approx(scaled(values))
-    strongest = set(plot.series[-1].of)
+    strongest = {point.of for point in plot.series[-1].points}
     best = max(range(20), key=lambda k: search[k].mean("validation.accuracy"))
     assert best in strongest
 
@@ -181,25 +184,41 @@ def test_parallel_coordinates_have_heights_in_proportion(search):
 def test_the_history_is_in_order_of_start_and_its_line_never_falls(search, searched):
     runs, best = history(search, OBJECTIVE).series
     in_order = sorted(searched, key=lambda run: run.values["environment"]["started_at"])
-    assert runs.y == pytest.approx([100 * metric_of(run) for run in in_order])
-    assert best.y == pytest.approx(np.maximum.accumulate(runs.y))
+    assert ys(runs) == pytest.approx([100 * metric_of(run) for run in in_order])
+    assert ys(best) == pytest.approx(np.maximum.accumulate(ys(runs)))
 
 
 def test_a_grid_has_no_history_and_a_search_says_which_settings_matter(grid, search):
-    assert history(grid, OBJECTIVE) is None
+    assert "history" not in [plot.name for plot in plots(grid, OBJECTIVE)]
     names = [plot.name for plot in plots(search, OBJECTIVE)]
     assert names[0] == "history"
     plot = importances(search, OBJECTIVE)
-    assert plot.panels[0][1].ticks[0] == (0.0, "learning_rate")
-    (bars,) = plot.series
-    assert all(low <= high for low, high in zip(*bars.ends, strict=True))
+    assert plot.y[0].ticks[0] == (0.0, "learning_rate")
+    bars, dots = map(xs, plot.series)
+    for low, high, share in zip(bars[::3], bars[1::3], dots, strict=True):
+        assert low <= share <= high
+
+
+@pytest.mark.parametrize("sweepers", [["search"], ["default", "search"], ["default"]])
+def test_a_plan_says_whether_it_was_a_search(grid, search, sweepers):
+    """Not the points: a search may draw from few, and a grid be cut by conditions."""
+    commands = tuple(Invocation(config={"sweeper": name}) for name in sweepers)
+    plans = [PlanFile(invocations=commands), None]
+    for shown in (grid, search):
+        names = [plot.name for plot in plots(shown, OBJECTIVE, plans)]
+        assert ("history" in names) == ("search" in sweepers)
+
+
+def test_importances_that_say_nothing_are_not_shown(grid):
+    """Four single runs: each setting explains between nothing and nearly all."""
+    assert importances(grid, OBJECTIVE) is None
 
 
 def test_spread_has_every_run(tmp_path):
     runs = reference_grid(seeds=(0, 1))
     plot = spread(shown(tmp_path, runs), OBJECTIVE)
-    dots = [one for one in plot.series if one.panel == 0 and one.of]
-    assert [x for one in dots for x in one.x] == pytest.approx(
+    dots = [point for one in plot.series if one.panel == 0 for point in one.points]
+    assert [point.x for point in dots if point.of is not None] == pytest.approx(
         [100 * metric_of(run, "test") for run in runs]
     )
 

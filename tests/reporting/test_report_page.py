@@ -73,7 +73,7 @@ def test_each_fact_of_the_environment_stands_with_all_its_values(tmp_path):
             "started_at": f"2026-01-0{day}T03:04:05+00:00", "cpu": f"cpu {day}",
             "device": None if day == 5 else "CPU",
         }  # fmt: skip
-    facts = dict(environments([load(write_sweep(tmp_path / "grid", runs))]))
+    facts = dict(environments(load(write_sweep(tmp_path / "grid", runs)).frame))
     assert facts["Processor"] == "cpu 5, cpu 2, cpu 9"
     assert facts["Device"] == "CPU"
     assert facts["Started"] == "2026-01-02 03:04 UTC to 2026-01-09 03:04 UTC"
@@ -85,7 +85,7 @@ def test_numbers_of_the_environment_are_rounded_and_shortened(tmp_path):
     runs = [make_run(layers=n) for n in (1, 2, 3)]
     for k, run in enumerate(runs):
         run.values["environment"]["peak_memory_mb"] = 591.328125 + k
-    facts = dict(environments([load(write_sweep(tmp_path / "grid", runs))]))
+    facts = dict(environments(load(write_sweep(tmp_path / "grid", runs)).frame))
     assert facts["Peak memory [MB]"] == "591 to 593"
 
 
@@ -94,7 +94,7 @@ def test_days_between_two_commands_are_not_time_at_work(tmp_path):
     starts = ("2026-01-02T03:00:00", "2026-01-02T03:00:05", "2026-01-09T03:00:00")
     for start, run in zip(starts, runs, strict=True):
         run.values["environment"]["started_at"] = f"{start}+00:00"
-    assert busy_s([load(write_sweep(tmp_path / "grid", runs))]) == pytest.approx(15 + 10)
+    assert busy_s(load(write_sweep(tmp_path / "grid", runs)).frame) == pytest.approx(15 + 10)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_plots_are_in_the_page_as_pictures_too_where_figures_are_written(tmp_pat
     assert len(stills) == len(page.data["plots"])
     for still, plot in zip(stills, page.data["plots"], strict=True):
         svg = base64.b64decode(still["src"].removeprefix("data:image/svg+xml;base64,"))
-        assert svg == (directory / "figures" / f"{plot['id']}.svg").read_bytes()
+        assert svg == (directory / "figures" / f"{plot['name']}.svg").read_bytes()
         assert still["alt"]
 
 
@@ -312,7 +312,7 @@ def test_plotly_is_given_no_markup(tmp_path):
     page = page_of(
         write_sweep(tmp_path / "grid", [make_run(activation="<b>x</b>&amp;"), make_run()])
     )
-    named = [t["name"] for p in page.data["plots"] for t in p["data"] if "name" in t]
+    named = [one["name"] for plot in page.data["plots"] for one in plot["series"]]
     assert named
     for name in named:
         assert "<" not in name
@@ -393,11 +393,11 @@ def test_hundreds_of_records_make_a_page_of_sane_size(tmp_path):
     sweep = load(write_sweep(tmp_path / "s", runs))
     shown = configurations([sweep])
     text = render(
-        Report([sweep], comparison([sweep]), shown, ReportSummary(), Gallery((), 0, 0, ""), {},
+        Report([sweep], comparison([sweep]), shown, ReportSummary(), Gallery(), {},
                OBJECTIVE, plots(shown, OBJECTIVE), sweep.directory)
     )  # fmt: skip
     assert len(text.encode()) < 4e6
     page = Page(text)
     assert len(page.data["networks"]) == 300
-    traces = sum(len(plot["data"]) for plot in page.data["plots"])
+    traces = sum(len(plot["series"]) for plot in page.data["plots"])
     assert traces < 100, "heavy parts are aggregated"

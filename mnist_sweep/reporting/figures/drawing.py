@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE = COLOURS[:2]
 _COLUMNS = 4
-_DPI = 130
+_LINES = {"points": "", "dashed": "--"}
+_WRITING: dict[str, dict[str, Any]] = {
+    "png": {"dpi": 130, "metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
+    "svg": {"metadata": {"Date": None}},
+}
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -58,35 +62,36 @@ def styled() -> Iterator[None]:
 
 def draw(plot: Plot, title: str) -> Figure:
     """A plot as a figure with this title."""
-    columns = min(len(plot.panels), _COLUMNS)
-    rows = -(-len(plot.panels) // columns)
-    named = list(dict.fromkeys(one.name for one in plot.series if one.name))
-    width = 5.0 * columns if columns < 3 else 2.9 * columns
-    if plot.is_wide:
-        width = max(8.0, 1.5 * len(plot.panels[0][0].ticks))
-    legend = 0.17 * -(-len(named) // 2)
-    figure = new(width, 0.6 + rows * plot.height / 90 + legend, title)
-    panels = figure.subplots(rows, columns, sharey=plot.has_one_y, squeeze=False)
-    for empty in panels.flat[len(plot.panels) :]:
-        empty.set_visible(False)
-    for place, (axes, (x, y)) in enumerate(zip(panels.flat, plot.panels, strict=False)):
+    columns = min(len(plot.x), _COLUMNS)
+    rows = -(-len(plot.x) // columns)
+    names = {one.name for one in plot.series if one.name}
+    width = (5.0 if columns < 3 else 2.9) * columns
+    if plot.labels:
+        width = max(8.0, 1.5 * len(plot.x[0].ticks))
+    figure = new(width, 0.6 + rows * plot.height / 90 + 0.17 * -(-len(names) // 2), title)
+    is_shared = len(plot.y) < len(plot.x)
+    panels = figure.subplots(rows, columns, sharey=is_shared, squeeze=False).flat
+    for place, axes in enumerate(panels):
+        if place >= len(plot.x):
+            axes.set_visible(False)
+            continue
         for one in plot.series:
             if one.panel == place:
                 _draw_series(axes, one)
-        _set_up(axes, "x", x)
-        _set_up(axes, "y", y if not plot.has_one_y or place % columns == 0 else Axis())
-    for x_place, y_place, text in plot.labels:
-        panels[0, 0].axvline(x_place, color="#555555", linewidth=0.5)
+        _set_up(axes, "x", plot.x[place])
+        if not is_shared or place % columns == 0:
+            _set_up(axes, "y", plot.y[0 if is_shared else place])
+    for x, y, text in plot.labels:
+        panels[0].axvline(x, color="#555555", linewidth=0.5)
         box = {"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0}
-        panels[0, 0].text(x_place, y_place, f" {text}", fontsize=7.5, va="center", bbox=box)
+        panels[0].text(x, y, f" {text}", fontsize=7.5, va="center", bbox=box)
     if plot.labels:
-        panels[0, 0].set_yticks([])
-        panels[0, 0].grid(visible=False)
-        panels[0, 0].spines[:].set_visible(False)
-    if named:
-        found = zip(*panels[0, 0].get_legend_handles_labels(), strict=True)
-        handles = {label: handle for handle, label in found}
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+        panels[0].set_yticks([])
+        bare(panels[0])
+    if names:
+        handles, labels = panels[0].get_legend_handles_labels()
+        by_label = dict(zip(labels, handles, strict=True))
+        figure.legend(by_label.values(), by_label.keys(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -96,16 +101,15 @@ def _draw_series(axes: Axes, one: Series) -> None:
     colour: Any = COLOURS[one.look % len(COLOURS)]
     if one.shade is not None:
         colour = colormaps["viridis_r"](0.1 + 0.9 * one.shade)
-    marker = MARKERS[one.look % len(MARKERS)][0] if one.kind in ("points", "both") else ""
+    marker = [*MARKERS.values()][one.look % len(MARKERS)] if one.kind in ("points", "both") else ""
     axes.plot(
-        one.x, one.y, linestyle={"points": "", "dashed": "--"}.get(one.kind, "-"), marker=marker,
-        markersize=one.size * 0.7, color=colour, alpha=one.opacity, linewidth=1.4,
-        markeredgewidth=0, label=one.name if one.kind != "dashed" and one.name else "_",
+        [point.x for point in one.points], [point.y for point in one.points],
+        linestyle=_LINES.get(one.kind, "-"), marker=marker, markersize=one.size * 0.7,
+        color=colour, alpha=one.opacity, linewidth=1.4, markeredgewidth=0,
+        label=one.name if one.kind != "dashed" and one.name else "_",
         # Of two lines through one place the better one is seen.
         zorder=2.5 + (one.shade or 0.0),
     )  # fmt: skip
-    if one.ends is not None:
-        axes.hlines(one.y, *one.ends, color=colour, linewidth=1.6)
 
 
 def _set_up(axes: Axes, side: Literal["x", "y"], axis: Axis) -> None:
@@ -114,23 +118,18 @@ def _set_up(axes: Axes, side: Literal["x", "y"], axis: Axis) -> None:
     own = axes.xaxis if side == "x" else axes.yaxis
     own.set_label_text(axis.title)
     if axis.is_log:
-        (axes.set_xscale if side == "x" else axes.set_yscale)("log")
+        axes.set(**{f"{side}scale": "log"})
         own.set_major_formatter(lambda value, _: f"{value:g}")  # its own are formulas
     elif axis.ticks:
         texts = [wrapped(text, 38 if side == "y" else 20) for _, text in axis.ticks]
         own.set_ticks([place for place, _ in axis.ticks], texts)
-        if (
-            side == "x"
-            and len(axis.ticks) > 2
-            and max(map(len, texts)) > 5
-            and len(axis.ticks) < 30
-        ):
+        if side == "x" and 2 < len(texts) < 30 and max(map(len, texts)) > 5:
             axes.tick_params(axis="x", rotation=30)
     elif axis.is_whole:
         own.set_major_locator(MaxNLocator("auto", integer=True))
         own.set_major_formatter(lambda value, _: f"{value:,.0f}")
     if axis.limits is not None:
-        (axes.set_xlim if side == "x" else axes.set_ylim)(*axis.limits)
+        axes.set(**{f"{side}lim": axis.limits})
 
 
 def new(width: float, height: float, title: str = "") -> Figure:
@@ -148,6 +147,13 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, max(width, 20))) or text
 
 
+def bare(axes: Axes) -> None:
+    """Without grid, ticks and frame."""
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
 def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any) -> None:
     """Write into a cell of a matrix.
 
@@ -158,25 +164,11 @@ def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any)
 
 
 def rendered(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
-    """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes.
-
-    The layout is worked out once and the canvas asked directly: `savefig` would lay out and draw
-    everything twice for each format.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
+    """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes."""
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if engine is not None:  # worked out once: each format would do it again
         engine.execute(figure)
         figure.set_layout_engine("none")
     stream = BytesIO()
-    if file_format == "svg":
-        svg: Any = FigureCanvasSVG(figure)
-        svg.print_svg(stream, metadata={"Date": None})
-    else:
-        figure.set_dpi(_DPI)
-        agg: Any = FigureCanvasAgg(figure)
-        agg.print_png(stream, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
-        figure.set_dpi(100)
+    figure.savefig(stream, format=file_format, **_WRITING[file_format])
     return stream.getvalue()

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from mnist_sweep.analysis.configurations import Configuration, extremes, ranked
+from mnist_sweep.analysis.configurations import (
+    Configuration,
+    extremes,
+    ranked,
+    varying_settings,
+)
+from mnist_sweep.analysis.importance import is_continuous
 from mnist_sweep.cores import cores
+from mnist_sweep.records.plan_file import PlanFile
 from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.figures import drawing, gallery, matrices
-from mnist_sweep.reporting.figures.cost import cost
-from mnist_sweep.reporting.figures.curves import curves
-from mnist_sweep.reporting.figures.effects import effects, importances
-from mnist_sweep.reporting.figures.history import history
-from mnist_sweep.reporting.figures.parallel import parallel
+from mnist_sweep.reporting.figures.effects import effects, importances, parallel
 from mnist_sweep.reporting.figures.plot import Plot
-from mnist_sweep.reporting.figures.spread import MAX_ROWS, spread
+from mnist_sweep.reporting.figures.results import MAX_ROWS, cost, curves, history, spread
 from mnist_sweep.reporting.phrases.names import data_name, extent
 from mnist_sweep.reporting.phrases.report import FIGURES
 
@@ -39,38 +43,36 @@ MAX_CONFUSIONS = 8
 _FEW = 4
 """Fewer figures than this are drawn sooner than a process is worth."""
 
-
-@dataclass(frozen=True)
-class Planned:
-    """A figure to be drawn: its file's name without ending, and what draws it from what."""
-
-    name: str
-    draw: Callable[..., Figure]
-    arguments: tuple[Any, ...]
+Drawers = Mapping[str, "Callable[[], Figure]"]
+"""Figures to be drawn: the file's name without ending -> what draws it."""
 
 
-def plots(shown: Sequence[Configuration], by: Metric) -> list[Plot]:
+def plots(
+    shown: Sequence[Configuration], by: Metric, plans: Sequence[PlanFile | None] = ()
+) -> list[Plot]:
     """The plots of a report, those of how good the networks are first.
 
     Args:
         shown: The configurations.
         by: The objective: the best and the worst by it are shown where not all can be.
+        plans: Of the sweeps, where there are any: they know whether it was a search.
     """
     if not shown:
         return []
-    found = [history(shown, by), importances(shown, by), curves(shown, by), cost(shown)]
+    found = [history(shown, by)] if is_search(shown, plans) else []
+    found += [importances(shown, by), curves(shown, by), cost(shown)]
     found += [effects(shown, by), parallel(shown, by), spread(shown, by)]
     return [plot for plot in found if plot is not None]
 
 
-def planned(
+def figures(
     shown: Sequence[Configuration],
     plotted: Sequence[Plot],
     pictures: gallery.Gallery,
     images: Mapping[str, NDArray[np.uint8]],
     by: Metric,
-) -> Iterator[Planned]:
-    """All figures of a report: its plots, and those of single digits.
+) -> dict[str, Callable[[], Figure]]:
+    """All figures of a report: its plots, and those of single digits; see `Drawers`.
 
     Args:
         shown: The configurations.
@@ -79,30 +81,37 @@ def planned(
         images: Data hash -> (n_test, height, width) uint8; without it there is no gallery.
         by: The objective.
     """
-    if not shown:
-        return
     data = " and ".join(dict.fromkeys(data_name(*one.data) for one in shown))
-    for plot in plotted:
-        yield Planned(plot.name, drawing.draw, (plot, f"{plot.title} ({data})"))
-    with_classes = [
-        one for one in shown if (found := one.records[0].metrics) and found.test.per_class
-    ]
+    found: dict[str, Callable[[], Figure]] = {
+        plot.name: partial(drawing.draw, plot, f"{plot.title} ({data})") for plot in plotted
+    }
+    with_classes = matrices.with_classes(shown)
     for one in extremes(with_classes, MAX_CONFUSIONS, by):
         title = FIGURES["confusion"].format(name=one.name, data=data_name(*one.data))
-        matrix = matrices.confusion_of(one.records)
-        yield Planned(f"confusion-{one.key}", matrices.draw_confusion, (matrix, title))
-    yield from _difference(with_classes, by)
-    rows = extremes(with_classes, MAX_ROWS, by)
-    part = extent(rows, with_classes, by)
-    title = FIGURES["f1-by-digit"].format(data=data) + (f" ({part})" if part else "")
-    if rows:
-        yield Planned("f1-by-digit", matrices.draw_f1, (rows, title))
+        found[f"confusion-{one.key}"] = partial(matrices.draw_confusion, one.records, title)
+    data_of = [one.settings.get("dataset.sha256") for one in with_classes]
+    same = [one for one, own in zip(with_classes, data_of, strict=True) if own == data_of[0]]
+    order = [same[k] for k in ranked(same, by) if same[k].mean(by.column) is not None]
+    if len(order) > 1:
+        best, worst = order[0], order[-1]
+        title = FIGURES["difference"].format(
+            best=best.name, worst=worst.name, data=data_name(*best.data)
+        )
+        found["confusion-difference"] = partial(
+            matrices.draw_difference, worst.records, best.records, (worst.name, best.name), title
+        )
+    if with_classes:
+        rows = extremes(with_classes, MAX_ROWS, by)
+        part = extent(rows, with_classes, by)
+        title = FIGURES["f1-by-digit"].format(data=data) + (f" ({part})" if part else "")
+        found["f1-by-digit"] = partial(matrices.draw_f1, rows, title)
     if pictures.mistaken and pictures.sha256 in images:
         title = FIGURES["gallery"].format(runs=pictures.runs, data=data)
-        yield Planned("gallery", gallery.draw, (pictures, images[pictures.sha256], title))
+        found["gallery"] = partial(gallery.draw, pictures, images[pictures.sha256], title)
+    return found
 
 
-def write_figures(plans: Sequence[Planned], directory: Path) -> dict[str, list[Path]]:
+def write_figures(drawers: Drawers, directory: Path) -> dict[str, list[Path]]:
     """Draw figures and write them as PNG and SVG; returns the files of each.
 
     Forked processes have Matplotlib imported and the records read, so they start at once. Where
@@ -112,7 +121,8 @@ def write_figures(plans: Sequence[Planned], directory: Path) -> dict[str, list[P
     Raises:
         DirectoryError: A file cannot be written.
     """
-    if len(plans) >= _FEW and _two_cores():
+    write = partial(_write, directory)
+    if len(drawers) >= _FEW and _two_cores():
         import matplotlib.figure  # noqa: F401  (imported here once, for both)
 
         context = multiprocessing.get_context("fork")
@@ -121,11 +131,25 @@ def write_figures(plans: Sequence[Planned], directory: Path) -> dict[str, list[P
             warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
             try:
                 with ProcessPoolExecutor(2, context, _leave_signals) as pool:
-                    done = pool.map(_write, plans, [directory] * len(plans))
-                    return {plan.name: files for plan, files in zip(plans, done, strict=True)}
+                    done = pool.map(write, drawers, drawers.values())
+                    return dict(zip(drawers, done, strict=True))
             except BrokenProcessPool:
                 pass
-    return {plan.name: _write(plan, directory) for plan in plans}
+    return {name: write(name, draw) for name, draw in drawers.items()}
+
+
+def is_search(shown: Sequence[Configuration], plans: Sequence[PlanFile | None]) -> bool:
+    """Whether runs follow each other in a search, as their plan says.
+
+    Where none does: whether some setting is continuous, and the points are far from a grid.
+    """
+    commands = [one.config for plan in plans if plan for one in plan.invocations]
+    sweepers = [config["sweeper"] for config in commands if "sweeper" in config]
+    if sweepers:
+        return "search" in sweepers
+    columns = [[one.settings.get(name) for one in shown] for name in varying_settings(shown)]
+    whole = math.prod(len({repr(value) for value in values}) for values in columns)
+    return any(map(is_continuous, columns)) and 2 * len(shown) < whole
 
 
 def _two_cores() -> bool:
@@ -138,31 +162,10 @@ def _leave_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _write(plan: Planned, directory: Path) -> list[Path]:
-    written = [directory / f"{plan.name}.{file_format}" for file_format in FORMATS]
+def _write(directory: Path, name: str, draw: Callable[[], Figure]) -> list[Path]:
+    written = [directory / f"{name}.{file_format}" for file_format in FORMATS]
     with drawing.styled():
-        figure = plan.draw(*plan.arguments)
+        figure = draw()
         for path, file_format in zip(written, FORMATS, strict=True):
             write_bytes(path, drawing.rendered(figure, file_format))
     return written
-
-
-def _difference(shown: Sequence[Configuration], by: Metric) -> Iterator[Planned]:
-    """What the best configuration confuses less often than the worst, on the same data."""
-    same = [
-        one
-        for one in shown
-        if one.settings.get("dataset.sha256") == shown[0].settings.get("dataset.sha256")
-    ]
-    order = [same[k] for k in ranked(same, by) if same[k].mean(by.column) is not None]
-    if len(order) < 2:
-        return
-    best, worst = order[0], order[-1]
-    first, second = (matrices.confusion_of(one.records) for one in (worst, best))
-    if first.labels == second.labels:
-        data = data_name(*best.data)
-        title = FIGURES["difference"].format(best=best.name, worst=worst.name, data=data)
-        names = (worst.name, best.name)
-        yield Planned(
-            "confusion-difference", matrices.draw_difference, (first, second, names, title)
-        )

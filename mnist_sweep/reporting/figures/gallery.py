@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.errors import DirectoryError
@@ -26,8 +28,7 @@ SHOWN = 40
 _PITCH = 1.25
 
 
-@dataclass(frozen=True)
-class Mistaken:
+class Mistaken(NamedTuple):
     """One test image that networks get wrong.
 
     Attributes:
@@ -57,60 +58,59 @@ class Gallery:
         unread: Why predictions could not be read, one sentence each.
     """
 
-    mistaken: tuple[Mistaken, ...]
-    runs: int
-    all_wrong: int
-    sha256: str
-    unread: tuple[str, ...] = ()
+    mistaken: Sequence[Mistaken] = ()
+    runs: int = 0
+    all_wrong: int = 0
+    sha256: str = ""
+    unread: Sequence[str] = ()
 
 
 def gallery_of(shown: Sequence[Configuration]) -> Gallery:
     """The test images that most runs get wrong, among runs on the most frequent data."""
-    runs = [pair for c in shown for pair in zip(c.records, c.directories, strict=True)]
-    usual = Counter(record.data.sha256 for record, _ in runs).most_common(1)
-    sha256 = usual[0][0] if usual else ""
-    places = [directory for record, directory in runs if record.data.sha256 == sha256]
+    if not shown:
+        return Gallery()
+    runs = pd.concat([one.frame for one in shown])
+    sha256 = str(runs["dataset.sha256"].value_counts().idxmax())
+    places = runs["directory"][runs["dataset.sha256"] == sha256]
     if len(places) > MAX_RUNS:
-        chosen = np.linspace(0, len(places) - 1, MAX_RUNS).round().astype(int)
-        places = [places[index] for index in chosen]
+        places = places.iloc[np.linspace(0, len(places) - 1, MAX_RUNS).round().astype(int)]
     read: list[Predictions] = []
     unread = []
-    for place in places:
+    for path in (RunPaths(Path(place)).predictions for place in places):
         try:
-            predictions = read_predictions(RunPaths(place).predictions)
+            found = read_predictions(path)
         except DirectoryError as error:
             unread.append(str(error))
             continue
-        if predictions.data_sha256 == sha256 and (
-            not read or np.array_equal(read[0].test_true, predictions.test_true)
-        ):
-            read.append(predictions)
+        first = read[0] if read else found
+        if found.data_sha256 == sha256 and np.array_equal(first.test_true, found.test_true):
+            read.append(found)
         else:
-            unread.append(f"{RunPaths(place).predictions} belongs to other data than its record.")
-    return _ranked(read, sha256, tuple(unread))
-
-
-def _ranked(read: Sequence[Predictions], sha256: str, unread: tuple[str, ...]) -> Gallery:
+            unread.append(f"{path} belongs to other data than its record.")
     if not read:
-        return Gallery((), 0, 0, sha256, unread)
+        return Gallery(sha256=sha256, unread=unread)
     true = read[0].test_true
-    predicted = np.stack([p.test_predicted for p in read])
-    probability = np.stack([p.test_probability for p in read]).astype(np.float64)
+    predicted = np.stack([one.test_predicted for one in read])
+    probability = np.stack([one.test_probability for one in read]).astype(np.float64)
     wrong = predicted != true
     counts = wrong.sum(axis=0)
     confidence = np.where(wrong, probability, 0.0).sum(axis=0) / np.maximum(counts, 1)
     # Of images that equally many get wrong, those that are wrong most confidently come first.
     order = np.lexsort((np.arange(true.size), -confidence, -counts))[:SHOWN]
-    mistaken = []
-    for row in order:
-        if counts[row] == 0:
-            break
-        answers = Counter(predicted[wrong[:, row], row].tolist())
-        pairs = tuple(sorted(answers.items(), key=lambda pair: (-pair[1], pair[0])))
-        mistaken.append(
-            Mistaken(int(row), int(true[row]), pairs, int(counts[row]), float(confidence[row]))
-        )
-    return Gallery(tuple(mistaken), len(read), int((counts == len(read)).sum()), sha256, unread)
+    return Gallery(
+        [
+            Mistaken(int(row), int(true[row]), _answers(predicted[wrong[:, row], row]),
+                     int(counts[row]), float(confidence[row]))
+            for row in order if counts[row]
+        ],
+        len(read), int((counts == len(read)).sum()), sha256, unread,
+    )  # fmt: skip
+
+
+def _answers(predicted: NDArray[np.integer]) -> tuple[tuple[int, int], ...]:
+    """(class, runs) pairs, most frequent first."""
+    pairs = Counter(predicted.tolist()).items()
+    return tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
 def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
@@ -122,7 +122,7 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
         title: The figure's title.
     """
     columns = 8
-    rows = max(1, -(-len(gallery.mistaken) // columns))
+    rows = -(-len(gallery.mistaken) // columns)
     figure = drawing.new(9.6, 0.4 + 1.5 * rows, title)
     # One picture of all images: forty panels would take a second to lay out.
     axes = figure.add_subplot()
@@ -131,13 +131,8 @@ def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
         left, top = place % columns, place // columns * _PITCH
         extent = (left + 0.14, left + 0.86, top + 1.2, top + 0.48)
         axes.imshow(images[item.row].squeeze(), cmap="gray_r", extent=extent, aspect="auto")
-        drawing.in_cell(
-            axes,
-            left + 0.5,
-            top + 0.42,
-            mistaken(item.true, item.predicted, item.wrong, gallery.runs),
-            fontsize=7.5,
-        )
+        text = mistaken(item.true, item.predicted, item.wrong, gallery.runs)
+        drawing.in_cell(axes, left + 0.5, top + 0.42, text, fontsize=7.5)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows * _PITCH, 0.12)
     axes.set_aspect("equal")

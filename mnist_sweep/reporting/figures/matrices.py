@@ -7,7 +7,6 @@ and in scikit-learn; both axes are named in every picture.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,6 @@ from mnist_sweep.reporting.figures import drawing
 from mnist_sweep.reporting.phrases import report as phrases
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -26,77 +24,51 @@ _NUMBERED_CLASSES = 30
 """With more classes than this the cells are too small for numbers."""
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """Examples by true and predicted class, added over `runs` runs.
-
-    Attributes:
-        counts: (classes, classes) int64, `counts[true, predicted]`.
-        labels: The classes.
-        runs: How many runs were added.
-        split: The split they were evaluated on.
-    """
-
-    counts: NDArray[np.int64]
-    labels: tuple[int, ...]
-    runs: int
-    split: str
-
-    @property
-    def share(self) -> NDArray[np.float64]:
-        """Shares of the true class, same shape; rows sum to 1, or 0 for a class unseen."""
-        totals = self.counts.sum(axis=1, keepdims=True)
-        shares: NDArray[np.float64] = self.counts / np.maximum(totals, 1)
-        return shares
+def with_classes(shown: Sequence[Configuration]) -> list[Configuration]:
+    """Those whose runs have confusion matrices; a task of the user's own may have none."""
+    return [one for one in shown if (found := one.records[0].metrics) and found.test.confusion]
 
 
-def confusion_of(records: Sequence[Record], split: str = "test") -> Confusion:
-    """The confusion matrices of finished runs added up.
-
-    Raises:
-        ValueError: There is no finished run, or their classes differ; a programming error.
-    """
-    splits = [getattr(record.metrics, split) for record in records if record.metrics]
-    if not splits:
-        raise ValueError("a confusion matrix needs a finished run")
-    labels = tuple(entry.label for entry in splits[0].per_class)
-    counts = np.sum([np.array(one.confusion, dtype=np.int64) for one in splits], axis=0)
-    return Confusion(counts, labels, len(splits), split)
+def confusion_of(records: Sequence[Record], split: str = "test") -> NDArray[np.int64]:
+    """Examples of finished runs added up: (classes, classes), `counts[true, predicted]`."""
+    matrices = [getattr(record.metrics, split).confusion for record in records]
+    counts: NDArray[np.int64] = np.array(matrices, dtype=np.int64).sum(axis=0)
+    return counts
 
 
-def draw_confusion(confusion: Confusion, title: str) -> Figure:
+def draw_confusion(records: Sequence[Record], title: str) -> Figure:
     """Counts and shares; confusions and right answers in scales of their own."""
-    shares, is_right = confusion.share, np.eye(len(confusion.labels), dtype=bool)
+    counts = confusion_of(records)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    is_right = np.eye(len(counts), dtype=bool)
     largest = max(float(shares[~is_right].max(initial=0)), 1e-9)
     low = min(float(shares[is_right].min(initial=1)), 0.999)
     # 0 to 1 on either side of white: right answers below, confusions above.
     colours = np.where(is_right, -0.15 - 0.45 * (shares - low) / (1 - low), 0.8 * shares / largest)
     texts = [
-        [f"{n:,}\n{100 * share:.1f}" if n or true == predicted else "·"
-         for predicted, (n, share) in enumerate(zip(*row, strict=True))]
-        for true, row in enumerate(zip(confusion.counts, shares, strict=True))
-    ]  # fmt: skip
-    below = phrases.confusion_note(confusion.runs, largest)
-    return _square(colours, texts, confusion.labels, title, below)
+        [f"{n:,.0f}\n{100 * share:.1f}" if n or right else "·" for n, share, right in row]
+        for row in np.stack([counts, shares, is_right], axis=-1)
+    ]
+    return _square(colours, texts, title, phrases.confusion_note(len(records), largest))
 
 
 def draw_difference(
-    first: Confusion, second: Confusion, names: tuple[str, str], title: str
+    first: Sequence[Record], second: Sequence[Record], names: tuple[str, str], title: str
 ) -> Figure:
     """The second's counts per run less the first's; orange where it is worse, blue where better.
 
     Worse is fewer on the diagonal or more beside it. The sign is written, for prints in grey.
     """
-    counts = second.counts / second.runs - first.counts / first.runs
-    worse = np.where(np.eye(len(first.labels), dtype=bool), -counts, counts)
+    counts = confusion_of(second) / len(second) - confusion_of(first) / len(first)
+    worse = np.where(np.eye(len(counts), dtype=bool), -counts, counts)
     texts = [[signed(value) if value else "·" for value in row] for row in counts.tolist()]
     colours = 0.75 * worse / max(float(np.abs(worse).max()), 1e-9)
-    return _square(colours, texts, first.labels, title, phrases.difference_note(*names))
+    return _square(colours, texts, title, phrases.difference_note(*names))
 
 
-def draw_f1(shown: Sequence[Configuration], title: str, split: str = "test") -> Figure:
+def draw_f1(shown: Sequence[Configuration], title: str) -> Figure:
     """F1 of each class: one row per configuration, mean over its runs, the value in each cell."""
-    f1 = f1_by_class(shown, split)
+    f1 = f1_by_class(shown)
     rows, columns = f1.shape
     figure = drawing.new(max(8.0, 0.62 * columns + 3.2), 1.7 + 0.42 * rows, title)
     axes = figure.add_subplot()
@@ -104,19 +76,19 @@ def draw_f1(shown: Sequence[Configuration], title: str, split: str = "test") -> 
     axes.imshow(f1, cmap="cividis", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
     axes.set_xticks(range(columns), [str(label) for label in range(columns)])
     axes.set_yticks(range(rows), [drawing.wrapped(one.name, 38) for one in shown])
-    axes.set_xlabel(f"F1, {split} split")
+    axes.set_xlabel("F1, test split")
     for (row, column), value in np.ndenumerate(f1) if columns <= _NUMBERED_CLASSES else ():
         ink = "white" if value < (low + high) / 2 else "black"
         drawing.in_cell(axes, column, row, f"{value:.3f}", va="center", fontsize=8, color=ink)
-    _bare(axes)
+    drawing.bare(axes)
     return figure
 
 
-def f1_by_class(shown: Sequence[Configuration], split: str = "test") -> NDArray[np.float64]:
+def f1_by_class(shown: Sequence[Configuration]) -> NDArray[np.float64]:
     """(configurations, classes) float64; NaN for a class that a configuration has not."""
-    classes = max((int(one.frame["dataset.classes"].max()) for one in shown), default=0)
-    means = [[one.mean(f"{split}.f1.{label}") for label in range(classes)] for one in shown]
-    return np.array(means, dtype=np.float64).reshape(len(shown), classes)
+    classes = max(int(one.frame["dataset.classes"].max()) for one in shown)
+    means = [[one.mean(f"test.f1.{label}") for label in range(classes)] for one in shown]
+    return np.array(means, dtype=np.float64)
 
 
 def signed(value: float) -> str:
@@ -126,26 +98,20 @@ def signed(value: float) -> str:
 
 
 def _square(
-    colours: NDArray[np.float64],
-    texts: Sequence[Sequence[str]],
-    labels: Sequence[int],
-    title: str,
-    below: str,
+    colours: NDArray[np.float64], texts: Sequence[Sequence[str]], title: str, below: str
 ) -> Figure:
     """Cells by true (down) and predicted class (across); colours from -1, blue, to 1, orange."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    classes = len(labels)
+    classes = len(colours)
     side = max(6.4, 0.62 * min(classes, _NUMBERED_CLASSES) + 0.9)
     figure = drawing.new(side, side + 0.3, title)
     axes = figure.add_subplot()
     shades = LinearSegmentedColormap.from_list("shades", [drawing.BLUE, "white", drawing.ORANGE])
     axes.imshow(colours, cmap=shades, vmin=-1, vmax=1)
-    ticks = [str(label) for label in labels]
-    axes.set_xticks(range(classes), ticks)
-    axes.set_yticks(range(classes), ticks)
-    axes.set_xlabel(phrases.PREDICTED)
-    axes.set_ylabel(phrases.TRUE)
+    axes.set(
+        xticks=range(classes), yticks=range(classes), xlabel=phrases.PREDICTED, ylabel=phrases.TRUE
+    )
     for true, row in enumerate(texts if classes <= _NUMBERED_CLASSES else ()):
         for predicted, text in enumerate(row):
             drawing.in_cell(
@@ -153,12 +119,6 @@ def _square(
                 fontweight="bold" if true == predicted else "normal",
                 color="#999999" if text == "·" else "black",
             )  # fmt: skip
-    _bare(axes)
+    drawing.bare(axes)
     figure.supxlabel(drawing.wrapped(below, 84), fontsize=8.5)
     return figure
-
-
-def _bare(axes: Axes) -> None:
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)

@@ -1,13 +1,13 @@
-"""What a plot shows, as plain values: one description, drawn by Matplotlib and by Plotly.
+"""What a plot shows, as plain values: one description, drawn by Matplotlib and in the page.
 
-`drawing.draw` makes the files of `figures/` of it, `html.plotly.figure` the plot of the page.
+`drawing.draw` makes the files of `figures/` of it, `html/static/plots.js` gives it to Plotly.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mnist_sweep.analysis.importance import is_wide
 from mnist_sweep.metrics import Format, Metric
@@ -17,16 +17,16 @@ from mnist_sweep.reporting.phrases.report import PLOTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mnist_sweep.analysis.configurations import Configuration
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
 """Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, too pale on white."""
-MARKERS = (
-    ("o", "circle"), ("s", "square"), ("^", "triangle-up"), ("D", "diamond"),
-    ("v", "triangle-down"), ("P", "cross"), ("X", "x"), ("*", "star"), ("<", "triangle-left"),
-    (">", "triangle-right"), ("h", "hexagon"),
-)  # fmt: skip
-"""Matplotlib's and Plotly's names of one marker each, for whoever cannot tell colours apart."""
-MAX_NAMED = 12
-"""More configurations than this are dots alike, without a legend."""
+MARKERS = {
+    "circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v",
+    "cross": "P", "x": "X", "star": "*", "triangle-left": "<", "triangle-right": ">",
+    "hexagon": "h",
+}  # fmt: skip
+"""Plotly's name of a marker -> Matplotlib's, for whoever cannot tell colours apart."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,22 @@ class Axis:
 
     title: str = ""
     is_log: bool = False
-    ticks: tuple[tuple[float, str], ...] = ()
+    ticks: Sequence[tuple[float, str]] = ()
     limits: tuple[float, float] | None = None
     is_whole: bool = False
+
+
+class Point(NamedTuple):
+    """A point, what is said of it, and the place of its configuration; NaN is a gap in a line."""
+
+    x: float
+    y: float
+    hover: str = ""
+    of: int | None = None
+
+
+GAP = Point(math.nan, math.nan)
+Kind = Literal["points", "line", "dashed", "both"]
 
 
 @dataclass(frozen=True)
@@ -45,32 +58,24 @@ class Series:
     """Points, joined or not.
 
     Attributes:
-        x: (n,); NaN is a gap.
-        y: (n,).
-        hover: What is said of each point, (n,).
-        of: The place of the configuration that each point belongs to, (n,): for filters.
+        points: In the order of the line.
         panel: In which panel it is drawn.
         name: In the legend; empty for none. Series of one name are switched on and off together.
         look: Place in `COLOURS` and `MARKERS`.
-        kind: Points alone, a line, a dashed line, or a line with points.
+        kind: Points alone, a line, a dashed line, or a line with points: `both`.
         shade: 0 to 1 instead of a colour of its own: how strong the one colour is.
         size: Of the points, in pixels.
         opacity: 0 to 1.
-        ends: Both ends of a horizontal bar through each point.
     """
 
-    x: Sequence[float]
-    y: Sequence[float]
-    hover: Sequence[str] = ()
-    of: Sequence[int] = ()
+    points: Sequence[Point]
     panel: int = 0
     name: str = ""
     look: int = 0
-    kind: Literal["points", "line", "dashed", "both"] = "points"
+    kind: Kind = "points"
     shade: float | None = None
     size: float = 8
     opacity: float = 1.0
-    ends: tuple[Sequence[float], Sequence[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,25 +84,23 @@ class Plot:
 
     Attributes:
         name: Of its files, and its id in the page.
-        panels: The x and the y axis of each.
+        x: The x axis of each panel.
+        y: The y axis of each panel, or the one that all share.
         series: What is drawn.
         part: Which part of all configurations is shown, in words; empty for all.
         by: The metric that it is about, for its caption.
         height: Of a panel, in pixels.
-        labels: Texts at points of the first panel: (x, y, text).
-        has_one_y: Whether the panels share their y axis.
-        is_wide: Whether it needs room for many columns even on a small screen.
+        labels: Texts at the vertical axes of parallel coordinates: (x, y, text).
     """
 
     name: str
-    panels: tuple[tuple[Axis, Axis], ...]
-    series: tuple[Series, ...]
+    x: Sequence[Axis]
+    y: Sequence[Axis]
+    series: Sequence[Series]
     part: str = ""
     by: str = ""
     height: int = 340
-    labels: tuple[tuple[float, float, str], ...] = ()
-    has_one_y: bool = False
-    is_wide: bool = False
+    labels: Sequence[tuple[float, float, str]] = ()
 
     @property
     def title(self) -> str:
@@ -123,6 +126,16 @@ def on_axis(metric: Metric, values: Iterable[float | None]) -> list[float]:
     """A metric's values in the unit of `axis_title`; NaN where there is none."""
     factor = 100.0 if metric.format is Format.PERCENT else 1.0
     return [math.nan if value is None else factor * value for value in values]
+
+
+def means(shown: Sequence[Configuration], metric: Metric) -> list[float]:
+    """The mean of each configuration in the unit of `axis_title`; NaN where there is none."""
+    return on_axis(metric, (one.mean(metric.column) for one in shown))
+
+
+def known(shown: Sequence[Configuration], metrics: Iterable[Metric]) -> list[Metric]:
+    """Those of some metrics that any configuration has."""
+    return [m for m in metrics if any(one.mean(m.column) is not None for one in shown)]
 
 
 def spans_widely(values: Iterable[float]) -> bool:

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.varying import is_setting
-from mnist_sweep.errors import DirectoryError
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import HELD_OUT, of_split
-from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.figures.gallery import Gallery
-from mnist_sweep.reporting.figures.matrices import confusion_of
-from mnist_sweep.reporting.html.embed import png_uri
+from mnist_sweep.reporting.figures.matrices import confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.phrases.overview import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
 SPLITS = tuple(reversed(HELD_OUT))
 """The test split first: a report is about new images."""
-_ENDS = ("label", "run_id", "status", "reason")
+_STARTED = "environment.started_at"
 _MAX_TRACEBACK = 4000
 _MAX_FAILURES = 200
 
@@ -48,41 +42,28 @@ class Failure:
     traceback: str = ""
 
 
-def facts(sweeps: Sequence[Sweep], shown: Sequence[Configuration]) -> list[tuple[str, str]]:
-    """Date, data and command, as (name, text)."""
-    runs = _together(sweeps)
-    started = "environment.started_at"
-    times = sorted(runs[started].dropna()) if started in runs else []
-    data = list(dict.fromkeys(data_name(*one.data) for one in shown))
-    found = [("Date", phrases.date(times[0]))] if times else []
+def facts(
+    sweeps: Sequence[Sweep], runs: pd.DataFrame, shown: Sequence[Configuration]
+) -> list[tuple[str, str]]:
+    """Date, data and commands, as (name, text)."""
+    times = runs.get(_STARTED, pd.Series()).dropna()
+    data = dict.fromkeys(data_name(*one.data) for one in shown)
+    found = [("Date", phrases.date(times.min()))] if len(times) else []
     found.append(("Data", " and ".join(data) or "unknown"))
-    for sweep in sweeps:
-        try:
-            last = read_plan(sweep.directory).last
-        except (OSError, ValueError, DirectoryError):
-            continue  # the problems say so
-        words = [*last.hydra_overrides, *last.overrides] if last else []
-        if words:
-            found.append(("Command", phrases.command(words)))
-    return found
+    commands = [sweep.plan.last for sweep in sweeps if sweep.plan]
+    words = [[*last.hydra_overrides, *last.overrides] for last in commands if last]
+    return found + [("Command", phrases.command(own)) for own in words if own]
 
 
-def busy_s(sweeps: Sequence[Sweep]) -> float:
+def busy_s(runs: pd.DataFrame) -> float:
     """Seconds in which at least one run was at work; days between two commands do not count."""
-    runs = _together(sweeps)
-    columns = ["environment.started_at", "time.total_s"]
-    if not {*columns} <= {*runs}:
-        return 0.0
-    rows = runs[columns].dropna().itertuples(index=False)
-    spans = sorted(
-        (start, start + float(total))
-        for start, total in ((datetime.fromisoformat(at).timestamp(), s) for at, s in rows)
-    )
-    busy, until = 0.0, float("-inf")
-    for start, end in spans:
-        busy += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return busy
+    known = runs.reindex(columns=[_STARTED, "time.total_s"]).dropna()
+    starts = [datetime.fromisoformat(at).timestamp() for at in known[_STARTED]]
+    spans = pd.DataFrame({"start": starts, "took": known["time.total_s"].to_numpy(float)})
+    spans = spans.sort_values("start")
+    end = spans["start"] + spans["took"]
+    begun = np.maximum(spans["start"], end.cummax().shift(fill_value=-np.inf))
+    return float((end - begun).clip(lower=0).sum())
 
 
 def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
@@ -91,17 +72,16 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
     `test` and `validation` hold `counts[true][predicted]`, `runs` how many runs are added.
     """
     made = []
-    for configuration in shown:
-        records = [
-            one for one in configuration.records if one.metrics and one.metrics.test.confusion
-        ]
-        if not records:
-            continue  # a task of one's own without predictions
-        name = configuration.name
-        made.append(_network(phrases.network(name, len(records)), records, name))
-        if len(records) > 1:
-            made += [_network(f"{name}, seed {one.seed}", [one]) for one in records]
+    for one in with_classes(shown):
+        made.append(_network(phrases.network(one.name, len(one.records)), one.records, one.name))
+        if len(one.records) > 1:
+            made += [_network(f"{one.name}, seed {run.seed}", [run]) for run in one.records]
     return made
+
+
+def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
+    counts = {split: confusion_of(records, split).tolist() for split in SPLITS}
+    return {"name": name, "runs": len(records), "of": configuration, **counts}
 
 
 def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict[str, list[Any]]:
@@ -116,123 +96,11 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
     keys |= dict.fromkeys(f"{split}.{one.name}" for split in SPLITS for one in of_split(split))
     columns = {key: [*map(_plain, rows.values(key))] for key in keys}
     for table in tables:
-        for index, column in enumerate(table.columns):
-            columns[column.key] = [_plain(row.cells[index].value) for row in table.rows]
+        cells = zip(table.columns, table.cells(), strict=True)
+        columns |= {column.key: [*map(_plain, own.values)] for column, own in cells}
     place = {(c.sweep, c.configuration_id): index for index, c in enumerate(shown)}
     own = zip(rows.values("sweep"), rows.values("configuration_id"), strict=True)
-    columns["#"] = [place.get(key, -1) for key in own]
-    return columns
-
-
-def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """What has to be known of each dataset: in a line, and in full where that says more."""
-    data = rows.reindex(columns=["dataset.name", "dataset.notice"]).dropna().drop_duplicates()
-    pairs = ((str(name), visible(str(notice))) for name, notice in data.to_numpy())
-    shown = (
-        (data_warning(name, notice, "mnist-sweep data mnist"), notice) for name, notice in pairs
-    )
-    return [(line, "" if line == notice else notice) for line, notice in shown]
-
-
-def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
-    """Runs without a result, in the tables' order, then what could not be read; at most 200.
-
-    Not those that were stopped early, see `stopped`.
-    """
-    problems = (
-        Failure(visible(str(problem.path)), RunStatus.UNREADABLE, visible(problem.reason))
-        for sweep in sweeps
-        for problem in sweep.problems
-    )
-    known = (RunStatus.FINISHED, RunStatus.PRUNED)
-    found = (
-        Failure(label, status, reason, _traceback(sweeps, run_id, status))
-        for label, run_id, status, reason in _ends(rows)
-        if status not in known
-    )
-    return [*itertools.islice(itertools.chain(found, problems), _MAX_FAILURES)]
-
-
-def stopped(rows: pd.DataFrame) -> list[Failure]:
-    """Runs that were stopped early (pruned), in the tables' order: no failures; at most 200."""
-    found = (
-        Failure(label, status, reason)
-        for label, _, status, reason in _ends(rows)
-        if status == RunStatus.PRUNED
-    )
-    return [*itertools.islice(found, _MAX_FAILURES)]
-
-
-def common_settings(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
-    """Settings that all records share, as (name, value); what varies stands in the tables."""
-    runs = _together(sweeps)
-    shared = [
-        name
-        for name in runs.columns
-        if is_setting(name) and len(runs[name].astype(str).unique()) == 1
-    ]
-    first = runs[shared].astype(object).where(runs[shared].notna(), None).head(1)
-    return [
-        (phrases.setting_name(str(name)), shortened(setting(value), phrases.MAX_VALUE))
-        for values in first.to_dict("records")
-        for name, value in values.items()
-    ]
-
-
-def environments(sweeps: Sequence[Sweep]) -> list[tuple[str, str]]:
-    """Where the runs were carried out: each fact with its values over all records."""
-    runs = _together(sweeps).filter(regex=r"^environment\.")
-    known = {str(n).partition(".")[2]: runs[n].dropna().unique().tolist() for n in runs}
-    return [phrases.environment_fact(name, values) for name, values in known.items() if values]
-
-
-def thumbnails(
-    pictures: Gallery, images: Mapping[str, NDArray[np.uint8]], scale: float
-) -> list[dict[str, Any]]:
-    """The gallery's images with their captions; empty where the images are not at hand."""
-    if pictures.sha256 not in images:
-        return []
-    source = images[pictures.sha256]
-    return [
-        {
-            "uri": png_uri(source[item.row], scale),
-            "true": item.true,
-            "answers": phrases.answers(item.predicted),
-            "share": f"{item.wrong} of {pictures.runs}",
-            "confidence": f"{100 * item.confidence:.0f} %",
-            "row": item.row,
-        }
-        for item in pictures.mistaken
-    ]
-
-
-def _together(sweeps: Sequence[Sweep]) -> pd.DataFrame:
-    """The runs tables of several sweeps as one."""
-    import pandas as pd
-
-    return pd.concat([sweep.frame for sweep in sweeps], ignore_index=True)
-
-
-def _traceback(sweeps: Sequence[Sweep], run_id: str, status: str) -> str:
-    """A failed run's traceback with its line breaks, all else written out, and its end kept."""
-    if status != RunStatus.FAILED:
-        return ""
-    sweep = next(one for one in sweeps if run_id in one.frame["run_id"].to_numpy())
-    error = sweep.record(run_id).error
-    lines = ((error.traceback or "") if error else "").splitlines()
-    shown = "\n".join(map(visible, lines))
-    return shown if len(shown) <= _MAX_TRACEBACK else f"…{shown[-_MAX_TRACEBACK:]}"
-
-
-def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
-    counts = {split: confusion_of(records, split).counts.tolist() for split in SPLITS}
-    return {"name": name, "runs": len(records), "of": configuration, **counts}
-
-
-def _ends(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
-    """Label, run id, status and reason of each run, fit to be shown."""
-    for label, run_id, status, reason in zip(*(map(str, rows[n]) for n in _ENDS), strict=True):
-        yield visible(label), run_id, status, shortened(visible(reason), phrases.MAX_VALUE)
+    return {**columns, "#": [place.get(key, -1) for key in own]}
 
 
 def _plain(value: Any) -> Any:
@@ -241,3 +109,67 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.10g}")
     return text_of(value) if not isinstance(value, str) else shortened(visible(value), 120)
+
+
+def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """What has to be known of each dataset: in a line, and in full where that says more."""
+    data = rows.reindex(columns=["dataset.name", "dataset.notice"]).dropna().drop_duplicates()
+    full = [visible(str(notice)) for notice in data["dataset.notice"]]
+    short = [
+        data_warning(str(name), notice, "mnist-sweep data mnist")
+        for name, notice in zip(data["dataset.name"], full, strict=True)
+    ]
+    return [(a, "" if a == b else b) for a, b in zip(short, full, strict=True)]
+
+
+def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
+    """Runs without a result, in the tables' order, then what could not be read; at most 200.
+
+    Not those that were stopped early, see `stopped`.
+    """
+    problems = [
+        Failure(visible(str(problem.path)), RunStatus.UNREADABLE, visible(problem.reason))
+        for sweep in sweeps
+        for problem in sweep.problems
+    ]
+    is_known = rows["status"].isin((RunStatus.FINISHED, RunStatus.PRUNED))
+    return [*_ends(rows[~is_known], sweeps), *problems][:_MAX_FAILURES]
+
+
+def stopped(rows: pd.DataFrame) -> list[Failure]:
+    """Runs that were stopped early (pruned), in the tables' order: no failures; at most 200."""
+    return _ends(rows[rows["status"] == RunStatus.PRUNED], ())
+
+
+def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
+    """How runs ended, fit to be shown; tracebacks with their line breaks, and their end kept."""
+    found = []
+    columns = rows[["label", "run_id", "status", "reason"]].head(_MAX_FAILURES).astype(str)
+    for label, run_id, status, reason in columns.itertuples(index=False):
+        traceback = ""
+        if status == RunStatus.FAILED:
+            sweep = next(one for one in sweeps if run_id in one.frame["run_id"].to_numpy())
+            error = sweep.record(run_id).error
+            lines = ((error.traceback or "") if error else "").splitlines()
+            traceback = "\n".join(map(visible, lines))
+        if len(traceback) > _MAX_TRACEBACK:
+            traceback = f"…{traceback[-_MAX_TRACEBACK:]}"
+        why = shortened(visible(reason), phrases.MAX_VALUE)
+        found.append(Failure(visible(label), status, why, traceback))
+    return found
+
+
+def common_settings(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Settings that all records share, as (name, value); what varies stands in the tables."""
+    return [
+        (phrases.setting_name(name), shortened(setting(plain(runs[name])[0]), phrases.MAX_VALUE))
+        for name in map(str, runs)
+        if is_setting(name) and len(runs[name].astype(str).unique()) == 1
+    ]
+
+
+def environments(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Where the runs were carried out: each fact with its values over all records."""
+    own = runs.filter(regex=r"^environment\.")
+    known = {str(n).partition(".")[2]: own[n].dropna().unique().tolist() for n in own}
+    return [phrases.environment_fact(name, values) for name, values in known.items() if values]

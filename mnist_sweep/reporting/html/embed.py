@@ -1,39 +1,35 @@
-"""What stands inside the page: JSON, images, Plotly's library, and the policy that admits them."""
+"""What stands inside the page: data for Plotly, images, its library, and hashes that admit them."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
+import html
 import math
 import zlib
-from collections.abc import Iterable
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-
-from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ESCAPES = {character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-_EMPTY_STYLE = ""
-"""Plotly adds an empty style element and fills it by rule, which needs no more than this."""
 
+def for_plotly(value: Any) -> Any:
+    """A plot's description as plain values: numbers rounded, gaps null, no text taken for markup.
 
-def json_text(value: Any) -> str:
-    """Strict JSON for a script element: no character in it can be taken for markup."""
-    text = json.dumps(plain(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return text
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """A file inside the page; `kind` is `png` or `svg+xml`."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    Plotly obeys a few tags in any text that it is given.
+    """
+    if isinstance(value, str):
+        return html.escape(value, quote=False).replace("\n", "<br>")
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [*map(for_plotly, value)]
+    if hasattr(value, "__dict__"):
+        return {name: for_plotly(inner) for name, inner in vars(value).items()}
+    return value
 
 
 def png_uri(image: NDArray[np.uint8], scale: float) -> str:
@@ -50,12 +46,12 @@ def png_uri(image: NDArray[np.uint8], scale: float) -> str:
     stream = BytesIO()
     grey = np.round(255 * (1 - ink)).astype(np.uint8)
     Image.fromarray(grey).save(stream, format="PNG", optimize=True)
-    return data_uri(stream.getvalue(), "png")
+    return f"data:image/png;base64,{base64_text(stream.getvalue())}"
 
 
-def rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:
-    """Floats for a plot: rounded to `digits` significant digits, None where not finite."""
-    return [float(f"{v:.{digits}g}") if math.isfinite(v) else None for v in map(float, values)]
+def base64_text(content: bytes) -> str:
+    """Bytes as text that may stand anywhere in a page."""
+    return base64.b64encode(content).decode("ascii")
 
 
 @cache
@@ -68,24 +64,9 @@ def library() -> tuple[str, str]:
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    return source, base64.b64encode(zlib.compress(source.encode("utf-8"), 6)).decode("ascii")
+    return source, base64_text(zlib.compress(source.encode("utf-8"), 6))
 
 
 def source_hash(text: str) -> str:
     """The source expression that admits exactly `text` (CSP Level 3, hash-source)."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def content_security_policy(scripts: list[str], styles: list[str]) -> str:
-    """The policy for a page with these inline scripts and styles, and images inside the page.
-
-    No request leaves the page: `default-src 'none'` covers connections, fonts, frames and the
-    rest. `blob:` is where a plot is drawn when its reader saves it as an image.
-    """
-    script = " ".join(source_hash(text) for text in scripts)
-    style = " ".join(source_hash(text) for text in (*styles, _EMPTY_STYLE))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    return f"'sha256-{base64_text(hashlib.sha256(text.encode('utf-8')).digest())}'"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration, has_repeats, ranked
 from mnist_sweep.metrics import Metric, resolve
+from mnist_sweep.reporting.figures.plot import known
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.values import amount, ends
@@ -18,8 +22,6 @@ from mnist_sweep.reporting.tables.intervals import with_intervals
 from mnist_sweep.reporting.tables.table import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mnist_sweep.analysis.statistics import Interval
 
 SHOWN = 10
@@ -30,36 +32,38 @@ _LEVEL = 0.95
 
 
 class Value(NamedTuple):
-    """A metric of a configuration: its text, its interval in words or nothing, its number."""
+    """A metric of a configuration: its text, and its interval in words or nothing."""
 
     text: str
     interval: str
-    number: float | None
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """A row: `place` among all configurations, links to its runs, a value per metric."""
+class Ranked(NamedTuple):
+    """A row: a configuration's name, seed and address of its runs' directories, its metrics."""
 
-    place: int
     name: str
-    links: tuple[tuple[str, str], ...]
-    values: tuple[Value, ...]
+    links: Sequence[tuple[str, str]]
+    values: Sequence[Value]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The table: its metrics, and its rows from best to worst; those without a value come last."""
+    """The table.
 
-    metrics: tuple[Metric, ...]
-    rows: tuple[Ranked, ...]
+    Attributes:
+        metrics: Its columns.
+        rows: From best to worst; those without a value come last.
+        columns: What it is sorted by, row by row: `#`, the place among all configurations, `name`,
+            and each metric's column.
+        has_repeats: Whether a row may be of several runs.
+        best: The best value with its unit; a dash where there is none.
+    """
+
+    metrics: Sequence[Metric]
+    rows: Sequence[Ranked]
+    columns: Mapping[str, Sequence[Any]]
     has_repeats: bool
-
-    @property
-    def best(self) -> str:
-        """The best value with its unit; a dash where there is none."""
-        number = self.rows[0].values[0].number if self.rows else None
-        return "—" if number is None else amount(self.metrics[0], number)
+    best: str
 
 
 def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
@@ -70,41 +74,43 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
         by: The objective.
         page: The directory that the page lies in, for links to the runs' directories.
     """
-    metrics = [one for one in dict.fromkeys((by, *map(resolve, _OTHERS)))
-               if one is by or any(c.mean(one.column) is not None for c in shown)]  # fmt: skip
+    metrics = [*dict.fromkeys((by, *known(shown, map(resolve, _OTHERS))))]
     order = ranked(shown, by)
-    known = _intervals([shown[k] for k in order[:SHOWN]], metrics[:_WITH_INTERVALS])
-    rows = []
-    for position, place in enumerate(order):
-        one = shown[place]
-        own = known[position] if position < len(known) else {}
-        values = tuple(_value(one.mean(metric.column), metric, own) for metric in metrics)
-        # In full: a search's names differ in what a short one leaves out.
-        name = network_name(one.settings, one.varying) or one.name
-        rows.append(Ranked(place, name, tuple(_links(one, page)), values))
-    return Ranking(tuple(metrics), tuple(rows), has_repeats(shown))
+    rows = [shown[place] for place in order]
+    # In full: a search's names differ in what a short one leaves out.
+    names = [network_name(one.settings, one.varying) or one.name for one in rows]
+    means = {metric.column: [one.mean(metric.column) for one in rows] for metric in metrics}
+    few = [metric.column for metric in metrics[:_WITH_INTERVALS]]
+    intervals = [*_intervals(rows[:SHOWN], few), *[{}] * len(rows)]
+    values = (
+        [_value(means[m.column][k], m, intervals[k].get(m.column)) for m in metrics]
+        for k in range(len(rows))
+    )
+    links = (_links(one, page) for one in rows)
+    best = means[by.column][0] if rows else None
+    return Ranking(
+        metrics,
+        [*map(Ranked, names, links, values)],
+        {"#": order, "name": names, **means},
+        has_repeats(shown),
+        "—" if best is None else amount(by, best),
+    )
 
 
-def _value(mean: float | None, metric: Metric, known: Mapping[str, Interval]) -> Value:
-    interval = known.get(metric.column)
-    shown = ends(metric.name, interval.low, interval.high).removesuffix(" %") if interval else ""
-    return Value(written(mean, metric.format), shown, mean)
+def _value(mean: float | None, metric: Metric, interval: Interval | None) -> Value:
+    words = ends(metric.name, interval.low, interval.high).removesuffix(" %") if interval else ""
+    return Value(written(mean, metric.format), words)
 
 
 def _intervals(
-    few: Sequence[Configuration], metrics: Sequence[Metric]
+    few: Sequence[Configuration], columns: Sequence[str]
 ) -> Sequence[Mapping[str, Interval]]:
     """Of each configuration the intervals that the predictions of its runs give."""
-    import pandas as pd
-
     if not few or "dataset.classes" not in few[0]:
         return ()
     runs = pd.concat([one.frame for one in few], ignore_index=True)
-    members, start = [], 0
-    for one in few:
-        members.append([*range(start, start + len(one.frame))])
-        start += len(one.frame)
-    columns = [metric.column for metric in metrics]
+    ends_at = np.cumsum([len(one.frame) for one in few])
+    members = [part.tolist() for part in np.split(np.arange(len(runs)), ends_at[:-1])]
     frame = pd.DataFrame({column: [one.mean(column) for one in few] for column in columns})
     frame["dataset.classes"] = [one.frame["dataset.classes"].iloc[0] for one in few]
     return with_intervals(Rows(frame, runs, tuple(members)), columns, _LEVEL).intervals
@@ -113,7 +119,5 @@ def _intervals(
 def _links(one: Configuration, page: Path) -> list[tuple[str, str]]:
     """Seed and address of each run's directory."""
     seeds = one.frame["seed"].astype(str) if "seed" in one else one.run_ids
-    return [
-        (str(seed), f"{quote(Path(os.path.relpath(directory, page)).as_posix())}/")
-        for seed, directory in zip(seeds, one.directories, strict=True)
-    ]
+    addresses = (Path(os.path.relpath(place, page)).as_posix() for place in one.directories)
+    return [(str(seed), f"{quote(place)}/") for seed, place in zip(seeds, addresses, strict=True)]
