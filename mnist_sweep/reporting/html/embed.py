@@ -11,6 +11,8 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.safe_files import plain
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -30,6 +32,13 @@ def for_plotly(value: Any) -> Any:
     if hasattr(value, "__dict__"):
         return {name: for_plotly(inner) for name, inner in vars(value).items()}
     return value
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON for a script element: no character in it can be taken for markup."""
+    from jinja2.utils import htmlsafe_json_dumps
+
+    return htmlsafe_json_dumps(plain(value), allow_nan=False, separators=(",", ":"))
 
 
 def png_uri(image: NDArray[np.uint8], scale: float) -> str:

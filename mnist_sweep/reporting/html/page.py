@@ -24,7 +24,6 @@ from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import Table
-from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,12 +79,12 @@ def render(report: Report) -> str:
     environment.filters |= {
         "axis_title": axis_title,
         "base64": embed.base64_text,
+        "json": embed.json_text,
         "lines": selection_lines,
         "png": embed.png_uri,
         "source_hash": embed.source_hash,
         "visible": visible,
     }
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     sweeps, shown = report.sweeps, report.configurations
     runs = pd.concat([sweep.frame for sweep in sweeps], ignore_index=True)
     rows = rows_to_compare(all_runs(sweeps), (), runs=True).frame
@@ -131,7 +130,7 @@ def render(report: Report) -> str:
         script=f'"use strict";\n(() => {{\n{scripts}}})();\n',
         source=source,
         library=packed,
-        payload=plain(payload),
+        payload=payload,
     )
 
 

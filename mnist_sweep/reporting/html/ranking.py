@@ -39,8 +39,9 @@ class Value(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """A row: a configuration's name, seed and address of its runs' directories, its metrics."""
+    """A row: a configuration's place among all, its name, links to its runs, a value per metric."""
 
+    place: int
     name: str
     links: Sequence[tuple[str, str]]
     values: Sequence[Value]
@@ -90,7 +91,7 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
     best = means[by.column][0] if rows else None
     return Ranking(
         metrics,
-        [*map(Ranked, names, links, values)],
+        [*map(Ranked, order, names, links, values)],
         {"#": order, "name": names, **means},
         has_repeats(shown),
         "—" if best is None else amount(by, best),
