@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.errors import DirectoryError
@@ -67,6 +66,8 @@ class Gallery:
 
 def gallery_of(shown: Sequence[Configuration]) -> Gallery:
     """The test images that most runs get wrong, among runs on the most frequent data."""
+    import pandas as pd
+
     if not shown:
         return Gallery()
     runs = pd.concat([one.frame for one in shown])

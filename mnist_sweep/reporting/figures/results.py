@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import accumulate, zip_longest
 from statistics import fmean
 
-import pandas as pd
-
 from mnist_sweep.analysis.configurations import Configuration, extremes, has_repeats
 from mnist_sweep.metrics import Format, Metric, resolve
 from mnist_sweep.reporting.figures.plot import (
@@ -42,6 +40,8 @@ _STARTED = "environment.started_at"
 
 def curves(shown: Sequence[Configuration], by: Metric) -> Plot | None:
     """Loss and accuracy by epoch: means over a configuration's runs; of many the best and worst."""
+    import pandas as pd
+
     few = extremes(shown, MAX_CURVES, by)
     reported = dict.fromkeys(
         name.removeprefix("val_")

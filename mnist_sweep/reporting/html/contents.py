@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.varying import is_setting
@@ -24,6 +23,9 @@ from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.phrases.overview import data_warning
 from mnist_sweep.reporting.tables.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = tuple(reversed(HELD_OUT))
 """The test split first: a report is about new images."""
@@ -46,9 +48,9 @@ def facts(
     sweeps: Sequence[Sweep], runs: pd.DataFrame, shown: Sequence[Configuration]
 ) -> list[tuple[str, str]]:
     """Date, data and commands, as (name, text)."""
-    times = runs.get(_STARTED, pd.Series()).dropna()
+    times = runs[_STARTED].dropna() if _STARTED in runs else ()
     data = dict.fromkeys(data_name(*one.data) for one in shown)
-    found = [("Date", phrases.date(times.min()))] if len(times) else []
+    found = [("Date", phrases.date(min(times)))] if len(times) else []
     found.append(("Data", " and ".join(data) or "unknown"))
     commands = [sweep.plan.last for sweep in sweeps if sweep.plan]
     words = [[*last.hydra_overrides, *last.overrides] for last in commands if last]
@@ -57,6 +59,8 @@ def facts(
 
 def busy_s(runs: pd.DataFrame) -> float:
     """Seconds in which at least one run was at work; days between two commands do not count."""
+    import pandas as pd
+
     known = runs.reindex(columns=[_STARTED, "time.total_s"]).dropna()
     starts = [datetime.fromisoformat(at).timestamp() for at in known[_STARTED]]
     spans = pd.DataFrame({"start": starts, "took": known["time.total_s"].to_numpy(float)})

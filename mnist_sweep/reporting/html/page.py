@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric
@@ -67,6 +65,7 @@ class Report:
 
 def render(report: Report) -> str:
     """The page. Everything in it that came from a record is escaped by the template."""
+    import pandas as pd
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 
 from mnist_sweep.analysis.configurations import Configuration, has_repeats, ranked
 from mnist_sweep.metrics import Metric, resolve
@@ -107,6 +106,8 @@ def _intervals(
     few: Sequence[Configuration], columns: Sequence[str]
 ) -> Sequence[Mapping[str, Interval]]:
     """Of each configuration the intervals that the predictions of its runs give."""
+    import pandas as pd
+
     if not few or "dataset.classes" not in few[0]:
         return ()
     runs = pd.concat([one.frame for one in few], ignore_index=True)
