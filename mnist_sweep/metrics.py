@@ -117,8 +117,8 @@ class Metric:
     @property
     def is_from_counts(self) -> bool:
         """Whether it follows from counts of classes, and so from a held-out split's predictions."""
-        known = self.definition.from_counts, self.definition.class_values
-        return self.split in HELD_OUT and any(one is not None for one in known)
+        known = self.definition.from_counts or self.definition.class_values
+        return self.split in HELD_OUT and known is not None
 
     def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
         """The metric from counts of classes.
@@ -204,12 +204,9 @@ def _mean_of(class_values: FromCounts) -> FromCounts:
     """
 
     def mean(support: Floats, predicted: Floats, hits: Floats) -> Floats:
-        values: Floats = class_values(support, predicted, hits)
         counts = support > 0
-        if counts.all():
-            result: Floats = values.mean(axis=-1)
-            return result
-        return _ratio((values * counts).sum(axis=-1), counts.sum(axis=-1))
+        values = class_values(support, predicted, hits) * counts
+        return _ratio(values.sum(axis=-1), counts.sum(axis=-1))
 
     return mean
 
@@ -220,11 +217,10 @@ def _lowest_of(class_values: FromCounts) -> FromCounts:
     def lowest(support: Floats, predicted: Floats, hits: Floats) -> Floats:
         import numpy as np
 
-        values: Floats = class_values(support, predicted, hits)
         counts = support > 0
         # Values are shares, so 1 is never below one that counts.
-        result: Floats = np.where(counts, values, 1.0).min(axis=-1) * counts.any(axis=-1)
-        return result
+        values = np.where(counts, class_values(support, predicted, hits), 1.0)
+        return np.asarray(values.min(axis=-1) * counts.any(axis=-1))
 
     return lowest
 
@@ -234,6 +230,7 @@ def _time(name: str, title: str) -> MetricDefinition:
 
 
 _EVERY_SPLIT = (TRAIN, *HELD_OUT)
+_SPLITS = tuple(f"{split}." for split in _EVERY_SPLIT)
 _BUILT_IN = (
     MetricDefinition("f1_min", "Lowest F1", Format.SHARE, True, HELD_OUT, _lowest_of(_f1)),
     MetricDefinition("f1", "F1", Format.SHARE, True, HELD_OUT, _mean_of(_f1), _f1),
@@ -282,11 +279,7 @@ def named_metric(name: str, split: str, measured: Collection[str] = ()) -> Metri
         split: The split of a name without one, if it was measured there.
         measured: As for `resolve`.
     """
-    first, dot, rest = name.partition(".")
-    if dot and first in _EVERY_SPLIT:
-        split, name = first, rest
-    else:
-        split = _measured_split(name, split, measured)
+    split, name = _split_and_name(name, split, measured)
     words = {word.lower() for word in _WORD.findall(name)}
     higher = not (words & _LOWER or name.endswith("_s"))
     return Metric(MetricDefinition(name, name, Format.NUMBER, higher, (split,)), split)
@@ -300,11 +293,6 @@ def declared(name: str) -> str:
         higher = named_metric(name, VALIDATION).higher_is_better
         return f"{'highest' if higher else 'lowest'}:{name}"
     return name
-
-
-def _measured_split(name: str, split: str, measured: Collection[str]) -> str:
-    splits = (split, TEST, VALIDATION, TRAIN)
-    return next((one for one in splits if f"{one}.{name}" in measured), split)
 
 
 def resolve(
@@ -330,17 +318,16 @@ def resolve(
     if split not in HELD_OUT:
         raise SelectionError(f"No split {split!r}: expected one of {', '.join(HELD_OUT)}.")
     word, _, rest = name.partition(":")
-    if word in _DIRECTIONS and rest:
-        found = _registered(rest, split, classes, measured) or named_metric(rest, split, measured)
-        definition = replace(found.definition, higher_is_better=_DIRECTIONS[word])
-        return replace(found, definition=definition)
-    if registered := _registered(name, split, classes, measured):
-        return registered
-    own = named_metric(name, split, measured)
-    if own.column in measured:
-        return own
-    others = {one.partition(".")[2] for one in measured if one.startswith(_SPLITS)}
-    raise SelectionError(f"No metric {name!r}; {closest(name, {*_names(), *others})}")
+    direction = _DIRECTIONS.get(word) if rest else None
+    short = name if direction is None else rest
+    registered = _registered(short, split, classes, measured)
+    found = registered or named_metric(short, split, measured)
+    if direction is not None:
+        return replace(found, definition=replace(found.definition, higher_is_better=direction))
+    if registered or found.column in measured:
+        return found
+    others = (one.partition(".")[2] for one in measured if is_metric(one))
+    raise SelectionError(f"No metric {name!r}; {closest(name, _names() | dict.fromkeys(others))}")
 
 
 def _registered(
@@ -349,26 +336,29 @@ def _registered(
     known = definitions()
     if name in known and not known[name].splits:
         return Metric(known[name])
-    first, dot, rest = name.partition(".")
-    if dot and first in _EVERY_SPLIT:
-        own_split, short = first, rest
-    else:
-        own_split, short = _measured_split(name, split, measured), name
+    own_split, short = _split_and_name(name, split, measured)
     base, _, class_text = short.partition(".")
     found = known.get(short) or known.get(base)
-    if found is not None and own_split in found.splits:
-        if found.name == short:
-            return Metric(found, own_split)
-        if found.class_values is not None and class_text.isdecimal():
-            if classes is not None and int(class_text) >= classes:
-                raise SelectionError(
-                    f"No metric {name!r}: the classes are 0 to {classes - 1}, got {class_text}."
-                )
-            return Metric(found, own_split, int(class_text))
-    return None
+    if found is None or own_split not in found.splits:
+        return None
+    if found.name == short:
+        return Metric(found, own_split)
+    if found.class_values is None or not class_text.isdecimal():
+        return None
+    if classes is not None and int(class_text) >= classes:
+        raise SelectionError(
+            f"No metric {name!r}: the classes are 0 to {classes - 1}, got {class_text}."
+        )
+    return Metric(found, own_split, int(class_text))
 
 
-_SPLITS = tuple(f"{split}." for split in _EVERY_SPLIT)
+def _split_and_name(name: str, split: str, measured: Collection[str]) -> tuple[str, str]:
+    """A name's split, and the name without it; of none the first on which it was measured."""
+    first, dot, rest = name.partition(".")
+    if dot and first in _EVERY_SPLIT:
+        return first, rest
+    splits = (split, TEST, VALIDATION, TRAIN)
+    return next((one for one in splits if f"{one}.{name}" in measured), split), name
 
 
 def is_metric(column: str) -> bool:
@@ -383,15 +373,13 @@ def overall(columns: Iterable[str], objective: str = "") -> list[Metric]:
         columns: Of the runs table.
         objective: Declares the direction of its metric on every split: highest:test.latency.
     """
-    found = (resolve(name, measured=[name]) for name in columns if name.startswith(_SPLITS))
+    found = [resolve(name, measured=[name]) for name in columns if is_metric(name)]
     word, _, rest = objective.partition(":")
-    declared = resolve(objective) if word in _DIRECTIONS and rest else None
+    own = resolve(objective) if word in _DIRECTIONS and rest else None
     return [
-        replace(metric, definition=declared.definition)
-        if declared and metric.name == declared.name
-        else metric
-        for metric in found
-        if metric.class_index is None
+        replace(one, definition=own.definition) if own and one.name == own.name else one
+        for one in found
+        if one.class_index is None
     ]
 
 
@@ -411,8 +399,8 @@ def closest(name: str, among: Collection[str]) -> str:
     )
 
 
-def _names() -> list[str]:
+def _names() -> dict[str, None]:
     known = definitions().values()
     own = [one.name for one in known if set(HELD_OUT) <= set(one.splits)]
     splits = [f"{split}.{one.name}" for split in _EVERY_SPLIT for one in of_split(split)]
-    return [*own, *splits, *(one.name for one in known if not one.splits)]
+    return dict.fromkeys([*own, *splits, *(one.name for one in known if not one.splits)])

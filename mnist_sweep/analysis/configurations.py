@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -114,14 +115,16 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
     made = []
     for places in groups(ordered):
         frame = ordered.iloc[places]
-        key = _distinct(_key(frame.iloc[0]), keys)
+        first = frame.iloc[0]
+        key = _key(first)
+        keys[key] = keys.get(key, 0) + 1
         made.append(
             Configuration(
-                configuration_id=str(frame["configuration_id"].iloc[0]),
-                sweep=str(frame[SWEEP].iloc[0]),
+                configuration_id=str(first["configuration_id"]),
+                sweep=str(first[SWEEP]),
                 settings=settings[places[0]],
                 varying=tuple(names),
-                key=key,
+                key=key if keys[key] == 1 else f"{key}-{keys[key]}",
                 frame=frame,
             )
         )
@@ -135,7 +138,7 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
     where none or several do, it stands alone.
     """
     names = (SWEEP, "directory", "configuration_id", "label", "run_id")
-    columns = ((runs[name] if name in runs else missing(runs)).tolist() for name in names)
+    columns = (runs.get(name, missing(runs)).tolist() for name in names)
     found: dict[Any, list[int]] = {}
     by_label: dict[Any, set[Any]] = {}
     unknown = []
@@ -169,17 +172,15 @@ def seed_variances(
 
     from mnist_sweep.analysis.statistics import SeedVariances
 
-    columns = ["status", "run_id", "dataset.sha256", "configuration_id", column]
-    known = runs.reindex(columns=columns)
+    known = runs.reindex(columns=["status", "run_id", "dataset.sha256", "configuration_id", column])
     known = known[
         (known["status"] == RunStatus.FINISHED)
         & (known["dataset.sha256"] == data_sha256)
         & ~known["run_id"].isin(list(without))
     ]
-    groups = known[column].astype("float64").groupby(known["configuration_id"])
-    df = groups.count() - 1
-    parts = (groups.var()[df > 0], df[df > 0])
-    return SeedVariances(*(np.asarray(one, dtype=np.float64) for one in parts))
+    found = known[column].astype("float64").groupby(known["configuration_id"]).agg(["var", "count"])
+    found = found[found["count"] > 1]
+    return SeedVariances(found["var"].to_numpy(), found["count"].to_numpy(np.float64) - 1)
 
 
 def has_repeats(shown: Sequence[Configuration]) -> bool:
@@ -215,11 +216,5 @@ def varying_settings(shown: Sequence[Configuration]) -> list[str]:
 
 
 def _key(row: pd.Series[Any]) -> str:
-    label = without_seed(str(row.get("label")))
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "=,.") else "-" for c in label)
-    return f"{safe.strip('.-')[:80]}-{str(row.get('configuration_id'))[:12]}".strip("-")
-
-
-def _distinct(key: str, known: dict[str, int]) -> str:
-    known[key] = known.get(key, 0) + 1
-    return key if known[key] == 1 else f"{key}-{known[key]}"
+    safe = re.sub(r"[^A-Za-z0-9=,.]", "-", without_seed(str(row["label"]))).strip(".-")
+    return f"{safe[:80]}-{str(row['configuration_id'])[:12]}".strip("-")

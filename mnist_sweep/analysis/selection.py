@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
@@ -29,16 +29,19 @@ from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
     from mnist_sweep.records.record import Record
 
+    Settings = dict[str, Any]
+
 Direction = Literal["worst", "best"]
 _TIE = 1e-12
 """Means of equal counts may differ by rounding; a real difference is one example or more."""
 _BLOCK = 64
+"""Candidates whose settings are read together: of 100,000 a selection names twenty."""
 _REASONS = (
     "label", "status", "error.type", "error.message", "epochs", "epochs_trained",
     "history.val_accuracy",
@@ -55,24 +58,6 @@ class Note(StrEnum):
     SINGLE_RUNS = "one run each"
     """Another seed may change the order."""
     UNEQUAL_REPEATS = "unequal numbers of runs"
-
-
-class _Settings:
-    """Settings of candidates by their number, read from the runs table in blocks when asked for.
-
-    Of 100,000 candidates a selection names twenty.
-    """
-
-    def __init__(self, runs: pd.DataFrame, places: Sequence[int]) -> None:
-        self._runs, self._places = runs, places
-        self._blocks: dict[int, list[dict[str, Any]]] = {}
-
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        block, place = divmod(number, _BLOCK)
-        if block not in self._blocks:
-            places = self._places[block * _BLOCK : (block + 1) * _BLOCK]
-            self._blocks[block] = settings_of(self._runs.iloc[list(places)])
-        return self._blocks[block][place]
 
 
 @dataclass(frozen=True)
@@ -93,8 +78,7 @@ class Candidate:
     seeds: tuple[int | None, ...]
     values: tuple[float, ...]
     _directories: tuple[str, ...] = field(repr=False)
-    _settings: _Settings = field(repr=False, compare=False)
-    _number: int = field(repr=False, compare=False)
+    _settings: Callable[[], Settings] = field(repr=False, compare=False)
 
     @cached_property
     def value(self) -> float:
@@ -107,10 +91,9 @@ class Candidate:
         return tuple(map(Path, self._directories))
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """The settings that it uses, by dotted name, without the seed."""
-        found = self._settings[self._number]
-        return {name: value for name, value in found.items() if name not in (SEED, SWEEP)}
+        return {k: value for k, value in self._settings().items() if k not in (SEED, SWEEP)}
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -120,7 +103,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Uncounted:
-    """A run that could have been a candidate and has no value: its status and the reason."""
+    """A run (or a file) without a value that could have counted: its status and the reason."""
 
     label: str
     status: str
@@ -162,12 +145,9 @@ class Selection:
     def data(self) -> list[dict[str, Any]]:
         """The data the candidates were measured on, each once; `examples` of `weakest_split`."""
         once = self.runs.dropna(subset="dataset.sha256").drop_duplicates("dataset.sha256")
-        columns = {name: f"dataset.{name}" for name in ("name", "source", "sha256", "notice")}
-        columns["examples"] = f"dataset.n_{self.weakest_split}"
-        return [
-            {key: row[name] for key, name in columns.items()}
-            for row in plain_rows(once.reindex(columns=[*columns.values()]))
-        ]
+        columns = {f"dataset.{name}": name for name in ("name", "source", "sha256", "notice")}
+        columns[f"dataset.n_{self.weakest_split}"] = "examples"
+        return plain_rows(once.reindex(columns=[*columns]).rename(columns=columns))
 
     @cached_property
     def weakest(self) -> tuple[WeakClass, ...]:
@@ -200,21 +180,19 @@ def select(
     conditions = parse(where)
     check_keys(conditions, runs.columns)
     matching = runs[holding(conditions, runs)] if conditions else runs
-    is_counted = [False] * len(matching)
-    if metric.column in matching:
-        is_counted = (
-            (matching["status"] == RunStatus.FINISHED) & matching[metric.column].notna()
-        ).tolist()
+    has_value = matching.reindex(columns=[metric.column])[metric.column].notna()
+    is_counted = has_value & (matching["status"] == RunStatus.FINISHED)
     counted = matching[is_counted]
-    uncounted = _uncounted(matching[[not one for one in is_counted]], metric)
+    uncounted = tuple(
+        Uncounted(row["label"], row["status"], reason_of(row, metric))
+        for row in plain_rows(matching[~is_counted].reindex(columns=_REASONS))
+    )
     if counted.empty:
         raise SelectionError(_nothing(conditions, metric, runs, uncounted))
     downward = metric.higher_is_better == (direction == "best")
     candidates = _candidates(counted, metric.column, downward=downward)
-    chosen = candidates[0]
-    ties = takewhile(
-        lambda one: math.isclose(one.value, chosen.value, rel_tol=_TIE), candidates[1:]
-    )
+    value = candidates[0].value
+    ties = takewhile(lambda one: math.isclose(one.value, value, rel_tol=_TIE), candidates[1:])
     return Selection(
         metric=metric,
         direction=direction,
@@ -238,7 +216,15 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
         places.setdefault(configuration_id, []).append(place)
     for own in places.values():
         own.sort(key=lambda place: (seeds[place] or 0, run_ids[place]))
-    settings = _Settings(runs, [own[0] for own in places.values()])
+    firsts = [own[0] for own in places.values()]
+
+    @cache
+    def block(start: int) -> list[Settings]:
+        return settings_of(runs.iloc[firsts[start : start + _BLOCK]])
+
+    def setting_of(number: int) -> Settings:
+        return block(number - number % _BLOCK)[number % _BLOCK]
+
     found = [
         Candidate(
             configuration_id=configuration_id,
@@ -247,8 +233,7 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
             seeds=tuple(seeds[place] for place in own),
             values=tuple(values[place] for place in own),
             _directories=tuple(directories[place] or "" for place in own),
-            _settings=settings,
-            _number=number,
+            _settings=partial(setting_of, number),
         )
         for number, (configuration_id, own) in enumerate(places.items())
     ]
@@ -256,11 +241,9 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
     return tuple(sorted(found, key=lambda one: (sign * one.value, one.label)))
 
 
-def _uncounted(runs: pd.DataFrame, metric: Metric) -> tuple[Uncounted, ...]:
-    return tuple(
-        Uncounted(row["label"], row["status"], reason_of(row, metric))
-        for row in plain_rows(runs.reindex(columns=_REASONS))
-    )
+def error_of(row: Mapping[str, Any]) -> str:
+    """'MemoryError: out of memory' of a row of the runs table; empty where it has no error."""
+    return ": ".join(str(text) for n in ("type", "message") if (text := row.get(f"error.{n}")))
 
 
 def reason_of(row: Mapping[str, Any], metric: Metric | None = None) -> str:
@@ -275,23 +258,18 @@ def reason_of(row: Mapping[str, Any], metric: Metric | None = None) -> str:
         of_all = f" of {epochs}" if epochs else ""
         reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
         return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
-    parts = [row.get("error.type"), row.get("error.message")]
-    said = ": ".join(str(part) for part in parts if part)
-    return said or (f"has no finite {metric}" if metric else "no reason recorded")
+    return error_of(row) or (f"has no finite {metric}" if metric else "no reason recorded")
 
 
 def _notes(candidates: Sequence[Candidate], metric: Metric, runs: pd.DataFrame) -> tuple[Note, ...]:
-    notes = []
-    if metric.split == "test":
-        notes.append(Note.SELECTED_ON_TEST)
-    if len(set(runs["dataset.sha256"])) > 1:
-        notes.append(Note.DIFFERENT_DATA)
     counts = {len(one.values) for one in candidates}
-    if len(candidates) > 1 and counts == {1}:
-        notes.append(Note.SINGLE_RUNS)
-    elif len(counts) > 1:
-        notes.append(Note.UNEQUAL_REPEATS)
-    return tuple(notes)
+    said = {
+        Note.SELECTED_ON_TEST: metric.split == "test",
+        Note.DIFFERENT_DATA: len(set(runs["dataset.sha256"])) > 1,
+        Note.SINGLE_RUNS: len(candidates) > 1 and counts == {1},
+        Note.UNEQUAL_REPEATS: len(counts) > 1,
+    }
+    return tuple(note for note, holds in said.items() if holds)
 
 
 def _nothing(

@@ -18,20 +18,20 @@ from mnist_sweep.analysis.statistics import (
     difference,
     resample_predictions,
 )
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from mnist_sweep.analysis.statistics import Resampled
+    import pandas as pd
+
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
     from mnist_sweep.records.sweep import Sweep
-
-    Row = Mapping[str, Any]
 
 METRICS = ("accuracy", "f1_min")
 """Effects are measured on these, and on every class's F1."""
@@ -112,12 +112,11 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class _Settings:
+class _Options:
     """How effects are measured."""
 
     split: str
     level: float
-    margin: float
     replicates: int
     seed: int
     best: Sequence[Record]
@@ -149,32 +148,26 @@ def study_effects(
         One per changed configuration, in order of the stages; those of which nothing is known yet
         say why. A stage whose source has selected nothing yet has none.
     """
-    settings = _Settings(
-        split, study.level, sweep.margin, replicates or study.replicates, seed, best
-    )
-    runs = plain_rows(all_runs([sweep]).reindex(columns=_COLUMNS))
+    options = _Options(split, study.level, replicates or study.replicates, seed, best)
+    runs = all_runs([sweep]).reindex(columns=_COLUMNS)
     effects = [
-        _effect(sweep, runs, stage, changed_id, source, settings)
+        _effect(sweep, runs, stage, changed_id, source, options)
         for stage in study.stages
         if stage.of and (source := study.stage(stage.of).selection)
         for changed_id in stage.changed
     ]
-    return _corrected(effects, questions)
-
-
-def _corrected(effects: Sequence[StudyEffect], questions: int) -> list[StudyEffect]:
-    """With p-values corrected over all that the study's conclusions say of its changes."""
     times = questions * sum(bool(one.overall) for one in effects)
-    found = []
-    for one in effects:
-        beside = one.against_best
-        if isinstance(beside, Difference):
-            (beside,) = corrected([beside], times)
-        tested = corrected_in_sequence([*one.overall.values(), *one.per_class], times)
-        overall = dict(zip(one.overall, tested, strict=False))
-        per_class = tested[len(overall) :]
-        found.append(replace(one, overall=overall, per_class=per_class, against_best=beside))
-    return found
+    return [_corrected(one, times) for one in effects]
+
+
+def _corrected(effect: StudyEffect, times: int) -> StudyEffect:
+    """With p-values corrected over all that the study's conclusions say of its changes."""
+    beside = effect.against_best
+    if isinstance(beside, Difference):
+        (beside,) = corrected([beside], times)
+    tested = corrected_in_sequence([*effect.overall.values(), *effect.per_class], times)
+    overall = dict(zip(effect.overall, tested, strict=False))
+    return replace(effect, overall=overall, per_class=tested[len(overall) :], against_best=beside)
 
 
 def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Difference, ...]:
@@ -198,14 +191,14 @@ def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Dif
 
 def _effect(
     sweep: Sweep,
-    runs: Sequence[Row],
+    runs: pd.DataFrame,
     stage: Stage,
     changed_id: str,
     source: dict[str, Any],
-    settings: _Settings,
+    options: _Options,
 ) -> StudyEffect:
-    finished = [row for row in runs if row["status"] == RunStatus.FINISHED]
-    selected_ids = {run["run_id"] for run in source["chosen"]["runs"]}
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    selected_ids = [run["run_id"] for run in source["chosen"]["runs"]]
     changed = _by_seed(finished, stage.run_ids, changed_id)
     unchanged = _by_seed(finished, stage.control_run_ids, source["configuration_id"])
     seeds = tuple(sorted(changed.keys() & unchanged.keys()))
@@ -215,109 +208,100 @@ def _effect(
         change=dict(stage.changed[changed_id]),
         changed_id=changed_id,
         selected_id=source["configuration_id"],
-        split=settings.split,
+        split=options.split,
         selected_split=source["split"],
         seeds=seeds,
         unpaired=_unpaired(runs, stage, changed_id, seeds),
         changed=tuple(sweep.record(changed[one]) for one in seeds),
         unchanged=tuple(sweep.record(unchanged[one]) for one in seeds),
         selected=tuple(
-            sweep.record(row["run_id"]) for row in finished if row["run_id"] in selected_ids
+            map(sweep.record, finished["run_id"][finished["run_id"].isin(selected_ids)])
         ),
     )
     if not seeds:
         return replace(found, unknown=UnknownEffect.NO_PAIR)
     if not found.selected:
         return replace(found, unknown=UnknownEffect.SELECTED_GONE)
+    names = [*METRICS, *(f"f1.{label}" for label in range(found.changed[0].data.classes))]
     try:
-        return _measured(found, sweep, settings)
+        differences, selected = _differences(
+            found.unchanged, found.changed, names, sweep, options, beside=found.selected
+        )
     except (DirectoryError, DataError) as error:
         return replace(found, unknown=UnknownEffect.UNREADABLE, detail=str(error))
-
-
-def _measured(found: StudyEffect, sweep: Sweep, settings: _Settings) -> StudyEffect:
-    """With its differences, all sides' predictions being of the same images."""
-    n, classes = len(found.seeds), found.changed[0].data.classes
-    names = [*METRICS, *(f"f1.{label}" for label in range(classes))]
-    records = [*found.unchanged, *found.changed, *found.selected]
-    tables = _resampled(records, names, sweep, settings)
-    differences = {
-        name: _difference(table, (n, n), records, sweep, settings) for name, table in tables.items()
-    }
-    found = replace(
+    against_best: Difference | str | None = None
+    if options.best:
+        try:
+            against_best = _differences(options.best, found.changed, ["accuracy"], sweep, options)[
+                0
+            ]["accuracy"]
+        except (DirectoryError, DataError) as error:
+            against_best = str(error)
+    return replace(
         found,
         overall={metric: differences.pop(metric) for metric in METRICS},
         per_class=tuple(differences.values()),
-        selected_mean=float(tables["accuracy"].observed[2 * n :].mean()),
+        against_best=against_best,
+        selected_mean=selected,
     )
-    if not settings.best:
-        return found
-    records = [*settings.best, *found.changed]
-    try:
-        table = _resampled(records, ["accuracy"], sweep, settings)["accuracy"]
-    except (DirectoryError, DataError) as error:
-        return replace(found, against_best=str(error))
-    sizes = len(settings.best), n
-    return replace(found, against_best=_difference(table, sizes, records, sweep, settings))
 
 
-def _resampled(
-    records: Sequence[Record], metrics: Sequence[str], sweep: Sweep, settings: _Settings
-) -> dict[str, Resampled]:
-    directories = [sweep.run_paths(record.run_id).directory for record in records]
-    answers = read_predicted(directories, settings.split)
-    return resample_predictions(
-        answers.predicted, answers.true, metrics, np.random.default_rng(settings.seed),
-        replicates=settings.replicates, classes=records[0].data.classes,
-    )  # fmt: skip
-
-
-def _difference(
-    table: Resampled,
-    sizes: tuple[int, int],
-    records: Sequence[Record],
+def _differences(
+    first: Sequence[Record],
+    second: Sequence[Record],
+    metrics: Sequence[str],
     sweep: Sweep,
-    settings: _Settings,
-) -> Difference:
-    """The second so many runs less the first; the study's other runs show how seeds vary too."""
-    first, both = sizes[0], sum(sizes)
-    others = seed_variances(
-        sweep.frame, f"{settings.split}.{table.metric}", records[0].data.sha256,
-        {record.run_id for record in records[:both]},
+    options: _Options,
+    beside: Sequence[Record] = (),
+) -> tuple[dict[str, Difference], float]:
+    """Each metric's difference, second less first, and the mean of the first metric `beside`.
+
+    All are of the same images; the study's other runs show how seeds vary too.
+    """
+    records, n, both = [*first, *second, *beside], len(first), len(first) + len(second)
+    directories = [sweep.run_paths(record.run_id).directory for record in records]
+    answers = read_predicted(directories, options.split)
+    tables = resample_predictions(
+        answers.predicted, answers.true, metrics, np.random.default_rng(options.seed),
+        replicates=options.replicates, classes=records[0].data.classes,
     )  # fmt: skip
-    return difference(
-        table.rows(range(first)), table.rows(range(first, both)),
-        level=settings.level, margin=settings.margin, others=others,
-    )  # fmt: skip
+    own = {record.run_id for record in records[:both]}
+    found = {}
+    for name, table in tables.items():
+        others = seed_variances(sweep.frame, f"{options.split}.{name}", records[0].data.sha256, own)
+        found[name] = difference(
+            table.rows(range(n)), table.rows(range(n, both)),
+            level=options.level, margin=sweep.margin, others=others,
+        )  # fmt: skip
+    selected = tables[metrics[0]].observed[both:]
+    return found, float(selected.mean()) if len(selected) else math.nan
 
 
 def _by_seed(
-    finished: Sequence[Row], run_ids: Collection[str], configuration_id: str
+    finished: pd.DataFrame, run_ids: Collection[str], configuration_id: str
 ) -> dict[int, str]:
     """Run ids of a configuration by seed."""
-    return {
-        row["seed"]: row["run_id"]
-        for row in finished
-        if row["run_id"] in run_ids
-        and row["configuration_id"] == configuration_id
-        and row["seed"] is not None
-    }
+    own = finished[
+        finished["run_id"].isin(list(run_ids))
+        & (finished["configuration_id"] == configuration_id)
+        & finished["seed"].notna()
+    ]
+    return dict(zip(plain(own["seed"]), own["run_id"], strict=True))
 
 
 def _unpaired(
-    runs: Sequence[Row], stage: Stage, changed_id: str, seeds: Collection[int]
+    runs: pd.DataFrame, stage: Stage, changed_id: str, seeds: Collection[int]
 ) -> tuple[Uncounted, ...]:
     """Runs of the comparison that do not count in it."""
-    others = {one for one in stage.changed if one != changed_id}
-    asked = {*stage.run_ids, *stage.control_run_ids}
+    others = [one for one in stage.changed if one != changed_id]
+    missing = (runs["status"] == RunStatus.MISSING) | ~runs["seed"].isin(list(seeds))
+    asked = runs["run_id"].isin([*stage.run_ids, *stage.control_run_ids])
+    rows = plain_rows(runs[asked & missing & ~runs["configuration_id"].isin(others)])
     return tuple(
         Uncounted(
             row["label"],
             row["status"],
             "" if row["status"] == RunStatus.FINISHED else reason_of(row),
         )
-        for row in runs
-        if row["run_id"] in asked
-        and row["configuration_id"] not in others
-        and (row["status"] == RunStatus.MISSING or row["seed"] not in seeds)
+        for row in rows
     )

@@ -13,7 +13,7 @@ from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import VALIDATION, resolve
-from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.settings import DEFAULT_MARGIN
 
@@ -45,15 +45,15 @@ class Unknown(StrEnum):
 class Confidence:
     """What is known of one candidate beside the chosen one.
 
+    A candidate that is neither distinguishable nor equivalent is undecided. See `Comparisons`.
+
     Attributes:
         configuration_id: Which candidate.
         probability: That it is the worst (or best); over all candidates they sum to 1.
-        p_value: Of no difference from the chosen one, corrected for having chosen; 1 for itself.
-            None with single runs, which say nothing of configurations.
-        p_equivalent: Of a difference from the chosen one beyond the margin, corrected likewise.
+        p_value: Of no difference from the chosen one; None with single runs.
+        p_equivalent: Of a difference from the chosen one beyond the margin.
         distinguishable: Whether it differs from the chosen one at the level.
-        equivalent: Whether it is shown to lie within the margin of the chosen one. A candidate that
-            is neither is undecided.
+        equivalent: Whether it is shown to lie within the margin of the chosen one.
     """
 
     configuration_id: str
@@ -124,24 +124,35 @@ class UncertainSelection:
 
     @property
     def not_distinguishable(self) -> tuple[Candidate, ...]:
-        """Other candidates that are not known to differ from the selected one at the level.
-
-        With single runs these are all others, since one seed says nothing of configurations.
-        """
-        pairs = zip(self.selection.candidates, self.confidences, strict=False)
-        return tuple(candidate for candidate, one in [*pairs][1:] if not one.distinguishable)
+        """Other candidates that are not known to differ from it; with single runs all others."""
+        return tuple(candidate for candidate, one in self._others if not one.distinguishable)
 
     @property
     def equivalent(self) -> tuple[Candidate, ...]:
         """Other candidates that are shown to lie within the margin of the selected one."""
-        pairs = zip(self.selection.candidates, self.confidences, strict=False)
-        return tuple(candidate for candidate, one in [*pairs][1:] if one.equivalent)
+        return tuple(candidate for candidate, one in self._others if one.equivalent)
+
+    @property
+    def _others(self) -> list[tuple[Candidate, Confidence]]:
+        return [*zip(self.selection.candidates, self.confidences, strict=False)][1:]
 
     def to_json(self) -> dict[str, Any]:
         """The selection as plain values; `select_again` makes the same selection of it."""
         selection = self.selection
         candidates = [_candidate_json(candidate) for candidate in selection.candidates]
-        value = {
+        uncertainty = None
+        if self.confidences:
+            for candidate, one in zip(candidates, self.confidences, strict=True):
+                candidate.update(asdict(one))
+            uncertainty = {
+                "probability": self.probability,
+                "not_distinguishable": [one.configuration_id for one in self.not_distinguishable],
+                "equivalent": [one.configuration_id for one in self.equivalent],
+                "covers": self.covers,
+                "images": self.images,
+                "repeats": self.repeats,
+            }
+        return {
             "metric": selection.metric.name,
             "split": selection.metric.split,
             "higher_is_better": selection.metric.higher_is_better,
@@ -154,8 +165,7 @@ class UncertainSelection:
             "weakest_split": selection.weakest_split,
             "weakest": [
                 {
-                    "label": weak.label,
-                    "f1": weak.f1,
+                    **asdict(weak),
                     "mistaken_for": [{"label": k, "count": n} for k, n in weak.mistaken_for],
                 }
                 for weak in selection.weakest
@@ -169,22 +179,9 @@ class UncertainSelection:
             "replicates": self.replicates,
             "seed": self.seed,
             "questions": self.questions,
-            "uncertainty": None,
+            "uncertainty": uncertainty,
             "uncertainty_unknown": None if self.unknown is None else str(self.unknown),
         }
-        if not self.confidences:
-            return value
-        for candidate, one in zip(candidates, self.confidences, strict=True):
-            candidate.update(asdict(one))
-        value["uncertainty"] = {
-            "probability": self.probability,
-            "not_distinguishable": [one.configuration_id for one in self.not_distinguishable],
-            "equivalent": [one.configuration_id for one in self.equivalent],
-            "covers": self.covers,
-            "images": self.images,
-            "repeats": self.repeats,
-        }
-        return value
 
 
 def select_with_uncertainty(
@@ -243,16 +240,15 @@ def select_with_uncertainty(
         questions=questions,
         run_ids=None if run_ids is None else tuple(sorted(run_ids)),
     )
-    if len(chosen.candidates) == 1:
+    count = len(chosen.candidates)
+    if count == 1:
         return replace(found, unknown=Unknown.ONE_CANDIDATE)
     if not chosen.metric.is_from_counts:
         return replace(found, unknown=Unknown.NOT_FROM_PREDICTIONS)
-    if most is not None and len(chosen.candidates) > most:
+    if most is not None and count > most:
         return replace(found, unknown=Unknown.TOO_MANY)
     try:
-        directories = [place for one in chosen.candidates for place in one.directories]
-        answers = read_predicted(directories, str(chosen.metric.split))
-        return _with_confidences(found, answers)
+        return _with_confidences(found)
     except (DirectoryError, DataError) as error:
         return replace(found, unknown=Unknown.UNREADABLE, detail=str(error))
 
@@ -268,34 +264,35 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
         SelectionError: Its runs are gone.
         DirectoryError: `value` is no selection.
     """
-    try:
-        split = value["split"]
-        name = f"{split}.{value['metric']}" if split else value["metric"]
-        if "higher_is_better" in value:  # earlier versions did not write it
-            name = f"{'highest' if value['higher_is_better'] else 'lowest'}:{name}"
-        known = {key: value[key] for key in ("level", "replicates", "seed", "run_ids")}
-        # Earlier versions wrote neither.
-        known |= {"margin": value.get("margin"), "questions": value.get("questions", 1)}
-        where, direction = value["where"], value["direction"]
-    except KeyError as error:
-        raise DirectoryError(
-            f"Expected a selection with {error.args[0]!r} in {sweep.directory}, but it has none. "
-            "Run the study's command again to rebuild it."
-        ) from error
-    return select_with_uncertainty(sweep, where, name, direction, **known)
+    options = ("where", "direction", "level", "replicates", "seed", "run_ids")
+    for key in ("split", "metric", *options):
+        if key not in value:
+            raise DirectoryError(
+                f"Expected a selection with {key!r} in {sweep.directory}, but it has none. "
+                "Run the study's command again to rebuild it."
+            )
+    name = f"{value['split']}.{value['metric']}" if value["split"] else value["metric"]
+    # Earlier versions wrote no direction of the metric, no margin and no questions.
+    if "higher_is_better" in value:
+        name = f"{'highest' if value['higher_is_better'] else 'lowest'}:{name}"
+    known = {key: value[key] for key in options}
+    known |= {"margin": value.get("margin"), "questions": value.get("questions", 1)}
+    return select_with_uncertainty(sweep, by=name, **known)
 
 
-def _with_confidences(found: UncertainSelection, answers: Predicted) -> UncertainSelection:
+def _with_confidences(found: UncertainSelection) -> UncertainSelection:
     import numpy as np
 
     selection, candidates = found.selection, found.selection.candidates
-    counts = [len(candidate.values) for candidate in candidates]
+    directories = [place for one in candidates for place in one.directories]
+    answers = read_predicted(directories, str(selection.metric.split))
     rng = np.random.default_rng(found.seed)
     name, classes = selection.metric.name, int(selection.runs["dataset.classes"].max())
     table = resample_predictions(
         answers.predicted, answers.true, [name], rng, replicates=found.replicates, classes=classes
     )[name]
-    groups = np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1])
+    ends = np.cumsum([len(candidate.values) for candidate in candidates])
+    groups = np.split(np.arange(ends[-1]), ends[:-1])
     # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
     compared = compare_all(
         table, groups, selection.direction, rng,
@@ -305,22 +302,16 @@ def _with_confidences(found: UncertainSelection, answers: Predicted) -> Uncertai
         if not math.isclose(mean, candidate.value, abs_tol=_SAME):
             detail = f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f}"
             return replace(found, unknown=Unknown.MISMATCH, detail=f"{detail} in the records")
-    unknown = [None] * len(counts)
-    each = zip(
-        (candidate.configuration_id for candidate in candidates),
-        compared.probability.tolist(),
-        unknown if compared.p_values is None else compared.p_values.tolist(),
-        unknown if compared.p_equivalent is None else compared.p_equivalent.tolist(),
-        compared.distinguishable.tolist(),
-        compared.equivalent.tolist(),
-        strict=True,
+    none = np.full(len(candidates), None)
+    p_values, p_equivalent = (
+        none if one is None else one for one in (compared.p_values, compared.p_equivalent)
     )
-    return replace(
-        found,
-        confidences=tuple(Confidence(*one) for one in each),
-        images=compared.images,
-        covers=compared.covers,
-    )
+    columns = (
+        compared.probability, p_values, p_equivalent, compared.distinguishable, compared.equivalent,
+    )  # fmt: skip
+    ids = [candidate.configuration_id for candidate in candidates]
+    confidences = tuple(map(Confidence, ids, *(column.tolist() for column in columns)))
+    return replace(found, confidences=confidences, images=compared.images, covers=compared.covers)
 
 
 def _candidate_json(candidate: Candidate) -> dict[str, Any]:

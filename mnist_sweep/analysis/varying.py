@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS, TASK_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -51,14 +52,12 @@ def varying(runs: pd.DataFrame) -> list[str]:
 
     The sweep's directory first, then data, the network's name, its size, others, the seed last.
     """
-    names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
-    found = [name for name in names if _varies(name, runs)]
+    found = [name for name in _settings(runs) if _varies(name, runs)]
     data = [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
     first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
     network = [name for name in (TASK, MODEL, *SIZE) if name in found]
-    last = [name for name in found if name == SEED]
-    others = [name for name in found if name not in (*network, *last)]
-    return [*first, *data, *network, *others, *last]
+    others = [name for name in found if name not in (*network, SEED)]
+    return [*first, *data, *network, *others, *([SEED] if SEED in found else [])]
 
 
 def shown_settings(runs: pd.DataFrame, names: list[str] | None = None) -> list[str]:
@@ -121,23 +120,23 @@ def in_order(runs: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 
 def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """Of each run the settings that it uses, with data and sweep; None is null."""
-    names = [name for name in runs.columns if is_setting(name) and not _repeats(name, runs)]
+    names = [*_settings(runs)]
     names += [name for name in (TARGET, TASK_TARGET, *DATA, SWEEP) if name in runs]
-    columns = {
-        name: [None if missing else value for value, missing in zip(one, one.isna(), strict=True)]
-        for name, one in ((name, used(name, runs).astype(object)) for name in names)
-    }
-    known = {name: list(is_known(name, runs)) for name in names}
-    return [
-        {name: columns[name][place] for name in names if known[name][place]}
-        for place in range(len(runs))
-    ]
+    found: list[dict[str, Any]] = [{} for _ in range(len(runs))]
+    for name in names:
+        known = is_known(name, runs)
+        for row, value, has in zip(found, plain(used(name, runs)), known, strict=True):
+            if has:
+                row[name] = value
+    return found
 
 
-def _repeats(name: str, runs: pd.DataFrame) -> bool:
-    """Whether `model.layers` stands in the table as `layers`."""
-    own = name.removeprefix(f"{MODEL}.")
-    return own != name and own in MLP_KEYS and own in runs
+def _settings(runs: pd.DataFrame) -> Iterator[str]:
+    """The columns of settings, without `model.layers` where the table has it as `layers`."""
+    for name in filter(is_setting, runs.columns):
+        own = name.removeprefix(f"{MODEL}.")
+        if own == name or own not in MLP_KEYS or own not in runs:
+            yield name
 
 
 def _varies(name: str, runs: pd.DataFrame) -> bool:
@@ -161,7 +160,7 @@ def _targets(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
-    target, model = (runs[name] if name in runs else missing(runs) for name in (TARGET, MODEL))
+    target, model = runs.get(TARGET, missing(runs)), runs.get(MODEL, missing(runs))
     if TASK_TARGET in runs:
         model = model.where(runs[TASK_TARGET].isna(), TASK)
     return (target == MLP_TARGET).fillna(False).astype(bool) | (
@@ -189,29 +188,17 @@ def _applies(name: str, runs: pd.DataFrame) -> pd.Series[bool] | None:
 def _differs(values: pd.Series[Any]) -> bool:
     if values.dtype != object:
         return len(values.unique()) > 1
-    first: str | None = None
-    for value in values.where(values.notna(), None).tolist():
-        text = "null" if value is None else _identity(value)
-        if first is not None and text != first:
-            return True
-        first = text
-    return False
-
-
-def _identity(value: Any) -> str:
-    """Text that is equal for equal settings: 1 and 1.0 are, True and 1 are not."""
-    return repr(float(value) if type(value) is int else value)
+    # As text, in which 1 and 1.0 are equal, True and 1 are not.
+    return len({repr(float(v) if type(v) is int else v) for v in plain(values)}) > 1
 
 
 def _ranks(values: pd.Series[Any]) -> Any:
-    """Numbers that order any plain values: null, then numbers, then text."""
+    """Numbers in the order of the values' `order_key`."""
     if values.dtype.kind in "biuf":
         return values.astype("float64").fillna(float("-inf")).to_numpy()
-    plain = values.astype(object).where(values.notna(), None).tolist()
-    hashable = [str(value) if isinstance(value, (list, dict)) else value for value in plain]
-    orders = {value: order_key(value) for value in set(hashable)}
-    ranks = {order: rank for rank, order in enumerate(sorted(set(orders.values())))}
-    return [ranks[orders[value]] for value in hashable]
+    keys = [order_key(value) for value in plain(values)]
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    return [ranks[key] for key in keys]
 
 
 def order_key(value: Any) -> tuple[int, float, str]:

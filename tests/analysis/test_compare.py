@@ -9,8 +9,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
-from mnist_sweep.analysis.compare.changes import Evidence
-from mnist_sweep.analysis.compare.images import flips
+from mnist_sweep.analysis.compare.changes import Evidence, flips
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from mnist_sweep.analysis.statistics import resample
-from mnist_sweep.analysis.statistics.bootstrap import counted, metrics_under
-from mnist_sweep.analysis.statistics.patterns import collapse
+from mnist_sweep.analysis.statistics import resample_predictions
+from mnist_sweep.analysis.statistics.bootstrap import collapse, counted, metrics_under
 from mnist_sweep.errors import DataError, SelectionError
 
 CLASSES = 4
@@ -36,9 +35,10 @@ def scikit_learn(true, predicted):
 @settings(max_examples=60, deadline=None)
 def test_every_metric_equals_scikit_learns_also_for_classes_never_seen_or_predicted(columns):
     true, *runs = np.array(columns, dtype=np.uint8).T
-    patterns = collapse(np.array(runs), true, CLASSES)
     expected = [scikit_learn(true, predicted) for predicted in runs]
-    tables = resample(patterns, list(expected[0]), np.random.default_rng(0), 100)
+    tables = resample_predictions(
+        runs, true, [*expected[0]], np.random.default_rng(0), replicates=100, classes=CLASSES
+    )
     for name, table in tables.items():
         np.testing.assert_allclose(table.observed, [one[name] for one in expected], atol=1e-12)
 
@@ -63,10 +63,15 @@ def test_metrics_asked_for_together_are_those_asked_for_alone():
     rng = np.random.default_rng(3)
     true = rng.integers(10, size=200)
     predicted = np.where(rng.random((2, 200)) < 0.8, true, rng.integers(10, size=(2, 200)))
-    patterns = collapse(predicted, true)
-    together = resample(patterns, METRICS, np.random.default_rng(1), 100)
+
+    def resampled(names):
+        return resample_predictions(
+            predicted, true, names, np.random.default_rng(1), replicates=100
+        )
+
+    together = resampled(METRICS)
     for name in METRICS:
-        alone = resample(patterns, [name], np.random.default_rng(1), 100)[name]
+        alone = resampled([name])[name]
         np.testing.assert_array_equal(alone.replicates, together[name].replicates)
 
 
@@ -79,6 +84,5 @@ def test_a_metric_that_predictions_do_not_give_is_refused(name):
 
 
 def test_too_few_replicates_are_refused():
-    patterns = collapse([[0, 1]], [0, 1])
     with pytest.raises(DataError, match="At least 100"):
-        resample(patterns, ["f1"], np.random.default_rng(0), 99)
+        resample_predictions([[0, 1]], [0, 1], ["f1"], np.random.default_rng(0), replicates=99)

@@ -17,7 +17,7 @@ from benchmarks.statistics_calibration import (
     interval_coverage,
     probability_pairs,
 )
-from mnist_sweep.analysis.statistics import collapse, resample
+from mnist_sweep.analysis.statistics import resample_predictions
 
 PAGE = Path(__file__).parents[1] / "benchmarks" / "statistics_calibration.md"
 
@@ -30,7 +30,7 @@ def rng():
 def test_the_simulated_worlds_truth_is_what_many_images_and_runs_show(metric):
     world = World((0.9,), seeds=0.1, images=40_000)
     predicted, true, drawn = world.draw(6, rng())
-    seen = resample(collapse(predicted, true), [metric], rng(), 100)[metric].observed
+    seen = resample_predictions(predicted, true, [metric], rng(), replicates=100)[metric].observed
     np.testing.assert_allclose(seen, world.truth_of_runs(metric, 0, drawn), atol=0.012)
     nodes = np.random.default_rng(1).standard_normal(40_000)
     assert world.truth(metric) == pytest.approx(

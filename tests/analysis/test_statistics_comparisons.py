@@ -8,11 +8,10 @@ from scipy.stats import f
 
 from mnist_sweep.analysis.statistics import (
     Resampled,
-    collapse,
     compare_all,
     difference,
     of_values,
-    resample,
+    resample_predictions,
 )
 from mnist_sweep.analysis.statistics.comparisons import (
     chance_of_extreme,
@@ -38,7 +37,7 @@ def compared(errors, direction="worst", metric="accuracy", **options):
     predicted = np.array([run_with(count, rng) for row in errors for count in row])
     sizes = [len(row) for row in errors]
     groups = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-    table = resample(collapse(predicted, TRUE), [metric], rng, 1000)[metric]
+    table = resample_predictions(predicted, TRUE, [metric], rng, replicates=1000)[metric]
     return compare_all(table, groups, direction, rng, **options)
 
 
@@ -143,7 +142,7 @@ def test_what_lies_within_the_margin_for_certain_is_equivalent():
 def test_each_p_value_is_that_of_the_difference_before_correction():
     rng = np.random.default_rng(7)
     predicted = np.array([run_with(count, rng) for count in (200, 230, 190, 180, 150)])
-    table = resample(collapse(predicted, TRUE), ["f1"], rng, 1000)["f1"]
+    table = resample_predictions(predicted, TRUE, ["f1"], rng, replicates=1000)["f1"]
     first, second = table.rows([0, 1]), table.rows([2, 3, 4])
     found = compare_all(table, [np.arange(2), np.arange(2, 5)], "worst", rng)
     assert found.p_values[1] == pytest.approx(difference(first, second).p_value)
@@ -165,7 +164,7 @@ def test_the_same_predictions_twice_never_differ():
     rng = np.random.default_rng(0)
     one, other = run_with(100, rng), run_with(300, rng)
     predicted = np.array([one, one, other, other, other, other])
-    table = resample(collapse(predicted, TRUE), ["f1_min"], rng, 500)["f1_min"]
+    table = resample_predictions(predicted, TRUE, ["f1_min"], rng, replicates=500)["f1_min"]
     found = compare_all(table, [np.arange(2) + 2 * k for k in range(3)], "worst", rng)
     assert found.p_values[2] == 1
     assert found.distinguishable[0]
@@ -204,9 +203,7 @@ def test_noise_of_images_that_are_hard_for_everyone_cancels_out():
     alone = means([0.0, 3.0])
     hard = 100 * np.random.default_rng(4).standard_normal(4000)
     shared = replace(alone, deviations=alone.deviations + hard)
-    np.testing.assert_allclose(
-        shared.uncertainty_from(0).error, alone.uncertainty_from(0).error, rtol=1e-6
-    )
+    np.testing.assert_allclose(shared.uncertainty(0).error, alone.uncertainty(0).error, rtol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_answer():

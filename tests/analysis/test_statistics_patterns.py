@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.analysis.statistics.bootstrap import image_weights, resample
-from mnist_sweep.analysis.statistics.patterns import collapse
+from mnist_sweep.analysis.statistics.bootstrap import (
+    collapse,
+    image_weights,
+    resample_predictions,
+)
 from mnist_sweep.errors import DataError
 
 
@@ -42,7 +45,7 @@ def test_replicates_have_the_distribution_of_a_plain_bootstrap_over_images():
     rng = np.random.default_rng(8)
     true = rng.integers(10, size=3000)
     predicted = np.where(rng.random((3, 3000)) < 0.97, true, (true + 1) % 10)
-    table = resample(collapse(predicted, true), ["accuracy"], rng, 4000)["accuracy"]
+    table = resample_predictions(predicted, true, ["accuracy"], rng, replicates=4000)["accuracy"]
     right = predicted == true
     exact = np.cov(right, bias=True) / 3000
     np.testing.assert_allclose(table.observed, right.mean(axis=1), atol=1e-12)

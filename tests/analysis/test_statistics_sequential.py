@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.analysis.statistics import Resampled, decide, resample_predictions
-from mnist_sweep.analysis.statistics.variance import means_of
+from mnist_sweep.analysis.statistics.variance import means_of, ratio
 from mnist_sweep.errors import SelectionError
 
 IMAGES = 4000
@@ -113,11 +113,13 @@ def test_endless_seeds_take_away_the_image_noise_that_differs_from_run_to_run():
     # Seen first in a run's own noise alone, then with as much of the configuration's.
     own = values[:, None] + noise - noise.mean(axis=1, keepdims=True)
     groups = [np.array([0, 1]), np.array([2, 3])]
-    assert means_of(Resampled(values, own, 9, 9), groups).t_of_images(0)[1] > 30
+    apart = np.array([0.0, 3.0])
+    alone = means_of(Resampled(values, own, 9, 9), groups).uncertainty(0).endless_error
+    assert ratio(apart, alone)[1] > 30
     common = own + np.repeat(noise[:2][:, ::-1], 2, axis=0)
-    scores = means_of(Resampled(values, common, 9, 9), groups).t_of_images(0)
+    shared = means_of(Resampled(values, common, 9, 9), groups).uncertainty(0).endless_error
     # Variance of the difference over images: 1 + 1, without the interaction of 1 / 2 each.
-    assert scores == pytest.approx([0, 3 / 2**0.5], rel=0.05)
+    assert ratio(apart, shared) == pytest.approx([0, 3 / 2**0.5], rel=0.05)
 
 
 def test_the_answer_is_the_same_again_and_plain_json():

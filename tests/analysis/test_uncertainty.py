@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.analysis.statistics import collapse, compare_all, resample
+from mnist_sweep.analysis.statistics import compare_all, resample_predictions
 from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths, run_directories
@@ -59,7 +59,7 @@ def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
     ])  # fmt: skip
     true = np.load(next(grid.glob("runs/*/predictions.npz")))["validation_true"]
     rng = np.random.default_rng(5)
-    table = resample(collapse(predicted, true), ["f1_min"], rng, 300)["f1_min"]
+    table = resample_predictions(predicted, true, ["f1_min"], rng, replicates=300)["f1_min"]
     expected = compare_all(table, [np.arange(2) + 2 * i for i in range(4)], "worst", rng)
     assert [s.probability for s in found.confidences] == expected.probability.tolist()
     assert [s.p_value for s in found.confidences] == expected.p_values.tolist()

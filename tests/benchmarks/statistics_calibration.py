@@ -25,11 +25,10 @@ from scipy.special import ndtr, ndtri
 
 from mnist_sweep.analysis.statistics import (
     SeedVariances,
-    collapse,
     compare_all,
     decide,
     interval,
-    resample,
+    resample_predictions,
 )
 from mnist_sweep.metrics import resolve
 
@@ -119,7 +118,7 @@ def interval_coverage(
         predicted, true, effects = world.draw(repeats, rng)
         if repeats == 1:
             truth = float(world.truth_of_runs(metric, 0, effects)[0])
-        table = resample(collapse(predicted, true), [metric], rng, REPLICATES)[metric]
+        table = resample_predictions(predicted, true, [metric], rng, replicates=REPLICATES)[metric]
         values = table.observed.reshape(len(world.levels), repeats)[1:]
         others = None
         if repeats > 1:
@@ -135,7 +134,7 @@ def selected(
 ) -> tuple[Comparisons, NDArray[np.uint8], NDArray[np.uint8]]:
     """Select the worst configuration of a world; also its predictions and true classes."""
     predicted, true, _ = world.draw(repeats, rng)
-    table = resample(collapse(predicted, true), [metric], rng, REPLICATES)[metric]
+    table = resample_predictions(predicted, true, [metric], rng, replicates=REPLICATES)[metric]
     groups = np.split(np.arange(len(predicted)), len(world.levels))
     return compare_all(table, groups, "worst", rng), predicted, true
 
@@ -192,7 +191,7 @@ def decisions(
     rows = []
     for _ in range(simulations):
         predicted, true, _ = world.draw(max_repeats, rng)
-        table = resample(collapse(predicted, true), [metric], rng, REPLICATES)[metric]
+        table = resample_predictions(predicted, true, [metric], rng, replicates=REPLICATES)[metric]
         taken = [2] * count
         while True:
             groups = [number * max_repeats + np.arange(taken[number]) for number in range(count)]
@@ -277,7 +276,7 @@ def report_speed(_simulations: int, rng: np.random.Generator) -> None:
         wrong = levels[:, None] + 0.9 * hard + 0.44 * noise < 0
         predicted = np.where(wrong, (true + 1) % CLASSES, true)
         start = time.process_time()
-        table = resample(collapse(predicted, true), ["f1_min"], rng)["f1_min"]
+        table = resample_predictions(predicted, true, ["f1_min"], rng)["f1_min"]
         compare_all(table, np.split(np.arange(count * repeats), count), "worst", rng)
         print(f"| {count} | {repeats} | {time.process_time() - start:.2f} |", flush=True)
 

@@ -23,12 +23,11 @@ from scipy.special import logit
 
 from mnist_sweep.analysis.statistics import (
     SeedVariances,
-    collapse,
     compare_all,
     corrected,
     difference,
     interval,
-    resample,
+    resample_predictions,
 )
 from mnist_sweep.analysis.study_effect import corrected_in_sequence
 from mnist_sweep.metrics import resolve
@@ -146,8 +145,9 @@ class World:
             seeds.append(orders[network][taken[network] : taken[network] + repeats])
             taken[network] += repeats
         runs = [self.answers[k][own][:, chosen] for k, own in zip(networks, seeds, strict=True)]
-        patterns = collapse(np.concatenate(runs), self.true[chosen])
-        return seeds, resample(patterns, metrics, rng, REPLICATES)
+        return seeds, resample_predictions(
+            np.concatenate(runs), self.true[chosen], metrics, rng, replicates=REPLICATES
+        )
 
 
 def variances(table: Resampled, repeats: int, places: list[int]) -> SeedVariances:

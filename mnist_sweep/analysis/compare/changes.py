@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.compare.images import Flips, confusion_change, flips
-from mnist_sweep.analysis.compare.times import CostChange, cost_changes
+from mnist_sweep.analysis.compare.times import CostChange, cost_changes, values_of
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.metrics import Format, Metric, resolve
-from mnist_sweep.records.predictions import read_predicted
+from mnist_sweep.metrics import Format, Metric, confusion_matrix, resolve
+from mnist_sweep.records.predictions import Predicted, read_predicted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from mnist_sweep.analysis.compare.matching import Shared
     from mnist_sweep.analysis.compare.side import Side
@@ -36,6 +35,8 @@ LEVEL = 0.95
 REPLICATES = 2000
 BY_CLASS = "f1"
 """The metric that is compared class by class."""
+MAX_FLIPS = 1000
+"""Flipped images kept by number; their counts are always exact."""
 
 
 class Evidence(StrEnum):
@@ -88,6 +89,30 @@ class Change:
         return self.p_equivalent is not None and self.p_equivalent <= 1 - LEVEL
 
 
+@dataclass(frozen=True)
+class Flip:
+    """An image that only one side has right; repeats answer with their most frequent class."""
+
+    image: int
+    true: int
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Images that flipped: `lost` is right on the first side alone, `gained` on the second alone.
+
+    `changed` counts all images with another answer, whether right or wrong.
+    """
+
+    lost: int
+    gained: int
+    changed: int
+    images: int
+    examples: tuple[Flip, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class ConfigurationChange:
     """A configuration that both sides have, and all that changed in it.
@@ -126,19 +151,30 @@ def configuration_change(
     """Measure and test all changes of a configuration; `first` has the split and the margin."""
     split = first.split
     tables: Tables = {}
-    found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
     digits: list[Metric] = []
+    found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
     sides = (shared.first, shared.second)
     if split is not None and all(own["dataset.classes"].notna().all() for own in sides):
         classes = int(max(own["dataset.classes"].max() for own in sides))
         digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)]
-        counted = [one for one in (*metrics, *digits) if one.is_from_counts]
+        names = [one.name for one in (*metrics, *digits) if one.is_from_counts]
         try:
-            found, tables = _by_images(found, [one.name for one in counted], split, classes, rng)
+            one, two = (read_predicted([*map(Path, own["directory"])], split) for own in sides)
+            same = one.images == two.images and np.array_equal(one.true, two.true)
+            tables = _resampled(one, two, names, classes, rng, same=same)
+            found = replace(found, evidence=Evidence.OTHER_IMAGES)
+            if same:
+                found = replace(
+                    found,
+                    evidence=Evidence.SAME_IMAGES,
+                    identical=np.array_equal(one.predicted, two.predicted),
+                    flips=flips(one, two),
+                    confusion=_confusion_change(one, two, classes),
+                )
         except MnistSweepError as error:  # missing, damaged, or no classes of the record's
             found = replace(found, reason=str(error))
     summaries, of_digits = (
-        tuple(one for metric in own if (one := _change(metric, shared, tables, first.margin)))
+        tuple(c for metric in own if (c := _change(metric, shared, tables, first.margin)))
         for own in (metrics, digits)
     )
     return replace(found, summaries=summaries, digits=of_digits)
@@ -161,47 +197,70 @@ def change_of_means(metric: Metric, first: float, second: float) -> Change:
     return Change(metric.name, first, second, second - first, better=better)
 
 
-def _by_images(
-    found: ConfigurationChange,
+def flips(first: Predicted, second: Predicted) -> Flips:
+    """Images that flipped from one side to the other; both sides saw the same ones."""
+    before, after, true = _majority(first.predicted), _majority(second.predicted), first.true
+    lost = (before == true) & (after != true)
+    gained = (before != true) & (after == true)
+    order = np.flatnonzero(lost | gained)[:MAX_FLIPS]
+    columns = (one.tolist() for one in (order, true[order], before[order], after[order]))
+    return Flips(
+        lost=int(lost.sum()),
+        gained=int(gained.sum()),
+        changed=int((before != after).sum()),
+        images=len(true),
+        examples=tuple(map(Flip, *columns)),
+    )
+
+
+def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The most frequent answer of the runs for each image; of equals the lowest class."""
+    votes = np.stack([(predicted == k).sum(axis=0) for k in range(int(predicted.max()) + 1)])
+    return np.asarray(votes.argmax(axis=0))
+
+
+def _confusion_change(
+    first: Predicted, second: Predicted, classes: int
+) -> tuple[tuple[float, ...], ...]:
+    before, after = (
+        confusion_matrix(side.true, side.predicted, classes) / len(side.predicted)
+        for side in (first, second)
+    )
+    return tuple(map(tuple, (after - before).tolist()))
+
+
+def _resampled(
+    first: Predicted,
+    second: Predicted,
     names: Sequence[str],
-    split: str,
     classes: int,
     rng: np.random.Generator,
-) -> tuple[ConfigurationChange, Tables]:
-    from mnist_sweep.analysis.statistics import collapse, resample
+    *,
+    same: bool,
+) -> Tables:
+    from mnist_sweep.analysis.statistics import resample_predictions
 
-    first, second = (
-        read_predicted([Path(directory) for directory in runs["directory"]], split)
-        for runs in (found.shared.first, found.shared.second)
-    )
-    if first.images != second.images or not np.array_equal(first.true, second.true):
-        # Resampled independently, so their difference varies as two samples of images do.
-        one, two = (
-            resample(collapse(side.predicted, side.true, classes), names, rng, REPLICATES)
-            for side in (first, second)
+    def tables(predicted: NDArray[np.uint8], true: NDArray[np.uint8]) -> dict[str, Resampled]:
+        return resample_predictions(
+            predicted, true, names, rng, replicates=REPLICATES, classes=classes
         )
-        return replace(found, evidence=Evidence.OTHER_IMAGES), {n: (one[n], two[n]) for n in names}
-    patterns = collapse(np.vstack([first.predicted, second.predicted]), first.true, classes)
-    tables = resample(patterns, names, rng, REPLICATES)
-    cut = len(first.predicted)
-    found = replace(
-        found,
-        evidence=Evidence.SAME_IMAGES,
-        identical=np.array_equal(first.predicted, second.predicted),
-        flips=flips(first, second),
-        confusion=confusion_change(first, second, classes),
-    )
-    rows = (range(cut), range(cut, patterns.n_runs))
-    return found, {name: (tables[name].rows(rows[0]), tables[name].rows(rows[1])) for name in names}
+
+    if not same:
+        # Resampled independently, so their difference varies as two samples of images do.
+        one, two = (tables(side.predicted, side.true) for side in (first, second))
+        return {name: (one[name], two[name]) for name in names}
+    both, cut = np.vstack([first.predicted, second.predicted]), len(first.predicted)
+    sides = range(cut), range(cut, len(both))
+    found = tables(both, first.true)
+    return {name: (found[name].rows(sides[0]), found[name].rows(sides[1])) for name in names}
 
 
 def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Change | None:
     from mnist_sweep.analysis.statistics import difference, of_values
 
-    if metric.name in tables:
-        sides = tables[metric.name]
-    else:
-        before, after = (_values(runs, metric) for runs in (shared.first, shared.second))
+    sides = tables.get(metric.name)
+    if sides is None:
+        before, after = (values_of(runs, metric.column) for runs in (shared.first, shared.second))
         if not before or not after:
             return None
         if len(before) == len(after) == 1:
@@ -218,7 +277,3 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
         covers=str(found.covers),
         p_equivalent=found.p_equivalent,
     )
-
-
-def _values(runs: pd.DataFrame, metric: Metric) -> list[float]:
-    return [float(value) for value in runs[metric.column].dropna()] if metric.column in runs else []

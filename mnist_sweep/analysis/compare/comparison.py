@@ -18,8 +18,8 @@ from mnist_sweep.analysis.compare.changes import (
     corrected,
 )
 from mnist_sweep.analysis.compare.matching import Differing, Matched, differing, match
-from mnist_sweep.analysis.compare.side import SEED
 from mnist_sweep.analysis.compare.times import MACHINE, TimeConditions, columns_of, time_conditions
+from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +134,20 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
         [configuration_change(one, _metrics(first, other), first, rng) for one in own.shared]
         for other, own in zip(others, matched, strict=True)
     ]
-    pairs = [_pair(first, *each) for each in zip(others, matched, _corrected(changes), strict=True)]
+    # Metrics and digits of all pairs are shown together: one family.
+    every = (change for own in changes for one in own for change in (*one.summaries, *one.digits))
+    family = iter(corrected(every))
+    pairs = []
+    for other, shared, own in zip(others, matched, changes, strict=True):
+        tested = tuple(
+            replace(
+                one,
+                summaries=tuple(next(family) for _ in one.summaries),
+                digits=tuple(next(family) for _ in one.digits),
+            )
+            for one in own
+        )
+        pairs.append(_pair(first, other, shared, tested))
     return Comparison((first, *others), differs, tuple(pairs))
 
 
@@ -153,25 +166,8 @@ def _metrics(first: Side, second: Side) -> list[Metric]:
     return [metric for metric in first.metrics if metric.column in columns]
 
 
-def _corrected(
-    pairs: Sequence[Sequence[ConfigurationChange]],
-) -> list[list[ConfigurationChange]]:
-    """Holm's correction over all that is shown: metrics and digits of all pairs are one family."""
-    every = [one for changes in pairs for one in changes]
-    family = iter(corrected(c for one in every for c in (*one.summaries, *one.digits)))
-
-    def renewed(one: ConfigurationChange) -> ConfigurationChange:
-        return replace(
-            one,
-            summaries=tuple(next(family) for _ in one.summaries),
-            digits=tuple(next(family) for _ in one.digits),
-        )
-
-    return [[renewed(one) for one in changes] for changes in pairs]
-
-
 def _pair(
-    first: Side, second: Side, matched: Matched, changes: Sequence[ConfigurationChange]
+    first: Side, second: Side, matched: Matched, changes: tuple[ConfigurationChange, ...]
 ) -> Pair:
     metrics = _metrics(first, second)
     mean = []
@@ -182,7 +178,7 @@ def _pair(
             mean.append(change_of_means(metric, *means))
     verdict = _verdict(changes, mean, [metric.name for metric in metrics])
     conditions = time_conditions(first, second)
-    return Pair(first, second, matched, tuple(changes), tuple(mean), conditions, verdict)
+    return Pair(first, second, matched, changes, tuple(mean), conditions, verdict)
 
 
 def _verdict(

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.compare.side import SEED
+import numpy as np
+
+from mnist_sweep.analysis.varying import SEED, order_key
 from mnist_sweep.records.paths import without_seed
 
 if TYPE_CHECKING:
@@ -71,9 +73,8 @@ def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, .
     for name in names:
         texts = [{_text(row.get(name, ABSENT)): row.get(name, ABSENT) for row in s} for s in sides]
         if any(one.keys() != texts[0].keys() for one in texts[1:]):
-            ordered = (sorted(one, key=lambda text: (_number(text), text)) for one in texts)
-            values = (tuple(own[t] for t in o) for own, o in zip(texts, ordered, strict=True))
-            found.append(Differing(name, tuple(values)))
+            by_side = (tuple(sorted(own.values(), key=_order)) for own in texts)
+            found.append(Differing(name, tuple(by_side)))
     return tuple(found)
 
 
@@ -113,33 +114,28 @@ def match(first: Side, second: Side) -> Matched:
 
 def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, pd.DataFrame]]:
     """The configurations of a side: settings and runs, by the settings' text."""
-    places: dict[str, list[int]] = {}
-    kept: dict[str, Settings] = {}
-    for place, own in enumerate(side.settings):
-        data = {DATASET: str(side.runs["dataset.sha256"].iloc[place])[:12]} if mixed else {}
-        settings = own | data
-        key = _key(settings)
-        kept.setdefault(key, settings)
-        places.setdefault(key, []).append(place)
+    settings: Sequence[Settings] = side.settings
+    if mixed:
+        data = [str(one)[:12] for one in side.runs["dataset.sha256"]]
+        settings = [own | {DATASET: one} for own, one in zip(settings, data, strict=True)]
+    keys = [_key(own) for own in settings]
+    first = dict(zip(reversed(keys), reversed(settings), strict=True))
     return {
-        key: (settings, side.runs.iloc[places[key]].sort_values(SEED, kind="stable"))
-        for key, settings in kept.items()
+        str(key): (first[str(key)], runs.sort_values(SEED, kind="stable"))
+        for key, runs in side.runs.groupby(np.array(keys), sort=False)
     }
 
 
 def _name(configuration: tuple[Settings, pd.DataFrame], shown: Sequence[str]) -> str:
-    """A configuration by the settings in which it differs, or by its label if there is none."""
+    """The settings in which it differs, or its label if there is none."""
     settings, runs = configuration
     values = {name: settings[name] for name in shown if name in settings}
     parts = [f"{k}={v if isinstance(v, str) else _text(v)}" for k, v in values.items()]
     return ",".join(parts) or without_seed(str(runs["label"].iloc[0]))
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+def _order(value: Any) -> Any:
+    return order_key(None if value == ABSENT else value)
 
 
 def _key(settings: Mapping[str, Any], left_out: Sequence[str] = ()) -> str:

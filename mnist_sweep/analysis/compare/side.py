@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.plain_rows import plain_rows
+from mnist_sweep.analysis.selection import Uncounted, error_of
+from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import Metric, of_split, overall
 from mnist_sweep.records.external_results import COLUMNS, read_external_results
@@ -15,7 +17,6 @@ from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
 
 Settings = dict[str, Any]
 """The settings that affect a run's result, without the seed, by dotted name."""
-
-SEED = "seed"
-
-
-@dataclass(frozen=True)
-class NoResult:
-    """A run without a result, or a result without one of its metrics, and why."""
-
-    label: str
-    status: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +38,8 @@ class Side:
         runs: The finished runs, a row each, see `records.fields`.
         settings: Of each of these runs.
         metrics: What is compared, all classes together, the objective's metric first.
-        without_result: The other runs, and what else could not be read.
+        without_result: Runs without a result, or without one of its metrics, and what else could
+            not be read.
         margin: The largest difference of a share that counts as none.
     """
 
@@ -58,7 +49,7 @@ class Side:
     runs: pd.DataFrame
     settings: tuple[Settings, ...]
     metrics: tuple[Metric, ...]
-    without_result: tuple[NoResult, ...]
+    without_result: tuple[Uncounted, ...]
     margin: float = DEFAULT_MARGIN
 
 
@@ -68,7 +59,7 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
-    problems: list[NoResult] = []
+    problems: list[Uncounted] = []
     margin = DEFAULT_MARGIN
     if mapping is not None:
         table = read_external_results(directory, mapping, split)
@@ -76,15 +67,20 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
     else:
         sweep = load(directory)
         table, margin = all_runs([sweep]), sweep.margin
-        problems = [NoResult(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
-        leading = [_name_of(sweep.objective), _name_of(DEFAULT_OBJECTIVE)]
+        problems = [Uncounted(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
+        # Of an objective on validation the metric leads on the split that the user chose.
+        leading = [one.partition(".")[2] or one for one in (sweep.objective, DEFAULT_OBJECTIVE)]
         known = [Metric(one, split) for one in of_split(split)]
-        registered = [one.name for one in known]
+        names = [one.name for one in known]
         own = overall(measured(table), sweep.objective)
-        own = [one for one in own if one.split == split and one.name not in registered]
-        metrics = [*own, *known]
+        metrics = [*(o for o in own if o.split == split and o.name not in names), *known]
         metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
-    without = [one for one in _without_result(table) if mapping or one.status != "unreadable"]
+    columns = ["label", "status", "error.type", "error.message"]
+    without = [
+        Uncounted(row["label"], row["status"], why)
+        for row in plain_rows(table.reindex(columns=columns))
+        if (why := error_of(row)) and (mapping or row["status"] != RunStatus.UNREADABLE)
+    ]
     without += problems
     runs = table if table.empty else table[table["status"] == RunStatus.FINISHED]
     runs = runs.reset_index(drop=True)
@@ -95,7 +91,7 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
             "Run the sweep's command again."
         )
     others = {*COLUMNS, SEED, "error.message", *(metric.column for metric in metrics)}
-    names = [n for n in runs if (n not in others if mapping else affects_result(str(n)))]
+    names = [n for n in map(str, runs) if (n not in others if mapping else affects_result(n))]
     # What another network's arguments are is missing in a row; what is null is not set either.
     rows = [{k: v for k, v in row.items() if v is not None} for row in plain_rows(runs[names])]
     if mapping is None:
@@ -104,16 +100,3 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
         directory.name or str(directory), directory, None if mapping else split, runs,
         tuple(rows), tuple(metrics), tuple(without), margin,
     )  # fmt: skip
-
-
-def _name_of(objective: str) -> str:
-    """'accuracy' of 'validation.accuracy': compared on the split that the user chose."""
-    return objective.partition(".")[2] or objective
-
-
-def _without_result(table: pd.DataFrame) -> Iterator[NoResult]:
-    names = ["label", "status", "error.type", "error.message"]
-    for row in plain_rows(table.reindex(columns=names)):
-        label, status, *error = (row[name] for name in names)
-        if any(error):
-            yield NoResult(label, status, ": ".join(text for text in error if text))

@@ -55,12 +55,11 @@ class TimeConditions:
 
 def cost_changes(shared: Shared) -> tuple[CostChange, ...]:
     """Times and memory that both sides know of a shared configuration."""
-    found = []
-    for name in COSTS:
-        first, second = (_values(runs, name) for runs in (shared.first, shared.second))
-        if first and second:
-            found.append(CostChange(name.partition(".")[2], median(first), median(second)))
-    return tuple(found)
+    return tuple(
+        CostChange(name.partition(".")[2], median(first), median(second))
+        for name in COSTS
+        if (first := values_of(shared.first, name)) and (second := values_of(shared.second, name))
+    )
 
 
 def time_conditions(first: Side, second: Side) -> TimeConditions:
@@ -75,15 +74,13 @@ def columns_of(runs: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any
     return plain_rows(runs[[*known]].rename(columns=known))
 
 
-def _values(runs: pd.DataFrame, name: str) -> list[float]:
-    return [float(value) for value in runs[name].dropna()] if name in runs else []
+def values_of(runs: pd.DataFrame, column: str) -> list[float]:
+    """A column's values of the runs that have one."""
+    return runs[column].dropna().astype("float64").tolist() if column in runs else []
 
 
 def _n_busy(runs: pd.DataFrame) -> int:
-    """Runs with an epoch that took much longer than most, which only another load explains.
-
-    The first epoch may compile and load, and so does not count.
-    """
+    """Runs with an epoch that took much longer than most, but for the first, which may compile."""
     if "time.epoch_s" not in runs:
         return 0
     # Only these records are read: the table has the median alone.

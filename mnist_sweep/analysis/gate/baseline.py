@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from mnist_sweep.analysis.compare.times import MACHINE
-from mnist_sweep.analysis.gate.rules import costs
+from mnist_sweep.analysis.gate.rules import Strict, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, Metric, counts_of, of_split, overall
@@ -44,32 +44,26 @@ DATA = (
     *(f"data.{name}" for name in SPLIT),
 )  # fmt: skip
 """Columns that say which images a run was evaluated on."""
-_ABOUT = ("tensorflow", "keras", "git_sha", "started_at")
-_EXAMPLES = ("n_train", "n_validation", "n_test")
+_DATASET = ("name", "sha256", "n_train", "n_validation", "n_test")
+_ABOUT = tuple(f"environment.{one}" for one in ("tensorflow", "keras", "git_sha", "started_at"))
 
 _Confusion = list[list[Annotated[int, Field(ge=0)]]]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-
-class _Run(_Strict):
+class _Run(Strict):
     run_id: str
     seed: int | None
     values: dict[str, float | None]
-    confusion: dict[str, _Confusion] = {}
+    confusion: dict[str, _Confusion] = Field({})
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> _Run:
-        found = {column: value for split in HELD_OUT for column, value in self.computed(split)}
-        for split, one in ((s, one) for s in HELD_OUT for one in of_split(s) if one.from_counts):
-            column = f"{split}.{one.name}"
+        for column, expected in (pair for split in HELD_OUT for pair in self.computed(split)):
             value = self.values.get(column)
-            if value is not None and abs(value - found.get(column, value)) > 2 * 10**-DECIMALS:
+            if value is not None and abs(value - expected) > 2 * 10**-DECIMALS:
                 raise ValueError(
                     f"{column} of run {self.run_id} is {value:g}, but its confusion matrix gives "
-                    f"{found[column]:g}"
+                    f"{expected:g}"
                 )
         train, total = (self.values.get(f"time.{name}") for name in ("train_s", "total_s"))
         if train is not None and total is not None and train > total + 0.01:
@@ -83,31 +77,30 @@ class _Run(_Strict):
             return
         if any(len(row) != len(matrix) for row in matrix):
             raise ValueError(f"the confusion matrix of run {self.run_id} is not square")
-        of_class = counts_of(matrix)
+        counts = counts_of(matrix)
         for one in of_split(split):
-            if of_classes and one.class_values is not None:
-                for k in range(len(matrix)):
-                    metric = Metric(one, split, k)
-                    yield metric.column, float(metric.compute(*of_class))
             # Means over classes counted those without examples in the first edition.
-            elif one.from_counts is not None and (one.name == "accuracy" or of_class[0].all()):
-                metric = Metric(one, split)
-                yield metric.column, float(metric.compute(*of_class))
+            is_known = one.from_counts and (one.name == "accuracy" or counts[0].all())
+            metrics = [Metric(one, split)] if is_known else []
+            if of_classes and one.class_values is not None:
+                metrics = [Metric(one, split, k) for k in range(len(matrix))]
+            for metric in metrics:
+                yield metric.column, float(metric.compute(*counts))
 
 
-class _Configuration(_Strict):
+class _Configuration(Strict):
     configuration_id: str
     label: str
     runs: Annotated[list[_Run], Field(min_length=1)]
 
 
-class _File(_Strict):
+class _File(Strict):
     """The format of the file."""
 
     kind: Literal["mnist_sweep baseline"]
     schema_version: Annotated[int, Field(ge=1)]
     dataset: dict[str, str | int | None]
-    machine: dict[str, str | int | None] = {}
+    machine: dict[str, str | int | None] = Field({})
     configurations: Annotated[list[_Configuration], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -139,12 +132,11 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
             the same data: nothing can be checked against half a sweep.
     """
     runs = sweep.frame
+    unfinished = runs[runs["status"] != RunStatus.FINISHED]
     named = [str(problem) for problem in sweep.problems]
     named += [f"{point.label}: {point.reason}" for point in sweep.missing]
-    if len(runs):
-        unfinished = runs[runs["status"] != RunStatus.FINISHED]
-        named += [f"{run.label}: {run.status}" for run in unfinished.itertuples()]
-    if named or not len(runs):
+    named += [f"{run.label}: {run.status}" for run in unfinished.itertuples()]
+    if named or runs.empty:
         more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
         raise DirectoryError(
             f"Expected a whole sweep in {sweep.directory} for a baseline, but: "
@@ -190,13 +182,12 @@ def write_baseline(path: Path, sweep: Sweep) -> None:
     runs = baseline_of(sweep)
     first = first_row(runs)
     split = {name: first.get(f"data.{name}") for name in SPLIT}
-    dataset = {n: first.get(f"dataset.{n}") for n in ("name", "sha256", *_EXAMPLES)}
-    about = [*(name.removeprefix("environment.") for name in MACHINE), *_ABOUT]
+    dataset = {name: first.get(f"dataset.{name}") for name in _DATASET}
     head = {
         "kind": "mnist_sweep baseline",
         "schema_version": SCHEMA_VERSION,
         "dataset": {**dataset, "split": json.dumps(split, sort_keys=True)},
-        "machine": {name: first.get(f"environment.{name}") for name in about},
+        "machine": {name.partition(".")[2]: first.get(name) for name in (*MACHINE, *_ABOUT)},
     }
     blocks = []
     for (label, key), group in runs.groupby(["label", "configuration_id"], sort=False):
@@ -212,13 +203,14 @@ def write_baseline(path: Path, sweep: Sweep) -> None:
 
 def _run(row: dict[str, Any], record: Record) -> dict[str, Any]:
     """One run as the file keeps it."""
-    names = [f"{split}.{one.name}" for split in HELD_OUT for one in of_split(split)]
-    returned = overall(name for name, value in row.items() if value is not None)
-    names += [one.column for one in returned if one.split in HELD_OUT]
-    known = {name: row.get(name) for name in names}
-    values = {name: None if v is None else round(float(v), DECIMALS) for name, v in known.items()}
-    needed = {name: row.get(name) for name in costs()}
-    values |= {name: round(float(v), 3) for name, v in needed.items() if v is not None}
+    known = {name: value for name, value in row.items() if value is not None}
+    metrics = [Metric(one, split) for split in HELD_OUT for one in of_split(split)]
+    metrics += [one for one in overall(known) if one.split in HELD_OUT]
+    values = {
+        one.column: round(float(known[one.column]), DECIMALS) if one.column in known else None
+        for one in metrics
+    }
+    values |= {name: round(float(known[name]), 3) for name in costs() if name in known}
     confusion = {split: getattr(record.metrics, split).confusion for split in HELD_OUT}
     return {"run_id": row["run_id"], "seed": row.get("seed"), "values": values,
             "confusion": confusion}  # fmt: skip

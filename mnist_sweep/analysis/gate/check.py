@@ -16,6 +16,7 @@ from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolut
 from mnist_sweep.analysis.gate.result import Changed, Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.gate.rules import Relative, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
+from mnist_sweep.analysis.selection import error_of
 from mnist_sweep.analysis.where import holding, parse
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
@@ -62,7 +63,7 @@ def check(
         return replace(result, checks=(Check(CheckKind.BASELINE, Problem.SAME_DIRECTORY),))
     checks = [*_readable(sweep), *_planned(sweep)]
     runs = sweep.frame
-    is_finished = runs.get("status", runs.index.to_series()) == RunStatus.FINISHED
+    is_finished = runs["status"] == RunStatus.FINISHED
     finished, unfinished = runs[is_finished], runs[~is_finished]
     if rules.all_finished:
         checks += _finished(sweep, unfinished)
@@ -130,13 +131,13 @@ def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
         Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
         for point in sweep.missing
     ]
-    names = ["label", "status", "error.type", "error.message"]
-    for row in plain_rows(unfinished.reindex(columns=names)):
-        label, status, *error = (row[name] for name in names)
-        detail = ": ".join(text for text in error if text)
-        found.append(
-            Check(kind, Problem.NOT_FINISHED, configuration=label, value=status, detail=detail)
+    found += [
+        Check(
+            kind, Problem.NOT_FINISHED, configuration=row["label"], value=row["status"],
+            detail=error_of(row),
         )
+        for row in plain_rows(unfinished[["label", "status", "error.type", "error.message"]])
+    ]  # fmt: skip
     return found or [Check(kind, count=len(sweep.frame))]
 
 
@@ -159,26 +160,22 @@ def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
     """Whether every configuration of the baseline is there; one check for each change."""
     kind = CheckKind.CONFIGURATIONS
     found: list[Check] = []
-    changed: dict[str, list[BaselinePair]] = {}
+    changed: dict[str, Check] = {}
     for pair in pairs:
         if pair.sweep is None:
             found.append(Check(kind, Problem.MISSING, configuration=pair.label))
         elif pair.changed:
-            changed.setdefault(repr(pair.changed), []).append(pair)
+            new = Check(kind, Problem.CHANGED_SETTING, metric=metric, changed=pair.changed)
+            one = changed.get(key := repr(pair.changed), new)
+            means = (pair.label, mean_of(pair.baseline, metric), mean_of(pair.sweep, metric))
+            values = (*one.values, means)  # noqa: PD011  (no data frame)
+            changed[key] = replace(one, count=one.count + 1, values=values)
         elif not pair.is_same:
             found.append(
                 Check(kind, Problem.FEWER_RUNS, configuration=pair.label,
                       baseline=len(pair.baseline), value=len(pair.sweep))
             )  # fmt: skip
-    for own in changed.values():
-        values = tuple(
-            (one.label, mean_of(one.baseline, metric), mean_of(one.sweep, metric)) for one in own
-        )
-        found.append(
-            Check(kind, Problem.CHANGED_SETTING, metric=metric, count=len(own),
-                  changed=own[0].changed, values=values)
-        )  # fmt: skip
-    return found or [Check(kind, count=len(pairs))]
+    return [*found, *changed.values()] or [Check(kind, count=len(pairs))]
 
 
 def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
@@ -189,13 +186,15 @@ def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
         return [replace(common, problem=Problem.NO_RUN)]
     checks = []
     for _, group in finished.groupby("configuration_id", sort=False):
-        own = replace(common, configuration=without_seed(group["label"].iloc[0]), count=len(group))
-        value = mean_of(group, column)
+        problem, value = None, mean_of(group, column)
         if value is None:
-            checks.append(replace(own, problem=Problem.NO_VALUE))
-            continue
-        holds = value >= bound if operator == ">=" else value <= bound
-        checks.append(replace(own, value=value, problem=None if holds else Problem.VIOLATED))
+            problem = Problem.NO_VALUE
+        elif value < bound if operator == ">=" else value > bound:
+            problem = Problem.VIOLATED
+        label = without_seed(group["label"].iloc[0])
+        checks.append(
+            replace(common, problem=problem, configuration=label, value=value, count=len(group))
+        )
     return checks
 
 
@@ -217,22 +216,24 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
     change = check.value - check.baseline
     worse_by = -change if metric.higher_is_better else change
     limits = noise_limits(before, after, resolution_of(metric, pair.baseline), level)
+    problem = Problem.VIOLATED
     if limits is not None and limits[1] < room:
         allowed, noticeable = (limit + tolerance for limit in limits)
-        problem = Problem.VIOLATED if worse_by > allowed else None
-        return replace(check, limit=allowed, noticeable=noticeable, problem=problem)
-    problem = None
-    if worse_by > tolerance + EQUAL:
-        problem = Problem.VIOLATED if tolerance else Problem.NOISE_UNKNOWN
-    return replace(check, limit=tolerance or None, problem=problem)
+        check = replace(check, limit=allowed, noticeable=noticeable)
+    else:
+        allowed = tolerance + EQUAL
+        problem = problem if tolerance else Problem.NOISE_UNKNOWN
+        check = replace(check, limit=tolerance or None)
+    return replace(check, problem=problem if worse_by > allowed else None)
 
 
 def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:
     check = Check(CheckKind.RATIO, configuration=pair.label, metric=name, limit=highest)
     before, after = values_of(pair.baseline, name), values_of(pair.sweep, name)
-    if before is None or after is None or median(before) <= 0:
-        known = before is not None and median(before) > 0
-        return replace(check, problem=Problem.NO_VALUE if known else Problem.NO_BASELINE_VALUE)
+    if before is None or median(before) <= 0:
+        return replace(check, problem=Problem.NO_BASELINE_VALUE)
+    if after is None:
+        return replace(check, problem=Problem.NO_VALUE)
     check = replace(check, baseline=median(before), value=median(after))
     holds = check.value <= highest * check.baseline
     return replace(check, problem=None if holds else Problem.VIOLATED)

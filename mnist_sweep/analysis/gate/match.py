@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -57,16 +58,13 @@ def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair
         if own is None and label in by_label:
             own = free.pop(by_label[label])
         found.append(BaselinePair(label, group, own))
-    settings = {key: _settings(labels[key]) for key in free}
     for place, pair in enumerate(found):
-        if pair.sweep is not None:
-            continue
-        own_settings = _settings(pair.label)
-        changes = {key: _changed(own_settings, settings[key]) for key in free}
-        others = [key for key in changes if changes[key]]
-        closest = min(others, key=lambda key: len(changes[key]), default=None)
-        if closest is not None:
-            found[place] = replace(pair, sweep=free.pop(closest), changed=changes[closest])
+        if pair.sweep is None:
+            changes = {key: _changed(pair.label, labels[key]) for key in free}
+            others = [key for key in changes if changes[key]]
+            if others:
+                closest = min(others, key=lambda key: len(changes[key]))
+                found[place] = replace(pair, sweep=free.pop(closest), changed=changes[closest])
     return found
 
 
@@ -74,8 +72,8 @@ def values_of(runs: pd.DataFrame | None, column: str) -> list[float] | None:
     """A column's value of every run; None if some run has none that is finite."""
     if runs is None or column not in runs:
         return None
-    known = [float(value) for value in runs[column].dropna()]
-    return known if len(known) == len(runs) and all(map(math.isfinite, known)) else None
+    known = [float(value) for value in runs[column].dropna() if math.isfinite(value)]
+    return known if len(known) == len(runs) else None
 
 
 def mean_of(runs: pd.DataFrame | None, column: str) -> float | None:
@@ -88,11 +86,14 @@ def _label(runs: pd.DataFrame) -> str:
     return without_seed(str(runs["label"].iloc[0]))
 
 
+@cache
 def _settings(label: str) -> dict[str, Any]:
     usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
     return {**usual, **settings_of(label)}
 
 
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> Changed:
-    sides = ((name, before.get(name, ABSENT), after.get(name, ABSENT)) for name in before | after)
+def _changed(before: str, after: str) -> Changed:
+    """The settings in which two labels differ."""
+    old, new = _settings(before), _settings(after)
+    sides = ((name, old.get(name, ABSENT), new.get(name, ABSENT)) for name in old | new)
     return tuple(one for one in sides if one[1] != one[2])

@@ -39,10 +39,8 @@ def noise_limits(
 ) -> tuple[float, float] | None:
     """How far a metric's mean may be worse by chance, and the smallest noticeable true change.
 
-    Seeds that agree by chance do not make the next ones agree, and other processors round
-    differently: the spread of runs is never taken to be below `resolution`.
-
-    Both are on the metric's scale; the level is one-sided. None if a side has no repeats.
+    Both are on the metric's scale; the level is one-sided. None if a side has no repeats. Other
+    processors round differently: the spread of runs is never taken to be below `resolution`.
     """
     from scipy.special import stdtrit
 

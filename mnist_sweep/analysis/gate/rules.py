@@ -23,11 +23,20 @@ import math
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
+from mnist_sweep.records.fields import scalar
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
 
@@ -40,7 +49,7 @@ MAX_RATIO = 100.0
 MAX_LOSS = 100.0
 """A network that guesses among 10 classes has a loss of 2.3."""
 _BOUND = re.compile(r"\s*((?:(?:lowest|highest):)?[A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
-_SHARES = (Format.PERCENT, Format.SHARE)
+_LARGEST = {Format.PERCENT: 1.0, Format.SHARE: 1.0, Format.LOSS: MAX_LOSS, Format.NUMBER: math.inf}
 _EXPECTED = {
     "bool_type": "expected true or false",
     "float_type": "expected a number",
@@ -57,11 +66,13 @@ _EXPECTED = {
 """Kind of pydantic's error -> our words."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A model of a file that a user wrote: nothing unknown, no text for a number, no NaN."""
+
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Floor(_Strict):
+class Floor(Strict):
     """A bound on a metric of each configuration for which `where` holds."""
 
     rule: str
@@ -87,7 +98,7 @@ class Floor(_Strict):
         return f"{self.rule} where {self.where}" if self.where else self.rule
 
 
-class Relative(_Strict):
+class Relative(Strict):
     """A metric that may not be worse than the baseline's by more than noise and `tolerance`."""
 
     metric: str
@@ -102,8 +113,7 @@ class Relative(_Strict):
             raise ValueError(f"{error} ({expected})") from error
         if found.split not in HELD_OUT or found.column != self.metric.rpartition(":")[2]:
             raise ValueError(f"{self.metric!r}: {expected}")
-        most = 1.0 if found.format in _SHARES else MAX_LOSS
-        most = math.inf if found.format is Format.NUMBER else most
+        most = _LARGEST.get(found.format, MAX_LOSS)
         if self.tolerance >= most:
             raise ValueError(
                 f"a tolerance of {self.tolerance:g} for {self.metric} allows any value; expected "
@@ -117,7 +127,7 @@ class Relative(_Strict):
         return resolve(self.metric)
 
 
-class Rules(_Strict):
+class Rules(Strict):
     """All rules of a gate."""
 
     level: Annotated[float, Field(ge=0.5, le=MAX_LEVEL)] = 0.95
@@ -126,15 +136,12 @@ class Rules(_Strict):
     baseline: list[Relative] = [Relative(metric="test.accuracy")]
     ratios: dict[str, Annotated[float, Field(gt=0, le=MAX_RATIO, strict=False)]] = {}
 
-    @field_validator("floors", mode="before")
+    @field_validator("floors", "baseline", mode="before")
     @classmethod
-    def _floors(cls, value: Any) -> Any:
-        return [{"rule": one} if isinstance(one, str) else one for one in _list(value)]
-
-    @field_validator("baseline", mode="before")
-    @classmethod
-    def _relatives(cls, value: Any) -> Any:
-        return [{"metric": one} if isinstance(one, str) else one for one in _list(value)]
+    def _as_mappings(cls, value: Any, info: ValidationInfo) -> Any:
+        key = "rule" if info.field_name == "floors" else "metric"
+        values = [] if value is None else value if isinstance(value, list) else [value]
+        return [{key: one} if isinstance(one, str) else one for one in values]
 
     @field_validator("ratios")
     @classmethod
@@ -184,7 +191,7 @@ def _words(error: Any) -> str:
     """One of pydantic's errors as a short sentence: where, what was expected, what it is."""
     place = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        parts: dict[Any, type[_Strict]] = {"floors": Floor, "baseline": Relative}
+        parts: dict[Any, type[Strict]] = {"floors": Floor, "baseline": Relative}
         known = parts.get(error["loc"][0], Rules).model_fields
         return f"{place}: no such key (known: {', '.join(known)})"
     text = _EXPECTED.get(error["type"], "").format_map(error.get("ctx", {}))
@@ -193,27 +200,21 @@ def _words(error: Any) -> str:
 
 
 def _bound(text: str) -> tuple[str, str, float]:
+    """The metric's column, `>=` or `<=`, and the number, of `test.accuracy >= 0.97`."""
     found = _BOUND.fullmatch(text)
     example = "expected METRIC >= NUMBER, as in test.accuracy >= 0.97"
     if not found:
         raise ValueError(f"{text!r}: {example}")
     name, operator, right = found.groups()
-    try:
-        number = float(right)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
+    number = scalar(right)
+    if type(number) not in (int, float):
         raise ValueError(f"{text!r}: {right} is not a number; {example}")
     try:
         metric = resolve(name, "test")
     except SelectionError as error:
         raise ValueError(f"{text!r}: {error}") from error
-    most = {Format.LOSS: MAX_LOSS, **dict.fromkeys(_SHARES, 1.0)}.get(metric.format, math.inf)
+    most = _LARGEST.get(metric.format, math.inf)
     least = -math.inf if metric.format is Format.NUMBER else 0.0
     if number <= least if operator == ">=" else number >= most:
         raise ValueError(f"{text!r}: this holds for any value")
-    return metric.column, operator, number
-
-
-def _list(value: Any) -> Any:
-    return [] if value is None else value if isinstance(value, list) else [value]
+    return metric.column, operator, float(number)

@@ -20,7 +20,7 @@ kept in `tests/benchmarks/statistics_calibration.md`.
 This folder imports numpy and SciPy, `mnist_sweep.metrics` and `errors`; neither records nor words.
 """
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample, resample_predictions
+from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample_predictions
 from mnist_sweep.analysis.statistics.comparisons import Comparisons, compare_all
 from mnist_sweep.analysis.statistics.estimates import (
     Difference,
@@ -31,7 +31,6 @@ from mnist_sweep.analysis.statistics.estimates import (
     interval,
     of_values,
 )
-from mnist_sweep.analysis.statistics.patterns import collapse
 from mnist_sweep.analysis.statistics.sequential import Decision, decide
 from mnist_sweep.analysis.statistics.variance import Covers, SeedVariances
 
@@ -43,7 +42,6 @@ __all__ = [
     "Interval",
     "Resampled",
     "SeedVariances",
-    "collapse",
     "compare_all",
     "corrected",
     "decide",
@@ -51,6 +49,5 @@ __all__ = [
     "holm",
     "interval",
     "of_values",
-    "resample",
     "resample_predictions",
 ]

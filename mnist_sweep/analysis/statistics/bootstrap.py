@@ -1,8 +1,10 @@
 """Bootstrap replicates of metrics over images, for many runs at once.
 
+An image matters only through its true class and what every run answered. Images that agree in both
+are collapsed into one pattern with a count, and resampling images is a multinomial draw of counts.
 Only wrong answers are counted, as sparse matrices: a class's hits are its images less those missed,
-and it is predicted as often as it is hit or wrongly named. A study of 50 configurations with 20
-repeats on 10,000 images therefore takes seconds; replicates go through in blocks to bound memory.
+and it is predicted as often as it is hit or wrongly named. So a study of 50 configurations with 20
+repeats on 10,000 images takes seconds; replicates go through in blocks to bound memory.
 """
 
 from __future__ import annotations
@@ -11,17 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from mnist_sweep.analysis.statistics.patterns import Floats, Patterns, collapse
 from mnist_sweep.errors import DataError, SelectionError
 from mnist_sweep.metrics import Metric, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
-    from scipy.sparse import csr_array
-
+Floats = NDArray[np.float64]
 
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
@@ -56,105 +56,145 @@ class Resampled:
         rows = np.asarray(chosen, dtype=np.intp)
         return replace(self, observed=self.observed[rows], replicates=self.replicates[rows])
 
-    def beside(self, other: Resampled) -> Resampled:
-        """These runs and then the other's, as one table."""
-        return replace(
-            self,
-            observed=np.concatenate([self.observed, other.observed]),
-            replicates=np.concatenate([self.replicates, other.replicates]),
-            n_examples=min(self.n_examples, other.n_examples),
+
+@dataclass(frozen=True)
+class Patterns:
+    """What some runs answered on the same images, each distinct column kept once.
+
+    Attributes:
+        true: True class of each pattern, (n_patterns,) uint8.
+        predicted: Predicted class of each run, (n_runs, n_patterns) uint8.
+        counts: How many images show the pattern, (n_patterns,) int64.
+        pattern_of: The pattern of each image, (n_examples,) intp.
+        classes: How many classes there are.
+    """
+
+    true: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+    pattern_of: NDArray[np.intp]
+    classes: int
+
+
+def resample_predictions(
+    predicted: ArrayLike,
+    true: ArrayLike,
+    metrics: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    replicates: int = 2000,
+    classes: int = 10,
+) -> dict[str, Resampled]:
+    """Bootstrap metrics over images; all runs and metrics see the same resampled images.
+
+    Args:
+        predicted: (n_runs, n_examples) integers.
+        true: (n_examples,) integers.
+        metrics: Names of metrics that follow from predictions: accuracy, f1_min, f1.8.
+        rng: Where the randomness comes from.
+        replicates: How many bootstrap samples to draw.
+        classes: How many classes there are; labels run from 0 to `classes - 1`.
+
+    Returns:
+        A table of all runs per metric.
+
+    Raises:
+        SelectionError: A metric does not exist or does not follow from predictions.
+        DataError: The arrays do not fit together, or there are too few replicates.
+    """
+    patterns = collapse(predicted, true, classes)
+    checked_replicates(replicates)
+    wanted = [counted(name, classes) for name in metrics]
+    block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (len(patterns.predicted) * classes)))
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        yield patterns.counts.astype(np.float32)[:, None]
+        for start in range(0, replicates, block):
+            yield image_weights(patterns, min(block, replicates - start), rng)
+
+    tables = metrics_under(patterns, wanted, blocks())
+    n_examples = len(patterns.pattern_of)
+    return {
+        name: Resampled(
+            table[:, 0].copy(), table[:, 1:], n_examples, _n_relevant(metric, patterns), name
         )
+        for name, metric, table in zip(metrics, wanted, tables, strict=True)
+    }
 
-    def minus(self, other: Resampled) -> Resampled:
-        """Run by run, this metric less the other's; both must hold as many runs."""
-        return replace(
-            self,
-            observed=self.observed - other.observed,
-            replicates=self.replicates - other.replicates,
+
+def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patterns:
+    """Collapse images with the same true class and the same answers of every run.
+
+    Raises:
+        DataError: Shapes do not fit, there is nothing to look at, or a label is not a class.
+    """
+    if not 1 <= classes <= 256:
+        raise DataError(f"There must be 1 to 256 classes, got {classes}.")
+    answers, truth = np.atleast_2d(np.asarray(predicted)), np.asarray(true)
+    if answers.ndim != 2 or truth.ndim != 1 or answers.shape[1] != len(truth) or not answers.size:
+        raise DataError(
+            "Predictions must be (runs, images) beside one true class per image: got "
+            f"{answers.shape} and {truth.shape}. Runs can be compared only on the same images."
         )
-
-
-class _ErrorCounter:
-    """Counts of each run's classes under weights of the patterns, from its wrong answers."""
-
-    def __init__(self, patterns: Patterns) -> None:
-        from scipy.sparse import csr_array
-
-        self.runs, self.classes = patterns.n_runs, patterns.classes
-        run, pattern = np.nonzero(patterns.predicted != patterns.true)
-        size = (self.runs * self.classes, len(patterns.counts))
-        ones = np.ones(len(run), dtype=np.float32)
-
-        def matrix(label: NDArray[np.uint8]) -> csr_array:
-            row = run * self.classes + label
-            return csr_array((ones, (row, pattern)), shape=size)
-
-        self.missed = matrix(patterns.true[pattern])
-        self.mistaken = matrix(patterns.predicted[run, pattern])
-        self.indicator = np.equal.outer(np.arange(self.classes), patterns.true).astype(np.float64)
-
-    def __call__(self, weights: NDArray[np.float32]) -> tuple[Floats, Floats, Floats]:
-        """Support, predicted and hits under weights (n_patterns, b), each (n_runs, b, classes).
-
-        Support is (b, classes), the same for every run.
-        """
-        support = (self.indicator @ weights).T
-        hits = support - self._per_class(self.missed, weights)
-        return support, hits + self._per_class(self.mistaken, weights), hits
-
-    def _per_class(self, matrix: csr_array, weights: NDArray[np.float32]) -> Floats:
-        # float32 holds whole numbers to 16.7 million exactly: more than any count here.
-        counted = np.asarray(matrix @ weights)
-        shape = (self.runs, self.classes, weights.shape[1])
-        return counted.reshape(shape).transpose(0, 2, 1).astype(np.float64)
+    for name, labels in (("Predicted", answers), ("True", truth)):
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise DataError(f"{name} classes must be integers, got {labels.dtype}.")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise DataError(
+                f"{name} classes must lie between 0 and {classes - 1}, "
+                f"got {labels.min()} to {labels.max()}."
+            )
+    columns = np.ascontiguousarray(np.vstack([truth[None], answers]).T.astype(np.uint8))
+    # One opaque value per image: sorting bytes is far faster than np.unique over an axis.
+    keys = columns.view(np.dtype((np.void, columns.shape[1]))).ravel()
+    _, first, pattern_of, counts = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True
+    )
+    kept = np.ascontiguousarray(columns[first].T)
+    return Patterns(kept[0], kept[1:], counts, pattern_of.ravel(), classes)
 
 
 def image_weights(
     patterns: Patterns, replicates: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Pattern counts of bootstrap samples of the images.
-
-    Args:
-        patterns: The collapsed images.
-        replicates: How many samples to draw.
-        rng: Where the randomness comes from.
-
-    Returns:
-        (n_patterns, replicates) float32; each column sums to `patterns.n_examples`.
-    """
-    size = len(patterns.counts)
+    """Pattern counts of bootstrap samples of the images, (n_patterns, replicates) float32."""
+    size, images = len(patterns.counts), len(patterns.pattern_of)
     # Drawing the counts costs a binomial for each pattern; beyond this many, drawing images wins.
-    if size * 20 < patterns.n_examples:
-        shares = patterns.counts / patterns.n_examples
-        drawn = rng.multinomial(patterns.n_examples, shares, size=replicates)
+    if size * 20 < images:
+        drawn = rng.multinomial(images, patterns.counts / images, size=replicates)
         return np.ascontiguousarray(drawn.T.astype(np.float32))
     weights = np.empty((replicates, size), dtype=np.float32)
     for row in weights:
-        images = rng.integers(patterns.n_examples, size=patterns.n_examples)
-        row[:] = np.bincount(patterns.pattern_of[images], minlength=size)
+        row[:] = np.bincount(patterns.pattern_of[rng.integers(images, size=images)], minlength=size)
     return np.ascontiguousarray(weights.T)
 
 
 def metrics_under(
     patterns: Patterns, metrics: Sequence[Metric], blocks: Iterable[NDArray[np.float32]]
 ) -> list[Floats]:
-    """Each metric of each run under given pattern weights.
+    """Each metric of each run, (n_runs, sum of all b), under pattern weights, (n_patterns, b)."""
+    from scipy.sparse import csr_array
 
-    Args:
-        patterns: The collapsed images.
-        metrics: Metrics that follow from counts.
-        blocks: Weights, (n_patterns, b) float32 each.
-
-    Returns:
-        For each metric (n_runs, sum of all b) float64.
-    """
-    counter = _ErrorCounter(patterns)
-    parts: list[list[Floats]] = [[] for _ in metrics]
+    n_runs, classes = len(patterns.predicted), patterns.classes
+    run, pattern = np.nonzero(patterns.predicted != patterns.true)
+    size = (n_runs * classes, len(patterns.counts))
+    ones = np.ones(len(run), dtype=np.float32)
+    matrices = [
+        csr_array((ones, (run * classes + label, pattern)), shape=size)
+        for label in (patterns.true[pattern], patterns.predicted[run, pattern])
+    ]
+    is_class = np.equal.outer(np.arange(classes), patterns.true).astype(np.float64)
+    found = []
     for weights in blocks:
-        counts = counter(weights)
-        for metric, values in zip(metrics, parts, strict=True):
-            values.append(metric.compute(*counts))
-    return [np.concatenate(values, axis=1) for values in parts]
+        # float32 holds whole numbers to 16.7 million exactly: more than any count here.
+        missed, mistaken = (
+            np.asarray(one @ weights).reshape(n_runs, classes, -1).swapaxes(1, 2).astype(np.float64)
+            for one in matrices
+        )
+        support = (is_class @ weights).T
+        hits = support - missed
+        found.append([metric.compute(support, hits + mistaken, hits) for metric in metrics])
+    return [np.concatenate(values, axis=1) for values in zip(*found, strict=True)]
 
 
 def counted(name: str, classes: int) -> Metric:
@@ -169,79 +209,6 @@ def counted(name: str, classes: int) -> Metric:
     return metric
 
 
-def relevant_images(metric: Metric, patterns: Patterns) -> int:
-    """On how many images a metric rests, at least 1; see `Resampled.n_relevant`."""
-    support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
-    if metric.class_index is not None:
-        return max(int(support[metric.class_index]), 1)
-    if metric.name != "f1_min":
-        return patterns.n_examples
-    return max(int(support[support > 0].min(initial=patterns.n_examples)), 1)
-
-
-def resample(
-    patterns: Patterns, metrics: Sequence[str], rng: np.random.Generator, replicates: int = 2000
-) -> dict[str, Resampled]:
-    """Bootstrap metrics over images; all runs and metrics see the same resampled images.
-
-    Args:
-        patterns: The collapsed images.
-        metrics: Names of metrics that follow from predictions: accuracy, f1_min, f1.8.
-        rng: Where the randomness comes from.
-        replicates: How many bootstrap samples to draw.
-
-    Raises:
-        SelectionError: A metric does not exist.
-        DataError: Fewer than `MIN_REPLICATES` replicates.
-    """
-    checked_replicates(replicates)
-    wanted = [counted(name, patterns.classes) for name in metrics]
-    block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (patterns.n_runs * patterns.classes)))
-
-    def blocks() -> Iterator[NDArray[np.float32]]:
-        yield patterns.counts.astype(np.float32)[:, None]
-        for start in range(0, replicates, block):
-            yield image_weights(patterns, min(block, replicates - start), rng)
-
-    tables = metrics_under(patterns, wanted, blocks())
-    return {
-        name: Resampled(
-            table[:, 0].copy(),
-            table[:, 1:],
-            patterns.n_examples,
-            relevant_images(metric, patterns),
-            name,
-        )
-        for name, metric, table in zip(metrics, wanted, tables, strict=True)
-    }
-
-
-def resample_predictions(
-    predicted: ArrayLike,
-    true: ArrayLike,
-    metrics: Sequence[str],
-    rng: np.random.Generator,
-    *,
-    replicates: int = 2000,
-    classes: int = 10,
-) -> dict[str, Resampled]:
-    """Bootstrap metrics of some runs' predictions over images: a table of all runs per metric.
-
-    Args:
-        predicted: (n_runs, n_examples) integers.
-        true: (n_examples,) integers.
-        metrics: See `resample`.
-        rng: Where the randomness comes from.
-        replicates: How many bootstrap samples to draw.
-        classes: How many classes there are.
-
-    Raises:
-        SelectionError: A metric does not exist or does not follow from predictions.
-        DataError: The arrays do not fit together, or there are too few replicates.
-    """
-    return resample(collapse(predicted, true, classes), metrics, rng, replicates)
-
-
 def checked_replicates(replicates: int) -> int:
     """The number of bootstrap replicates.
 
@@ -253,3 +220,10 @@ def checked_replicates(replicates: int) -> int:
             f"At least {MIN_REPLICATES} bootstrap replicates are needed, got {replicates}."
         )
     return replicates
+
+
+def _n_relevant(metric: Metric, patterns: Patterns) -> int:
+    support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
+    if metric.class_index is not None:
+        return max(int(support[metric.class_index]), 1)
+    return int(support[support > 0].min() if metric.name == "f1_min" else support.sum())

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mnist_sweep.analysis.statistics.bootstrap import Resampled
-    from mnist_sweep.analysis.statistics.patterns import Floats
+    from mnist_sweep.analysis.statistics.bootstrap import Floats, Resampled
 
 Direction = Literal["worst", "best"]
 
@@ -54,16 +53,16 @@ class Comparisons:
     @property
     def distinguishable(self) -> NDArray[np.bool_]:
         """Which differ from the chosen one at the level, (k,); none with single runs."""
-        if self.p_values is None:
-            return np.zeros(len(self.means), dtype=np.bool_)
-        return self.p_values <= 1 - self.level
+        return self._rejected(self.p_values)
 
     @property
     def equivalent(self) -> NDArray[np.bool_]:
         """Which are shown to lie within the margin of the chosen one, (k,)."""
-        if self.p_equivalent is None:
-            return np.zeros(len(self.means), dtype=np.bool_)
-        return self.p_equivalent <= 1 - self.level
+        return self._rejected(self.p_equivalent)
+
+    def _rejected(self, p_values: Floats | None) -> NDArray[np.bool_]:
+        none = np.full(len(self.means), np.nan)
+        return (none if p_values is None else p_values) <= 1 - self.level
 
 
 def compare_all(
@@ -104,7 +103,7 @@ def compare_all(
     place = int(np.argmin(sign * means.values)) if chosen is None else chosen
     p_values = p_equivalent = None
     if means.knows_seeds:
-        apart, found = means.centers - means.centers[place], means.uncertainty_from(place)
+        apart, found = means.centers - means.centers[place], means.uncertainty(place)
         raw = found.p_value(apart)
         p_values = np.minimum(questions * corrected_for_choice(raw, place), 1.0)
         if margin is not None:
@@ -202,8 +201,7 @@ def direction_sign(direction: str) -> float:
 def _errors_drawn(means: Means, rng: np.random.Generator) -> Floats:
     """Draws of how far the means may lie from the truth, (k, n_replicates).
 
-    Image noise is the bootstrap's own. Seed noise is normal, with the variance that all
-    configurations have in common, which is known better than any one's.
+    Image noise is the bootstrap's own. Seed noise is normal, with the variance in common.
     """
     if not means.knows_seeds:
         return means.deviations

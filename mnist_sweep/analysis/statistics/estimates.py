@@ -1,7 +1,6 @@
 """`interval` of a configuration's metric, and `difference` between two; model in `variance`.
 
-Both take `Resampled` tables: a metric of some runs as observed and in each bootstrap replicate of
-the images. Rows of the same table, or of tables from the same call of `resample`, share their
+Rows of the same table, or of tables from the same call of `resample_predictions`, share their
 images, so their difference is paired by image. Tables from two calls have independent images.
 Without predictions use `of_values`.
 """
@@ -142,24 +141,22 @@ def interval(
     Raises:
         DataError: A level outside 0 to 1, or a single run without predictions.
     """
-    if len(table.observed) == 1:
-        others = None  # its own claim: this run on other images
-    means = means_of(table, [np.arange(len(table.observed))], others)
-    covers = means.covers
-    center = float(means.centers[0])
-    found = means.uncertainty()
-    half = float(found.half_width(checked_level(level))[0])
-    within = table.n_examples > 0 and table.replicates.min() >= 0 and table.replicates.max() <= 1
-    low, high = center - half, center + half
-    if within and half == 0:
-        low, high = _unvaried(center, table.n_relevant, level)
-    elif within and 0 < center < 1:
-        logit = math.log(center / (1 - center))
-        reach = half / (center * (1 - center))
-        low, high = _expit(logit - reach), _expit(logit + reach)
-    elif within:
-        low, high = max(low, 0.0), min(high, 1.0)
+    from scipy.special import expit, logit
+
     repeats = len(table.observed)
+    means = means_of(table, [np.arange(repeats)], others if repeats > 1 else None)
+    found, center = means.uncertainty(), float(means.centers[0])
+    half = float(found.half_width(checked_level(level))[0])
+    low, high = center - half, center + half
+    if table.n_examples > 0 and table.replicates.min() >= 0 and table.replicates.max() <= 1:
+        if half == 0:
+            # Clopper and Pearson's exact ends where no image was wrong, or none right.
+            reach = 1 - ((1 - level) / 2) ** (1 / table.n_relevant)
+            low, high = center - reach * (center == 1), center + reach * (center == 0)
+        elif 0 < center < 1:
+            reach = half / (center * (1 - center))
+            low, high = expit(logit(center) - reach), expit(logit(center) + reach)
+        low, high = max(float(low), 0.0), min(float(high), 1.0)
     return Interval(
         estimate=float(means.values[0]),
         low=low,
@@ -169,7 +166,7 @@ def interval(
         std=float(table.observed.std(ddof=1)) if repeats > 1 else None,
         repeats=repeats,
         images=table.n_examples,
-        covers=covers,
+        covers=means.covers,
     )
 
 
@@ -198,21 +195,28 @@ def difference(
         DataError: A level outside 0 to 1, sides that do not fit together, or single runs without
             predictions.
     """
-    sides = (len(first.observed), len(second.observed))
+    sides = len(first.observed), len(second.observed)
     if first.replicates.shape[1] != second.replicates.shape[1]:
         raise DataError("Both sides need as many replicates: give both by `of_values`, or neither.")
     if paired_seeds and sides[0] != sides[1]:
         raise DataError(
             f"Paired by seed, both sides need the same seeds: got {sides[0]} and {sides[1]} runs."
         )
+    rows = np.arange(sum(sides))
+    images = min(first.n_examples, second.n_examples)
     if paired_seeds:
-        means = means_of(second.minus(first), [np.arange(sides[0])])
+        apart = Resampled(
+            second.observed - first.observed, second.replicates - first.replicates, images, 0
+        )
+        means = means_of(apart, [rows[: sides[0]]])
         center, found = means.centers, means.uncertainty()
     else:
-        rows = np.arange(sum(sides))
-        others = others if max(sides) > 1 else None
-        means = means_of(first.beside(second), [rows[: sides[0]], rows[sides[0] :]], others)
-        center, found = means.centers - means.centers[0], means.uncertainty_from(0)
+        observed = np.concatenate([first.observed, second.observed])
+        replicates = np.concatenate([first.replicates, second.replicates])
+        joined = Resampled(observed, replicates, images, 0)
+        groups = [rows[: sides[0]], rows[sides[0] :]]
+        means = means_of(joined, groups, others if max(sides) > 1 else None)
+        center, found = means.centers - means.centers[0], means.uncertainty(0)
     half = found.half_width(checked_level(level))[-1]
     p_value = p_equivalent = None
     if means.covers is not Covers.IMAGES:
@@ -237,7 +241,7 @@ def difference(
         margin=margin,
         p_equivalent=p_equivalent,
         repeats=sides,
-        images=min(first.n_examples, second.n_examples),
+        images=images,
         covers=means.covers,
     )
 
@@ -255,8 +259,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     raw = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(raw, kind="stable")
-    steps = raw[order] * np.arange(len(raw), 0, -1)
     adjusted = np.empty_like(raw)
+    steps = raw[order] * np.arange(len(raw), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return [float(value) for value in adjusted]
 
@@ -279,19 +283,3 @@ def corrected(family: Sequence[Difference], questions: int = 1) -> tuple[Differe
         replace(one, p_holm=p, p_equivalent=q)
         for one, p, q in zip(family, different, equivalent, strict=True)
     )
-
-
-def _unvaried(estimate: float, images: int, level: float) -> tuple[float, float]:
-    """The exact (Clopper-Pearson) ends where no image ever went wrong, or none ever right."""
-    reach = 1 - ((1 - level) / 2) ** (1 / images)
-    if estimate == 1:
-        return 1 - reach, 1.0
-    if estimate == 0:
-        return 0.0, reach
-    return estimate, estimate
-
-
-def _expit(value: float) -> float:
-    if value >= 0:
-        return 1 / (1 + math.exp(-value))
-    return math.exp(value) / (1 + math.exp(value))

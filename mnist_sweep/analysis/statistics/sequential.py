@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
-from mnist_sweep.analysis.statistics.variance import checked_level, means_of
+from mnist_sweep.analysis.statistics.variance import checked_level, means_of, ratio
 from mnist_sweep.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -133,9 +133,10 @@ def _analysis(
     order = np.argsort(sign * means.values, kind="stable")
     front, others = int(order[0]), len(groups) - 1
     apart = sign * (means.centers - means.centers[front])
-    stays = others * means.uncertainty_from(front).tail(-apart) > error
+    found = means.uncertainty(front)
+    stays = others * found.tail(-apart) > error
     stays[front] = True
     is_open = stays & (np.arange(len(groups)) != front)
-    endless = sign * means.t_of_images(front)
+    endless = ratio(apart, found.endless_error)
     limited = is_open.any() and np.all(endless[is_open] < -float(ndtri(error / others)))
     return order, stays, bool(limited)

@@ -1,29 +1,14 @@
 """The one model behind every interval and test: seeds and images are both samples.
 
 Every run of a configuration is measured on the same images, so seeds are crossed with images: the
-multi-reader multi-case design, with runs as readers and images as cases. Obuchowski and Rockette
-(1995, Commun. Stat. Simul. Comput. 24:285) take a run's metric as
+multi-reader multi-case design of Obuchowski and Rockette (1995). The variance of a mean over n runs
+is A + x: x is the sample variance of the runs over n, A the covariance over images of two different
+runs, from the bootstrap. Together they have Hillis's (2007) degrees of freedom. For a difference
+the x of both sides are added and A is that of the difference, so images that are hard for everyone
+cancel out. `docs/statistics-method.md` has the formulas and their sources.
 
-    mean + seed + images + seed x images,
-
-and estimate the variance of the mean over n runs as A + x:
-
-- x = s^2 / n, the sample variance of the runs, which holds the seeds and the interaction;
-- A, the covariance over images of two different runs, from the bootstrap: the variance of the
-  mean over resampled images without the interaction's share, and at least 0.
-
-x is known from n - 1 degrees of freedom, A from many images. Together they are known from
-(A + x)^2 / (x^2 / (n - 1)) degrees of freedom (Hillis, 2007, Stat. Med. 26:596). For a difference
-of two configurations the x of both sides are added and A is that of the difference, so images
-that are hard for everyone cancel out (Satterthwaite's sum over the sides in the denominator).
-
-Three rules complete it.
-
-- s^2 is pooled over all configurations that are known beside each other, as in Obuchowski and
-  Rockette's analysis of variance, with the sum of their degrees of freedom: two repeats of each of
-  six configurations know the seeds from 6 degrees of freedom instead of one. Whose seeds vary
-  clearly more (F test against the others, 5 % over all configurations, Bonferroni) is left out and
-  stands for itself. A single run takes the pooled variance.
+- The variance over seeds is pooled over all configurations that are known beside each other; whose
+  seeds vary clearly more (F test, Bonferroni) stands for itself.
 - No interval is narrower, and no p-value smaller, than images alone call for: runs that agree by
   chance do not make images certain.
 - If nothing has repeats, nothing is known of seeds, and everything is about these very runs on
@@ -38,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics.patterns import Floats
+from mnist_sweep.analysis.statistics.bootstrap import Floats
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -73,17 +58,19 @@ class SeedVariances(NamedTuple):
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The uncertainty of k estimates, or of one.
+    """The uncertainty of k estimates.
 
     Attributes:
-        error: Standard errors over all that varies.
+        error: Standard errors over all that varies, (k,).
         df: Their degrees of freedom; infinite if they are known.
         image_error: Standard errors over images alone.
+        endless_error: Standard errors with endless repeats: of A alone.
     """
 
     error: Floats
     df: Floats
     image_error: Floats
+    endless_error: Floats
 
     def half_width(self, level: float) -> Floats:
         """Half the width of intervals at the level."""
@@ -97,15 +84,13 @@ class Uncertainty:
         """The probability to come out at `apart` or below if the truth is 0."""
         from scipy.special import ndtr, stdtr
 
-        of_all = stdtr(self.df, _ratio(apart, self.error))
-        of_images = ndtr(_ratio(apart, self.image_error))
+        both = stdtr(self.df, ratio(apart, self.error)), ndtr(ratio(apart, self.image_error))
         # Of both the one closer to 1/2, which is the less certain.
-        certain, unsure = np.minimum(of_all, of_images), np.maximum(of_all, of_images)
-        return np.asarray(np.where(apart < 0, unsure, certain))
+        return np.asarray(np.where(apart < 0, np.maximum(*both), np.minimum(*both)))
 
     def p_value(self, apart: Floats) -> Floats:
         """Two-sided p-values of no difference; 1 where nothing is apart."""
-        return np.asarray(2 * self.tail(-np.abs(apart)))
+        return 2 * self.tail(-np.abs(apart))
 
     def p_equivalent(self, apart: Floats, margin: float) -> Floats:
         """P-values of a truth beyond the margin: the larger of two one-sided tests."""
@@ -118,8 +103,8 @@ class Means:
 
     Attributes:
         values: The means as observed, (k,).
-        bias: How far they lie from the truth on average, by the bootstrap, (k,). It matters for
-            extremes such as `f1_min`; for an accuracy it is 0 but for the bootstrap's own noise.
+        centers: The means less their bias by the bootstrap, (k,). It matters for extremes such as
+            `f1_min`; for an accuracy it is 0 but for the bootstrap's own noise.
         deviations: Deviations of the means under resampled images, (k, n_replicates).
         repeats: Runs of each, (k,) float64.
         run_variance: Variance over runs, (k,): pooled, or its own where that is clearly larger.
@@ -130,7 +115,7 @@ class Means:
     """
 
     values: Floats
-    bias: Floats
+    centers: Floats
     deviations: Floats
     repeats: Floats
     run_variance: Floats
@@ -157,35 +142,23 @@ class Means:
             return Covers.SEEDS
         return Covers.IMAGES_AND_SEEDS if self.knows_seeds else Covers.IMAGES
 
-    @property
-    def centers(self) -> Floats:
-        """The means less their bias, (k,)."""
-        return self.values - self.bias
-
-    def uncertainty(self) -> Uncertainty:
-        """Of each mean, (k,)."""
-        images = self.deviations.var(axis=1, ddof=1)
+    def uncertainty(self, chosen: int | None = None) -> Uncertainty:
+        """Of each mean, or of its difference from a chosen one's, (k,)."""
+        deviations, interaction = self.deviations, self.interaction / self.repeats
         seeds = self.run_variance / self.repeats
-        return _uncertainty(images, self.interaction / self.repeats, seeds, seeds**2 / self.df)
-
-    def uncertainty_from(self, chosen: int) -> Uncertainty:
-        """Of each mean's difference from one, (k,)."""
-        images = (self.deviations - self.deviations[chosen]).var(axis=1, ddof=1)
-        seeds = self.run_variance / self.repeats
-        own = self.interaction / self.repeats
-        both = seeds + seeds[chosen]
-        squares = seeds**2 / self.df + seeds[chosen] ** 2 / self.df[chosen]
-        # A variance that both sides share is not known twice.
-        shared = self.pooled & self.pooled[chosen]
-        squares = np.where(shared, both**2 / self.df, squares)
-        return _uncertainty(images, own + own[chosen], both, squares)
-
-    def t_of_images(self, chosen: int) -> Floats:
-        """Differences from one in standard errors of A alone, (k,): with endless repeats."""
-        images = (self.deviations - self.deviations[chosen]).var(axis=1, ddof=1)
-        own = self.interaction / self.repeats
-        shared = np.maximum(images - own - own[chosen], 0.0)
-        return _ratio(self.centers - self.centers[chosen], np.sqrt(shared))
+        squares = seeds**2 / self.df
+        if chosen is not None:
+            deviations = deviations - deviations[chosen]
+            interaction = interaction + interaction[chosen]
+            seeds, squares = seeds + seeds[chosen], squares + squares[chosen]
+            # A variance that both sides share is not known twice.
+            shared = self.pooled & self.pooled[chosen]
+            squares = np.where(shared, seeds**2 / self.df, squares)
+        images = deviations.var(axis=1, ddof=1)
+        endless = np.maximum(images - interaction, 0.0)
+        total = endless + seeds
+        df = np.divide(total**2, squares, out=np.full_like(total, np.inf), where=squares > 0)
+        return Uncertainty(np.sqrt(total), df, np.sqrt(images), np.sqrt(endless))
 
 
 def means_of(
@@ -210,26 +183,17 @@ def means_of(
             own[place] = runs.var(ddof=1)
             apart = under - replicates[place]
             interaction[place] = apart.var(axis=1).sum() / (len(rows) - 1)
-    known = repeats > 1
-    if known.any():
-        common = float((repeats - 1) @ interaction) / float((repeats - 1).sum())
-        interaction = np.where(known, interaction, common)
     df = repeats - 1
+    if df.any():
+        interaction = np.where(df > 0, interaction, float(df @ interaction) / float(df.sum()))
     if others is not None:
         own, df = np.concatenate([own, others.variances]), np.concatenate([df, others.df])
     run_variance, df, pooled = pooled_variances(own, df)
-    centers = replicates.mean(axis=1)
+    resampled = replicates.mean(axis=1)
     return Means(
-        values=values,
-        bias=centers - values,
-        deviations=replicates - centers[:, None],
-        repeats=repeats,
-        run_variance=run_variance[:k],
-        interaction=interaction,
-        df=df[:k],
-        pooled=pooled[:k],
-        n_examples=table.n_examples,
-    )
+        values, 2 * values - resampled, replicates - resampled[:, None], repeats,
+        run_variance[:k], interaction, df[:k], pooled[:k], table.n_examples,
+    )  # fmt: skip
 
 
 def pooled_variances(own: Floats, df: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
@@ -263,26 +227,10 @@ def pooled_variances(own: Floats, df: Floats) -> tuple[Floats, Floats, NDArray[n
     return np.where(pooled, common, own), np.where(pooled, total, df), pooled
 
 
-def _ratio(apart: Floats, errors: Floats) -> Floats:
+def ratio(apart: Floats, errors: Floats) -> Floats:
     """Apart / errors, elementwise; infinite without any error, but 0 where nothing is apart."""
     endless = np.where(apart == 0, 0.0, np.copysign(np.inf, apart))
     return np.divide(apart, errors, out=endless, where=errors > 0)
-
-
-def _uncertainty(
-    images: Floats, interaction: Floats, seeds: Floats, squares: Floats
-) -> Uncertainty:
-    """Put the components together.
-
-    Args:
-        images: Variances over images, the interaction included.
-        interaction: The interaction's share in them.
-        seeds: x.
-        squares: x^2 / (n - 1), or its sum over both sides.
-    """
-    total = np.maximum(images - interaction, 0.0) + seeds
-    df = np.divide(total**2, squares, out=np.full_like(total, np.inf), where=squares > 0)
-    return Uncertainty(np.sqrt(total), df, np.sqrt(images))
 
 
 def checked_level(level: float) -> float:
