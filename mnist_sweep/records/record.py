@@ -38,7 +38,6 @@ SEALED = {"sealed": True}
 """The context in which settings are not checked: those of a record that was checked and sealed."""
 _MARK = ',\n  "sha256": "'
 _END = '"\n}\n'
-FALLBACK_LABEL_KEYS = ("layers", "nodes", "dropout", "seed")
 
 Plain = dict[str, Any]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -132,16 +131,12 @@ class SplitMetrics(_Strict):
         return self.__pydantic_extra__
 
     @model_validator(mode="after")
-    def _is_square(self) -> SplitMetrics:
+    def _holds_together(self) -> SplitMetrics:
         classes = len(self.per_class)
         if len(self.confusion) != classes or any(len(row) != classes for row in self.confusion):
             raise ValueError(f"confusion must be {classes} x {classes}, one row per class")
         if [entry.label for entry in self.per_class] != list(range(classes)):
             raise ValueError(f"per_class must be of the classes 0 to {classes - 1}, each once")
-        return self
-
-    @model_validator(mode="after")
-    def _fits_the_registry(self) -> SplitMetrics:
         known = definitions()
         for name, value in self.values.items():
             kind = known[name].format if name in known else None
@@ -239,8 +234,8 @@ class Record(_Strict):
 
     schema_version: Count
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-    configuration_id: str = ""
-    label: str = ""
+    configuration_id: str
+    label: str
     status: Annotated[RunStatus, Field(strict=False)]
     task: str | None = None
     objective: str | None = None
@@ -259,15 +254,9 @@ class Record(_Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        refuse_newer(values, SCHEMA_VERSION)
-        config = values.get("config")
-        if isinstance(config, dict):
-            values = {**values}
-            values["label"] = values.get("label") or _fallback_label(config)
-            values["configuration_id"] = values.get("configuration_id") or _digest_seedless(values)
+    def _is_not_newer(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            refuse_newer(values, SCHEMA_VERSION)
         return values
 
     @field_validator("config")
@@ -277,18 +266,14 @@ class Record(_Strict):
             _check_settings(value)
         return value
 
-    @model_validator(mode="after")
-    def _has_data(self) -> Record:
-        if not self.data.sha256 and self.task is None:
-            raise ValueError("there are no data")
-        return self
-
     @field_serializer("data")
     def _data_or_null(self, value: DataRecord) -> Plain | None:
         return value.model_dump() if value.sha256 else None
 
     @model_validator(mode="after")
-    def _status_fits(self) -> Record:
+    def _holds_together(self) -> Record:
+        if not self.data.sha256 and self.task is None:
+            raise ValueError("there are no data")
         if self.status in (RunStatus.MISSING, RunStatus.UNREADABLE):
             raise ValueError(f"status is {self.status}, which no record has")
         if self.status != RunStatus.FINISHED:
@@ -335,19 +320,6 @@ def _check_settings(value: Any, key: str = "") -> None:
         limit = math.inf if isinstance(value, float) else 2**63
         if isinstance(value, (int, float)) and not -limit < value < limit:
             raise ValueError(f"{key} must be a number of at most 64 bits")
-
-
-def _fallback_label(config: Plain) -> str:
-    return ",".join(f"{key}={config[key]}" for key in FALLBACK_LABEL_KEYS if key in config)
-
-
-def _digest_seedless(values: Plain) -> str:
-    """A stand-in configuration id for a record that has none: its settings without the seed."""
-    config = {key: value for key, value in values["config"].items() if key != "seed"}
-    data = values.get("data")
-    sha256 = data.get("sha256") if isinstance(data, dict) else None
-    text = json.dumps([config, sha256], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def build(values: Mapping[str, Any]) -> Record:
