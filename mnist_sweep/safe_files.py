@@ -14,10 +14,13 @@ import json
 import math
 import os
 import stat
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from mnist_sweep.errors import is_hidden
 
@@ -26,6 +29,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+ARRAY_FILE_ERRORS = (
+    OSError, EOFError, LookupError, TypeError, AttributeError, struct.error, zlib.error,
+    ValueError,  # NumPy: a bad header, an object array, a truncated member
+    MemoryError, OverflowError,  # a header with an absurd shape
+    RuntimeError, NotImplementedError,  # zipfile: encrypted, unknown compression
+    SyntaxError, tokenize.TokenError,  # NumPy parses a header as a Python literal
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What reading a damaged .npy or .npz file may raise without unpickling."""
+Model = TypeVar("Model", bound="BaseModel")
 
 MAX_BYTES = 256 * 2**20
 """A larger file is refused unread: a record of 100,000 epochs has about 10 MB."""
@@ -151,6 +166,18 @@ def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
             f"schema_version {version} is newer than {newest}, the newest this version of "
             "mnist-sweep reads; update mnist-sweep"
         )
+
+
+def validated(read: bytes, model: type[Model], newest: int) -> Model:
+    """A pydantic model of a strict JSON file's bytes.
+
+    Raises:
+        ValueError: It is not strict JSON, was written by a later version, or does not fit.
+    """
+    values = strict_json(read)  # pydantic's parser accepts NaN and takes the last of equal keys
+    if isinstance(values, dict):
+        refuse_newer(values, newest)  # first: what is newer may look different
+    return model.model_validate_json(read)
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)

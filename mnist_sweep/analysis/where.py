@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import Format, closest, resolve
-from mnist_sweep.records.fields import scalar
+from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:

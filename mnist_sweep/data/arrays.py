@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,22 +17,6 @@ GREY_LEVELS = 255.0
 
 MNIST_SHA256 = "6ebfb46173fde1e1197d61a68c53cc02658b17397a1c5ab72ee54bf211f313f0"
 """`content_sha256` of the original MNIST; a test checks the published hashes of its files."""
-
-ARRAY_FILE_ERRORS = (
-    OSError,
-    ValueError,  # NumPy: a bad header, an object array, a truncated member
-    EOFError,
-    KeyError,
-    TypeError,
-    MemoryError,  # a header with an absurd shape
-    RuntimeError,  # zipfile: encrypted, unknown compression
-    SyntaxError,  # NumPy parses a header as a Python literal
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged .npy or .npz file may raise with `allow_pickle=False`."""
-
 
 MAX_CLASSES = 256
 """Labels are bytes."""

@@ -27,7 +27,6 @@ import platformdirs
 
 from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
 from mnist_sweep.data.arrays import (
-    ARRAY_FILE_ERRORS,
     ARRAY_NAMES,
     MNIST_SHA256,
     Arrays,
@@ -35,7 +34,7 @@ from mnist_sweep.data.arrays import (
     content_sha256,
 )
 from mnist_sweep.errors import DataError
-from mnist_sweep.safe_files import content, identity, strict_json
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, content, identity, strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

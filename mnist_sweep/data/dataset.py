@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, ARRAY_NAMES, Arrays, content_sha256
+from mnist_sweep.data.arrays import ARRAY_NAMES, Arrays, content_sha256
 from mnist_sweep.data.cache import Stamp, map_arrays, stamp
 from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,21 +73,16 @@ class DatasetInfo:
         Raises:
             DataError: A field is missing.
         """
-        names = [f.name for f in fields(cls) if f.name != "stamp"]
-        missing = [name for name in names if name not in values]
-        if missing:
+        names = {f.name for f in fields(cls)} - {"stamp"}
+        if missing := sorted(names - values.keys()):
             raise DataError(f"A dataset's description lacks {', '.join(missing)}.")
         known = {name: values[name] for name in names}
         return cls(**{**known, "shape": tuple(known["shape"])})
 
     def record_fields(self) -> dict[str, Any]:
         """The `data` object of a record."""
-        kept = (
-            "name", "source", "sha256", "shape", "classes", "scale", "n_train", "n_validation",
-            "n_test", "notice",
-        )  # fmt: skip
-        values = self.to_dict()
-        return {name: values[name] for name in kept}
+        others = ("validation_fraction", "split_seed", "test_fraction", "cache")
+        return {name: value for name, value in self.to_dict().items() if name not in others}
 
     def deciding(self) -> dict[str, Any]:
         """What of the data affects a run's result, for its run id."""
@@ -134,20 +130,16 @@ def load(info: DatasetInfo) -> Dataset:
         DataError: A file is missing, unreadable or not as described.
     """
     directory = Path(info.cache)
-    n_rows = info.n_train + info.n_validation
-    expected = {
-        "train_images": (n_rows, *info.shape),
-        "train_labels": (n_rows,),
-        "test_images": (info.n_test, *info.shape),
-        "test_labels": (info.n_test,),
-    }
+    rows = {"train": info.n_train + info.n_validation, "test": info.n_test}
     try:
         arrays = map_arrays(directory)
     except ARRAY_FILE_ERRORS as error:
         raise _damaged(directory, str(error)) from error
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise _damaged(directory, f"{name}.npy is {arrays[name].shape}, not {shape}")
+    for name, array in arrays.items():
+        part, _, kind = name.partition("_")
+        shape = (rows[part], *(info.shape if kind == "images" else ()))
+        if array.shape != shape:
+            raise _damaged(directory, f"{name}.npy is {array.shape}, not {shape}")
     train_index, validation_index = validation_rows(
         directory, arrays["train_labels"], info.validation_fraction, info.split_seed
     )
@@ -168,12 +160,8 @@ def check_unchanged(dataset: Dataset) -> None:
     directory = Path(info.cache)
     if info.stamp is not None and info.stamp == stamp(directory):
         return
-    arrays = Arrays(
-        **{name: getattr(dataset, name) for name in ARRAY_NAMES},
-        classes=info.classes,
-        scale=info.scale,
-    )
-    found = content_sha256(arrays)
+    four = {name: getattr(dataset, name) for name in ARRAY_NAMES}
+    found = content_sha256(Arrays(**four, classes=info.classes, scale=info.scale))
     if found != info.sha256:
         raise _damaged(
             directory, f"its content is {found[:12]}, not {info.sha256[:12]}: it was changed"

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_sweep.atomic_files import atomic
-from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Bytes
+from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.errors import DataError
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS
 
 if TYPE_CHECKING:
     from pathlib import Path

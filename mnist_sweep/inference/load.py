@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.safe_files import opened, strict_json
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, opened, strict_json
 
 if TYPE_CHECKING:
     import keras
@@ -76,10 +74,7 @@ def inspect(path: Path, *, trust: bool = False) -> dict[str, str | None]:
             f"Expected a trained network at {path}, but there is no such file. Networks are kept "
             "unless save_model=false; run the point again with save_model=true."
         ) from error
-    except (
-        OSError, ValueError, LookupError, EOFError, RuntimeError, NotImplementedError, TypeError,
-        MemoryError, struct.error, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
+    except ARRAY_FILE_ERRORS as error:
         raise _damaged(path, getattr(error, "strerror", None) or error) from error
     except _RefusedError as error:
         raise ModelError(

@@ -3,7 +3,7 @@
 `record` defines `record.json`, `plan_file` `sweep.json`, `study_file` `study.json`, `predictions`
 `predictions.npz`; `paths` knows where they lie, `store` writes them, `locks` keeps writers apart.
 `sweep.load` reads a directory: `reading` one run strictly, `cache` very many, `fields` makes a row
-of each, `table` the pandas DataFrame that analysis works on.
+of each, and of the rows the pandas DataFrame that analysis works on.
 
 Imports settings, metrics, errors and the modules beside the rooms only; pandas and pyarrow when
 they are needed.

@@ -29,10 +29,9 @@ import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.fields import flat
+from mnist_sweep.records.fields import Row, columns_of, flat, row_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
-from mnist_sweep.records.table import Row, columns_of, row_of
 from mnist_sweep.safe_files import content, identity
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ _MAX_BYTES = 2**32
 _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
 _CODE = (
     *(f"records/{name}" for name in (
-        "record", "status", "fields", "reading", "table", "cache", "predictions",
+        "record", "status", "fields", "reading", "paths", "cache", "predictions",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
 """What decides which runs are valid, and what their rows hold."""

@@ -1,4 +1,4 @@
-"""One run as a flat row: the names of the columns of the runs table.
+"""One run as a flat row, and rows as the runs table: its columns, with one type each.
 
 `run_id`, `configuration_id`, `label`, `status`, `parameters`
     As in the record.
@@ -34,14 +34,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, of_split
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, is_metric, of_split
+from mnist_sweep.records.paths import is_of_task, settings_of
 from mnist_sweep.records.record import (
     ClassMetrics,
     DataRecord,
@@ -51,14 +51,21 @@ from mnist_sweep.records.record import (
     TrainingForm,
 )
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import NESTED, RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
+from mnist_sweep.settings import RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.record import Record
 
 Flat = dict[str, Any]
 """Column (see above) -> plain value; None where the record has none."""
+Row = tuple[tuple[str, ...], tuple[Any, ...]]
+"""A flat row as its names and its values: rows of one kind share the names, so 100,000 take no more
+memory than their values."""
+
+_DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 
 _DATA = tuple(name for name in DataRecord.model_fields if name not in ("shape", "scale"))
 _TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
@@ -87,7 +94,7 @@ def flat(record: Record) -> Flat:
     row |= {f"dataset.{name}": getattr(data, name, None) for name in _DATA}
     metrics = record.metrics or Metrics()
     for split in (TRAIN, *HELD_OUT):
-        values = getattr(metrics, split).values
+        values = getattr(metrics, split).values  # noqa: PD011  (no data frame)
         for name in (*_metric_names(split), *values):
             row[f"{split}.{name}"] = values.get(name)
     for split in HELD_OUT:
@@ -123,17 +130,8 @@ def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
     }
 
 
-def is_of_task(label: str) -> bool:
-    """Whether a run's label is that of a task of the user's own."""
-    return label.startswith("task=")
-
-
 def result_columns(classes: int) -> list[str]:
-    """The columns of a finished run that its settings do not tell.
-
-    Args:
-        classes: How many classes its data have.
-    """
+    """The columns of a finished run, on data of so many classes, that its settings do not tell."""
     per_class = [
         f"{split}.{name}.{label}"
         for split in HELD_OUT
@@ -191,11 +189,10 @@ def _known_results() -> dict[str, int]:
 
 def value_of(record: Record, metric: Metric) -> float | None:
     """The metric's value in a record; None where the run has none."""
-    row = flat(record)
-    value = row.get(metric.column)
-    if value is None and record.task:  # a task may measure on the test split alone
-        value = row.get(f"{TEST}.{metric.name}")
-    return None if value is None else float(value)
+    row, columns = flat(record), [metric.column]
+    if record.task:  # it may measure on the test split alone
+        columns.append(f"{TEST}.{metric.name}")
+    return next((float(row[name]) for name in columns if row.get(name) is not None), None)
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
@@ -213,51 +210,90 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
     return row
 
 
-def settings_of(label: str, overrides: tuple[str, ...] = ()) -> Flat:
-    """The settings that a label (`layers=2,nodes=300,seed=0`) and overrides spell out.
-
-    What is no setting of this program is passed over: a directory's name can be anything.
-    """
-    dotted, known = _spelled()
-    row: Flat = {}
-    parts = label.rstrip("~").split(",")
-    if is_of_task(label):  # its settings' names stand there without `task.`
-        parts = [one if one.startswith(TASK_KEYS) else f"task.{one}" for one in parts]
-        overrides = tuple(one for one in overrides if not one.startswith("task="))
-    for part in (*parts, *overrides):
-        key, equals, value = part.partition("=")
-        key = key.lstrip("+~")
-        key = dotted.get(key, key)
-        if equals and (key in known or key.startswith(("model.", "task."))):
-            row[key] = scalar(value)
-    return row
-
-
-def scalar(text: str) -> Any:
-    """The plain value that `text` spells, as on Hydra's command line: null, true, 2, 0.5, text."""
-    text = text.strip()
-    words = {"null": None, "none": None, "true": True, "false": False}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        return value if math.isfinite(value) else text
-    return text.strip("'\"")
-
-
 @cache
 def _usual_settings(keys: tuple[str, ...]) -> Flat:
     return flat_settings({key: value for key, value in defaults().items() if key in keys})
 
 
-@cache
-def _spelled() -> tuple[dict[str, str], set[str]]:
-    """What labels call nested settings -> their dotted keys; and the keys of a run's settings."""
-    names = {key: [f.name for f in dataclasses.fields(NESTED[key])] for key in NESTED}
-    dotted = {name: f"early_stopping.{name}" for name in names["early_stopping"]}
-    dotted |= {name: f"trainer.{name}" for name in names["trainer"] if name != "name"}
-    dotted |= {"trainer": "trainer.name", "data": "data.name"}
-    return dotted, {key for key in known_keys() if key.partition(".")[0] in RUN_KEYS}
+def row_of(values: Mapping[str, Any], kinds: dict[tuple[str, ...], tuple[str, ...]]) -> Row:
+    """A flat row; `kinds` keeps the names that rows share."""
+    names = tuple(values)
+    return kinds.setdefault(names, names), tuple(values.values())
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
+    """Each name's value in every row, None where a row lacks it."""
+    kinds = {id(names): names for names, _ in rows}
+    found: dict[str, list[Any]] = {}
+    for name in dict.fromkeys(name for names in kinds.values() for name in names):
+        place = {key: names.index(name) for key, names in kinds.items() if name in names}
+        places = (place.get(id(names)) for names, _ in rows)
+        found[name] = [
+            None if at is None else row[1][at] for at, row in zip(places, rows, strict=True)
+        ]
+    return found
+
+
+def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The runs table of some flat rows."""
+    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+    packed = [row_of(row, kinds) for row in rows]
+    return frame(columns_of(packed), len(packed))
+
+
+def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
+    """The runs table of `n` rows: columns in order, ints beside floats made floats."""
+    import pandas as pd
+
+    names = sorted({*columns, *ALWAYS}, key=column_order)
+    typed = {name: _typed(columns.get(name) or [None] * n, name) for name in names}
+    return pd.DataFrame(typed, index=range(n))
+
+
+def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
+    """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
+    tables = [one for one in tables if len(one[0])]
+    sweeps = [name for table, name in tables for _ in range(len(table))]
+    if len(tables) == 1:
+        return tables[0][0].assign(sweep=_typed(sweeps, "sweep"))
+    columns = {
+        name: [
+            value
+            for table, _ in tables
+            for value in (objects(table[name]) if name in table else [None] * len(table))
+        ]
+        for name in dict.fromkeys(str(name) for table, _ in tables for name in table)
+    }
+    return frame({**columns, "sweep": sweeps}, len(sweeps))
+
+
+def measured(runs: pd.DataFrame) -> list[str]:
+    """The columns of metrics that any run has a value of."""
+    return [name for name in map(str, runs.columns) if is_metric(name) and runs[name].notna().any()]
+
+
+def objects(column: pd.Series[Any]) -> list[Any]:
+    """A column's values as plain Python, None where one is missing."""
+    plain = column.astype(object)
+    return plain.where(column.notna(), None).tolist()
+
+
+def _typed(values: list[Any], name: str) -> Any:
+    """An array of the values' one type, or of Python objects."""
+    import numpy as np
+    import pandas as pd
+
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {int, float} or (is_number(name) and not kinds):
+        kinds = {float}
+    kind = _DTYPES.get(next(iter(kinds))) if len(kinds) == 1 else None
+    try:
+        if kind == "float64":
+            return np.array(values, dtype=np.float64)
+        if kind:
+            return pd.array(values, dtype=cast("Any", kind))
+    except (OverflowError, UnicodeEncodeError, TypeError):
+        pass  # a whole number of more than 64 bits; a file's name that is not UTF-8
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return pd.Series(made, dtype=object)  # of a bare array pandas would make text

@@ -1,10 +1,18 @@
-"""Where everything lies in a sweep's directory. No other module spells these names."""
+"""Where everything lies in a sweep's directory, and what the names of runs say.
+
+No other module spells these names.
+"""
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from mnist_sweep.settings import NESTED, RUN_KEYS, TASK_KEYS, known_keys
 
 TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
 """Format of a written table -> the ending of its file."""
@@ -149,3 +157,53 @@ def run_directories(directory: Path) -> dict[str, Path]:
     # As in `load`: of two directories of one run, the first by name counts.
     children = sorted(runs.iterdir(), reverse=True)
     return {label_and_run_id(child.name)[1]: child for child in children}
+
+
+def is_of_task(label: str) -> bool:
+    """Whether a run's label is that of a task of the user's own."""
+    return label.startswith("task=")
+
+
+def settings_of(label: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The settings that a label (`layers=2,nodes=300,seed=0`) and overrides spell out.
+
+    What is no setting of this program is passed over: a directory's name can be anything.
+    """
+    dotted, known = _spelled()
+    row: dict[str, Any] = {}
+    parts = label.rstrip("~").split(",")
+    if is_of_task(label):  # its settings' names stand there without `task.`
+        parts = [one if one.startswith(TASK_KEYS) else f"task.{one}" for one in parts]
+        overrides = tuple(one for one in overrides if not one.startswith("task="))
+    for part in (*parts, *overrides):
+        key, equals, value = part.partition("=")
+        key = key.lstrip("+~")
+        key = dotted.get(key, key)
+        if equals and (key in known or key.startswith(("model.", "task."))):
+            row[key] = scalar(value)
+    return row
+
+
+def scalar(text: str) -> Any:
+    """The plain value that `text` spells, as on Hydra's command line: null, true, 2, 0.5, text."""
+    text = text.strip()
+    words = {"null": None, "none": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            value = kind(text)
+        except ValueError:
+            continue
+        return value if math.isfinite(value) else text
+    return text.strip("'\"")
+
+
+@cache
+def _spelled() -> tuple[dict[str, str], set[str]]:
+    """What labels call nested settings -> their dotted keys; and the keys of a run's settings."""
+    names = {key: [f.name for f in fields(NESTED[key])] for key in NESTED}
+    dotted = {name: f"early_stopping.{name}" for name in names["early_stopping"]}
+    dotted |= {name: f"trainer.{name}" for name in names["trainer"] if name != "name"}
+    dotted |= {"trainer": "trainer.name", "data": "data.name"}
+    return dotted, {key for key in known_keys() if key.partition(".")[0] in RUN_KEYS}

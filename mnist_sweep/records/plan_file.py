@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.safe_files import content, refuse_newer, strict_json
+from mnist_sweep.safe_files import content, validated
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ class _Model(BaseModel):
 
 
 class PlannedPoint(_Model):
-    """A requested point.
-
-    Attributes:
-        run_id: Of its run.
-        label: Of its run; empty if unknown.
-        overrides: The overrides that make it.
-    """
+    """A requested point: its run's id and label (empty if unknown), the overrides that make it."""
 
     run_id: str
     label: str = ""
@@ -112,10 +106,7 @@ def parse_plan(read: bytes) -> PlanFile:
     Raises:
         ValueError: It is no plan, or was written by a newer version of this program.
     """
-    values = strict_json(read)
-    if isinstance(values, dict):
-        refuse_newer(values, SCHEMA_VERSION)  # first: what is newer may look different
-    return PlanFile.model_validate_json(read)
+    return validated(read, PlanFile, SCHEMA_VERSION)
 
 
 def read_plan(directory: str | os.PathLike[str]) -> PlanFile:

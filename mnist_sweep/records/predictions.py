@@ -5,11 +5,7 @@ Read as a whole, or as the classes that several runs predicted on the same image
 
 from __future__ import annotations
 
-import struct
-import tokenize
-import zipfile
-import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +13,7 @@ import numpy as np
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.safe_files import npz_arrays, opened
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +24,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**29
 """Arrays that would take more are refused before anything is unpacked: 60 million examples."""
 
-_DTYPES = {
+_SHA256 = "data_sha256"
+_DTYPES: dict[str, Any] = {
     "test_true": np.uint8,
     "test_predicted": np.uint8,
     "test_probability": np.float16,
@@ -38,12 +35,6 @@ _DTYPES = {
     "validation_index": np.int32,
 }
 CLASSES = ("test_true", "test_predicted", "validation_true", "validation_predicted")
-_DAMAGE = (
-    OSError, EOFError, LookupError, ValueError, NotImplementedError, RuntimeError, TypeError,
-    AttributeError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
-    MemoryError, OverflowError,
-)  # fmt: skip
-"""What NumPy and zipfile raise for damaged files."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +57,8 @@ class Predictions:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All fields as arrays, the hash as a 0-d text array: what the file holds."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**values, "data_sha256": np.array(self.data_sha256, dtype="<U64")}
+        values = {name: getattr(self, name) for name in _DTYPES}
+        return {**values, _SHA256: np.array(self.data_sha256, dtype="<U64")}
 
 
 @dataclass(frozen=True)
@@ -91,7 +82,8 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         DirectoryError: The file is missing, damaged, or holds something else.
     """
-    return _as_predictions(read_arrays(path, tuple(_DTYPES)))
+    arrays: dict[str, Any] = read_arrays(path, tuple(_DTYPES))
+    return Predictions(**{**arrays, _SHA256: str(arrays[_SHA256])})
 
 
 def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
@@ -105,25 +97,21 @@ def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
         DirectoryError: A run's predictions are missing or damaged.
         DataError: The runs did not see the same images.
     """
-    found = [_read_split(directory, split) for directory in directories]
+    names = [name for name in CLASSES if name.startswith(split)]
+    names += ["validation_index"] * (split == "validation")
+    found = [read_arrays(RunPaths(one).predictions, names) for one in directories]
     first = found[0]
+    same = (names[0], *names[2:], _SHA256)
     for directory, one in zip(directories, found, strict=True):
-        if one.images != first.images or not np.array_equal(one.true, first.true):
+        if not all(np.array_equal(one[name], first[name]) for name in same):
             raise DataError(
                 f"Expected runs evaluated on the same {split} images, but {directory.name} and "
                 f"{directories[0].name} saw different ones. Compare runs of the same data and "
                 "the same split."
             )
-    return Predicted(np.stack([one.predicted for one in found]), first.true, first.images)
-
-
-def _read_split(directory: Path, split: str) -> Predicted:
-    names = [name for name in CLASSES if name.startswith(split)]
-    names += ["validation_index"] * (split == "validation")
-    arrays = read_arrays(RunPaths(directory).predictions, names)
-    true, predicted, *index = (arrays[name] for name in names)
-    rows = index[0].tobytes() if index else b""
-    return Predicted(predicted, true, (str(arrays["data_sha256"]), rows))
+    rows = first["validation_index"].tobytes() if len(names) > 2 else b""
+    predicted = np.stack([one[names[1]] for one in found])
+    return Predicted(predicted, first[names[0]], (str(first[_SHA256]), rows))
 
 
 def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray[Any]]:
@@ -134,14 +122,14 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
     """
     try:
         with opened(path) as file:
-            arrays = npz_arrays(file, (*names, "data_sha256"), MAX_BYTES)
+            arrays = npz_arrays(file, (*names, _SHA256), MAX_BYTES)
         _check(arrays, names)
     except FileNotFoundError as error:
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "
             "Delete that run's directory and run the same command again to make it."
         ) from error
-    except _DAMAGE as error:
+    except ARRAY_FILE_ERRORS as error:
         raise DirectoryError(
             f"Expected a run's predictions (NPZ) at {path}, but it cannot be used: {error}. "
             "Delete that run's directory and run the same command again."
@@ -159,17 +147,12 @@ def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any
     """
     values = arrays.arrays() if isinstance(arrays, Predictions) else arrays
     _check(values, tuple(_DTYPES))
-    store.write_npz(path, _as_predictions(values).arrays())
-
-
-def _as_predictions(arrays: Mapping[str, NDArray[Any]]) -> Predictions:
-    return Predictions(
-        **{name: arrays[name] for name in _DTYPES}, data_sha256=str(arrays["data_sha256"])
-    )
+    hashed = values[_SHA256].astype("<U64")
+    store.write_npz(path, {name: values[name] for name in _DTYPES} | {_SHA256: hashed})
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
-    missing = [name for name in (*names, "data_sha256") if name not in arrays]
+    missing = [name for name in (*names, _SHA256) if name not in arrays]
     if missing:
         raise ValueError(f"without {', '.join(missing)}")
     for name in names:
@@ -182,6 +165,6 @@ def _check(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
         lengths = {name: len(arrays[name]) for name in names if name.startswith(split)}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"lengths differ: {lengths}")
-    sha256 = arrays["data_sha256"]
+    sha256 = arrays[_SHA256]
     if sha256.dtype.kind != "U" or sha256.ndim != 0:
-        raise ValueError("data_sha256 is not one text")
+        raise ValueError(f"{_SHA256} is not one text")

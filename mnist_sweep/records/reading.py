@@ -25,8 +25,9 @@ from mnist_sweep.metrics import (
     definitions,
 )
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.record import SEALED, Record, is_sealed, seal
+from mnist_sweep.records.record import SEALED, Record
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.store import is_sealed, seal
 from mnist_sweep.safe_files import content, sha256_of, strict_json
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id
 from mnist_sweep.settings import run_id as run_id_of

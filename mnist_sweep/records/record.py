@@ -9,14 +9,13 @@ and `sha256`; schema 1 is still read.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,13 +35,12 @@ from mnist_sweep.settings import SETTINGS
 SCHEMA_VERSION = 2
 SEALED = {"sealed": True}
 """The context in which settings are not checked: those of a record that was checked and sealed."""
-_MARK = ',\n  "sha256": "'
-_END = '"\n}\n'
 
 Plain = dict[str, Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of one: accuracy, precision, recall, F1."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -153,16 +151,15 @@ class SplitMetrics(_Strict):
         return {**self.values, **{key: value for key, value in fields.items() if value}}
 
 
-def _no_metrics() -> SplitMetrics:
-    return SplitMetrics.model_validate({})
+_NO_METRICS = SplitMetrics.model_validate({})
 
 
 class Metrics(_Strict):
     """Metrics of the three splits; a task of the user's own may leave some out."""
 
-    train: SplitMetrics = Field(default_factory=_no_metrics)
-    validation: SplitMetrics = Field(default_factory=_no_metrics)
-    test: SplitMetrics = Field(default_factory=_no_metrics)
+    train: SplitMetrics = _NO_METRICS
+    validation: SplitMetrics = _NO_METRICS
+    test: SplitMetrics = _NO_METRICS
 
 
 class Times(_Strict):
@@ -180,6 +177,11 @@ class TrainingForm(_Strict):
 
     form: Literal["xla", "graph", "fit"]
     reason: str
+
+
+def _time(value: str) -> str:
+    datetime.fromisoformat(value)
+    return value
 
 
 class Environment(_Strict):
@@ -202,14 +204,7 @@ class Environment(_Strict):
     workers: int | None = None
     device: str | None = None
     peak_memory_mb: float | None = None
-    started_at: str | None = None
-
-    @field_validator("started_at")
-    @classmethod
-    def _is_a_time(cls, value: str | None) -> str | None:
-        if value is not None:
-            datetime.fromisoformat(value)
-        return value
+    started_at: Annotated[str, AfterValidator(_time)] | None = None
 
 
 class Failure(_Strict):
@@ -229,13 +224,13 @@ class Record(_Strict):
         code: The user's own source that decides the result, or None.
         config: All settings of the run, nested.
         artefacts: Files of the run beside the record: name -> SHA-256.
-        sha256: Of the record's own text, see `records.integrity`; None in older records.
+        sha256: Of the record's own text, see `records.store`; None in older records.
     """
 
     schema_version: Count
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-    configuration_id: str
-    label: str
+    configuration_id: Name
+    label: Name
     status: Annotated[RunStatus, Field(strict=False)]
     task: str | None = None
     objective: str | None = None
@@ -243,7 +238,7 @@ class Record(_Strict):
     config: Plain
     data: Annotated[DataRecord, BeforeValidator(lambda value: NO_DATA if value is None else value)]
     parameters: Count | None = None
-    history: History = Field(default_factory=lambda: History.model_validate({}))
+    history: History = History.model_validate({})
     metrics: Metrics | None = None
     training: TrainingForm | None = None
     time: Times | None = None
@@ -276,14 +271,13 @@ class Record(_Strict):
             raise ValueError("there are no data")
         if self.status in (RunStatus.MISSING, RunStatus.UNREADABLE):
             raise ValueError(f"status is {self.status}, which no record has")
-        if self.status != RunStatus.FINISHED:
-            if self.error is None:
-                raise ValueError(f"status is {self.status} but there is no error")
-            return self
-        if self.metrics is None:
-            raise ValueError("status is finished but there are no metrics")
-        if self.task is None:
-            _check_required(self.metrics, self.data.n_validation)
+        if self.status != RunStatus.FINISHED and self.error is None:
+            raise ValueError(f"status is {self.status} but there is no error")
+        if self.status == RunStatus.FINISHED:
+            if self.metrics is None:
+                raise ValueError("status is finished but there are no metrics")
+            if self.task is None:
+                _check_required(self.metrics, self.data.n_validation)
         return self
 
     @property
@@ -295,13 +289,10 @@ class Record(_Strict):
 
 def _check_required(metrics: Metrics, n_validation: int) -> None:
     for split, names in _REQUIRED.items():
-        if split == "validation" and not n_validation:
-            continue
         found: SplitMetrics = getattr(metrics, split)
         absent = [name for name in names if name not in found.values]
-        if split != "train" and not found.per_class:
-            absent.append("per_class")
-        if absent:
+        absent += ["per_class"] * (split != "train" and not found.per_class)
+        if absent and (n_validation or split != "validation"):
             raise ValueError(f"metrics.{split} is without {', '.join(absent)}")
 
 
@@ -329,32 +320,3 @@ def build(values: Mapping[str, Any]) -> Record:
         pydantic.ValidationError: A field is missing or of the wrong type; a programming error.
     """
     return Record.model_validate(plain(values))
-
-
-def to_json(record: Record | Mapping[str, Any]) -> str:
-    """The record as strict JSON text, one line per top-level field, sealed."""
-    checked = record if isinstance(record, Record) else build(record)
-    return sealed(plain(checked.model_dump()))
-
-
-def seal(values: Mapping[str, Any]) -> tuple[str, str]:
-    """A record's text without its end, a line per field, and the hash of it."""
-    lines = [
-        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False, ensure_ascii=False)}"
-        for key, value in values.items()
-        if key != "sha256"
-    ]
-    text = ",\n".join(lines)
-    return text, hashlib.sha256(text.encode()).hexdigest()
-
-
-def sealed(values: Mapping[str, Any]) -> str:
-    """A record as JSON text: one line per field, and at the end the hash of these lines."""
-    text, digest = seal(values)
-    return f"{{\n{text}{_MARK}{digest}{_END}"
-
-
-def is_sealed(read: bytes) -> bool:
-    """Whether a file's bytes are those of a record just as it was written."""
-    text, mark, digest = read.removeprefix(b"{\n").rpartition(_MARK.encode())
-    return bool(mark) and digest == f"{hashlib.sha256(text).hexdigest()}{_END}".encode()

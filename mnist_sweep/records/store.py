@@ -7,15 +7,16 @@ needs to know when a file cannot be written.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from mnist_sweep import atomic_files
-from mnist_sweep.atomic_files import clean_temporary
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.record import Record, to_json
+from mnist_sweep.records.record import Record, build
+from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,17 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "cannot_write",
-    "clean_temporary",
-    "make_directory",
-    "scratch",
-    "write_bytes",
-    "write_json",
-    "write_npz",
-    "write_record",
-    "write_text",
-]
+_MARK = ',\n  "sha256": "'
+_END = '"\n}\n'
+
+clean_temporary = atomic_files.clean_temporary
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -77,6 +71,35 @@ def write_json(path: Path, value: Any) -> None:
 def write_record(path: Path, record: Record | Mapping[str, Any]) -> None:
     """Write a run's record to `path` atomically, checked against the schema first."""
     write_text(path, to_json(record))
+
+
+def to_json(record: Record | Mapping[str, Any]) -> str:
+    """The record as strict JSON text, one line per top-level field, sealed."""
+    checked = record if isinstance(record, Record) else build(record)
+    return sealed(plain(checked.model_dump()))
+
+
+def seal(values: Mapping[str, Any]) -> tuple[str, str]:
+    """A record's text without its end, a line per field, and the hash of it."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False, ensure_ascii=False)}"
+        for key, value in values.items()
+        if key != "sha256"
+    ]
+    text = ",\n".join(lines)
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(values: Mapping[str, Any]) -> str:
+    """A record as JSON text: one line per field, and at the end the hash of these lines."""
+    text, digest = seal(values)
+    return f"{{\n{text}{_MARK}{digest}{_END}"
+
+
+def is_sealed(read: bytes) -> bool:
+    """Whether a file's bytes are those of a record just as it was written."""
+    text, mark, digest = read.removeprefix(b"{\n").rpartition(_MARK.encode())
+    return bool(mark) and digest == f"{hashlib.sha256(text).hexdigest()}{_END}".encode()
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

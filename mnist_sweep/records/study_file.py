@@ -15,7 +15,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
-from mnist_sweep.safe_files import content, refuse_newer, strict_json
+from mnist_sweep.safe_files import content, validated
 
 if TYPE_CHECKING:
     import os
@@ -100,11 +100,7 @@ def load_study(directory: str | os.PathLike[str]) -> Study | None:
     """
     path = SweepPaths(directory).study_json
     try:
-        read = content(path)[0]
-        values = strict_json(read)
-        if isinstance(values, dict):
-            refuse_newer(values, SCHEMA_VERSION)
-        return Study.model_validate_json(read)
+        return validated(content(path)[0], Study, SCHEMA_VERSION)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DirectoryError, SelectionError, visible
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, resolve
+from mnist_sweep.records import fields
 from mnist_sweep.records.cache import read_runs
-from mnist_sweep.records.fields import Flat, flat, flat_planned, settings_of
-from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, names_in, settings_of
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.record import Metrics
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.table import Row, columns_of, combined, frame, frame_of, measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _BEGUN = "no record: interrupted, or still running"
+_EXPECTED = "Expected the directory of a sweep or a run at"
 _WAY_OUT = "Give a directory that a sweep made, such as outputs/NAME."
 
 
@@ -93,9 +93,22 @@ class Sweep:
             SelectionError: There is no such run.
             DirectoryError: The record was changed or removed since the directory was read.
         """
-        if run_id not in self._read:
-            self._read[run_id] = self._read_again(run_id)
-        return self._read[run_id]
+        if run_id in self._read:
+            return self._read[run_id]
+        path = self.run_paths(run_id).record
+        row = self.frame[["run_id", "status", "environment.started_at"]].iloc[self._places[run_id]]
+        before = tuple(value if isinstance(value, str) else None for value in row)
+        why = f"Expected the record at {path} as it was."
+        try:
+            record = read_record(path)
+            if before == (record.run_id, record.status, record.environment.started_at):
+                self._read[run_id] = record
+                return record
+        except DirectoryError as error:
+            why = str(error)
+        raise DirectoryError(
+            f"{why} It was removed or changed during this command: run the command again."
+        )
 
     def run_paths(self, run_id: str) -> RunPaths:
         """Where a run's files are.
@@ -103,7 +116,9 @@ class Sweep:
         Raises:
             SelectionError: There is no such run.
         """
-        return RunPaths(self.frame["directory"].iloc[self._place(run_id)])
+        if run_id not in self._places:
+            raise SelectionError(f"No run {run_id} in {self.directory}.")
+        return RunPaths(self.frame["directory"].iloc[self._places[run_id]])
 
     def predictions(self, run_id: str) -> Predictions:
         """What a run predicted, example by example.
@@ -121,28 +136,9 @@ class Sweep:
         """All records; reads every file."""
         return [self.record(run_id) for run_id in self.frame["run_id"]]
 
-    def _read_again(self, run_id: str) -> Record:
-        path = self.run_paths(run_id).record
-        row = self.frame[["run_id", "status", "environment.started_at"]].iloc[self._place(run_id)]
-        before = tuple(value if isinstance(value, str) else None for value in row)
-        try:
-            record, why = read_record(path), f"Expected the record at {path} as it was."
-        except DirectoryError as error:
-            record, why = None, str(error)
-        if record and before == (record.run_id, record.status, record.environment.started_at):
-            return record
-        raise DirectoryError(
-            f"{why} It was removed or changed during this command: run the command again."
-        )
-
     @cached_property
     def _places(self) -> dict[str, int]:
         return {run_id: place for place, run_id in enumerate(self.frame["run_id"])}
-
-    def _place(self, run_id: str) -> int:
-        if run_id not in self._places:
-            raise SelectionError(f"No run {run_id} in {self.directory}.")
-        return self._places[run_id]
 
 
 def load(directory: str | os.PathLike[str]) -> Sweep:
@@ -161,7 +157,7 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     if "sweep.json" in names:
         try:
             plan = read_plan(path)
-        except (OSError, ValueError, DirectoryError) as error:
+        except (OSError, ValueError) as error:
             why = f"the plan cannot be read: {reason(error)}"
             problems.append(Problem(paths.sweep_json, why))
     try:
@@ -171,15 +167,17 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     rows, begun = _runs(paths, problems) if "runs" in names else ({}, {})
     if not (rows or problems or plan.points):
         raise DirectoryError(_holds_nothing(path))
-    columns = columns_of(list(rows.values()))
+    columns = fields.columns_of(list(rows.values()))
     missing = tuple(_missing(plan, begun, set(columns.get("run_id", ())), problems))
     parent = f"{paths.runs}{os.sep}"
-    runs = frame({**columns, "directory": [parent + name for name in rows]}, len(rows))
+    runs = fields.frame({**columns, "directory": [parent + name for name in rows]}, len(rows))
     objective = _objective(plan.objective, runs)
     return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
 
 
-def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[dict[str, Row], dict[str, Path]]:
+def _runs(
+    paths: SweepPaths, problems: list[Problem]
+) -> tuple[dict[str, fields.Row], dict[str, Path]]:
     """The rows of a sweep's records, and by run id the directories without a record yet."""
     try:
         names = sorted(name for name in names_in(paths.runs) if not name.startswith("."))
@@ -188,17 +186,15 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[dict[str, Row], d
         return {}, {}
     rows, unread = read_runs(paths, names)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
-    found = {name: (one.file, one.reason) for name, one in unread.items() if one.kind == "problem"}
+    found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
     for name, (keys, values) in rows.items():
         taken = first.setdefault(values[keys.index("run_id")], name)
         if taken != name:
             why = f"the same run as {taken}, which was taken instead"
-            found[name] = RunPaths("").record.name, why
+            found[name] = Unread("problem", why, RunPaths(name).record.name)
     problems += [
-        Problem(paths.runs / name / found[name][0], found[name][1])
-        for name in names
-        if name in found
+        Problem(paths.runs / name / found[name].file, found[name].reason) for name in sorted(found)
     ]
     begun = {
         label_and_run_id(name)[1]: paths.runs / name
@@ -211,8 +207,8 @@ def _runs(paths: SweepPaths, problems: list[Problem]) -> tuple[dict[str, Row], d
 def _single(path: Path) -> Sweep:
     read = read_run(RunPaths(path))
     if isinstance(read, Unread):
-        return Sweep(path, frame_of([]), (Problem(path / read.file, read.reason),))
-    runs = frame_of([{**flat(read[0]), "directory": str(path)}])
+        return Sweep(path, fields.frame_of([]), (Problem(path / read.file, read.reason),))
+    runs = fields.frame_of([{**fields.flat(read[0]), "directory": str(path)}])
     return Sweep(path, runs, objective=_objective(read[0].objective or DEFAULT_OBJECTIVE, runs))
 
 
@@ -222,7 +218,7 @@ def _objective(name: str, runs: pd.DataFrame) -> str:
     Unless one was set, it is the first metric that the first finished run of a task returned, of
     the validation split if it returned any of that.
     """
-    known = measured(runs)
+    known = fields.measured(runs)
     if "task" not in runs or not known:
         return name
     try:
@@ -263,19 +259,14 @@ def _listing(path: Path) -> set[str]:
         why = "it is a file"
     except OSError as error:
         why = f"it cannot be listed: {error.strerror or error}"
-    raise DirectoryError(
-        f"Expected the directory of a sweep or a run at {path}, but {why}. {_WAY_OUT}"
-    )
+    raise DirectoryError(f"{_EXPECTED} {path}, but {why}. {_WAY_OUT}")
 
 
 def _holds_nothing(path: Path) -> str:
-    inside = [
-        child.name
-        for child in sorted(path.iterdir())
-        if (child / "sweep.json").exists() or (child / "record.json").exists()
-    ]
-    hint = f"Did you mean {path / inside[0]}?" if inside else _WAY_OUT
-    return f"Expected the directory of a sweep or a run at {path}, but it holds no runs. {hint}"
+    known = ("sweep.json", "record.json")
+    inside = [one for one in sorted(path.iterdir()) if any((one / name).exists() for name in known)]
+    hint = f"Did you mean {inside[0]}?" if inside else _WAY_OUT
+    return f"{_EXPECTED} {path}, but it holds no runs. {hint}"
 
 
 def objective_of(sweeps: Sequence[Sweep]) -> str:
@@ -295,23 +286,19 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     parts = []
     for sweep in sweeps:
         name = sweep.directory.name or str(sweep.directory)
-        without = frame_of([*_missing_rows(sweep), *_unreadable_rows(sweep)])
-        parts += [(sweep.frame, name), (without, name)]
-    return combined(parts)
+        parts += [(sweep.frame, name), (fields.frame_of(_without_record(sweep)), name)]
+    return fields.combined(parts)
 
 
-def _missing_rows(sweep: Sweep) -> Iterator[Flat]:
-    runs = f"{SweepPaths(sweep.directory).runs}{os.sep}"
+def _without_record(sweep: Sweep) -> Iterator[fields.Flat]:
+    """A row for each run that is missing, and for each that cannot be read."""
+    paths = SweepPaths(sweep.directory)
     for one in sweep.missing:
         yield {
-            **flat_planned(one.run_id, one.label, one.overrides),
+            **fields.flat_planned(one.run_id, one.label, one.overrides),
             "error.message": one.reason,
-            "directory": f"{runs}{one.label}-{one.run_id}",
+            "directory": str(paths.run(one.label, one.run_id).directory),
         }
-
-
-def _unreadable_rows(sweep: Sweep) -> Iterator[Flat]:
-    paths = SweepPaths(sweep.directory)
     for problem in sweep.problems:
         if problem.path in (paths.sweep_json, paths.study_json, paths.runs):
             continue  # stands for no run

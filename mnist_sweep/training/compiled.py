@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -22,8 +22,7 @@ import tensorflow as tf
 from mnist_sweep.data import Dataset
 from mnist_sweep.training import fit, forms, optimizer
 from mnist_sweep.training.fast import dense, dropout, fused_adam, pad_batch, sparse_first_layer
-from mnist_sweep.training.fast.program import Program
-from mnist_sweep.training.fast.replaced import Replacements, replaced
+from mnist_sweep.training.fast.program import Program, replaced
 from mnist_sweep.training.model import own_methods
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
@@ -74,39 +73,22 @@ class EpochProgram:
         self._xla = xla
         self._pads = xla and pad_batch.can_pad(network)
         self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-        self._program = (
-            Program(self._epoch, xla=True)
-            if xla
-            else Program(self._graph_epoch, xla=False, signature=[tf.TensorSpec([None], tf.int32)])
+        signature = None if xla else [tf.TensorSpec([None], tf.int32)]
+        self._program = Program(
+            self._epoch if xla else self._graph_epoch, xla=xla, signature=signature
         )
         update.build(network.trainable_variables)
 
-    def __call__(self, order: np.ndarray) -> tuple[float, float]:
+    def __call__(self, order: np.ndarray, *, train: bool = True) -> tuple[float, float]:
         """Train on the rows in this order.
 
         Args:
             order: (n,) int32 rows of the images, each once.
+            train: Whether to; otherwise the program runs with no batches.
 
         Returns:
             (loss, accuracy), means over the examples while they were trained on.
         """
-        return self._run(order)
-
-    def compile(self, n: int) -> None:
-        """Trace and compile for `n` rows without training: the program runs with no batches.
-
-        Raises:
-            FormError: A layer or the optimizer cannot be traced or compiled.
-            Exception: One of `forms.OUT_OF_RESOURCES`.
-        """
-        try:
-            self._run(np.zeros(n, np.int32), train=False)
-        except forms.OUT_OF_RESOURCES:
-            raise
-        except Exception as error:  # layers of the user's own may raise anything
-            raise forms.FormError(forms.no_program(error)) from error
-
-    def _run(self, order: np.ndarray, *, train: bool = True) -> tuple[float, float]:
         n = len(order)
         if not self._xla:
             loss, correct = self._program(tf.constant(order if train else order[:0]))
@@ -119,6 +101,20 @@ class EpochProgram:
         loops = (batches, 1 if remainder else 0) if train else (0, 0)
         loss, correct = self._program(*map(tf.constant, (order, n, *loops, *columns)))
         return float(loss) / n, float(correct) / n
+
+    def compile(self, n: int) -> None:
+        """Trace and compile for `n` rows without training.
+
+        Raises:
+            FormError: A layer or the optimizer cannot be traced or compiled.
+            Exception: One of `forms.OUT_OF_RESOURCES`.
+        """
+        try:
+            self(np.zeros(n, np.int32), train=False)
+        except forms.OUT_OF_RESOURCES:
+            raise
+        except Exception as error:  # layers of the user's own may raise anything
+            raise forms.FormError(forms.no_program(error)) from error
 
     def _graph_epoch(self, order: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         n = tf.size(order)
@@ -152,13 +148,15 @@ class EpochProgram:
         totals: tuple[Any, Any],
         columns: tuple[tf.Tensor, ...] = (),
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        layer = self._sparse_layer if columns else None
+
         def body(i: tf.Tensor, loss: tf.Tensor, correct: tf.Tensor) -> tuple[tf.Tensor, ...]:
             if self._xla:
                 rows = tf.ensure_shape(tf.slice(order, [i * size], [size]), (size,))
             else:
                 rows = order[i * size : tf.minimum(n, (i + 1) * size)]
             n_examples = tf.minimum(n - i * size, size) if self._pads else tf.size(rows)
-            with self._columns_of(i, columns):
+            with layer.on(columns[0][i], columns[1][i]) if layer else nullcontext():
                 batch_loss, batch_correct = self._step(rows, n_examples)
             following = i + 1
             loss += batch_loss * tf.cast(n_examples, tf.float32)
@@ -169,13 +167,6 @@ class EpochProgram:
             lambda i, *_: i < batches, body, (tf.constant(0), *totals), parallel_iterations=1
         )
         return loss, correct
-
-    def _columns_of(
-        self, i: tf.Tensor, columns: tuple[tf.Tensor, ...]
-    ) -> AbstractContextManager[None]:
-        if self._sparse_layer is None or not columns:
-            return nullcontext()
-        return self._sparse_layer.on(columns[0][i], columns[1][i])
 
     def _step(self, rows: tf.Tensor, n_examples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(tf.gather(self._images, rows), tf.float32) * self._factor
@@ -200,9 +191,6 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
 
     A memory-mapped dataset then stays in the page cache, shared by all workers. TensorFlow takes
     memory by DLPack only if it is writable, contiguous and aligned to 64 bytes.
-
-    Args:
-        array: Any shape and dtype; must not change while the tensor exists.
     """
     if array.flags.writeable and array.ctypes.data % 64 == 0 and array.flags.c_contiguous:
         return tf.experimental.dlpack.from_dlpack(np.asarray(array).__dlpack__())
@@ -210,13 +198,7 @@ def as_tensor(array: np.ndarray) -> tf.Tensor:
 
 
 def epoch_order(rows: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """The rows of one epoch, shuffled: each exactly once.
-
-    Args:
-        rows: (n,) int32.
-        seed: The run's.
-        epoch: From 1; the order depends on seed and epoch only.
-    """
+    """The rows (n,) int32 of one epoch (from 1), shuffled by seed and epoch only."""
     shuffle = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
     return shuffle.permutation(rows)
 
@@ -254,23 +236,30 @@ def _train_in(
     on_epoch: OnEpoch,
 ) -> Training:
     started = perf_counter()
-    options = {"xla": choice.form is forms.Form.XLA, "logits": settings["outputs"] == "logits"}
+    xla, logits = choice.form is forms.Form.XLA, settings["outputs"] == "logits"
     n, scale = len(dataset.train_index), dataset.info.scale
-    steps = settings["epochs"] * -(-n // settings["batch_size"])
-    columns = _active_columns(network, dataset, settings) if options["xla"] else None
-    with replaced(_fast_layers(network, settings, columns) if options["xla"] else {}):
+    batch_size = min(settings["batch_size"], n)
+    update = optimizer.optimizer(settings, settings["epochs"] * -(-n // settings["batch_size"]))
+    columns = _active_columns(network, dataset, settings, batch_size) if xla else None
+    fast = {
+        **dropout.replacements(network, settings["seed"]),
+        **dense.replacements(network),
+        **(sparse_first_layer.replacements(network) if columns else {}),
+    } if xla else {}  # fmt: skip
+    with replaced(fast):
         program = EpochProgram(
             network,
-            fused_adam.for_training(optimizer.optimizer(settings, steps), xla=options["xla"]),
+            fused_adam.for_training(update, xla=xla),
             as_tensor(dataset.train_images),
             as_tensor(dataset.train_labels),
-            min(settings["batch_size"], n),
+            batch_size,
             scale,
             columns,
-            **options,
+            xla=xla,
+            logits=logits,
         )
         program.compile(n)
-        predictor = Predictor(network, scale, **options)
+        predictor = Predictor(network, scale, xla=xla, logits=logits)
         # Compiles the predictor, so that the first epoch takes no longer than the others.
         predictor(dataset.train_images, dataset.train_labels, dataset.train_index[:1])
         result = Training(predictor, compile_s=perf_counter() - started)
@@ -314,23 +303,10 @@ def _run_epochs(
     result.train_s = perf_counter() - training_started
 
 
-def _fast_layers(
-    network: keras.Model,
-    settings: Mapping[str, Any],
-    columns: sparse_first_layer.ActiveColumns | None,
-) -> Replacements:
-    return {
-        **dropout.replacements(network, settings["seed"]),
-        **dense.replacements(network),
-        **(sparse_first_layer.replacements(network) if columns else {}),
-    }
-
-
 def _active_columns(
-    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
 ) -> sparse_first_layer.ActiveColumns | None:
     """The active columns, if the network's first layer can use them and they are few."""
-    batch_size = min(settings["batch_size"], len(dataset.train_index))
     too_small = batch_size < sparse_first_layer.MIN_BATCH
     if too_small or not sparse_first_layer.is_supported(network):
         return None

@@ -22,7 +22,7 @@ from mnist_sweep.metrics import (
 )
 
 if TYPE_CHECKING:
-    from mnist_sweep.training.predictor import Outputs, Predictor
+    from mnist_sweep.training.predictor import Predictor
 
 Metrics = dict[str, Any]
 Predictions = dict[str, np.ndarray]
@@ -31,15 +31,7 @@ Predictions = dict[str, np.ndarray]
 def split_metrics(
     split: str, truth: np.ndarray, predicted: np.ndarray, loss: float, classes: int
 ) -> Metrics:
-    """The metrics of one split, all classes together.
-
-    Args:
-        split: train, validation or test: which metrics are measured depends on it.
-        truth: True class of each example, (n,) uint8.
-        predicted: Predicted class, (n,) integer.
-        loss: Mean cross-entropy of the examples.
-        classes: Number of classes.
-    """
+    """The metrics of one split, all classes together, from (n,) classes and the mean loss."""
     counts = counts_of(confusion_matrix(truth, predicted, classes))
     values: Metrics = {"loss": loss}
     for definition in of_split(split):
@@ -51,17 +43,18 @@ def split_metrics(
 def held_out_metrics(
     split: str, truth: np.ndarray, predicted: np.ndarray, loss: float, classes: int
 ) -> Metrics:
-    """The metrics of the validation or test split, with rows per class and the confusion matrix.
+    """The metrics of a held-out split, with a row for every class and the confusion matrix.
 
-    Args: as of `split_metrics`. Every class gets a row, whether it occurs or not.
+    Args:
+        split: validation or test.
+        truth: True class of each example, (n,) uint8.
+        predicted: Predicted class, (n,) integer.
+        loss: Mean cross-entropy of the examples.
+        classes: Number of classes.
     """
     confusion = confusion_matrix(truth, predicted, classes)
     counts = counts_of(confusion)
-    columns = {
-        one.name: one.class_values(*counts)
-        for one in of_split(split)
-        if one.class_values is not None
-    }
+    columns = {one.name: one.class_values(*counts) for one in of_split(split) if one.class_values}
     per_class = [
         {
             "label": label,
@@ -93,23 +86,18 @@ def evaluate(predictor: Predictor, dataset: Dataset) -> tuple[Metrics, Predictio
         "validation_index": dataset.validation_index.astype(np.int32),
         "data_sha256": np.array(dataset.info.sha256),
     }
-    validation = predictor(images, labels, dataset.validation_index)
-    rows = np.arange(len(dataset.test_labels), dtype=np.int32)
-    test = predictor(dataset.test_images, dataset.test_labels, rows)
-    for split, outputs, truth in (
-        (VALIDATION, validation, dataset.train_labels[dataset.validation_index]),
-        (TEST, test, np.asarray(dataset.test_labels)),
-    ):
+    all_rows = np.arange(len(dataset.test_labels), dtype=np.int32)
+    for split, (pixels, known, rows) in {
+        VALIDATION: (images, labels, dataset.validation_index),
+        TEST: (dataset.test_images, dataset.test_labels, all_rows),
+    }.items():
+        outputs, truth = predictor(pixels, known, rows), known[rows]
         if len(truth):
             loss, _ = outputs.loss_and_accuracy(truth)
             metrics[split] = held_out_metrics(split, truth, outputs.predicted, loss, classes)
-        predictions |= _stored(split, outputs, truth)
+        predictions |= {
+            f"{split}_true": truth.astype(np.uint8),
+            f"{split}_predicted": outputs.predicted.astype(np.uint8),
+            f"{split}_probability": outputs.probability.astype(np.float16),
+        }
     return metrics, predictions
-
-
-def _stored(split: str, outputs: Outputs, truth: np.ndarray) -> Predictions:
-    return {
-        f"{split}_true": truth.astype(np.uint8),
-        f"{split}_predicted": outputs.predicted.astype(np.uint8),
-        f"{split}_probability": outputs.probability.astype(np.float16),
-    }

@@ -57,15 +57,9 @@ def train(
     reason: str = "trainer=fit",
     eagerly: bool = False,
 ) -> Training:
-    """Train a network in place with `fit`.
+    """Train a network in place with `fit`, as `compiled.train`.
 
-    Args:
-        network: As all that follow, as of `compiled.train`.
-        dataset: Its training split is trained on.
-        settings: A run's settings.
-        on_epoch: Called after every epoch.
-        reason: Why with `fit`.
-        eagerly: Run the network's own Python code for every batch.
+    `reason` says why with `fit`; `eagerly` runs the network's own Python code for every batch.
     """
     started = perf_counter()
     scale = np.float32(dataset.info.scale)

@@ -61,13 +61,7 @@ class FormError(Exception):
 
 
 def choose(network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]) -> Choice:
-    """The form for a network that is trained with these settings.
-
-    Args:
-        network: A built model.
-        dataset: Its training split is trained on.
-        settings: A run's settings.
-    """
+    """The form for a built network that is trained on a dataset with a run's settings."""
     if own := own_methods(network):
         return Choice(Form.FIT, f"the network has its own {' and '.join(own)}")
     n = len(dataset.train_index)

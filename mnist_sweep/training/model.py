@@ -27,16 +27,7 @@ def mlp(
     dropout: float = 0.0,
     activation: str = "relu",
 ) -> keras.Model:
-    """`layers` hidden layers of `nodes` units, each followed by dropout if it is above 0.
-
-    Args:
-        input_shape: Shape of one image, (28, 28).
-        classes: Number of classes.
-        layers: Number of hidden layers.
-        nodes: Units in each of them.
-        dropout: Share of a hidden layer's units dropped in training, [0, 1).
-        activation: Keras's name of the hidden layers' activation.
-    """
+    """`layers` hidden layers of `nodes` units, each followed by dropout if it is above 0."""
     stack = [keras.Input(input_shape), keras.layers.Flatten()]
     for _ in range(layers):
         stack.append(keras.layers.Dense(nodes, activation=activation))
@@ -56,13 +47,8 @@ def cnn(
 ) -> keras.Model:
     """Two convolutions with pooling and one hidden layer.
 
-    Args:
-        input_shape: Shape of one image, (28, 28) or (28, 28, 1).
-        classes: Number of classes.
-        filters: Filters of the first convolution; the second has twice as many.
-        kernel_size: Width and height of a filter in pixels.
-        nodes: Units of the hidden layer.
-        dropout: Share of them dropped in training, [0, 1).
+    The first has `filters` filters of `kernel_size` pixels each way, the second twice as many;
+    `dropout` is the share of the hidden layer's `nodes` units dropped in training, [0, 1).
     """
     channels = input_shape if len(input_shape) == 3 else (*input_shape, 1)
     stack = [keras.Input(input_shape), keras.layers.Reshape(channels)]
@@ -130,18 +116,15 @@ def all_layers(layer: Any) -> Iterator[keras.layers.Layer]:
 
 
 def unused_parts(network: keras.Model) -> list[str]:
-    """What a network says about its training that no trainer follows, as sentences.
+    """What a network, as its builder returned it, says about its training that no trainer follows.
 
-    Args:
-        network: As its builder returned it.
+    As sentences, for the log.
     """
-    found = []
-    if network.compiled:
-        found.append(
-            "the builder compiled its network: that optimizer, loss and metrics are not used. Set "
-            "optimizer, learning_rate and schedule; the loss is the cross-entropy"
-        )
-    return found
+    said = (
+        "the builder compiled its network: that optimizer, loss and metrics are not used. Set "
+        "optimizer, learning_rate and schedule; the loss is the cross-entropy"
+    )
+    return [said] if network.compiled else []
 
 
 def own_methods(network: keras.Model) -> list[str]:

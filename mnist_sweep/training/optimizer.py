@@ -26,12 +26,7 @@ def learning_rate(settings: Mapping[str, Any], steps: int) -> Any:
 
 
 def optimizer(settings: Mapping[str, Any], steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of a run, by Keras's own name.
-
-    Args:
-        settings: A run's settings.
-        steps: Batches in the whole training, for the learning-rate schedule.
-    """
+    """The optimizer of a run, by Keras's own name; `steps` are the batches of all its epochs."""
     options: dict[str, Any] = {"learning_rate": learning_rate(settings, steps)}
     if settings["optimizer"] in MOMENTUM_OPTIMIZERS:
         options["momentum"] = settings["momentum"]

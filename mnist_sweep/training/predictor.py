@@ -83,38 +83,25 @@ class Predictor:
             labels: (m,) uint8.
             rows: (n,) int32 indices into both.
         """
-        # An empty split has empty outputs.
-        parts = [[np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.float32)]]
-        for start in range(0, len(rows), CHUNK):
-            chunk = rows[start : start + CHUNK]
-            # Filled up with repetitions: one program serves every split, whatever its length.
-            full = np.resize(chunk, CHUNK)
-            outputs = self._evaluate(
+        if not len(rows):
+            return Outputs(np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.float32))
+        return Outputs(*_in_chunks(
+            rows,
+            lambda full: self._evaluate(
                 tf.constant(images[full]), tf.constant(labels[full].astype(np.int32))
-            )
-            parts.append([part.numpy()[: len(chunk)] for part in outputs])
-        loss, predicted, probability = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Outputs(loss, predicted, probability)
+            ),
+        ))  # fmt: skip
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Those of all classes, (n, classes) float32, of (n, *image_shape) uint8 images."""
-        parts = []
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            full = chunk[np.resize(np.arange(len(chunk)), CHUNK)]
-            parts.append(self._of_all(tf.constant(full)).numpy()[: len(chunk)])
-        return np.concatenate(parts)
+        rows = np.arange(len(images))
+        return _in_chunks(rows, lambda full: (self._of_all(tf.constant(images[full])),))[0]
 
     def added_loss(self, images: np.ndarray, rows: np.ndarray, batch_size: int) -> float:
         """Losses besides the cross-entropy, averaged over the examples, once it has predicted.
 
         Those of regularizers of weights and activities, and of `add_loss`: Keras adds them to the
         validation loss, batch by batch.
-
-        Args:
-            images: (m, *image_shape) uint8.
-            rows: (n,) int32 indices.
-            batch_size: Images per batch; the last one may be shorter.
         """
         if not self.network.losses:
             return 0.0
@@ -128,6 +115,19 @@ class Predictor:
     def _added_losses(self, images: tf.Tensor) -> tf.Tensor:
         self._outputs(images)
         return tf.add_n(self.network.losses)
+
+
+def _in_chunks(
+    rows: np.ndarray, run: Callable[[np.ndarray], tuple[tf.Tensor, ...]]
+) -> list[np.ndarray]:
+    """What `run` returns for all rows, each time for `CHUNK` of them."""
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        # Filled up with repetitions: one program serves every split, whatever its length.
+        outputs = run(np.resize(chunk, CHUNK))
+        parts.append([part.numpy()[: len(chunk)] for part in outputs])
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 class _FirstThatRuns:

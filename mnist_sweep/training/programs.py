@@ -26,11 +26,7 @@ SWITCH = "MNIST_SWEEP_PROGRAMS"
 
 
 def directory(flags: str) -> Path | None:
-    """Where programs compiled with `flags` are kept; None if they cannot be.
-
-    Args:
-        flags: The compiler's, as in `XLA_FLAGS`.
-    """
+    """Where programs compiled with these `XLA_FLAGS` are kept; None if they cannot be."""
     if os.environ.get(SWITCH) == "0":
         return None
     parts = [metadata.version("tensorflow"), flags, platform.machine(), _processor(), *_gpus()]

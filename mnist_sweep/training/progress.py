@@ -80,10 +80,7 @@ def ignore(_epoch: int, _history: History) -> None:
 class BestWeights:
     """Early stopping with the best weights restored, as `keras.callbacks.EarlyStopping` does it.
 
-    Args:
-        network: Whose weights are kept.
-        settings: `patience` (epochs without a better value; 0 disables early stopping), `monitor`
-            (the value's name in `History`), `min_delta` (the smallest improvement that counts).
+    `settings` are those of `early_stopping`; a patience of 0 disables it.
     """
 
     def __init__(self, network: keras.Model, settings: Mapping[str, Any]) -> None:
@@ -97,12 +94,7 @@ class BestWeights:
         self._weights: list[np.ndarray] | None = None
 
     def should_stop(self, epoch: int, history: History) -> bool:
-        """Keep the weights if this epoch is the best so far; True when `patience` is used up.
-
-        Args:
-            epoch: From 1.
-            history: With this epoch as its last.
-        """
+        """Keep the weights if this epoch is the best so far; True when `patience` is used up."""
         if not self._patience:
             return False
         value = self._sign * getattr(history, self._monitor)[-1]

@@ -37,12 +37,6 @@ def verify(
     The log says if the file needs code of the user's, and if it was not compared: Keras's safe
     mode does not load every layer of the user's own, and some networks predict at random.
 
-    Args:
-        path: The `.keras` file, of `result.network`.
-        result: Of the run.
-        info: The prepared dataset.
-        predictions: Of the run.
-
     Raises:
         ModelError: The saved network predicts something else.
     """

@@ -1,15 +1,24 @@
-"""One point to one result: build, train, evaluate. Called by every launcher's worker."""
+"""One point to one result: build, train, evaluate. Called by every launcher's worker.
+
+A trainer is a function `train(network, dataset, settings, on_epoch) -> Training`, as
+`compiled.train`, whose docstring says what it has to do. To add one, write a module with such a
+function and name it in `_BUILT_IN` and in the choices of the setting, or declare the function in
+another package as an entry point of the group `mnist_sweep.trainers`.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.data import DatasetInfo, check_unchanged, load
-from mnist_sweep.training import runtime, trainers
+from mnist_sweep.data import Dataset, DatasetInfo, check_unchanged, load
+from mnist_sweep.errors import SettingsError
+from mnist_sweep.plugins import plugins
+from mnist_sweep.training import runtime
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 if TYPE_CHECKING:
@@ -20,6 +29,15 @@ log = logging.getLogger(__name__)
 
 Build = Callable[[tuple[int, ...], int], Any]
 """A builder of networks: (image shape, number of classes) to a Keras model."""
+Trainer = Callable[[Any, Dataset, Mapping[str, Any], OnEpoch], Training]
+"""Trains a built Keras model in place."""
+
+# Names, not functions: these modules import Keras, which has to wait for `runtime.configure`. A
+# trainer of another package imports Keras inside its function for the same reason.
+_BUILT_IN = {
+    "compiled": "mnist_sweep.training.compiled",
+    "fit": "mnist_sweep.training.fit",
+}
 
 
 @dataclass
@@ -73,7 +91,7 @@ def train(
     from mnist_sweep.training import model
     from mnist_sweep.training.evaluate import evaluate
 
-    train_network = trainers.trainer(settings["trainer"]["name"])
+    train_network = trainer(settings["trainer"]["name"])
     dataset = load(info)
     # Numbers in names of layers and all seeds restart: a run must not depend on earlier ones.
     keras.backend.clear_session()
@@ -90,3 +108,20 @@ def train(
         result.evaluate_s = perf_counter() - started
         check_unchanged(dataset)
     return result
+
+
+def trainer(name: str) -> Trainer:
+    """The trainer of that name. Imports Keras: call `runtime.configure` first.
+
+    Raises:
+        SettingsError: There is none.
+    """
+    if name in _BUILT_IN:
+        found: Trainer = import_module(_BUILT_IN[name]).train
+        return found
+    added: dict[str, Trainer] = plugins("trainers")
+    if name not in added:
+        raise SettingsError(
+            f"trainer={name} is unknown: expected one of {', '.join([*_BUILT_IN, *added])}."
+        )
+    return added[name]

@@ -33,7 +33,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mnist_sweep.records.paths import RunPaths, SweepPaths
-from mnist_sweep.records.record import sealed
+from mnist_sweep.records.store import sealed
 from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.settings import canonical, configuration_id, label, run_id
 from support.factories import DATA_SHA256, make_run

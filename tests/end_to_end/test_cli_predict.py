@@ -18,7 +18,7 @@ from mnist_sweep.data import load
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import read_predictions
-from mnist_sweep.records.record import sealed
+from mnist_sweep.records.store import sealed
 from mnist_sweep.reporting.predicted_digits import render
 from support.factories import make_run, write_run, write_sweep
 from support.photographed import photograph, save

@@ -20,7 +20,7 @@ from mnist_sweep.errors import DataError, MnistSweepError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.reading import Unread, read_run
-from mnist_sweep.records.record import sealed, to_json
+from mnist_sweep.records.store import sealed, to_json
 from mnist_sweep.records.sweep import load
 from mnist_sweep.safe_files import sha256_of
 from support.damage import SMALL, unseal

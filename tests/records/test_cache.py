@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import cache
 from mnist_sweep.records.paths import RunPaths, SweepPaths
-from mnist_sweep.records.record import sealed
+from mnist_sweep.records.store import sealed
 from mnist_sweep.records.sweep import load
 from support.factories import make_run, write_run, write_sweep
 

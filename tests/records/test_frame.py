@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.records.fields import flat, flat_planned, scalar, settings_of
-from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.fields import flat, flat_planned
+from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
 from support.factories import make_run, reference_grid, write_sweep

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.reading import read_record
-from mnist_sweep.records.record import to_json
+from mnist_sweep.records.store import to_json
 from mnist_sweep.records.sweep import load
 from support.factories import make_run, reference_grid, write_run, write_sweep
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mnist_sweep.records.reading import parse
-from mnist_sweep.records.record import SCHEMA_VERSION, Record, build, to_json
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
+from mnist_sweep.records.store import to_json
 from mnist_sweep.safe_files import plain
 from support.factories import make_run
 
@@ -50,14 +51,12 @@ def test_an_older_schema_version_is_read():
     assert build(changed(schema_version=0)).run_id == VALUES["run_id"]
 
 
-def test_a_record_without_label_and_configuration_gets_both_from_its_settings():
-    first, second, other = (
-        build({**make_run(layers=2, nodes=nodes, seed=seed).values, "label": "",
-               "configuration_id": ""})
-        for nodes, seed in ((300, 0), (300, 1), (100, 0))
-    )  # fmt: skip
-    assert first.label == "layers=2,nodes=300,dropout=0.0,seed=0"
-    assert first.configuration_id == second.configuration_id != other.configuration_id
+@pytest.mark.parametrize("field", ["label", "configuration_id"])
+def test_a_record_has_a_label_and_a_configuration(field):
+    with pytest.raises(ValidationError, match=field):
+        build(changed(**{field: ""}))
+    with pytest.raises(ValidationError, match=field):
+        build({key: value for key, value in VALUES.items() if key != field})
 
 
 @pytest.mark.parametrize(

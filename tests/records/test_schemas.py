@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from mnist_sweep.metrics import MetricDefinition, definitions, of_split
 from mnist_sweep.records import fields
 from mnist_sweep.records.reading import read_record
-from mnist_sweep.records.record import SCHEMA_VERSION, Record, build, to_json
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.store import to_json
 from mnist_sweep.records.sweep import load
 from support.factories import make_run
 

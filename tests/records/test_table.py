@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.records.fields import flat
-from mnist_sweep.records.table import columns_of, combined, frame_of, objects, row_of
+from mnist_sweep.records.fields import columns_of, combined, flat, frame_of, objects, row_of
 from support.factories import make_run
 
 values = st.sampled_from(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from mnist_sweep.training import compiled, forms, model, runtime
 from mnist_sweep.training.compiled import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense
-from mnist_sweep.training.fast.replaced import replace
+from mnist_sweep.training.fast.program import replace
 from support.training_settings import settings
 
 ROWS, SHAPE, CLASSES, BATCH, NODES = 70, (5, 5), 4, 8, 60

@@ -8,7 +8,7 @@ from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
 from mnist_sweep.training import compiled, fit, forms, model
 from mnist_sweep.training.fast.dense import TransposedDense
-from mnist_sweep.training.fast.replaced import replaced
+from mnist_sweep.training.fast.program import replaced
 from support.training_settings import settings
 
 SHAPE, CLASSES = (8, 8), 10

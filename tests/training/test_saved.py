@@ -54,7 +54,7 @@ def shifted(shape, classes):
 
 
 def check(build, tmp_path):
-    options = settings(data__name="digits", epochs=3)
+    options = settings(data__name="digits", epochs=1)
     info = prepare(options["data"])
     result = train.train(options, info, build)
     path = tmp_path / "model.keras"

@@ -6,19 +6,19 @@ import pytest
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.training import compiled, fit, model, saved, trainers
+from mnist_sweep.training import compiled, fit, model, saved
 from mnist_sweep.training import train as training
 from support.training_settings import settings
 
 
 def test_the_built_in_trainers_are_found_by_name():
-    assert trainers.trainer("compiled") is compiled.train
-    assert trainers.trainer("fit") is fit.train
+    assert training.trainer("compiled") is compiled.train
+    assert training.trainer("fit") is fit.train
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(SettingsError, match=r"trainer=slow is unknown: .* compiled, fit"):
-        trainers.trainer("slow")
+        training.trainer("slow")
 
 
 def test_a_trainer_of_another_package_trains_a_run(monkeypatch):
@@ -27,7 +27,7 @@ def test_a_trainer_of_another_package_trains_a_run(monkeypatch):
         network.set_weights([-weights for weights in network.get_weights()])
         return result
 
-    monkeypatch.setattr(trainers, "plugins", lambda _: {"backwards": backwards})
+    monkeypatch.setattr(training, "plugins", lambda _: {"backwards": backwards})
     options = settings(data__name="digits", epochs=3)
     options["trainer"]["name"] = "backwards"
     result = training.train(

@@ -11,9 +11,9 @@ from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import Metric, of_split, overall
 from mnist_sweep.records.external_results import COLUMNS, read_external_results
+from mnist_sweep.records.fields import measured
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:

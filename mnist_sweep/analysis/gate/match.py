@@ -8,8 +8,8 @@ from functools import cache
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.records.fields import flat_settings, settings_of
-from mnist_sweep.records.paths import without_seed
+from mnist_sweep.records.fields import flat_settings
+from mnist_sweep.records.paths import settings_of, without_seed
 from mnist_sweep.settings import RUN_KEYS, defaults
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.data.arrays import ARRAY_FILE_ERRORS, Examples, class_count
+from mnist_sweep.data.arrays import Examples, class_count
 from mnist_sweep.errors import DataError
-from mnist_sweep.safe_files import npz_arrays, npz_names, opened
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, npz_names, opened
 
 MAX_BYTES, MAX_RATIO = 2**30, 200
 """Arrays that unpack to more bytes, and more than so many times the file's size, are refused:

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.records.record import to_json
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import make_directory
+from mnist_sweep.records.store import make_directory, to_json
 from mnist_sweep.reporting.export import Exported, ExportOptions
 from mnist_sweep.reporting.export.content import Content, content
 

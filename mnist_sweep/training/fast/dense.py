@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mnist_sweep.training.fast.replaced import Replacements
+from mnist_sweep.training.fast.program import Replacements
 
 _MIN_UNITS_PER_EXAMPLE = 6
 """From this many units per example of a batch the transposed product is faster, measured on CPUs.

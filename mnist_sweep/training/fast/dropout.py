@@ -16,7 +16,7 @@ import math
 import keras
 import tensorflow as tf
 
-from mnist_sweep.training.fast.replaced import Replacements
+from mnist_sweep.training.fast.program import Replacements
 from mnist_sweep.training.model import all_layers, is_subclassed
 
 _WORDS = 2**32
@@ -31,12 +31,7 @@ def _fold(words: tf.Tensor, shift: int) -> tf.Tensor:
 
 
 def triple32(words: tf.Tensor, key: tf.Tensor | None = None) -> tf.Tensor:
-    """Wellons's hash of each 32-bit word; `key` is mixed in after its first round.
-
-    Args:
-        words: uint32, any shape.
-        key: uint32 scalar, or None for the published function.
-    """
+    """Wellons's hash of uint32 words; `key`, a scalar, is mixed in after its first round."""
     words = _fold(words, 17) * _word(0xED5AD4BB)
     if key is not None:
         words = tf.bitwise.bitwise_xor(words, key)
@@ -83,10 +78,6 @@ def replacements(network: keras.Model, seed: int) -> Replacements:
     """The layers that `CounterDropout` can replace, each with a class that has its own seeds.
 
     Subclassed models and dropout with a noise shape keep Keras's.
-
-    Args:
-        network: A built model.
-        seed: The run's; each dropout layer gets its own stream of random words.
     """
     if is_subclassed(network):
         return {}

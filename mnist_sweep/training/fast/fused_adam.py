@@ -73,12 +73,7 @@ class _KernelStep:
 def for_training(
     update: keras.optimizers.Optimizer, *, xla: bool = True
 ) -> keras.optimizers.Optimizer:
-    """The fast form of an optimizer that is not built yet; the optimizer itself if it has none.
-
-    Args:
-        update: A Keras optimizer.
-        xla: Whether it will be compiled by XLA.
-    """
+    """The fast form of an optimizer that is not built yet; the optimizer itself if it has none."""
     kind = type(update)
     if kind not in (keras.optimizers.Adam, keras.optimizers.AdamW) or update.amsgrad:
         return update

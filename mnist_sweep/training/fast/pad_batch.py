@@ -34,21 +34,14 @@ def _package(what: object) -> str:
 
 
 def pad(order: np.ndarray, size: int) -> np.ndarray:
-    """The rows with the last one repeated until all batches are full.
-
-    Args:
-        order: (n,) int32 rows, at least one.
-        size: Examples per batch.
-    """
+    """The rows (n,) int32, with the last one repeated until all batches have `size` rows."""
     return np.concatenate([order, np.repeat(order[-1:], -len(order) % size)])
 
 
 def weights(n_examples: tf.Tensor, size: int) -> tf.Tensor:
-    """Sample weights that make a padded batch's mean the mean over its examples, (size,) float32.
+    """Sample weights that make a padded batch's mean the mean over its first `n_examples` rows.
 
-    Args:
-        n_examples: How many of the rows, the first ones, are examples; an int32 scalar.
-        size: Rows per batch.
+    (size,) float32.
     """
     share = size / tf.cast(n_examples, tf.float32)
     return tf.where(tf.range(size) < n_examples, share, 0.0)

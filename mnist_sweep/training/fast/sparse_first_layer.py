@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from mnist_sweep.training.fast import dense, pad_batch
 from mnist_sweep.training.fast.dense import ProductDense
-from mnist_sweep.training.fast.replaced import Replacements
+from mnist_sweep.training.fast.program import Replacements
 
 MAX_ACTIVE_SHARE = 0.8
 """Above this share of active columns, finding them costs more than it saves."""
