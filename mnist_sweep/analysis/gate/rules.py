@@ -36,7 +36,7 @@ from pydantic import (
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
-from mnist_sweep.records.fields import scalar
+from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
 
