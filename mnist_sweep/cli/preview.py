@@ -9,7 +9,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
-from mnist_sweep.sweeping.study.preview import FollowingRuns, StagePreview, StudyPreview
+from mnist_sweep.sweeping.study.preview import StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
 
 MAX_NAMES = 5
@@ -25,14 +25,13 @@ def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
         preview: What was planned.
         whole: Whether to list every point of a large sweep.
     """
-    match preview:
-        case StudyPreview():
-            stages = [line for stage in preview.stages for line in _stage_lines(stage)]
-            lines = [*_sweep_lines(preview, whole=whole), "", *stages]
-        case SweepPreview():
-            lines = _sweep_lines(preview, whole=whole)
-        case SearchPreview():
-            lines = _search_lines(preview)
+    lines = []
+    if isinstance(preview, SweepPreview):
+        lines = _sweep_lines(preview, whole=whole)
+    if isinstance(preview, StudyPreview):
+        lines += ["", *(line for stage in preview.stages for line in _stage_lines(stage))]
+    if isinstance(preview, SearchPreview):
+        lines = _search_lines(preview)
     return [*lines, *preview.plan.notes(), "Nothing was run."]
 
 
@@ -59,28 +58,25 @@ def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
     return lines
 
 
-def _stage_lines(stage: StagePreview) -> list[str]:
-    lines = []
-    if stage.following:
-        lines.append(f"Stage {stage.name} {_following(stage.following)}.")
+def _stage_lines(preview: StagePreview) -> list[str]:
+    stage, lines = preview.stage, []
+    if stage.of:
+        changes = ", ".join(f"{key}={value}" for key, value in stage.params.items())
+        first, *others = preview.seeds
+        seeds = f"seeds {first} to {others[-1]}" if others else f"seed {first}"
+        lines.append(
+            f"Stage {stage.name} starts from what stage {stage.of} selects: {changes}, and "
+            f"unchanged beside it, on fresh {seeds}: {_count(preview.n_runs, 'run')}, at most "
+            f"about {duration(preview.wall_s)}."
+        )
     if stage.select:
-        names = _names(stage.candidates)
+        names = _names(preview.candidates)
         lines.append(f"Stage {stage.name} selects {_selection(stage.select)}: {names}.")
-        if stage.n_deciding:
+        if preview.n_deciding:
             lines.append(
-                f"  To decide it, up to {stage.n_deciding} further runs, of contenders only."
+                f"  To decide it, up to {preview.n_deciding} further runs, of contenders only."
             )
     return lines
-
-
-def _following(runs: FollowingRuns) -> str:
-    changes = ", ".join(f"{key}={value}" for key, value in runs.params.items())
-    first, *others = runs.seeds
-    seeds = f"seeds {first} to {others[-1]}" if others else f"seed {first}"
-    return (
-        f"starts from what stage {runs.of} selects: {changes}, and unchanged beside it, on fresh "
-        f"{seeds}: {_count(runs.n_runs, 'run')}, at most about {duration(runs.wall_s)}"
-    )
 
 
 def _selection(choice: SelectionRule) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.store import write_json, write_record
+from mnist_sweep.records.store import write_record
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
@@ -63,18 +63,10 @@ class Searched:
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
         self.outcome = SweepResult(self.directory, plan)
         self.search = Search(
-            space, asked, info, self.outcome, Jobs(master, self.outcome), known, self.note,
+            space, asked, info, self.outcome, Jobs(master, self.outcome), known,
             prune=asked.prunes,
         )  # fmt: skip
         return self.search
-
-    def note(self, plan: Plan) -> None:
-        points = [{"run_id": p.run_id, "label": p.label, "overrides": p.overrides}
-                  for p in plan.points]  # fmt: skip
-        write_json(
-            SweepPaths(self.directory).sweep_json,
-            {"schema_version": 1, "name": "s", "invocations": [{"points": points}]},
-        )
 
     def go(self, at_most: int = 1000, workers: int = 1) -> Searched:
         """Carry runs out, `workers` at a time an epoch each in turn, until no more are asked for.

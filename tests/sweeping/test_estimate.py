@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.sweeping.plan import estimate
-from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_records, wall_s
+from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_runs, wall_s
 from support.factories import make_run, write_run
 from support.sweep_parts import info_of, plan_of, point_of
 
@@ -56,14 +56,17 @@ def test_past_records_set_the_scale():
         assert seconds == pytest.approx(train_s + 0.9, rel=0.05)
 
 
-def test_failed_records_and_other_processors_tell_nothing(tmp_path: Path):
+def test_failed_records_and_other_processors_tell_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     for run in (make_run(), make_run(status="failed", seed=1)):
         write_run(run, tmp_path / "grid" / "runs" / run.directory_name)
     (tmp_path / "grid" / "runs" / "broken").mkdir()
     (tmp_path / "file").write_text("")
-    assert len(past_records(tmp_path, "a processor")) == 1
-    assert past_records(tmp_path, "another") == []
-    assert past_records(tmp_path / "nowhere", "a processor") == []
+    for cpu, known in (("a processor", 1), ("another", 0)):
+        monkeypatch.setattr(estimate, "cpu", lambda cpu=cpu: cpu)
+        assert past_runs(tmp_path / "new").based_on == known
+    assert past_runs(tmp_path / "nowhere" / "new").based_on == 0
     assert Estimator([make_run(status="failed").record]).based_on == 0
 
 

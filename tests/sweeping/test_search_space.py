@@ -132,7 +132,7 @@ def test_a_group_is_searched_and_a_run_fits_each_of_its_choices(space_of):
 )  # fmt: skip
 def test_a_space_that_cannot_be_is_refused(space_of, words: list[str], said: str):
     with pytest.raises(MnistSweepError, match=said):
-        space_of(*words).check()
+        _ = space_of(*words).ends
 
 
 def test_all_that_is_wrong_is_said_at_once(space_of):
@@ -142,7 +142,7 @@ def test_all_that_is_wrong_is_said_at_once(space_of):
 
 
 def test_a_setting_without_effect_at_an_end_has_its_default_there(space_of):
-    ends = space_of("momentum=0,0.9", "optimizer=adam,sgd").check()
+    ends = space_of("momentum=0,0.9", "optimizer=adam,sgd").ends
     assert [(s["momentum"], s["optimizer"]) for _, s in ends] == [
         (0, "adam"), (0, "adam"), (0, "sgd"),
     ]  # fmt: skip

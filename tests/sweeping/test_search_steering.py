@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping.plan.directory import note_points
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.search.history import point_of
 from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
@@ -189,7 +191,7 @@ def test_a_grid_of_which_much_is_there_goes_on_with_the_rest(searched):
     points = list(space.points())
     first = [point_of(space, one, info_of(sha256=DATA_SHA256)) for one in points[:205]]
     (there.directory / "runs").mkdir(parents=True)
-    there.note(Plan(points=first))
+    note_points(there.directory, Invocation(), Plan(points=first))
     rest = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"]).start()
     asked = {job.label for job in iter(rest.next, None)}
     assert len(asked) == len(points) == 216

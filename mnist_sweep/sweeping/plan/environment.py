@@ -26,7 +26,7 @@ def describe() -> Plain:
         **versions,
         "mnist_sweep": __version__,
         **_git(),
-        "cpu": _cpu(),
+        "cpu": cpu(),
     }
 
 
@@ -57,7 +57,8 @@ def _git_says(*arguments: str) -> str | None:
     return answer.stdout.strip()
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The name of the machine's processor."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -7,20 +7,22 @@ core of a server of 2023 stands in.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import math
-import statistics
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import MLP_TARGET, Plain, is_task
+from mnist_sweep.sweeping.plan.environment import cpu
 from mnist_sweep.sweeping.plan.points import Plan, Point
 
 EXAMPLES_PER_UPDATE = 8
@@ -63,8 +65,8 @@ def work(size: int | None, settings: Plain, n_train: int) -> float:
 class Estimator:
     """Estimates from past records."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        rates: list[tuple[float, float]] = []
+    def __init__(self, records: Sequence[Record] = ()) -> None:
+        self._rates: list[tuple[float, float]] = []
         overheads, memory = [], []
         tasks: dict[str, list[float]] = {}
         for record in records:
@@ -73,16 +75,15 @@ class Estimator:
             if record.time is None or not record.time.epoch_s or not record.parameters:
                 continue
             units = work(record.parameters, record.config, record.data.n_train)
-            rates.append((units, statistics.median(record.time.epoch_s) / units))
+            self._rates.append((units, median(record.time.epoch_s) / units))
             overheads.append((record.time.total_s or 0.0) - (record.time.train_s or 0.0))
             if record.environment.peak_memory_mb:
                 own = record.parameters * BYTES_PER_PARAMETER / 2**20
                 memory.append(record.environment.peak_memory_mb - own)
-        self.based_on = len(rates) + sum(map(len, tasks.values()))
-        self._tasks = {name: statistics.median(seconds) for name, seconds in tasks.items()}
-        self._rates = rates
-        self._overhead = statistics.median(overheads) if overheads else DEFAULT_OVERHEAD_S
-        self._memory = statistics.median(memory) if memory else DEFAULT_MEMORY_MB
+        self.based_on = len(self._rates) + sum(map(len, tasks.values()))
+        self._tasks = {name: median(seconds) for name, seconds in tasks.items()}
+        self._overhead = median(overheads or [DEFAULT_OVERHEAD_S])
+        self._memory = median(memory or [DEFAULT_MEMORY_MB])
 
     def of(self, point: Point, info: DatasetInfo) -> Estimate:
         """What one point should take."""
@@ -91,30 +92,24 @@ class Estimator:
             return Estimate(self._tasks.get(name, DEFAULT_TASK_S), DEFAULT_TASK_MB)
         size = parameters(point.settings["model"], info.shape, info.classes)
         units = work(size, point.settings, info.n_train)
-        seconds = self._overhead + point.settings["epochs"] * units * self._rate(units)
+        # From the runs whose epochs were nearest in work.
+        nearest = sorted(self._rates, key=lambda rate: abs(math.log(rate[0] / units)))[:NEAREST]
+        rate = median([rate for _, rate in nearest] or [DEFAULT_SECONDS_PER_WORK])
         own = (size or UNKNOWN_PARAMETERS) * BYTES_PER_PARAMETER / 2**20
+        seconds = self._overhead + point.settings["epochs"] * units * rate
         return Estimate(seconds, self._memory + own)
 
-    def _rate(self, units: float) -> float:
-        """Seconds a unit of work, from the runs whose epochs were nearest in work."""
-        if not self._rates:
-            return DEFAULT_SECONDS_PER_WORK
-        nearest = sorted(self._rates, key=lambda rate: abs(math.log(rate[0] / units)))
-        return statistics.median(rate for _, rate in nearest[:NEAREST])
 
-
-def past_records(outputs: Path, cpu: str) -> list[Record]:
-    """The newest finished records of sweeps in `outputs` that ran on this processor."""
-    found: list[Record] = []
-    paths = (path for sweep in _subdirectories(outputs) for path in _records(sweep))
-    for path in sorted(paths, key=_age)[:MAX_RECORDS]:
-        try:
+def past_runs(directory: Path) -> Estimator:
+    """Estimates from the newest finished runs of this machine beside a sweep's directory."""
+    found, here = list[Record](), cpu()
+    paths = directory.parent.glob("*/runs/*/record.json")
+    for path in heapq.nlargest(MAX_RECORDS, paths, key=lambda path: path.stat().st_mtime):
+        with suppress(DirectoryError):
             record = read_record(path)
-        except DirectoryError:
-            continue
-        if record.status == RunStatus.FINISHED and record.environment.cpu == cpu:
-            found.append(record)
-    return found
+            if record.status == RunStatus.FINISHED and record.environment.cpu == here:
+                found.append(record)
+    return Estimator(found)
 
 
 def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:
@@ -137,21 +132,3 @@ def wall_s(seconds: Sequence[float], workers: int) -> float:
         first = busy.index(min(busy))
         busy[first] += run
     return max(busy)
-
-
-def _subdirectories(path: Path) -> list[Path]:
-    try:
-        return [entry for entry in path.iterdir() if entry.is_dir()]
-    except OSError:
-        return []
-
-
-def _records(sweep: Path) -> list[Path]:
-    return [directory / "record.json" for directory in _subdirectories(SweepPaths(sweep).runs)]
-
-
-def _age(path: Path) -> float:
-    try:
-        return -path.stat().st_mtime
-    except OSError:
-        return 0.0

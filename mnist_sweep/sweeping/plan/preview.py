@@ -6,14 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import (
-    Estimate,
-    Estimator,
-    longest_first,
-    past_records,
-    wall_s,
-)
+from mnist_sweep.sweeping.plan.estimate import Estimate, longest_first, past_runs, wall_s
 from mnist_sweep.sweeping.plan.points import Plan, Point
 
 
@@ -58,22 +51,14 @@ class SweepPreview(Preview):
     n_records: int
 
 
-def past_runs(directory: Path) -> Estimator:
-    """Estimates from the finished runs of this machine beside a sweep's directory."""
-    return Estimator(past_records(directory.parent, describe()["cpu"]))
-
-
 def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
     """What a plan would run."""
     estimator = past_runs(directory)
     expected = {
         point.run_id: estimator.of(point, plan.datasets[point.data_key]) for point in plan.points
     }
-    left = [
-        expected[point.run_id]
-        for point in longest_first(plan.points, plan)
-        if point.run_id not in done
-    ]
+    order = longest_first(plan.points, plan)
+    left = [expected[point.run_id] for point in order if point.run_id not in done]
     memory = sorted((estimate.memory_mb for estimate in left), reverse=True)
     return SweepPreview(
         directory,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,15 +10,12 @@ from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, SettingsError
-from mnist_sweep.metrics import Metric
-from mnist_sweep.records.fields import flat_planned, value_of
+from mnist_sweep.records.fields import flat_planned
 from mnist_sweep.records.record import Record
-from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import Missing, load
+from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import problems
 from mnist_sweep.settings.setting import value_at
 from mnist_sweep.sweeping.plan.points import Point, identify
-from mnist_sweep.sweeping.search.sampler import Trial
 from mnist_sweep.sweeping.search.space import Parameters, Space
 
 
@@ -42,24 +39,11 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
     except DirectoryError:
         return []
     started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
-    found = [_find(r.run_id, partial(value_at, r.config), r, space, info) for r in started]
-    found += [_find(m.run_id, _planned_of(m), None, space, info) for m in sweep.missing]
+    found = [_find(one.run_id, partial(value_at, one.config), one, space, info) for one in started]
+    for one in sweep.missing:
+        planned = flat_planned(one.run_id, one.label, one.overrides)
+        found.append(_find(one.run_id, planned.get, None, space, info))
     return [one for one in found if one]
-
-
-def tried(
-    parameters: Parameters,
-    record: Record | None,
-    metric: Metric,
-    figure_of: Callable[[Mapping[str, Any]], Any],
-) -> Trial:
-    """The result of a point."""
-    if record is None:
-        return Trial(parameters, RunStatus.FAILED)
-    value = value_of(record, metric) if record.status == RunStatus.FINISHED else None
-    return Trial(
-        parameters, record.status, value, tuple(figure_of(record.history.model_dump()) or ())
-    )
 
 
 def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:
@@ -77,12 +61,12 @@ def point_of(space: Space, parameters: Parameters, info: DatasetInfo) -> Point:
 
 def _find(
     run_id: str,
-    value: Callable[[str], Any],
+    value_of: Callable[[str], Any],
     record: Record | None,
     space: Space,
     info: DatasetInfo,
 ) -> PastTrial | None:
-    for parameters in space.like(value):
+    for parameters in space.like(value_of):
         try:
             point = point_of(space, parameters, info)
         except SettingsError:
@@ -90,7 +74,3 @@ def _find(
         if point.run_id == run_id:
             return PastTrial(point, parameters, record)
     return None
-
-
-def _planned_of(missing: Missing) -> Callable[[str], Any]:
-    return flat_planned(missing.run_id, missing.label, missing.overrides).get

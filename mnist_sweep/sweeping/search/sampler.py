@@ -78,7 +78,7 @@ def suggest(
     Args:
         space: What may be chosen.
         tried: The runs so far, in their order, those that run now included.
-        settings: `sampler` (tpe or random), `seed` and `n_startup` count.
+        settings: Of the search.
         maximize: Whether more of the metric is looked for.
         attempt: How many suggestions were of no use since the last run began; after the first
             the points are drawn at random, lest the same one come again and again.
@@ -86,7 +86,7 @@ def suggest(
     seeds = np.random.SeedSequence((settings.seed, len(tried), attempt))
     if attempt or settings.sampler == "random":
         chance = np.random.default_rng(seeds)
-        return tuple(dimension.rounded(dimension.draw(chance)) for dimension in space.dimensions)
+        return tuple(dimension.draw(chance) for dimension in space.dimensions)
     optuna = library()
     # Runs at work count as poor ones, so that workers do not flock to one place.
     sampler = optuna.samplers.TPESampler(
@@ -94,15 +94,15 @@ def suggest(
         constant_liar=True,
     )  # fmt: skip
     study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
-    distributions = {d.axis.key: _distribution(d, optuna) for d in space.dimensions}
+    distributions = {d.axis.key: _distribution(d, optuna.distributions) for d in space.dimensions}
     for one in tried:
-        study.add_trial(_trial(one, distributions, optuna))
+        study.add_trial(_trial(one, distributions, optuna.trial))
     drawn = study.ask(distributions).params
     return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
 
 
-def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
-    states = optuna.trial.TrialState
+def _trial(one: Trial, distributions: Mapping[str, Any], trial: Any) -> Any:
+    states = trial.TrialState
     # A diverged run was a poor choice, and so is one whose metric is not finite; a failure says
     # nothing about its point.
     state = {
@@ -110,7 +110,7 @@ def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
         RunStatus.FINISHED: states.COMPLETE if one.value is not None else states.PRUNED,
         RunStatus.FAILED: states.FAIL,
     }.get(one.status, states.PRUNED)
-    return optuna.trial.create_trial(
+    return trial.create_trial(
         state=state,
         value=one.value if state is states.COMPLETE else None,
         params=dict(zip(distributions, one.parameters, strict=True)),
@@ -119,13 +119,9 @@ def _trial(one: Trial, distributions: Mapping[str, Any], optuna: Any) -> Any:
     )
 
 
-def _distribution(dimension: Dimension, optuna: Any) -> Any:
-    kinds = optuna.distributions
-    if not dimension.interval:
-        last = len(dimension.axis.options) - 1
-        if dimension.ordered:
-            return kinds.IntDistribution(0, last)
-        return kinds.CategoricalDistribution(tuple(range(last + 1)))
+def _distribution(dimension: Dimension, kinds: Any) -> Any:
+    if not dimension.interval and not dimension.ordered:
+        return kinds.CategoricalDistribution(tuple(dimension.ends))
     kind = kinds.IntDistribution if dimension.whole else kinds.FloatDistribution
     return kind(dimension.low, dimension.high, log=dimension.log)
 
@@ -138,7 +134,7 @@ class PrunerAdapter:
     """Says which runs are to stop, from their figures and those of the others.
 
     Args:
-        settings: `pruner`, `min_epochs`, `min_runs` and `reduction` count.
+        settings: Of the search.
         maximize: Whether more of the figure is better.
         epochs: The most epochs that a run has.
     """
@@ -149,12 +145,19 @@ class PrunerAdapter:
         if settings.pruner == "none":
             return
         optuna = library()
+        first, pruners = settings.min_epochs, optuna.pruners
+        pruner = {
+            "median": lambda: pruners.MedianPruner(settings.min_runs, first),
+            "halving": lambda: pruners.SuccessiveHalvingPruner(first, settings.reduction, 0),
+            "hyperband": lambda: pruners.HyperbandPruner(
+                first, max(epochs, first), settings.reduction
+            ),
+        }[settings.pruner]()
         self._states = optuna.trial.TrialState
         # Hyperband deals its brackets by the study's name and the run's number.
         self._study = optuna.create_study(
-            study_name="search", direction=_direction(maximize),
-            pruner=_pruner(settings, epochs, optuna),
-        )  # fmt: skip
+            study_name="search", direction=_direction(maximize), pruner=pruner
+        )
 
     def begin(self, run_id: str) -> None:
         """A run starts, or starts again."""
@@ -173,11 +176,10 @@ class PrunerAdapter:
         return bool(trial.should_prune())
 
     def end(self, run_id: str, one: Trial) -> None:
-        """A run has come to an end."""
+        """A run has ended."""
         if self._study is None:
             return
-        trial = self._running.pop(run_id)
-        finite = one.after_epoch
+        trial, finite = self._running.pop(run_id), one.after_epoch
         if one.status == RunStatus.FINISHED and finite:
             # By the figure that all are judged by, whatever the search's own metric is.
             self._study.tell(trial, list(finite.values())[-1])
@@ -186,30 +188,12 @@ class PrunerAdapter:
             self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
     def replay(self, run_id: str, one: Trial, epochs: int) -> None:
-        """Take in a run of an earlier invocation.
-
-        Args:
-            run_id: The run's.
-            one: Its result.
-            epochs: Its own setting: after the last of them nobody asked whether it should stop.
-        """
+        """Take in a run of an earlier invocation; after the last of its epochs nobody asked."""
         self.begin(run_id)
         for epoch, figure in one.after_epoch.items():
             if epoch < epochs:
                 self.stops(run_id, epoch, figure)
         self.end(run_id, one)
-
-
-def _pruner(settings: SearchSettings, epochs: int, optuna: Any) -> Any:
-    pruners, first = optuna.pruners, settings.min_epochs
-    match settings.pruner:
-        case "median":
-            return pruners.MedianPruner(settings.min_runs, first)
-        case "halving":
-            return pruners.SuccessiveHalvingPruner(first, settings.reduction, 0)
-        case _:
-            longest = max(epochs, first)
-            return pruners.HyperbandPruner(first, longest, settings.reduction)
 
 
 REASONS = {

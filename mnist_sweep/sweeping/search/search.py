@@ -10,19 +10,22 @@ import itertools
 import math
 import random
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.metrics import Format
+from mnist_sweep.records.fields import value_of
+from mnist_sweep.records.record import Record
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings, epochs_of
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_of
-from mnist_sweep.sweeping.plan.points import Plan, Point
+from mnist_sweep.sweeping.plan.directory import note_points
+from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import PastTrial, point_of, tried
+from mnist_sweep.sweeping.search.history import PastTrial, point_of
 from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
 from mnist_sweep.sweeping.search.search_plan import SearchPlan
 from mnist_sweep.sweeping.search.space import Parameters, Space
@@ -31,6 +34,8 @@ from mnist_sweep.sweeping.sweep import Jobs
 MAX_ATTEMPTS = 200
 """Suggestions of points that were there already, one after another, until a space counts as used
 up: of one with a single point left among 50, the chance to miss it is 2 %."""
+MAX_MISFITS = 3
+"""Reasons that are told."""
 
 
 class Search:
@@ -44,24 +49,22 @@ class Search:
         outcome: SweepResult,
         jobs: Jobs,
         known: list[PastTrial],
-        note: Callable[[Plan], None],
         *,
         prune: bool,
     ) -> None:
         self._space, self._asked, self._info = space, asked, info
-        self._outcome, self._jobs, self._note, self._prune = outcome, jobs, note, prune
-        self.used_up = False
+        self._outcome, self._jobs, self._prune = outcome, jobs, prune
         self.workers = 1
-        self.misfits: dict[str, int] = {}
+        self._used_up = False
+        self._misfits = Counter[str]()
         self._tried: dict[str, Trial] = {}
         self._first: deque[Point] = deque()
         self._judge = PrunerAdapter(
             asked.settings,
             maximize=asked.maximize_figure,
-            epochs=max(epochs_of(settings) or 1 for _, settings in space.check()),
+            epochs=max(epochs_of(settings) or 1 for _, settings in space.ends),
         )
-        grid = asked.settings.sampler == "grid"
-        self._grid = deque(_order(space, asked.settings) if grid else [])
+        self._grid = _grid(space, asked.settings) if asked.settings.sampler == "grid" else None
         self._failed_at: dict[str, str | None] = {}
         for one in known:
             self._take_in(one)
@@ -79,21 +82,17 @@ class Search:
             self._first.append(one.point)
             self._tried[run_id] = Trial(one.parameters)
 
-    @property
-    def threads(self) -> int:
-        """The most threads that a run may have."""
-        return max(int(settings["threads"]) for _, settings in self._space.check())
-
     def notices(self) -> list[str]:
         """What the user should know of the search's choices."""
         found = []
-        if self.used_up and len(self._tried) < self._asked.runs:
-            grid = self._asked.settings.sampler == "grid"
-            rest = "." if grid else f", and no others were found in {MAX_ATTEMPTS} attempts."
+        if self._used_up and len(self._tried) < self._asked.runs:
+            rest = f", and no others were found in {MAX_ATTEMPTS} attempts."
+            rest = rest if self._grid is None else "."
             found.append(f"The space is used up: {len(self._tried)} runs{rest}")
-        for text, count in list(self.misfits.items())[:3]:
-            found.append(f"{count} suggested points were left out: {text}")
-        return found
+        return found + [
+            f"{count} suggested points were left out: {text}"
+            for text, count in itertools.islice(self._misfits.items(), MAX_MISFITS)
+        ]
 
     @property
     def left(self) -> int:
@@ -139,8 +138,13 @@ class Search:
         self._tried[run_id] = self._result(parameters, record_of(job))
         self._judge.end(run_id, self._tried[run_id])
 
-    def _result(self, parameters: Parameters, record: Any) -> Trial:
-        return tried(parameters, record, self._asked.metric, self._asked.figure_of)
+    def _result(self, parameters: Parameters, record: Record | None) -> Trial:
+        if record is None:
+            return Trial(parameters, RunStatus.FAILED)
+        finished = record.status == RunStatus.FINISHED
+        figures = self._asked.figure_of(record.history.model_dump()) or ()
+        value = value_of(record, self._asked.metric) if finished else None
+        return Trial(parameters, record.status, value, tuple(figures))
 
     def _job(self, point: Point) -> Job:
         job = self._jobs.of(point, self._info, prune=self._prune).with_environment(
@@ -151,42 +155,33 @@ class Search:
 
     def _ask(self) -> Point | None:
         """A point that was not there before, or None where there are enough or no more."""
-        if len(self._tried) >= self._asked.runs or self.used_up:
+        if len(self._tried) >= self._asked.runs or self._used_up:
             return None
-        # A grid has an end of its own, however many of its points are there already.
-        grid = self._asked.settings.sampler == "grid"
-        attempts: Iterable[int] = itertools.count() if grid else range(MAX_ATTEMPTS)
-        for attempt in attempts:
-            parameters = self._suggest(attempt)
-            if parameters is None:
-                break
+        for parameters in self._suggestions() if self._grid is None else self._grid:
             try:
                 point = point_of(self._space, parameters, self._info)
             except SettingsError as error:
-                self.misfits[str(error)] = self.misfits.get(str(error), 0) + 1
+                self._misfits[str(error)] += 1
                 continue
             if point.run_id not in self._tried:
                 self._tried[point.run_id] = Trial(parameters)
-                self._add(point)
+                plan = self._outcome.plan
+                plan.points.append(point)
+                note_points(self._outcome.directory, self._outcome.invocation, plan)
                 return point
-        self.used_up = True
+        self._used_up = True
         return None
 
-    def _suggest(self, attempt: int) -> Parameters | None:
-        if self._asked.settings.sampler == "grid":
-            return self._grid.popleft() if self._grid else None
-        return suggest(
-            self._space, list(self._tried.values()), self._asked.settings,
-            maximize=self._asked.maximize, attempt=attempt,
-        )  # fmt: skip
-
-    def _add(self, point: Point) -> None:
-        plan = self._outcome.plan
-        plan.points.append(point)
-        self._note(plan)
+    def _suggestions(self) -> Iterator[Parameters]:
+        tried = list(self._tried.values())
+        for attempt in range(MAX_ATTEMPTS):
+            yield suggest(
+                self._space, tried, self._asked.settings,
+                maximize=self._asked.maximize, attempt=attempt,
+            )  # fmt: skip
 
 
-def _order(space: Space, settings: SearchSettings) -> list[Parameters]:
+def _grid(space: Space, settings: SearchSettings) -> Iterator[Parameters]:
     """A grid's points, shuffled where runs are held against each other.
 
     A grid begins with its smallest networks, and the first runs of all meet the mildest judges.
@@ -194,4 +189,4 @@ def _order(space: Space, settings: SearchSettings) -> list[Parameters]:
     points = list(space.points())
     if settings.pruner != "none":
         random.Random(settings.seed).shuffle(points)  # noqa: S311  (no secret)
-    return points
+    return iter(points)

@@ -77,7 +77,7 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
     raise_for(nested_problems("search", values))
     settings = SearchSettings(**values)
     by = settings.by or str(master.objective)
-    task = is_task(space.check()[0][1])
+    task = is_task(space.ends[0][1])
     by = declared(by) if task else by
     metric = resolve(by, "validation")
     if metric.split != "validation":

@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -27,7 +28,6 @@ from mnist_sweep.settings import (
     SETTINGS,
     SWEEP_KEYS,
     Plain,
-    Problem,
     effective,
     problems,
     without_effect,
@@ -58,34 +58,28 @@ class Dimension:
         interval: Whether it is an interval.
         ordered: Whether its options are in order.
         log: Whether it is drawn by its logarithm.
+        low: The lowest parameter: an interval's lower end, or the first option's number, 0.
+        high: The highest.
+        whole: Whether parameters are whole numbers.
     """
 
     axis: Axis
     interval: bool
     ordered: bool
     log: bool
+    low: Any
+    high: Any
+    whole: bool
 
     @property
     def size(self) -> float:
         """How many values it has; infinite where they are fractions."""
-        if not self.interval:
-            return len(self.axis.options)
         return self.high - self.low + 1 if self.whole else math.inf
 
     @property
-    def whole(self) -> bool:
-        """Whether an interval holds whole numbers only."""
-        return all(isinstance(option.value, int) for option in self.axis.options)
-
-    @property
-    def low(self) -> Any:
-        """An interval's lower end."""
-        return self.axis.options[0].value
-
-    @property
-    def high(self) -> Any:
-        """An interval's upper end."""
-        return self.axis.options[1].value
+    def ends(self) -> Sequence[float]:
+        """All options, or both ends of an interval."""
+        return [self.low, self.high] if self.interval else range(len(self.axis.options))
 
     def option(self, parameter: float) -> Option:
         """What a parameter stands for."""
@@ -96,39 +90,32 @@ class Dimension:
         return Option(self.axis.key, f"{name}={value!r}", value)
 
     def draw(self, chance: np.random.Generator) -> float:
-        """A parameter at random."""
-        if not self.interval:
-            return int(chance.integers(len(self.axis.options)))
+        """A parameter at random, rounded."""
         if self.whole and not self.log:
             return int(chance.integers(self.low, self.high + 1))
         low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
         if self.log:
-            value = math.exp(chance.uniform(math.log(low), math.log(high)))
-        else:
-            value = chance.uniform(low, high)
-        return min(max(round(value), self.low), self.high) if self.whole else value
+            return self.rounded(math.exp(chance.uniform(math.log(low), math.log(high))))
+        return self.rounded(chance.uniform(low, high))
 
     def rounded(self, parameter: float) -> float:
-        """A drawn parameter as it is used."""
-        if not self.interval or self.whole:
-            return int(parameter)
-        return float(min(max(float(f"{parameter:.{DIGITS}g}"), self.low), self.high))
+        """A parameter as it is used."""
+        near = round(parameter) if self.whole else float(f"{parameter:.{DIGITS}g}")
+        return type(near)(min(max(near, self.low), self.high))
 
     def parameter(self, value: Any) -> float | None:
         """The parameter that stands for a value; None where the value is not in the dimension."""
         if not self.interval:
             values = [option.value for option in self.axis.options]
             return values.index(value) if value in values else None
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not self.low <= value <= self.high:
-            return None
-        return None if self.whole and not isinstance(value, int) else value
+        fits = isinstance(value, int if self.whole else (int, float))
+        is_number = fits and not isinstance(value, bool)
+        return value if is_number and self.low <= value <= self.high else None
 
     def __str__(self) -> str:
         """As a plan shows it."""
         if self.interval:
-            kind = ", logarithmic" if self.log else ""
-            return f"{self.low} to {self.high}{kind}"
+            return f"{self.low} to {self.high}{', logarithmic' if self.log else ''}"
         return ", ".join(option.text.partition("=")[2] for option in self.axis.options)
 
 
@@ -143,27 +130,26 @@ class Space:
     def __init__(self, asked: Sequence[str], master: DictConfig, loader: ConfigLoader) -> None:
         parsed = overrides.parse(asked, loader)
         checks.check(parsed, intervals=True)
-        given = grid.latest(parsed)
-        self._axes = [_axis(override) for override in given]
-        open_ones = [
-            (override, axis)
-            for override, axis in zip(given, self._axes, strict=True)
-            if override.is_sweep_override()
-        ]
-        self.dimensions = [_dimension(override, axis) for override, axis in open_ones]
+        self.dimensions: list[Dimension] = []
+        self._axes: list[Axis] = []
+        for override in grid.latest(parsed):
+            if override.is_sweep_override():
+                self.dimensions.append(_dimension(override))
+                self._axes.append(self.dimensions[-1].axis)
+            else:
+                self._axes.append(grid.axis_of(override))
         if not self.dimensions:
             raise UsageError(
                 "A search needs something to search: leave settings open, as in "
                 "layers=choice(1,2,3) nodes=range(50,400,50) dropout=interval(0,0.5)."
             )
-        keys = [dimension.axis.key for dimension in self.dimensions]
-        sweeps = [key for key in keys if key.partition(".")[0] in SWEEP_KEYS]
+        self.keys = [dimension.axis.key for dimension in self.dimensions]
+        sweeps = [key for key in self.keys if key.partition(".")[0] in SWEEP_KEYS]
         if sweeps:
             raise UsageError(f"{', '.join(sweeps)}: one value for the whole search, not several.")
-        if any(key.partition(".")[0] == "data" for key in keys):
+        if any(key.partition(".")[0] == "data" for key in self.keys):
             raise UsageError("data: a search compares runs on the same data; give one value.")
-        check_place(master, keys)
-        self.keys = keys
+        check_place(master, self.keys)
         self._composer = Composer(loader, master, self._axes)
         self._exclusions = exclusions_of(master.exclude)
 
@@ -182,39 +168,49 @@ class Space:
         Raises:
             SettingsError: Hydra cannot compose them, or they are excluded.
         """
-        settings = self._given(parameters)
-        row = row_of(settings, self._options(parameters))
+        options = self._options(parameters)
+        settings = self._composer.settings(options)
+        row = row_of(settings, options)
         if found := [one.text for one in self._exclusions if one.holds(row)]:
             raise ExcludedError(f"left out by exclude={found[0]}")
         return effective(settings)
 
-    def _given(self, parameters: Parameters) -> Plain:
-        return self._composer.settings(self._options(parameters))
-
-    def check(self) -> list[tuple[Parameters, Plain]]:
+    @cached_property
+    def ends(self) -> list[tuple[Parameters, Plain]]:
         """The points at the space's ends with their settings: every option and every end once.
 
         Raises:
             SettingsError: Hydra cannot compose one, or none of them could be run.
         """
         fine, found = [], list[str]()
-        for parameters in self._ends():
+        first = tuple(dimension.ends[0] for dimension in self.dimensions)
+        every = (
+            (*first[:index], end, *first[index + 1 :])
+            for index, dimension in enumerate(self.dimensions)
+            for end in dimension.ends
+        )
+        for parameters in dict.fromkeys(every):
             try:
                 settings = self.settings(parameters)
             except ExcludedError as error:
                 found.append(str(error))
                 continue
-            wrong: list[Problem] = problems(settings)
+            wrong = problems(settings)
             found += map(str, wrong)
             if not wrong:
                 fine.append((parameters, settings))
         if not fine:
             checks.raise_for(found)
-        given = [self._given(parameters) for parameters, _ in fine]
+        given = [self._composer.settings(self._options(parameters)) for parameters, _ in fine]
         checks.raise_for(
             [p for p in without_effect(given) if not any(SETTINGS[p.key].applies(g) for g in given)]
         )
         return fine
+
+    @property
+    def threads(self) -> int:
+        """The most threads that a run may have."""
+        return max(int(settings["threads"]) for _, settings in self.ends)
 
     def points(self) -> Iterator[Parameters]:
         """All points, the last dimension varying fastest.
@@ -222,24 +218,24 @@ class Space:
         Raises:
             SettingsError: There are intervals, which have no end of values.
         """
-        intervals = [d.axis.key for d in self.dimensions if d.interval]
-        if intervals:
+        if intervals := [d.axis.key for d in self.dimensions if d.interval]:
             raise SettingsError(
                 f"search.sampler=grid takes all points of a grid, and {', '.join(intervals)} has "
                 "no end of values: give a list (1,2) or a range (range(1,5)), or another sampler."
             )
-        return itertools.product(*(range(len(d.axis.options)) for d in self.dimensions))
+        return itertools.product(*(dimension.ends for dimension in self.dimensions))
 
     def like(self, value_of: Callable[[str], Any]) -> Iterator[Parameters]:
         """Points that a run may have come from."""
         choices: list[Sequence[float]] = []
         for dimension in self.dimensions:
+            key = dimension.axis.key
+            found = dimension.parameter(value_of(key))
             if dimension.axis.group:  # a run tells what a choice led to, not what it was
-                choices.append(range(len(dimension.axis.options)))
+                choices.append(dimension.ends)
+            elif found is None and not _has_effect(key, value_of):
+                choices.append(dimension.ends[:1])
             else:
-                found = dimension.parameter(value_of(dimension.axis.key))
-                if found is None and not _has_effect(dimension.axis.key, value_of):
-                    found = 0 if not dimension.interval else dimension.low
                 choices.append([] if found is None else [found])
         return itertools.product(*choices)
 
@@ -250,19 +246,6 @@ class Space:
         }
         return [chosen.get(id(axis), axis.options[0]) for axis in self._axes]
 
-    def _ends(self) -> list[Parameters]:
-        values: list[list[float]] = [
-            [d.low, d.high] if d.interval else list(range(len(d.axis.options)))
-            for d in self.dimensions
-        ]
-        first = tuple(options[0] for options in values)
-        ends = [
-            (*first[:index], option, *first[index + 1 :])
-            for index, options in enumerate(values)
-            for option in options
-        ]
-        return list(dict.fromkeys(ends))
-
 
 def _has_effect(key: str, value_of: Callable[[str], Any]) -> bool:
     """Whether a run used a setting; where it did not, its record has the default."""
@@ -270,37 +253,26 @@ def _has_effect(key: str, value_of: Callable[[str], Any]) -> bool:
     return rule is None or rule.holds({rule.key: value_of(rule.key)})
 
 
-def _is_interval(override: Override) -> bool:
-    """Whether all numbers between two may come; a logarithmic range of whole numbers is one."""
+def _dimension(override: Override) -> Dimension:
     sweep: Any = override.value()
-    return overrides.is_interval(override) or (
-        isinstance(sweep, RangeSweep) and "log" in sweep.tags
-    )
-
-
-def _axis(override: Override) -> Axis:
-    if not override.is_sweep_override() or not _is_interval(override):
-        return grid.axis_of(override)
-    return grid.axis_of(override, _ends_of(override))
+    is_range, log = isinstance(sweep, RangeSweep), "log" in sweep.tags
+    interval = override.is_interval_sweep() or (is_range and log)
+    low, high = ends = _ends_of(override) if interval else (0, 0)
+    axis = grid.axis_of(override, ends if interval else ())
+    if not interval:
+        high = len(axis.options) - 1
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Dimension(axis, interval, is_range, log, low, high, whole)
 
 
 def _ends_of(override: Override) -> tuple[Any, Any]:
-    if overrides.is_interval(override):
+    """Both ends of an interval; a logarithmic range of whole numbers is one."""
+    if override.is_interval_sweep():
         return overrides.interval_ends(override)
     found, sweep = overrides.values(override), cast("Any", override.value())
     if sweep.step != 1 or not isinstance(found[0], int) or found[0] < 1:
         raise SettingsError(
-            f"{overrides.key_of(override)}: a logarithmic range takes every whole number from 1 "
+            f"{override.key_or_group}: a logarithmic range takes every whole number from 1 "
             f"up; write tag(log,interval({found[0]},{found[-1]})) for all numbers between."
         )
     return found[0], found[-1]
-
-
-def _dimension(override: Override, axis: Axis) -> Dimension:
-    sweep: Any = override.value()
-    return Dimension(
-        axis,
-        interval=_is_interval(override),
-        ordered=isinstance(sweep, RangeSweep),
-        log="log" in sweep.tags,
-    )

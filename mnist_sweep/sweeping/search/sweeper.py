@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -16,10 +17,9 @@ from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
-from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.estimate import Estimator
+from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
-from mnist_sweep.sweeping.plan.preview import Preview, past_runs
+from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import PastTrial, past_trials, point_of
 from mnist_sweep.sweeping.search.sampler import library, suggest
@@ -46,11 +46,12 @@ class SearchSweeper(GridSweeper):
     """Chooses the points of a space one after another."""
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
-        """Run the search of the command line's overrides.
+        """Run a search, or only say what it would do (`plan=true`).
 
         Raises:
             MnistSweepError: Nothing was run: space, settings, data or directory are not right.
         """
+        started = time.monotonic()
         if request.single:
             raise UsageError("A search is a sweep: add -m to run it.")
         if request.config.study.stages:
@@ -62,46 +63,33 @@ class SearchSweeper(GridSweeper):
                 "points belongs to a grid; hydra.sweeper.params and the command line "
                 "tell what a search may choose."
             )
-        return run_search(request)
+        space = Space(request.overrides, request.config, request.loader)
+        settings = [one for _, one in space.ends]
+        asked = read_search_plan(request.config, space)
+        if asked.settings.sampler == "tpe" or asked.prunes:
+            library()
+        key = data_key(settings[0])
+        info = prepare(settings[0]["data"]) if key else NO_DATA
+        resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
+        plan = Plan([identify(one, [], info) for one in settings], {key: info})
+        plan.remarks = check_models(plan)
+        path, made_up = place(request)
+        known = [] if made_up else past_trials(path, space, info)
+        plan.points = [one.point for one in known]
+        if request.config.plan:
+            return _preview(request, path, plan, asked, space, known)
+        outcome = begin(request, plan)
+        outcome.n_requested = asked.runs
+        outcome.objective = (asked.by, asked.direction)
+        try:
+            _run_jobs(request, outcome, asked, space, known, info)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+        outcome.wall_s = time.monotonic() - started
+        return outcome
 
 
-def run_search(request: SweepRequest) -> SweepResult | Preview:
-    """Run a search, or only say what it would do (`plan=true`).
-
-    Raises:
-        MnistSweepError: Nothing was run: space, settings, data or directory are not right.
-    """
-    started = time.monotonic()
-    space = Space(request.overrides, request.config, request.loader)
-    ends = space.check()
-    asked = read_search_plan(request.config, space)
-    if asked.settings.sampler == "tpe" or asked.prunes:
-        library()
-    info = prepare(ends[0][1]["data"]) if data_key(ends[0][1]) else NO_DATA
-    resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
-    points = [
-        identify(settings, space.overrides(parameters), info) for parameters, settings in ends
-    ]
-    datasets = {data_key(ends[0][1]): info}
-    notes = check_models(Plan(points=points, datasets=datasets))
-    path, made_up = place(request)
-    known = [] if made_up else past_trials(path, space, info)
-    points = [one.point for one in known]
-    plan = Plan(points=points, datasets=datasets, remarks=notes)
-    if request.config.plan:
-        return search_preview(request, path, plan, asked, space, known, info)
-    outcome = begin(request, plan)
-    outcome.n_requested = asked.runs
-    outcome.objective = (asked.by, asked.direction)
-    try:
-        _carry_out(request, outcome, asked, space, known, info)
-    except KeyboardInterrupt:
-        outcome.interrupted = True
-    outcome.wall_s = time.monotonic() - started
-    return outcome
-
-
-def _carry_out(
+def _run_jobs(
     request: SweepRequest,
     outcome: SweepResult,
     asked: SearchPlan,
@@ -109,38 +97,27 @@ def _carry_out(
     known: list[PastTrial],
     info: DatasetInfo,
 ) -> None:
-    prune = asked.prunes and request.launcher.reports_epochs
+    launcher = request.launcher
+    prune = asked.prunes and launcher.reports_epochs
     if asked.prunes and not prune:
         outcome.notices.append(
             f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
             "launcher every run goes to its end."
         )
-
-    def note(plan: Plan) -> None:
-        directory.note_points(outcome.directory, outcome.invocation, plan)
-
     jobs = Jobs(request.config, outcome)
-    search = Search(space, asked, info, outcome, jobs, known, note, prune=prune)
-    try:
-        _run_jobs(request, outcome, search, expected_s(space, info, Estimator([])))
-    finally:
-        outcome.notices += search.notices()
-
-
-def _run_jobs(
-    request: SweepRequest, outcome: SweepResult, search: Search, expected_s: float
-) -> None:
+    search = Search(space, asked, info, outcome, jobs, known, prune=prune)
     if not search.left:
         return
-    launcher, progress = request.launcher, request.launcher.progress()
-    outcome.workers = launcher.workers(search.left, search.threads)
-    search.workers = outcome.workers
-    progress.begin(search.left, outcome.workers, search.left * expected_s)
+    progress = launcher.progress()
+    outcome.workers = search.workers = launcher.workers(search.left, space.threads)
+    expected = search.left * expected_s(space, info, Estimator())
+    progress.begin(search.left, outcome.workers, expected)
     try:
         launcher.launch_jobs([], outcome.workers, progress, search)
     finally:
         outcome.summaries = launcher.summaries
         progress.end()
+        outcome.notices += search.notices()
 
 
 SAMPLES = 30
@@ -170,16 +147,14 @@ class SearchPreview(Preview):
     n_records: int
 
 
-def search_preview(
+def _preview(
     request: SweepRequest,
     directory: Path,
     plan: Plan,
     asked: SearchPlan,
     space: Space,
     known: Sequence[PastTrial],
-    info: DatasetInfo,
 ) -> SearchPreview:
-    """What a search would do; nothing is made or run."""
     counts = Counter(
         RunStatus(one.record.status) if one.record else RunStatus.MISSING for one in known
     )
@@ -187,8 +162,8 @@ def search_preview(
     left = max(0, asked.runs - done)
     workers, estimator, run_s = None, past_runs(directory), 0.0
     if left and request.launcher.reports_epochs:
-        threads = max(settings["threads"] for _, settings in space.check())
-        workers = request.launcher.workers(left, threads)
+        workers = request.launcher.workers(left, space.threads)
+        (info,) = plan.datasets.values()
         run_s = expected_s(space, info, estimator)
     return SearchPreview(
         directory, plan, asked, space.dimensions, counts, left, run_s, workers, estimator.based_on
@@ -201,8 +176,6 @@ def expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:
     found = []
     for attempt in range(SAMPLES):
         parameters = suggest(space, [], at_random, maximize=True, attempt=attempt)
-        try:
+        with suppress(SettingsError):
             found.append(estimator.of(point_of(space, parameters, info), info).seconds)
-        except SettingsError:
-            continue
     return fmean(found) if found else 0.0

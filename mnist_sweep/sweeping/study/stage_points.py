@@ -65,14 +65,23 @@ class Points:
         self.stages = [_with_overrides(stage, asked) for stage in stages]
         self._master, self._loader, self._ready = master, loader, prepare
         self.datasets: dict[str, DatasetInfo] = {"": NO_DATA}
-        self._sampled: set[str] = set()
+        self.excluded: set[str] = set()
+        self.sampled: set[str] = set()
+        self._firsts: dict[str, Plan] = {}
         study: Any = OmegaConf.to_container(master.study, resolve=True)
         self._most = int(study["max_repeats"]) if study["decide"] else 0
         self.seeds = _seeds(asked, int(master.seed), study)
 
+    def named(self, name: str) -> Stage:
+        """The stage of a name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
     def first(self, stage: Stage) -> Plan:
         """The plan of a stage that has a grid of its own."""
-        return self._plan([*self._shared, *stage.overrides, _seeds_text(self.seeds)])
+        if stage.name not in self._firsts:
+            words = [*self._shared, *stage.overrides, _seeds_text(self.seeds)]
+            self._firsts[stage.name] = self._plan(self._expand(words))
+        return self._firsts[stage.name]
 
     def after(self, stage: Stage, base: Point, seeds: Sequence[int] | None = None) -> FollowUp:
         """What a stage runs once it is known which configuration it starts from.
@@ -83,10 +92,10 @@ class Points:
             seeds: Leave out for the stage's own.
         """
         chosen = _seeds_text(self.seeds_of(stage) if seeds is None else seeds)
-        control = self._plan([*_seedless(base), chosen])
+        control = self._plan(self._expand([*_seedless(base), chosen]))
         mine = {bare(key) for key in stage.params}
         found = self._changed(stage, base, chosen)
-        plan = make_plan(found, self._prepare)
+        plan = self._plan(found)
         controls = [point.run_id for point in control.points]
         values = {
             tuple(option.text for option in options): {
@@ -104,7 +113,7 @@ class Points:
 
     def further(self, base: Point, seed: int) -> Plan:
         """The plan of one more repeat of a configuration."""
-        return self._plan([*_seedless(base), f"seed={seed}"])
+        return self._plan(self._expand([*_seedless(base), f"seed={seed}"]))
 
     def seeds_of(self, stage: Stage) -> list[int]:
         """The stage's seeds: those of the study, or as many that no earlier stage can have used."""
@@ -130,24 +139,23 @@ class Points:
             except SettingsError as error:
                 checks.raise_for(error.problems, f"Nothing was run, stage {stage.name}")
                 raise
-            found[stage.name] = list({p.configuration_id: p for p in reversed(points)}.values())
-            found[stage.name].reverse()
-            if stage.select:
-                self.candidates(stage, found)
+            first: dict[str, Point] = {}
+            for point in points:
+                first.setdefault(point.configuration_id, point)
+            found[stage.name] = list(first.values())
+            self.candidates(stage, found)
         return found
 
     def _possible_of(self, stage: Stage, earlier: dict[str, list[Point]]) -> list[Point]:
         if stage.of is None:
             return self.first(stage).points
-        source = next(other for other in self.stages if other.name == stage.of)
         # If a seed is out of range, the last one is.
         seed = _seeds_text(self.seeds_of(stage)[-1:])
-        bases = self.candidates(source, earlier)
-        if len(bases) > CHECKED_CANDIDATES or source.name in self._sampled:
-            self._sampled.add(stage.name)
+        bases = self.candidates(self.named(stage.of), earlier)
+        if len(bases) > CHECKED_CANDIDATES or stage.of in self.sampled:
+            self.sampled.add(stage.name)
             bases = bases[:: -(-len(bases) // CHECKED_CANDIDATES)]
-        changed = [self._changed(stage, base, seed) for base in bases]
-        plans = [make_plan(found, self._prepare) for found in changed]
+        plans = [self._plan(self._changed(stage, base, seed)) for base in bases]
         return [*(point for plan in plans for point in plan.points), *bases]
 
     def candidates(self, stage: Stage, possible: dict[str, list[Point]]) -> list[Point]:
@@ -178,7 +186,7 @@ class Points:
         # What only a run can tell (a metric, a time, its status) may still come to hold.
         known = [condition for condition in conditions if condition.key in planned]
         found = [p for p, row in zip(points, rows, strict=True) if matches(known, row)]
-        if not found and self._sampled & set(choice.among):
+        if not found and self.sampled & set(choice.among):
             return list(points)  # one that was not gone through may match
         if not found:
             there = "; ".join(_there(key, rows) for key in dict.fromkeys(c.key for c in known))
@@ -191,10 +199,15 @@ class Points:
     def _changed(self, stage: Stage, base: Point, seeds: str) -> list[Composed]:
         mine = {bare(key) for key in stage.params}
         kept = [text for text in _seedless(base) if bare(text) not in mine]
-        return expand([[*kept, *stage.overrides, seeds]], self._master, self._loader)
+        return self._expand([*kept, *stage.overrides, seeds])
 
-    def _plan(self, asked: Sequence[str]) -> Plan:
-        return make_plan(expand([asked], self._master, self._loader), self._prepare)
+    def _expand(self, words: Sequence[str]) -> list[Composed]:
+        return expand([words], self._master, self._loader)
+
+    def _plan(self, composed: list[Composed]) -> Plan:
+        plan = make_plan(composed, self._prepare)
+        self.excluded |= plan.excluded.keys()
+        return plan
 
     def _prepare(self, data: Plain) -> DatasetInfo:
         """Data are chosen once for the whole study, before any run."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mnist_sweep.analysis.where import parse
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import declared, resolve
 from mnist_sweep.settings import DEFAULT_OBJECTIVE, SWEEP_KEYS, suggestion
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.overrides import config_text
@@ -65,21 +65,119 @@ class Stage:
         return [f"{key}={value}" for key, value in self.params.items()]
 
 
-def read_stages(raw: Sequence[Any], objective: str = DEFAULT_OBJECTIVE) -> list[Stage]:
+def read_stages(
+    raw: Sequence[Any], objective: str = DEFAULT_OBJECTIVE, *, tasks: bool = False
+) -> list[Stage]:
     """Stages from `study.stages`.
+
+    Args:
+        raw: As the config has them.
+        objective: The metric of selections that name none.
+        tasks: Whether only runs tell which metrics there are.
 
     Raises:
         SettingsError: Lists everything that is wrong with them.
     """
-    found: list[str] = []
-    stages: list[Stage] = []
+    reader = _Reader(objective, tasks=tasks)
     for number, entry in enumerate(raw, 1):
+        reader.read(entry, f"stage {number} of the study")
+    raise_for(reader.problems)
+    return reader.stages
+
+
+class _Reader:
+    """Reads stages one after another, and collects what is wrong with them."""
+
+    def __init__(self, objective: str, *, tasks: bool) -> None:
+        self.stages: list[Stage] = []
+        self.problems: list[str] = []
+        self._objective, self._tasks, self._place = objective, tasks, ""
+
+    def read(self, entry: Any, place: str) -> None:
+        self._place = place
         if not isinstance(entry, Mapping):
-            found.append(f"stage {number} of the study: must be a mapping of {', '.join(_STAGE)}")
-            continue
-        stages.append(_stage(entry, number, stages, found, objective))
-    raise_for(found)
-    return stages
+            return self._wrong(f"must be a mapping of {', '.join(_STAGE)}")
+        raw_name, of, select = entry.get("name"), entry.get("of"), entry.get("select")
+        name = str(raw_name)
+        if raw_name is not None:
+            self._place = f"stage {name}"
+        self._check_keys("", entry, _STAGE)
+        if raw_name is None or not _NAME.fullmatch(name):
+            self._wrong(f"name={raw_name}: must be a word of letters, digits, - and _")
+        if name in self._names:
+            self._wrong("there is one of that name already; give each its own")
+        params = self._params(entry.get("params"))
+        if of is not None:
+            self._check_source(str(of), name)
+            if not params:
+                self._wrong(f"is of {of} but changes nothing; name a change in its params")
+        rule = None if select is None else self._rule(select, name)
+        self.stages.append(Stage(name, None if of is None else str(of), params, rule))
+        return None
+
+    @property
+    def _names(self) -> list[str]:
+        return [stage.name for stage in self.stages]
+
+    def _wrong(self, text: str) -> None:
+        self.problems.append(f"{self._place}: {text}")
+
+    def _check_keys(self, part: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        for key in values:
+            if key not in known:
+                self._wrong(f"{part}{key}: no such key; {suggestion(str(key), list(known))}")
+
+    def _check_source(self, of: str, name: str) -> None:
+        if of not in self._names:
+            self._wrong(f"of={of}: {self._no_earlier(of, name)}")
+        elif self.stages[self._names.index(of)].select is None:
+            self._wrong(f"of={of}: that stage selects nothing; give it a select")
+
+    def _no_earlier(self, wanted: str, name: str) -> str:
+        """Why a stage cannot refer to `wanted`."""
+        itself = "it cannot start from itself; " if wanted == name else ""
+        there = f"earlier are {', '.join(self._names)}" if self.stages else "it is the first"
+        return f"{itself}must be the name of an earlier stage; {there}"
+
+    def _params(self, raw: Any) -> dict[str, str]:
+        if not isinstance(raw, Mapping):
+            if raw is not None:
+                self._wrong(f"params={raw}: must be a mapping of settings to values")
+            return {}
+        for key in raw:
+            top = str(key).lstrip("+~").partition(".")[0].partition("/")[0]
+            if not _KEY.fullmatch(str(key)):
+                self._wrong(f"params: {key!r} is no setting")
+            elif top in ("hydra", "experiment", *SWEEP_KEYS):
+                self._wrong(f"params.{key}: belongs to the whole study; set it outside")
+            elif top == "seed":
+                self._wrong(
+                    "params.seed: repeats belong to the whole study; set study.repeats, or "
+                    "seed=range(0,5) on the command line"
+                )
+        return {str(key): config_text(value) for key, value in raw.items()}
+
+    def _rule(self, raw: Any, name: str) -> SelectionRule:
+        values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+        if not isinstance(raw, Mapping):
+            self._wrong(f"select={raw}: must be a mapping of {', '.join(_SELECT)}")
+        self._check_keys("select: ", values, _SELECT)
+        where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
+        by, split = str(values.get("by", self._objective)), str(values.get("split", "validation"))
+        if self._tasks:
+            by = declared(by)
+        direction = values.get("direction", "worst")
+        if direction not in ("worst", "best"):
+            self._wrong(f"select.direction={direction}: must be worst or best")
+        for check in (lambda: parse(where), lambda: resolve(by, split)):
+            try:
+                check()
+            except SelectionError as error:
+                self._wrong(f"select: {error}")
+        for other in among:
+            if other not in (*self._names, name):
+                self._wrong(f"select.among={other}: {self._no_earlier(other, '')}, or this one")
+        return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
 
 
 def depth(stage: Stage, stages: Iterable[Stage]) -> int:
@@ -91,117 +189,18 @@ def depth(stage: Stage, stages: Iterable[Stage]) -> int:
     return max((1 + depth(by_name[name], by_name.values()) for name in sources), default=0)
 
 
-def _stage(
-    entry: Mapping[str, Any],
-    number: int,
-    earlier: list[Stage],
-    found: list[str],
-    objective: str,
-) -> Stage:
-    raw_name = entry.get("name")
-    name = str(raw_name)
-    place = f"stage {name}" if raw_name is not None else f"stage {number} of the study"
-    found += _unknown_keys(place, entry, _STAGE)
-    if raw_name is None or not _NAME.fullmatch(name):
-        found.append(f"{place}: name={raw_name}: must be a word of letters, digits, - and _")
-    names = [stage.name for stage in earlier]
-    if name in names:
-        found.append(f"{place}: there is one of that name already; give each its own")
-    of = entry.get("of")
-    params = _params(place, entry.get("params"), found)
-    if of is not None:
-        of = str(of)
-        found += _source_problems(place, of, name, earlier)
-        if not params:
-            found.append(f"{place}: is of {of} but changes nothing; name a change in its params")
-    select = entry.get("select")
-    choice = None if select is None else _rule(place, select, name, names, found, objective)
-    return Stage(name, of, params, choice)
-
-
-def _source_problems(place: str, of: str, name: str, earlier: list[Stage]) -> list[str]:
-    names = [stage.name for stage in earlier]
-    if of not in names:
-        return [f"{place}: of={of}: {_no_earlier(of, name, names)}"]
-    if earlier[names.index(of)].select is None:
-        return [f"{place}: of={of}: that stage selects nothing; give it a select"]
-    return []
-
-
-def _no_earlier(wanted: str, name: str, names: list[str]) -> str:
-    """Why a stage cannot refer to `wanted`."""
-    itself = "it cannot start from itself; " if wanted == name else ""
-    there = f"earlier are {', '.join(names)}" if names else "it is the first"
-    return f"{itself}must be the name of an earlier stage; {there}"
-
-
-def _params(place: str, raw: Any, found: list[str]) -> dict[str, str]:
-    if raw is None:
-        return {}
-    if not isinstance(raw, Mapping):
-        found.append(f"{place}: params={raw}: must be a mapping of settings to values")
-        return {}
-    params = {}
-    for key, value in raw.items():
-        top = str(key).lstrip("+~").partition(".")[0].partition("/")[0]
-        if not _KEY.fullmatch(str(key)):
-            found.append(f"{place}: params: {key!r} is no setting")
-        elif top in ("hydra", "experiment", *SWEEP_KEYS):
-            found.append(f"{place}: params.{key}: belongs to the whole study; set it outside")
-        elif top == "seed":
-            found.append(
-                f"{place}: params.seed: repeats belong to the whole study; set study.repeats, or "
-                "seed=range(0,5) on the command line"
-            )
-        else:
-            params[str(key)] = config_text(value)
-    return params
-
-
-def _rule(
-    place: str, raw: Any, name: str, names: list[str], found: list[str], objective: str
-) -> SelectionRule:
-    values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-    if not isinstance(raw, Mapping):
-        found.append(f"{place}: select={raw}: must be a mapping of {', '.join(_SELECT)}")
-    found += _unknown_keys(f"{place}: select", values, _SELECT)
-    where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
-    by, split = str(values.get("by", objective)), str(values.get("split", "validation"))
-    direction = values.get("direction", "worst")
-    if direction not in ("worst", "best"):
-        found.append(f"{place}: select.direction={direction}: must be worst or best")
-    for check in (lambda: parse(where), lambda: resolve(by, split)):
-        try:
-            check()
-        except SelectionError as error:
-            found.append(f"{place}: select: {error}")
-    found += [
-        f"{place}: select.among={other}: {_no_earlier(other, '', names)}, or this one"
-        for other in among
-        if other not in (*names, name)
-    ]
-    return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
-
-
-def decidable(choice: SelectionRule) -> str | None:
-    """Why further seeds cannot decide a selection, or None where they can."""
-    if resolve(choice.by, choice.split).is_from_counts:
-        return None
-    return (
-        f"select.by={choice.by}: study.decide needs a metric that is made of predictions, such as "
-        "accuracy, f1_min, or one class's as in f1.8"
+def undecidable(stage: Stage) -> list[str]:
+    """Why further seeds cannot decide a stage's selection; empty where they can."""
+    if not stage.select or resolve(stage.select.by, stage.select.split).is_from_counts:
+        return []
+    text = (
+        f"stage {stage.name}: select.by={stage.select.by}: study.decide needs a metric that is "
+        "made of predictions, such as accuracy, f1_min, or one class's as in f1.8"
     )
+    return [text]
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)
-
-
-def _unknown_keys(place: str, values: Mapping[str, Any], known: tuple[str, ...]) -> list[str]:
-    return [
-        f"{place}: {key}: no such key; {suggestion(str(key), list(known))}"
-        for key in values
-        if key not in known
-    ]

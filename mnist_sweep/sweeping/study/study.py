@@ -17,7 +17,6 @@ from rich.console import Console
 from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.metrics import declared
 from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
@@ -26,14 +25,13 @@ from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.plan.sets import exclusions_of
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
 from mnist_sweep.sweeping.study.preview import study_preview
 from mnist_sweep.sweeping.study.stage_points import FollowUp, Points
-from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, decidable, read_stages
+from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, read_stages, undecidable
 from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
-
-_STOPPED = "A run failed, and fail_fast=true ends the study there."
 
 
 def run(request: SweepRequest) -> SweepResult | Preview:
@@ -42,33 +40,24 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     Raises:
         MnistSweepError: Nothing was run: stages, settings, data or directory are not right.
     """
-    started = time.monotonic()
-    settings: Any = OmegaConf.to_container(request.config.study, resolve=True)
+    started, config = time.monotonic(), request.config
+    settings: Any = OmegaConf.to_container(config.study, resolve=True)
     raise_for(nested_problems("study", settings))
-    objective = str(request.config.objective)
-    if request.calls_tasks:  # only its runs tell which metrics it has
-        objective = declared(objective)
-        settings["stages"] = [_with_declared(stage) for stage in settings["stages"]]
-    stages = read_stages(settings["stages"], objective)
+    stages = read_stages(settings["stages"], str(config.objective), tasks=request.calls_tasks)
     if settings["decide"]:
-        raise_for(
-            [
-                f"stage {stage.name}: {problem}"
-                for stage in stages
-                if stage.select and (problem := decidable(stage.select))
-            ]
-        )
-    points = Points(stages, request.overrides, request.config, request.loader, prepare)
+        raise_for([text for stage in stages for text in undecidable(stage)])
+    points = Points(stages, request.overrides, config, request.loader, prepare)
     possible = points.possible()
     every = [point for found in possible.values() for point in found]
-    notes = check_models(Plan(points=every, datasets=points.datasets))
-    firsts = {stage.name: points.first(stage) for stage in points.stages if stage.of is None}
-    plan = union(firsts.values())
-    plan.remarks += notes
-    if request.config.plan:
+    plan = union(points.first(stage) for stage in points.stages if stage.of is None)
+    plan.remarks += check_models(Plan(points=every, datasets=points.datasets))
+    if not points.sampled:
+        conditions = {one.text for one in exclusions_of(config.exclude)}
+        plan.excluded |= dict.fromkeys(conditions - points.excluded, 0)
+    if config.plan:
         return study_preview(preview(request, plan), points, possible, settings)
-    outcome = begin(request, plan)
-    carried_out = _StudyRun(request, points, firsts, outcome, settings)
+    carried_out = _StudyRun(request, points, begin(request, plan), settings)
+    outcome = carried_out.outcome
     try:
         carried_out.run()
     except KeyboardInterrupt:
@@ -78,14 +67,6 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     return outcome
 
 
-def _with_declared(stage: Any) -> Any:
-    """A stage as it was written, its selection's metric with its direction."""
-    select = stage.get("select") if isinstance(stage, dict) else None
-    if not isinstance(select, dict) or "by" not in select:
-        return stage
-    return {**stage, "select": {**select, "by": declared(str(select["by"]))}}
-
-
 class _StudyRun:
     """A study while it is carried out; `study` is what study.json holds."""
 
@@ -93,13 +74,16 @@ class _StudyRun:
         self,
         request: SweepRequest,
         points: Points,
-        firsts: dict[str, Plan],
         outcome: SweepResult,
         settings: dict[str, Any],
     ) -> None:
-        self._request, self._points, self._firsts = request, points, firsts
-        self._outcome, self._settings = outcome, settings
-        self._before = _study_before(outcome)
+        self._request, self._points, self._settings = request, points, settings
+        self.outcome = outcome
+        try:
+            self._before = load_study(outcome.directory)
+        except MnistSweepError as error:
+            self._before = None
+            outcome.notices.append(f"{error} It is replaced.")
         self._known = {point.run_id: point for point in outcome.plan.points}
         self._say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
         self.study = Study(
@@ -114,19 +98,23 @@ class _StudyRun:
 
     def run(self) -> None:
         """Carry out all stages that can be."""
-        self._write()
+        write_study(self.outcome.directory, self.study)
         for number, stage in enumerate(self._points.stages, 1):
             self._say.print(f"stage {number} of {len(self._points.stages)}: {stage.name}")
-            self._stage(stage)
+            if reason := self._stage(stage):
+                self._note(stage, status="blocked", reason=reason)
+            else:
+                self._note(stage, status="done")
 
-    def _stage(self, stage: Stage) -> None:
-        blocked = self._why_blocked(stage)
-        if blocked:
-            self._note(stage, status="blocked", reason=blocked)
-            return
+    def _stage(self, stage: Stage) -> str | None:
+        """Carry a stage out; why it could not be, or not to its end."""
+        if self._stopped:
+            return self._stopped
+        if stage.of and self.study.stage(stage.of).selection is None:
+            return f"Stage {stage.of}, which it starts from, selected nothing."
         self._note(stage, status="running")
         if stage.of is None:
-            plan = self._firsts[stage.name]
+            plan = self._points.first(stage)
             self._note(stage, run_ids=_ids(plan))
         else:
             plan = self._follow(stage)
@@ -135,20 +123,8 @@ class _StudyRun:
             try:
                 self._select(stage, stage.select)
             except MnistSweepError as error:
-                reason = f"Nothing could be selected: {error}"
-                self._note(stage, status="blocked", reason=reason)
-                return
-        if self._stopped:
-            self._note(stage, status="blocked", reason=_STOPPED)
-        else:
-            self._note(stage, status="done")
-
-    def _why_blocked(self, stage: Stage) -> str | None:
-        if self._stopped:
-            return _STOPPED
-        if stage.of and self.study.stage(stage.of).selection is None:
-            return f"Stage {stage.of}, which it starts from, selected nothing."
-        return None
+                return f"Nothing could be selected: {error}"
+        return self._stopped
 
     def _follow(self, stage: Stage) -> Plan:
         """Find out what a stage runs, now that the configuration it starts from is known."""
@@ -157,7 +133,7 @@ class _StudyRun:
         base = next(p for p in self._known.values() if p.configuration_id == chosen)
         found: FollowUp = self._points.after(stage, base)
         if found.same:
-            self._outcome.notices.append(
+            self.outcome.notices.append(
                 f"Stage {stage.name}: the change changes nothing in {'; '.join(found.same)}."
             )
         self._note(
@@ -169,24 +145,25 @@ class _StudyRun:
         return found.plan
 
     @property
-    def _stopped(self) -> bool:
-        """Whether a failed run ends the study."""
-        return bool(self._request.config.fail_fast and self._outcome.failures)
+    def _stopped(self) -> str | None:
+        """Why the study ends before its last stage."""
+        stops = self._request.config.fail_fast and self.outcome.failures
+        return "A run failed, and fail_fast=true ends the study there." if stops else None
 
     def _launch(self, plan: Plan) -> None:
         """Run what of a plan is not done."""
-        part = self._outcome.part(plan)
-        known = {point.run_id for point in self._outcome.plan.points}
+        part = self.outcome.part(plan)
+        known = {point.run_id for point in self.outcome.plan.points}
         if any(point.run_id not in known for point in plan.points):
-            self._outcome.plan = union([self._outcome.plan, plan])
+            self.outcome.plan = union([self.outcome.plan, plan])
             directory.note_points(
-                self._outcome.directory, self._outcome.invocation, self._outcome.plan
+                self.outcome.directory, self.outcome.invocation, self.outcome.plan
             )
         self._known |= {point.run_id: point for point in plan.points}
         try:
             launch(self._request, part)
         finally:
-            self._outcome.add(part)
+            self.outcome.add(part)
 
     def _select(self, stage: Stage, choice: SelectionRule) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None
@@ -197,29 +174,22 @@ class _StudyRun:
             contending = set(last.contenders)
             points = [p for p in self._among(choice) if p.configuration_id in contending]
             found = self._selection(choice, [point.run_id for point in points])
-        self._outcome.selections[stage.name] = found
+        self.outcome.selections[stage.name] = found
         self._note(stage, selection=found.to_json(), reason=_uncounted(found))
 
-    @property
-    def _questions(self) -> int:
-        """What the study answers together.
-
-        The best, each selection, what changes did, and how the changed compare with the best.
-        """
+    def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
         stages = self._points.stages
         selections = sum(stage.select is not None for stage in stages)
-        return 1 + selections + 2 * any(stage.of for stage in stages)
-
-    def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
         return select_with_uncertainty(
-            load(self._outcome.directory),
+            load(self.outcome.directory),
             choice.where,
             choice.by,
             choice.direction,
             split=choice.split,
             level=self._settings["level"],
             replicates=self._settings["replicates"],
-            questions=self._questions,
+            # The best, each selection, what changes did, and how those compare with the best.
+            questions=1 + selections + 2 * any(stage.of for stage in stages),
             run_ids=set(run_ids),
         )
 
@@ -229,17 +199,15 @@ class _StudyRun:
         budget = self._settings["budget_s"]
         while True:
             now = analyze(
-                self._outcome.directory, choice, self._runs_among(choice), self._settings,
+                self.outcome.directory, choice, self._runs_among(choice), self._settings,
                 {point.run_id: point.configuration_id for point in self._known.values()},
             )  # fmt: skip
-            stopped = ""
+            stopped = self._stopped or ""
             wall_s = spent_before + time.monotonic() - started
             plan = self._further(choice, now)
-            if self._stopped:
-                stopped = _STOPPED
-            elif now.wanted and not plan.points:
+            if not stopped and now.wanted and not plan.points:
                 stopped = "Not decided: runs failed, and their configurations have no seeds left."
-            elif budget is not None and wall_s >= budget and not self._all_done(plan):
+            elif not stopped and budget and wall_s >= budget and not self._all_done(plan):
                 stopped = f"Not decided: the budget of {budget:g} s is spent."
             self._note(stage, decision=now.to_json(stopped=stopped, wall_s=round(wall_s, 3)))
             if stopped or not now.wanted:
@@ -253,20 +221,17 @@ class _StudyRun:
 
     def _all_done(self, plan: Plan) -> bool:
         """Whether all has a record: what an interrupted study paid for is not paid for again."""
-        there = set(load(self._outcome.directory).frame["run_id"])
+        there = set(load(self.outcome.directory).frame["run_id"])
         return all(point.run_id in there for point in plan.points)
 
     def _further(self, choice: SelectionRule, now: InterimAnalysis) -> Plan:
         """One more repeat of each configuration that needs one and may have one."""
         plans = []
         for wanted in now.wanted:
-            seeds = [
-                point.settings["seed"] for point in self._among(choice)
-                if point.configuration_id == wanted
-            ]  # fmt: skip
-            if len(seeds) < self._settings["max_repeats"]:
-                base = next(p for p in self._among(choice) if p.configuration_id == wanted)
-                plans.append(self._points.further(base, max(seeds) + 1))
+            own = [point for point in self._among(choice) if point.configuration_id == wanted]
+            if len(own) < self._settings["max_repeats"]:
+                last = max(point.settings["seed"] for point in own)
+                plans.append(self._points.further(own[0], last + 1))
         return union(plans)
 
     def _add(self, choice: SelectionRule, new: Sequence[Point]) -> None:
@@ -279,8 +244,7 @@ class _StudyRun:
                 for held in [list(getattr(self.study.stage(name), part))]
                 if any(self._known[i].configuration_id == point.configuration_id for i in held)
             )
-            stage = next(stage for stage in self._points.stages if stage.name == name)
-            self._note(stage, **{part: [*held, point.run_id]})
+            self._note(self._points.named(name), **{part: [*held, point.run_id]})
 
     def _among(self, choice: SelectionRule) -> list[Point]:
         return [self._known[run_id] for run_id in self._runs_among(choice)]
@@ -293,13 +257,11 @@ class _StudyRun:
 
     def _spent_before(self, stage: Stage) -> float:
         """Seconds that earlier invocations spent on the same stage's rounds."""
-        earlier = {s.name: s for s in self._before.stages} if self._before else {}
-        decision = earlier[stage.name].decision if stage.name in earlier else None
-        if not decision or not set(earlier[stage.name].run_ids) >= set(
-            self.study.stage(stage.name).run_ids
-        ):
-            return 0.0
-        return float(decision.get("wall_s") or 0.0)
+        mine = set(self.study.stage(stage.name).run_ids)
+        for earlier in self._before.stages if self._before else ():
+            if earlier.name == stage.name and earlier.decision and mine <= set(earlier.run_ids):
+                return float(earlier.decision.get("wall_s") or 0.0)
+        return 0.0
 
     def _note(self, stage: Stage, **changes: Any) -> None:
         # Through the schema again, so that lists become tuples and mistakes are found here.
@@ -309,18 +271,7 @@ class _StudyRun:
             for one in self.study.stages
         ]  # fmt: skip
         self.study = self.study.model_copy(update={"stages": tuple(stages)})
-        self._write()
-
-    def _write(self) -> None:
-        write_study(self._outcome.directory, self.study)
-
-
-def _study_before(outcome: SweepResult) -> Study | None:
-    try:
-        return load_study(outcome.directory)
-    except MnistSweepError as error:
-        outcome.notices.append(f"{error} It is replaced.")
-        return None
+        write_study(self.outcome.directory, self.study)
 
 
 def _uncounted(found: UncertainSelection) -> str | None:
