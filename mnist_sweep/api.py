@@ -365,7 +365,7 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     from mnist_sweep.reporting.tables.tables import write_tables
 
     result = _run([*overrides, *map(_override, settings, settings.values())])
-    for notice in result.notices:
+    for notice in (*result.notices, *result.plan.notes()):
         warnings.warn(notice, stacklevel=2)
     found = Sweep.of(write_tables(result.directory)[0])
     if result.interrupted:

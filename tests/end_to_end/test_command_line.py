@@ -244,7 +244,7 @@ def again(world: World, made: dict[str, Record]) -> Done:
     program = (str(script),) if script.exists() else ()
     return world.run(
         "data=digits", "epochs=4", "layers=2", "nodes=16", "hydra.run.dir=else where/once",
-        program=program,
+        "report=false", program=program,
     )  # fmt: skip
 
 
@@ -274,7 +274,7 @@ def test_one_run_prints_its_result_and_says_where_it_is(again: Done):
 
 def test_the_same_command_again_resumes_and_finds_all_done(world: World, made: dict[str, Record]):
     stamps = {p: p.stat().st_mtime_ns for p in world.sweep().glob("runs/*/*")}
-    ended = world.run(*SWEEP)
+    ended = world.run(*SWEEP, "report=false")
     assert ended.code == 0, ended.err
     assert "4 of 4 runs finished (4 earlier)" in ended.out
     assert {p: p.stat().st_mtime_ns for p in world.sweep().glob("runs/*/*")} == stamps
@@ -283,7 +283,7 @@ def test_the_same_command_again_resumes_and_finds_all_done(world: World, made: d
 def test_another_grid_under_the_same_name_adds_runs_and_notices_duplicates(
     world: World, made: dict[str, Record]
 ):
-    words = [*WITHOUT_NODES, "layers=1", "nodes=16,24,24"]
+    words = [*WITHOUT_NODES, "layers=1", "nodes=16,24,24", "report=false"]
     ended = world.run(*words)
     assert ended.code == 0, ended.err
     assert "2 of 2 runs finished (1 earlier)" in ended.out

@@ -40,6 +40,17 @@ def usual_run() -> dict[str, Any]:
     return make_run().values
 
 
+_SPACES: dict[tuple[Any, ...], Space] = {}
+
+
+def space_of(words: list[str], loaded: Any) -> Space:
+    """The space of some words, composed by Hydra once."""
+    key = (id(loaded), *words)
+    if key not in _SPACES:
+        _SPACES[key] = Space(words, loaded.master, loaded.loader)
+    return _SPACES[key]
+
+
 @dataclass
 class Searched:
     """A search over simulated runs; what it asked for, in order, and the epochs it spent."""
@@ -57,7 +68,7 @@ class Searched:
         """Set the search up, from what the directory holds."""
         info: DatasetInfo = info_of(sha256=DATA_SHA256)
         master = self.loaded.master
-        space = Space(self.words, master, self.loaded.loader)
+        space = space_of(self.words, self.loaded)
         asked = read_search_plan(master, space)
         known = past_trials(self.directory, space, info)
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
@@ -153,5 +164,5 @@ class Searched:
                              if k.record and k.record.status == "finished"]))  # fmt: skip
 
     def _known(self) -> list[PastTrial]:
-        space = Space(self.words, self.loaded.master, self.loaded.loader)
+        space = space_of(self.words, self.loaded)
         return past_trials(self.directory, space, info_of(sha256=DATA_SHA256))

@@ -46,6 +46,7 @@ def _mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             "defaults: [config, _self_]\n"
             "hydra: {sweeper: {points: ['+model.token=${oc.env:HOME}']}}\n"
         ),
+        "unchosen": "defaults: [config, {override model: '???'}, _self_]\n",
         "several": (
             "defaults: [config, _self_]\n"
             "hydra: {mode: MULTIRUN, sweeper: {params: {layers: '1,2'}}}"
@@ -86,6 +87,13 @@ def test_an_experiment_chooses_launcher_and_sweeper_and_the_command_line_wins():
 def test_a_file_with_multirun_needs_no_m():
     assert len(labels("--config-dir", "mine", "--config-name", "several")) == 2
     assert len(labels("hydra.mode=MULTIRUN", "layers=1,2")) == 2
+
+
+def test_a_group_that_a_file_leaves_open_is_asked_for():
+    mine = ("--config-dir", "mine", "--config-name", "unchosen", "-m")
+    with pytest.raises(MnistSweepError, match="You must specify 'model'"):
+        planned(*mine)
+    assert labels(*mine, "model=mlp") == ["layers=1,nodes=100"]
 
 
 def test_a_sweeps_directory_may_refer_to_what_is_the_same_for_all(tmp_path: Path):

@@ -7,8 +7,9 @@ result over the whole schema.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
@@ -17,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.grid import Axis, Option
 from mnist_sweep.sweeping.plan.hydra_settings import check_secrets
 
@@ -29,6 +31,10 @@ class Composer:
         self._master = master
         self._mergeable = [_mergeable(axis, axes) for axis in axes]
         self._bases: dict[tuple[str, ...], DictConfig] = {}
+        given = overrides.parse(master.hydra.overrides.task, loader)
+        own = tuple(str(one.input_line) for one in given if not one.is_sweep_override())
+        # What the sweep's own config is composed of; a group that is still to be chosen it lacks.
+        self._own = None if OmegaConf.missing_keys(master.hydra.runtime.choices) else own
 
     def settings(self, point: Sequence[Option]) -> Plain:
         """The settings of one point, plain and resolved, without Hydra's own, as they were given.
@@ -54,15 +60,21 @@ class Composer:
             option.text for option, merge in zip(point, self._mergeable, strict=True) if not merge
         )
         if fixed not in self._bases:
-            base = compose(self._loader, self._master, list(fixed))
+            if fixed == self._own:
+                base = _without_hydra(copy.deepcopy(self._master))
+            else:
+                base = compose(self._loader, self._master, list(fixed))
             check_secrets(base)  # a file that only this choice reads
             self._bases[fixed] = base
         return self._bases[fixed]
 
 
-def compose(loader: ConfigLoader, master: DictConfig, overrides: list[str]) -> DictConfig:
+def compose(loader: ConfigLoader, master: DictConfig, words: list[str]) -> DictConfig:
     """Hydra's own composition of one point, without the `hydra` node."""
-    config = loader.load_sweep_config(master, overrides)
+    return _without_hydra(loader.load_sweep_config(master, words))
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
@@ -73,31 +85,22 @@ def _mergeable(axis: Axis, axes: list[Axis]) -> bool:
     """Whether an axis only sets a value and no other axis touches the same part of the config."""
     if axis.group or not axis.plain or not axis.swept:
         return False
-    mine = axis.key
-    related = [
-        other
-        for other in axes
-        if other is not axis
-        and (other.key.startswith(f"{mine}.") or mine.startswith(f"{other.key}."))
-        and not other.group
-    ]
-    return not related and not any(isinstance(option.value, dict) for option in axis.options)
+    mine = f"{axis.key}."
+    others = [f"{one.key}." for one in axes if one is not axis and not one.group]
+    if any(other.startswith(mine) or mine.startswith(other) for other in others):
+        return False
+    return not any(isinstance(option.value, dict) for option in axis.options)
 
 
-def _explain(error: Exception, point: Sequence[Option]) -> str:
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    overrides = " ".join(option.text for option in point)
-    return f"Hydra cannot make settings of {overrides}: {' '.join(lines[:3])}"
+def _explain(error: BaseException, point: Sequence[Option]) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    words = " ".join(option.text for option in point)
+    return f"Hydra cannot make settings of {words}: {' '.join(lines[:3])}"
 
 
 def to_plain(config: DictConfig) -> Plain:
     """A composed config as plain, resolved values, without the `hydra` node."""
-    content: Any = {
-        key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        for key, value in config.items()
-        if key != "hydra"
-    }
-    return dict(content)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return cast("Plain", OmegaConf.to_container(own, resolve=True))

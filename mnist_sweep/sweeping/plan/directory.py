@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,28 +42,23 @@ def claim(directory: Path, *, own: bool) -> Path:
     """
     if not own:
         store.make_directory(SweepPaths(directory).runs)
-        _check_writable(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise DirectoryError(
+                f"Cannot write to {directory}: no permission. Choose another directory with "
+                "name=… or hydra.sweep.dir=…."
+            )
         return directory
     store.make_directory(directory.parent)
-    number = 1
-    while True:
+    for number in itertools.count(1):
         candidate = directory if number == 1 else Path(f"{directory}-{number}")
         try:
             candidate.mkdir()
+            break
         except FileExistsError:
-            number += 1
+            continue
         except OSError as error:
             raise store.cannot_write(candidate, error) from error
-        else:
-            return candidate
-
-
-def _check_writable(directory: Path) -> None:
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise DirectoryError(
-            f"Cannot write to {directory}: no permission. Choose another directory with name=… or "
-            "hydra.sweep.dir=…."
-        )
+    return candidate
 
 
 def invocation_of(

@@ -13,7 +13,6 @@ from hydra.core.override_parser.types import Override, OverrideType, RangeSweep,
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.sweeping.plan.overrides import (
     chooses_group,
-    key_of,
     plain_value,
     range_size,
     values,
@@ -96,21 +95,20 @@ def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
         override: As Hydra reads it.
         ends: Of an interval, which has no end of values: its ends, taken as its options.
     """
-    key, name = key_of(override), override.get_key_element()
+    key, name = override.key_or_group, override.get_key_element()
     if ends:
-        options = [Option(key, f"{name}={end!r}", end) for end in ends]
+        options = [(f"{name}={end!r}", end) for end in ends]
     elif override.is_sweep_override():
         # Iterated once: shuffle() gives another order each time.
-        options = [
-            Option(key, f"{name}={Transformer.str(value)}", plain_value(value))
-            for value in override.sweep_iterator()
-        ]
+        swept = list(override.sweep_iterator())
+        options = [(f"{name}={Transformer.str(value)}", plain_value(value)) for value in swept]
     else:
         value = None if override.is_delete() else values(override)[0]
-        options = [Option(key, str(override.input_line), value)]
+        options = [(str(override.input_line), value)]
     sets = (OverrideType.CHANGE, OverrideType.FORCE_ADD)
     plain = override.type in sets and override.package is None
-    return Axis(key, tuple(options), chooses_group(override), plain)
+    own = tuple(Option(key, text, value) for text, value in options)
+    return Axis(key, own, chooses_group(override), plain)
 
 
 def _size(override: Override) -> int:

@@ -11,7 +11,6 @@ from typing import Any, cast
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
-    IntervalSweep,
     Override,
     Quote,
     QuotedString,
@@ -75,18 +74,13 @@ def values(override: Override) -> list[Any]:
     return [plain_value(override.value())]
 
 
-def is_interval(override: Override) -> bool:
-    """Whether an override is swept over all numbers between two."""
-    return isinstance(override.value(), IntervalSweep)
-
-
 def interval_ends(override: Override) -> tuple[float, float]:
     """Both ends of an interval; whole numbers where its key takes no others.
 
     For a setting that is not in the schema, as of a user's own network, the spelling decides:
     `interval(8,64)` holds whole numbers, `interval(8.0,64)` all numbers between.
     """
-    sweep, key = override.value(), key_of(override)
+    sweep, key = override.value(), override.key_or_group
     ends = cast("Any", sweep).start, cast("Any", sweep).end
     whole = is_whole(key) if key in known_keys() else _WHOLE_ENDS.search(written(override))
     if whole and all(float(end).is_integer() for end in ends):
@@ -98,11 +92,6 @@ def range_size(sweep: RangeSweep) -> int:
     """How many values a range has, to within one where its step is a fraction."""
     start, stop, step = (float(cast("Any", x)) for x in (sweep.start, sweep.stop, sweep.step))
     return max(0, math.ceil((stop - start) / step))
-
-
-def key_of(override: Override) -> str:
-    """The dotted key, without +, ++, ~ and package."""
-    return str(override.key_or_group)
 
 
 def bare(text: str) -> str:
@@ -160,7 +149,7 @@ def written(override: Override) -> str:
 
 def chooses_group(override: Override) -> bool:
     """Whether an override chooses a config group's file, and does not set a value."""
-    key = key_of(override)
+    key = override.key_or_group
     if "/" in key:
         return True
     return not isinstance(override.value(), dict) and (key in GROUPS or group_exists(override))
@@ -168,7 +157,7 @@ def chooses_group(override: Override) -> bool:
 
 def group_exists(override: Override) -> bool:
     """Whether an override's key is a config group, one of the user's own too."""
-    key, loader = key_of(override), override.config_loader
+    key, loader = override.key_or_group, override.config_loader
     return loader is not None and "." not in key and key not in SETTINGS and _exists(key, loader)
 
 

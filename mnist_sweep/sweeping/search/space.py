@@ -168,12 +168,15 @@ class Space:
         Raises:
             SettingsError: Hydra cannot compose them, or they are excluded.
         """
+        return effective(self._given(parameters))
+
+    def _given(self, parameters: Parameters) -> Plain:
         options = self._options(parameters)
-        settings = self._composer.settings(options)
-        row = row_of(settings, options)
+        given = self._composer.settings(options)
+        row = row_of(given, options)
         if found := [one.text for one in self._exclusions if one.holds(row)]:
             raise ExcludedError(f"left out by exclude={found[0]}")
-        return effective(settings)
+        return given
 
     @cached_property
     def ends(self) -> list[tuple[Parameters, Plain]]:
@@ -182,7 +185,7 @@ class Space:
         Raises:
             SettingsError: Hydra cannot compose one, or none of them could be run.
         """
-        fine, found = [], list[str]()
+        fine, given, found = [], list[Plain](), list[str]()
         first = tuple(dimension.ends[0] for dimension in self.dimensions)
         every = (
             (*first[:index], end, *first[index + 1 :])
@@ -191,17 +194,18 @@ class Space:
         )
         for parameters in dict.fromkeys(every):
             try:
-                settings = self.settings(parameters)
+                one = self._given(parameters)
             except ExcludedError as error:
                 found.append(str(error))
                 continue
-            wrong = problems(settings)
-            found += map(str, wrong)
-            if not wrong:
+            settings = effective(one)
+            if wrong := problems(settings):
+                found += map(str, wrong)
+            else:
                 fine.append((parameters, settings))
+                given.append(one)
         if not fine:
             checks.raise_for(found)
-        given = [self._composer.settings(self._options(parameters)) for parameters, _ in fine]
         checks.raise_for(
             [p for p in without_effect(given) if not any(SETTINGS[p.key].applies(g) for g in given)]
         )

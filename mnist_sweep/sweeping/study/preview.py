@@ -56,13 +56,12 @@ def study_preview(
         if stage.of is None:
             return StagePreview(stage, names, n_deciding)
         base = points.candidates(points.named(stage.of), possible)[0]
-        seeds = points.seeds_of(stage)
-        runs = len(points.after(stage, base, seeds[:1]).plan.points) * len(seeds)
+        runs = len(points.after(stage, base).plan.points)
         longest = max(
             estimator.of(point, points.datasets[point.data_key]).seconds
             for point in possible[stage.name]
         )
         expected = wall_s([longest] * runs, min(known.workers, runs))
-        return StagePreview(stage, names, n_deciding, seeds, runs, expected)
+        return StagePreview(stage, names, n_deciding, points.seeds_of(stage), runs, expected)
 
     return StudyPreview(**vars(known), stages=[of(stage) for stage in points.stages])

@@ -83,18 +83,12 @@ class Points:
             self._firsts[stage.name] = self._plan(self._expand(words))
         return self._firsts[stage.name]
 
-    def after(self, stage: Stage, base: Point, seeds: Sequence[int] | None = None) -> FollowUp:
-        """What a stage runs once it is known which configuration it starts from.
-
-        Args:
-            stage: One that is `of` another.
-            base: Any point of that configuration.
-            seeds: Leave out for the stage's own.
-        """
-        chosen = _seeds_text(self.seeds_of(stage) if seeds is None else seeds)
-        control = self._plan(self._expand([*_seedless(base), chosen]))
+    def after(self, stage: Stage, base: Point) -> FollowUp:
+        """What a stage `of` another runs once it is known which configuration it starts from."""
+        seeds = _seeds_text(self.seeds_of(stage))
+        control = self._plan(self._expand([*_seedless(base), seeds]))
         mine = {bare(key) for key in stage.params}
-        found = self._changed(stage, base, chosen)
+        found = self._changed(stage, base, seeds)
         plan = self._plan(found)
         controls = [point.run_id for point in control.points]
         values = {
