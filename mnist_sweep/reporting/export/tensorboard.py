@@ -17,7 +17,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.export import Exported, ExportOptions
-from mnist_sweep.reporting.export.content import HEADLINES, Content, content, differing
+from mnist_sweep.reporting.export.content import Content, content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.sweep import Sweep
 
+HEADLINES = (
+    "validation/f1_min", "validation/accuracy", "validation/f1", "validation/loss",
+    "test/f1_min", "test/accuracy", "test/f1", "test/loss", "time/train_s", "parameters",
+)  # fmt: skip
+"""The results that the table of runs shows."""
 EVENT_FILE = "events.out.tfevents.records"
 """TensorBoard reads files with `tfevents` in their names."""
 _FILE_VERSION = "brain.Event:2"
@@ -39,7 +44,13 @@ def export(sweep: Sweep, options: ExportOptions) -> Exported:
     """
     if options.tracking_uri:
         raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
-    _need_tensorboard()
+    try:
+        import tensorboard.plugins.hparams.metadata  # noqa: F401  (asked for only)
+    except ImportError as error:
+        raise UsageError(
+            "Exporting to TensorBoard needs the package tensorboard, which cannot be imported "
+            f"({error}). Install it with: pip install 'mnist-sweep[tensorboard]'"
+        ) from error
     output = options.output
     records = [sweep.record(run_id) for run_id in sweep.frame["run_id"]]
     contents = [content(record) for record in records]
@@ -49,16 +60,6 @@ def export(sweep: Sweep, options: ExportOptions) -> Exported:
     _put(output / EVENT_FILE, _columns(contents))
     command = f"tensorboard --logdir {shlex.quote(str(output))}"
     return Exported(written, len(contents) - written, f"in {output}", command)
-
-
-def _need_tensorboard() -> None:
-    try:
-        import tensorboard.plugins.hparams.metadata  # noqa: F401  (asked for only)
-    except ImportError as error:
-        raise UsageError(
-            "Exporting to TensorBoard needs the package tensorboard, which cannot be imported "
-            f"({error}). Install it with: pip install 'mnist-sweep[tensorboard]'"
-        ) from error
 
 
 def _put(path: Path, events: bytes) -> bool:
@@ -104,28 +105,26 @@ def _columns(contents: Sequence[Content]) -> bytes:
     experiment = api_pb2.Experiment(
         time_created_secs=min((one.started_s for one in contents), default=0.0)
     )
-    for name, differs in differing(contents).items():
-        values = [one.settings[name] for one in contents if one.settings.get(name) is not None]
+    names = dict.fromkeys(name for one in contents for name in one.settings)
+    columns = {name: [one.settings.get(name) for one in contents] for name in names}
+    differs = {name: len({*map(repr, column)}) > 1 for name, column in columns.items()}
+    for name in sorted(columns, key=lambda name: not differs[name]):
+        values = [value for value in columns[name] if value is not None]
         if not values:
             continue  # a column without a value in any run
-        info = experiment.hparam_infos.add(name=name, type=_type(values), differs=differs)
-        if info.type == api_pb2.DATA_TYPE_STRING:
+        kind = api_pb2.DATA_TYPE_STRING
+        if all(isinstance(value, (int, float)) for value in values):
+            kind = api_pb2.DATA_TYPE_FLOAT64
+        if all(isinstance(value, bool) for value in values):
+            kind = api_pb2.DATA_TYPE_BOOL
+        info = experiment.hparam_infos.add(name=name, type=kind, differs=differs[name])
+        if kind == api_pb2.DATA_TYPE_STRING:
             info.domain_discrete.extend(sorted({str(value) for value in values}))
     for name in HEADLINES:
         if any(name in one.results for one in contents):
             experiment.metric_infos.add(name=api_pb2.MetricName(tag=name), display_name=name)
     created = experiment.time_created_secs
     return _file(created, [_hparams_event(created, experiment=experiment)])
-
-
-def _type(values: Sequence[Any]) -> int:
-    from tensorboard.plugins.hparams import api_pb2
-
-    if all(isinstance(value, bool) for value in values):
-        return int(api_pb2.DATA_TYPE_BOOL)
-    if all(isinstance(value, (int, float)) for value in values):
-        return int(api_pb2.DATA_TYPE_FLOAT64)
-    return int(api_pb2.DATA_TYPE_STRING)
 
 
 def _hparams_event(time_s: float, **content_of: Any) -> Any:
