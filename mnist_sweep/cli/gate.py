@@ -8,13 +8,11 @@ from pathlib import Path
 import click
 
 from mnist_sweep.analysis import gate
+from mnist_sweep.cli.output import ExitCode
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary
-
-EXIT_FAILED = 3
-"""The exit code where the gate fails the sweep."""
 
 
 @click.command("check")
@@ -63,7 +61,7 @@ def check(
         write_text(output, written)
         # The file is for a machine; the job's log should show the reasons.
         click.echo(FORMATS["text"](result), nl=False, err=True)
-    return 0 if result.passed else EXIT_FAILED
+    return 0 if result.passed else ExitCode.GATE_FAILED
 
 
 @click.command("baseline")

@@ -67,7 +67,8 @@ memory than their values."""
 
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 
-_DATA = tuple(name for name in DataRecord.model_fields if name not in ("shape", "scale"))
+_NO_COLUMNS = ("shape", "scale", "class_names")
+_DATA = tuple(name for name in DataRecord.model_fields if name not in _NO_COLUMNS)
 _TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
 _FIRST = ("run_id", "configuration_id", "label", "status")
 ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")

@@ -74,6 +74,7 @@ class DataRecord(_Strict):
     n_validation: Count
     n_test: Count
     notice: str | None = None
+    class_names: list[str] = []
 
 
 NO_DATA = DataRecord.model_construct(

@@ -8,13 +8,11 @@ from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 UNITS = {Format.SECONDS: "s", Format.PERCENT: "%"}
 NOTHING = "—"
 """Stands where there is no value."""
-
-
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 
@@ -25,19 +23,6 @@ def written(value: Any, style: Format) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _WRITERS[style](value)
     return setting(value)
-
-
-def all_written(values: Sequence[Any], style: Format) -> list[str]:
-    """Each of very many values as `written` would have it."""
-    write: Callable[[Any], str] = _WRITERS[style]
-    if style is Format.SETTING:
-        kinds = set(map(type, values)) - {type(None)}
-        if len(kinds) > 1 or not kinds <= {bool, int, float, str}:
-            return [*map(write, values)]
-        # Few different ones; a zero has a sign, which no dictionary tells apart.
-        known = {value: write(value) for value in set(values) if value}
-        return [known[value] if value else write(value) for value in values]
-    return [write(value) if type(value) is float else written(value, style) for value in values]
 
 
 def with_spread(mean: float, spread: float, style: Format) -> str:

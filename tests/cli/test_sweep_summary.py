@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from mnist_sweep.cli import output, sweep_summary
+from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.records import study_file
 from mnist_sweep.records import sweep as sweeps
 from mnist_sweep.records.status import RunStatus
@@ -107,6 +108,9 @@ def test_a_sweep_ends_with_one_screen_whatever_happened(
     assert height <= (25 if columns >= 80 else 28)
     whole = [line for line in told if line.startswith(("Model", "Resume", "More", "    "))]
     assert all(len(line) <= columns for line in told if line not in whole)
+    assert all(
+        told[told.index(line) + 1][:1] != " " for line in told if line[:4] in ("Best", "Wors")
+    )
     assert f"Resume  {output.program()} resume grid" in told
 
 
@@ -265,9 +269,9 @@ def test_the_account_and_the_exit_code(tmp_path, statuses, changes, text, code):
         run.values |= {"run_id": point.run_id, "label": point.label}
     found = sweeps.load(write_sweep(tmp_path / "grid", made))
     result = SweepResult(found.directory, plan_of(*POINTS), wall_s=40.3, **changes)
-    known = sweep_summary.statuses_of(result, found)
-    assert sweep_summary.account(result, known) == text
-    assert sweep_summary.exit_code(result, known) == code
+    account = SweepAccount.of(result, found)
+    assert str(account) == text
+    assert account.exit_code == code
 
 
 def test_what_was_lost_with_a_directory_is_said(tmp_path, capsys):
@@ -297,3 +301,35 @@ def test_a_single_configuration_is_not_called_the_best(tmp_path, capsys):
     out = shown(result_of(write_sweep(tmp_path / "grid", RUNS[:1])), capsys)
     assert "Best" not in out
     assert "\nResult  1 layer x 101 nodes" in out
+
+
+@pytest.mark.parametrize("columns", [80, 120, 200])
+def test_a_long_name_is_shortened_to_what_fits_in_a_line(tmp_path, capsys, on_terminal, columns):
+    on_terminal(columns)
+    model = {"_target_": "my.networks.residual", "blocks": 3}
+    runs = [
+        make_run(model={**model, "activation_of_the_last_layer": name}, optimizer=name, **SMALL)
+        for name in ("exponential_linear_unit", "rectified_linear_unit")
+    ]
+    lines = shown(result_of(write_sweep(tmp_path / "grid", runs)), capsys).splitlines()
+    (best,) = [line for line in lines if line.startswith("Best ")]
+    assert len(best) <= columns
+    assert "residual, " in best
+    assert "   validation " in best
+    assert ("\N{HORIZONTAL ELLIPSIS}" in best) == (columns < 200)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "form"), [("compiled", "fit"), ("fit", "fit"), ("compiled", "xla")]
+)
+def test_a_network_that_fell_back_to_fit_is_said_once(tmp_path, capsys, on_terminal, trainer, form):
+    on_terminal(80)
+    runs = [make_run(nodes=n, trainer={"name": trainer}, **SMALL) for n in (8, 16)]
+    for run in runs:
+        run.values["training"] = {"form": form, "reason": f"the network has its own {'x' * 80}"}
+    out = shown(result_of(write_sweep(tmp_path / "grid", runs)), capsys)
+    lines = [line for line in out.splitlines() if "slower fit" in line]
+    assert len(lines) == ((trainer, form) == ("compiled", "fit"))
+    for line in lines:
+        assert "2 of 2 runs, since the network has its own x" in line
+        assert len(line) == 80

@@ -3,6 +3,7 @@
 import pytest
 
 from mnist_sweep.analysis.selection import select
+from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.reporting.phrases.selection import (
     LineKind,
     differing,
@@ -11,6 +12,10 @@ from mnist_sweep.reporting.phrases.selection import (
     sentences,
 )
 from support.factories import make_run, reference_grid, runs_table
+
+
+def said(selection):
+    return sentences(UncertainSelection(selection))
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def grid(table_of):
 def test_the_first_sentence_is_the_answer(grid):
     selection = select(grid, ["layers=2"], "f1_min")
     settings = selection.chosen.settings
-    assert sentences(selection)[0] == (
+    assert said(selection)[0] == (
         f"2 layers x {settings['nodes']} nodes is the worst of 2 configurations where layers=2, "
         f"by validation f1_min: {selection.chosen.value:.4f} (one run, seed 0)."
     )
@@ -35,14 +40,14 @@ def test_the_first_sentence_is_the_answer(grid):
 
 def test_repeats_are_named(table_of):
     runs = table_of(reference_grid(seeds=(0, 1, 2)))
-    assert "(mean of 3 runs, seeds 0, 1, 2)." in sentences(select(runs, direction="best"))[0]
+    assert "(mean of 3 runs, seeds 0, 1, 2)." in said(select(runs, direction="best"))[0]
 
 
 def test_weakest_digits_and_their_mistakes_are_in_it(grid):
     selection = select(grid)
     weakest = selection.weakest[0]
     digit, count = weakest.mistaken_for[0]
-    lines = {line.kind: line.text for line in selection_lines(selection)}
+    lines = {line.kind: line.text for line in selection_lines(UncertainSelection(selection))}
     misread = f"misread as {digit} \N{MULTIPLICATION SIGN}{count}"
     assert f"{weakest.label} (F1 {weakest.f1:.4f}; {misread}" in lines[LineKind.WEAKEST]
 
@@ -50,7 +55,7 @@ def test_weakest_digits_and_their_mistakes_are_in_it(grid):
 def test_what_could_not_be_counted_the_data_and_the_notes_are_in_it(table_of):
     failed = make_run(layers=2, nodes=400, status="failed", bundled=True)
     runs = table_of([*reference_grid(bundled=True), failed], [make_run(layers=5)])
-    text = "\n".join(sentences(select(runs, by="test.accuracy")))
+    text = "\n".join(said(select(runs, by="test.accuracy")))
     assert f"Excluded (no result yet): {failed.values['label']} (failed: MemoryError" in text
     assert "seed=0 (missing: not run)." in text
     assert "NOTICE: scikit-learn's bundled digits stand in for MNIST" in text
@@ -60,7 +65,7 @@ def test_what_could_not_be_counted_the_data_and_the_notes_are_in_it(table_of):
 
 
 def test_one_candidate_is_not_called_the_worst_of_anything(grid):
-    text = sentences(select(grid, ["layers=2", "nodes=300"]))[0]
+    text = said(select(grid, ["layers=2", "nodes=300"]))[0]
     assert "the only configuration with a result" in text
 
 
@@ -76,27 +81,27 @@ def test_names_say_what_differs(table_of):
 def test_ties_and_times_are_said(table_of):
     twins = [make_run(layers=2, nodes=n, train_s=7.0) for n in (10, 20)]
     selection = select(table_of(twins), by="time.train_s")
-    lines = {line.kind: line.text for line in selection_lines(selection)}
+    lines = {line.kind: line.text for line in selection_lines(UncertainSelection(selection))}
     assert "by time.train_s: 7.00 s" in lines[LineKind.ANSWER]
     assert lines[LineKind.TIES] == "Tied for worst: 2 layers x 20 nodes."
 
 
 def test_many_candidates_are_cut_and_counted(table_of):
     runs = [make_run(nodes=n, n_test=50, n_validation=50) for n in range(1, 31)]
-    text = "\n".join(sentences(select(table_of(runs))))
+    text = "\n".join(said(select(table_of(runs))))
     assert "… and 10 more" in text
 
 
 def test_many_uncounted_runs_are_cut_and_counted(table_of):
     failed = [make_run(nodes=n, status="failed") for n in range(1, 31)]
-    text = "\n".join(sentences(select(table_of([*reference_grid(), *failed]))))
+    text = "\n".join(said(select(table_of([*reference_grid(), *failed]))))
     assert "Excluded too: … and 10 more" in text
 
 
 def test_hostile_text_is_made_visible(table_of):
     error = {"type": "E", "message": "a\n\x1b[31mb", "traceback": None}
     failed = make_run(layers=3, status="failed", error=error)
-    text = "\n".join(sentences(select(table_of([*reference_grid(), failed]))))
+    text = "\n".join(said(select(table_of([*reference_grid(), failed]))))
     assert "\x1b" not in text
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mnist_sweep.metrics import resolve
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import values
-from mnist_sweep.reporting.phrases.names import class_word, data_name
+from mnist_sweep.reporting.phrases.names import class_name, class_word, data_name
 from mnist_sweep.reporting.phrases.selection import confidence, differing, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mnist_sweep.analysis.statistics import Interval
     from mnist_sweep.analysis.uncertainty import UncertainSelection
@@ -108,9 +109,13 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
     weakest = ""
     if selection.weakest:
         weak = selection.weakest[0]
-        word = class_word(chosen.records[0].data.name)
-        misread = f", most often misread as {weak.mistaken_for[0][0]}" if weak.mistaken_for else ""
-        weakest = f"; its weakest {word} there is {weak.label} (F1 {weak.f1:.4f}{misread})"
+        data, misread = chosen.records[0].data, ""
+        if weak.mistaken_for:
+            misread = f", most often misread as {class_name(data, weak.mistaken_for[0][0])}"
+        weakest = (
+            f"; its weakest {class_word(data.name)} there is {class_name(data, weak.label)} "
+            f"(F1 {weak.f1:.4f}{misread})"
+        )
     on_test = " It was selected on the test split." if found.split == "test" else ""
     text = (
         f"{among} is {name_of(chosen, named)}: {metric} {_value(found)}{weakest}.{on_test}"
@@ -124,35 +129,44 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
 
 
 def hardest_classes(
-    candidate_name: str,
-    data: str,
+    best: UncertainSelection,
     weak: Sequence[tuple[WeakClass, Interval]],
     alike: Sequence[int],
     support: Sequence[int],
-    *,
-    runs: int,
-    classes: int,
     reported: str = "",
 ) -> Conclusion:
-    """Which classes are hardest for a configuration on the test split."""
-    word, plural = class_word(data), class_word(data, plural=True)
-    hardest = "; ".join(_misread(one, support[one.label], runs) for one, _ in weak)
+    """Which classes are hardest for the best configuration on the test split.
+
+    Args:
+        best: Its selection.
+        weak: The hardest classes, with the intervals of their F1.
+        alike: Classes that are not distinguishable from the first of them.
+        support: Images of each class.
+        reported: What the published report says.
+    """
+    data, runs = best.chosen.records[0].data, len(best.chosen.records)
+    word, plural = class_word(data.name), class_word(data.name, plural=True)
+    called = partial(class_name, data)
+    hardest = "; ".join(_misread(one, support[one.label], runs, called) for one, _ in weak)
     first, its_interval = weak[0]
-    order = f"{first.label} is distinguishably the hardest"
+    order = f"{called(first.label)} is distinguishably the hardest"
     if runs == 1:
         order = "one run, so a different seed could change the order"
-    elif len(alike) == classes - 1:
-        order = f"no {word} is distinguishable from {first.label} as the hardest"
+    elif len(alike) == data.classes - 1:
+        order = f"no {word} is distinguishable from {called(first.label)} as the hardest"
     elif alike:
-        others = ", ".join(map(str, alike))
-        order = f"not distinguishable from {first.label} as the hardest: {others}"
+        others = ", ".join(map(called, alike))
+        order = f"not distinguishable from {called(first.label)} as the hardest: {others}"
     if runs > 1:
         order += f" (p corrected over all pairs of {plural})"
-    shown = ", ".join(f"{one.label}: {span.low:.4f} to {span.high:.4f}" for one, span in weak)
+    shown = ", ".join(
+        f"{called(one.label)}: {span.low:.4f} to {span.high:.4f}" for one, span in weak
+    )
+    name = name_of(best.chosen, differing(best.selection))
     return make(
         ConclusionKind.HARDEST_CLASSES,
-        f"The hardest {plural} for {candidate_name}, test split: {hardest}.",
-        f"F1 {first.f1:.4f} ({word} {first.label})",
+        f"The hardest {plural} for {name}, test split: {hardest}.",
+        f"F1 {first.f1:.4f} ({word} {called(first.label)})",
         f"{100 * its_interval.level:g} % intervals {shown} "
         f"({values.coverage(its_interval.covers)}); {order}",
         reported,
@@ -185,12 +199,12 @@ def _excluded(found: UncertainSelection) -> str:
     return f" Excluded (no result yet): {first}{more}; they could change this."
 
 
-def _misread(weak: WeakClass, support: int, runs: int) -> str:
+def _misread(weak: WeakClass, support: int, runs: int, called: Callable[[int], str]) -> str:
     """'8 (F1 0.9712), misread as 3 (12 of 974) and 5 (7)'."""
     images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
     parts = [
-        f"{k} ({n} of {images})" if not place else f"{k} ({n})"
+        f"{called(k)} ({n} of {images})" if not place else f"{called(k)} ({n})"
         for place, (k, n) in enumerate(weak.mistaken_for[:2])
     ]
     misread = f"misread as {' and '.join(parts)}" if parts else "never misread"
-    return f"{weak.label} (F1 {weak.f1:.4f}), {misread}"
+    return f"{called(weak.label)} (F1 {weak.f1:.4f}), {misread}"

@@ -14,7 +14,7 @@ from mnist_sweep.reporting.phrases.conclusions import (
     ConclusionKind,
     make,
 )
-from mnist_sweep.reporting.phrases.names import class_word, network_name
+from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
 from mnist_sweep.settings import used
 
 if TYPE_CHECKING:
@@ -70,34 +70,30 @@ def retraining(effect: StudyEffect) -> Conclusion:
 
 def class_effects(effect: StudyEffect, name: str) -> Conclusion:
     """Of which classes a change affected the F1 of the network called `name`."""
-    per_class = effect.per_class
-    data = effect.changed[0].data.name
-    word = class_word(data)
+    per_class, data = effect.per_class, effect.changed[0].data
+    word = class_word(data.name)
     moved = [one for one in per_class if one.differs]
     largest = max(moved or per_class, key=lambda one: abs(one.estimate))
-    listed = "; ".join(map(_class_change, moved or [largest]))
-    if per_class[0].p_value is None:
+    names = {one.metric: class_name(data, int(one.metric.partition(".")[2])) for one in per_class}
+    listed = "; ".join(f"{names[one.metric]} ({_from_to(one)})" for one in moved or [largest])
+    start, change, split = f"{word.capitalize()} by {word}", change_of(effect), effect.split
+    certainty = values.coverage(per_class[0].covers)
+    if moved:
+        text = f"{start}, {change} changed the {split} F1 of {name} distinguishably for {listed}."
+    elif per_class[0].p_value is None:
         text = (
-            f"{word.capitalize()} by {word}, the F1 of {name} with {change_of(effect)} differs "
-            f"most for {listed} ({effect.split} split); with one seed each, a different seed "
-            "could reverse this."
+            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split); "
+            "with one seed each, a different seed could reverse this."
         )
-        certainty = values.coverage(per_class[0].covers)
     else:
         text = (
-            f"{word.capitalize()} by {word}, no change of F1 by {change_of(effect)} is "
-            f"distinguishable ({effect.split} split); the largest is of {listed}."
+            f"{start}, no change of F1 by {change} is distinguishable ({split} split); the "
+            f"largest is of {listed}."
         )
-        certainty = (
-            f"p is corrected for all that the study tests, level {per_class[0].level:g}; "
-            f"{values.coverage(per_class[0].covers)}"
-        )
-    if moved:
-        text = (
-            f"{word.capitalize()} by {word}, {change_of(effect)} changed the {effect.split} F1 of "
-            f"{name} distinguishably for {listed}."
-        )
-    number = f"{values.change('f1', largest.estimate)} ({word} {_class(largest)})"
+    if per_class[0].p_value is not None:
+        level = per_class[0].level
+        certainty = f"p is corrected for all that the study tests, level {level:g}; {certainty}"
+    number = f"{values.change('f1', largest.estimate)} ({word} {names[largest.metric]})"
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 
 
@@ -148,10 +144,6 @@ def _verdict(found: Difference) -> str:
     return f"distinguishably {better}" if found.differs else values.not_distinguishable(found)
 
 
-def _class(found: Difference) -> str:
-    return found.metric.partition(".")[2]
-
-
-def _class_change(found: Difference) -> str:
+def _from_to(found: Difference) -> str:
     p = "" if found.p_holm is None else f", p {values.p_value(found.p_holm)}"
-    return f"{_class(found)} ({found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p})"
+    return f"{found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.record import DataRecord
 
 LONGEST_NAME = 60
 _MAX_VALUE = 24
@@ -146,3 +147,8 @@ def class_word(data: str, *, plural: bool = False) -> str:
     if data in ("mnist", "digits"):
         return "digits" if plural else "digit"
     return "classes" if plural else "class"
+
+
+def class_name(data: DataRecord, label: int) -> str:
+    """What a class is called: its name where the data have names, else its number."""
+    return visible(data.class_names[label]) if label < len(data.class_names) else str(label)

@@ -4,45 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import written
-from mnist_sweep.reporting.phrases.names import class_word
+from mnist_sweep.reporting.phrases.names import class_name, class_word
 from mnist_sweep.reporting.phrases.selection import differing, name_of
-from mnist_sweep.reporting.phrases.values import amount, chance
+from mnist_sweep.reporting.phrases.values import amount, chance, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from mnist_sweep.analysis.importance import Importance
-    from mnist_sweep.analysis.statistics import Interval
     from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.study_file import Stage, Study
-    from mnist_sweep.reporting.conclusions.summary import Standing
+    from mnist_sweep.reporting.conclusions.selections import Standing
 
 GAP = "   "
+MIN_NAME = 20
+"""Places that a name has at least on a line of fixed width."""
 MIN_SHARE = 0.01
 MAX_SETTINGS = 3
 
 
-def standing_line(standing: Standing) -> str:
-    """'2 layers x 300 nodes   validation 98.13 %   test 97.97 % [97.68, 98.22]'."""
+def standing_line(standing: Standing, room: int | None = None) -> str:
+    """'2 layers x 300 nodes   validation 98.13 %   test 97.97 % [97.68, 98.22]'.
+
+    In less than `room` places what the table has too is left out, and then the name is shortened.
+    """
     found, on_test = standing.found, standing.on_test
     selection, chosen = found.selection, found.chosen
-    metric = selection.metric
-    name = name_of(chosen, differing(selection))
+    metric, interval = selection.metric, standing.interval
+    name = whole = name_of(chosen, differing(selection))
     if selection.where:
-        where = visible(" and ".join(selection.where))
-        name += f", of {len(selection.candidates)} with {where}"
-    is_test = metric == on_test
-    parts = [_value(metric, chosen.value, standing.interval if is_test else None)]
+        whole += f", of {len(selection.candidates)} with {visible(' and '.join(selection.where))}"
+    value, on_class, spans, further = _value(metric, chosen.value), "", "", ""
     if metric.name == "f1_min" and selection.weakest:
-        word = class_word(chosen.records[0].data.name)
-        parts[0] += f" ({word} {selection.weakest[0].label})"
-    if on_test is not None and standing.value is not None and not is_test:
-        parts.append(_value(on_test, standing.value, standing.interval, bare=True))
-    return GAP.join([name, *parts])
+        data = chosen.records[0].data
+        on_class = f" ({class_word(data.name)} {class_name(data, selection.weakest[0].label)})"
+    if interval is not None and on_test is not None:
+        low, high = (written(end, on_test.format) for end in (interval.low, interval.high))
+        spans = f" [{low}, {high}]"
+    if metric != on_test and on_test is not None and standing.value is not None:
+        further = f"{GAP}{_value(on_test, standing.value, bare=True)}"
+    else:
+        value, spans = value + spans, ""
+    parts = [f"{value}{on_class}{further}{spans}", f"{value}{further}{spans}", f"{value}{further}"]
+    if room is None:
+        return f"{whole}{GAP}{parts[0]}"
+    least = min(cell_len(name), MIN_NAME)
+    figures = next((one for one in parts if cell_len(GAP + one) <= room - least), value)
+    left = max(room - cell_len(GAP + figures), MIN_NAME)
+    return f"{whole if cell_len(whole) <= left else shortened(name, left)}{GAP}{figures}"
 
 
 def certainty_line(found: UncertainSelection) -> str:
@@ -62,6 +79,25 @@ def certainty_line(found: UncertainSelection) -> str:
     if not others:
         return f"{certain}; distinguishable from all others."
     return f"{certain}; not distinguishable from {others} other{'s' if others > 1 else ''}."
+
+
+def fallback_line(runs: pd.DataFrame, room: int | None = None) -> str:
+    """Which runs Keras's `fit` trained although a compiled program was asked for; empty if none."""
+    keys = ["trainer.name", "training.form", "training.reason"]
+    if not {*keys} <= {*runs}:
+        return ""
+    fell = runs[(runs[keys[0]] == "compiled") & (runs[keys[1]] == "fit")]
+    if fell.empty:
+        return ""
+    reasons = fell[keys[2]].value_counts().index
+    more = f" (and {counted(len(reasons) - 1, 'other reason')})" if len(reasons) > 1 else ""
+    start = f"Trained by Keras's slower fit: {len(fell)} of {counted(len(runs), 'run')}, since "
+    why = visible(str(reasons[0]))
+    return (
+        start
+        + (why if room is None else shortened(why, max(room - len(start + more), MIN_NAME)))
+        + more
+    )
 
 
 def importance_line(found: Sequence[Importance], metric: Metric) -> str:
@@ -89,16 +125,12 @@ def data_warning(name: str, notice: str, remedy: str) -> str:
     return visible(notice)
 
 
-def _value(metric: Metric, value: float, found: Interval | None, *, bare: bool = False) -> str:
-    """'validation lowest F1 0.9421', 'test 97.97 % [97.68, 98.22]'."""
+def _value(metric: Metric, value: float, *, bare: bool = False) -> str:
+    """'validation lowest F1 0.9421', 'test 97.97 %'."""
     title = metric.definition.title.lower().replace("f1", "F1")
     if bare or metric.name == "accuracy":
         title = ""
-    text = " ".join(filter(None, (metric.split, title, amount(metric, value))))
-    if found is None:
-        return text
-    low, high = (written(end, metric.format) for end in (found.low, found.high))
-    return f"{text} [{low}, {high}]"
+    return " ".join(filter(None, (metric.split, title, amount(metric, value))))
 
 
 def _decided(stage: Stage) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from mnist_sweep.analysis.selection import Note, Selection
+from mnist_sweep.analysis.selection import Note
 from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.phrases import values
-from mnist_sweep.reporting.phrases.names import changed_settings, network_name
+from mnist_sweep.reporting.phrases.names import changed_settings, class_name, network_name
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from mnist_sweep.analysis.selection import Candidate, Uncounted
+    from mnist_sweep.analysis.selection import Candidate, Selection, Uncounted
     from mnist_sweep.analysis.uncertainty import Confidence, UncertainSelection
     from mnist_sweep.analysis.weakest import WeakClass
+    from mnist_sweep.records.record import DataRecord
 
 SHOWN = 20
 _MAX_REASON = 200
@@ -49,23 +50,12 @@ class Line(NamedTuple):
     text: str
 
 
-def selection_lines(selection: Selection | UncertainSelection) -> list[Line]:
-    """What was selected, how sure that is, how close the others are, and what was left out.
-
-    Args:
-        selection: With its uncertainty, or without: then nothing is said of it.
-    """
-    if isinstance(selection, Selection):
-        return _lines(selection, None)
-    return _lines(selection.selection, selection)
-
-
-def sentences(selection: Selection | UncertainSelection) -> list[str]:
+def sentences(found: UncertainSelection) -> list[str]:
     """The texts of `selection_lines`."""
-    return [line.text for line in selection_lines(selection)]
+    return [line.text for line in selection_lines(found)]
 
 
-def confidence(found: UncertainSelection, named: Sequence[str] = ()) -> str:
+def confidence(found: UncertainSelection, named: Sequence[str]) -> str:
     """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
         return f"uncertainty not known: {why_unknown(found)}"
@@ -112,68 +102,85 @@ def differing(selection: Selection) -> tuple[str, ...]:
     return tuple(name for name in found if name not in _NOT_NAMED)
 
 
-def name_of(candidate: Candidate, named: Sequence[str] = ()) -> str:
+def name_of(candidate: Candidate, named: Sequence[str]) -> str:
     """A candidate's name, see `names.network_name`."""
     return network_name(candidate.settings, named)
 
 
-def excluded_lines(excluded: Sequence[Uncounted]) -> list[str]:
-    """The runs that are no candidates, each by its name but for those that were pruned."""
-    pruned = [run for run in excluded if run.status == RunStatus.PRUNED]
-    others = [run for run in excluded if run.status != RunStatus.PRUNED]
-    lines = []
-    if pruned:
-        last = f"{visible(pruned[-1].label)} {visible(pruned[-1].reason)}"
-        count = "1 run was" if len(pruned) == 1 else f"{len(pruned)} runs were"
-        lines.append(
-            f"Excluded: {count} stopped early (pruned), without final results; the last of them, "
-            f"{last}."
-        )
-    for run in others[:SHOWN]:
-        why = shortened(visible(run.reason), _MAX_REASON)
-        lines.append(f"Excluded (no result yet): {visible(run.label)} ({run.status}: {why}).")
-    if len(others) > SHOWN:
-        lines.append(f"Excluded too:{_rest(others)}, see the table command.")
-    return lines
+def selection_lines(found: UncertainSelection) -> list[Line]:
+    """What was selected, how sure that is, how close the others are, and what was left out."""
+    return [Line(kind, text) for kind, text in _lines(found)]
 
 
-def _lines(selection: Selection, uncertain: UncertainSelection | None) -> list[Line]:
-    chosen, count = selection.chosen, len(selection.candidates)
+def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
+    selection, chosen = found.selection, found.chosen
+    count = len(selection.candidates)
     among = f"the {selection.direction} of {count} configurations"
     if count == 1:
         among = "the only configuration with a result, so there is nothing to compare it with"
     where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
     value = amount_of_runs(selection.metric, chosen.values, chosen.value)
     named = differing(selection)
-    name = name_of(chosen, named)
-    lines = [
-        Line(
-            LineKind.ANSWER,
-            f"{name} is {among}{where}, by {selection.metric}: {value} ({_runs(chosen)}).",
-        )
-    ]
-    if uncertain and count > 1:
-        text = visible(confidence(uncertain, named))
-        lines.append(Line(LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}."))
-    if selection.ties:
-        tied = "; ".join(name_of(tie, named) for tie in selection.ties[:SHOWN])
-        text = f"Tied for {selection.direction}: {tied}{_rest(selection.ties)}."
-        lines.append(Line(LineKind.TIES, text))
-    if selection.weakest:
-        weak = "; ".join(map(_weak, selection.weakest))
-        text = f"Its weakest classes on the {selection.weakest_split} split: {weak}."
-        lines.append(Line(LineKind.WEAKEST, text))
+    yield (
+        LineKind.ANSWER,
+        (
+            f"{name_of(chosen, named)} is {among}{where}, by {selection.metric}: {value} "
+            f"({_runs(chosen)})."
+        ),
+    )
     if count > 1:
-        shown = "\n".join(_candidate_lines(selection, uncertain, named))
-        lines.append(Line(LineKind.CANDIDATES, f"Candidates:\n{shown}"))
-    if uncertain and uncertain.confidences:
-        lines.append(Line(LineKind.COVERAGE, _coverage(uncertain)))
-    excluded = excluded_lines(selection.uncounted)
-    if excluded and uncertain:
-        excluded.append("With the excluded runs another configuration might have been selected.")
-    lines += [Line(LineKind.EXCLUDED, text) for text in excluded]
-    notes = [Line(LineKind.NOTE, _note(one, selection)) for one in selection.notes]
-    return [*lines, *_data_lines(selection), *notes]
+        text = visible(confidence(found, named))
+        yield LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}."
+    if selection.ties:
+        yield LineKind.TIES, f"Tied for {selection.direction}: {_names(selection.ties, named)}."
+    if selection.weakest:
+        data = chosen.records[0].data
+        weak = "; ".join(_weak(one, data) for one in selection.weakest)
+        split = selection.weakest_split
+        yield LineKind.WEAKEST, f"Its weakest classes on the {split} split: {weak}."
+    if count > 1:
+        shown = "\n".join(_candidate_lines(found, named))
+        yield LineKind.CANDIDATES, f"Candidates:\n{shown}"
+    if found.confidences:
+        yield LineKind.COVERAGE, _coverage(found)
+    for text in _excluded_lines(selection.uncounted):
+        yield LineKind.EXCLUDED, text
+    yield from _data_lines(selection)
+    for note in selection.notes:
+        yield LineKind.NOTE, _note(note, selection)
+
+
+def _data_lines(selection: Selection) -> Iterator[tuple[LineKind, str]]:
+    for data in selection.data:
+        if data["notice"]:
+            yield LineKind.NOTICE, f"NOTICE: {visible(data['notice'])}"
+        yield (
+            LineKind.DATA,
+            (
+                f"Data: {visible(data['name'])} ({visible(data['source'])}), {data['examples']:,} "
+                f"{selection.weakest_split} examples, sha256 {visible(data['sha256'][:12])}."
+            ),
+        )
+
+
+def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
+    """The runs that are no candidates, each by its name but for those that were pruned."""
+    pruned = [run for run in excluded if run.status == RunStatus.PRUNED]
+    others = [run for run in excluded if run.status != RunStatus.PRUNED]
+    if pruned:
+        last = f"{visible(pruned[-1].label)} {visible(pruned[-1].reason)}"
+        count = "1 run was" if len(pruned) == 1 else f"{len(pruned)} runs were"
+        yield (
+            f"Excluded: {count} stopped early (pruned), without final results; the last of them, "
+            f"{last}."
+        )
+    for run in others[:SHOWN]:
+        why = shortened(visible(run.reason), _MAX_REASON)
+        yield f"Excluded (no result yet): {visible(run.label)} ({run.status}: {why})."
+    if len(others) > SHOWN:
+        yield f"Excluded too:{_rest(others)}, see the table command."
+    if excluded:
+        yield "With the excluded runs another configuration might have been selected."
 
 
 def _note(note: Note, selection: Selection) -> str:
@@ -215,30 +222,25 @@ def _runs(candidate: Candidate) -> str:
     return f"{runs(len(candidate.values))}, seeds {seeds}"
 
 
-def _weak(weak: WeakClass) -> str:
+def _weak(weak: WeakClass, data: DataRecord) -> str:
     """A class with its F1 and what its images were misread as."""
-    mistakes = [f"{k} \N{MULTIPLICATION SIGN}{n}" for k, n in weak.mistaken_for]
-    misread = f"misread as {_listed(mistakes)}" if mistakes else "never misread"
-    return f"{weak.label} (F1 {weak.f1:.4f}; {misread})"
+    times = "\N{MULTIPLICATION SIGN}"
+    mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in weak.mistaken_for]
+    listed = " and ".join(filter(None, (", ".join(mistakes[:-1]), *mistakes[-1:])))
+    misread = f"misread as {listed}" if mistakes else "never misread"
+    return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread})"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def _candidate_lines(
-    selection: Selection, uncertain: UncertainSelection | None, named: Sequence[str]
-) -> list[str]:
-    known = uncertain.confidences if uncertain else ()
-    lines = []
+def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterator[str]:
+    selection = found.selection
     for index, candidate in enumerate(selection.candidates[:SHOWN]):
         value = amount_of_runs(selection.metric, candidate.values, candidate.value)
         line = f"  {value}  {name_of(candidate, named)} ({_runs(candidate)})"
-        if uncertain and known:
-            line += f"; {_beside(known[index], uncertain, first=not index)}"
-        lines.append(line)
-    rest = _rest(selection.candidates)
-    return [*lines, f" {rest}"] if rest else lines
+        if found.confidences:
+            line += f"; {_beside(found.confidences[index], found, first=not index)}"
+        yield line
+    if rest := _rest(selection.candidates):
+        yield f" {rest}"
 
 
 def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
@@ -260,16 +262,3 @@ def _names(candidates: Sequence[Candidate], named: Sequence[str]) -> str:
 def _rest(items: Sequence[object]) -> str:
     """' … and 10 more' where more than are shown."""
     return f" … and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-
-
-def _data_lines(selection: Selection) -> list[Line]:
-    lines = []
-    for data in selection.data:
-        if data["notice"]:
-            lines.append(Line(LineKind.NOTICE, f"NOTICE: {visible(data['notice'])}"))
-        text = (
-            f"Data: {visible(data['name'])} ({visible(data['source'])}), {data['examples']:,} "
-            f"{selection.weakest_split} examples, sha256 {visible(data['sha256'][:12])}."
-        )
-        lines.append(Line(LineKind.DATA, text))
-    return lines

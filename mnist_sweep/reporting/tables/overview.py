@@ -80,5 +80,5 @@ def _fitting(
 
 
 def _width(one: Column, rows: Rows) -> int:
-    (cells,) = Table("", "", (one,), rows).cells()
-    return max(len(one.title), narrowest(one, cells.texts))
+    (cells,) = Table("", "", (one,), rows).cells
+    return max(len(one.title), narrowest(one, [cell.text for cell in cells]))

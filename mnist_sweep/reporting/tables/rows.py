@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import groups
+from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.varying import SEED, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
@@ -69,20 +70,16 @@ def ordered(rows: Rows, settings: Sequence[str], by: str | None) -> Rows:
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
     frame = in_order(rows.frame, settings)
-    if by:
-        key, _, direction = (part.strip() for part in by.partition(","))
-        if direction not in ("", "asc", "desc"):
-            raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")
-        column = column_of(key, rows, "--sort")
-        sorted_ = in_order(frame, [column])
-        without = sorted_[column].isna()
-        known = sorted_[~without]
-        if direction == "desc":
-            # Equal ones stay in the order of their settings.
-            known = in_order(frame[frame[column].notna()].iloc[::-1], [column]).iloc[::-1]
-        places = [*known.index, *sorted_.index[without]]
-        return rows.take(places)
-    return rows.take(list(frame.index))
+    if not by:
+        return rows.take(list(frame.index))
+    key, _, direction = (part.strip() for part in by.partition(","))
+    if direction not in ("", "asc", "desc"):
+        raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")
+    column = column_of(key, rows, "--sort")
+    is_missing = frame[column].isna()
+    step = -1 if direction == "desc" else 1  # equal ones stay in the order of their settings
+    known = in_order(frame[~is_missing].iloc[::step], [column]).iloc[::step]
+    return rows.take([*known.index, *frame.index[is_missing]])
 
 
 def column_of(key: str, rows: Rows, option: str) -> str:
@@ -115,20 +112,15 @@ def is_result(column: str) -> bool:
 
 
 def _reasons(runs: pd.DataFrame) -> list[str]:
-    found = [""] * len(runs)
-    places = [k for k, one in enumerate(plain(runs["status"])) if one != RunStatus.FINISHED]
-    names = [name for name in _REASONS if name in runs]
-    columns = [plain(runs[name].iloc[places]) for name in names]
-    for place, values in zip(places, zip(*columns, strict=True), strict=True):
-        found[place] = reason(dict(zip(names, values, strict=True)))
-    return found
+    rows = plain_rows(runs.reindex(columns=[name for name in _REASONS if name in runs]))
+    return [reason(row) for row in rows]
 
 
 def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     """One row per configuration of each directory: settings, and means over finished runs."""
     import numpy as np
 
-    seeds, labels, statuses = (plain(runs[name]) for name in (SEED, "label", "status"))
+    seeds, labels, statuses, reasons = (plain(runs[n]) for n in (SEED, "label", "status", "reason"))
     members = [sorted(own, key=lambda k: (seeds[k] or 0, labels[k])) for own in members]
     is_finished = np.array([status == RunStatus.FINISHED for status in statuses])
     number = np.empty(len(runs), dtype=int)
@@ -140,20 +132,14 @@ def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     means, spread = by_group.mean().reindex(every), by_group.std().reindex(every)
     first = [next((k for k in places if is_finished[k]), places[0]) for places in members]
     frame = runs.iloc[first].reset_index(drop=True)
-    kept = [
-        c
-        for c in map(str, frame)
-        if c not in (*_OF_ONE_RUN, *results) and not c.startswith(_NO_MEANS)
-    ]
-    ends = list(zip(seeds, statuses, plain(runs["reason"]), strict=True))
-    status, reasons = zip(*(_status_of([ends[k] for k in own]) for own in members), strict=True)
-    frame = frame[kept].assign(
+    dropped = [c for c in frame if c in (*_OF_ONE_RUN, *results) or str(c).startswith(_NO_MEANS)]
+    ends = [[(seeds[k], statuses[k], reasons[k]) for k in own] for own in members]
+    frame = frame.drop(columns=dropped).assign(
         **{name: _whole(means[name]) for name in results},
-        label=[without_seed(str(label)) for label in frame["label"].tolist()],
-        status=status,
-        reason=reasons,
+        label=[without_seed(str(label)) for label in frame["label"]],
         repeats=[int(is_finished[places].sum()) for places in members],
     )
+    frame[["status", "reason"]] = [_status_of(own) for own in ends]
     return Rows(frame, runs, tuple(members), spread)
 
 

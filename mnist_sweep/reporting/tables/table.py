@@ -11,11 +11,11 @@ from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened
-from mnist_sweep.reporting.numbers import NOTHING, UNITS, all_written, with_spread, written
+from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written
 from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -69,14 +69,6 @@ class Cell(NamedTuple):
     value: Any
     text: str
     mark: Mark = ""
-
-
-class Cells(NamedTuple):
-    """The cells of one column, in the order of the rows: values, texts and marks."""
-
-    values: Sequence[Any]
-    texts: Sequence[str]
-    marks: Sequence[Mark]
 
 
 @dataclass(frozen=True)
@@ -144,8 +136,7 @@ class Row(NamedTuple):
 class Table:
     """One table, ready for any renderer.
 
-    Its cells are made when they are asked for: the millions of 100,000 rows column by column, or
-    not at all where raw values are wanted.
+    Its cells are made when they are asked for: not at all where raw values are wanted.
 
     Attributes:
         name: For files and programs.
@@ -168,25 +159,18 @@ class Table:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The rows with all their cells."""
-        cells = zip(*(map(Cell, *column) for column in self.cells()), strict=True)
+        cells = zip(*self.cells, strict=True)
         return tuple(map(Row, self.content.values("status"), self.content.values("reason"), cells))
 
-    @cached_property
+    @property
     def has_marks(self) -> bool:
         """Whether any cell is marked, so that the marks need an explanation."""
-        columns = [column for column in self.columns if column.key in self.marked]
-        return any(any(self._cells(column).marks) for column in columns)
+        return any(cell.mark for cells in self.cells for cell in cells)
 
-    def cells(self) -> Iterator[Cells]:
-        """The cells of each column."""
-        return map(self._cells, self.columns)
-
-    def _cells(self, column: Column) -> Cells:
-        if column.interval_of:
-            return _interval_cells(column, self.content)
-        if column.key == STATUS.key:
-            return _status_cells(self.content.frame)
-        return _value_cells(column, self.content, self.marked.get(column.key, {}))
+    @cached_property
+    def cells(self) -> list[list[Cell]]:
+        """The cells of each column, in the order of the rows."""
+        return [_cells(one, self.content, self.marked.get(one.key, {})) for one in self.columns]
 
 
 def make_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
@@ -218,57 +202,32 @@ def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]
     return found
 
 
-def _value_cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> Cells:
-    values = rows.values(column.key)
-    bare = all_written(values, column.format)
-    texts: Sequence[str] = bare
-    if None in values or rows.are_configurations:
-        texts = _with_more(column, rows, values, bare)
-    if column.key.endswith("sha256"):
-        texts = [text[:12] for text in texts]
-    if max(map(len, texts), default=0) > _MAX_SETTING:
-        texts = [shortened(text, _MAX_SETTING) for text in texts]
-    if not marked:
-        return Cells(values, texts, [""] * len(texts))
-    statuses = rows.values("status")
-    marks = [
-        marked.get(text, "") if value is not None and status != RunStatus.PRUNED else ""
-        for value, text, status in zip(values, bare, statuses, strict=True)
-    ]
-    return Cells(values, texts, marks)
+def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> list[Cell]:
+    key, style = column.key, column.format
+    if column.interval_of:
+        return [_interval(own.get(column.interval_of), style) for own in rows.intervals]
+    values, statuses = rows.values(key), rows.values("status")
+    if key == STATUS.key:
+        why = rows.values("reason")
+        return [Cell(*one) for one in zip(values, map(status_text, values, why), strict=True)]
+    is_null, is_hash, made = [False] * len(values), key.endswith("sha256"), []
+    if None in values and is_setting(key) and key in rows.frame:
+        is_null = is_known(key, rows.frame).tolist()
+    for value, null, spread, status in zip(
+        values, is_null, rows.spreads(key), statuses, strict=True
+    ):
+        text = NOTHING if value is None and not null else written(value, style)
+        mark = marked.get(text, "") if marked and status != RunStatus.PRUNED else ""
+        if spread is not None:
+            text = with_spread(value, spread, style)
+        made.append(Cell(value, text[:12] if is_hash else shortened(text, _MAX_SETTING), mark))
+    return made
 
 
-def _with_more(
-    column: Column, rows: Rows, values: Sequence[Any], bare: Sequence[str]
-) -> Sequence[str]:
-    """The texts with spreads, and a dash where there is no value; a setting may be null."""
-    is_null = [False] * len(values)
-    if is_setting(column.key) and column.key in rows.frame:
-        is_null = is_known(column.key, rows.frame).tolist()
-    spreads = rows.spreads(column.key)
-    return [
-        (text if null else NOTHING)
-        if value is None
-        else (text if spread is None else with_spread(value, spread, column.format))
-        for value, text, null, spread in zip(values, bare, is_null, spreads, strict=True)
-    ]
-
-
-def _status_cells(frame: pd.DataFrame) -> Cells:
-    pairs = list(zip(plain(frame["status"]), plain(frame["reason"]), strict=True))
-    known = {pair: status_text(*pair) for pair in set(pairs)}
-    return Cells(
-        [status for status, _ in pairs], [known[pair] for pair in pairs], [""] * len(pairs)
-    )
-
-
-def _interval_cells(column: Column, rows: Rows) -> Cells:
-    found = [intervals.get(column.interval_of) for intervals in rows.intervals]
-    texts = [
-        " to ".join(written(end, column.format) for end in (one.low, one.high)) if one else NOTHING
-        for one in found
-    ]
-    return Cells([one.low if one else None for one in found], texts, [""] * len(texts))
+def _interval(found: Interval | None, style: Format) -> Cell:
+    if found is None:
+        return Cell(None, NOTHING)
+    return Cell(found.low, f"{written(found.low, style)} to {written(found.high, style)}")
 
 
 def _is_numeric(column: Column, rows: Rows) -> bool:

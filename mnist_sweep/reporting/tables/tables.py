@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
 from mnist_sweep.analysis.where import parse, plain, unmet
-from mnist_sweep.errors import SelectionError
+from mnist_sweep.errors import DirectoryError, SelectionError
 from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.locks import locked
-from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
+from mnist_sweep.records.paths import TABLE_FORMATS, RunPaths, SweepPaths
+from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
-from mnist_sweep.reporting.phrases.names import changed_settings
+from mnist_sweep.reporting.phrases.names import changed_settings, class_name
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
 from mnist_sweep.reporting.tables.table import (
@@ -87,26 +88,23 @@ def comparison(
         SelectionError: A condition is malformed, names nothing known, or matches no run.
         UsageError: `sort` or `columns` names nothing known.
     """
-    every = all_runs(sweeps)
-    rows = rows_to_compare(every, where, runs=runs)
+    loaded = all_runs(sweeps)
+    rows = rows_to_compare(loaded, where, runs=runs)
     if not len(rows):
-        conditions, there = " and ".join(where) or "no condition", unmet(parse(where), every)
+        conditions, there = " and ".join(where) or "no condition", unmet(parse(where), loaded)
         raise SelectionError(
             f"Expected runs to compare ({conditions}), but none matches{there and ': '}{there}."
         )
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
-    keys = list(dict.fromkeys(column_of(key, rows, "--columns") for key in columns))
-    chosen = {"columns": [column(key) for key in keys]} if columns else _default_columns(rows)
-    for metric in (resolve(one.objective) for one in sweeps if ":" in one.objective):
-        chosen = {  # what the sweep says of its direction, no name does better
-            name: [
-                replace(one, higher_is_better=metric.higher_is_better)
-                if one.key == metric.column else one
-                for one in own
-            ]
-            for name, own in chosen.items()
-        }  # fmt: skip
+    settings, classes = [column(key) for key in varying], _class_names(rows)
+    if columns:
+        settings = []
+        keys = dict.fromkeys(column_of(key, rows, "--columns") for key in columns)
+        chosen = {"columns": [column(key, classes) for key in keys]}
+    else:
+        settings += [column(REPEATS)] if rows.are_configurations else []
+        chosen = _default_columns(rows, classes)
     shown = _ends(everyone, most)
     is_resampled = rows.are_configurations and (intervals or len(rows) <= MAX_WITH_INTERVALS)
     if is_resampled:
@@ -115,33 +113,30 @@ def comparison(
         # Those of every class are many; `intervals` and a choice of columns have them.
         wanted = [own for name, own in chosen.items() if intervals or name != BY_CLASS]
         shown = with_intervals(shown, [one.key for own in wanted for one in own], level)
-    settings = [] if columns else [column(key) for key in varying]
-    if rows.are_configurations and not columns:
-        settings.append(column(REPEATS))
     titles = phrases.table_titles(
         _distinct(rows, "dataset.name", "dataset.notice"),
         are_means=rows.are_configurations and not columns,
         tasks=[name for (name,) in _distinct(rows, TASK) if name],
     )
-    made = partial(
-        Table,
-        content=shown,
-        notices=tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one),
-        notes=tuple(_notes(everyone, shown, level, is_resampled=is_resampled)),
-    )
-    return [
-        made(
-            name,
-            titles[name],
-            make_columns([*settings, *_with_interval_columns(own, shown, level)], shown),
-            # Among all rows, not those shown: a row looks the same in every format.
-            marked=marks_of(own, everyone),
-        )
-        for name, own in chosen.items()
-    ]
+    notices = tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one)
+    notes = tuple(_notes(everyone, shown, level, is_resampled=is_resampled))
+    # What the sweep says of its objective's direction, no name says better.
+    objectives = (resolve(one.objective) for one in sweeps if ":" in one.objective)
+    directions = {one.column: one.higher_is_better for one in objectives}
+    made = []
+    for name, named in chosen.items():
+        own = [
+            replace(one, higher_is_better=directions.get(one.key, one.higher_is_better))
+            for one in named
+        ]
+        every = make_columns([*settings, *_with_interval_columns(own, shown, level)], shown)
+        # Marked among all rows, not those shown: a row looks the same in every format.
+        marked = marks_of(own, everyone)
+        made.append(Table(name, titles[name], every, shown, notices, notes, marked))
+    return made
 
 
-def _default_columns(rows: Rows) -> dict[str, list[Column]]:
+def _default_columns(rows: Rows, classes: Sequence[str]) -> dict[str, list[Column]]:
     """The columns of the usual three tables; of tasks, those of what they returned."""
     names: tuple[str, ...] = PERFORMANCE
     known = set(rows.frame)
@@ -157,26 +152,42 @@ def _default_columns(rows: Rows) -> dict[str, list[Column]]:
         "scores": [
             metric_column(key, resolve(key).definition.title) for key in SCORES if key in known
         ],
-        BY_CLASS: [one for one in f1_columns(rows) if one.key in known],
+        BY_CLASS: [
+            metric_column(f"test.f1.{k}", one)
+            for k, one in enumerate(classes)
+            if f"test.f1.{k}" in known
+        ],
     }
     return {name: own for name, own in chosen.items() if own or name == "performance"}
 
 
-def f1_columns(rows: Rows) -> list[Column]:
-    """One column per class that any of the runs has."""
+def _class_names(rows: Rows) -> list[str]:
+    """What the classes are called where all runs are of the same data; else they have numbers."""
     classes = max((int(own or 0) for own in rows.values("dataset.classes")), default=0)
-    return [metric_column(f"test.f1.{k}", str(k)) for k in range(classes)]
+    once = rows.runs.dropna(subset=["dataset.sha256"]).drop_duplicates("dataset.sha256")
+    if len(once) == 1:
+        with suppress(DirectoryError):  # of another program, or gone
+            data = read_record(RunPaths(once["directory"].iloc[0]).record).data
+            return [class_name(data, k) for k in range(classes)]
+    return [str(k) for k in range(classes)]
 
 
-def column(key: str) -> Column:
-    """A column of the runs table, as its metric says; a setting is written as it was set."""
+def column(key: str, classes: Sequence[str] = ()) -> Column:
+    """A column of the runs table, as its metric says; a setting is written as it was set.
+
+    Args:
+        key: The column.
+        classes: What the classes are called; none is by their numbers.
+    """
     if key == STATUS.key:
         return STATUS
     try:
         is_metric = resolve(key, measured=[key]).column == key
     except SelectionError:
         is_metric = False
-    return metric_column(key) if is_metric else Column(key, _HEADINGS.get(key, key))
+    return (
+        metric_column(key, classes=classes) if is_metric else Column(key, _HEADINGS.get(key, key))
+    )
 
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
@@ -202,18 +213,18 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     return sweep, tables
 
 
-def metric_column(key: str, heading: str = "") -> Column:
+def metric_column(key: str, heading: str = "", classes: Sequence[str] = ()) -> Column:
     """A column of a metric, under a heading of its own or the metric's title with its split."""
     metric = resolve(key, measured=[key])
     if not heading:
         heading = metric.definition.title
-        if metric.class_index is not None:
-            heading = f"{heading} of {metric.class_index}"
         if metric.split:
             # The title of a task's own metric is the name that the task gave it.
             known = heading != metric.name
             heading = heading.lower().replace("f1", "F1") if known else heading
             heading = f"{_SPLIT_WORDS[metric.split]} {heading}"
+        if (place := metric.class_index) is not None:
+            heading = f"{heading} of {classes[place] if place < len(classes) else place}"
     return Column(metric.column, heading, metric.format, metric.higher_is_better)
 
 
@@ -234,7 +245,7 @@ def _ends(rows: Rows, most: int | None) -> Rows:
     if most is None or len(rows) <= most:
         return rows
     count = len(rows)
-    return rows.take([k for k in range(count) if k < SHOWN_ENDS or k >= count - SHOWN_ENDS])
+    return rows.take([k for k in range(count) if not SHOWN_ENDS <= k < count - SHOWN_ENDS])
 
 
 def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> list[str]:
@@ -244,12 +255,9 @@ def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> 
         hidden = statuses.iloc[SHOWN_ENDS:-SHOWN_ENDS].tolist()
         notes.append(phrases.hidden_note(SHOWN_ENDS, hidden, len(everyone)))
     if everyone.are_configurations:
-        repeats = shown.frame[REPEATS]
-        with_some = [
-            int(count) for count, own in zip(repeats, shown.intervals, strict=False) if own
-        ]
-        pairs = zip(shown.frame["label"], shown.unknown, strict=False)
-        notes += phrases.repeats_notes(with_some, [pair for pair in pairs if pair[1]], level)
+        counts = [n for n, own in zip(shown.frame[REPEATS], shown.intervals, strict=False) if own]
+        unknown = [*filter(all, zip(shown.frame["label"], shown.unknown, strict=False))]
+        notes += phrases.repeats_notes(counts, unknown, level)
         if not is_resampled:
             notes.append(phrases.no_intervals_note(len(everyone), MAX_WITH_INTERVALS))
     else:
@@ -263,7 +271,5 @@ def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> 
 
 def _distinct(rows: Rows, *names: str) -> list[tuple[Any, ...]]:
     """The combinations of some values that there are, in the order of their first row."""
-    known = [name for name in names if name in rows.frame]
-    found = rows.frame[known].drop_duplicates()
-    columns = [plain(found[name]) if name in known else [None] * len(found) for name in names]
-    return list(zip(*columns, strict=True))
+    found = rows.frame.reindex(columns=[*names]).drop_duplicates()
+    return list(zip(*(plain(found[name]) for name in names), strict=True))

@@ -6,9 +6,9 @@ every line also says which run it is, on which data, and how it ended.
 
 from __future__ import annotations
 
-from csv import writer
-from io import StringIO
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from mnist_sweep.reporting.escape import csv_text, visible
 
@@ -33,11 +33,8 @@ def render(tables: Sequence[Table]) -> str:
         if key != "status":
             columns |= {key: rows.values(key), **_more(key, rows)}
     columns |= {"status": rows.values("status"), "reason": rows.values("reason")}
-    file = StringIO()
-    lines = writer(file, lineterminator="\n")
-    lines.writerow(columns)
-    lines.writerows(zip(*(map(_cell, column) for column in columns.values()), strict=True))
-    return file.getvalue()
+    texts = {name: pd.Series([*map(_cell, own)], dtype=object) for name, own in columns.items()}
+    return pd.DataFrame(texts).to_csv(index=False, lineterminator="\n")
 
 
 def _more(key: str, rows: Rows) -> dict[str, Sequence[Any]]:
@@ -53,10 +50,8 @@ def _more(key: str, rows: Rows) -> dict[str, Sequence[Any]]:
 
 def _cell(value: Any) -> Any:
     """Numbers as they are; text that a spreadsheet cannot take for a formula."""
-    if type(value) is float or value is None:
-        return value
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, (int, float)):
+    if value is None or isinstance(value, (int, float)):
         return value
     return csv_text(visible(str(value)))

@@ -16,18 +16,16 @@ from rich.cells import cell_len
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import wrapped
-from mnist_sweep.reporting.numbers import NOTHING, PLUS_MINUS
 from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _SUFFIX = {"": "", "best": "*", "worst": "!"}
 """What follows a marked value, so that marks survive without colour."""
 _STYLE: Mapping[str, Mapping[str, Any]] = {
     "": {}, "best": {"fg": "green", "bold": True}, "worst": {"fg": "red"},
 }  # fmt: skip
-_ONE_WIDE = dict.fromkeys(map(ord, (NOTHING, PLUS_MINUS)))
 _GAP = "  "
 _NARROWEST_STATUS = 18
 
@@ -43,7 +41,7 @@ def render(tables: Sequence[Table], *, width: int | None = None, colour: bool = 
     lines: list[str] = []
 
     def add(text: str, **style: Any) -> None:
-        lines.extend(styled(one, style if colour else {}) for one in wrapped(text, width))
+        lines.extend(_styled(one, style if colour else {}) for one in wrapped(text, width))
 
     for notice in dict.fromkeys(notice for table in tables for notice in table.notices):
         add(f"NOTICE: {notice}", fg="yellow", bold=True)
@@ -61,63 +59,48 @@ def render(tables: Sequence[Table], *, width: int | None = None, colour: bool = 
 
 def grids(table: Table, *, width: int | None = None, colour: bool = False) -> list[list[str]]:
     """The lines of a table's headings and rows, in as many parts as the width needs."""
-    cells = list(table.cells())
-    texts = [[*map(str.__add__, one.texts, map(_SUFFIX.get, one.marks))] for one in cells]  # type: ignore[arg-type]
+    columns, cells = table.columns, table.cells
+    texts = [[one.text + _SUFFIX[one.mark] for one in own] for own in cells]
     if width is None:
-        columns = [
-            aligned(column.title, own, is_numeric=column.is_numeric)
-            for column, own in zip(table.columns, texts, strict=True)
-        ]
-        return [[_GAP.join(line).rstrip() for line in zip(*columns, strict=True)]]
-    statuses = table.content.values("status")
-    styles: list[list[Mapping[str, Any]]] = [
-        [_style(column, mark, status) for mark, status in zip(one.marks, statuses, strict=True)]
-        if colour
-        else [{}] * len(statuses)
-        for column, one in zip(table.columns, cells, strict=True)
-    ]
-    narrow = [*map(narrowest, table.columns, texts)]
+        aligned = map(_aligned, columns, texts)
+        return [[_GAP.join(line).rstrip() for line in zip(*aligned, strict=True)]]
+    narrow = [*map(narrowest, columns, texts)]
     found = []
-    for part in _parts(table.columns, narrow, width):
-        widths = _widths(table, part, texts, narrow, width)
-        heads = [wrapped(table.columns[i].title, widths[i]) for i in part]
+    for part in _parts(columns, narrow, width):
+        widths = _widths(columns, part, texts, narrow, width)
+        heads = [wrapped(columns[i].title, widths[i]) for i in part]
         height = max(map(len, heads))
-        first = [[*[""] * (height - len(one)), *one] for one in heads]
-        rows: list[tuple[list[list[str]], list[Mapping[str, Any]]]]
-        rows = [(first, [{"bold": True} if colour else {}] * len(part))]
-        for row in range(len(statuses)):
-            lines = [wrapped(texts[i][row], widths[i]) for i in part]
-            rows.append((lines, [styles[i][row] for i in part]))
-        made = []
-        for lines, style in rows:
-            for line in zip_longest(*lines, fillvalue=""):
-                padded = (
-                    styled(_padded(text, widths[i], table.columns[i]), one)
-                    for i, text, one in zip(part, line, style, strict=True)
-                )
-                made.append(_GAP.join(padded).rstrip())
+        blocks = [[[*[""] * (height - len(one)), *one] for one in heads]]
+        styles: list[list[Mapping[str, Any]]] = [[{"bold": True}] * len(part)]
+        for row, status in enumerate(table.content.values("status")):
+            blocks.append([wrapped(texts[i][row], widths[i]) for i in part])
+            styles.append([_style(columns[i], cells[i][row].mark, status) for i in part])
+        lines = []
+        for block, style in zip(blocks, styles, strict=True):
+            for line in zip_longest(*block, fillvalue=""):
+                padded = [
+                    _styled(_padded(text, widths[i], columns[i]), one if colour else {})
+                    for text, i, one in zip(line, part, style, strict=True)
+                ]
+                lines.append(_GAP.join(padded).rstrip())
         rule = "─" * (sum(widths.values()) + len(_GAP) * (len(part) - 1))
-        found.append([*made[:height], rule, *made[height:]])
+        found.append([*lines[:height], rule, *lines[height:]])
     return found
 
 
-def styled(text: str, style: Mapping[str, Any]) -> str:
-    """`text` in a style of Click's, or as it is."""
-    return click.style(text, **style) if style else text
-
-
-def aligned(title: str, cells: Iterable[str], *, is_numeric: bool) -> list[str]:
+def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
     """A column's heading, a rule and its cells, all of one width."""
-    texts = [title, *cells]
-    whole = "".join(texts).translate(_ONE_WIDE)
-    # Where all letters are one place wide Python pads a column by itself, and much faster.
-    length = len if whole.isascii() and whole.isprintable() else cell_len
-    width = max(map(length, texts))
-    ruled = [texts[0], "-" * width, *texts[1:]]
-    if length is len:
-        return [text.rjust(width) if is_numeric else text.ljust(width) for text in ruled]
-    gaps = (" " * (width - cell_len(text)) for text in ruled)
-    return [gap + text if is_numeric else text + gap for gap, text in zip(gaps, ruled, strict=True)]
+    width = max(map(_places, (column.title, *texts)))
+    return [_padded(text, width, column) for text in (column.title, "-" * width, *texts)]
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    gap = " " * (width - _places(text))
+    return gap + text if column.is_numeric else text + gap
+
+
+def _places(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def narrowest(column: Column, texts: Sequence[str]) -> int:
@@ -142,14 +125,14 @@ def _parts(columns: Sequence[Column], narrow: Sequence[int], width: int) -> list
 
 
 def _widths(
-    table: Table, part: Sequence[int], texts: Sequence[Sequence[str]], narrow: Sequence[int],
-    width: int,
+    columns: Sequence[Column], part: Sequence[int], texts: Sequence[Sequence[str]],
+    narrow: Sequence[int], width: int,
 ) -> dict[int, int]:  # fmt: skip
     """Of each column of a part: as wide as it likes, as far as there is room; the status first."""
     found = {i: narrow[i] for i in part}
     spare = width - sum(found.values()) - len(_GAP) * (len(part) - 1)
-    for i in sorted(part, key=lambda i: table.columns[i].key != STATUS.key):
-        widest = max(map(cell_len, (table.columns[i].title, *texts[i])))
+    for i in sorted(part, key=lambda i: columns[i].key != STATUS.key):
+        widest = max(map(cell_len, (columns[i].title, *texts[i])))
         given = max(0, min(spare, widest - found[i]))
         found[i] += given
         spare -= given
@@ -168,6 +151,6 @@ def _style(column: Column, mark: str, status: str) -> Mapping[str, Any]:
     return _STYLE[mark]
 
 
-def _padded(text: str, width: int, column: Column) -> str:
-    gap = " " * (width - cell_len(text))
-    return gap + text if column.is_numeric else text + gap
+def _styled(text: str, style: Mapping[str, Any]) -> str:
+    """`text` in a style of Click's, or as it is."""
+    return click.style(text, **style) if style else text

@@ -1,0 +1,82 @@
+"""How the requested runs of a sweep ended, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mnist_sweep.cli.output import ExitCode
+from mnist_sweep.records.paths import label_and_run_id
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch.job import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mnist_sweep.records.sweep import Sweep
+    from mnist_sweep.sweeping.launch.job import RunSummary
+    from mnist_sweep.sweeping.result import SweepResult
+
+_WITHOUT_RESULT = (RunStatus.FAILED, RunStatus.DIVERGED)
+_NOT_FINISHED = (*_WITHOUT_RESULT, RunStatus.PRUNED)
+
+
+@dataclass(frozen=True)
+class SweepAccount:
+    """How the requested runs ended.
+
+    Attributes:
+        result: What the command did.
+        statuses: Run id -> status, of those that have a record, or failed without one.
+        lost: Runs that left a record which is gone: somebody deleted it meanwhile.
+    """
+
+    result: SweepResult
+    statuses: Mapping[str, RunStatus]
+    lost: Sequence[RunSummary]
+
+    @classmethod
+    def of(cls, result: SweepResult, found: Sweep) -> SweepAccount:
+        """What a directory holds of what a command requested."""
+        frame = found.frame
+        recorded = dict(zip(frame.get("run_id", ()), frame.get("status", ()), strict=True))
+        there = {*recorded, *(label_and_run_id(p.path.parent.name)[1] for p in found.problems)}
+        lost = [o for o in result.summaries if o.status.is_final and o.run_id not in there]
+        requested = {point.run_id for point in result.plan.points}
+        ended = {one.run_id: one.status for one in reversed(result.summaries) if one not in lost}
+        known = {run_id: RunStatus(recorded[run_id]) for run_id in requested & recorded.keys()}
+        return cls(result, {**ended, **known}, lost)
+
+    def __str__(self) -> str:
+        """'3 of 4 runs finished (2 earlier), 1 failed'."""
+        result, counts = self.result, Counter(self.statuses.values())
+        earlier = sum(self.statuses.get(one) is RunStatus.FINISHED for one in result.skipped)
+        elsewhere = sum(one.origin is Origin.ALREADY_DONE for one in result.summaries)
+        by_whom = [f"{earlier} earlier"] if earlier else []
+        by_whom += [f"{elsewhere} by another sweep"] if elsewhere else []
+        runs = "run" if result.requested == 1 else "runs"
+        finished = f"{counts[RunStatus.FINISHED]} of {result.requested} {runs} finished"
+        parts = [f"{finished} ({', '.join(by_whom)})" if by_whom else finished]
+        parts += [f"{counts[status]} {status}" for status in _NOT_FINISHED if counts[status]]
+        left = result.requested - len(self.statuses)
+        return ", ".join([*parts, f"{left} not run"] if left > 0 else parts)
+
+    @property
+    def needs_resume(self) -> bool:
+        """Whether some run has no result, which the same command might still give."""
+        is_whole = len(self.statuses) == self.result.requested
+        return not is_whole or any(one in _WITHOUT_RESULT for one in self.statuses.values())
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Whether all requested runs have a result."""
+        result = self.result
+        if result.interrupted:
+            return ExitCode.INTERRUPTED
+        # A search stops poor runs itself: that is no failure. Others need every run to its end.
+        well = {RunStatus.FINISHED} | ({RunStatus.PRUNED} if result.objective else set())
+        whole = all(self.statuses.get(point.run_id) in well for point in result.plan.points)
+        stages = result.study.stages if result.study else ()
+        all_stages = all(stage.status == "done" for stage in stages)
+        return ExitCode.DONE if whole and all_stages else ExitCode.SOME_FAILED

@@ -1,0 +1,162 @@
+"""The selections that go without saying: the best configuration, the worst two-layer network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mnist_sweep.analysis.configurations import seed_variances
+from mnist_sweep.analysis.selection import Direction, select
+from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
+from mnist_sweep.analysis.uncertainty import (
+    UncertainSelection,
+    Unknown,
+    select_with_uncertainty,
+)
+from mnist_sweep.analysis.varying import TARGET
+from mnist_sweep.errors import DataError, DirectoryError, SelectionError
+from mnist_sweep.metrics import HELD_OUT, TEST, VALIDATION, Metric, resolve
+from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
+from mnist_sweep.settings import MLP_TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mnist_sweep.analysis.statistics import Resampled
+    from mnist_sweep.records.study_file import Study
+
+TWO_LAYERS = ("layers=2",)
+"""The report's question: which two-layer network is worst, by f1_min?"""
+MAX_RUNS = 200
+"""Of more runs nothing is resampled unless asked for: it would take longer than the report."""
+
+_NOT_COMPUTED = f"it is computed for one directory of at most {MAX_RUNS} runs."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A selected configuration with its value on the test split.
+
+    Attributes:
+        found: The selection.
+        on_test: The metric that selected it, on the test split; None where it has no splits.
+        value: Its mean there; None where it is not known.
+        interval: Of that mean; None where predictions do not give it.
+    """
+
+    found: UncertainSelection
+    on_test: Metric | None = None
+    value: float | None = None
+    interval: Interval | None = None
+
+
+def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | None:
+    """The best by the objective; of a study's first grids, on the split that it selects on.
+
+    None where there is nothing to select from.
+    """
+    if study is None:
+        return selection_of([sweep], (), sweep.objective, "best")
+    by = sweep.objective
+    selections = [stage.selection for stage in study.stages if stage.selection]
+    objective = resolve(by)
+    if selections and selections[0]["split"] == TEST and objective.split == VALIDATION:
+        by = f"{TEST}.{objective.name}"
+    try:
+        return select_with_uncertainty(
+            sweep, (), by, "best", level=study.level, replicates=study.replicates,
+            questions=max((one.get("questions", 1) for one in selections), default=1),
+            run_ids={one for stage in study.stages if not stage.of for one in stage.run_ids},
+        )  # fmt: skip
+    except SelectionError:
+        return None
+
+
+def worst_two_layers(sweeps: Sequence[Sweep]) -> UncertainSelection | None:
+    """The worst of several built-in networks of two layers."""
+    found = selection_of(sweeps, TWO_LAYERS, "f1_min", "worst")
+    candidates = found.selection.candidates if found else ()
+    are_built_in = {one.settings.get(TARGET) for one in candidates} == {MLP_TARGET}
+    return found if len(candidates) > 1 and are_built_in else None
+
+
+def default_selections(sweeps: Sequence[Sweep]) -> tuple[UncertainSelection, ...]:
+    """The best of several configurations by the objective, and the worst two-layer network."""
+    best = selection_of(sweeps, (), objective_of(sweeps), "best")
+    several = best if best and len(best.selection.candidates) > 1 else None
+    return tuple(filter(None, (several, worst_two_layers(sweeps))))
+
+
+def selection_of(
+    sweeps: Sequence[Sweep], where: Sequence[str], by: str, direction: Direction
+) -> UncertainSelection | None:
+    """A selection, with its uncertainty where that takes no longer than the rest of a report.
+
+    None where there is nothing to select from.
+    """
+    try:
+        if is_resampled(sweeps):
+            return select_with_uncertainty(sweeps[0], where, by, direction)
+        found = select(all_runs(sweeps), where, by, direction)
+    except SelectionError:
+        return None
+    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=_NOT_COMPUTED)
+
+
+def is_resampled(sweeps: Sequence[Sweep]) -> bool:
+    """Whether statistics of these directories are computed unasked."""
+    return len(sweeps) == 1 and len(sweeps[0].frame) <= MAX_RUNS
+
+
+def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
+    """A selected configuration's value on the test split, with its interval where it has one."""
+    metric = found.selection.metric
+    if metric.split not in HELD_OUT:
+        return Standing(found)
+    on_test = replace(metric, split=TEST)
+    runs = sweep.frame[sweep.frame["run_id"].isin(found.chosen.run_ids)]
+    values = runs[on_test.column].dropna() if on_test.column in runs else ()
+    if not len(values):
+        return Standing(found, on_test)
+    span = None
+    if on_test.is_from_counts:
+        try:
+            predicted = predictions_of(sweep, found)
+            span = interval_of(sweep, found, predicted, on_test.name)
+        except (DirectoryError, DataError):
+            pass  # predictions are gone or damaged
+    return Standing(found, on_test, fmean(values), span)
+
+
+def predictions_of(sweep: Sweep, found: UncertainSelection) -> Predicted:
+    """What the selected configuration's runs predicted on the test split.
+
+    Raises:
+        DirectoryError: Predictions are missing or damaged.
+        DataError: They do not belong together.
+    """
+    return read_predicted([sweep.run_paths(one).directory for one in found.chosen.run_ids], TEST)
+
+
+def resampled(
+    predicted: Predicted, found: UncertainSelection, metrics: Sequence[str]
+) -> dict[str, Resampled]:
+    """Metrics of a configuration's runs, resampled as its selection was."""
+    return resample_predictions(
+        predicted.predicted, predicted.true, metrics, np.random.default_rng(found.seed),
+        replicates=found.replicates, classes=found.chosen.records[0].data.classes,
+    )  # fmt: skip
+
+
+def interval_of(
+    sweep: Sweep, found: UncertainSelection, predicted: Predicted, metric: str
+) -> Interval:
+    """The interval of a metric of the selected configuration on the test split."""
+    sha256, own = found.chosen.records[0].data.sha256, {*found.chosen.run_ids}
+    others = seed_variances(sweep.frame, f"{TEST}.{metric}", sha256, own)
+    table = resampled(predicted, found, [metric])[metric]
+    return interval(table, found.level, others=others)
