@@ -1,13 +1,10 @@
 """Numbers have as many digits as tell networks apart."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.numbers import (
     NOTHING,
-    all_written,
     duration,
     setting,
     three_digits,
@@ -42,14 +39,6 @@ def test_three_digits_are_within_half_a_percent(value):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_setting_reads_back_exactly(value):
     assert float(setting(value)) == value
-
-
-plain = st.sampled_from([None, 1, 2, 1.0, 0.0, -0.0, 0, True, False, "x", "", "1"])
-
-
-@given(st.lists(plain | st.integers() | st.floats(allow_nan=False)), st.sampled_from(Format))
-def test_many_values_are_written_as_each_is(values, style):
-    assert all_written(values, style) == [written(value, style) for value in values]
 
 
 def test_durations_are_read_as_people_say_them():
