@@ -12,7 +12,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external_results import ResultMapping, mapping_of, read_mapping
 from mnist_sweep.records.store import write_text
-from mnist_sweep.reporting.comparison.render import FORMATS, text
+from mnist_sweep.reporting.comparison.render import FORMATS, render, text
 
 ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
@@ -74,7 +74,7 @@ def compare(
     ending = ENDINGS.get(output.suffix.lower(), "text") if output is not None else "text"
     name = format_name or ending
     is_short = name == "text" and not full and output is None
-    written = text(found) if is_short else FORMATS[name](found)
+    written = text(found) if is_short else render(found, name)
     if output is None:
         click.echo(written, nl=False)
     else:

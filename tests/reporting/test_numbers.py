@@ -1,6 +1,8 @@
 """Numbers have as many digits as tell networks apart."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.numbers import (

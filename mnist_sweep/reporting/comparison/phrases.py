@@ -8,12 +8,13 @@ from mnist_sweep.analysis.compare import VerdictKind
 from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted, margin
+from mnist_sweep.reporting.tables.classes import classes_of
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair
     from mnist_sweep.analysis.compare.changes import Change
 
-MAX_DIGITS = 4
+MAX_CLASSES = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
 _VERDICTS = {
     VerdictKind.NOTHING_SHARED: (
@@ -28,10 +29,10 @@ _VERDICTS = {
         "Seen in one run each: {metric} {size}{seen}. This does not show whether the "
         f"configurations differ. {SEEDS}."
     ),
-    VerdictKind.BETTER: "{second} is better than {first}: {changed}{digits}.",
-    VerdictKind.WORSE: "{second} is worse than {first}: {changed}{digits}.",
+    VerdictKind.BETTER: "{second} is better than {first}: {changed}{classes}.",
+    VerdictKind.WORSE: "{second} is worse than {first}: {changed}{classes}.",
     VerdictKind.MIXED: (
-        "{second} is better than {first} in some and worse in others: {changed}{digits}."
+        "{second} is better than {first} in some and worse in others: {changed}{classes}."
     ),
 }
 
@@ -62,7 +63,7 @@ def verdict_sentence(pair: Pair) -> str:
         seen=seen,
         equivalence=_equivalence(pair),
         changed=f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}",
-        digits=_digits(pair),
+        classes=_classes(pair),
     )
 
 
@@ -136,12 +137,13 @@ def _equivalence(pair: Pair) -> str:
     return f" Whether they are equivalent {within} is undecided."
 
 
-def _digits(pair: Pair) -> str:
-    """The digits that changed most, each with the mean of its significant changes."""
-    digits = pair.verdict.digits
-    if not digits:
+def _classes(pair: Pair) -> str:
+    """The classes that changed most, each with the mean of its significant changes."""
+    changed = pair.verdict.digits
+    if not changed:
         return ""
-    words = [f"{label} ({change:+.3f})" for label, change in digits[:MAX_DIGITS]]
-    left = len(digits) - MAX_DIGITS
+    classes = classes_of(pair.first.runs)
+    words = [f"{classes.name(label)} ({change:+.3f})" for label, change in changed[:MAX_CLASSES]]
+    left = len(changed) - MAX_CLASSES
     more = f" and {left} more" if left > 0 else ""
-    return f"; F1 by digit changed most for {', '.join(words)}{more}"
+    return f"; F1 by {classes.word} changed most for {', '.join(words)}{more}"

@@ -8,14 +8,15 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.compare import VerdictKind
-from mnist_sweep.errors import visible
+from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
 from mnist_sweep.reporting.comparison.tables import OPEN, tables
 from mnist_sweep.reporting.escape import markdown
 from mnist_sweep.reporting.html.embed import source_hash
-from mnist_sweep.reporting.tables.render import render
+from mnist_sweep.reporting.tables.classes import classes_of
 from mnist_sweep.reporting.tables.render.md import grid
+from mnist_sweep.reporting.tables.render.text import render as render_tables
 from mnist_sweep.safe_files import json_text, plain
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def text(comparison: Comparison, *, full: bool = False) -> str:
     for table in tables(comparison, short=not full):
         block = ["", table.title, *(f"  {note}" for note in table.notes)]
         if table.columns:
-            laid_out = render([replace(table, title="", notes=())]).splitlines()
+            laid_out = render_tables([replace(table, title="", notes=())]).splitlines()
             block += [f"  {line}" for line in laid_out if line.strip()]
         if full or len(body) + len(block) + 2 <= MAX_LINES:
             body += block
@@ -58,6 +59,17 @@ def text(comparison: Comparison, *, full: bool = False) -> str:
     if full or written == text(comparison, full=True):
         return written
     return f"{written}\n{MORE}\n"
+
+
+def render(comparison: Comparison, format_name: str) -> str:
+    """The comparison in one of `FORMATS`, ending with a line break.
+
+    Raises:
+        UsageError: There is no such format.
+    """
+    if format_name not in FORMATS:
+        raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
+    return FORMATS[format_name](comparison)
 
 
 def markdown_page(comparison: Comparison) -> str:
@@ -150,6 +162,7 @@ def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "title": f"{pair.second.name} minus {pair.first.name}: {one.shared.name}",
+            "names": [*map(classes_of(pair.first.runs).name, range(len(one.confusion)))],
             "rows": [
                 [_cell(value, largest, diagonal=i == j) for j, value in enumerate(row)]
                 for i, row in enumerate(one.confusion)

@@ -10,6 +10,7 @@ from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
 from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
 from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.reporting.tables.classes import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def _of_pair(pair: Pair, prefix: str, most: int, *, short: bool) -> Iterator[Tab
         if len(pair.changes) > 1:
             yield _average(pair, prefix, most)
         if not short:
-            yield _digits(pair, prefix, most)
-            yield _confusions(pair, prefix, most)
-            yield _flips(pair, prefix, most)
+            classes = classes_of(pair.first.runs)
+            yield _by_class(pair, prefix, most, classes)
+            yield _confusions(pair, prefix, most, classes)
+            yield _flips(pair, prefix, most, classes)
     yield _costs(pair, prefix, most)
 
 
@@ -127,45 +129,48 @@ def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
     return _table("metrics", f"{prefix}{title}{split}", headings, rows, most, n_texts, notes)
 
 
-def _digits(pair: Pair, prefix: str, most: int) -> Table:
-    """One row per configuration: the change of each digit's F1, significant ones marked."""
+def _by_class(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
+    """One row per configuration: the change of each class's F1, significant ones marked."""
     changes = [{c.metric.partition(".")[2]: c for c in one.digits} for one in pair.changes]
     labels = [*dict.fromkeys(label for own in changes for label in own)]
     rows = [
         (one.shared.name, *(_marked(own[k]) if k in own else NOTHING for k in labels))
         for one, own in zip(pair.changes, changes, strict=True)
+        if labels
     ]
-    note = "Change of each digit's F1; * is significant after Holm's correction over the table."
-    headings = ("configuration", *labels)
-    return _table(
-        "digits", f"{prefix}F1 by digit", headings, rows if labels else (), most,
-        notes=(note,) if labels else (),
-    )  # fmt: skip
+    word, headings = classes.word, ("configuration", *map(classes.name, labels))
+    note = f"Change of each {word}'s F1; * is significant after Holm's correction over the table."
+    notes = (note,) if rows else ()
+    return _table("digits", f"{prefix}F1 by {word}", headings, rows, most, notes=notes)
 
 
-def _confusions(pair: Pair, prefix: str, most: int) -> Table:
+def _confusions(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
     rows = []
     for one in pair.changes:
         cells = [
-            (true, predicted, value)
+            (classes.name(true), classes.name(predicted), value)
             for true, row in enumerate(one.confusion or ())
             for predicted, value in enumerate(row)
             if true != predicted and value
         ]
         cells.sort(key=lambda cell: -abs(cell[2]))
-        rows += [(one.shared.name, str(k), str(j), f"{v:+.3g}") for k, j, v in cells[:MAX_MOVED]]
+        rows += [(one.shared.name, *names, f"{v:+.3g}") for *names, v in cells[:MAX_MOVED]]
     headings = ("configuration", "true", "predicted", "images per run")
     return _table("confusions", f"{prefix}Confusions that moved most", headings, rows, most)
 
 
-def _flips(pair: Pair, prefix: str, most: int) -> Table:
+def _flips(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
     rows, notes = [], []
     for one in pair.changes:
         found = one.flips
         if found is not None and found.changed:
             counts = (found.gained, found.lost, found.changed)
             rows.append((one.shared.name, *map(str, counts)))
-            shown = [f"{f.image} ({f.true}: {f.first}→{f.second})" for f in found.examples]
+            names = [map(classes.name, (f.true, f.first, f.second)) for f in found.examples]
+            shown = [
+                f"{flip.image} ({true}: {first}→{second})"
+                for flip, (true, first, second) in zip(found.examples, names, strict=True)
+            ]
             more = " …" if len(shown) > MAX_SHOWN_FLIPS else ""
             notes.append(f"{one.shared.name}: {', '.join(shown[:MAX_SHOWN_FLIPS])}{more}")
     if rows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import PLUS_MINUS
-from mnist_sweep.reporting.phrases.names import class_word, data_name
+from mnist_sweep.reporting.phrases.names import data_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,14 +77,16 @@ def repeats_notes(
 
 
 def table_titles(
-    sets: Sequence[tuple[str | None, str | None]], *, are_means: bool, tasks: Sequence[str] = ()
+    sets: Sequence[tuple[str | None, str | None]],
+    *,
+    are_means: bool,
+    tasks: Sequence[str] = (),
+    word: str = "class",
 ) -> dict[str, str]:
     """The titles of the default tables, by name."""
     means = ", means over runs" if are_means else ""
     known = any(name for name, _ in sets)
     data = data_title(sets) if known or not tasks else " and ".join(tasks)
-    words = {class_word(name) for name, _ in sets if name}
-    word = words.pop() if len(words) == 1 else "class"
     titles = {
         "performance": f"Time and metrics of {' and '.join(tasks)}"
         if tasks

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
 from mnist_sweep.analysis.where import parse, plain, unmet
-from mnist_sweep.errors import DirectoryError, SelectionError
+from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.locks import locked
-from mnist_sweep.records.paths import TABLE_FORMATS, RunPaths, SweepPaths
-from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
-from mnist_sweep.reporting.phrases.names import changed_settings, class_name
+from mnist_sweep.reporting.phrases.names import changed_settings
+from mnist_sweep.reporting.tables.classes import NUMBERED, Classes, classes_of
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
 from mnist_sweep.reporting.tables.table import (
@@ -97,7 +96,7 @@ def comparison(
         )
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
-    settings, classes = [column(key) for key in varying], _class_names(rows)
+    settings, classes = [column(key) for key in varying], classes_of(rows.runs)
     if columns:
         settings = []
         keys = dict.fromkeys(column_of(key, rows, "--columns") for key in columns)
@@ -117,6 +116,7 @@ def comparison(
         _distinct(rows, "dataset.name", "dataset.notice"),
         are_means=rows.are_configurations and not columns,
         tasks=[name for (name,) in _distinct(rows, TASK) if name],
+        word=classes.word,
     )
     notices = tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one)
     notes = tuple(_notes(everyone, shown, level, is_resampled=is_resampled))
@@ -136,7 +136,7 @@ def comparison(
     return made
 
 
-def _default_columns(rows: Rows, classes: Sequence[str]) -> dict[str, list[Column]]:
+def _default_columns(rows: Rows, classes: Classes) -> dict[str, list[Column]]:
     """The columns of the usual three tables; of tasks, those of what they returned."""
     names: tuple[str, ...] = PERFORMANCE
     known = set(rows.frame)
@@ -153,31 +153,20 @@ def _default_columns(rows: Rows, classes: Sequence[str]) -> dict[str, list[Colum
             metric_column(key, resolve(key).definition.title) for key in SCORES if key in known
         ],
         BY_CLASS: [
-            metric_column(f"test.f1.{k}", one)
-            for k, one in enumerate(classes)
-            if f"test.f1.{k}" in known
+            metric_column(key, classes.name(key.rpartition(".")[2]))
+            for key in map(str, rows.frame)
+            if key.startswith("test.f1.") and key in known
         ],
     }
     return {name: own for name, own in chosen.items() if own or name == "performance"}
 
 
-def _class_names(rows: Rows) -> list[str]:
-    """What the classes are called where all runs are of the same data; else they have numbers."""
-    classes = max((int(own or 0) for own in rows.values("dataset.classes")), default=0)
-    once = rows.runs.dropna(subset=["dataset.sha256"]).drop_duplicates("dataset.sha256")
-    if len(once) == 1:
-        with suppress(DirectoryError):  # of another program, or gone
-            data = read_record(RunPaths(once["directory"].iloc[0]).record).data
-            return [class_name(data, k) for k in range(classes)]
-    return [str(k) for k in range(classes)]
-
-
-def column(key: str, classes: Sequence[str] = ()) -> Column:
+def column(key: str, classes: Classes = NUMBERED) -> Column:
     """A column of the runs table, as its metric says; a setting is written as it was set.
 
     Args:
         key: The column.
-        classes: What the classes are called; none is by their numbers.
+        classes: What the classes are called.
     """
     if key == STATUS.key:
         return STATUS
@@ -213,7 +202,7 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     return sweep, tables
 
 
-def metric_column(key: str, heading: str = "", classes: Sequence[str] = ()) -> Column:
+def metric_column(key: str, heading: str = "", classes: Classes = NUMBERED) -> Column:
     """A column of a metric, under a heading of its own or the metric's title with its split."""
     metric = resolve(key, measured=[key])
     if not heading:
@@ -223,8 +212,8 @@ def metric_column(key: str, heading: str = "", classes: Sequence[str] = ()) -> C
             known = heading != metric.name
             heading = heading.lower().replace("f1", "F1") if known else heading
             heading = f"{_SPLIT_WORDS[metric.split]} {heading}"
-        if (place := metric.class_index) is not None:
-            heading = f"{heading} of {classes[place] if place < len(classes) else place}"
+        if metric.class_index is not None:
+            heading = f"{heading} of {classes.name(metric.class_index)}"
     return Column(metric.column, heading, metric.format, metric.higher_is_better)
 
 

@@ -1,0 +1,194 @@
+"""The Python interface: what the command line can do, from a notebook or a script.
+
+`import mnist_sweep as ms` gives these names; everything heavy is imported when it is first used.
+Results show themselves in a notebook (`_repr_html_`) and print as text.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.api.directory import Sweep
+from mnist_sweep.api.results import Compared, Gate, Plots, Selected, Tables
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records import sweep as records
+
+if TYPE_CHECKING:
+    import os
+
+    from mnist_sweep.records.external_results import ResultMapping
+    from mnist_sweep.sweeping.result import SweepResult
+
+    Directory = str | os.PathLike[str]
+
+__all__ = [
+    "Compared", "Gate", "Plots", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep",
+]  # fmt: skip
+
+
+def sweep(*overrides: str, **settings: Any) -> Sweep:
+    """Run a sweep in this process's directory, as `python -m mnist_sweep -m` does.
+
+    Args:
+        *overrides: Hydra's overrides: "layers=1,2", "+experiment=smoke", "model=cnn".
+        **settings: The same by name; a list or tuple holds several values to sweep over. Nested
+            settings take their dotted name: `**{"early_stopping.patience": 3}`.
+
+    Returns:
+        The sweep with the runs that finished now or before, failed ones included. The tables are
+        written, and the report unless `report=False`; notices are warnings.
+
+    Raises:
+        MnistSweepError: Nothing was run; the text says what is wrong.
+        KeyboardInterrupt: It was interrupted; what had finished is kept.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> grid = ms.sweep(
+        ...     "layers=1,2", nodes=[8, 16], data="digits", epochs=1, name="api"
+        ... )  # doctest: +SKIP
+        >>> grid.best().value  # doctest: +SKIP
+    """
+    from mnist_sweep.report_images import images_of
+    from mnist_sweep.reporting.report import write_report
+    from mnist_sweep.reporting.tables.tables import write_tables
+
+    result = _run([*overrides, *map(_override, settings, settings.values())])
+    for notice in (*result.notices, *result.plan.notes()):
+        warnings.warn(notice, stacklevel=2)
+    content, tables = write_tables(result.directory)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    if result.report and tables:
+        directories = [result.directory]
+        images = images_of(directories)
+        write_report(directories, images=images, loaded=[content], tables=tables)
+    return Sweep.of(content)
+
+
+def load(
+    directory: Directory,
+    *,
+    record: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> Sweep:
+    """Read a sweep's directory, a single run's, or the results of another program.
+
+    Args:
+        directory: The directory.
+        record: Of another program: which JSON files are its records, as in `runs/*/results.json`.
+        metrics: Of another program: metric -> where it is in a record, {"accuracy": "test.acc"}.
+
+    Raises:
+        DirectoryError: It does not exist or holds nothing that can be read.
+        UsageError: `metrics` without `record`.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
+    """
+    from mnist_sweep.metrics import TEST
+    from mnist_sweep.records.external_results import read_external_results
+    from mnist_sweep.records.fields import result_columns
+    from mnist_sweep.settings import DEFAULT_OBJECTIVE
+
+    mapping = _mapping(record, metrics)
+    if mapping is None:
+        return Sweep.of(records.load(directory))
+    frame = read_external_results(Path(directory), mapping)
+    absent = [name for name in result_columns(1) if name not in frame]
+    frame = frame.reindex(columns=[*frame.columns, *absent])
+    first = next(iter(mapping.resolved(TEST).values()), None)
+    objective = first.column if first else DEFAULT_OBJECTIVE
+    return Sweep(Path(directory), frame, objective=objective, is_external=True)
+
+
+def compare(
+    *directories: Directory,
+    split: str = "test",
+    record: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+) -> Compared:
+    """Compare sweep directories (or runs) with the first of them.
+
+    Args:
+        *directories: Two or more.
+        split: The split of the metrics.
+        record: Of other programs' directories: which JSON files are records, see `load`.
+        metrics: Of other programs' directories: metric -> where it is in a record.
+
+    Raises:
+        UsageError: Fewer than two directories, or `metrics` without `record`.
+        DirectoryError: One of them cannot be read.
+    """
+    from mnist_sweep.analysis.compare import compare as compare_sides
+    from mnist_sweep.analysis.compare import load_side
+
+    if len(directories) < 2:
+        raise UsageError("Expected two or more directories to compare.")
+    mapping = _mapping(record, metrics)
+    return Compared(compare_sides([load_side(Path(one), split, mapping) for one in directories]))
+
+
+def check(directory: Directory, *, baseline: Directory, rules: Directory | None = None) -> Gate:
+    """Check a sweep against a baseline, as `mnist-sweep check` does.
+
+    Args:
+        directory: The sweep's.
+        baseline: A file that `mnist-sweep baseline` wrote, or another sweep's directory.
+        rules: A YAML file of rules; None checks that every point finished and that the test
+            accuracy is not below the baseline's by more than seeds explain.
+
+    Raises:
+        DirectoryError: A file or directory cannot be read.
+    """
+    from mnist_sweep.analysis import gate
+
+    chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
+    runs = gate.read_baseline(Path(baseline))
+    return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
+
+
+def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultMapping | None:
+    """How another program's directory is read; None for a sweep's."""
+    from mnist_sweep.records.external_results import mapping_of
+
+    if record is not None:
+        return mapping_of(record, [f"{name}={place}" for name, place in (metrics or {}).items()])
+    if metrics:
+        raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
+    return None
+
+
+def _run(words: list[str]) -> SweepResult:
+    from mnist_sweep.sweeping import app
+    from mnist_sweep.sweeping.context import SweepContext
+    from mnist_sweep.sweeping.result import SweepResult
+
+    with SweepContext() as context:
+        context.start_processes(words)
+        result = app.run(["-m", *words], context)
+    if not isinstance(result, SweepResult):
+        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
+    return result
+
+
+def _override(name: str, value: Any) -> str:
+    """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
+    from mnist_sweep.sweeping.plan.overrides import hydra_text
+
+    value = _plain(value)
+    is_swept = isinstance(value, list) and name not in ("points", "exclude")
+    return f"{name}={','.join(map(hydra_text, value if is_swept else [value]))}"
+
+
+def _plain(value: Any) -> Any:
+    """An array, a NumPy number, a tuple or a range as plain values."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [*map(_plain, value)] if isinstance(value, (list, tuple, range)) else value

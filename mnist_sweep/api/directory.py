@@ -1,0 +1,189 @@
+"""A sweep's directory in Python: its runs table, and questions to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mnist_sweep.api.results import Plots, Selected, Tables
+from mnist_sweep.errors import SelectionError, SettingsError
+from mnist_sweep.records import sweep as records
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from mnist_sweep.records.record import Record
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep(records.Sweep):
+    """A sweep's directory: its runs table, and questions to it.
+
+    Attributes:
+        directory: The sweep's directory, or a single run's.
+        frame: The runs table: a row per run that has a record, failed ones included. Columns are
+            dotted names: settings (`layers`, `data.name`), metrics by split (`test.accuracy`),
+            times in seconds (`time.train_s`), `run_id`, `label`, `status`, `directory`. A value
+            that a run does not have is missing.
+        problems: What could not be read, and why.
+        missing: Planned runs without a record, and why.
+        objective: The metric by which `best` is meant.
+        is_external: Whether the runs are of another program: then there is only `frame`.
+
+    Examples:
+        >>> import mnist_sweep as ms
+        >>> grid = ms.load("outputs/grid")  # doctest: +SKIP
+        >>> grid.frame.groupby(["layers", "nodes"])["test.accuracy"].mean()  # doctest: +SKIP
+        >>> print(grid.worst("layers=2", by="f1_min"))  # doctest: +SKIP
+    """
+
+    is_external: bool = field(default=False, kw_only=True)
+
+    @classmethod
+    def of(cls, content: records.Sweep) -> Sweep:
+        """What was loaded from a directory."""
+        return cls(**{one.name: getattr(content, one.name) for one in fields(content)})
+
+    def best(
+        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
+    ) -> Selected:
+        """The best configuration, with its uncertainty.
+
+        Args:
+            *where: Conditions that must hold: "layers=2", "dropout>0".
+            by: A metric: "f1_min", "test.accuracy", "f1.8"; None is the objective.
+            split: The split of a metric that names none, and of the objective; None is validation,
+                and the objective's own.
+            level: Confidence level of the comparison with the others.
+
+        Raises:
+            SelectionError: Unknown metric or setting, or no finished run matches.
+        """
+        from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+
+        return Selected(select_with_uncertainty(self, where, by, "best", split=split, level=level))
+
+    def worst(
+        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
+    ) -> Selected:
+        """The worst configuration, with its uncertainty; see `best`."""
+        from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+
+        return Selected(select_with_uncertainty(self, where, by, "worst", split=split, level=level))
+
+    def table(
+        self,
+        *where: str,
+        columns: Sequence[str] | str = (),
+        sort: str | None = None,
+        runs: bool = False,
+    ) -> Tables:
+        """The comparison tables.
+
+        Args:
+            *where: Conditions on the runs: "layers=2".
+            columns: Settings and metrics: one table of exactly these; else the default three.
+            sort: "KEY" or "KEY,desc"; None orders by the settings.
+            runs: A row for every run, also where some differ only in seed.
+
+        Raises:
+            SelectionError: A condition names nothing known, or no run matches.
+            UsageError: `columns` or `sort` names nothing known.
+        """
+        from mnist_sweep.reporting.tables.tables import comparison
+
+        keys = columns.split(",") if isinstance(columns, str) else columns
+        return Tables(comparison([self], where=where, sort=sort, columns=keys, runs=runs))
+
+    def plots(self) -> Plots:
+        """The report's plots as Matplotlib figures, by name; a notebook shows them.
+
+        Raises:
+            SelectionError: The runs are of another program.
+        """
+        from mnist_sweep.analysis.configurations import configurations
+        from mnist_sweep.metrics import resolve
+        from mnist_sweep.reporting.figures import drawing, files
+        from mnist_sweep.reporting.phrases.names import with_names
+
+        self._need_records()
+        shown = with_names(configurations(records.all_runs([self])))
+        made = files.plots(shown, resolve(self.objective))
+        return Plots({one.name: drawing.draw(one, one.title) for one in made})
+
+    def report(self, output: str | os.PathLike[str] | None = None, *, figures: bool = True) -> Path:
+        """Write report.html, figures and tables, and return the page's path.
+
+        Args:
+            output: The folder to write to; None is the sweep's own directory.
+            figures: Whether to draw PNG and SVG figures, which takes most of the time.
+
+        Raises:
+            DirectoryError: The folder cannot be written.
+        """
+        from mnist_sweep.report_images import images_of
+        from mnist_sweep.reporting.report import write_report
+
+        self._need_records()
+        return write_report(
+            [self.directory], output, images=images_of([self.directory]), figures=figures,
+            loaded=[self],
+        ).page  # fmt: skip
+
+    def record(self, run_id: str) -> Record:
+        """The whole record of a run.
+
+        Raises:
+            SelectionError: There is no such run, or its program was another one.
+            DirectoryError: The record was changed or removed since the directory was read.
+        """
+        self._need_records()
+        return super().record(run_id)
+
+    def model(self, run_id: str) -> Any:
+        """A run's trained network (a `keras.Model`), loaded without running code from its file.
+
+        Raises:
+            SelectionError: There is no such run.
+            ModelError: The network was not saved, is damaged, or does not fit the record.
+        """
+        from mnist_sweep.inference.load import RecordedNetwork
+        from mnist_sweep.inference.load import load as load_network
+        from mnist_sweep.training import runtime
+
+        paths, record = self.run_paths(run_id), self.record(run_id)
+        if not paths.model.exists():
+            raise SelectionError(
+                f"The run {run_id} in {self.directory} has no network: it is {record.status}, or "
+                "save_model was false. Choose a finished run."
+            )
+        with suppress(SettingsError):  # other threads than before: these stay
+            runtime.configure(record.environment.threads or 1)
+        data = record.data
+        recorded = RecordedNetwork(tuple(data.shape), data.classes, record.parameters)
+        return load_network(paths.model, recorded)
+
+    def _need_records(self) -> None:
+        if self.is_external:
+            raise SelectionError(
+                f"The runs in {self.directory} are of another program: there is `frame`, and no "
+                "records, networks or report."
+            )
+
+    def __fspath__(self) -> str:
+        return str(self.directory)
+
+    def __repr__(self) -> str:
+        counts = Counter(self.frame["status"]) if len(self.frame) else Counter()
+        parts = [f"{count} {status}" for status, count in counts.most_common()]
+        parts += [f"{len(self.missing)} missing"] if self.missing else []
+        return f"<Sweep {self.directory}: {', '.join(parts) or 'no runs'}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.table()._repr_html_() if len(self.frame) else ""
+        return f"<p><code>{escape(repr(self))}</code></p>{shown}"

@@ -1,0 +1,137 @@
+"""What questions to a sweep return: each prints as text, and shows itself in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from mnist_sweep.analysis.compare import Comparison
+    from mnist_sweep.analysis.gate import GateResult
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.reporting.tables.table import Table
+
+
+class _Text:
+    """What prints as text, and shows the same in a notebook."""
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+@dataclass(frozen=True)
+class Selected(_Text):
+    """A selected configuration. Prints as sentences; `selection` has the fields.
+
+    Attributes:
+        selection: The candidates in order, values, uncertainty, and what could not be counted.
+    """
+
+    selection: UncertainSelection
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration's settings, by dotted name, without the seed."""
+        return self.selection.chosen.settings
+
+    @property
+    def value(self) -> float:
+        """The metric's mean over the configuration's runs."""
+        return self.selection.chosen.value
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The configuration's finished runs, in order of seed."""
+        return self.selection.chosen.run_ids
+
+    def __str__(self) -> str:
+        from mnist_sweep.reporting.phrases.selection import sentences
+
+        return "\n".join(sentences(self.selection))
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Comparison tables. `str` is aligned text; `text(format)` is any format of `table --format`.
+
+    Attributes:
+        tables: The tables: columns, rows, cells with values and marks.
+    """
+
+    tables: Sequence[Table]
+
+    def text(self, format_name: str = "text") -> str:
+        """The tables as text, md, csv, html, latex or json.
+
+        Raises:
+            UsageError: There is no such format.
+        """
+        from mnist_sweep.reporting.tables.render import render
+
+        return render(self.tables, format_name)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.text("html")
+
+
+class Plots(dict[str, "Figure"]):
+    """Matplotlib figures by name."""
+
+    def _repr_html_(self) -> str:
+        from io import StringIO
+
+        drawn = []
+        for figure in self.values():
+            figure.savefig(file := StringIO(), format="svg", bbox_inches="tight")
+            drawn.append(file.getvalue().partition("<svg")[2])
+        return "".join(f"<svg{one}" for one in drawn)
+
+
+@dataclass(frozen=True)
+class Compared(_Text):
+    """A comparison of directories. Prints as a short text; `comparison` has the fields."""
+
+    comparison: Comparison
+
+    def text(self, format_name: str = "text") -> str:
+        """The comparison as text, md, json or a whole html page.
+
+        Raises:
+            UsageError: There is no such format.
+        """
+        from mnist_sweep.reporting.comparison.render import render
+
+        return render(self.comparison, format_name)
+
+    def __str__(self) -> str:
+        from mnist_sweep.reporting.comparison.render import text
+
+        return text(self.comparison)
+
+
+@dataclass(frozen=True)
+class Gate(_Text):
+    """What the gate found. Prints as text; `result` has the checks as fields."""
+
+    result: GateResult
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return self.result.passed
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        from mnist_sweep.reporting.gate.gate_report import FORMATS
+
+        return FORMATS["text"](self.result)
