@@ -100,8 +100,8 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
     keys |= dict.fromkeys(f"{split}.{one.name}" for split in SPLITS for one in of_split(split))
     columns = {key: [*map(_plain, rows.values(key))] for key in keys}
     for table in tables:
-        cells = zip(table.columns, table.cells(), strict=True)
-        columns |= {column.key: [*map(_plain, own.values)] for column, own in cells}
+        for column, cells in zip(table.columns, table.cells, strict=True):
+            columns[column.key] = [_plain(cell.value) for cell in cells]
     place = {(c.sweep, c.configuration_id): index for index, c in enumerate(shown)}
     own = zip(rows.values("sweep"), rows.values("configuration_id"), strict=True)
     return {**columns, "#": [place.get(key, -1) for key in own]}
