@@ -16,6 +16,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.reporting.phrases.values import listed
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 from mnist_sweep.safe_files import json_text
@@ -199,11 +200,10 @@ def need_records(sweeps: Sequence[Sweep]) -> None:
         return
     reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]
     reasons += [f"{point.label}: {point.reason}" for sweep in sweeps for point in sweep.missing]
-    more = f" (and {len(reasons) - 3} more)" if len(reasons) > 3 else ""
-    resume = command("resume", sweeps[0].directory)
+    directories = ", ".join(str(sweep.directory) for sweep in sweeps)
     raise DirectoryError(
-        f"Expected at least one record in {', '.join(str(s.directory) for s in sweeps)}, but none "
-        f"can be read: {'; '.join(reasons[:3])}{more}. Run the sweep again: {resume}."
+        f"Expected at least one record in {directories}, but none can be read: "
+        f"{listed(reasons, 3)}. Run the sweep again: {command('resume', sweeps[0].directory)}."
     )
 
 
@@ -211,10 +211,8 @@ def _print_problems(sweeps: Sequence[Sweep]) -> None:
     for advice in filter(None, (cache.advice(len(sweep.frame)) for sweep in sweeps)):
         click.echo(f"Note: {advice}", err=True)
     problems = [problem for sweep in sweeps for problem in sweep.problems]
-    if not problems:
-        return
-    click.echo(f"\nCould not be read ({len(problems)}):", err=True)
-    for problem in problems[:_SHOWN_PROBLEMS]:
-        click.echo(f"  {problem}", err=True)
-    if len(problems) > _SHOWN_PROBLEMS:
-        click.echo(f"  … and {len(problems) - _SHOWN_PROBLEMS} more", err=True)
+    if problems:
+        click.echo(f"\nCould not be read ({len(problems)}):", err=True)
+        shown = "\n  ".join(map(str, problems[:_SHOWN_PROBLEMS]))
+        left = len(problems) - _SHOWN_PROBLEMS
+        click.echo(f"  {shown}" + (f"\n  … and {left} more" if left > 0 else ""), err=True)

@@ -30,6 +30,7 @@ from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
 from mnist_sweep.reporting.phrases.names import status_text
 from mnist_sweep.reporting.phrases.tables import data_title
+from mnist_sweep.reporting.phrases.values import listed
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
@@ -151,10 +152,10 @@ def _print_notes(account: SweepAccount, found: Sweep) -> int:
         notes.append(
             f"Lost: the records of {len(lost)} finished runs are gone, since {result.directory} "
             "was deleted or changed meanwhile. Run the same command again for "
-            f"{_listed([one.label for one in lost])}."
+            f"{listed([one.label for one in lost], MAX_SHOWN)}."
         )
     if found.problems:
-        notes.append(f"Could not be read: {_listed([*map(str, found.problems)])}.")
+        notes.append(f"Could not be read: {listed([*map(str, found.problems)], MAX_SHOWN)}.")
     page = _Page(terminal(err=True)["width"], colour=False)
     for note in notes:
         page.add("", visible(note))
@@ -288,9 +289,3 @@ def _report(result: SweepResult, found: Sweep, tables: list[Table], answer: Repo
     page = _Page(**terminal())
     page.add("Report", shown_path(written.page), wrap=False, bold=True)
     print("\n".join(page.lines))
-
-
-def _listed(texts: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(texts) - MAX_SHOWN} more" if len(texts) > MAX_SHOWN else ""
-    return "; ".join(texts[:MAX_SHOWN]) + more

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mnist_sweep.analysis.compare import VerdictKind
 from mnist_sweep.analysis.compare.changes import Evidence
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.phrases.values import counted, margin
+from mnist_sweep.reporting.phrases.values import counted, listed, margin
 from mnist_sweep.reporting.tables.classes import classes_of
 
 if TYPE_CHECKING:
@@ -143,7 +143,5 @@ def _classes(pair: Pair) -> str:
     if not changed:
         return ""
     classes = classes_of(pair.first.runs)
-    words = [f"{classes.name(label)} ({change:+.3f})" for label, change in changed[:MAX_CLASSES]]
-    left = len(changed) - MAX_CLASSES
-    more = f" and {left} more" if left > 0 else ""
-    return f"; F1 by {classes.word} changed most for {', '.join(words)}{more}"
+    words = [f"{classes.name(label)} ({change:+.3f})" for label, change in changed]
+    return f"; F1 by {classes.word} changed most for {listed(words, MAX_CLASSES, ', ')}"

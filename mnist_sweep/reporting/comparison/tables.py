@@ -9,7 +9,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
 from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
-from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.reporting.phrases.values import counted, listed
 from mnist_sweep.reporting.tables.classes import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 
@@ -83,10 +83,7 @@ def _configurations(pair: Pair, prefix: str) -> Table:
     notes.append(f"In both: {counted(len(matched.shared), 'configuration')}.")
     for side, only in ((pair.first, matched.only_first), (pair.second, matched.only_second)):
         if only:
-            more = f" and {len(only) - _MAX_NAMES} more" if len(only) > _MAX_NAMES else ""
-            notes.append(
-                f"Only in {side.name} ({len(only)}): {'; '.join(only[:_MAX_NAMES])}{more}."
-            )
+            notes.append(f"Only in {side.name} ({len(only)}): {listed(only, _MAX_NAMES)}.")
     return _table("configurations", f"{prefix}Configurations", notes=notes)
 
 

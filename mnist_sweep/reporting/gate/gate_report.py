@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
 from mnist_sweep.errors import harmless
@@ -77,17 +77,22 @@ def as_json(result: GateResult) -> str:
 
 def junit(result: GateResult) -> str:
     """One test suite; every check is a test case."""
-    counts = (
-        f'tests="{len(result.checks)}" failures="{len(result.failures)}" errors="0" skipped="0"'
-    )
-    cases = "\n".join(map(_case, result.checks))
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuites name="mnist-sweep check" {counts}>\n'
-        f'<testsuite name="mnist-sweep check" {counts}>\n{cases}\n'
-        f"<system-out>{escape(_xml(chr(10).join(notes(result))))}</system-out>\n"
-        "</testsuite>\n</testsuites>\n"
-    )
+    counts = {"tests": str(len(result.checks)), "failures": str(len(result.failures))}
+    about = {"name": "mnist-sweep check", **counts, "errors": "0", "skipped": "0"}
+    root = Element("testsuites", about)
+    suite = SubElement(root, "testsuite", about)
+    for check in result.checks:
+        found = _xml(sentence(check))
+        place = f" [{check.configuration}]" if check.configuration else ""
+        name = {"classname": "mnist_sweep.check", "name": _xml(title(check) + place), "time": "0"}
+        case = SubElement(suite, "testcase", name)
+        if check.passed:
+            SubElement(case, "system-out").text = found
+        else:
+            SubElement(case, "failure", message=found, type="check").text = found
+    SubElement(suite, "system-out").text = _xml("\n".join(notes(result)))
+    indent(root, "")
+    return f"{tostring(root, 'utf-8', xml_declaration=True).decode()}\n"
 
 
 def baseline_changes(pairs: Sequence[BaselinePair], runs: pd.DataFrame) -> str:
@@ -116,18 +121,6 @@ FORMATS = {"text": text, "json": as_json, "junit": junit}
 
 def _ordered(result: GateResult) -> list[Check]:
     return sorted(result.checks, key=lambda check: check.passed)
-
-
-def _case(check: Check) -> str:
-    found = _xml(sentence(check))
-    name = f"{title(check)} [{check.configuration}]" if check.configuration else title(check)
-    head = f'<testcase classname="mnist_sweep.check" name={quoteattr(_xml(name))} time="0"'
-    if check.passed:
-        return f"{head}><system-out>{escape(found)}</system-out></testcase>"
-    return (
-        f'{head}><failure message={quoteattr(found)} type="check">'
-        f"{escape(found)}</failure></testcase>"
-    )
 
 
 def _xml(text: str) -> str:

@@ -194,9 +194,8 @@ def _excluded(found: UncertainSelection) -> str:
     lost = found.selection.uncounted
     if not lost:
         return ""
-    first = "; ".join(f"{run.label} ({run.status})" for run in lost[:_SHOWN_EXCLUDED])
-    more = f" and {len(lost) - _SHOWN_EXCLUDED} more" if len(lost) > _SHOWN_EXCLUDED else ""
-    return f" Excluded (no result yet): {first}{more}; they could change this."
+    shown = values.listed([f"{run.label} ({run.status})" for run in lost], _SHOWN_EXCLUDED)
+    return f" Excluded (no result yet): {shown}; they could change this."
 
 
 def _misread(weak: WeakClass, support: int, runs: int, called: Callable[[int], str]) -> str:

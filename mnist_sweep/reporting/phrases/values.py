@@ -35,26 +35,21 @@ def amount_of_runs(metric: Metric, values: Sequence[float], mean: float) -> str:
 
 def change(metric: str | Metric, value: float) -> str:
     """A metric's difference: '+0.21 points' of a percentage, '+0.0021' of others."""
-    if _is_percent(metric):
-        return f"{100 * value:+.2f} points"
-    return f"{value:+{_digits(metric)}}"
+    factor, digits, unit = _scale(metric, " points")
+    return f"{factor * value:+{digits}}{unit}"
 
 
 def ends(metric: str | Metric, low: float, high: float, *, signed: bool = False) -> str:
     """Two ends of an interval: '97.20 to 97.66 %', '-0.05 to +0.47 points'."""
+    factor, digits, unit = _scale(metric, " points" if signed else " %")
     sign = "+" if signed else ""
-    if _is_percent(metric):
-        unit = "points" if signed else "%"
-        return f"{100 * low:{sign}.2f} to {100 * high:{sign}.2f} {unit}"
-    digits = _digits(metric)
-    return f"{low:{sign}{digits}} to {high:{sign}{digits}}"
+    return " to ".join(f"{factor * end:{sign}{digits}}" for end in (low, high)) + unit
 
 
 def brackets(metric: str | Metric, low: float, high: float) -> str:
     """The interval of a difference, for the middle of a sentence: '[-0.05, +0.47]'."""
-    if _is_percent(metric):
-        return f"[{100 * low:+.2f}, {100 * high:+.2f}]"
-    return f"[{low:+.4f}, {high:+.4f}]"
+    factor, digits, _ = _scale(metric, "")
+    return f"[{factor * low:+{digits}}, {factor * high:+{digits}}]"
 
 
 def interval(metric: str | Metric, found: Interval) -> str:
@@ -73,7 +68,8 @@ def difference(found: Difference, p: float | None = None) -> str:
 
 def margin(metric: str | Metric, value: float) -> str:
     """The largest difference that counts as none: '0.2 points' of a percentage, '0.002'."""
-    return f"{100 * value:g} points" if _is_percent(metric) else f"{value:g}"
+    factor, _, unit = _scale(metric, " points")
+    return f"{factor * value:g}{unit}"
 
 
 def not_distinguishable(found: Difference) -> str:
@@ -85,12 +81,10 @@ def not_distinguishable(found: Difference) -> str:
 
 def coverage(covers: str) -> str:
     """What an interval covers."""
-    match covers:
-        case Covers.IMAGES_AND_SEEDS:
-            return "covers image sampling and seeds"
-        case Covers.SEEDS:
-            return "covers seeds, not image sampling"
-    return "this run, other images; not seeds"
+    return {
+        str(Covers.IMAGES_AND_SEEDS): "covers image sampling and seeds",
+        str(Covers.SEEDS): "covers seeds, not image sampling",
+    }.get(covers, "this run, other images; not seeds")
 
 
 def counted(number: int, noun: str) -> str:
@@ -115,15 +109,16 @@ def chance(probability: float) -> str:
     return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
 
 
-def _is_percent(metric: str | Metric) -> bool:
-    return _format(metric) is Format.PERCENT
+def listed(texts: Sequence[str], most: int, separator: str = "; ") -> str:
+    """The first few texts, and how many more there are: 'a; b and 3 more'."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
 
 
-def _digits(metric: str | Metric) -> str:
-    return ".4g" if _format(metric) is Format.NUMBER else ".4f"
-
-
-def _format(metric: str | Metric) -> Format:
+def _scale(metric: str | Metric, unit: str) -> tuple[int, str, str]:
+    """By what values are multiplied to be shown, their digits, and the unit of a percentage."""
     if isinstance(metric, str):
-        return resolve(metric, measured=[f"validation.{metric}"]).format
-    return metric.format
+        metric = resolve(metric, measured=[f"validation.{metric}"])
+    if metric.format is Format.PERCENT:
+        return 100, ".2f", unit
+    return 1, ".4g" if metric.format is Format.NUMBER else ".4f", ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.where import plain
+from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.reporting.tables.rows import is_result
 from mnist_sweep.safe_files import json_text
 
@@ -42,25 +42,21 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _rows(table: Table, keys: list[str]) -> list[dict[str, Any]]:
     rows = table.content
-    own = ("run_id", "label", "status", "reason", "dataset.name")
-    values = {key: rows.values(key) for key in dict.fromkeys((*own, *keys, "configuration_id"))}
-    spreads = {key: rows.spreads(key) for key in keys}
+    names = {"run_id": "run_id", "label": "label", "status": "status", "reason": "reason"}
+    names |= {"data": "dataset.name"}
+    names |= {"configuration_id": "configuration_id"} if rows.are_configurations else {}
+    about = {name: rows.values(key) for name, key in names.items()}
+    values, spreads = ({key: of(key) for key in keys} for of in (rows.values, rows.spreads))
     made = []
     for place, row in enumerate(table.rows):
         cells = zip(table.columns, row.cells, strict=True)
-        value = {
-            "run_id": values["run_id"][place],
-            "label": values["label"][place],
-            "status": row.status,
-            "reason": row.reason or None,
-            "data": values["dataset.name"][place],
-            "values": {key: values[key][place] for key in keys},
-            "marks": {column.key: cell.mark for column, cell in cells if cell.mark},
-        }
+        value = {name: own[place] for name, own in about.items()}
+        value["reason"] = row.reason or None
+        value["values"] = {key: own[place] for key, own in values.items()}
+        value["marks"] = {column.key: cell.mark for column, cell in cells if cell.mark}
         if rows.are_configurations:
-            known = ((key, spread[place]) for key, spread in spreads.items())
-            value["configuration_id"] = values["configuration_id"][place]
-            value["spread"] = {key: one for key, one in known if one is not None}
+            known = {key: own[place] for key, own in spreads.items()}
+            value["spread"] = {key: one for key, one in known.items() if one is not None}
             value |= _repeats(rows, place, keys)
         made.append(value)
     return made
@@ -70,20 +66,17 @@ def _repeats(rows: Rows, place: int, keys: list[str]) -> dict[str, Any]:
     """A configuration's runs and intervals."""
     runs = rows.runs.iloc[rows.members[place]]
     results = [key for key in keys if is_result(key) and key in runs]
-    columns = {key: plain(runs[key]) for key in ("run_id", "seed", "status", "reason", *results)}
-    members = [dict(zip(columns, one, strict=True)) for one in zip(*columns.values(), strict=True)]
+    names = ["run_id", "seed", "status", "reason"]
     intervals = rows.intervals[place] if rows.intervals else {}
     return {
         "repeats": int(rows.frame["repeats"].iloc[place]),
         "runs": [
             {
-                "run_id": run["run_id"],
-                "seed": run["seed"],
-                "status": run["status"],
+                **{name: run[name] for name in names},
                 "reason": run["reason"] or None,
                 "values": {key: run[key] for key in results},
             }
-            for run in members
+            for run in plain_rows(runs[[*names, *results]])
         ],
         "intervals": {
             key: {"low": one.low, "high": one.high, "level": one.level, "covers": one.covers}
