@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.cells import cell_len
@@ -166,15 +166,18 @@ def test_a_terminal_of_any_width_shows_every_number_whole(tables, width, colour)
     assert "\u202e" not in text
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
-)
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory):
+    """A sweep of two runs that failed."""
+    runs = [make_run(status="failed"), make_run(layers=2, status="failed")]
+    return load(write_sweep(tmp_path_factory.mktemp("h") / "g", runs))
+
+
+@settings(max_examples=15, deadline=None)
 @given(message=st.text(max_size=60), optimizer=st.text(min_size=1, max_size=20))
-def test_no_text_breaks_any_format(tmp_path_factory, message, optimizer):
-    error = {"type": "E", "message": message, "traceback": None}
-    runs = [make_run(status="failed", error=error), make_run(layers=2, status="failed")]
-    runs[1].values["config"]["optimizer"] = optimizer
-    tables = comparison([load(write_sweep(tmp_path_factory.mktemp("h") / "g", runs))])
+def test_no_text_breaks_any_format(failed, message, optimizer):
+    changed = {"error.message": [message, "out of memory"], "optimizer": ["adam", optimizer]}
+    tables = comparison([replace(failed, frame=failed.frame.assign(**changed))])
     assert len(list(csv.reader(io.StringIO(render(tables, "csv"), newline="")))) == 3
     assert [len(rows) for rows in markdown_tables(render(tables, "md"))] == [3, 3, 3]
     json.loads(render(tables, "json"))
