@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 
 @dataclass
 class Settings:
-    """The task's settings, with their types and ranges; `seed` is the run's."""
+    """The task's settings, with their types and ranges. `seed` is the seed of the run."""
 
     trees: Annotated[int, Field(ge=1, le=1000)] = 50
     depth: int | None = None
@@ -27,8 +27,8 @@ def train(settings: Settings) -> dict[str, Any]:
     """Train a forest.
 
     Returns:
-        What it predicts for a validation and a test split. Accuracy, F1 and the like follow from
-        that, and so do intervals over examples.
+        The predictions for a validation and a test split. Accuracy, F1 and intervals over examples
+        are computed from them.
     """
     images, labels = load_digits(return_X_y=True)
     # The splits do not depend on the seed: runs are compared on the same examples.

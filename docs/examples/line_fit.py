@@ -1,4 +1,4 @@
-"""A task in plain Python: a line is fitted to noisy points by gradient descent.
+"""A task in plain Python: fit a line to noisy points by gradient descent.
 
 mnist-sweep -m task._target_=line_fit.train task.lr=0.05,0.2 seed=0,1 name=line
 """
@@ -19,15 +19,15 @@ def train(
     epochs: Annotated[int, Field(ge=1)] = 10,
     seed: int = 0,
 ) -> dict[str, float]:
-    """Fit a line; the annotations are the ranges of the settings.
+    """Fit a line. The annotations define the ranges of the settings.
 
     Args:
         lr: Step size.
         epochs: Passes over the points.
-        seed: Of the points.
+        seed: Seed of the points.
 
     Returns:
-        The error on points that were not fitted, and on those that were.
+        The error on held-out points and on the fitted points.
     """
     source = random.Random(seed)  # noqa: S311  (no secret)
     points = [(x / 10, 3 * x / 10 - 1 + source.gauss(0, 0.1)) for x in range(-10, 11)]

@@ -27,13 +27,13 @@ def train(
     """Train a network with one hidden layer.
 
     Args:
-        dataset: The data of `data=…`, with their splits.
-        directory: Where the run may keep files.
+        dataset: The data selected by `data=…`, with their splits.
+        directory: Where the run may store files.
         width: Nodes of the hidden layer.
         lr: Learning rate.
         epochs: Passes over the training images.
-        seed: Of the weights and the order of images.
-        threads: Of this run.
+        seed: Seed of the weights and the order of images.
+        threads: Number of threads of this run.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
