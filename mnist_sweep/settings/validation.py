@@ -6,7 +6,6 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from mnist_sweep.errors import SelectionError, is_hidden
@@ -22,7 +21,7 @@ from mnist_sweep.settings.all_settings import (
     unused,
 )
 from mnist_sweep.settings.schema import FORMATS, MLP_TARGET
-from mnist_sweep.settings.setting import Setting, shown
+from mnist_sweep.settings.setting import shown
 from mnist_sweep.settings.source import nested_targets, not_importable
 
 _ALIASES = {
@@ -77,43 +76,34 @@ def problems(settings: Mapping[str, Any]) -> list[Problem]:
     Args:
         settings: All keys of `Settings` as plain nested values, interpolations resolved.
     """
-    found = _problems_of("", settings)
-    for key in NESTED:
-        nested = settings.get(key)
-        if isinstance(nested, Mapping):
-            found += _problems_of(f"{key}.", nested)
+    nested = {key: settings.get(key) for key in NESTED}
+    flat = {key: value for key, value in settings.items() if key not in NESTED}
+    wrong = []
+    for key, values in nested.items():
+        if isinstance(values, Mapping):
+            flat |= {f"{key}.{name}": value for name, value in values.items()}
         else:
-            names = ", ".join(name for name, _ in _below(f"{key}."))
-            found.append(Problem(key, nested, f"must be a mapping of {names}"))
+            names = [one.partition(".")[2] for one in SETTINGS if one.startswith(f"{key}.")]
+            wrong.append(Problem(key, values, f"must be a mapping of {', '.join(names)}"))
+    found = _problems_of(flat) + wrong
     if is_task(settings):
         return found or [*_task_problems(settings), *_of_data_and_name(settings)]
     found += _metric_problems(settings)
     return found or [*_relations(settings), *_of_data_and_name(settings)]
 
 
-def _problems_of(prefix: str, values: Mapping[str, Any]) -> list[Problem]:
-    """Problems of the values of one level: `prefix` is empty, or "early_stopping."."""
-    rules = dict(_below(prefix))
+def _problems_of(flat: Mapping[str, Any]) -> list[Problem]:
+    """Problems of values by their dotted keys: unknown keys, then values in the schema's order."""
     found = [
-        Problem(prefix + key, values[key], f"no such setting; {suggestion(prefix + key)}")
-        for key in values
-        if key not in rules and prefix + key not in NESTED
+        Problem(key, value, f"no such setting; {suggestion(key)}")
+        for key, value in flat.items()
+        if key not in SETTINGS
     ]
-    for name, rule in rules.items():
-        allowed = rule.violation(values[name]) if name in values else None
-        if allowed:
-            found.append(Problem(rule.key, values[name], allowed))
-    return found
-
-
-@cache
-def _below(prefix: str) -> tuple[tuple[str, Setting], ...]:
-    """The settings directly below a prefix, by their names there."""
-    return tuple(
-        (key.removeprefix(prefix), one)
-        for key, one in SETTINGS.items()
-        if key.startswith(prefix) and "." not in key.removeprefix(prefix)
-    )
+    return found + [
+        Problem(key, flat[key], allowed)
+        for key, rule in SETTINGS.items()
+        if key in flat and (allowed := rule.violation(flat[key]))
+    ]
 
 
 def value_problem(key: str, value: Any) -> Problem | None:
@@ -135,7 +125,7 @@ def is_whole(key: str) -> bool:
 
 def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
     """What is wrong with some of the values below one key of `NESTED`, each taken alone."""
-    return _problems_of(f"{key}.", values)
+    return _problems_of({f"{key}.{name}": value for name, value in values.items()})
 
 
 def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:

@@ -151,6 +151,14 @@ def test_the_dense_network_uses_the_settings_at_the_top():
     assert complaint(model={**CNN, "nodes": 7, "anything": 3}) == ""
 
 
+def test_a_network_beside_a_task_is_refused():
+    task = {"_target_": "my_tasks.run"}
+    assert complaint(task=task) == ""
+    assert complaint(task=task, model=CNN).startswith(
+        "model._target_=mnist_sweep.training.model.cnn: has no effect on the task my_tasks.run"
+    )
+
+
 def test_a_function_of_a_notebook_is_refused_with_the_way_out():
     assert complaint(model={"_target_": "__main__.build"}).endswith(
         "put it into a module, my_module.py, and name it my_module.build"
