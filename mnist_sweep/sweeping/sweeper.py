@@ -25,7 +25,6 @@ from mnist_sweep.settings.reference import help_text
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.plan import sets
-from mnist_sweep.sweeping.plan.expand import expand
 from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
 from mnist_sweep.sweeping.plan.overrides import bare, config_text, replaced
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
@@ -152,8 +151,4 @@ class GridSweeper(Sweeper):
         if single and len(given) > 1:
             raise UsageError("Several points make a sweep: add -m to run all of them.")
         asked = [[*one, *request.overrides] for one in given]
-        composed = expand(asked, request.config, request.loader, single=single)
-        plan = make_plan(composed, prepare)
-        for one in sets.exclusions_of(request.config.exclude):
-            plan.excluded.setdefault(one.text, 0)
-        return plan
+        return make_plan(asked, request.config, request.loader, prepare, single=single)

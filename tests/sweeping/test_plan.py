@@ -10,9 +10,8 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.expand import Composed, expand
 from mnist_sweep.sweeping.plan.grid import Option
-from mnist_sweep.sweeping.plan.points import Point, identify, make_plan
+from mnist_sweep.sweeping.plan.points import Point, _Composed, _identify, identify, make_plan
 from support.factories import make_settings
 from support.sweep_parts import info_of
 
@@ -25,9 +24,9 @@ def points(*all_changes: dict[str, Any]) -> list[dict[str, Any]]:
     return [point(**changes) for changes in all_changes]
 
 
-def composed(settings: list[dict[str, Any]]) -> list[Composed]:
+def composed(settings: list[dict[str, Any]]) -> list[_Composed]:
     """The points, with the overrides 0, 1, …"""
-    return [Composed((Option("x", str(i), i),), one) for i, one in enumerate(settings)]
+    return [_Composed((Option("x", str(i), i),), one) for i, one in enumerate(settings)]
 
 
 def prepare(data: dict[str, Any]) -> DatasetInfo:
@@ -38,7 +37,7 @@ def test_every_problem_of_every_point_is_listed_once_with_its_number_of_points(h
     loaded = hydra_master()
     sets = [["schedule=exponential", "schedule_end=0", "seed=1,2"], ["nodes=${nosuch}"]]
     with pytest.raises(SettingsError) as refused:
-        expand(sets, loaded.master, loaded.loader)
+        make_plan(sets, loaded.master, loaded.loader, prepare)
     first, second, third = str(refused.value).splitlines()
     assert first == "Nothing was run: 2 settings are wrong."
     assert second.endswith("must be above 0 for schedule=exponential (2 points)")
@@ -63,7 +62,7 @@ def test_an_edited_network_is_another_run(tmp_path: Path, monkeypatch: pytest.Mo
     made = points({"model": {"_target_": "own_plan_net.build"}}, {}) * 2
 
     def plan() -> list[Point]:
-        return make_plan(composed(made), prepare).points
+        return _identify(composed(made), prepare).points
 
     first, again = plan(), plan()
     assert again == first
@@ -85,14 +84,14 @@ def test_the_source_is_read_once_for_all_points(tmp_path: Path, monkeypatch: pyt
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: [read.append(path), real(path)][1])
     model = {"_target_": "own_many_net.build"}
-    plan = make_plan(composed(points(*({"model": model, "seed": n} for n in range(50)))), prepare)
+    plan = _identify(composed(points(*({"model": model, "seed": n} for n in range(50)))), prepare)
     assert len({one.run_id for one in plan.points}) == 50
     assert [path.name for path in read] == ["own_many_net.py"]
 
 
 def test_duplicates_are_left_out_and_told():
     made = points({}, {"layers": 2}, {"schedule_end": 0.5}, {"save_model": False}, {"layers": 2})
-    plan = make_plan(composed(made), prepare)
+    plan = _identify(composed(made), prepare)
     assert [one.overrides for one in plan.points] == [["0"], ["1"]]
     assert plan.duplicates == [
         "layers=1,nodes=100,seed=0", "layers=1,nodes=100,seed=0", "layers=2,nodes=100,seed=0",
@@ -110,7 +109,7 @@ def test_each_dataset_is_prepared_once_and_tells_points_apart():
         {"data": {"name": "digits"}}, {"data": {"name": "mnist"}},
         {"data": {"name": "digits"}, "seed": 1},
     )  # fmt: skip
-    plan = make_plan(composed(made), counting)
+    plan = _identify(composed(made), counting)
     assert asked == ["digits", "mnist"]
     assert len({one.run_id for one in plan.points}) == 3
     assert {plan.datasets[one.data_key].name for one in plan.points} == {"digits", "mnist"}
@@ -121,4 +120,4 @@ def test_data_that_cannot_be_had_ends_the_plan():
         raise DataError(f"data={data['name']} is missing")
 
     with pytest.raises(DataError, match="data=auto is missing"):
-        make_plan(composed(points({})), missing)
+        _identify(composed(points({})), missing)

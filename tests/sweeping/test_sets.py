@@ -84,6 +84,8 @@ def test_excluded_points_are_not_run_and_counted(planned: Planned):
     assert planned("layers=1,2", "exclude=[layers=7]").notes() == [
         "No point matches exclude=[layers=7]."
     ]
+    study = ("+experiment=study", "dropout=0.1,0.2", "exclude=[[dropout=0.2],[layers=7]]")
+    assert planned(*study).notes() == ["No point matches exclude=[layers=7]."]
     plan = planned(*grid, "exclude=[[layers>2],[layers=1,nodes=16]]")
     assert labels(plan) == ["layers=1,nodes=8", "layers=2,nodes=8", "layers=2,nodes=16"]
     assert plan.excluded == {"[layers=1,nodes=16]": 1, "[layers>2]": 2}

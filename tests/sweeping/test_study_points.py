@@ -9,6 +9,7 @@ import pytest
 
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
+from mnist_sweep.sweeping.study import stage_points
 from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import Stage, read_stages
 from support.sweep_parts import info_of
@@ -210,10 +211,13 @@ def test_deciding_needs_room(study: Make):
         study(asked=("study.repeats=12",), decide=True)
 
 
-def test_of_many_candidates_some_are_gone_through_and_none_is_ruled_out(study: Make):
-    grid = {**GRID, "params": {"layers": "2", "nodes": "range(1,61)"}}
-    late = {**DROPOUT, "select": {"where": ["nodes=60"]}}
+def test_of_many_candidates_some_are_gone_through_and_none_is_ruled_out(
+    study: Make, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stage_points, "CHECKED_CANDIDATES", 5)
+    grid = {**GRID, "params": {"layers": "2", "nodes": "range(1,13)"}}
+    late = {**DROPOUT, "select": {"where": ["nodes=12"]}}
     points = study(grid, late)
     possible = points.possible()
-    assert len(possible["grid"]) == 60
-    assert 15 <= len({nodes for _, nodes in sizes(possible["dropout"])}) <= 25
+    assert len(possible["grid"]) == 12
+    assert 3 <= len({nodes for _, nodes in sizes(possible["dropout"])}) <= 5

@@ -1,17 +1,27 @@
-"""Points: settings on their data, identified by what decides their results, each only once."""
+"""From overrides to points: checked settings on their data, by what decides their results."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig
 
 from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
-from mnist_sweep.sweeping.plan.expand import Composed
+from mnist_sweep.sweeping.plan import checks, grid, overrides
+from mnist_sweep.sweeping.plan.compose import Composer
+from mnist_sweep.sweeping.plan.grid import Option
+from mnist_sweep.sweeping.plan.hydra_settings import check_place
+from mnist_sweep.sweeping.plan.sets import Exclusion, exclusions_of, row_of
 
 MAX_NAMED = 3
 Prepare = Callable[[Plain], DatasetInfo]
@@ -89,16 +99,99 @@ def data_key(settings: Plain) -> str:
     return "" if used is None else json.dumps(used, sort_keys=True)
 
 
-def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
-    """Identify points by what decides their results and drop the duplicates.
+class _Composed(NamedTuple):
+    """A point before its data are known; `excluded` is the condition that leaves it out."""
+
+    options: tuple[Option, ...]
+    settings: Plain
+    unused: tuple[str, ...] = ()
+    excluded: str = ""
+
+
+def make_plan(
+    asked: Sequence[Sequence[str]],
+    master: DictConfig,
+    loader: ConfigLoader,
+    prepare: Prepare,
+    *,
+    single: bool = False,
+) -> Plan:
+    """Every point of the grids that overrides describe, in their order, each once.
 
     Args:
-        composed: Checked points.
+        asked: The overrides of each grid; a later one of a key wins.
+        master: The sweep's own config.
+        loader: Hydra's.
         prepare: Makes a dataset ready; called once for each that occurs.
+        single: Whether the command requests one run, not a sweep.
 
     Raises:
+        UsageError: Several values for what belongs to the whole sweep, or for one run.
+        SettingsError: Lists every problem of every point.
         DataError: A dataset was not found or is damaged.
     """
+    exclusions = exclusions_of(master.exclude)
+    composed = _compose(asked, master, loader, exclusions, single=single)
+    plan = _identify(composed, prepare)
+    for one in exclusions:
+        plan.excluded.setdefault(one.text, 0)
+    return plan
+
+
+def _compose(
+    asked: Sequence[Sequence[str]],
+    master: DictConfig,
+    loader: ConfigLoader,
+    exclusions: Sequence[Exclusion],
+    *,
+    single: bool,
+) -> list[_Composed]:
+    """The checked settings of every point; those without effect are at their defaults."""
+    found = Counter[str]()
+    points: list[_Composed] = []
+    raw: list[Plain] = []
+    texts: list[dict[str, str]] = []
+    varying: set[str] = set()
+    for words in asked:
+        parsed = overrides.parse(words, loader)
+        checks.check(parsed)
+        axes = grid.axes(parsed, int(master.max_points))
+        texts.append({axis.key: axis.options[0].text for axis in axes})
+        swept = [axis.key for axis in axes if axis.swept]
+        varying.update(swept)
+        if single and swept:
+            raise UsageError(
+                f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
+            )
+        whole = [key for key in swept if key.partition(".")[0] in schema.SWEEP_KEYS]
+        if whole:
+            raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
+        composer = Composer(loader, master, axes)
+        for options in grid.points(axes):
+            try:
+                given = composer.settings(options)
+            except SettingsError as error:
+                found[str(error)] += 1
+                continue
+            row = row_of(given, options)
+            excluded = next((one.text for one in exclusions if one.holds(row)), "")
+            settings = schema.effective(given)
+            if not excluded:
+                raw.append(given)
+                found.update(map(str, schema.problems(settings)))
+            points.append(_Composed(options, settings, tuple(schema.unused(given)), excluded))
+    varying |= {key for one in texts for key in one if any(t.get(key) != one[key] for t in texts)}
+    check_place(master, varying)
+    if not found:
+        found.update(map(str, schema.without_effect(raw)))
+    checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
+    if not raw:
+        raise UsageError("exclude leaves no point to run.")
+    return points
+
+
+def _identify(composed: Iterable[_Composed], prepare: Prepare) -> Plan:
+    """Points by what decides their results, without the duplicates."""
     plan = Plan()
     seen: dict[str, tuple[str, ...]] = {}
     find_source = functools.cache(source_of)  # once a plan: the file may be edited before the next
@@ -109,14 +202,14 @@ def make_plan(composed: Iterable[Composed], prepare: Prepare) -> Plan:
         key = data_key(settings)
         if key not in plan.datasets:
             plan.datasets[key] = prepare(settings["data"]) if key else NO_DATA
-        overrides = [option.text for option in options]
-        point = identify(settings, overrides, plan.datasets[key], find_source)
+        words = [option.text for option in options]
+        point = identify(settings, words, plan.datasets[key], find_source)
         if point.run_id in seen:
             plan.duplicates.append(point.label)
             plan.unused.update(unused, seen[point.run_id])
-            continue
-        seen[point.run_id] = unused
-        plan.points.append(point)
+        else:
+            seen[point.run_id] = unused
+            plan.points.append(point)
     return plan
 
 
@@ -137,7 +230,7 @@ def union(plans: Iterable[Plan]) -> Plan:
 
 def identify(
     settings: Plain,
-    overrides: list[str],
+    words: list[str],
     info: DatasetInfo,
     find_source: Callable[..., Plain | None] = source_of,
 ) -> Point:
@@ -150,7 +243,7 @@ def identify(
         configuration_id=schema.configuration_id(form),
         label=schema.label(settings),
         settings=schema.run_settings(settings),
-        overrides=overrides,
+        overrides=words,
         data_key=data_key(settings),
         code=source,
     )

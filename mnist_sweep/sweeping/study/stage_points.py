@@ -22,7 +22,6 @@ from mnist_sweep.metrics import is_metric, resolve
 from mnist_sweep.records.fields import Flat, flat_settings, result_columns
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.expand import Composed, expand
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, union
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
@@ -80,25 +79,21 @@ class Points:
         """The plan of a stage that has a grid of its own."""
         if stage.name not in self._firsts:
             words = [*self._shared, *stage.overrides, _seeds_text(self.seeds)]
-            self._firsts[stage.name] = self._plan(self._expand(words))
+            self._firsts[stage.name] = self._plan(words)
         return self._firsts[stage.name]
 
     def after(self, stage: Stage, base: Point) -> FollowUp:
         """What a stage `of` another runs once it is known which configuration it starts from."""
         seeds = _seeds_text(self.seeds_of(stage))
-        control = self._plan(self._expand([*_seedless(base), seeds]))
-        mine = {bare(key) for key in stage.params}
-        found = self._changed(stage, base, seeds)
-        plan = self._plan(found)
+        control = self._plan([*_seedless(base), seeds])
+        plan = self._changed(stage, base, seeds)
         controls = [point.run_id for point in control.points]
-        values = {
-            tuple(option.text for option in options): {
-                option.key: option.value for option in options if option.key in mine
-            }
-            for options, *_ in found
-        }
+        mine = {bare(key) for key in stage.params}
         changed = {
-            point.configuration_id: values[tuple(point.overrides)]
+            point.configuration_id: {
+                one.key_or_group: overrides.values(one)[0]
+                for one in overrides.parse(text for text in point.overrides if bare(text) in mine)
+            }
             for point in plan.points
             if point.run_id not in controls
         }
@@ -107,7 +102,7 @@ class Points:
 
     def further(self, base: Point, seed: int) -> Plan:
         """The plan of one more repeat of a configuration."""
-        return self._plan(self._expand([*_seedless(base), f"seed={seed}"]))
+        return self._plan([*_seedless(base), f"seed={seed}"])
 
     def seeds_of(self, stage: Stage) -> list[int]:
         """The stage's seeds: those of the study, or as many that no earlier stage can have used."""
@@ -149,7 +144,7 @@ class Points:
         if len(bases) > CHECKED_CANDIDATES or stage.of in self.sampled:
             self.sampled.add(stage.name)
             bases = bases[:: -(-len(bases) // CHECKED_CANDIDATES)]
-        plans = [self._plan(self._changed(stage, base, seed)) for base in bases]
+        plans = [self._changed(stage, base, seed) for base in bases]
         return [*(point for plan in plans for point in plan.points), *bases]
 
     def candidates(self, stage: Stage, possible: dict[str, list[Point]]) -> list[Point]:
@@ -190,17 +185,14 @@ class Points:
             )
         return found
 
-    def _changed(self, stage: Stage, base: Point, seeds: str) -> list[Composed]:
+    def _changed(self, stage: Stage, base: Point, seeds: str) -> Plan:
         mine = {bare(key) for key in stage.params}
         kept = [text for text in _seedless(base) if bare(text) not in mine]
-        return self._expand([*kept, *stage.overrides, seeds])
+        return self._plan([*kept, *stage.overrides, seeds])
 
-    def _expand(self, words: Sequence[str]) -> list[Composed]:
-        return expand([words], self._master, self._loader)
-
-    def _plan(self, composed: list[Composed]) -> Plan:
-        plan = make_plan(composed, self._prepare)
-        self.excluded |= plan.excluded.keys()
+    def _plan(self, words: Sequence[str]) -> Plan:
+        plan = make_plan([words], self._master, self._loader, self._prepare)
+        self.excluded |= {text for text, n in plan.excluded.items() if n}
         return plan
 
     def _prepare(self, data: Plain) -> DatasetInfo:

@@ -25,7 +25,6 @@ from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.plan.preview import Preview
-from mnist_sweep.sweeping.plan.sets import exclusions_of
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
 from mnist_sweep.sweeping.study.preview import study_preview
@@ -51,9 +50,9 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     every = [point for found in possible.values() for point in found]
     plan = union(points.first(stage) for stage in points.stages if stage.of is None)
     plan.remarks += check_models(Plan(points=every, datasets=points.datasets))
-    if not points.sampled:
-        conditions = {one.text for one in exclusions_of(config.exclude)}
-        plan.excluded |= dict.fromkeys(conditions - points.excluded, 0)
+    unmatched = {text for text, n in plan.excluded.items() if not n}
+    for text in unmatched if points.sampled else unmatched & points.excluded:
+        del plan.excluded[text]  # it holds, or may hold, for points of later stages
     if config.plan:
         return study_preview(preview(request, plan), points, possible, settings)
     carried_out = _StudyRun(request, points, begin(request, plan), settings)
