@@ -125,6 +125,7 @@ def test_settings_without_effect_make_no_further_points(planned: Planned):
         (["exclude=[layers]"], "Expected a condition"),
         (["exclude=[layers>0]"], "leaves no point"),
         (["points=[[layers=1,layers=2]]"], "layers=1 has no effect"),
+        (["layers=${nosuch}"], r"settings of layers=\${nosuch} data=digits.*'nosuch' not found"),
     ],
 )
 def test_what_would_be_ignored_is_refused(planned: Planned, words: list[str], message: str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.errors import HydraException
@@ -31,7 +31,8 @@ class Composer:
         self._master = master
         self._mergeable = [_mergeable(axis, axes) for axis in axes]
         self._bases: dict[tuple[str, ...], DictConfig] = {}
-        given = overrides.parse(master.hydra.overrides.task, loader)
+        words: Any = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
+        given = overrides.parse(words, loader)
         own = tuple(str(one.input_line) for one in given if not one.is_sweep_override())
         # What the sweep's own config is composed of; a group that is still to be chosen it lacks.
         self._own = None if OmegaConf.missing_keys(master.hydra.runtime.choices) else own
