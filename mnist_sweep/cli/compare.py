@@ -25,31 +25,31 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
     "--format",
     "format_name",
     type=click.Choice([*FORMATS]),
-    help="How it is written; by default text, or what the ending of -o says.",
+    help="Output format.  [default: text, or the format of the -o file's extension]",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
 )
-@click.option("--full", is_flag=True, help="All tables; otherwise the verdict and 30 lines.")
+@click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
 @click.option("--split", type=click.Choice(HELD_OUT), default="test", show_default=True)
 @click.option(
     "--record",
     metavar="GLOB",
-    help="Directories of other programs: which JSON files are records, as in '*/results.json'.",
+    help="For results of other programs: pattern of the JSON files, such as '*/results.json'.",
 )
 @click.option(
     "--metric",
     "metrics",
     metavar="NAME=PATH",
     multiple=True,
-    help="With --record: a metric's name and where it is, accuracy=metrics.test.acc. Repeatable.",
+    help="With --record: a metric and where it is, as in accuracy=metrics.test.acc. Repeatable.",
 )
 @click.option(
     "--mapping",
     "mapping_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Both in a YAML file: record, metrics, and perhaps lower_is_better (list) and seed.",
+    help="YAML file with record and metrics, and optionally lower_is_better (a list) and seed.",
 )
 def compare(
     directories: tuple[Path, ...],
@@ -62,10 +62,10 @@ def compare(
     *,
     full: bool,
 ) -> None:
-    """Compare sweep directories (or runs) with the first of them.
+    """Compare sweep directories (or runs) with the first one.
 
-    What differs in settings, data, code and machine; the configurations in both; each metric's
-    change with an interval and a test; digits, confusions and images that flipped.
+    Shows the differences in settings, data, code and machine, the configurations in both, the
+    change of each metric with an interval and a test, and changes by digit, confusion and image.
     """
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare, got one. Name another.")

@@ -14,14 +14,18 @@ from mnist_sweep.settings import defaults
 
 @click.command("data")
 @click.argument("name", default="auto", type=Choice(("auto", "mnist", "own", *readers())))
-@click.option("--path", help="File or folder, for idx, npz and csv.")
-@click.option("--target", help="Function that returns the arrays, instead of NAME.")
-@click.option("--sha256", help="Refuse data whose content has another SHA-256.")
-@click.option("--validation-fraction", type=float, help="Share of the training data held out.")
-@click.option("--test-fraction", type=float, help="Test share where the data has no test split.")
+@click.option("--path", help="File or folder, for csv, emnist, folders, idx and npz.")
+@click.option("--target", help="Function that returns the arrays, to use instead of NAME.")
+@click.option("--sha256", help="Expected SHA-256 of the data; other data are refused.")
+@click.option(
+    "--validation-fraction", type=float, help="Share of the training examples used for validation."
+)
+@click.option(
+    "--test-fraction", type=float, help="Share used for testing if the data have no test split."
+)
 @click.option("--split-seed", type=int, help="Seed of the split.")
 def data(name: str, target: str | None, **options: Any) -> None:
-    """Fetch, verify and describe a dataset: what it is, where it came from, how it is split."""
+    """Download (if needed), verify and describe a dataset: its source, size and splits."""
     given = {key: value for key, value in options.items() if value is not None}
     name = "own" if target else name
     rows = describe(prepare({**defaults()["data"], "name": name, "_target_": target, **given}))

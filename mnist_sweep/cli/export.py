@@ -20,21 +20,23 @@ from mnist_sweep.reporting.export import ExportOptions, find, names
     "tracker",
     required=True,
     type=Choice(names()),
-    help="Each needs its extra: pip install 'mnist-sweep[tensorboard]' or '[mlflow]'.",
+    help="Target; needs pip install 'mnist-sweep[tensorboard]' or 'mnist-sweep[mlflow]'.",
 )
 @click.option(
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Where it goes.  [default: DIR/tensorboard or DIR/mlflow]",
+    help="Where to write.  [default: DIR/tensorboard or DIR/mlflow]",
 )
 @click.option(
     "--tracking-uri",
     metavar="URI",
-    help="An MLflow server or database instead: http://localhost:5000, sqlite:///mlflow.db.",
+    help="MLflow server or database to use instead: http://localhost:5000, sqlite:///mlflow.db.",
 )
 @click.option(
-    "--experiment", metavar="NAME", help="MLflow's experiment.  [default: the directory's name]"
+    "--experiment",
+    metavar="NAME",
+    help="Name of the MLflow experiment.  [default: the directory's name]",
 )
 def export(
     directory: Path,
@@ -43,9 +45,9 @@ def export(
     tracking_uri: str | None,
     experiment: str | None,
 ) -> None:
-    """Show a sweep's runs in TensorBoard or MLflow: settings, curves, results.
+    """Export a sweep's runs to TensorBoard or MLflow: settings, curves, results.
 
-    Exporting again adds what is new and changes nothing else.
+    A repeated export adds new runs and changes nothing else.
     """
     if tracker == "tensorboard" and (tracking_uri or experiment):
         raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")

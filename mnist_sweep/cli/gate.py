@@ -23,15 +23,15 @@ from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, su
     metavar="FILE-OR-DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="What `mnist-sweep baseline` wrote, or another sweep's directory.",
+    help="File written by `mnist-sweep baseline`, or the directory of another sweep.",
 )
 @click.option(
     "--rules",
     "rules_path",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="YAML: floors, baseline, ratios, all_finished, level. Without it: every point finished, "
-    "and test accuracy not below the baseline's by more than other seeds explain.",
+    help="YAML file with floors, baseline, ratios, all_finished, level.  [default: all points must "
+    "be finished, and test accuracy may drop only within the variation between seeds]",
 )
 @click.option(
     "--format", "format_name", type=click.Choice([*FORMATS]), default="text", show_default=True
@@ -46,10 +46,11 @@ def check(
     format_name: str,
     output: Path | None,
 ) -> int:
-    """Pass or fail a sweep against a baseline; exit code 3 if it fails, each reason a sentence.
+    """Check a sweep against a baseline. Prints the reasons and exits with code 3 if it fails.
 
-    It fails closed: no baseline, no plan, no records, a damaged record, a value that is not finite,
-    a missing configuration, fewer runs or another dataset each fail.
+    The check fails whenever something cannot be checked: without a baseline, plan or records, with
+    a damaged record, a value that is not finite, a missing configuration, fewer runs or different
+    data.
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
     result = _check(directory, baseline_path, rules)
@@ -67,13 +68,15 @@ def check(
 @click.command("baseline")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File."
+    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE."
 )
-@click.option("--update", is_flag=True, help="FILE is there: show what changes, then write it.")
+@click.option(
+    "--update", is_flag=True, help="Show what changes in an existing file, then overwrite it."
+)
 def baseline(directory: Path, output: Path, *, update: bool) -> None:
-    """Write a sweep's numbers as a small file to commit, for `check` to compare later sweeps with.
+    """Write a sweep's results to a small file to commit, with which `check` compares later sweeps.
 
-    Repeats (seed=0,1,2) show by how much seeds move a metric; without them a rule needs a
+    Repeats (seed=0,1,2) show how much a metric varies between seeds; without them a rule needs a
     tolerance.
     """
     sweep = load(directory)

@@ -36,34 +36,36 @@ MIN_IMAGES_FOR_PROGRESS = 5_000
     metavar="FILE",
     required=True,
     type=click.Path(path_type=Path),
-    help="The file to write.",
+    help="File to write.",
 )
-@click.option("--best", is_flag=True, help="RUN is a sweep: take its best run.")
+@click.option(
+    "--best", is_flag=True, help="Use the best run of a sweep; RUN is the sweep's directory."
+)
 @click.option(
     "--by",
     metavar="METRIC",
-    help="What --best goes by, on validation unless it says test.…  [default: the objective]",
+    help="Metric for --best, of the validation split unless written test.…  [default: objective]",
 )
 @click.option(
     "--where",
     multiple=True,
     metavar="EXPR",
-    help="Only runs for which this holds: layers=2, 'dropout>0'. Repeatable.",
+    help="For --best: only runs that meet this condition: layers=2, 'dropout>0'. Repeatable.",
 )
-@click.option("--probabilities", is_flag=True, help="Write every class's probability as well.")
+@click.option("--probabilities", is_flag=True, help="Also write the probability of every class.")
 @click.option(
     "--trust",
     is_flag=True,
-    help="Load layers of your own too: imports their modules and the network's, which may run any "
-    "code. Only for networks whose origin you know.",
+    help="Allow custom layers: imports their modules and the network's, which can run any code. "
+    "Use only for networks whose origin you know.",
 )
 @click.option(
     "--format",
     "format_name",
     type=Choice(FORMATS),
     help=(
-        "submission is ImageId,Label from 1; csv and json name the images and say how sure. "
-        "[default: json for FILE.json, csv for pictures and --probabilities, else submission]"
+        "submission has ImageId,Label from 1; csv and json have image names and probabilities. "
+        "[default: json for FILE.json, csv for image files and --probabilities, else submission]"
     ),
 )
 def predict(
@@ -80,9 +82,9 @@ def predict(
 ) -> None:
     """Write the classes that a run's network predicts for INPUT.
 
-    RUN is a run's directory, or a sweep's with --best. INPUT is a CSV file as Digit Recognizer's
-    test.csv, an IDX or NPZ file, or PNG or JPEG pictures of one digit each (a file or a folder),
-    which are scaled and centred as MNIST's were.
+    RUN is a run's directory, or with --best a sweep's directory. INPUT is a CSV file like Digit
+    Recognizer's test.csv, an IDX or NPZ file, or a PNG or JPEG file of one digit, or a folder of
+    these; such images are scaled and centred like MNIST's.
     """
     if (by or where) and not best:
         raise UsageError("--by and --where say which run is the best: add --best.")

@@ -18,15 +18,17 @@ SETTLE_S = 1.0
 
 @click.command("report")
 @click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
-@click.option("--output", metavar="DIR", type=click.Path(), help="Where to write; default: DIR.")
-@click.option("--figures/--no-figures", default=True, help="Whether to draw PNG and SVG figures.")
-@click.option("--watch", is_flag=True, help="Keep it fresh while runs finish; Ctrl-C ends it.")
+@click.option("--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]")
+@click.option("--figures/--no-figures", default=True, help="Write figures as PNG and SVG, or not.")
+@click.option(
+    "--watch", is_flag=True, help="Update the report while runs finish; Ctrl-C ends this."
+)
 @click.option(
     "--interval",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="With --watch: seconds between two pages.",
+    help="With --watch: seconds between updates.",
 )
 def report(
     directories: tuple[str, ...],
@@ -36,11 +38,11 @@ def report(
     watch: bool,
     interval: int,
 ) -> None:
-    """Write the report of one or several sweep directories, from their records alone.
+    """Write the report of one or several sweep directories from their records.
 
-    report.html opens from disk, without a network; figures/ and tables/ lie beside it. With --watch
-    the page is rewritten whenever a run has finished, and reloads in the browser,
-    until every planned run has a record.
+    report.html is a single file that needs no network; figures/ and tables/ are written to the same
+    directory. With --watch the page is rewritten, and reloaded in the browser, whenever a run
+    finishes, until every planned run has a record.
     """
     if watch:
         _watch(directories, output, interval)

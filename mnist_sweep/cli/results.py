@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = (
-    "Only runs for which this holds: layers=2, layers=1,2, 'dropout>0', 'test.accuracy>0.98' (a "
-    "fraction, though shown in percent). Repeatable."
+    "Only runs that meet this condition: layers=2, layers=1,2, 'dropout>0', 'test.accuracy>0.98' "
+    "(a fraction, although shown in percent). Repeatable."
 )
 
 
@@ -50,32 +50,33 @@ _LEVEL = click.option(
     type=Choice(format_names()),
     default="text",
     show_default=True,
-    help="How the tables are written.",
+    help="Output format.",
 )
 @click.option(
     "--sort",
     metavar="KEY[,desc]",
-    help="Order by a setting or metric (test.accuracy,desc) instead of by the settings.",
+    help="Sort by a setting or metric, such as test.accuracy,desc, instead of by the settings.",
 )
 @click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
 @click.option(
     "--columns",
     metavar="A,B,…",
-    help="One table of exactly these settings and metrics; a metric without a split is test's.",
+    help="Show one table with these settings and metrics; metrics without a split are of the test "
+    "split.",
 )
 @click.option(
-    "--runs", is_flag=True, help="A row for every run, also where some differ only in seed."
+    "--runs", is_flag=True, help="Show a row for every run, even if some differ only in seed."
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help=f"Every row on a terminal too, which shows both ends of more than {MAX_ROWS}.",
+    help=f"Show all rows; a terminal shows only the first and last of more than {MAX_ROWS}.",
 )
 @click.option(
     "--intervals",
     is_flag=True,
-    help=f"Intervals of more than {MAX_WITH_INTERVALS} configurations too, however long it takes.",
+    help=f"Compute intervals also for more than {MAX_WITH_INTERVALS} configurations (slow).",
 )
 @_LEVEL
 def table(
@@ -92,9 +93,10 @@ def table(
 ) -> None:
     """Print the comparison tables of one or several sweep directories.
 
-    Time, losses and accuracies; F1, precision and recall; F1 by digit. One row per run, with the
-    settings that vary; runs without a result are in their place, with the reason. Where runs differ
-    only in seed there is one row per configuration, with mean, spread, number of runs and interval.
+    The tables show time, losses and accuracies; F1, precision and recall; and F1 by class. There is
+    one row per run, with the settings that vary; a run without a result has a row with the reason.
+    If runs differ only in seed, there is one row per configuration, with mean, standard deviation,
+    number of runs and interval.
     """
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     shown = terminal()
@@ -120,8 +122,8 @@ def _selection_command(direction: Direction) -> click.Command:
 
     @click.command(
         direction,
-        help=f"Name the {direction} configuration, how sure that is, its weakest classes and their "
-        "mistakes.",
+        help=f"Show the {direction} configuration, its uncertainty, its weakest classes and the "
+        "classes they are confused with.",
     )
     @click.argument("directory", metavar="DIR", type=click.Path())
     @click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
@@ -134,7 +136,7 @@ def _selection_command(direction: Direction) -> click.Command:
     @click.option(
         "--split",
         type=Choice(HELD_OUT),
-        help="The split of a metric that names none.  [default: validation]",
+        help="Split of a metric that is given without one.  [default: validation]",
     )
     @click.option(
         "--format",
@@ -147,20 +149,20 @@ def _selection_command(direction: Direction) -> click.Command:
     @click.option(
         "--margin",
         type=click.FloatRange(0, 1, min_open=True),
-        help="The largest difference that counts as none: 0.002 is 0.2 points of accuracy.  "
-        "[default: the sweep's]",
+        help="Largest difference that counts as none; 0.002 is 0.2 points of accuracy.  "
+        "[default: the sweep's margin]",
     )
     @click.option(
         "--replicates",
         type=click.IntRange(100, 1_000_000),
         default=2000,
         show_default=True,
-        help="How often the images are resampled to say how sure the selection is.",
+        help="Number of bootstrap samples of the images, for the uncertainty of the selection.",
     )
     @click.option(
         "--exact",
         is_flag=True,
-        help="Compare very many candidates each with each too, however long it takes.",
+        help="Compare all candidates with each other even if there are very many (slow).",
     )
     def run(
         *, directory: str, by: str | None, split: str | None, format_name: str, exact: bool,

@@ -18,17 +18,21 @@ from mnist_sweep.sweeping.plan.commands import commands_of
 @click.option(
     "--trust",
     is_flag=True,
-    help="Run commands that name code (a network, config files) although they are not yours.",
+    help="Run commands that load code (a network, config files) even if somebody else gave them.",
 )
-@click.option("--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print one line.")
-@click.option("--verbose", "verbosity", flag_value=Verbosity.VERBOSE, help="Print every run.")
+@click.option(
+    "--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print only totals and failures."
+)
+@click.option(
+    "--verbose", "verbosity", flag_value=Verbosity.VERBOSE, help="Print every run and all tables."
+)
 def resume(
     directory: Path, overrides: tuple[str, ...], *, trust: bool, verbosity: Verbosity | None
 ) -> int:
-    """Complete a sweep's directory: what its commands requested and is not done is run.
+    """Resume a sweep: repeat its directory's commands and run the points that are not finished.
 
-    With other data than a command had, nothing is run. Further settings replace those of each
-    command or are added: seed=0,1,2 for more repeats, n_jobs=1.
+    If the data have changed since, nothing is run. Settings after DIR replace those of each command
+    or are added: seed=0,1,2 for more repeats, n_jobs=1.
     """
     if Path.cwd().resolve().is_relative_to(directory.resolve()):
         raise UsageError(

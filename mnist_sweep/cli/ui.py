@@ -14,13 +14,13 @@ from mnist_sweep.errors import DirectoryError, UsageError
 @click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8707, show_default=True,
-    help="Where to listen on this machine; another port is taken where it is in use.",
+    help="Port to listen on; if it is in use, another one is chosen.",
 )  # fmt: skip
 def ui(directory: Path, port: int) -> None:
     """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
 
-    Progress, ranked tables, learning curves, comparisons and reports. The page only reads, and only
-    this machine can open it. Ctrl-C ends it.
+    The page shows progress, ranked tables, learning curves, comparisons and reports. It never
+    writes to a sweep, and it can be opened only from this machine. Ctrl-C ends it.
     """
     if not directory.is_dir():
         raise DirectoryError(

@@ -19,12 +19,13 @@ _KEY_WIDTH = 31
 _PAGE = """\
 # Settings
 
-Every key that can be set on the command line or in a file of `conf/`. This page is made from the
-schema (`mnist_sweep/settings/schema.py`) by `python -m mnist_sweep.settings.reference`.
+This page lists every key that can be set on the command line or in a file in `conf/`. It is
+generated from the schema (`mnist_sweep/settings/schema.py`) by `python -m
+mnist_sweep.settings.reference`.
 
-A setting marked *result* affects a run's result: it is part of the run id, and runs that differ in
-it (the seed aside) are different configurations. *If* names the condition under which a setting is
-used; otherwise it affects nothing.
+Settings marked *result* affect a run's result: they are part of the run id, and runs that differ in
+one of them, except the seed, are different configurations. A setting marked *if* is used only under
+this condition, and otherwise has no effect.
 """
 
 

@@ -68,21 +68,23 @@ class DataSettings:
     """Which examples, and how they are split."""
 
     name: str = _run(
-        "auto", "the data set or its format; auto: MNIST if found, else digits",
+        "auto", "dataset or file format; auto: MNIST if found, otherwise digits",
         choices=DATASETS, plugins="readers",
     )  # fmt: skip
-    path: str | None = _run(None, "file or folder of data=csv, emnist, folders, idx and npz")
-    _target_: str | None = _run(None, "function that returns the arrays of data=own")
-    sha256: str | None = _run(None, "refuse data whose content has another SHA-256")
+    path: str | None = _run(None, "file or folder for data=csv, emnist, folders, idx and npz")
+    _target_: str | None = _run(None, "function that returns the arrays, for data=own")
+    sha256: str | None = _run(None, "expected SHA-256 of the data; other data are refused")
     validation_fraction: float = _result(
-        0.1, "share of the training examples set aside for validation; 0: none", low=0, high=0.9
+        0.1, "share of the training examples used for validation; 0: none", low=0, high=0.9
     )
     test_fraction: float = _result(
-        0.2, "share set aside for testing where the data have no test split", low=0, high=0.9,
+        0.2, "share used for testing if the data have no test split", low=0, high=0.9,
         open_low=True,
     )  # fmt: skip
     split_seed: int = _result(0, "seed of the splits", low=0, high=_MAX_SEED)
-    download_timeout_s: float = _run(60.0, "seconds a download may take; 0: no download", low=0)
+    download_timeout_s: float = _run(
+        60.0, "time limit of a download in seconds; 0: no download", low=0
+    )
 
 
 @dataclass
@@ -90,11 +92,11 @@ class TrainerSettings:
     """How epochs are computed."""
 
     name: str = _result(
-        "compiled", "one compiled program an epoch, or Keras's own fit",
+        "compiled", "one compiled program per epoch, or Keras's fit",
         choices=("compiled", "fit"), plugins="trainers",
     )  # fmt: skip
     jit_compile: bool | None = _result(
-        None, "Keras's jit_compile; null: as Keras decides", only_if=_FIT
+        None, "Keras's jit_compile; null: Keras decides", only_if=_FIT
     )
     steps_per_execution: int | None = _result(
         None, "Keras's steps_per_execution; null: 32", low=1, only_if=_FIT
@@ -106,19 +108,23 @@ class EarlyStopping:
     """When a run stops before its last epoch."""
 
     patience: int = _result(
-        0, "epochs without a better monitor before a run stops; 0: never", low=0
+        0, "epochs without improvement before a run stops; 0: never stop", low=0
     )
     monitor: str = _result(
-        "val_loss", "what must improve", choices=("val_accuracy", "val_loss"), only_if=_STOPS
+        "val_loss", "metric that must improve", choices=("val_accuracy", "val_loss"), only_if=_STOPS
     )
-    min_delta: float = _result(0.0, "smallest change that is better", low=0, only_if=_STOPS)
+    min_delta: float = _result(
+        0.0, "smallest change that counts as an improvement", low=0, only_if=_STOPS
+    )
 
 
 @dataclass
 class StudySettings:
     """A sweep of several stages; see conf/experiment/study.yaml."""
 
-    repeats: int = _sweep(3, "seeds of each configuration: seed, seed + 1, …", low=1, high=1000)
+    repeats: int = _sweep(
+        3, "number of seeds of each configuration: seed, seed + 1, …", low=1, high=1000
+    )
     level: float = _sweep(
         0.95, "confidence level of intervals and selections", low=0.5, high=1, open_low=True,
         open_high=True,
@@ -126,9 +132,9 @@ class StudySettings:
     replicates: int = _sweep(2000, "bootstrap samples of the images", low=100, high=1_000_000)
     decide: bool = _sweep(False, "add seeds while a selection is undecided")
     min_repeats: int = _sweep(2, "with decide: seeds before the first decision", low=2, high=1000)
-    max_repeats: int = _sweep(10, "with decide: most seeds of a configuration", low=2, high=1000)
+    max_repeats: int = _sweep(10, "with decide: maximum seeds of a configuration", low=2, high=1000)
     budget_s: float | None = _sweep(
-        None, "with decide: seconds for the added seeds of a stage; null: no limit", low=0,
+        None, "with decide: time limit in seconds for a stage's added seeds; null: none", low=0,
         open_low=True,
     )  # fmt: skip
     stages: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
@@ -141,24 +147,29 @@ class SearchSettings:
     """How hydra/sweeper=search chooses its points; see conf/experiment/search.yaml."""
 
     runs: int | None = _sweep(
-        None, "runs of the space in total; null: a whole grid, else 20", low=1, high=100_000
+        None,
+        "total runs in the search space; null: all points of a grid, else 20",
+        low=1,
+        high=100_000,
     )
     by: str | None = _sweep(
         None, "metric of the validation split; null: the objective", metric=True
     )
-    direction: str = _sweep("best", "look for its best or worst", choices=("best", "worst"))
+    direction: str = _sweep("best", "which value to search for", choices=("best", "worst"))
     sampler: str = _sweep("tpe", "how points are chosen", choices=("tpe", "random", "grid"))
     seed: int = _sweep(0, "seed of the sampler", low=0, high=_MAX_SEED)
-    n_startup: int = _sweep(10, "random points before tpe learns from them", low=1, high=100_000)
+    n_startup: int = _sweep(10, "number of random points before tpe starts", low=1, high=100_000)
     pruner: str = _sweep(
-        "none", "stops poor runs early", choices=("none", "median", "halving", "hyperband")
+        "none",
+        "how poor runs are stopped early",
+        choices=("none", "median", "halving", "hyperband"),
     )
     min_epochs: int = _sweep(1, "no run is stopped before this epoch", low=1, high=100_000)
     min_runs: int = _sweep(
-        5, "pruner=median: finished runs before any is stopped", low=1, high=100_000
+        5, "pruner=median: finished runs needed before any run is stopped", low=1, high=100_000
     )
     reduction: int = _sweep(
-        3, "pruner=halving, hyperband: one run in so many continues", low=2, high=100
+        3, "pruner=halving, hyperband: one of this many runs continues", low=2, high=100
     )
 
 
@@ -171,61 +182,67 @@ class Settings:
     dropout: float = _result(
         0.0, "dropout after each hidden layer", low=0, high=1, open_high=True, only_if=MLP
     )
-    activation: str = _result("relu", "of the hidden layers", choices=ACTIVATIONS, only_if=MLP)
+    activation: str = _result(
+        "relu", "activation function of the hidden layers", choices=ACTIVATIONS, only_if=MLP
+    )
     model: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
-        dict, "the network: a builder _target_ and its arguments"
+        dict, "the network: a function _target_ and its arguments"
     )
     task: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
-        dict, "your own function in place of training: its _target_ and settings"
+        dict, "your own function instead of training: its _target_ and settings"
     )
 
     outputs: str = _result(
         "probabilities", "what the network returns for an image", choices=OUTPUTS
     )
     seed: int = _result(
-        0, "of the initial weights, dropout and the order of examples", low=0, high=_MAX_SEED
+        0, "seed of the initial weights, dropout and the order of examples", low=0, high=_MAX_SEED
     )
     epochs: int = _result(20, "passes over the training examples", low=1, high=100_000)
-    batch_size: int = _result(32, "examples in a batch", low=1)
-    optimizer: str = _result("adam", "Keras's name of it", choices=OPTIMIZERS)
-    learning_rate: float = _result(0.001, "at the start of training", low=0, open_low=True)
+    batch_size: int = _result(32, "examples per batch", low=1)
+    optimizer: str = _result("adam", "Keras's name of the optimizer", choices=OPTIMIZERS)
+    learning_rate: float = _result(
+        0.001, "learning rate at the start of training", low=0, open_low=True
+    )
     momentum: float = _result(
-        0.0, "of the optimizer", low=0, high=1, open_high=True,
+        0.0, "momentum of the optimizer", low=0, high=1, open_high=True,
         only_if=OnlyIf("optimizer", MOMENTUM_OPTIMIZERS),
     )  # fmt: skip
-    weight_decay: float | None = _result(None, "of the optimizer", low=0)
+    weight_decay: float | None = _result(None, "weight decay of the optimizer", low=0)
     schedule: str = _result("constant", "how the learning rate changes", choices=SCHEDULES)
     schedule_end: float = _result(
-        0.01, "share of learning_rate reached at the last batch", low=0, high=1,
+        0.01, "learning rate at the last batch, as a share of learning_rate", low=0, high=1,
         only_if=OnlyIf("schedule", tuple(name for name in SCHEDULES if name != "constant")),
     )  # fmt: skip
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     data: DataSettings = field(default_factory=DataSettings)
-    threads: int = _result(1, "threads of one run", low=1, high=1024)
-    save_model: bool = _run(True, "keep the trained network as model.keras")
+    threads: int = _result(1, "threads per run", low=1, high=1024)
+    save_model: bool = _run(True, "save the trained network as model.keras")
 
     name: str = _sweep(DEFAULT_NAME, "the sweep's directory in outputs/")
     objective: str = _sweep(
-        DEFAULT_OBJECTIVE, "the metric that best means: f1_min, test.accuracy, …",
+        DEFAULT_OBJECTIVE, "the metric that defines best: f1_min, test.accuracy, …",
         metric=True,
     )  # fmt: skip
     margin: float = _sweep(
-        DEFAULT_MARGIN, "largest difference of a share that counts as none: 0.2 points of accuracy",
+        DEFAULT_MARGIN, "largest difference that counts as none; 0.002 is 0.2 points of accuracy",
         low=0, high=1, open_low=True,
     )  # fmt: skip
     points: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
-        None, "list of sets of settings, each a grid of its own; null: one grid"
+        None, "list of grids, each a set of settings; null: one grid"
     )
     exclude: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
-        None, "conditions on points that are not run"
+        None, "conditions for points to leave out"
     )
-    max_points: int = _sweep(10_000, "refuse a larger grid", low=1)
-    n_jobs: int | None = _sweep(None, "worker processes; null: one per core", low=1, high=1024)
-    retries: int = _sweep(1, "of a run whose process died without an error", low=0, high=10)
+    max_points: int = _sweep(10_000, "a grid with more points is refused", low=1)
+    n_jobs: int | None = _sweep(
+        None, "number of worker processes; null: one per core", low=1, high=1024
+    )
+    retries: int = _sweep(1, "how often a run is repeated if its process dies", low=0, high=10)
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
     rerun_failed: bool = _sweep(True, "run failed runs again when a sweep is resumed")
-    plan: bool = _sweep(False, "print what would run, and run nothing")
+    plan: bool = _sweep(False, "print what would run, without running it")
     report: bool = _sweep(True, "write report.html and figures at the end")
     study: StudySettings = field(default_factory=StudySettings)
     search: SearchSettings = field(default_factory=SearchSettings)
