@@ -113,7 +113,7 @@ class Sweep(records.Sweep):
 
         self._need_records()
         shown = with_names(configurations(records.all_runs([self])))
-        made = files.plots(shown, resolve(self.objective))
+        made = files.plots(shown, resolve(self.objective), [self.plan])
         return Plots({one.name: drawing.draw(one, one.title) for one in made})
 
     def report(self, output: str | os.PathLike[str] | None = None, *, figures: bool = True) -> Path:

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.errors import UsageError
-from mnist_sweep.metrics import resolve
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.store import write_text
-from mnist_sweep.records.sweep import all_runs, load, objective_of
+from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.summary import ReportSummary, default_summary
-from mnist_sweep.reporting.phrases.names import with_names
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
 
@@ -67,8 +64,8 @@ def write_report(
         DirectoryError: A directory holds nothing of ours, or `output` cannot be written.
         UsageError: Several directories, and no output.
     """
-    from mnist_sweep.reporting.figures import files, gallery
-    from mnist_sweep.reporting.html import page
+    from mnist_sweep.reporting.figures.files import write_figures
+    from mnist_sweep.reporting.html.page import Report, render
 
     started = time.perf_counter()
     paths = SweepPaths(_output(directories, output))
@@ -76,30 +73,12 @@ def write_report(
     compared = comparison(sweeps) if tables is None else tables
     for name in TABLE_FORMATS if tables is None else ():
         write_text(paths.comparison(name), render_tables(compared, name))
-    shown = with_names(configurations(all_runs(sweeps)))
-    objective = resolve(objective_of(sweeps))
-    pictures = gallery.gallery_of(shown)
-    at_hand = dict(images or {})
-    plots = files.plots(shown, objective, [sweep.plan for sweep in sweeps])
+    answer = default_summary(sweeps) if answer is None else answer
+    report = Report(sweeps, compared, answer, images or {}, paths.directory, refresh_s)
     preimport.finish()
-    drawn: dict[str, list[Path]] = {}
-    if figures:
-        drawers = files.figures(shown, plots, pictures, at_hand, objective)
-        drawn = files.write_figures(drawers, paths.figures)
-    report = page.Report(
-        sweeps,
-        compared,
-        shown,
-        default_summary(sweeps) if answer is None else answer,
-        pictures,
-        at_hand,
-        objective,
-        plots,
-        paths.directory,
-        {plot.name: drawn[plot.name][-1].read_bytes() for plot in plots if drawn},
-        refresh_s,
-    )
-    write_text(paths.report, page.render(report))
+    drawn = write_figures(report.figures(), paths.figures) if figures else {}
+    pictures = {plot.name: drawn[plot.name][-1].read_bytes() for plot in report.plots if drawn}
+    write_text(paths.report, render(report, pictures))
     return Written(
         paths.report,
         tuple(path for own in drawn.values() for path in own),

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.configurations import Configuration
+from mnist_sweep.analysis.configurations import Configuration, configurations
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.metrics import Metric
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import Sweep, all_runs
+from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.reporting.conclusions.summary import ReportSummary
 from mnist_sweep.reporting.escape import visible
-from mnist_sweep.reporting.figures.gallery import Gallery
+from mnist_sweep.reporting.figures.files import Drawers, figures, plots
+from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of
 from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS, Plot, axis_title
 from mnist_sweep.reporting.html import contents, embed
 from mnist_sweep.reporting.html.ranking import SHOWN, ranking
 from mnist_sweep.reporting.phrases import report as phrases
+from mnist_sweep.reporting.phrases.names import with_names
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import Table
@@ -32,39 +35,59 @@ _SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.NOTE)
 _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
-    """All that a page is made of.
+    """What a report is made of.
 
     Attributes:
         sweeps: What was loaded from the directories.
         tables: The comparison tables.
-        configurations: The finished runs, grouped.
         answer: What is concluded from them.
-        gallery: The most mistaken test images.
         images: Data hash -> test images (n_test, height, width) uint8, where they are at hand.
-        objective: The metric by which configurations are best and worst.
-        plots: What is plotted.
         directory: Where the page will lie.
-        pictures: Name of a plot -> its SVG file, for print and where scripts do not run.
         refresh_s: Seconds after which the page reloads, while a sweep runs; 0 is never.
     """
 
     sweeps: Sequence[Sweep]
     tables: Sequence[Table]
-    configurations: Sequence[Configuration]
     answer: ReportSummary
-    gallery: Gallery
     images: Mapping[str, NDArray[np.uint8]]
-    objective: Metric
-    plots: Sequence[Plot]
     directory: Path
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
     refresh_s: int = 0
 
+    @cached_property
+    def objective(self) -> Metric:
+        """The metric by which configurations are best and worst."""
+        return resolve(objective_of(self.sweeps))
 
-def render(report: Report) -> str:
-    """The page. Everything in it that came from a record is escaped by the template."""
+    @cached_property
+    def configurations(self) -> list[Configuration]:
+        """The finished runs, grouped."""
+        return with_names(configurations(all_runs(self.sweeps)))
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The most mistaken test images."""
+        return gallery_of(self.configurations)
+
+    @cached_property
+    def plots(self) -> list[Plot]:
+        """What is plotted."""
+        plans = [sweep.plan for sweep in self.sweeps]
+        return plots(self.configurations, self.objective, plans)
+
+    def figures(self) -> Drawers:
+        """What is drawn for `figures/`."""
+        return figures(self.configurations, self.plots, self.gallery, self.images, self.objective)
+
+
+def render(report: Report, pictures: Mapping[str, bytes]) -> str:
+    """The page. Everything in it that came from a record is escaped by the template.
+
+    Args:
+        report: What stands in it.
+        pictures: Name of a plot -> its SVG file, for print and where scripts do not run.
+    """
     import pandas as pd
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -103,9 +126,13 @@ def render(report: Report) -> str:
         "refresh": report.refresh_s,
     }
     return environment.get_template("report.html.j2").render(
-        # Its own attributes by their names.
-        **vars(report),
         said=phrases,
+        tables=report.tables,
+        answer=report.answer,
+        plots=report.plots,
+        pictures=pictures,
+        gallery=report.gallery,
+        refresh_s=report.refresh_s,
         title=", ".join(visible(one.directory.name or str(one.directory)) for one in sweeps),
         facts=contents.facts(sweeps, runs, shown),
         took=phrases.took(contents.busy_s(runs)),

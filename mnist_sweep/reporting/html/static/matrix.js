@@ -1,62 +1,58 @@
-const STEPS = 8;
 const sum = (values) => values.reduce((total, value) => total + value, 0);
-const minus = (text) => text.replace("-", "\u2212");
-const signed = (value) => minus((value > 0 ? "+" : "") + (Number.isInteger(value) ? value : value.toFixed(1)));
-const perRun = (network, split) => network[split].map((row) => row.map((count) => count / network.runs));
-const step = (part) => Math.max(0, Math.min(STEPS, Math.round(part * STEPS)));
+const signed = (value) => {
+  const text = (value > 0 ? "+" : "") + (Number.isInteger(value) ? value : value.toFixed(1));
+  return text.replace("-", "\u2212");
+};
 const said = {
   true: ["True class", "Predicted class"],
   predicted: ["Predicted class", "True class"],
 };
 
-/* counts[true][predicted]; the published report has the predicted class in rows. */
+/* counts[true][predicted]; the published report has the predicted class in rows. `write` gives a
+   cell's text, its class, its strength from 0 to 1, and its title. */
 const fill = (counts, write) => {
   const turned = byId("rows").value === "predicted";
   [byId("rows-h").textContent, byId("columns-h").textContent] = said[byId("rows").value];
   [...byId("matrix").tBodies[0].rows].forEach((line, row) => {
     line.querySelectorAll("td").forEach((cell, column) => {
       const [label, predicted] = turned ? [column, row] : [row, column];
-      [cell.textContent, cell.className, cell.title] = write(counts[label][predicted], predicted, label);
+      const [text, kind, part, title] = write(counts[label][predicted], predicted, label);
+      [cell.textContent, cell.className, cell.title] = [text, kind, title];
+      cell.style.setProperty("--part", Math.max(0, Math.min(1, part)));
     });
   });
 };
 
-const showMatrix = (network, split) => {
-  const counts = network[split];
+const showMatrix = (counts) => {
   const all = counts.map(sum);
-  const share = (count, label) => (all[label] ? count / all[label] : 0);
-  const wrong = counts.flatMap((row, label) =>
-    row.map((count, predicted) => (predicted === label ? 0 : share(count, label))));
-  const right = counts.map((row, label) => share(row[label], label));
-  const [largest, lowest] = [Math.max(...wrong, 1e-9), Math.min(...right, 0.999)];
+  const shares = counts.map((row, label) => row.map((count) => (all[label] ? count / all[label] : 0)));
+  const largest = Math.max(...shares.flatMap((row, label) => row.filter((_, other) => other !== label)), 1e-9);
+  const lowest = Math.min(...shares.map((row, label) => row[label]), 0.999);
   fill(counts, (count, predicted, label) => {
-    const part = share(count, label);
+    const part = shares[label][predicted];
     const title = `true ${label}, predicted ${predicted}: ${count} of ${all[label]} (${(100 * part).toFixed(2)} %)`;
-    if (predicted === label) {
-      return [count.toLocaleString("en"), `k${step((part - lowest) / (1 - lowest))}`, title];
-    }
-    return count ? [count.toLocaleString("en"), `e${Math.max(1, step(part / largest))}`, title] : ["", "none", title];
+    const text = count.toLocaleString("en");
+    if (predicted === label) return [text, "right", (part - lowest) / (1 - lowest), title];
+    return count ? [text, "wrong", Math.max(0.125, part / largest), title] : ["", "none", 0, title];
   });
   byId("matrix-said").textContent = `Blue: right. Orange: confused, darkest ${(100 * largest).toFixed(2)} % of a true class.`;
 };
 
 const showDifference = (network, other, split) => {
-  const [one, two] = [perRun(network, split), perRun(other, split)];
-  const counts = one.map((row, label) => row.map((count, predicted) => count - two[label][predicted]));
+  const counts = network[split].map((row, label) => row.map((count, predicted) =>
+    count / network.runs - other[split][label][predicted] / other.runs));
   const largest = Math.max(...counts.flat().map(Math.abs), 1e-9);
   fill(counts, (count, predicted, label) => {
     const title = `true ${label}, predicted ${predicted}: ${signed(count)} examples a run`;
-    const worse = predicted === label ? -count : count;
-    if (!count) return ["", "none", title];
-    const shade = Math.max(1, step(Math.abs(count) / largest));
-    return [signed(count), `${worse > 0 ? "e" : "k"}${shade}`, title];
+    if (!count) return ["", "none", 0, title];
+    const isWorse = predicted === label ? count < 0 : count > 0;
+    return [signed(count), isWorse ? "wrong" : "right", Math.max(0.125, Math.abs(count) / largest), title];
   });
   byId("matrix-said").textContent = "Examples per run: the first network less the second. "
     + "Orange: the first is worse there. Blue: it is better.";
 };
 
-const showDigits = (network, split) => {
-  const counts = network[split];
+const showDigits = (counts) => {
   const all = counts.map(sum);
   const lines = counts.map((row, label) => {
     const [hits, claimed] = [row[label], sum(counts.map((other) => other[label]))];
@@ -91,10 +87,10 @@ const showNetwork = () => {
   const isDifference = other && other !== network && other[split].length === network[split].length;
   memory.set("network", JSON.stringify(choices.map((id) => byId(id).value)));
   if (isDifference) showDifference(network, other, split);
-  else showMatrix(network, split);
+  else showMatrix(network[split]);
   byId("matrix-caption").textContent = `${network.name}${isDifference ? ` less ${other.name}` : ""}, ${split} split`;
   byId("digits-caption").textContent = `${network.name}, ${split} split`;
-  showDigits(network, split);
+  showDigits(network[split]);
 };
 
 const startMatrix = () => {
