@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.varying import (
     SEED,
@@ -100,11 +100,7 @@ class Configuration:
 
 
 def configurations(runs: pd.DataFrame) -> list[Configuration]:
-    """All configurations with a finished run, in the order of the tables.
-
-    Args:
-        runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
-    """
+    """All configurations with a finished run (of `all_runs`), in the order of the tables."""
     finished = runs[runs["status"] == RunStatus.FINISHED]
     if finished.empty:
         return []
@@ -160,13 +156,9 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
 def seed_variances(
     runs: pd.DataFrame, column: str, data_sha256: str, without: Collection[str] = ()
 ) -> SeedVariances:
-    """By how much a metric varies over the repeats of each configuration.
+    """By how much a metric's column varies over the repeats of each configuration.
 
-    Args:
-        runs: The runs table.
-        column: The metric's.
-        data_sha256: Of the data; runs on others do not count.
-        without: Ids of runs that do not count.
+    Runs on data of another hash do not count, nor those whose ids are in `without`.
     """
     import numpy as np
 
@@ -190,10 +182,10 @@ def has_repeats(shown: Sequence[Configuration]) -> bool:
 
 def ranked(shown: Sequence[Configuration], by: Metric) -> list[int]:
     """Places of the configurations from best to worst; those without a value come last."""
-    means = [one.mean(by.column) for one in shown]
-    known = [place for place, mean in enumerate(means) if mean is not None]
-    known.sort(key=lambda place: cast("float", means[place]), reverse=by.higher_is_better)
-    return known + [place for place, mean in enumerate(means) if mean is None]
+    import pandas as pd
+
+    means = pd.Series([one.mean(by.column) for one in shown], dtype="float64")
+    return means.sort_values(ascending=not by.higher_is_better, kind="stable").index.tolist()
 
 
 def extremes(shown: Sequence[Configuration], count: int, by: Metric) -> list[Configuration]:

@@ -60,11 +60,11 @@ def importance(
 
     runs = [(one.settings, value) for one in shown for value in one.values(metric.column)]
     y = np.array([value for _, value in runs], dtype=np.float64)
-    parts: dict[str, NDArray[np.float64]] = {}
-    for name in varying_settings(shown):
-        columns = _columns([settings.get(name) for settings, _ in runs])
-        if columns.shape[1]:
-            parts[name] = columns
+    columns = {
+        name: _columns([settings.get(name) for settings, _ in runs])
+        for name in varying_settings(shown)
+    }
+    parts = {name: part for name, part in columns.items() if part.shape[1]}
     effects = sum(part.shape[1] for part in parts.values())
     if len(parts) < 2 or len(y) < effects + 2 or np.ptp(y) < _TINY:
         return []
@@ -120,8 +120,6 @@ def _shares(
     fitted = [part @ own for part, own in zip(centred, np.split(fit, cuts[:-1]), strict=True)]
     noise = weights @ (y - sum(fitted)) ** 2 / (len(y) - 1 - cuts[-1])
     explained = [
-        max(float(weights @ own**2 - part.shape[1] * noise), 0.0)
-        for own, part in zip(fitted, centred, strict=True)
+        weights @ own**2 - part.shape[1] * noise for own, part in zip(fitted, centred, strict=True)
     ]
-    shares: NDArray[np.float64] = np.minimum(np.array(explained) / max(total, _TINY), 1.0)
-    return shares
+    return np.asarray(np.clip(np.array(explained) / max(total, _TINY), 0.0, 1.0))

@@ -60,16 +60,28 @@ def resolve_run(
             "Run the sweep's command again."
         )
     if best:
-        return _best(sweep, by or sweep.objective, where)
+        run_id, reason = _best(sweep, by or sweep.objective, where)
+        return ResolvedRun(sweep.run_paths(run_id), sweep.record(run_id), reason)
     if len(runs) > 1:
         raise UsageError(
             f"{directory} is a sweep of {len(runs)} runs. Add --best (with --by and --where) to "
             f"take its best, or give one run's directory, as {runs['directory'].iloc[0]}."
         )
-    return _finished(sweep, str(runs["run_id"].iloc[0]))
+    record = sweep.record(str(runs["run_id"].iloc[0]))
+    if record.status != RunStatus.FINISHED:
+        why = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
+        pruned = record.status == RunStatus.PRUNED
+        again = "Run its point as a grid (without search)" if pruned else "Run it again"
+        raise SelectionError(
+            f"Expected a finished run in {directory}, but {record.label} "
+            f"{'was ' if pruned else ''}{record.status} ({why}), so it has no network. "
+            f"{again}, or take another."
+        )
+    return ResolvedRun(sweep.run_paths(record.run_id), record)
 
 
-def _best(sweep: Sweep, by: str, where: Sequence[str]) -> ResolvedRun:
+def _best(sweep: Sweep, by: str, where: Sequence[str]) -> tuple[str, str]:
+    """The best run's id, and why it was taken."""
     selection = select(all_runs([sweep]), where, by, "best")
     chosen, count = selection.chosen, len(selection.candidates)
     pick = max if selection.metric.higher_is_better else min
@@ -81,19 +93,4 @@ def _best(sweep: Sweep, by: str, where: Sequence[str]) -> ResolvedRun:
     )
     if selection.uncounted:
         reason += f"; {len(selection.uncounted)} without a result"
-    return _finished(sweep, chosen.run_ids[place], reason)
-
-
-def _finished(sweep: Sweep, run_id: str, reason: str = "") -> ResolvedRun:
-    record = sweep.record(run_id)
-    status = RunStatus(record.status)
-    if status is not RunStatus.FINISHED:
-        why = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
-        pruned = status is RunStatus.PRUNED
-        again = "Run its point as a grid (without search)" if pruned else "Run it again"
-        raise SelectionError(
-            f"Expected a finished run in {sweep.directory}, but {record.label} "
-            f"{'was ' if pruned else ''}{status} ({why}), so it has no network. "
-            f"{again}, or take another."
-        )
-    return ResolvedRun(sweep.run_paths(run_id), record, reason)
+    return chosen.run_ids[place], reason

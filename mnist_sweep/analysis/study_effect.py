@@ -53,8 +53,6 @@ class StudyEffect:
         stage: The stage that made the change.
         of: The stage whose selection it started from.
         change: The settings that were changed.
-        changed_id: The changed configuration.
-        selected_id: The selected, unchanged one.
         split: The split it was measured on.
         selected_split: The split the selection was made on.
         seeds: The fresh seeds on which both finished, in order.
@@ -78,8 +76,6 @@ class StudyEffect:
     stage: str
     of: str
     change: dict[str, Any]
-    changed_id: str
-    selected_id: str
     split: str
     selected_split: str | None
     seeds: tuple[int, ...]
@@ -174,11 +170,8 @@ def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Dif
     """P-values of one change: its first metric first, the others only where that one changed.
 
     A fixed sequence (Maurer, Hothorn and Lehmacher, 1995): the first test takes the whole level,
-    and the others (Holm) count only if it is rejected, so they cost it nothing.
-
-    Args:
-        family: Differences of all metrics, the first one first.
-        times: How many such families are tested together (Bonferroni).
+    and the others (Holm) count only if it is rejected, so they cost it nothing. `times` is how many
+    such families are tested together (Bonferroni).
     """
     first, rest = corrected(family[:1], times), corrected(family[1:], times)
     return first + tuple(
@@ -206,8 +199,6 @@ def _effect(
         stage=stage.name,
         of=str(stage.of),
         change=dict(stage.changed[changed_id]),
-        changed_id=changed_id,
-        selected_id=source["configuration_id"],
         split=options.split,
         selected_split=source["split"],
         seeds=seeds,

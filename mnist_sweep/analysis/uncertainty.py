@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.selection import Direction, Selection, select
+from mnist_sweep.analysis.selection import Candidate, Direction, Selection, select
 from mnist_sweep.analysis.statistics import Covers, compare_all, resample_predictions
 from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
@@ -20,12 +20,11 @@ from mnist_sweep.settings import DEFAULT_MARGIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mnist_sweep.analysis.selection import Candidate
-
 DEFAULT_LEVEL = 0.95
 DEFAULT_REPLICATES = 2000
 MAX_COMPARED = 2000
 """Configurations whose predictions are read and resampled unless more are asked for."""
+_STATISTICS = ("level", "margin", "replicates", "seed", "questions")
 _SAME = 1e-9
 """A metric computed again from the predictions equals the record's but for rounding."""
 
@@ -43,9 +42,9 @@ class Unknown(StrEnum):
 
 @dataclass(frozen=True)
 class Confidence:
-    """What is known of one candidate beside the chosen one.
+    """What is known of one candidate beside the chosen one, see `Comparisons`.
 
-    A candidate that is neither distinguishable nor equivalent is undecided. See `Comparisons`.
+    One that is neither distinguishable nor equivalent is undecided.
 
     Attributes:
         configuration_id: Which candidate.
@@ -77,8 +76,7 @@ class UncertainSelection:
         margin: The largest difference that counts as none.
         replicates: Bootstrap samples of the images.
         seed: Of the statistics' randomness, not of a run.
-        questions: How many families of tests it is answered together with, itself included; its
-            p-values are corrected for them.
+        questions: How many families of tests its p-values are corrected for, itself included.
         images: How many images the candidates were measured on; 0 if not known.
         covers: What would vary were it all done again; None if not known.
         run_ids: The runs that could count, in order of id; None for all of the sweep.
@@ -103,19 +101,9 @@ class UncertainSelection:
         return self.selection.chosen
 
     @property
-    def configuration_id(self) -> str:
-        """The selected configuration's id."""
-        return self.chosen.configuration_id
-
-    @property
     def probability(self) -> float | None:
         """The probability that the selected one really is the worst (or best)."""
         return self.confidences[0].probability if self.confidences else None
-
-    @property
-    def repeats(self) -> int:
-        """How many runs of the selected configuration counted."""
-        return len(self.chosen.values)
 
     @property
     def split(self) -> str | None:
@@ -139,7 +127,18 @@ class UncertainSelection:
     def to_json(self) -> dict[str, Any]:
         """The selection as plain values; `select_again` makes the same selection of it."""
         selection = self.selection
-        candidates = [_candidate_json(candidate) for candidate in selection.candidates]
+        candidates: list[dict[str, Any]] = [
+            {
+                "configuration_id": one.configuration_id,
+                "label": one.label,
+                "value": one.value,
+                "runs": [
+                    {"run_id": run, "seed": seed, "value": value}
+                    for run, seed, value in zip(one.run_ids, one.seeds, one.values, strict=True)
+                ],
+            }
+            for one in selection.candidates
+        ]
         uncertainty = None
         if self.confidences:
             for candidate, one in zip(candidates, self.confidences, strict=True):
@@ -150,7 +149,7 @@ class UncertainSelection:
                 "equivalent": [one.configuration_id for one in self.equivalent],
                 "covers": self.covers,
                 "images": self.images,
-                "repeats": self.repeats,
+                "repeats": len(self.chosen.values),
             }
         return {
             "metric": selection.metric.name,
@@ -164,21 +163,15 @@ class UncertainSelection:
             "uncounted": [asdict(run) for run in selection.uncounted],
             "weakest_split": selection.weakest_split,
             "weakest": [
-                {
-                    **asdict(weak),
-                    "mistaken_for": [{"label": k, "count": n} for k, n in weak.mistaken_for],
-                }
-                for weak in selection.weakest
+                asdict(one)
+                | {"mistaken_for": [{"label": k, "count": n} for k, n in one.mistaken_for]}
+                for one in selection.weakest
             ],
             "data": selection.data,
             "notes": [str(note) for note in selection.notes],
-            "configuration_id": self.configuration_id,
+            "configuration_id": self.chosen.configuration_id,
             "run_ids": None if self.run_ids is None else list(self.run_ids),
-            "level": self.level,
-            "margin": self.margin,
-            "replicates": self.replicates,
-            "seed": self.seed,
-            "questions": self.questions,
+            **{name: getattr(self, name) for name in _STATISTICS},
             "uncertainty": uncertainty,
             "uncertainty_unknown": None if self.unknown is None else str(self.unknown),
         }
@@ -201,14 +194,12 @@ def select_with_uncertainty(
 ) -> UncertainSelection:
     """Select a configuration and say how certain that is.
 
-    Uncertainty that cannot be computed (predictions missing, a metric of another kind) is no error:
-    the selection stands, and `unknown` says why.
+    Where that cannot be computed the selection stands, and `unknown` says why.
 
     Args:
         sweep: What was loaded from a directory; the runs' predictions are read from there.
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metrics.resolve`; None takes the sweep's objective, on `split`
-            if that is given.
+        by: The metric's name, see `metrics.resolve`; None takes the objective, on `split` if given.
         direction: Which end of the order.
         split: The split of a metric that names none; None is validation.
         level: Confidence level.
@@ -240,12 +231,11 @@ def select_with_uncertainty(
         questions=questions,
         run_ids=None if run_ids is None else tuple(sorted(run_ids)),
     )
-    count = len(chosen.candidates)
-    if count == 1:
+    if len(chosen.candidates) == 1:
         return replace(found, unknown=Unknown.ONE_CANDIDATE)
     if not chosen.metric.is_from_counts:
         return replace(found, unknown=Unknown.NOT_FROM_PREDICTIONS)
-    if most is not None and count > most:
+    if most is not None and len(chosen.candidates) > most:
         return replace(found, unknown=Unknown.TOO_MANY)
     try:
         return _with_confidences(found)
@@ -256,15 +246,13 @@ def select_with_uncertainty(
 def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
     """Make a selection again from what `UncertainSelection.to_json` holds, over today's records.
 
-    Args:
-        sweep: What was loaded from the directory.
-        value: The selection as JSON.
-
     Raises:
         SelectionError: Its runs are gone.
         DirectoryError: `value` is no selection.
     """
-    options = ("where", "direction", "level", "replicates", "seed", "run_ids")
+    # Earlier versions wrote no direction of the metric, no margin and no questions.
+    value = {"margin": None, "questions": 1, **value}
+    options = ("where", "direction", "run_ids", *_STATISTICS)
     for key in ("split", "metric", *options):
         if key not in value:
             raise DirectoryError(
@@ -272,12 +260,9 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
                 "Run the study's command again to rebuild it."
             )
     name = f"{value['split']}.{value['metric']}" if value["split"] else value["metric"]
-    # Earlier versions wrote no direction of the metric, no margin and no questions.
     if "higher_is_better" in value:
         name = f"{'highest' if value['higher_is_better'] else 'lowest'}:{name}"
-    known = {key: value[key] for key in options}
-    known |= {"margin": value.get("margin"), "questions": value.get("questions", 1)}
-    return select_with_uncertainty(sweep, by=name, **known)
+    return select_with_uncertainty(sweep, by=name, **{key: value[key] for key in options})
 
 
 def _with_confidences(found: UncertainSelection) -> UncertainSelection:
@@ -300,8 +285,8 @@ def _with_confidences(found: UncertainSelection) -> UncertainSelection:
     )  # fmt: skip
     for mean, candidate in zip(compared.means, candidates, strict=True):
         if not math.isclose(mean, candidate.value, abs_tol=_SAME):
-            detail = f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f}"
-            return replace(found, unknown=Unknown.MISMATCH, detail=f"{detail} in the records")
+            known = f"{mean:.6f} from predictions, {candidate.value:.6f} in the records"
+            return replace(found, unknown=Unknown.MISMATCH, detail=f"{candidate.label}: {known}")
     none = np.full(len(candidates), None)
     p_values, p_equivalent = (
         none if one is None else one for one in (compared.p_values, compared.p_equivalent)
@@ -312,13 +297,3 @@ def _with_confidences(found: UncertainSelection) -> UncertainSelection:
     ids = [candidate.configuration_id for candidate in candidates]
     confidences = tuple(map(Confidence, ids, *(column.tolist() for column in columns)))
     return replace(found, confidences=confidences, images=compared.images, covers=compared.covers)
-
-
-def _candidate_json(candidate: Candidate) -> dict[str, Any]:
-    runs = zip(candidate.run_ids, candidate.seeds, candidate.values, strict=True)
-    return {
-        "configuration_id": candidate.configuration_id,
-        "label": candidate.label,
-        "value": candidate.value,
-        "runs": [{"run_id": run, "seed": seed, "value": value} for run, seed, value in runs],
-    }

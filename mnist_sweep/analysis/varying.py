@@ -61,12 +61,7 @@ def varying(runs: pd.DataFrame) -> list[str]:
 
 
 def shown_settings(runs: pd.DataFrame, names: list[str] | None = None) -> list[str]:
-    """The settings that a table shows: those that vary, and the size of networks that have one.
-
-    Args:
-        runs: The runs table.
-        names: The settings that vary, if they are known.
-    """
+    """The settings that a table shows: those that vary (`names`), and the size of networks."""
     names = varying(runs) if names is None else names
     place = sum(name in (SWEEP, *DATA, TASK, MODEL) for name in names)
     size = [name for name in SIZE if name in runs and used(name, runs).notna().any()]

@@ -1,4 +1,7 @@
-"""The gate: green when only the seed changed, red when it got worse, and closed when in doubt."""
+"""The gate: green when only the seed changed, red when it got worse, and closed when in doubt.
+
+`test_gate_cheats.py` has the ways to damage a sweep, a baseline or rules.
+"""
 
 from __future__ import annotations
 
@@ -100,11 +103,6 @@ def test_other_seeds_pass_and_a_real_drop_fails(repeated, tmp_path):
 # Failing closed, one by one.
 
 
-def test_no_record_fails(repeated, tmp_path):
-    result = check(sweep_in(tmp_path / "a", [], reference_grid()), repeated[1], Rules())
-    assert "There is no finished run to check." in reasons(result)
-
-
 def test_a_damaged_record_fails_even_if_nothing_else_does(repeated, tmp_path):
     directory = write_sweep(tmp_path / "a", [*reference_grid((0, 1, 2)), make_run(layers=3)])
     damaged = next((directory / "runs").glob("layers=3*")) / "record.json"
@@ -114,17 +112,6 @@ def test_a_damaged_record_fails_even_if_nothing_else_does(repeated, tmp_path):
     assert str(damaged) in reasons(result)[0]
 
 
-def test_a_nan_in_a_record_fails(repeated, tmp_path):
-    directory = write_sweep(tmp_path / "a", reference_grid((0, 1, 2)))
-    record = next((directory / "runs").glob("layers=1,nodes=100*seed=0*")) / "record.json"
-    values = json.loads(record.read_text())
-    values["metrics"]["test"]["accuracy"] = math.nan
-    record.write_text(json.dumps(values))
-    result = check(load(directory), repeated[1], Rules(all_finished=False))
-    assert not result.passed
-    assert any("NaN" in reason and str(record) in reason for reason in reasons(result))
-
-
 def test_a_value_that_was_not_finite_fails_the_rule_about_it(repeated, tmp_path):
     runs = reference_grid((0, 1, 2))
     runs[0].values["metrics"]["test"]["loss"] = None
@@ -132,17 +119,6 @@ def test_a_value_that_was_not_finite_fails_the_rule_about_it(repeated, tmp_path)
     result = check(sweep_in(tmp_path / "a", runs), repeated[1], rules)
     assert len(result.failures) == 2
     assert all("no finite value" in reason for reason in reasons(result))
-
-
-def test_a_missing_configuration_fails(repeated, tmp_path):
-    runs = [
-        r
-        for r in reference_grid((0, 1, 2))
-        if not r.values["label"].startswith("layers=1,nodes=300")
-    ]
-    result = check(sweep_in(tmp_path / "a", runs), repeated[1], Rules())
-    assert [f.configuration for f in result.failures] == ["layers=1,nodes=300"]
-    assert "no finished run of this configuration" in reasons(result)[0]
 
 
 def test_a_changed_setting_is_named_once(repeated, tmp_path):
@@ -188,30 +164,12 @@ def test_another_split_of_the_same_data_fails(repeated, tmp_path):
     )
 
 
-@pytest.mark.parametrize("status", ["failed", "diverged"])
-def test_a_run_that_did_not_finish_fails(repeated, tmp_path, status):
-    runs = [*reference_grid((0, 1, 2)), make_run(layers=3, status=status)]
-    result = check(sweep_in(tmp_path / "a", runs), repeated[1], Rules())
-    assert reasons(result) == [next(r for r in reasons(result) if status in r)]
-
-
-def test_a_planned_run_without_a_record_fails(repeated, tmp_path):
-    found = sweep_in(tmp_path / "a", reference_grid((0, 1, 2)), [make_run(layers=3)])
-    assert "no record: not run" in reasons(check(found, repeated[1], Rules()))[0]
-
-
 def test_a_time_that_is_not_known_fails_its_rule(repeated, tmp_path):
     runs = reference_grid((0, 1, 2))
     runs[0].values["time"] = None
     rules = Rules.model_validate({"ratios": {"time.train_s": 2}})
     result = check(sweep_in(tmp_path / "a", runs), repeated[1], rules)
     assert ["not known" in reason for reason in reasons(result)] == [True]
-
-
-def test_a_floor_that_judges_nothing_fails(repeated):
-    floor = {"rule": "test.accuracy >= 0.1", "where": "layers=9"}
-    rules = Rules.model_validate({"floors": [floor]})
-    assert "No finished run for which" in reasons(check(load(repeated[0]), repeated[1], rules))[0]
 
 
 def test_a_drop_that_single_runs_cannot_judge_fails_and_says_what_to_do(tmp_path):
@@ -235,24 +193,6 @@ def test_single_runs_are_judged_by_the_tolerance(tmp_path):
         assert any("do not show how much other seeds" in note for note in notes(result)) is passes
 
 
-def test_a_class_that_does_not_exist_fails(repeated):
-    rules = Rules.model_validate({"baseline": ["test.f1.99"]})
-    assert not check(load(repeated[0]), repeated[1], rules).passed
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", "null", "{}", '{"kind": "mnist_sweep baseline"}', "\x00", "[" * 100_000,
-     '{"kind": "other", "schema_version": 1, "dataset": {}, "configurations": []}'],
-)  # fmt: skip
-def test_a_damaged_baseline_is_refused_by_name(tmp_path, text):
-    (tmp_path / "b.json").write_text(text)
-    with pytest.raises(DirectoryError, match=r"Expected a baseline at .*b\.json.* -o NEW-FILE"):
-        read_baseline(tmp_path / "b.json")
-    with pytest.raises(DirectoryError, match=r"-o .*none\.json"):
-        read_baseline(tmp_path / "none.json")
-
-
 def in_a_file(directory, path):
     write_baseline(path, load(directory))
     return path.read_text()
@@ -267,37 +207,6 @@ def test_a_task_without_images_needs_no_confusion_matrix(repeated, tmp_path):
     (tmp_path / "b.json").write_text(json.dumps(values))
     runs = read_baseline(tmp_path / "b.json")
     assert runs["test.accuracy"].notna().all()
-
-
-def damaged_baselines():
-    def change(values, old, new):
-        return json.loads(json.dumps(values).replace(old, new))
-
-    return {
-        "newer": lambda v: {**v, "schema_version": 2},
-        "empty": lambda v: {**v, "configurations": []},
-        "twice": lambda v: {**v, "configurations": v["configurations"] * 2},
-        "text for a number": lambda v: change(
-            v, '"test.accuracy": 0', '"test.accuracy": "0'[:-2] + 'true, "x": 0'
-        ),
-        "without runs": lambda v: {**v, "configurations": [{**v["configurations"][0], "runs": []}]},
-    }
-
-
-@pytest.mark.parametrize("kind", damaged_baselines())
-def test_a_baseline_with_a_wrong_value_is_refused(repeated, tmp_path, kind):
-    whole = json.loads(in_a_file(repeated[0], tmp_path / "whole.json"))
-    values = damaged_baselines()[kind](whole)
-    (tmp_path / "b.json").write_text(json.dumps(values))
-    with pytest.raises(DirectoryError, match=r"b\.json"):
-        read_baseline(tmp_path / "b.json")
-
-
-def test_a_nan_in_a_baseline_is_refused(repeated, tmp_path):
-    text = in_a_file(repeated[0], tmp_path / "b.json").replace('"seed":0', '"seed":NaN', 1)
-    (tmp_path / "b.json").write_text(text)
-    with pytest.raises(DirectoryError, match="NaN"):
-        read_baseline(tmp_path / "b.json")
 
 
 def test_no_baseline_is_made_of_half_a_sweep(tmp_path):
@@ -395,7 +304,7 @@ def test_equal_repeats_leave_the_worth_of_an_image():
     assert limits([0.97], [0.97]) is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.lists(st.floats(0, 1), min_size=2, max_size=5),
     st.lists(st.floats(0, 1), min_size=2, max_size=5),
@@ -421,7 +330,7 @@ def test_another_processors_rounding_passes():
     ("repeats", "spread"),
     [(3, [0.002] * 4), (3, [0.001, 0.001, 0.001, 0.004]), (2, [0.003] * 4)],
 )
-def test_200_reruns_that_differ_by_seed_alone_fail_at_most_5_percent(repeats, spread):
+def test_reruns_that_differ_by_seed_alone_fail_at_most_5_percent(repeats, spread):
     rng = np.random.default_rng(3)
     failed = sum(
         not all(
@@ -431,22 +340,22 @@ def test_200_reruns_that_differ_by_seed_alone_fail_at_most_5_percent(repeats, sp
                 simulated(rng, ACCURACIES, spread, repeats),
             )
         )
-        for _ in range(200)
+        for _ in range(100)
     )
-    assert failed <= 15, "16 of 200 has chance 0.04 at an error rate of 5 %"
+    assert failed <= 11, "12 or more of 100 have chance 0.004 at an error rate of 5 %"
 
 
 def test_a_drop_of_the_smallest_noticeable_size_is_caught_4_times_in_5():
     rng = np.random.default_rng(4)
     spread = [0.004] * 4
     caught = 0
-    for _ in range(200):
+    for _ in range(80):
         old = simulated(rng, ACCURACIES, spread, 5)
         new = simulated(rng, ACCURACIES, spread, 5)
         drop = relative_checks(old, new)[3].noticeable
         lower = [*ACCURACIES[:3], ACCURACIES[3] - drop]
         caught += not relative_checks(old, simulated(rng, lower, spread, 5))[3].passed
-    assert caught >= 145
+    assert caught >= 54, "53 or fewer of 80 have chance 0.003 at a power of 80 %"
 
 
 @pytest.mark.parametrize("rule", ["highest:test.reward >= -50", "highest:test.r2 >= 0"])

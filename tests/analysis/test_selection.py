@@ -37,7 +37,7 @@ def test_the_worst_two_layer_network_is_the_one_with_the_lowest_value(grid):
 
 
 @given(st.permutations(range(4)), st.sampled_from(["f1_min", "accuracy", "test.f1", "loss"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_order_of_the_runs_does_not_matter_and_worst_mirrors_best(grid, order, by):
     worst = select(grid.iloc[list(order)], by=by)
     best = select(grid.iloc[list(order)], by=by, direction="best")

@@ -123,18 +123,18 @@ def test_the_bias_of_an_extreme_is_taken_out_of_the_interval_not_of_the_estimate
     assert (found.low + found.high) / 2 == pytest.approx(0.90, abs=2e-3)
 
 
-@pytest.mark.parametrize(("repeats", "least"), [(2, 0.91), (3, 0.935), (5, 0.94)])
+@pytest.mark.parametrize(("repeats", "least"), [(2, 0.90), (3, 0.925), (5, 0.925)])
 @pytest.mark.parametrize("seeds", [0.0, 0.5, 2.0])
 def test_intervals_of_normal_noise_cover_about_what_they_say(repeats, least, seeds):
-    """With images shared by all runs, interaction of as much, and seeds in 2,000 worlds."""
+    """With images shared by all runs, interaction of as much, and seeds in 800 worlds."""
     rng = np.random.default_rng(repeats)
     noise = table(np.zeros(repeats), 1.0, 1.0, rng, replicates=300).replicates
     held = 0
-    for _ in range(2000):
+    for _ in range(800):
         runs = rng.standard_normal(repeats) * math.sqrt(1 + seeds) + rng.standard_normal()
         found = interval(Resampled(runs, runs[:, None] + noise, 100, 100))
         held += found.low < 0 < found.high
-    assert least < held / 2000 < 0.985
+    assert least < held / 800 < 0.99
 
 
 def test_the_same_seed_gives_the_same_answer_which_is_plain_json():

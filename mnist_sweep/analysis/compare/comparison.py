@@ -103,11 +103,7 @@ class Comparison:
 
 
 def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
-    """Compare sides with the first of them.
-
-    Args:
-        sides: At least two, see `side.load_side`.
-        seed: Of the bootstrap: the same sides and seed give the same answer.
+    """Compare sides with the first of them; the same sides and seed give the same answer.
 
     Raises:
         UsageError: Fewer than two sides.

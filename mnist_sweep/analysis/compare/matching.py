@@ -33,11 +33,6 @@ class Differing:
     name: str
     by_side: tuple[tuple[Any, ...], ...]
 
-    @property
-    def is_constant(self) -> bool:
-        """Whether every side has one value."""
-        return all(len(own) == 1 for own in self.by_side)
-
 
 @dataclass(frozen=True, eq=False)
 class Shared:
@@ -62,11 +57,7 @@ class Matched:
 
 
 def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, ...]:
-    """The names whose values are not the same set on every side.
-
-    Args:
-        rows: Of each side, one flat row per run.
-    """
+    """The names whose values are not the same set on every side; each has one row per run."""
     sides = [list(side) for side in rows]
     names = dict.fromkeys(name for side in sides for row in side for name in row)
     found = []
@@ -93,7 +84,7 @@ def match(first: Side, second: Side) -> Matched:
     keyed = groups
     if not groups[0].keys() & groups[1].keys():
         sides = differing([[settings for settings, _ in side.values()] for side in groups])
-        changed = tuple(one.name for one in sides if one.is_constant)
+        changed = tuple(one.name for one in sides if {*map(len, one.by_side)} == {1})
         keyed = [{_key(own[0], changed): own for own in side.values()} for side in groups]
         if [*map(len, keyed)] != [*map(len, groups)]:
             changed, keyed = (), groups

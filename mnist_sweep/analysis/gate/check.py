@@ -47,16 +47,10 @@ def refused(kind: CheckKind, detail: str) -> GateResult:
 def check(
     sweep: Sweep, baseline: pd.DataFrame, rules: Rules, source: Path | None = None
 ) -> GateResult:
-    """Check a sweep's runs against a baseline.
+    """Check a sweep's runs against a baseline, see `read_baseline`, which came from `source`.
 
     Damaged records, a missing plan, fewer runs than in the baseline and other data fail whatever
     the rules say; with other data nothing is compared with the baseline.
-
-    Args:
-        sweep: The sweep.
-        baseline: Runs, see `baseline.read_baseline`.
-        rules: What to check.
-        source: Where the baseline was read from.
     """
     result = GateResult((), directory=str(sweep.directory), baseline=str(source or ""))
     if source is not None and source.resolve() == sweep.directory.resolve():

@@ -5,17 +5,14 @@
 - `compare_all`: which configurations differ from the worst (or best), and how probable is it to be
   that? `decide` asks it again after every further repeat.
 
-They take `Resampled` tables: a metric of some runs, as observed and in bootstrap replicates of the
-images, made of predictions by `resample_predictions(predicted, true, metrics, rng)`, or of values
-alone by `of_values`. `holm` corrects p-values that are printed together.
+They take `Resampled` tables: a metric of some runs, as observed, (n_runs,), and in bootstrap
+replicates of the images, (n_runs, n_replicates), made of predictions by `resample_predictions`, or
+of values alone by `of_values`. `holm` corrects p-values that are printed together. Randomness comes
+from the numpy Generator given, so the same seed gives the same answer.
 
-`predicted` is (n_runs, n_examples) integers, `true` (n_examples,) integers. Metrics are those of
-`mnist_sweep.metrics` that counts of classes give. Randomness comes from the numpy Generator given,
-so the same seed gives the same answer. Answers are frozen dataclasses.
-
-The model, its sources and its rules are in `variance`. What an answer is about stands in `covers`:
-single runs cover images alone, so they have no p-values. Simulated coverage and error rates are
-kept in `tests/benchmarks/statistics_calibration.md`.
+The model and its rules are in `variance`. What an answer is about stands in `covers`: single runs
+cover images alone, so they have no p-values. Simulated coverage and error rates are kept in
+`tests/benchmarks/statistics_calibration.md`.
 
 This folder imports numpy and SciPy, `mnist_sweep.metrics` and `errors`; neither records nor words.
 """

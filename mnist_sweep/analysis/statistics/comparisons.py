@@ -82,7 +82,7 @@ def compare_all(
     was chosen and however: p-values are corrected over all pairs (`corrected_for_choice`).
 
     Args:
-        table: A metric of all runs: observed (n_runs,), replicates (n_runs, n_replicates).
+        table: A metric of all runs.
         groups: The rows of each of k configurations.
         direction: "worst" for the lowest mean, "best" for the highest.
         rng: Where the randomness of the probabilities comes from.
@@ -132,11 +132,8 @@ def corrected_for_choice(p_values: Floats, chosen: int, *, equal: bool = True) -
 
     Args:
         p_values: Of each of k configurations against the chosen one, (k,).
-        chosen: Its index.
+        chosen: Its index; its own corrected p-value is 1 of equality, else 0.
         equal: Whether the hypotheses are of equality.
-
-    Returns:
-        The corrected ones, (k,); the chosen one's own is 1 of equality, else 0.
     """
     k = len(p_values)
     result = np.full(k, float(equal))
@@ -157,11 +154,7 @@ def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Fl
     as their noise calls for: true means are taken as normal around a common one, their variance
     is learned from the data (half-Cauchy prior at the noise's own scale; Gelman, 2006, Bayesian
     Analysis 1:515), and each replicate is one draw of the truth given the data.
-
-    Args:
-        means: The configurations.
-        sign: 1 for the lowest, -1 for the highest.
-        rng: Where the randomness comes from.
+    `sign` is -1 for the highest instead.
     """
     count = len(means.values)
     if count == 1:
@@ -188,11 +181,7 @@ def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Fl
 
 
 def direction_sign(direction: str) -> float:
-    """1 to look for the lowest, -1 for the highest.
-
-    Raises:
-        SelectionError: It is neither "worst" nor "best".
-    """
+    """1 to look for the lowest, -1 for the highest; other directions are a SelectionError."""
     if direction not in ("worst", "best"):
         raise SelectionError(f"A selection is of the worst or the best, got {direction!r}.")
     return 1.0 if direction == "worst" else -1.0

@@ -72,9 +72,8 @@ class Difference:
             with a single run on each side: these runs differ, configurations may not.
         p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
         margin: The largest difference that counts as none; None if equality was not asked about.
-        p_equivalent: Of a difference beyond the margin, by two one-sided tests (TOST; Schuirmann,
-            1987, J. Pharmacokinet. Biopharm. 15:657), corrected likewise; None with single runs or
-            without a margin.
+        p_equivalent: Of a difference beyond the margin, by two one-sided tests (Schuirmann, 1987),
+            corrected likewise; None with single runs or without a margin.
         repeats: How many runs each side has.
         images: How many images; 0 if images do not vary.
         covers: What would vary were it all done again.
@@ -108,18 +107,14 @@ class Difference:
         return self.p_equivalent is not None and self.p_equivalent <= 1 - self.level
 
 
-def of_values(values: Sequence[float], metric: str = "") -> Resampled:
-    """Runs whose predictions are not known: their images are taken as fixed.
+def of_values(values: Sequence[float]) -> Resampled:
+    """A metric's values, (n_runs,), of runs whose predictions are not known.
 
-    Intervals and differences then rest on the repeats alone: Student's t, Welch's for a
-    difference, the paired t for paired seeds.
-
-    Args:
-        values: The metric of each run, (n_runs,).
-        metric: Its name.
+    Their images are taken as fixed. Intervals and differences then rest on the repeats alone:
+    Student's t, Welch's for a difference, the paired t for paired seeds.
     """
     observed = np.asarray(values, dtype=np.float64)
-    return Resampled(observed, np.repeat(observed[:, None], 2, axis=1), 0, 0, metric)
+    return Resampled(observed, np.repeat(observed[:, None], 2, axis=1), 0, 0)
 
 
 def interval(
@@ -132,8 +127,7 @@ def interval(
     keeps it between 0 and 1 and is where few errors are closest to normal.
 
     Args:
-        table: The metric of the configuration's runs: observed (n_runs,), replicates (n_runs,
-            n_replicates).
+        table: The metric of the configuration's runs.
         level: Confidence level.
         others: Of the configurations beside it, to pool the variance over seeds; not used for a
             single run.
@@ -182,8 +176,7 @@ def difference(
     """The difference between two configurations, second less first.
 
     Args:
-        first: A metric of the first side's runs: observed (n_first,), replicates (n_first,
-            n_replicates).
+        first: A metric of the first side's runs.
         second: The same of the second side; as many replicates.
         paired_seeds: Row i of both sides shares its seed: differences are taken seed by seed.
         level: Confidence level.
@@ -247,16 +240,7 @@ def difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values: those below a level keep the family's error below it.
-
-    Holm, 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6:65.
-
-    Args:
-        p_values: One for each comparison of the family, between 0 and 1.
-
-    Returns:
-        The adjusted ones, in the order given.
-    """
+    """Adjusted p-values of a family (Holm, 1979): those below a level keep its error below it."""
     raw = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(raw, kind="stable")
     adjusted = np.empty_like(raw)
@@ -266,11 +250,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected(family: Sequence[Difference], questions: int = 1) -> tuple[Difference, ...]:
-    """The same differences with p-values corrected over all of them (Holm).
+    """The differences that are printed together, with p-values corrected over all (Holm).
 
-    Args:
-        family: What is printed together. Those of single runs have no p-values and do not count.
-        questions: How many such families are answered together (Bonferroni).
+    Those of single runs have no p-values and do not count. `questions` is how many such families
+    are answered together (Bonferroni).
     """
 
     def over_all(p_values: Sequence[float | None]) -> list[float | None]:

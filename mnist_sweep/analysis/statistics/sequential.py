@@ -72,7 +72,7 @@ def decide(
     same order give the same answer, after an interruption too.
 
     Args:
-        table: A metric of all runs so far: observed (n_runs,), replicates (n_runs, n_replicates).
+        table: A metric of all runs so far.
         groups: The rows of each configuration in the order of its repeats; those beyond what an
             analysis needs are not used by it.
         direction: "worst" for the lowest, "best" for the highest.
@@ -104,19 +104,19 @@ def decide(
         order, stays, limited = _analysis(table, rows, sign, error)
         eliminated |= {contenders[at]: repeats for at in order if not stays[at]}
         contenders = [contenders[at] for at in order if stays[at]]
-    state: State = "undecided"
-    next_runs: list[int] = []
-    if len(contenders) == 1:
-        state = "decided"
-    elif repeats == max_repeats:
-        state = "spent"
-    else:
-        wanted = max(repeats + 1, min_repeats)
-        next_runs = sorted(key for key in contenders if len(groups[key]) < wanted)
+    is_open = len(contenders) > 1
+    state: State = "spent" if repeats == max_repeats else "undecided"
+    wanted = max(repeats + 1, min_repeats) if is_open and state == "undecided" else 0
     return Decision(
-        state, contenders[0], tuple(contenders), dict(sorted(eliminated.items())),
-        tuple(next_runs), looks, repeats, limited,
-    )  # fmt: skip
+        state=state if is_open else "decided",
+        selected=contenders[0],
+        contenders=tuple(contenders),
+        eliminated=dict(sorted(eliminated.items())),
+        next_runs=tuple(sorted(key for key in contenders if len(groups[key]) < wanted)),
+        looks=looks,
+        repeats=repeats,
+        limited_by_images=limited,
+    )
 
 
 def _analysis(

@@ -164,12 +164,9 @@ class Means:
 def means_of(
     table: Resampled, groups: Sequence[NDArray[np.intp]], others: SeedVariances | None = None
 ) -> Means:
-    """Sum up the runs of each configuration.
+    """Sum up the runs of each of k configurations, given by their rows.
 
-    Args:
-        table: A metric of all runs.
-        groups: The rows of each of k configurations.
-        others: Of further configurations, to pool the variance over seeds.
+    The variance over seeds is pooled with that of `others`, further configurations.
     """
     k = len(groups)
     repeats = np.array([len(rows) for rows in groups], dtype=np.float64)

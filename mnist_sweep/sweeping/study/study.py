@@ -167,7 +167,7 @@ class _StudyRun:
     def _select(self, stage: Stage, choice: SelectionRule) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None
         found = self._selection(choice, self._runs_among(choice))
-        if last and found.configuration_id != last.contenders[0]:
+        if last and found.chosen.configuration_id != last.contenders[0]:
             # Those put out had fewer runs, and luck may set one of them in front again: the
             # selection is among those that still contend.
             contending = set(last.contenders)
