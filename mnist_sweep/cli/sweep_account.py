@@ -60,7 +60,9 @@ class SweepAccount:
         parts = [f"{finished} ({', '.join(by_whom)})" if by_whom else finished]
         parts += [f"{counts[status]} {status}" for status in _NOT_FINISHED if counts[status]]
         left = result.requested - len(self.statuses)
-        return ", ".join([*parts, f"{left} not run"] if left > 0 else parts)
+        budget = self.result.used_up
+        reason = f"not started: budget_s={budget:g} s is used up" if budget else "not run"
+        return ", ".join([*parts, f"{left} {reason}"] if left > 0 else parts)
 
     @property
     def needs_resume(self) -> bool:

@@ -85,6 +85,21 @@ def release(descriptor: int) -> None:
     os.close(descriptor)
 
 
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` for the block if nobody has it; yields whether it is held.
+
+    Raises:
+        DirectoryError: The lock file cannot be made.
+    """
+    lock = try_lock(path)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            release(lock)
+
+
 def _not_a_childs() -> None:
     """In a forked process: a lock is its taker's, and must not outlive it in a child."""
     while _held:

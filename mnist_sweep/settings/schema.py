@@ -240,6 +240,14 @@ class Settings:
         None, "number of worker processes; null: one per core", low=1, high=1024
     )
     retries: int = _sweep(1, "how often a run is repeated if its process dies", low=0, high=10)
+    timeout_s: float | None = _sweep(
+        None, "seconds after which a run is stopped, as failed; null: no limit", low=0,
+        open_low=True,
+    )  # fmt: skip
+    budget_s: float | None = _sweep(
+        None, "seconds of the sweep; no run starts that would end later; null: no limit", low=0,
+        open_low=True,
+    )  # fmt: skip
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
     rerun_failed: bool = _sweep(True, "run failed runs again when a sweep is resumed")
     plan: bool = _sweep(False, "print what would run, without running it")

@@ -25,6 +25,7 @@ class SweepResult:
         environment: What records say of versions, code and machine (`environment.describe`).
         skipped: Run ids that were done before.
         summaries: Of the runs that ended.
+        used_up: The sweep's `budget_s` where it was too small for all runs; None: it was not.
         notices: What the user should know.
         interrupted: Whether it was stopped before all runs ended.
         report: Whether report.html is to be written.
@@ -42,6 +43,7 @@ class SweepResult:
     environment: Plain = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     summaries: list[RunSummary] = field(default_factory=list)
+    used_up: float | None = None
     notices: list[str] = field(default_factory=list)
     interrupted: bool = False
     report: bool = True
@@ -91,4 +93,5 @@ class SweepResult:
         known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
         self.skipped += [run_id for run_id in part.skipped if run_id not in known]
         self.summaries += part.summaries
+        self.used_up = self.used_up or part.used_up
         self.workers = max(self.workers, part.workers)

@@ -24,7 +24,7 @@ from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
-from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
+from mnist_sweep.sweeping.plan.preview import SweepPreview, past_runs, preview_of
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_DIRECTORY = "outputs/${name}"
@@ -155,6 +155,7 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
         launcher.launch_jobs(jobs, result.workers, progress)
     finally:
         result.summaries = launcher.summaries
+        result.used_up = launcher.used_up
         progress.end()
 
 
@@ -167,8 +168,9 @@ class Jobs:
         self._objective = str(config.objective)
         self._directory = result.directory
         self._environment = {**result.environment, "workers": 1}
-        # Their proportions are what the display needs; it learns this machine's speed as it goes.
-        self._estimator = Estimator([])
+        self._timeout_s = config.timeout_s
+        # Proportions are what the display needs; it learns this machine's speed as it goes.
+        self._estimator = past_runs(result.directory) if config.budget_s else Estimator([])
 
     def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Job:
         """The job of a point on its prepared data; `prune` lets it be stopped early."""
@@ -181,6 +183,8 @@ class Jobs:
             prune=prune,
             hydra=self._hydra,
             expected_s=self._estimator.of(point, info).seconds,
+            estimated=self._estimator.knows(point),
+            timeout_s=self._timeout_s,
             objective=self._objective,
         )
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable
 from fcntl import ioctl
 
@@ -122,6 +123,22 @@ def test_sigterm_while_the_sweep_is_being_prepared(place: Place):
     ended = place.wait(process)
     assert ended.code == 130, ended
     assert ended.err.strip() == "Interrupted."
+    until(place.gone)
+
+
+def test_sigterm_ends_a_sweep_whose_processes_are_stopped(place: Place):
+    words = place.sweep_words("model.kind=endless", "seed=1,2,3,4", "n_jobs=4", "name=frozen")
+    process = place.start(*words)
+    until(lambda: len(place.executions()) == 4)
+    for pid in place.processes():
+        if pid != process.pid:
+            os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    ended = place.wait(process)
+    assert time.monotonic() - began < 10.0
+    assert ended.code == 130, ended
+    assert ended.account == "0 of 4 runs finished, 4 not run"
     until(place.gone)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
-from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Dispatch
+from mnist_sweep.sweeping.launch import dispatch as module
+from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Budget, Dispatch
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run
@@ -23,13 +26,23 @@ from support.sweep_parts import job_of
 class InMemory(Dispatch[Job]):
     """Runs end in the order they started, as `ends` says: a status, a death, or another's run."""
 
-    def __init__(self, workers: int, ends: Callable[[Job], str], **options: Any) -> None:
-        self.shown = Console(record=True, quiet=True, width=200)
-        super().__init__(workers, Lines(self.shown), **options)
+    def __init__(
+        self,
+        workers: int,
+        ends: Callable[[Job], str],
+        *,
+        scheduler: Any = None,
+        retries: int = 0,
+        fail_fast: bool = False,
+        budget: Budget | None = None,
+    ) -> None:
+        super().__init__(workers, Lines(Console(quiet=True)), scheduler=scheduler)
+        self.retries, self.fail_fast, self.budget = retries, fail_fast, budget or Budget(None)
         self.ends = ends
         self.started: list[Job] = []
         self.stopped: list[Job] = []
         self.most_at_once = 0
+        self.took_s: float | None = None
 
     def start(self, job: Job) -> None:
         self.started.append(job)
@@ -48,7 +61,7 @@ class InMemory(Dispatch[Job]):
         elif end == "interrupt":
             raise KeyboardInterrupt
         else:
-            self.finish(job, RunSummary.of(job, RunStatus(end)))
+            self.finish(job, replace(RunSummary.of(job, RunStatus(end)), total_s=self.took_s))
 
     def stop(self) -> None:
         self.stopped += self.active
@@ -218,3 +231,92 @@ def test_epochs_of_a_running_run_are_in_a_file_until_it_ends(tmp_path: Path):
     )
     dispatch.run([job])
     assert not job.paths.progress.exists()
+
+
+class Clock:
+    """A clock that each run moves on by what it takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        monkeypatch.setattr(module, "time", clock)
+
+
+@pytest.mark.parametrize(
+    ("expected", "estimated", "started", "left"),
+    [
+        ([5, 4, 3, 2, 1], True, [0, 1, 4], [2, 3]),  # 5 + 4 of 10 s, and then what fits into 1 s
+        ([50, 4], True, [1], [0]),  # what can never fit does not keep others from starting
+        ([50, 40, 3], False, [0, 2], [1]),  # nothing known: one starts, and the pace is learnt
+        ([5, 5], True, [0, 1], []),
+    ],
+)
+def test_no_run_starts_that_would_end_after_the_budget(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    expected: list[float],
+    estimated: bool,
+    started: list[int],
+    left: list[int],
+):
+    clock = Clock(monkeypatch)
+    jobs = [
+        replace(job, expected_s=seconds, estimated=estimated)
+        for job, seconds in zip(jobs_in(tmp_path, len(expected)), expected, strict=True)
+    ]
+
+    def ends(job: Job) -> str:
+        dispatch.took_s = job.expected_s if estimated else 8.0
+        clock.now += dispatch.took_s
+        return "finished"
+
+    dispatch = InMemory(1, ends, budget=Budget(10.0))
+    summaries = dispatch.run(jobs)
+    assert seeds(dispatch.started) == started
+    assert seeds(dispatch.not_started) == left
+    assert len(summaries) == len(started)
+
+
+def test_a_search_within_a_budget_is_asked_for_no_more_than_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock(monkeypatch)
+    jobs = [replace(job, expected_s=4.0, estimated=True) for job in jobs_in(tmp_path, 5)]
+
+    def ends(_: Job) -> str:
+        clock.now += 4.0
+        return "finished"
+
+    dispatch = InMemory(1, ends, scheduler=Scheduler(list(jobs)), budget=Budget(10.0))
+    dispatch.took_s = 4.0
+    dispatch.run([])
+    assert seeds(dispatch.started) == [0, 1]
+    assert seeds(dispatch.not_started) == [2]
+
+
+def test_a_budget_that_is_used_up_does_not_wait_for_another_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock(monkeypatch)
+
+    def ends(_: Job) -> str:
+        clock.now += 10.0
+        return "elsewhere"
+
+    [job] = jobs_in(tmp_path, 1)
+    lock = try_lock(job.lock)
+    assert lock is not None
+    assert InMemory(1, ends, budget=Budget(10.0)).run([job]) == []
+    release(lock)
+
+
+def test_a_run_that_took_too_long_is_not_repeated(tmp_path: Path):
+    [job] = jobs_in(tmp_path, 1)
+    dispatch = InMemory(1, lambda _: "finished", retries=3)
+    dispatch.retry_or_fail(job, "stopped after timeout_s=2 s", 0.0, is_late=True)
+    [summary] = dispatch.summaries
+    assert (summary.failed, summary.message) == (True, "stopped after timeout_s=2 s")
+    record = record_of(job)
+    assert record
+    assert record.error
+    assert record.error.message.startswith("stopped after timeout_s=2 s. The end of its log")

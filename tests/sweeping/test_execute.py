@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -162,6 +165,40 @@ def test_whatever_a_run_raises_is_in_its_record(
     assert (found.error.traceback is not None) is has_traceback
     # How far it came is kept.
     assert found.history.val_accuracy == [0.6, 0.7]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no such timer")
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_run_is_stopped_at_its_timeout(
+    tmp_path: Path, trained: Callable[[Trainer], None], caught: bool
+):
+    def endless(_settings: Any, _info: Any, _build: Any, on_epoch: OnEpoch) -> Result:
+        epochs(on_epoch, 2)
+        if caught:  # as a library that goes on after any exception of the usual kind
+            with suppress(Exception):
+                time.sleep(600)
+        time.sleep(600)
+        raise NotImplementedError
+
+    trained(endless)
+    before = signal.getsignal(signal.SIGALRM)
+    job = job_of(tmp_path, timeout_s=0.05)
+    summary = execute(job)
+    assert summary.failed
+    assert summary.message == "RunTimeoutError: stopped after timeout_s=0.05 s"
+    found = record(job)
+    assert found.error
+    assert "in endless" in str(found.error.traceback)
+    assert found.history.val_accuracy == [0.6, 0.7]
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_run_that_ends_in_time_is_not_stopped(tmp_path: Path, trained: Callable[[Trainer], None]):
+    trained(finishes)
+    assert execute(job_of(tmp_path, timeout_s=600.0)).status == RunStatus.FINISHED
+    if hasattr(signal, "setitimer"):
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_record_that_cannot_be_written_is_a_failed_run(

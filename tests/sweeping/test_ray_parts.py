@@ -23,7 +23,10 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, UsageError
 from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
+from mnist_sweep.sweeping.launch.dispatch import Budget
+from mnist_sweep.sweeping.launch.job import RunSummary, done_summary
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
 from mnist_sweep.sweeping.launch.on_ray.connection import (
     Needs,
@@ -245,6 +248,12 @@ def test_a_search_hands_over_runs_that_wait_only_where_it_was_asked_to(
     assert dispatch_on(Nodes(), scheduler=scheduler, waiting=waiting, limit=3).room() == 3
 
 
+def test_within_a_budget_no_run_waits_on_the_cluster():
+    pool = dispatch_on(Nodes())
+    pool.budget = Budget(100.0)
+    assert pool.room() == 4
+
+
 def test_on_a_ray_of_our_own_no_more_run_than_was_said():
     assert dispatch_on(Nodes(own=True), workers=2).room() == 2
     assert dispatch_on(Nodes(own=True), workers=9).room() == 4
@@ -253,39 +262,39 @@ def test_on_a_ray_of_our_own_no_more_run_than_was_said():
 def test_fail_fast_starts_nothing_after_a_run_that_could_not_start(tmp_path: Path):
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
     for fail_fast, failed in ((True, 1), (False, 3)):
-        pool = dispatch_on(Nodes(), fail_fast=fail_fast)
+        pool = dispatch_on(Nodes())
+        pool.fail_fast = fail_fast
         summaries = pool.run(list(jobs))
         assert [summary.status for summary in summaries] == ["failed"] * failed
         assert "no data of mnist" in summaries[0].message
 
 
-@pytest.mark.parametrize(
-    ("status", "kept"),
-    [("finished", True), ("diverged", True), ("pruned", True), ("failed", False), (None, False)],
-)
-def test_a_run_that_died_after_its_record_is_kept(tmp_path: Path, status: str | None, kept: bool):
-    run = make_run(status=status or "finished")
-    if status == "pruned":
-        run.values["error"] = {"type": "Pruned", "message": "stopped", "traceback": None}
-    job = job_of(tmp_path, run, prune=True)
-    record = json.dumps(run.values).encode() if status else b"{"
+def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
+    run = make_run()
+    job = job_of(tmp_path, run)
     written = write_run(run, tmp_path / "written")
-    predictions = (written / "predictions.npz").read_bytes() if run.arrays else b""
-    if status == "finished":
-        record = (written / "record.json").read_bytes()
-    files = {"record.json": record, "predictions.npz": predictions}
-    answer = task.TaskResult(None, died="its process was killed", files=files)
-    lock = try_lock(job.lock)
-    assert lock is not None
+    files = {path.name: path.read_bytes() for path in written.iterdir()}
     pool = dispatch_on(Nodes())
-    pool._take(_Active(job, None, lock, "ticket"), answer)
-    release(lock)
-    stored = json.loads(job.paths.record.read_bytes())
-    assert [summary.status for summary in pool.summaries] == [status if kept else "failed"]
-    assert stored["status"] == (status if kept else "failed")
-    assert job.paths.predictions.exists() is kept
-    if not kept:
-        assert "its process was killed" in stored["error"]["message"]
+    answer = task.TaskResult(RunSummary.of(job, RunStatus.FINISHED), files=files)
+    pool._take(_Active(job, None, 0, "ticket"), answer)
+    assert [summary.status for summary in pool.summaries] == ["finished"]
+    assert done_summary(job)
+    assert job.paths.predictions.exists()
+
+
+@pytest.mark.parametrize(("is_late", "fails"), [(False, False), (True, True)])
+def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
+    tmp_path: Path, is_late: bool, fails: bool
+):
+    job = job_of(tmp_path, make_run())
+    pool = dispatch_on(Nodes())
+    pool.retries = 1
+    answer = task.TaskResult(None, died="stopped after timeout_s=2 s", is_late=is_late)
+    pool._take(_Active(job, None, 0, "ticket"), answer)
+    assert [summary.message for summary in pool.summaries] == [
+        "stopped after timeout_s=2 s"
+    ] * fails
+    assert job.paths.record.exists() is fails
 
 
 def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):

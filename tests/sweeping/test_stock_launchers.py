@@ -18,6 +18,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import processes, stock_launchers, submitit_jobs
+from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
@@ -134,6 +135,21 @@ def test_a_search_hands_over_a_number_of_jobs_at_a_time(tmp_path: Path):
     dispatch_by(launcher, batch=2, scheduler=scheduler).run([])
     assert [len(batch) for batch in launcher.asked] == [2, 2, 1]
     assert scheduler.over == [job.run_id for job in jobs]
+
+
+def test_within_a_budget_runs_are_handed_over_some_at_a_time_and_only_those_that_fit(
+    tmp_path: Path,
+):
+    jobs = [
+        replace(job, expected_s=seconds, estimated=True)
+        for job, seconds in zip(jobs_in(tmp_path, 4), (2000.0, 400.0, 400.0, 400.0), strict=True)
+    ]
+    launcher = Returns([finished(job) for job in jobs[1:3]], [finished(jobs[3])])
+    dispatch = dispatch_by(launcher)
+    dispatch.budget = Budget(1000.0)
+    dispatch.run(list(jobs))
+    assert [len(batch) for batch in launcher.asked] == [2, 1]  # which took no time at all
+    assert dispatch.not_started == jobs[:1]
 
 
 def test_one_process_has_one_number_of_threads(tmp_path: Path):

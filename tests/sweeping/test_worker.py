@@ -17,6 +17,7 @@ from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.worker import Epoch
 from mnist_sweep.training.progress import History
+from support.factories import make_run, write_run
 from support.sweep_parts import job_of
 
 
@@ -67,7 +68,8 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
         ours.send("it is behind")
     with pytest.raises(LeftError):
         worker.run(theirs, job)
-    first, second, last = sent(ours)
+    start, first, second, last = sent(ours)
+    assert start == Epoch(0, {})
     figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.25}
     assert (first.number, second) == (1, Epoch(2, figures))
     answers = [None, "it is behind" if prune else None]
@@ -198,3 +200,66 @@ def test_another_preload_ends_the_fork_server(monkeypatch: pytest.MonkeyPatch):
         processes.PRELOAD, processes.PRELOAD_TASK, processes.PRELOAD_TASK, processes.PRELOAD,
     ]  # fmt: skip
     assert len(ended) == 2
+
+
+class Stub:
+    """A process that runs on until it is killed."""
+
+    sentinel, exitcode = 1234567, -9
+
+    def __init__(self) -> None:
+        self.killed = 0
+
+    def kill(self) -> None:
+        self.killed += 1
+
+    def join(self, _timeout: float) -> None: ...
+
+    def is_alive(self) -> bool:
+        return not self.killed
+
+
+def test_a_run_that_does_not_stop_at_its_timeout_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    now, stub = [100.0], Stub()
+
+    monkeypatch.setattr(worker.processes, "start", lambda *_: stub)
+    monkeypatch.setattr(worker.processes, "is_running", lambda _: False)
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    ours, other = Pipe()
+    monkeypatch.setattr(
+        worker.processes, "context", lambda: SimpleNamespace(Pipe=lambda **_: (ours, Pipe()[0]))
+    )
+    process = worker.WorkerProcess(job_of(tmp_path, timeout_s=2.0))
+    now[0] += 1000  # while its process starts, which takes as long as it takes
+    assert process.receive(()) is None
+    assert stub.killed == 0
+    other.send(Epoch(0, {}))
+    assert process.receive([ours]) is None
+    now[0] += 2.0 + worker.LATE_S
+    process.receive(())
+    assert stub.killed == 0
+    now[0] += 0.1
+    process.receive(())
+    assert stub.killed == 1
+    process.receive([stub.sentinel])
+    assert process.ended
+    assert process.is_late
+    assert process.ending == "stopped after timeout_s=2 s"
+
+
+def test_a_run_that_died_after_its_record_is_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for status, kept in [("finished", True), ("diverged", True), ("failed", False), (None, False)]:
+        run = make_run(status=status or "finished", seed=len(str(status)))
+        job = job_of(tmp_path, run)
+        if status:
+            write_run(run, job.paths.directory)
+        monkeypatch.setattr(worker.processes, "start", lambda *_: Stub())
+        process = worker.WorkerProcess(job)
+        process._end()
+        assert (process.summary is not None) is kept
+        if process.summary:
+            assert process.summary.status == status

@@ -7,15 +7,16 @@ started and how its end is noticed.
 
 from __future__ import annotations
 
+import math
+import statistics
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.locks import held
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import epochs_of
@@ -28,6 +29,44 @@ from mnist_sweep.training.progress import History
 MAX_LOG_LINES = 15
 MAX_LOG_LINE_LENGTH = 300
 
+
+class Budget:
+    """Seconds that a sweep may take from now on, and which runs would end in time.
+
+    How long a run takes is known from the sweep's own runs, or from earlier ones.
+
+    Args:
+        seconds: None: no limit.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + (math.inf if seconds is None else seconds)
+        self._paces: list[float] = []
+
+    @property
+    def left_s(self) -> float:
+        """What is left of it."""
+        return self._end - time.monotonic()
+
+    def learn(self, job: Job, summary: RunSummary) -> None:
+        """Note how long a run took, compared with what was expected."""
+        if summary.total_s and summary.status is RunStatus.FINISHED:
+            self._paces.append(summary.total_s / job.expected_s)
+
+    def fits(self, job: Job, ahead_s: float = 0.0) -> bool:
+        """Whether a run would end in time; where nothing is known of it, whether any is left.
+
+        Args:
+            job: The run's.
+            ahead_s: The `expected_s` of what is run before it.
+        """
+        if self.seconds is None:
+            return True
+        pace = statistics.median(self._paces) if self._paces else float(job.estimated)
+        return self.left_s > 0 and pace * (ahead_s + job.expected_s) <= self.left_s
+
+
 Active = TypeVar("Active")
 """What a subclass keeps of a run that is under way."""
 
@@ -35,22 +74,18 @@ Active = TypeVar("Active")
 class Dispatch(ABC, Generic[Active]):
     """Runs jobs, several at a time; `active` are those that were started and have not ended.
 
+    A launcher sets `retries`, how often a run is repeated whose process died without an error of
+    its own; `fail_fast`, to start nothing more after the first failed run and to stop the running
+    ones; and `budget`.
+
     Args:
         workers: The number of runs at a time.
         progress: Shows what happens.
-        retries: How often a run is repeated whose process died without an error of its own.
-        fail_fast: Start nothing more after the first failed run, and stop the running ones.
         scheduler: Chooses further jobs once the given ones are started, and runs to stop early.
     """
 
     def __init__(
-        self,
-        workers: int,
-        progress: Progress,
-        *,
-        retries: int = 0,
-        fail_fast: bool = False,
-        scheduler: JobScheduler | None = None,
+        self, workers: int, progress: Progress, *, scheduler: JobScheduler | None = None
     ) -> None:
         self.workers = workers
         self.progress = progress
@@ -58,9 +93,12 @@ class Dispatch(ABC, Generic[Active]):
         self.active: list[Active] = []
         self.summaries: list[RunSummary] = []
         """Of the runs that have ended, also where `run` was interrupted."""
-        self._retries = retries
-        self._fail_fast = fail_fast
-        self._queue: deque[Job] = deque()
+        self.retries = 0
+        self.fail_fast = False
+        self.budget = Budget(None)
+        self.not_started: list[Job] = []
+        """Those for which the budget was too small."""
+        self._queue: list[Job] = []
         self._elsewhere: list[Job] = []
         self._attempts: dict[str, int] = {}
 
@@ -80,6 +118,10 @@ class Dispatch(ABC, Generic[Active]):
         """How many runs may be active at a time."""
         return self.workers
 
+    def ahead_s(self) -> float:
+        """The `expected_s` of jobs that would run before one that is started now."""
+        return 0.0
+
     def run(self, jobs: list[Job]) -> list[RunSummary]:
         """Run jobs in their order, and those of the scheduler; return a summary of each.
 
@@ -87,19 +129,20 @@ class Dispatch(ABC, Generic[Active]):
         """
         self._queue.extend(jobs)
         try:
-            while self._fill() or self._elsewhere:
+            while self._fill() or (self._elsewhere and self.budget.left_s > 0):
                 self.wait()
                 if self._has_failed():
                     self._queue.clear()
                     self._elsewhere.clear()
                     self.stop()
                     break
-                if not self._queue and len(self.active) < self.room():
+                if not (self._queue and self.active) and len(self.active) < self.room():
                     self._look_elsewhere()
                 self.progress.refresh()
         except BaseException:
             self.stop()
             raise
+        self.not_started = [] if self._has_failed() else self._queue
         return self.summaries
 
     def epoch(self, job: Job, number: int, figures: Mapping[str, float]) -> str | None:
@@ -113,6 +156,7 @@ class Dispatch(ABC, Generic[Active]):
     def finish(self, job: Job, summary: RunSummary) -> None:
         """Note the end of a run."""
         self.summaries.append(summary)
+        self.budget.learn(job, summary)
         with suppress(OSError):
             job.paths.progress.unlink(missing_ok=True)
         self.progress.ended(summary)
@@ -128,10 +172,12 @@ class Dispatch(ABC, Generic[Active]):
         self._elsewhere.append(job)
         self.progress.postponed(job)
 
-    def retry_or_fail(self, job: Job, reason: str, started: float) -> None:
-        """Repeat a run whose process died, or write its failed record."""
+    def retry_or_fail(
+        self, job: Job, reason: str, started: float, *, is_late: bool = False
+    ) -> None:
+        """Repeat a run whose process died, unless it took too long, or write its failed record."""
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
-        if attempts <= self._retries:
+        if attempts <= self.retries and not is_late:
             self.progress.retrying(job, reason)
             self._queue.append(job)
             return
@@ -147,19 +193,19 @@ class Dispatch(ABC, Generic[Active]):
         self.finish(job, RunSummary.of(job, RunStatus.FAILED, message))
 
     def _has_failed(self) -> bool:
-        return self._fail_fast and any(summary.failed for summary in self.summaries)
+        return self.fail_fast and any(summary.failed for summary in self.summaries)
 
     def _fill(self) -> bool:
         """Start runs while there is room; whether anything runs."""
         while len(self.active) < self.room():
             if self._has_failed():  # a run may fail without having started
                 break
-            if self._queue:
-                job = self._queue.popleft()
-            elif self.scheduler and (following := self.scheduler.next()):
-                job = following
-            else:
+            if not self._queue and self.scheduler and (following := self.scheduler.next()):
+                self._queue.append(following)
+            job = next((job for job in self._queue if self.budget.fits(job, self.ahead_s())), None)
+            if job is None:
                 break
+            self._queue.remove(job)
             self.start(job)
         return bool(self.active)
 
@@ -167,12 +213,11 @@ class Dispatch(ABC, Generic[Active]):
         """See which jobs that another sweep was running are done, or free again."""
         waiting = []
         for job in self._elsewhere:
-            lock = try_lock(job.lock)
-            if lock is None:
+            with held(job.lock) as free:
+                pass
+            if not free:
                 waiting.append(job)
-                continue
-            release(lock)
-            if done := done_summary(job):
+            elif done := done_summary(job):
                 self.finish(job, done)
             else:
                 self._queue.append(job)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
-from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.locks import held
 from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
@@ -34,6 +37,13 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 """Keras prints parts of its messages in bold; a record holds plain text."""
 
 
+class RunTimeoutError(BaseException):
+    """A run took too long. No `Exception`, so that a run does not catch it unawares."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"stopped after timeout_s={timeout_s:g} s")
+
+
 def execute(
     job: Job, on_epoch: OnEpoch = ignore, on_start: Callable[[], None] = lambda: None
 ) -> RunSummary:
@@ -46,10 +56,9 @@ def execute(
         on_epoch: Called after every epoch; a reason it returns ends the run there, as pruned.
         on_start: Called before the run starts, once this process holds its lock.
     """
-    lock = try_lock(job.lock)
-    if lock is None:
-        return RunSummary.of(job, RunStatus.MISSING, origin=Origin.BUSY)
-    try:
+    with held(job.lock) as free:
+        if not free:
+            return RunSummary.of(job, RunStatus.MISSING, origin=Origin.BUSY)
         if done := done_summary(job):
             return done
         store.make_directory(job.paths.directory)
@@ -57,8 +66,6 @@ def execute(
         for path in job.paths.artefacts:
             path.unlink(missing_ok=True)  # of an attempt that left no record
         return _run(job, on_epoch, on_start)
-    finally:
-        release(lock)
 
 
 def started_now(job: Job) -> Job:
@@ -79,13 +86,15 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
         on_start()
         log.info("run %s: %s", job.run_id, job.label)
         check_code(job.settings, job.point.code)
-        if is_task(job.settings):
-            result = tasks.run(job, watch)
-        else:
-            result = train(job.settings, job.data, builder(job.settings["model"]), watch)
+        with _stopped_after(job.timeout_s):
+            if is_task(job.settings):
+                result = tasks.run(job, watch)
+            else:
+                result = train(job.settings, job.data, builder(job.settings["model"]), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
-    except (Exception, SystemExit) as error:  # whatever a run dies of belongs in its record
+    except (Exception, SystemExit, RunTimeoutError) as error:
+        # Whatever a run dies of belongs in its record.
         log.exception("the run failed")
         return write_failure(job, error, history, time.perf_counter() - started)
     summary = summary_of(job, record)
@@ -94,6 +103,29 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
     else:
         log.warning("the run is %s: %s", summary.status, summary.message)
     return summary
+
+
+@contextmanager
+def _stopped_after(timeout_s: float | None) -> Iterator[None]:
+    """Raise RunTimeoutError in the block once it takes longer, where signals can (not on Windows).
+
+    Native code is not interrupted: a worker's parent ends its process then.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if timeout_s is None or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise RunTimeoutError(timeout_s)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _write(job: Job, result: Result, record: Record) -> None:

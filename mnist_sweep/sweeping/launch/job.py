@@ -34,7 +34,9 @@ class Job:
             no such record when the job was made.
         prune: Whether the run may be stopped early; it then waits for a decision after each epoch.
         hydra: The sweep's own Hydra config, for `.hydra/hydra.yaml`; empty to leave that file out.
-        expected_s: Estimated seconds, for the progress display.
+        expected_s: Estimated seconds; where `estimated` is false, only their proportions count.
+        estimated: Whether the estimate rests on earlier runs of this machine.
+        timeout_s: Seconds after which the run is stopped, as failed; None: never.
         objective: The metric by which its sweep means "best".
     """
 
@@ -47,6 +49,8 @@ class Job:
     prune: bool = False
     hydra: Plain = field(default_factory=dict)
     expected_s: float = 1.0
+    estimated: bool = False
+    timeout_s: float | None = None
     objective: str = DEFAULT_OBJECTIVE
 
     @property

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
+from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.progress import Progress
@@ -35,6 +35,7 @@ class SweepLauncher(Launcher, ABC):
 
     config: DictConfig
     context: SweepContext
+    budget: Budget
     _dispatch: Dispatch[Any] | None = None
 
     def setup(
@@ -43,6 +44,7 @@ class SweepLauncher(Launcher, ABC):
         """Keep what Hydra gives."""
         self.config = config
         self.context = SweepContext.current()
+        self.budget = Budget(config.get("budget_s"))
 
     @abstractmethod
     def workers(self, n_jobs: int, threads: int) -> int:
@@ -66,8 +68,11 @@ class SweepLauncher(Launcher, ABC):
         scheduler: JobScheduler | None = None,
     ) -> list[RunSummary]:
         """Run jobs, and those that the scheduler adds, and return their summaries."""
-        self._dispatch = self.dispatch(jobs, workers, progress, scheduler)
-        return self._dispatch.run(jobs)
+        dispatch = self._dispatch = self.dispatch(jobs, workers, progress, scheduler)
+        dispatch.retries = int(self.config.retries)
+        dispatch.fail_fast = bool(self.config.fail_fast)
+        dispatch.budget = self.budget
+        return dispatch.run(jobs)
 
     def progress(self) -> Progress:
         """What shows a person how this launcher's jobs go."""
@@ -78,6 +83,11 @@ class SweepLauncher(Launcher, ABC):
     def summaries(self) -> list[RunSummary]:
         """Of the runs that have ended so far, interrupted or not."""
         return self._dispatch.summaries if self._dispatch else []
+
+    @property
+    def used_up(self) -> float | None:
+        """The budget where it was too small for all jobs; None where it was not."""
+        return self.budget.seconds if self._dispatch and self._dispatch.not_started else None
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -26,12 +26,11 @@ from multiprocessing import connection
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.cores import cores
-from mnist_sweep.records.locks import release, try_lock
-from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.locks import held
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
-from mnist_sweep.sweeping.launch.job import Job, Origin, done_summary
+from mnist_sweep.sweeping.launch.job import Job, Origin
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
@@ -62,13 +61,7 @@ class PoolLauncher(SweepLauncher):
         scheduler: JobScheduler | None,
     ) -> Pool:
         """A pool of workers."""
-        return Pool(
-            workers,
-            progress,
-            retries=int(self.config.retries),
-            fail_fast=bool(self.config.fail_fast),
-            scheduler=scheduler,
-        )
+        return Pool(workers, progress, scheduler=scheduler)
 
 
 class Pool(Dispatch[WorkerProcess]):
@@ -107,24 +100,14 @@ class Pool(Dispatch[WorkerProcess]):
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary
         if summary is None:
-            self._died(process)
+            with held(job.lock) as free:  # it was freed with the process: another sweep may have it
+                if free:
+                    self.retry_or_fail(
+                        job, process.ending, process.started, is_late=process.is_late
+                    )
+                else:
+                    self.postpone(job)
         elif summary.origin is Origin.BUSY:
             self.postpone(job)
         else:
             self.finish(job, summary)
-
-    def _died(self, process: WorkerProcess) -> None:
-        """Finish, repeat or fail a run whose process ended without sending a result."""
-        job = process.job
-        lock = try_lock(job.lock)
-        if lock is None:  # its lock was freed with it, and another sweep runs the job now
-            self.postpone(job)
-            return
-        try:
-            summary = done_summary(job, Origin.RAN)
-            if summary and summary.status is not RunStatus.FAILED:
-                self.finish(job, summary)
-            else:
-                self.retry_or_fail(job, process.ending, process.started)
-        finally:
-            release(lock)

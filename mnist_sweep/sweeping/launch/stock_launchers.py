@@ -23,7 +23,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import ModelError, UsageError
-from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.locks import held
 from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import effective
@@ -45,11 +45,12 @@ from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.overrides import hydra_text
 from mnist_sweep.sweeping.plan.points import data_key, identify
 from mnist_sweep.training.progress import History
 
 DEFAULT_BATCH = 8
-"""Jobs that a search hands over at a time, where `n_jobs` names no number."""
+"""Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set."""
 POLL_S = 0.5
 
 
@@ -71,7 +72,10 @@ def task(config: DictConfig) -> RunSummary:
             "another version of it. Give the sweep's command again."
         )
     environment = describe() | {"workers": 1}
-    job = Job(point, info, place, environment, objective=settings["objective"])
+    job = Job(
+        point, info, place, environment, objective=settings["objective"],
+        timeout_s=settings["timeout_s"],
+    )  # fmt: skip
     return execute(replace(job, failed_at=failed_at(record_of(job))))
 
 
@@ -94,19 +98,20 @@ class StockLauncher(SweepLauncher):
         progress: Progress,
         scheduler: JobScheduler | None,
     ) -> StockDispatch:
-        """Hands jobs over in batches: all that are known, or some of a scheduler's at a time.
+        """Hands jobs over in batches: all, or some at a time of a scheduler or within a budget.
 
         Raises:
             UsageError: The jobs ask for several numbers of threads, which one process cannot give.
         """
         _check_threads(jobs)
+        some = int(self.config.n_jobs or DEFAULT_BATCH)
+        batch = some if self.budget.seconds else len(jobs) or some
         return StockDispatch(
             self._launcher,
             self.context,
-            len(jobs) or int(self.config.n_jobs or DEFAULT_BATCH),
+            batch,
             workers,
             progress,
-            fail_fast=bool(self.config.fail_fast),
             scheduler=scheduler,
         )
 
@@ -125,6 +130,10 @@ class StockDispatch(Dispatch[Job]):
     def room(self) -> int:
         """A whole batch."""
         return self._batch
+
+    def ahead_s(self) -> float:
+        """Of the batch, as if its runs went one after another, whatever the launcher does."""
+        return sum(job.expected_s for job in self.active)
 
     def start(self, job: Job) -> None:
         """Add a job to the batch."""
@@ -180,14 +189,9 @@ def _check_threads(jobs: Sequence[Job]) -> None:
 def _overrides(job: Job) -> list[str]:
     subdir = job.paths.directory.relative_to(job.sweep)
     return [
-        *job.point.overrides, f"hydra.sweep.dir={_quoted(job.sweep)}",
-        f"hydra.sweep.subdir={_quoted(subdir)}",
+        *job.point.overrides, f"hydra.sweep.dir={hydra_text(str(job.sweep))}",
+        f"hydra.sweep.subdir={hydra_text(str(subdir))}",
     ]  # fmt: skip
-
-
-def _quoted(value: object) -> str:
-    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _summary_of(answer: Any, job: Job) -> RunSummary:
@@ -213,15 +217,10 @@ def _after_death(job: Job, error: Exception, who: str) -> RunSummary:
 def _record_death(job: Job, error: Exception) -> RunSummary:
     """The same of a job that is known to have ended; writes its failed record."""
     summary = _after_death(job, error, "its job")
-    lock = try_lock(job.lock)
-    if lock is None:  # another sweep is running it now
-        return summary
-    try:
-        if done_summary(job):
+    with held(job.lock) as free:  # else another sweep is running it now
+        if not free or done_summary(job):
             return summary
         return write_failure(job, WorkerDiedError(summary.message), History(), 0.0)
-    finally:
-        release(lock)
 
 
 def make_launcher(

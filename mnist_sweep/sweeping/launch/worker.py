@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,39 +21,45 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import execute
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.execute import RunTimeoutError, execute
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 from mnist_sweep.training.progress import History
 
+LATE_S = 5.0
+"""How long a run may take to stop by itself at its `timeout_s`, before its process is killed."""
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch has ended: its number, from 1, and the history's values of it, by name."""
+    """An epoch has ended: its number and the history's values of it, by name; 0: it is at work."""
 
     number: int
     figures: dict[str, float]
 
 
 def run(pipe: Connection, job: Job) -> None:
-    """Run one job; sends an `Epoch` after each, and its `RunSummary`.
+    """Run one job; sends an `Epoch` at its start and after each, and its `RunSummary`.
 
     Where the job may be pruned, each epoch waits for the parent's answer: None to go on, or why to
     stop.
     """
     detach()
 
-    def on_epoch(epoch: int, history: History) -> str | None:
+    def tell(epoch: int, figures: Mapping[str, float]) -> str | None:
         try:
-            series = history.__dict__.items()  # a task may report some of them in some epochs only
-            pipe.send(Epoch(epoch, {name: v[-1] for name, v in series if len(v) == epoch}))
-            return pipe.recv() if job.prune else None
+            pipe.send(Epoch(epoch, dict(figures)))
+            return pipe.recv() if epoch and job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)
 
+    def on_epoch(epoch: int, history: History) -> str | None:
+        # A task may report some values in some epochs only.
+        return tell(epoch, {name: v[-1] for name, v in vars(history).items() if len(v) == epoch})
+
     def on_start() -> None:
+        tell(0, {})
         _log_to(job.paths.log)
         write_hydra_files(job)
         if job.hydra.get("job", {}).get("chdir"):
@@ -112,6 +119,7 @@ class WorkerProcess:
         self.summary: RunSummary | None = None
         self.ended = False
         self._orphaned = False
+        self._ends_at = math.inf
         # Both ways only where the worker waits for an answer after each epoch.
         self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
         self.process = processes.start(function, theirs, job, *arguments)
@@ -132,15 +140,25 @@ class WorkerProcess:
             except (EOFError, OSError):
                 self._end()
                 return None
-            if isinstance(message, Epoch):
+            if isinstance(message, RunSummary):
+                self.summary = message
+            elif message.number:
                 return message
-            self.summary = message
+            elif self.job.timeout_s:
+                self._ends_at = time.monotonic() + self.job.timeout_s + LATE_S
         elif self.process.sentinel in ready:
             # The sentinel is ready, too, where only the fork server has died.
             self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
                 self._end()
+        elif self.is_late:
+            self.process.kill()
         return None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it did not stop in time, so that its process is killed."""
+        return self.summary is None and time.monotonic() > self._ends_at
 
     def answer(self, reason: str | None) -> None:
         """Let a run go on after an epoch, or say why it must stop."""
@@ -150,9 +168,14 @@ class WorkerProcess:
     @property
     def ending(self) -> str:
         """How the process ended, in words."""
+        if self.is_late:
+            return str(RunTimeoutError(self.job.timeout_s or 0.0))
         return f"its process {processes.ending(self.process.exitcode)}"
 
     def _end(self) -> None:
         processes.end(self.process)
+        if self.summary is None:  # it may have ended all the same, and only its message is missing
+            done = done_summary(self.job, Origin.RAN)
+            self.summary = done if done and done.status is not RunStatus.FAILED else None
         self._pipe.close()
         self.ended = True

@@ -85,6 +85,12 @@ class Estimator:
         self._overhead = median(overheads or [DEFAULT_OVERHEAD_S])
         self._memory = median(memory or [DEFAULT_MEMORY_MB])
 
+    def knows(self, point: Point) -> bool:
+        """Whether there were records of such a run."""
+        if is_task(point.settings):
+            return point.settings["task"]["_target_"] in self._tasks
+        return bool(self._rates)
+
     def of(self, point: Point, info: DatasetInfo) -> Estimate:
         """What one point should take."""
         if is_task(point.settings):

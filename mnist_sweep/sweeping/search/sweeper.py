@@ -116,6 +116,7 @@ def _run_jobs(
         launcher.launch_jobs([], outcome.workers, progress, search)
     finally:
         outcome.summaries = launcher.summaries
+        outcome.used_up = launcher.used_up
         progress.end()
         outcome.notices += search.notices()
 

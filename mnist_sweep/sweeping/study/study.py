@@ -146,8 +146,10 @@ class _StudyRun:
     @property
     def _stopped(self) -> str | None:
         """Why the study ends before its last stage."""
-        stops = self._request.config.fail_fast and self.outcome.failures
-        return "A run failed, and fail_fast=true ends the study there." if stops else None
+        if self._request.config.fail_fast and self.outcome.failures:
+            return "A run failed, and fail_fast=true ends the study there."
+        budget = self.outcome.used_up
+        return f"budget_s={budget:g} s is used up." if budget else None
 
     def _launch(self, plan: Plan) -> None:
         """Run what of a plan is not done."""

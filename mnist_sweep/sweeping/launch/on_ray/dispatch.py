@@ -21,7 +21,7 @@ from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
-from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary, record_of, summary_of
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
@@ -98,8 +98,8 @@ class RayDispatch(Dispatch[_Active]):
         if self._connection.own:
             # It may have room for more, of another stage's needs.
             return max(1, min(fit, self.workers))
-        if self.scheduler and self._waiting is None:
-            # A search that is asked for its next point later knows more results.
+        if (self.scheduler or self.budget.seconds) and self._waiting is None:
+            # What is decided later rests on more results.
             return max(1, fit)
         # Never 0: a cluster without a node now may get one, and is waited for.
         return max(1, fit + (max(fit, MIN_WAITING) if self._waiting is None else self._waiting))
@@ -203,7 +203,7 @@ class RayDispatch(Dispatch[_Active]):
         try:
             _keep_log(job, files)
             if answer.summary is None:
-                self._died(active, answer.died, files)
+                self.retry_or_fail(job, answer.died, active.started, is_late=answer.is_late)
             elif RECORD not in files:
                 self._failed(active, answer.summary.message)
             else:
@@ -211,16 +211,6 @@ class RayDispatch(Dispatch[_Active]):
                 self.finish(job, answer.summary)
         except MnistSweepError as error:
             self._failed(active, str(error))
-
-    def _died(self, active: _Active, how: str, files: dict[str, bytes]) -> None:
-        record = None
-        if _whole(files):  # it had ended, and only its message was still to come
-            _keep(active.job, files)
-            record = record_of(active.job)
-        if record is not None:
-            self.finish(active.job, summary_of(active.job, record))
-        else:
-            self.retry_or_fail(active.job, how, active.started)
 
     def _failed(self, active: _Active, message: str) -> None:
         first = message.strip().splitlines()[0]
@@ -233,15 +223,6 @@ def _keep_log(job: Job, files: dict[str, bytes]) -> None:
     if paths.log.name in files:
         before = paths.log.read_bytes() if paths.log.exists() else b""
         store.write_bytes(paths.log, before + files[paths.log.name])
-
-
-def _whole(files: dict[str, bytes]) -> bool:
-    """Whether a run has ended by itself: its record, which is written last, says so."""
-    try:
-        status = RunStatus(json.loads(files[RECORD])["status"])
-    except (KeyError, TypeError, ValueError):
-        return False
-    return status.is_final or status is RunStatus.PRUNED
 
 
 def _keep(job: Job, files: dict[str, bytes]) -> None:

@@ -120,8 +120,6 @@ class RayLauncher(SweepLauncher):
             threads,
             workers,
             progress,
-            retries=int(self.config.retries),
-            fail_fast=bool(self.config.fail_fast),
             scheduler=scheduler,
             limit=self.config.n_jobs,
             waiting=self.waiting,

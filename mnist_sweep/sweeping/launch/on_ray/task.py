@@ -24,13 +24,15 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch import worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.connection import locked_directory
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 
+LOOK_S = 1.0
+"""How often the time of a run is looked at."""
 REPORT_S = 0.2
 """Epochs are reported this often at most: the display draws no faster."""
 SCRATCH = "mnist-sweep-run-"
@@ -50,12 +52,14 @@ class TaskResult:
     Attributes:
         summary: The run's own; None if its process died.
         died: How its process died, in words; empty if it did not.
+        is_late: Whether that was because it took too long.
         files: Name -> content of what the run left in its directory; without a record where
             something kept the run from starting, which the summary's message says.
     """
 
     summary: RunSummary | None
     died: str = ""
+    is_late: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -121,16 +125,15 @@ def _described() -> Plain:
 
 def _in_a_process(job: Job, report: _Reporter) -> TaskResult:
     _forget_main_file()
-    processes.start_fork_server()
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
     process = WorkerProcess(job, run, devices)
     while not process.ended:
-        if epoch := process.receive(connection.wait(process.handles)):
+        if epoch := process.receive(connection.wait(process.handles, LOOK_S)):
             reason = report(epoch.number, epoch.figures)
             if job.prune:
                 process.answer(reason)
     died = "" if process.summary else process.ending
-    return TaskResult(process.summary, died, _files(job.paths))
+    return TaskResult(process.summary, died, process.is_late, _files(job.paths))
 
 
 def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:

@@ -1,0 +1,33 @@
+"""A run that does not stop at its `timeout_s` is killed: by the pool, and on a node of Ray."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.ray_cluster import needs_ray
+from support.real_sweeps import Place, until
+
+TASK = """
+import signal, time
+def run(seconds=0.0):
+    # As native code that does not return: the run's own timer is not heard.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    time.sleep(seconds)
+    return {"rmse": seconds}
+"""
+
+
+@pytest.mark.parametrize("launcher", ["pool", pytest.param("ray", marks=needs_ray)])
+def test_a_run_that_does_not_hear_its_timer_is_killed(place: Place, launcher: str):
+    (place.path / "modules" / "deaf.py").write_text(TASK)
+    ended = place.run(
+        "-m", "task._target_=deaf.run", "task.seconds=0,600", "timeout_s=2", "name=deaf",
+        "objective=rmse", "report=false", "n_jobs=2", f"hydra/launcher={launcher}",
+    )  # fmt: skip
+    assert ended.code == 1, ended
+    assert ended.account == "1 of 2 runs finished, 1 failed"
+    assert "seconds=600,seed=0: failed: stopped after timeout_s=2 s" in ended.out
+    assert "again: " not in ended.err
+    failed = place.records("deaf")["task=deaf.run,seconds=600,seed=0"]
+    assert failed["error"]["message"].startswith("stopped after timeout_s=2 s")
+    until(place.gone)
