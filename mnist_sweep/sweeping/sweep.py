@@ -21,10 +21,10 @@ from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.networks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first
+from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_runs
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
-from mnist_sweep.sweeping.plan.preview import SweepPreview, past_runs, preview_of
+from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_DIRECTORY = "outputs/${name}"
