@@ -19,7 +19,7 @@ from mnist_sweep.records import sweep as records
 if TYPE_CHECKING:
     import os
 
-    from mnist_sweep.records.external_results import ResultMapping
+    from mnist_sweep.records.external.mapping import ResultMapping
     from mnist_sweep.sweeping.result import SweepResult
 
     Directory = str | os.PathLike[str]
@@ -77,33 +77,22 @@ def load(
 ) -> Sweep:
     """Read a sweep's directory, a single run's, or the results of another program.
 
+    A Hydra multirun, an MLflow store, a TensorBoard folder and a CSV file are recognised; `notes`
+    says what was assumed.
+
     Args:
-        directory: The directory.
-        record: Of another program: which JSON files are its records, as in `runs/*/results.json`.
+        directory: The directory; of another program also a file.
+        record: Of another program: which files are its records, as in `runs/*/results.json`.
         metrics: Of another program: metric -> where it is in a record, {"accuracy": "test.acc"}.
 
     Raises:
         DirectoryError: It does not exist or holds nothing that can be read.
-        UsageError: `metrics` without `record`.
 
     Examples:
         >>> import mnist_sweep as ms
         >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
     """
-    from mnist_sweep.metrics import TEST
-    from mnist_sweep.records.external_results import read_external_results
-    from mnist_sweep.records.fields import result_columns
-    from mnist_sweep.settings import DEFAULT_OBJECTIVE
-
-    mapping = _mapping(record, metrics)
-    if mapping is None:
-        return Sweep.of(records.load(directory))
-    frame = read_external_results(Path(directory), mapping)
-    absent = [name for name in result_columns(1) if name not in frame]
-    frame = frame.reindex(columns=[*frame.columns, *absent])
-    first = next(iter(mapping.resolved(TEST).values()), None)
-    objective = first.column if first else DEFAULT_OBJECTIVE
-    return Sweep(Path(directory), frame, objective=objective, is_external=True)
+    return Sweep.of(records.load(directory, _mapping(record, metrics)))
 
 
 def compare(
@@ -121,7 +110,7 @@ def compare(
         metrics: Of other programs' directories: metric -> where it is in a record.
 
     Raises:
-        UsageError: Fewer than two directories, or `metrics` without `record`.
+        UsageError: Fewer than two directories.
         DirectoryError: One of them cannot be read.
     """
     from mnist_sweep.analysis.compare import compare as compare_sides
@@ -153,14 +142,12 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
 
 
 def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultMapping | None:
-    """How another program's directory is read; None for a sweep's."""
-    from mnist_sweep.records.external_results import mapping_of
+    """How another program's directory is read; None where nothing is said."""
+    from mnist_sweep.records.external.mapping import mapping_of
 
-    if record is not None:
-        return mapping_of(record, [f"{name}={place}" for name, place in (metrics or {}).items()])
-    if metrics:
-        raise UsageError("`metrics` needs `record`, which says what files the metrics are in.")
-    return None
+    if record is None and not metrics:
+        return None
+    return mapping_of(record, [f"{name}={place}" for name, place in (metrics or {}).items()])
 
 
 def _run(words: list[str]) -> SweepResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,6 @@ from mnist_sweep.records import sweep as records
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-
-    from mnist_sweep.records.record import Record
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,7 +31,7 @@ class Sweep(records.Sweep):
         problems: What could not be read, and why.
         missing: Planned runs without a record, and why.
         objective: The metric by which `best` is meant.
-        is_external: Whether the runs are of another program: then there is only `frame`.
+        notes: Of another program's directory: what was assumed, and what cannot be known.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -41,8 +39,6 @@ class Sweep(records.Sweep):
         >>> grid.frame.groupby(["layers", "nodes"])["test.accuracy"].mean()  # doctest: +SKIP
         >>> print(grid.worst("layers=2", by="f1_min"))  # doctest: +SKIP
     """
-
-    is_external: bool = field(default=False, kw_only=True)
 
     @classmethod
     def of(cls, content: records.Sweep) -> Sweep:
@@ -101,17 +97,12 @@ class Sweep(records.Sweep):
         return Tables(comparison([self], where=where, sort=sort, columns=keys, runs=runs))
 
     def plots(self) -> Plots:
-        """The report's plots as Matplotlib figures, by name; a notebook shows them.
-
-        Raises:
-            SelectionError: The runs are of another program.
-        """
+        """The report's plots as Matplotlib figures, by name; a notebook shows them."""
         from mnist_sweep.analysis.configurations import configurations
         from mnist_sweep.metrics import resolve
         from mnist_sweep.reporting.figures import drawing, files
         from mnist_sweep.reporting.phrases.names import with_names
 
-        self._need_records()
         shown = with_names(configurations(records.all_runs([self])))
         made = files.plots(shown, resolve(self.objective), [self.plan])
         return Plots({one.name: drawing.draw(one, one.title) for one in made})
@@ -129,21 +120,10 @@ class Sweep(records.Sweep):
         from mnist_sweep.report_images import images_of
         from mnist_sweep.reporting.report import write_report
 
-        self._need_records()
         return write_report(
             [self.directory], output, images=images_of([self.directory]), figures=figures,
             loaded=[self],
         ).page  # fmt: skip
-
-    def record(self, run_id: str) -> Record:
-        """The whole record of a run.
-
-        Raises:
-            SelectionError: There is no such run, or its program was another one.
-            DirectoryError: The record was changed or removed since the directory was read.
-        """
-        self._need_records()
-        return super().record(run_id)
 
     def model(self, run_id: str) -> Any:
         """A run's trained network (a `keras.Model`), loaded without running code from its file.
@@ -167,13 +147,6 @@ class Sweep(records.Sweep):
         data = record.data
         recorded = RecordedNetwork(tuple(data.shape), data.classes, record.parameters)
         return load_network(paths.model, recorded)
-
-    def _need_records(self) -> None:
-        if self.is_external:
-            raise SelectionError(
-                f"The runs in {self.directory} are of another program: there is `frame`, and no "
-                "records, networks or report."
-            )
 
     def __fspath__(self) -> str:
         return str(self.directory)

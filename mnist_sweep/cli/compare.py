@@ -8,9 +8,10 @@ import click
 
 from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
+from mnist_sweep.cli.external import external_options, print_notes
 from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import HELD_OUT
-from mnist_sweep.records.external_results import ResultMapping, mapping_of, read_mapping
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
 from mnist_sweep.reporting.comparison.render import FORMATS, render, text
 
@@ -32,33 +33,13 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 )
 @click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
 @click.option("--split", type=click.Choice(HELD_OUT), default="test", show_default=True)
-@click.option(
-    "--record",
-    metavar="GLOB",
-    help="For results of other programs: pattern of the JSON files, such as '*/results.json'.",
-)
-@click.option(
-    "--metric",
-    "metrics",
-    metavar="NAME=PATH",
-    multiple=True,
-    help="With --record: a metric and where it is, as in accuracy=metrics.test.acc. Repeatable.",
-)
-@click.option(
-    "--mapping",
-    "mapping_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="YAML file with record and metrics, and optionally lower_is_better (a list) and seed.",
-)
+@external_options
 def compare(
     directories: tuple[Path, ...],
     format_name: str | None,
     output: Path | None,
     split: str,
-    record: str | None,
-    metrics: tuple[str, ...],
-    mapping_file: Path | None,
+    mapping: ResultMapping | None,
     *,
     full: bool,
 ) -> None:
@@ -69,8 +50,9 @@ def compare(
     """
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare, got one. Name another.")
-    mapping = _mapping(record, metrics, mapping_file)
-    found = compare_sides([load_side(directory, split, mapping) for directory in directories])
+    sides = [load_side(directory, split, mapping) for directory in directories]
+    found = compare_sides(sides)
+    print_notes(note for side in sides for note in side.notes)
     ending = ENDINGS.get(output.suffix.lower(), "text") if output is not None else "text"
     name = format_name or ending
     is_short = name == "text" and not full and output is None
@@ -80,17 +62,3 @@ def compare(
     else:
         write_text(output, written)
         click.echo(f"Written to {output}", err=True)
-
-
-def _mapping(
-    record: str | None, metrics: tuple[str, ...], file: Path | None
-) -> ResultMapping | None:
-    if file is not None and (record or metrics):
-        raise UsageError("Expected either --mapping FILE or --record with --metric, got both.")
-    if file is not None:
-        return read_mapping(file)
-    if record is not None:
-        return mapping_of(record, metrics)
-    if metrics:
-        raise UsageError("--metric needs --record, which says what files the metrics are in.")
-    return None

@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from mnist_sweep.analysis import gate
+from mnist_sweep.cli.external import external_options, print_notes
 from mnist_sweep.cli.output import ExitCode
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary
@@ -39,12 +41,14 @@ from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, su
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
 )
+@external_options
 def check(
     directory: Path,
     baseline_path: Path,
     rules_path: Path | None,
     format_name: str,
     output: Path | None,
+    mapping: ResultMapping | None,
 ) -> int:
     """Check a sweep against a baseline. Prints the reasons and exits with code 3 if it fails.
 
@@ -53,7 +57,7 @@ def check(
     data.
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
-    result = _check(directory, baseline_path, rules)
+    result = _check(directory, baseline_path, rules, mapping)
     written = FORMATS[format_name](result)
     _append_summary(summary(result))
     if output is None:
@@ -73,13 +77,15 @@ def check(
 @click.option(
     "--update", is_flag=True, help="Show what changes in an existing file, then overwrite it."
 )
-def baseline(directory: Path, output: Path, *, update: bool) -> None:
+@external_options
+def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, update: bool) -> None:
     """Write a sweep's results to a small file to commit, with which `check` compares later sweeps.
 
     Repeats (seed=0,1,2) show how much a metric varies between seeds; without them a rule needs a
     tolerance.
     """
-    sweep = load(directory)
+    sweep = load(directory, mapping)
+    print_notes(sweep.notes)
     runs = gate.baseline_of(sweep)
     if update:
         click.echo(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs))
@@ -90,13 +96,16 @@ def baseline(directory: Path, output: Path, *, update: bool) -> None:
         click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
 
 
-def _check(directory: Path, baseline_path: Path, rules: gate.Rules) -> gate.GateResult:
+def _check(
+    directory: Path, baseline_path: Path, rules: gate.Rules, mapping: ResultMapping | None
+) -> gate.GateResult:
     try:
-        runs = gate.read_baseline(baseline_path)
+        runs = gate.read_baseline(baseline_path, mapping)
     except DirectoryError as error:
         return gate.refused(gate.CheckKind.BASELINE, str(error))
     try:
-        sweep = load(directory)
+        sweep = load(directory, mapping)
+        print_notes(sweep.notes)
     except DirectoryError as error:
         return gate.refused(gate.CheckKind.RECORDS, str(error))
     return gate.check(sweep, runs, rules, baseline_path)

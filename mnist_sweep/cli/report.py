@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from mnist_sweep.cli.external import external_options, print_notes
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.sweep import load
 from mnist_sweep.report_images import images_of
 from mnist_sweep.reporting.report import Written, write_report
 
@@ -30,8 +33,10 @@ SETTLE_S = 1.0
     show_default=True,
     help="With --watch: seconds between updates.",
 )
+@external_options
 def report(
     directories: tuple[str, ...],
+    mapping: ResultMapping | None,
     output: str | None,
     *,
     figures: bool,
@@ -46,7 +51,11 @@ def report(
     """
     if watch:
         _watch(directories, output, interval)
-    written = write_report(directories, output, images=images_of(directories), figures=figures)
+    sweeps = [load(directory, mapping) for directory in directories]
+    print_notes(note for sweep in sweeps for note in sweep.notes)
+    written = write_report(
+        directories, output, images=images_of(directories), figures=figures, loaded=sweeps
+    )
     click.echo(said(written))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mnist_sweep.cli.external import external_options, print_notes
 from mnist_sweep.cli.output import Choice, command, terminal, wrap
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mnist_sweep.analysis.selection import Direction
+    from mnist_sweep.records.external.mapping import ResultMapping
 
 _SHOWN_PROBLEMS = 20
 _WHERE_HELP = (
@@ -79,8 +81,10 @@ _LEVEL = click.option(
     help=f"Compute intervals also for more than {MAX_WITH_INTERVALS} configurations (slow).",
 )
 @_LEVEL
+@external_options
 def table(
     *,
+    mapping: ResultMapping | None,
     directories: tuple[str, ...],
     format_name: str,
     sort: str | None,
@@ -101,7 +105,7 @@ def table(
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     shown = terminal()
     on_terminal = format_name == "text" and shown["width"] is not None
-    sweeps = [load(directory) for directory in directories]
+    sweeps = [load(directory, mapping) for directory in directories]
     need_records(sweeps)
     tables = comparison(
         sweeps,
@@ -164,15 +168,16 @@ def _selection_command(direction: Direction) -> click.Command:
         is_flag=True,
         help="Compare all candidates with each other even if there are very many (slow).",
     )
+    @external_options
     def run(
         *, directory: str, by: str | None, split: str | None, format_name: str, exact: bool,
-        **options: Any,
+        mapping: ResultMapping | None, **options: Any,
     ) -> None:  # fmt: skip
         # These import NumPy and SciPy, which `table` and `--help` do without.
         from mnist_sweep.analysis.uncertainty import MAX_COMPARED, select_with_uncertainty
         from mnist_sweep.reporting.phrases.selection import sentences
 
-        sweep = load(directory)
+        sweep = load(directory, mapping)
         need_records([sweep])
         most = None if exact else MAX_COMPARED
         found = select_with_uncertainty(
@@ -210,6 +215,7 @@ def need_records(sweeps: Sequence[Sweep]) -> None:
 
 
 def _print_problems(sweeps: Sequence[Sweep]) -> None:
+    print_notes(note for sweep in sweeps for note in sweep.notes)
     for advice in filter(None, (cache.advice(len(sweep.frame)) for sweep in sweeps)):
         click.echo(f"Note: {advice}", err=True)
     problems = [problem for sweep in sweeps for problem in sweep.problems]

@@ -5,6 +5,7 @@ Read as a whole, or as the classes that several runs predicted on the same image
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,8 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
             arrays = npz_arrays(file, (*names, _SHA256), MAX_BYTES)
         _check(arrays, names)
     except FileNotFoundError as error:
+        if _had_none(RunPaths(path.parent)):
+            raise DirectoryError("The run left no predictions.") from error
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "
             "Delete that run's directory and run the same command again to make it."
@@ -135,6 +138,16 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
             "Delete that run's directory and run the same command again."
         ) from error
     return arrays
+
+
+def _had_none(paths: RunPaths) -> bool:
+    """Whether a task's record tells of no predictions."""
+    from mnist_sweep.records.reading import read_record
+
+    with suppress(DirectoryError):
+        record = read_record(paths.record)
+        return record.task is not None and paths.predictions.name not in record.artefacts
+    return False
 
 
 def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any]]) -> None:

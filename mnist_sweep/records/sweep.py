@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mnist_sweep.records.external.mapping import ResultMapping
     from mnist_sweep.records.predictions import Predictions
     from mnist_sweep.records.record import Record
 
@@ -75,6 +76,7 @@ class Sweep:
         objective: The metric by which "best" is meant: `validation.accuracy`.
         margin: The largest difference of a share that counts as none.
         plan: What was asked for; None of a single run, and where there is no plan.
+        notes: Of another program's directory: what was assumed, and what cannot be known.
     """
 
     directory: Path
@@ -84,6 +86,7 @@ class Sweep:
     objective: str = DEFAULT_OBJECTIVE
     margin: float = DEFAULT_MARGIN
     plan: PlanFile | None = None
+    notes: tuple[str, ...] = ()
     _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
     def record(self, run_id: str) -> Record:
@@ -141,13 +144,23 @@ class Sweep:
         return {run_id: place for place, run_id in enumerate(self.frame["run_id"])}
 
 
-def load(directory: str | os.PathLike[str]) -> Sweep:
-    """Read a sweep's directory, or a single run's.
+def load(
+    directory: str | os.PathLike[str], mapping: ResultMapping | None = None, split: str = TEST
+) -> Sweep:
+    """Read a sweep's directory, a single run's, or what another program wrote.
+
+    Args:
+        directory: The directory; of another program also a file.
+        mapping: How to read another program's; None finds out.
+        split: Of another program's metrics whose names say none.
 
     Raises:
         DirectoryError: It does not exist, cannot be listed, or holds no run and no plan.
+        UsageError: It is another program's, and what reads it is not installed.
     """
     path = Path(directory)
+    if mapping is not None or path.is_file():
+        return _load_external(path, mapping, split)
     names = _listing(path)
     if "record.json" in names:
         return _single(path)
@@ -165,14 +178,38 @@ def load(directory: str | os.PathLike[str]) -> Sweep:
     except DirectoryError as error:
         problems.append(Problem(paths.study_json, str(error)))
     rows, begun = _runs(paths, problems) if "runs" in names else ({}, {})
-    if not (rows or problems or plan.points):
-        raise DirectoryError(_holds_nothing(path))
+    if not (rows or plan.points):
+        if is_external(path):
+            return _load_external(path, None, split)
+        if not problems:
+            raise DirectoryError(_holds_nothing(path))
     columns = fields.columns_of(list(rows.values()))
     missing = tuple(_missing(plan, begun, set(columns.get("run_id", ())), problems))
     parent = f"{paths.runs}{os.sep}"
     runs = fields.frame({**columns, "directory": [parent + name for name in rows]}, len(rows))
     objective = _objective(plan.objective, runs)
     return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
+
+
+def is_external(path: Path) -> bool:
+    """Whether another program wrote a directory, of a kind that is known."""
+    from mnist_sweep.records.external.convert import recognised
+
+    return not _sweeps_in(path) and recognised(path) is not None
+
+
+def _load_external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep:
+    from mnist_sweep.records.external.convert import convert
+
+    converted, found = convert(path, mapping, split)
+    sweep = load(converted)
+    problems = (*sweep.problems, *(Problem(place, why) for place, why in found.problems))
+    said = "".join(f"; {note}" for note in found.notes)
+    note = (
+        f"{path} was read as {found.kind}{said}. Without predictions the only "
+        "intervals are those of `compare`, over seeds, and there is nothing on single classes."
+    )
+    return replace(sweep, directory=path, problems=problems, notes=(note,))
 
 
 def _runs(
@@ -263,10 +300,14 @@ def _listing(path: Path) -> set[str]:
 
 
 def _holds_nothing(path: Path) -> str:
-    known = ("sweep.json", "record.json")
-    inside = [one for one in sorted(path.iterdir()) if any((one / name).exists() for name in known)]
+    inside = _sweeps_in(path)
     hint = f"Did you mean {inside[0]}?" if inside else _WAY_OUT
     return f"{_EXPECTED} {path}, but it holds no runs. {hint}"
+
+
+def _sweeps_in(path: Path) -> list[Path]:
+    known = ("sweep.json", "record.json")
+    return [one for one in sorted(path.iterdir()) if any((one / name).exists() for name in known)]
 
 
 def objective_of(sweeps: Sequence[Sweep]) -> str:

@@ -98,4 +98,7 @@ def _output(
             f"Expected --output DIR, because the report is about {len(directories)} directories "
             "and belongs to none of them. For example: --output outputs/together."
         )
-    return Path(directories[0])
+    path = Path(directories[0])
+    if path.is_file():  # another program's
+        raise UsageError(f"Expected --output DIR, because {path} is a file.")
+    return path

@@ -1,23 +1,24 @@
-"""Directories that other programs wrote: a plain Hydra multirun, read through a mapping."""
+"""Directories that other programs wrote: recognised, or read through a mapping."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
+from mnist_sweep.cli import main
 from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.records.external_results import (
-    ResultMapping,
-    mapping_of,
-    read_external_results,
-    read_mapping,
-)
+from mnist_sweep.records.external.found import split_and_name
+from mnist_sweep.records.external.mapping import ResultMapping, mapping_of, read_mapping
+from mnist_sweep.records.sweep import load
 
 PLAIN_HYDRA_APP = """
 import json, pathlib, random, hydra
@@ -49,6 +50,14 @@ def write_job(directory: Path, values: object, config: str | None = None) -> Pat
         (directory / ".hydra").mkdir()
         (directory / ".hydra" / "config.yaml").write_text(config)
     return directory
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """What is made of other programs' directories stays in the test's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MNIST_SWEEP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -96,22 +105,36 @@ def test_repeats_that_all_change_alike_are_a_change(tmp_path):
 
 
 def test_it_is_a_runs_table_with_the_usual_columns(multiruns):
-    runs = read_external_results(multiruns / "before", MAPPING)
+    runs = load(multiruns / "before", MAPPING).frame
     assert set(runs["status"]) == {"finished"}
     assert runs["test.loss"].to_list() == [1.0] * 6
-    assert runs["seed"].to_list() == [0, 1, 2] * 2
+    assert sorted(runs["seed"]) == [0, 0, 1, 1, 2, 2]
+    assert sorted(runs["task.width"]) == [1, 1, 1, 2, 2, 2]
     assert runs["configuration_id"].nunique() == 2
 
 
-def test_known_metrics_are_recognised_and_less_of_others_may_be_better():
-    names = ("accuracy", "validation.f1", "loss", "my_error", "skill")
-    metrics = ResultMapping(record="*", metrics={name: name for name in names}).resolved("test")
-    assert [metric.column for metric in metrics.values()] == [
-        "test.accuracy", "validation.f1", "test.loss", "test.my_error", "test.skill",
-    ]  # fmt: skip
-    assert [metric.higher_is_better for metric in metrics.values()] == [
-        True, True, False, False, True,
-    ]  # fmt: skip
+def test_less_of_a_metric_may_be_better(tmp_path):
+    for place, value in enumerate((1.0, 2.0)):
+        write_job(tmp_path / str(place), {"skill": value, "loss": value}, f"x: {place}")
+    guessed = load_side(tmp_path)
+    assert {m.name: m.higher_is_better for m in guessed.metrics} == {"skill": True, "loss": False}
+    said = ResultMapping(record="*/*.json", metrics={"skill": "skill"}, lower_is_better=["skill"])
+    assert [m.higher_is_better for m in load_side(tmp_path, mapping=said).metrics] == [False]
+    assert load(tmp_path, said).objective == "lowest:test.skill"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("accuracy", ("test", "accuracy")), ("val_loss", ("validation", "loss")),
+        ("val/acc", ("validation", "acc")), ("metrics.test.acc", ("test", "acc")),
+        ("loss_train", ("train", "loss")), ("train/epoch_loss", ("train", "loss")),
+        ("value", ("test", "value")), ("best_val_acc", ("test", "best_val_acc")),
+        ("confusion", ("test", "confusion_")),
+    ],
+)  # fmt: skip
+def test_a_metrics_name_says_its_split(name, meant):
+    assert split_and_name(name) == meant
 
 
 @pytest.mark.parametrize(
@@ -135,11 +158,11 @@ def test_a_file_that_cannot_be_used_is_named_with_its_reason(tmp_path, content, 
     write_job(tmp_path / "good", {"accuracy": 0.9})
     bad = write_job(tmp_path / "bad", "{}") / "results.json"
     bad.write_bytes(content.encode("utf-8", "surrogateescape"))
-    runs = read_external_results(tmp_path, mapping_of("*/results.json", ["acc=accuracy"]))
-    (row,) = runs[runs["status"] == "unreadable"].to_dict("records")
-    assert len(runs) == 2
-    assert row["directory"] == str(bad.parent)
-    assert reason in row["error.message"]
+    sweep = load(tmp_path, mapping_of("*/results.json", ["acc=accuracy"]))
+    assert len(sweep.frame) == 1
+    (problem,) = sweep.problems
+    assert problem.path == bad
+    assert reason in problem.reason
 
 
 def test_a_lost_metric_leaves_the_others(tmp_path):
@@ -152,13 +175,13 @@ def test_a_lost_metric_leaves_the_others(tmp_path):
 def test_a_damaged_hydra_config_is_named(tmp_path):
     write_job(tmp_path / "0", {"a": 1}, config="{: [")
     with pytest.raises(DirectoryError, match=r"config\.yaml: not YAML"):
-        read_external_results(tmp_path, mapping_of("*/results.json", ["a"]))
+        load(tmp_path, mapping_of("*/results.json", ["a"]))
 
 
 def test_yaml_in_a_config_is_never_executed(tmp_path):
     write_job(tmp_path / "0", {"a": 1}, config="x: !!python/object/apply:os.system ['exit 1']")
     with pytest.raises(DirectoryError, match="not YAML"):
-        read_external_results(tmp_path, mapping_of("*/results.json", ["a"]))
+        load(tmp_path, mapping_of("*/results.json", ["a"]))
 
 
 def test_runs_without_hydra_are_told_apart_by_their_directories(tmp_path):
@@ -170,7 +193,7 @@ def test_runs_without_hydra_are_told_apart_by_their_directories(tmp_path):
 
 @pytest.mark.parametrize(
     ("record", "metrics"),
-    [("*.json", []), ("/etc/*", ["a"]), ("../*", ["a"]), ("", ["a"]), ("*", ["=a"]),
+    [("/etc/*", ["a"]), ("../*", ["a"]), ("", ["a"]), ("*", ["=a"]),
      ("*", ["a="]), ("*", ["a", "a=b"])],
 )  # fmt: skip
 def test_a_malformed_mapping_is_refused(record, metrics):
@@ -187,7 +210,7 @@ def test_a_mapping_file_says_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "record: 3", "record: a", "record: a\nmetrics: 3", "record: a\nmetric: {}",
+    "text", ["", "[]", "record: 3", "record: a\nmetrics: 3", "record: a\nmetric: {}",
              "{", "record: a\nmetrics: {a: 3}", "record: a\nmetrics: {a: b}\nlower_is_better: a"],
 )  # fmt: skip
 def test_a_malformed_mapping_file_is_refused_by_name(tmp_path, text):
@@ -200,9 +223,9 @@ def test_a_malformed_mapping_file_is_refused_by_name(tmp_path, text):
 def test_no_match_says_what_there_is(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DirectoryError, match=r"notes\.txt"):
-        read_external_results(tmp_path, MAPPING)
-    with pytest.raises(DirectoryError, match="no such directory"):
-        read_external_results(tmp_path / "nothing", MAPPING)
+        load(tmp_path, MAPPING)
+    with pytest.raises(DirectoryError, match="there is none"):
+        load(tmp_path / "nothing", MAPPING)
 
 
 @pytest.mark.parametrize(
@@ -214,3 +237,174 @@ def test_a_mapping_with_a_key_twice_or_that_is_a_pipe_is_refused(tmp_path, text,
     path.write_text(text) if text else os.mkfifo(path)
     with pytest.raises(UsageError, match=said):
         read_mapping(path)
+
+
+def test_a_hydra_multirun_is_recognised(multiruns):
+    sweep = load(multiruns / "before")
+    assert sweep.objective == "highest:test.accuracy"
+    assert len(sweep.frame) == 6
+    assert sweep.frame["test.scores_loss"].to_list() == [1.0] * 6
+    (note,) = sweep.notes
+    assert "a Hydra multirun" in note
+    assert "the seed is the setting seed" in note
+    assert "Without predictions" in note
+    record = sweep.record(sweep.frame["run_id"].iloc[0])
+    assert record.history.model_dump()["test_scores_loss"] == [2, 1]
+
+
+def test_a_job_without_results_is_a_failed_run(tmp_path):
+    write_job(tmp_path / "0", {"acc": 0.5}, "lr: 1")
+    (write_job(tmp_path / "1", {}, "lr: 2") / "results.json").unlink()
+    sweep = load(tmp_path)
+    assert dict(zip(sweep.frame["task.lr"], sweep.frame["status"], strict=True)) == {
+        1: "finished", 2: "failed",
+    }  # fmt: skip
+
+
+def test_a_directory_that_changed_is_read_again(tmp_path):
+    first = write_job(tmp_path / "0", {"acc": 0.5}, "lr: 1")
+    write_job(tmp_path / "1", {"acc": 0.75}, "lr: 2")
+    assert sorted(load(tmp_path).frame["test.acc"]) == [0.5, 0.75]
+    (first / "results.json").write_text('{"acc": 0.25}')
+    shutil.rmtree(tmp_path / "1")
+    assert list(load(tmp_path).frame["test.acc"]) == [0.25]
+
+
+def test_an_accuracy_in_percent_is_a_share(tmp_path):
+    for place, value in enumerate((97.5, 88.0)):
+        write_job(tmp_path / str(place), {"accuracy": value}, f"x: {place}")
+    sweep = load(tmp_path)
+    assert sorted(sweep.frame["test.accuracy"]) == [0.88, 0.975]
+    assert "accuracy is in percent" in sweep.notes[0]
+
+
+def test_a_sweep_of_ours_below_is_not_taken_for_a_multirun(tmp_path):
+    write_job(tmp_path / "grid" / "runs" / "x", {"accuracy": 0.5}, "lr: 1")
+    (tmp_path / "grid" / "sweep.json").write_text("{}")
+    with pytest.raises(DirectoryError, match="Did you mean"):
+        load(tmp_path)
+
+
+def write_mlflow_run(experiment: Path, name: str, status: int, lr: str, values: list[float]):
+    run = experiment / name
+    (run / "params").mkdir(parents=True)
+    (run / "metrics" / "val").mkdir(parents=True)
+    (run / "meta.yaml").write_text(f"run_id: {name}\nstatus: {status}\nlifecycle_stage: active\n")
+    (run / "params" / "lr").write_text(lr)
+    lines = [f"1700000000000 {value} {step}" for step, value in enumerate(values)]
+    (run / "metrics" / "val" / "acc").write_text("\n".join(reversed(lines)) + "\n")
+
+
+def test_an_mlflow_store_of_files_is_recognised(tmp_path):
+    store = tmp_path / "mlruns" / "0"
+    store.mkdir(parents=True)
+    (store / "meta.yaml").write_text("name: Default\n")
+    write_mlflow_run(store, "a" * 32, 3, "0.1", [0.5, 0.75])
+    write_mlflow_run(store, "b" * 32, 4, "0.2", [0.5])
+    (tmp_path / "mlruns" / ".trash").mkdir()
+    for path in (tmp_path, tmp_path / "mlruns", store):
+        frame = load(path).frame.set_index("task.lr")
+        assert frame.loc[0.1, "validation.acc"] == 0.75
+        assert frame.loc[0.2, "status"] == "failed"
+        assert frame.loc[0.2, "error.message"] == "MLflow says FAILED"
+    first = next(one for one in load(store).records if one.status == "finished")
+    assert first.history.model_dump()["val_acc"] == [0.5, 0.75]
+
+
+def test_an_mlflow_database_is_recognised(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.executescript("""
+            CREATE TABLE runs (run_uuid, status, lifecycle_stage, start_time);
+            CREATE TABLE params (run_uuid, key, value);
+            CREATE TABLE metrics (run_uuid, key, value, timestamp, step, is_nan);
+            INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1), ('b', 'FINISHED', 'deleted', 2);
+            INSERT INTO params VALUES ('a', 'lr', '0.1'), ('b', 'lr', '0.2');
+            INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('a', 'f1', 0.75, 2, 1, 0);
+        """)
+        database.commit()
+    frame = load(tmp_path).frame
+    assert frame[["task.lr", "test.f1"]].to_numpy().tolist() == [[0.1, 0.75]]
+
+
+def test_a_tensorboard_folder_is_recognised(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    for name, value in (("lr=0.1,seed=0", 0.5), ("lr=0.2,seed=0", 0.75)):
+        for split in ("train", "validation"):
+            writer = EventFileWriter(str(tmp_path / name / split))
+            for step in (0, 1):
+                one = Summary.Value(tag="epoch_accuracy", simple_value=value * (step + 1) / 2)
+                writer.add_event(Event(step=step, summary=Summary(value=[one])))
+            writer.close()
+    sweep = load(tmp_path)
+    assert sweep.objective == "highest:validation.accuracy"
+    frame = sweep.frame.set_index("task.lr")
+    assert frame["validation.accuracy"].to_dict() == {0.1: 0.5, 0.2: 0.75}
+    assert frame["train.accuracy"].to_dict() == {0.1: 0.5, 0.2: 0.75}
+    assert list(sweep.records[0].history.val_accuracy) in ([0.25, 0.5], [0.375, 0.75])
+
+
+def test_what_was_exported_to_tensorboard_comes_back(tmp_path):
+    pytest.importorskip("tensorboard")
+    from mnist_sweep.reporting.export import ExportOptions, tensorboard
+    from support.factories import reference_grid, write_sweep
+
+    ours = load(write_sweep(tmp_path / "grid", reference_grid()))
+    tensorboard.export(ours, ExportOptions(output=tmp_path / "events"))
+    theirs = load(tmp_path / "events")
+    for name in ("validation.accuracy", "test.f1"):
+        assert sorted(theirs.frame[name]) == pytest.approx(sorted(ours.frame[name]))
+
+
+@pytest.mark.parametrize("as_directory", [False, True])
+def test_a_table_of_runs_is_recognised(tmp_path, as_directory):
+    file = tmp_path / "runs.csv"
+    file.write_text("Name;params.lr;random_state;test_acc;val_loss\na;0.1;1;0.5;2\nb;0.2;1;0.75;\n")
+    sweep = load(tmp_path if as_directory else file)
+    frame = sweep.frame.set_index("task.lr")
+    assert frame["test.acc"].to_dict() == {0.1: 0.5, 0.2: 0.75}
+    assert frame["seed"].to_list() == [1, 1]
+    assert frame["validation.loss"].notna().to_list() == [True, False]
+    assert "metrics are test_acc, val_loss" in sweep.notes[0]
+
+
+def test_columns_that_are_not_called_like_metrics_are_named(tmp_path):
+    file = tmp_path / "runs.csv"
+    file.write_text("width,points\n1,3\n1,4\n2,5\n")
+    with pytest.raises(DirectoryError, match="width, points"):
+        load(file)
+    sweep = load(file, mapping_of(None, ["skill=points"]))
+    assert sweep.objective == "highest:test.skill"
+    assert "numbered" in sweep.notes[0]
+    assert sorted(zip(sweep.frame["task.width"], sweep.frame["seed"], strict=True)) == [
+        (1, 0), (1, 1), (2, 0),
+    ]  # fmt: skip
+
+
+def test_every_command_works_on_it(multiruns, tmp_path, capsys):
+    def run(*words: object) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        assert end.value.code == 0, capsys.readouterr().err
+        output = capsys.readouterr()
+        assert f"{before} was read as " in output.err
+        return output.out
+
+    before = multiruns / "before"
+    assert "Testing accuracy" in run("table", before)
+    assert "hydra, width=2 is the best" in run("best", before, "--by", "test.accuracy")
+    assert "hydra, width=1 is the worst" in run("worst", before)
+    assert "No difference" in run("compare", before, before) or "noise" in run(
+        "compare", before, before
+    )
+    baseline = tmp_path / "baseline.json"
+    run("baseline", before, "-o", baseline)
+    assert "PASSED" in run("check", before, "--baseline", baseline)
+    run("report", before, "--no-figures", "--output", tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "hydra, width=2" in page
+    table = run("table", before, "--record", "*/results.json", "--metric", "skill=accuracy")
+    assert "skill" in table

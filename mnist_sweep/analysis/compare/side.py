@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, error_of
-from mnist_sweep.analysis.varying import SEED
+from mnist_sweep.analysis.varying import SEED, TASK_TARGET
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import Metric, of_split, overall
-from mnist_sweep.records.external_results import COLUMNS, read_external_results
+from mnist_sweep.metrics import HELD_OUT, TRAIN, Metric, of_split, overall
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mnist_sweep.records.external_results import ResultMapping
+    from mnist_sweep.records.external.mapping import ResultMapping
+    from mnist_sweep.records.sweep import Sweep
 
 Settings = dict[str, Any]
 """The settings that affect a run's result, without the seed, by dotted name."""
@@ -41,6 +41,7 @@ class Side:
         without_result: Runs without a result, or without one of its metrics, and what else could
             not be read.
         margin: The largest difference of a share that counts as none.
+        notes: How another program's directory was read.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Side:
     metrics: tuple[Metric, ...]
     without_result: tuple[Uncounted, ...]
     margin: float = DEFAULT_MARGIN
+    notes: tuple[str, ...] = ()
 
 
 def load_side(directory: Path, split: str = "test", mapping: ResultMapping | None = None) -> Side:
@@ -59,28 +61,18 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
-    problems: list[Uncounted] = []
-    margin = DEFAULT_MARGIN
-    if mapping is not None:
-        table = read_external_results(directory, mapping, split)
-        metrics = list(mapping.resolved(split).values())
-    else:
-        sweep = load(directory)
-        table, margin = all_runs([sweep]), sweep.margin
-        problems = [Uncounted(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
-        # Of an objective on validation the metric leads on the split that the user chose.
-        leading = [one.partition(".")[2] or one for one in (sweep.objective, DEFAULT_OBJECTIVE)]
-        known = [Metric(one, split) for one in of_split(split)]
-        names = [one.name for one in known]
-        own = overall(measured(table), sweep.objective)
-        metrics = [*(o for o in own if o.split == split and o.name not in names), *known]
-        metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
+    sweep = load(directory, mapping, split)
+    table = all_runs([sweep])
+    metrics = _metrics(sweep, table, split)
+    if mapping is not None and mapping.lower_is_better is not None:
+        metrics = [_directed(one, higher=not mapping.is_lower(one.name)) for one in metrics]
     columns = ["label", "status", "error.type", "error.message"]
     without = [
         Uncounted(row["label"], row["status"], why)
         for row in plain_rows(table.reindex(columns=columns))
-        if (why := error_of(row)) and (mapping or row["status"] != RunStatus.UNREADABLE)
+        if (why := error_of(row)) and row["status"] != RunStatus.UNREADABLE
     ]
+    problems = [Uncounted(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
     without += problems
     runs = table if table.empty else table[table["status"] == RunStatus.FINISHED]
     runs = runs.reset_index(drop=True)
@@ -90,13 +82,34 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
             f"Expected at least one finished run in {directory}, but: {reasons or 'it has none'}. "
             "Run the sweep's command again."
         )
-    others = {*COLUMNS, SEED, "error.message", *(metric.column for metric in metrics)}
-    names = [n for n in map(str, runs) if (n not in others if mapping else affects_result(n))]
+    names = [name for name in map(str, runs) if affects_result(name)]
     # What another network's arguments are is missing in a row; what is null is not set either.
     rows = [{k: v for k, v in row.items() if v is not None} for row in plain_rows(runs[names])]
-    if mapping is None:
-        rows = [{k: v for k, v in used(row).items() if k != SEED} for row in rows]
+    rows = [{k: v for k, v in used(row).items() if k != SEED} for row in rows]
+    if sweep.notes:  # its settings have the names that the other program gave them
+        of_task = [n for n in names if n.startswith("task.") and n != TASK_TARGET]
+        rows = [{n.removeprefix("task."): row[n] for n in of_task if n in row} for row in rows]
     return Side(
-        directory.name or str(directory), directory, None if mapping else split, runs,
-        tuple(rows), tuple(metrics), tuple(without), margin,
+        directory.name or str(directory), directory, None if sweep.notes else split, runs,
+        tuple(rows), tuple(metrics), tuple(without), sweep.margin, sweep.notes,
     )  # fmt: skip
+
+
+def _metrics(sweep: Sweep, table: pd.DataFrame, split: str) -> list[Metric]:
+    """What is compared; of another program what it measured, on the split where it did."""
+    own = overall(measured(table), sweep.objective)
+    if sweep.notes:
+        splits = {one.split for one in own}
+        chosen = next((one for one in (split, *HELD_OUT, TRAIN) if one in splits), split)
+        return [one for one in own if one.split == chosen]
+    # Of an objective on validation the metric leads on the split that the user chose.
+    leading = [one.partition(".")[2] or one for one in (sweep.objective, DEFAULT_OBJECTIVE)]
+    known = [Metric(one, split) for one in of_split(split)]
+    names = [one.name for one in known]
+    metrics = [*(one for one in own if one.split == split and one.name not in names), *known]
+    metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
+    return metrics
+
+
+def _directed(metric: Metric, *, higher: bool) -> Metric:
+    return replace(metric, definition=replace(metric.definition, higher_is_better=higher))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mnist_sweep.records.external.mapping import ResultMapping
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.sweep import Sweep
 
@@ -154,14 +155,18 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
     )
 
 
-def read_baseline(path: Path) -> pd.DataFrame:
-    """A baseline's runs from a file, or from a sweep's directory.
+def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFrame:
+    """A baseline's runs from a file, or from a sweep's directory or another program's.
+
+    Args:
+        path: The file or directory.
+        mapping: How another program's is read; None finds out.
 
     Raises:
         DirectoryError: There is none, or it is damaged; the text says why.
     """
-    if path.is_dir():
-        return baseline_of(load(path))
+    if path.is_dir() or path.suffix.lower() == ".csv":
+        return baseline_of(load(path, mapping))
     try:
         return _frame(_parse(path))
     except (OSError, ValueError, RecursionError) as error:

@@ -71,6 +71,8 @@ def gallery_of(shown: Sequence[Configuration]) -> Gallery:
     if not shown:
         return Gallery()
     runs = pd.concat([one.frame for one in shown])
+    if runs["dataset.sha256"].isna().all():  # of tasks without data
+        return Gallery()
     sha256 = str(runs["dataset.sha256"].value_counts().idxmax())
     places = runs["directory"][runs["dataset.sha256"] == sha256]
     if len(places) > MAX_RUNS:

@@ -1,0 +1,233 @@
+"""Found runs as records of tasks, in a directory of the cache: from there on they are a sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Format, declared, definitions
+from mnist_sweep.records import store
+from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
+from mnist_sweep.records.external.found import Found, FoundRun, seed_of, split_and_name
+from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.plan_file import Invocation, PlanFile, PlannedPoint, write_plan
+from mnist_sweep.records.reading import reason
+from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.store import to_json
+from mnist_sweep.settings import configuration_id, label, run_id
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+READERS: dict[str, ModuleType] = {
+    "hydra": hydra, "mlflow": mlflow, "tensorboard": tensorboard, "csv": csv,
+}  # fmt: skip
+"""Name of a kind, the task of its runs -> its module: `recognises(path)` and `read(path)`."""
+MAX_RUNS = 100_000
+_PREFIX = {TRAIN: "", VALIDATION: "val_", TEST: "test_"}
+_LEADING = ("accuracy", "acc", "f1", "auc", "score", "r2", "reward", "loss", "error", "rmse")
+
+
+def recognised(path: Path) -> str | None:
+    """Which kind of directory (or file) this is; None for none that is known."""
+    return next((kind for kind, reader in READERS.items() if reader.recognises(path)), None)
+
+
+def convert(
+    path: Path, mapping: ResultMapping | None = None, split: str = TEST
+) -> tuple[Path, Found]:
+    """Write the runs of another program as a sweep, and say what was found.
+
+    Args:
+        path: The directory, or a CSV file.
+        mapping: What the user says of it; None finds out.
+        split: Of metrics whose names say none.
+
+    Raises:
+        DirectoryError: It is of no known kind, or none of its runs can be used.
+    """
+    kind = recognised(path) or "files"
+    if mapping is not None and (mapping.record or path.is_file() or kind not in READERS):
+        found = read_mapped(path, mapping)
+    else:
+        found = READERS[kind].read(path)
+        if mapping is not None:
+            choose(found, mapping)
+    if not any(run.metrics for run in found.runs):
+        reasons = [f"{place}: {why}" for place, why in found.problems]
+        reasons += [f"{run.place}: {run.failed or 'no metric'}" for run in found.runs]
+        raise DirectoryError(
+            f"Expected runs with metrics in {path} ({found.kind}), but there is none: "
+            f"{'; '.join(reasons[:3]) or 'nothing was found'}. Say what is a metric: "
+            "--metric NAME=PATH, with --record GLOB for other files."
+        )
+    if len(found.runs) > MAX_RUNS:
+        raise DirectoryError(
+            f"{path} holds {len(found.runs):,} runs; at most {MAX_RUNS:,} are read."
+        )
+    is_said = mapping is not None and bool(mapping.metrics)
+    for run in found.runs:
+        run.metrics = {_column(name, split, said=is_said): v for name, v in run.metrics.items()}
+        run.history = {_column(name, split, said=is_said): v for name, v in run.history.items()}
+    seeds = _take_seeds(found, mapping)
+    _scale_percentages(found)
+    records = [
+        record
+        for run, seed in zip(_varying_first(found.runs), seeds, strict=True)
+        if (record := _record(kind, run, seed, found))
+    ]
+    if not records:
+        place, why = found.problems[0]
+        raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
+    return _write(path, mapping, records, _objective(found, mapping)), found
+
+
+def _column(name: str, split: str, *, said: bool) -> str:
+    """A metric's column: the split that its name says; a name that the user gave stays."""
+    first, dot, rest = name.partition(".")
+    if said:
+        return name if dot and first in _PREFIX else f"{split}.{name.replace('.', '_')}"
+    own, rest = split_and_name(name, split)
+    return f"{own}.{rest}"
+
+
+def _take_seeds(found: Found, mapping: ResultMapping | None) -> list[int | None]:
+    """Take the seeds out of the settings; without one, number the repeats."""
+    names = dict.fromkeys(name for run in found.runs for name in run.settings)
+    name = mapping.seed if mapping and mapping.seed in names else seed_of(names)
+    if name is not None:
+        found.notes.append(f"the seed is the setting {name}")
+        taken = [run.settings.pop(name, None) for run in found.runs]
+        return [
+            one if isinstance(one, int) and not isinstance(one, bool) else None for one in taken
+        ]
+    counts: Counter[str] = Counter()
+    seeds: list[int | None] = []
+    for run in found.runs:
+        run.settings = run.settings or {"run": run.name}
+        key = configuration_id({"task": run.settings})
+        seeds.append(counts[key])
+        counts[key] += 1
+    if any(count > 1 for count in counts.values()):
+        found.notes.append("no setting is called seed: runs of the same settings are numbered")
+    return seeds
+
+
+def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
+    """Put settings in which runs differ before the others, since labels are cut."""
+    values: dict[str, set[str]] = {}
+    for run in runs:
+        for name, value in run.settings.items():
+            values.setdefault(name, set()).add(repr(value))
+    common = {name for name, seen in values.items() if len(seen) == 1}
+    for run in runs:
+        run.settings = dict(sorted(run.settings.items(), key=lambda item: item[0] in common))
+    return runs
+
+
+def _scale_percentages(found: Found) -> None:
+    """Shares that were written in percent, as shares."""
+    shares = [
+        name for name, one in definitions().items() if one.format in (Format.PERCENT, Format.SHARE)
+    ]
+    names = {n for run in found.runs for n in run.metrics if n.partition(".")[2] in shares}
+    for name in sorted(names):
+        values = [run.metrics[name] for run in found.runs if name in run.metrics]
+        if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
+            found.notes.append(f"{name} is in percent")
+            for run in found.runs:
+                if name in run.metrics:
+                    run.metrics[name] /= 100
+                    run.history[name] = [
+                        None if one is None else one / 100 for one in run.history.get(name, [])
+                    ]
+
+
+def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record | None:
+    config = {"task": {"_target_": kind, **run.settings}, "seed": seed}
+    metrics: dict[str, dict[str, float]] = {}
+    for column, value in run.metrics.items():
+        own, _, name = column.partition(".")
+        metrics.setdefault(own, {})[name] = value
+    history = {}
+    for column, series in run.history.items():
+        own, _, name = column.partition(".")
+        if series:
+            history[f"{_PREFIX[own]}{name}"] = series
+    status = RunStatus.FINISHED if run.metrics else RunStatus.FAILED
+    error = {"type": "NoResult", "message": run.failed or "no metric was found"}
+    values = {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": run_id({"name": run.name, **config}),
+        "configuration_id": configuration_id(config),
+        "label": label(config),
+        "status": status,
+        "task": kind,
+        "config": config,
+        "data": None,
+        "history": history,
+        "metrics": metrics if run.metrics else None,
+        "error": None if run.metrics else error,
+    }
+    try:
+        return build(values)
+    except ValueError as error:
+        found.problems.append((run.place, reason(error)))
+        return None
+
+
+def _objective(found: Found, mapping: ResultMapping | None) -> str:
+    """The metric by which 'best' is meant: of a mapping its first, else the most usual one."""
+    names = next([*run.metrics] for run in found.runs if run.metrics)
+    name = names[0]
+    if mapping is None or not mapping.metrics:
+        splits = (VALIDATION, TEST, TRAIN)
+        ranks = {
+            one: (splits.index(own) == 2, _LEADING.index(last), splits.index(own))
+            for one in names
+            for own, _, last in [one.partition(".")]
+            if last in _LEADING
+        }
+        name = min(ranks, key=ranks.__getitem__, default=name)
+    if mapping is not None and mapping.lower_is_better is not None:
+        return f"{'lowest' if mapping.is_lower(name) else 'highest'}:{name}"
+    return declared(name)
+
+
+def _write(
+    path: Path, mapping: ResultMapping | None, records: Sequence[Record], objective: str
+) -> Path:
+    """Write what differs from what the cache holds, and remove what has gone."""
+    root = os.environ.get("MNIST_SWEEP_CACHE") or platformdirs.user_cache_path(
+        "mnist-sweep", appauthor=False
+    )
+    text = f"{path.resolve()} {mapping.model_dump_json() if mapping else ''}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    paths = SweepPaths(Path(root) / "external" / f"{path.name or 'root'}-{digest}")
+    kept = set()
+    for record in records:
+        run = paths.run(record.label, record.run_id)
+        kept.add(run.directory.name)
+        written = to_json(record)
+        with suppress(OSError):
+            if run.record.read_text("utf-8") == written:
+                continue
+        store.write_text(run.record, written)
+    for old in paths.runs.iterdir():
+        if old.name not in kept:
+            shutil.rmtree(old, ignore_errors=True)
+    points = tuple(PlannedPoint(run_id=one.run_id, label=one.label) for one in records)
+    invocation = Invocation(config={"objective": objective}, points=points)
+    write_plan(paths.directory, PlanFile(name=path.name, invocations=(invocation,)))
+    return paths.directory

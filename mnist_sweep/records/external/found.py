@@ -1,0 +1,125 @@
+"""What a reader finds in a directory of another program, and how names are understood."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION
+
+Numbers = dict[str, float]
+Series = dict[str, list[float | None]]
+
+SEEDS = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "rng")
+"""What settings that are seeds are called; with groups before them too (`trainer.seed`)."""
+_SPLITS = {
+    "train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
+    "validation": VALIDATION, "test": TEST, "testing": TEST, "eval": TEST, "evaluation": TEST,
+}  # fmt: skip
+_RESERVED = ("per_class", "confusion", "values")
+
+
+@dataclass
+class FoundRun:
+    """A run of another program.
+
+    Attributes:
+        name: Its path in the directory, or its id.
+        place: The file or directory that it was read from.
+        settings: Dotted name -> plain value.
+        metrics: Name, as the program wrote it -> final value.
+        history: Name -> value by epoch or step.
+        failed: Why it has no result, though nothing is wrong with its files; empty if it has one.
+    """
+
+    name: str
+    place: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    metrics: Numbers = field(default_factory=dict)
+    history: Series = field(default_factory=dict)
+    failed: str = ""
+
+
+@dataclass
+class Found:
+    """All runs of a directory.
+
+    Attributes:
+        kind: What wrote it, in words: 'a Hydra multirun'.
+        runs: The runs.
+        problems: Files that could not be used, and why.
+        notes: What was assumed.
+    """
+
+    kind: str
+    runs: list[FoundRun] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def split_and_name(name: str, split: str = TEST) -> tuple[str, str]:
+    """The split that a metric's name says, or `split`, and the rest: validation, acc of val/acc."""
+    words = [word for word in re.split(r"[./]", name) if word]
+    for place, word in enumerate(words):
+        if word.lower() in _SPLITS and len(words) > 1:
+            return _SPLITS[word.lower()], _plain("_".join(words[:place] + words[place + 1 :]))
+    first, _, rest = words[-1].partition("_") if words else ("", "", "")
+    head, _, last = words[-1].rpartition("_") if words else ("", "", "")
+    group = words[:-1]
+    if rest and first.lower() in _SPLITS:
+        return _SPLITS[first.lower()], _plain("_".join([*group, rest]))
+    if head and last.lower() in _SPLITS:
+        return _SPLITS[last.lower()], _plain("_".join([*group, head]))
+    return split, _plain("_".join(words))
+
+
+def _plain(name: str) -> str:
+    name = name.removeprefix("epoch_").removeprefix("metrics_") or name
+    return f"{name}_" if name in _RESERVED else name
+
+
+def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings with dotted names."""
+    if not isinstance(value, Mapping):
+        return {prefix.removesuffix("."): value}
+    return {
+        key: inner
+        for name, one in value.items()
+        for key, inner in flattened(one, f"{prefix}{name}.").items()
+    }
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def numbers_in(value: Any) -> tuple[Numbers, Series]:
+    """The numbers in nested mappings, by dotted name; a list of numbers is a history."""
+    metrics: Numbers = {}
+    history: Series = {}
+    for name, one in flattened(value).items():
+        if isinstance(one, list) and len(one) > 1:
+            series = [number(entry) for entry in one]
+            if series[-1] is not None and all(isinstance(entry, (int, float)) for entry in one):
+                history[name], metrics[name] = series, series[-1]
+        elif (found := number(one)) is not None:
+            metrics[name] = found
+    return metrics, history
+
+
+def seed_of(names: Iterable[str]) -> str | None:
+    """The setting that is called like a seed."""
+    ranked = [(SEEDS.index(last), name) for name in names
+              if (last := name.rpartition(".")[2].lower()) in SEEDS]  # fmt: skip
+    return min(ranked)[1] if ranked else None

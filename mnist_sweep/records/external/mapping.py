@@ -1,0 +1,228 @@
+"""What a user says of another program's directory: its files, its metrics, its seed.
+
+`--record '*/results.json' --metric accuracy=metrics.test.acc`, or both in a YAML file. Settings
+come from Hydra's own `.hydra/config.yaml` beside the file or above it; without one, a run is
+identified by its directory's name.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.external import csv
+from mnist_sweep.records.external.found import Found, FoundRun, numbers_in
+from mnist_sweep.records.external.hydra import hydra_settings, value_in
+from mnist_sweep.records.reading import reason
+from mnist_sweep.safe_files import strict_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXAMPLE = "record: '*/results.json', metrics: {accuracy: metrics.test.acc}"
+
+
+class ResultMapping(BaseModel):
+    """How to read a directory that this program did not write.
+
+    Attributes:
+        record: Glob of JSON, YAML or CSV files, relative to the directory; None finds them.
+        metrics: Name -> dotted path into the file, or column; a number counts in a list, -1 is its
+            last. Empty takes every number.
+        lower_is_better: Metrics of which less is better; None guesses by name (loss, error, time).
+        seed: The setting that is the seed, if there is one of this name.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    record: str | None = None
+    metrics: dict[str, str] = {}
+    lower_is_better: list[str] | None = None
+    seed: str = "seed"
+
+    @field_validator("record")
+    @classmethod
+    def _is_inside(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value or Path(value).is_absolute() or ".." in Path(value).parts:
+            raise ValueError(
+                f"expected a glob inside the directory, such as '*/results.json', got {value!r}"
+            )
+        return value
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _are_named(cls, value: Any) -> Any:
+        return {name: name for name in value} if isinstance(value, list) else value
+
+    def is_lower(self, name: str) -> bool:
+        """Whether less of a metric is better, by `lower_is_better`."""
+        known = self.lower_is_better or ()
+        return name in known or name.partition(".")[2] in known
+
+
+def mapping_of(record: str | None, metrics: Sequence[str]) -> ResultMapping:
+    """A mapping from the command line's words.
+
+    Args:
+        record: A glob, or None.
+        metrics: NAME=PATH each, or a PATH alone, which is its own name.
+
+    Raises:
+        UsageError: A metric is given twice or malformed, or the glob leads out.
+    """
+    found: dict[str, str] = {}
+    for word in metrics:
+        name, equals, path = word.partition("=")
+        name, path = name.strip(), (path if equals else name).strip()
+        if not name or not path or name in found:
+            raise UsageError(
+                f"Expected --metric NAME=PATH, each name once, got {word!r}. "
+                "For example: --metric test_acc=metrics.accuracy."
+            )
+        found[name] = path
+    try:
+        return ResultMapping(record=record, metrics=found)
+    except ValidationError as error:
+        raise UsageError(f"--record and --metric: {reason(error)}.") from error
+
+
+def read_mapping(path: Path) -> ResultMapping:
+    """A mapping from a YAML file with `record`, `metrics`, and perhaps the rest.
+
+    Raises:
+        UsageError: The file cannot be read or is not such a mapping.
+    """
+    try:
+        return ResultMapping.model_validate(strict_yaml(path))
+    except (OSError, ValueError) as error:
+        found = " ".join(reason(error).split())
+        raise UsageError(
+            f"Expected a mapping (YAML) at {path}, such as {_EXAMPLE}: {found}."
+        ) from error
+
+
+def read_mapped(path: Path, mapping: ResultMapping) -> Found:
+    """The runs in the files that a mapping names.
+
+    A file that cannot be used, or that lacks a metric, becomes a problem.
+
+    Raises:
+        DirectoryError: There is no such directory, or no file matches.
+    """
+    if not path.exists():
+        raise DirectoryError(f"Expected a directory at {path}, but there is none. Name another.")
+    pattern = mapping.record or "*"
+    files = [path] if path.is_file() else sorted(one for one in path.glob(pattern) if one.is_file())
+    if not files:
+        inside = ", ".join(sorted(child.name for child in path.iterdir())[:5]) or "nothing"
+        raise DirectoryError(
+            f"Expected files like {pattern} in {path}, but none matches; it holds {inside}. "
+            "Change --record."
+        )
+    found = Found(f"files like {pattern}")
+    for file in files:
+        try:
+            if file.suffix.lower() == ".csv":
+                rows = csv.rows_of(file)
+                columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
+                runs = [csv.run_of(file, k, row, columns) for k, row in enumerate(rows, 1)]
+                for run in runs:
+                    _choose(run, mapping, found)
+                found.runs += runs
+                continue
+            label = file.parent.relative_to(path).as_posix()
+            run = FoundRun(file.stem if label == "." else label, file)
+            run.settings = hydra_settings(path, file.parent) or {"run_directory": run.name}
+            run.metrics, run.history = _metrics(file, mapping, found)
+        except (OSError, ValueError, RecursionError) as error:
+            found.problems.append((file, " ".join(reason(error).split())))
+            continue
+        found.runs.append(run)
+    return found
+
+
+def choose(found: Found, mapping: ResultMapping) -> None:
+    """Keep, of runs that a reader found, the metrics that the mapping names."""
+    for run in found.runs:
+        _choose(run, mapping, found)
+
+
+def _choose(run: FoundRun, mapping: ResultMapping, found: Found) -> None:
+    if not mapping.metrics or run.failed:
+        return
+    absent = [one for one in mapping.metrics.values() if one not in run.metrics]
+    if absent:
+        known = ", ".join([*run.metrics][:8]) or "none"
+        found.problems.append((run.place, f"no {', '.join(absent)}; there is {known}"))
+    own, history = run.metrics, run.history
+    run.metrics = {name: own[one] for name, one in mapping.metrics.items() if one in own}
+    run.history = {name: history[one] for name, one in mapping.metrics.items() if one in history}
+    run.failed = "" if run.metrics else f"no {', '.join(absent)}"
+
+
+def _metrics(
+    file: Path, mapping: ResultMapping, found: Found
+) -> tuple[dict[str, float], dict[str, list[float | None]]]:
+    """The metrics of a file and their history; what is not there becomes a problem.
+
+    Raises:
+        ValueError: It cannot be read, or has none of them.
+    """
+    value = value_in(file)
+    every, history = numbers_in(value)
+    if not mapping.metrics:
+        if not every:
+            raise ValueError("there is no number in it")
+        return every, history
+    metrics, reasons = {}, []
+    for name, path in mapping.metrics.items():
+        try:
+            metrics[name] = _number(value, path)
+        except ValueError as error:
+            reasons.append(str(error))
+    if not metrics:
+        raise ValueError("; ".join(reasons))
+    if reasons:
+        found.problems.append((file, "; ".join(reasons)))
+    paths = {name: path.removesuffix(".-1") for name, path in mapping.metrics.items()}
+    return metrics, {n: history[path] for n, path in paths.items() if path in history}
+
+
+def _number(value: Any, path: str) -> float:
+    """The number at a dotted path.
+
+    Raises:
+        ValueError: There is none; the text says how far the path led.
+    """
+    # A key may have a dot of its own: "test.acc".
+    whole = isinstance(value, dict) and path in value
+    steps = [path] if whole else path.split(".")
+    for index, step in enumerate(steps):
+        value = _step(value, step, ".".join(steps[: index + 1]))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{path} is {type(value).__name__}, not a number")  # noqa: TRY004
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError(f"{path} is too large a number") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{path} is {number}, which cannot be compared")
+    return number
+
+
+def _step(value: Any, step: str, so_far: str) -> Any:
+    if isinstance(value, dict) and step in value:
+        return value[step]
+    if isinstance(value, list) and re.fullmatch(r"-?\d{1,9}", step):
+        if -len(value) <= int(step) < len(value):
+            return value[int(step)]
+        raise ValueError(f"no {so_far}: the list has {len(value)} entries")
+    known = f"; there is {', '.join(map(str, list(value)[:8]))}" if isinstance(value, dict) else ""
+    raise ValueError(f"no {so_far}{known}")

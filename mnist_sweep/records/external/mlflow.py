@@ -1,0 +1,116 @@
+"""An MLflow store of files (`mlruns/`) or in SQLite (`mlflow.db`), read without MLflow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.records.external.found import Found, FoundRun, number
+from mnist_sweep.records.paths import scalar
+from mnist_sweep.records.reading import reason
+from mnist_sweep.safe_files import content, strict_yaml
+
+DATABASE = "mlflow.db"
+_STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_HISTORY = """
+SELECT run_uuid, key, step, value FROM metrics WHERE NOT is_nan ORDER BY run_uuid, key, step,
+timestamp
+"""
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a store, has one, or is one experiment of it."""
+    return _database(path) is not None or next(_runs(path), None) is not None
+
+
+def read(path: Path) -> Found:
+    """The runs with their parameters, last metrics and their history."""
+    found = Found("an MLflow store")
+    database = _database(path)
+    if database is not None:
+        found.runs = list(_rows(database))
+        return found
+    for meta in _runs(path):
+        try:
+            about = strict_yaml(meta)
+            if about.get("lifecycle_stage") == "deleted":
+                continue
+            found.runs.append(_run(meta.parent, about))
+        except (OSError, ValueError, AttributeError) as error:
+            found.problems.append((meta, reason(error)))
+    return found
+
+
+def _database(path: Path) -> Path | None:
+    file = path / DATABASE if path.is_dir() else path
+    return file if file.name.endswith(".db") and file.is_file() else None
+
+
+def _runs(path: Path) -> Iterator[Path]:
+    """The `meta.yaml` of each run: of the store, of one in the directory, of one experiment."""
+    for pattern in ("*/*/meta.yaml", "mlruns/*/*/meta.yaml", "*/meta.yaml"):
+        own = [meta for meta in sorted(path.glob(pattern)) if (meta.parent / "metrics").is_dir()]
+        own = [meta for meta in own if ".trash" not in meta.parts]
+        if own:
+            yield from own
+            return
+
+
+def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
+    run = FoundRun(str(about.get("run_id") or directory.name), directory)
+    for file in sorted((directory / "params").rglob("*")):
+        if file.is_file():
+            name = file.relative_to(directory / "params").as_posix()
+            run.settings[name] = scalar(content(file)[0].decode("utf-8").strip())
+    for file in sorted((directory / "metrics").rglob("*")):
+        if file.is_file():
+            name = file.relative_to(directory / "metrics").as_posix()
+            lines = [line.split() for line in content(file)[0].decode("utf-8").splitlines() if line]
+            lines.sort(key=lambda words: int(words[2]) if len(words) > 2 else 0)
+            _add(run, name, [number(float(words[1])) for words in lines])
+    status = about.get("status")
+    status = _STATUS.get(status, status) if isinstance(status, int) else status
+    _check_status(run, str(status))
+    return run
+
+
+def _add(run: FoundRun, name: str, values: list[float | None]) -> None:
+    if values and values[-1] is not None:
+        run.metrics[name] = values[-1]
+        if len(values) > 1:
+            run.history[name] = values
+
+
+def _check_status(run: FoundRun, status: str) -> None:
+    if status in ("FAILED", "KILLED", "RUNNING", "SCHEDULED"):
+        run.failed = f"MLflow says {status}"
+        run.metrics = {}
+    elif not run.metrics:
+        run.failed = "it logged no metric"
+
+
+def _rows(database: Path) -> Iterator[FoundRun]:
+    """The runs in a database, which is opened for reading alone."""
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as store:
+        runs = {
+            key: (FoundRun(key, database), status)
+            for key, status in store.execute(
+                "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active' "
+                "ORDER BY start_time, run_uuid"
+            )
+        }
+        for key, name, value in store.execute("SELECT run_uuid, key, value FROM params"):
+            if key in runs:
+                runs[key][0].settings[name] = scalar(value)
+        series: dict[tuple[str, str], list[float | None]] = {}
+        for key, name, _, value in store.execute(_HISTORY):
+            series.setdefault((key, name), []).append(number(value))
+    for (key, name), values in series.items():
+        if key in runs:
+            _add(runs[key][0], name, values)
+    for run, status in runs.values():
+        _check_status(run, status)
+        yield run
