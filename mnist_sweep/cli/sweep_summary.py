@@ -16,6 +16,7 @@ from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.sweep import Sweep, all_runs, load
+from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, conclusions_of
 from mnist_sweep.reporting.conclusions.selections import (
     Standing,
     best_of,
@@ -23,7 +24,6 @@ from mnist_sweep.reporting.conclusions.selections import (
     selection_of,
     standing_of,
 )
-from mnist_sweep.reporting.conclusions.summary import ReportSummary, conclusions_of
 from mnist_sweep.reporting.escape import visible, wrapped
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases

@@ -28,7 +28,7 @@ _LATEX = {
 
 def shortened(text: str, length: int) -> str:
     """The first `length` characters of `text`, with an ellipsis if there was more."""
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+    return text if len(text) <= length else text[: length - 1].rstrip(" ,;") + "…"
 
 
 def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:

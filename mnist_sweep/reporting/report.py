@@ -14,7 +14,7 @@ from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import preimport
-from mnist_sweep.reporting.conclusions.summary import ReportSummary, default_summary
+from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, default_summary
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
 

@@ -15,7 +15,7 @@ import pytest
 
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.conclusions.summary import ReportSummary
+from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.html.contents import busy_s, environments, failures
 from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
@@ -14,7 +14,7 @@ from mnist_sweep.reporting.tables.classes import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mnist_sweep.analysis.compare import Comparison, Pair
     from mnist_sweep.analysis.compare.changes import Change
@@ -32,49 +32,61 @@ _MAX_NAMES = 8
 _MAX_NAME = 24
 
 
+class _Texts(NamedTuple):
+    """A table of texts; all but the first `n_texts` columns are aligned right."""
+
+    name: str
+    title: str
+    headings: Sequence[str] = ()
+    rows: Sequence[tuple[str, ...]] = ()
+    notes: Sequence[str] = ()
+    n_texts: int = 1
+
+
 def tables(comparison: Comparison, *, short: bool = False) -> list[Table]:
     """The comparison's tables with anything to show; `short` is the first ones, a few rows each."""
     most = SHORT_ROWS if short else MAX_ROWS
-    found = [_differences(comparison, most)]
+    found = [_table(_differences(comparison), most)]
     for pair in comparison.pairs:
         prefix = f"{pair.second.name}: " if len(comparison.pairs) > 1 else ""
-        found += _of_pair(pair, prefix, most, short=short)
+        found += [_table(one, most, prefix) for one in _of_pair(pair, most, short=short)]
     if not short:
         lines = [
             f"{side.name}: {one.label}: {one.status}: {one.reason}"
             for side in comparison.sides
             for one in side.without_result
         ]
-        found.append(_table("excluded", "Excluded (no result)", notes=_cut(lines, most)))
+        notes = _cut(lines, most)
+        found.append(_table(_Texts("excluded", "Excluded (no result)", notes=notes), most))
     return [one for one in found if one.columns or one.notes]
 
 
-def _of_pair(pair: Pair, prefix: str, most: int, *, short: bool) -> Iterator[Table]:
-    yield _configurations(pair, prefix)
+def _of_pair(pair: Pair, most: int, *, short: bool) -> Iterator[_Texts]:
+    yield _configurations(pair)
     if not all(one.identical for one in pair.changes):
-        yield _metrics(pair, prefix, most, short=short)
+        yield _metrics(pair, short=short)
         if len(pair.changes) > 1:
-            yield _average(pair, prefix, most)
+            yield _average(pair)
         if not short:
             classes = classes_of(pair.first.runs)
-            yield _by_class(pair, prefix, most, classes)
-            yield _confusions(pair, prefix, most, classes)
-            yield _flips(pair, prefix, most, classes)
-    yield _costs(pair, prefix, most)
+            yield _by_class(pair, classes)
+            yield _confusions(pair, classes)
+            yield _flips(pair, classes, most)
+    yield _costs(pair)
 
 
-def _differences(comparison: Comparison, most: int) -> Table:
+def _differences(comparison: Comparison) -> _Texts:
     rows = [
         (part.removesuffix("s"), one.name, *(_values(one.name, own) for own in one.by_side))
         for part, found in comparison.differs.items()
         for one in found
     ]
-    note = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
+    notes = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
     headings = ("of", "name", *(side.name for side in comparison.sides))
-    return _table("differs", "What differs", headings, rows, most, n_texts=9, notes=note)
+    return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)
 
 
-def _configurations(pair: Pair, prefix: str) -> Table:
+def _configurations(pair: Pair) -> _Texts:
     matched = pair.matched
     notes = []
     if matched.changed and matched.shared:
@@ -84,21 +96,21 @@ def _configurations(pair: Pair, prefix: str) -> Table:
     for side, only in ((pair.first, matched.only_first), (pair.second, matched.only_second)):
         if only:
             notes.append(f"Only in {side.name} ({len(only)}): {listed(only, _MAX_NAMES)}.")
-    return _table("configurations", f"{prefix}Configurations", notes=notes)
+    return _Texts("configurations", "Configurations", notes=notes)
 
 
-def _average(pair: Pair, prefix: str, most: int) -> Table:
+def _average(pair: Pair) -> _Texts:
     rows = []
     for mean in pair.mean:
         own = [c.change for one in pair.changes for c in one.summaries if c.metric == mean.metric]
         moved = [sum(value > 0 for value in own), sum(value < 0 for value in own)]
         rows.append((mean.metric, *_means(mean), *map(str, moved)))
     headings = ("metric", *_sides(pair), "change", "higher in", "lower in")
-    title = f"{prefix}Means over the {len(pair.changes)} shared configurations, as seen"
-    return _table("average", title, headings, rows, most)
+    title = f"Means over the {len(pair.changes)} shared configurations, as seen"
+    return _Texts("average", title, headings, rows)
 
 
-def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
+def _metrics(pair: Pair, *, short: bool) -> _Texts:
     every = [(one.shared.name, change) for one in pair.changes for change in one.summaries]
     covers = sorted({change.covers for _, change in every if change.covers})
     note = "Without predictions and without repeats nothing can be tested."
@@ -107,26 +119,22 @@ def _metrics(pair: Pair, prefix: str, most: int, *, short: bool) -> Table:
         tested = any(change.p_value is not None for _, change in every)
         corrected = "; p is corrected by Holm's method over the whole table."
         note += corrected if tested else "; with one run each there is no p."
-    rows: list[tuple[str, ...]]
     rows = [(name, change.metric, *_tested(change)) for name, change in every]
-    headings: tuple[str, ...]
-    headings = ("configuration", "metric", *_sides(pair), "change", "95 % interval", "p")
+    headings = ["configuration", "metric", *_sides(pair), "change", "95 % interval", "p"]
     title, n_texts = "Metrics", 2
     if short and rows:
         # One column less: all metrics of one configuration, or one metric of all.
-        several = len(pair.changes) > 1
-        if several:
+        dropped, n_texts = int(len(pair.changes) > 1), 1
+        if dropped:
             title = f"{rows[0][1].capitalize()} of each configuration"
             rows = [row for row in rows if row[1] == rows[0][1]]
-        dropped, n_texts = int(several), 1
-        rows = [row[:dropped] + row[dropped + 1 :] for row in rows]
-        headings = headings[:dropped] + headings[dropped + 1 :]
+        rows = [(*row[:dropped], *row[dropped + 1 :]) for row in rows]
+        del headings[dropped]
     split = f" on the {pair.first.split} split" if pair.first.split else ""
-    notes = (note,) if rows else ()
-    return _table("metrics", f"{prefix}{title}{split}", headings, rows, most, n_texts, notes)
+    return _Texts("metrics", title + split, headings, rows, (note,) if rows else (), n_texts)
 
 
-def _by_class(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
+def _by_class(pair: Pair, classes: Classes) -> _Texts:
     """One row per configuration: the change of each class's F1, significant ones marked."""
     changes = [{c.metric.partition(".")[2]: c for c in one.digits} for one in pair.changes]
     labels = [*dict.fromkeys(label for own in changes for label in own)]
@@ -137,11 +145,10 @@ def _by_class(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
     ]
     word, headings = classes.word, ("configuration", *map(classes.name, labels))
     note = f"Change of each {word}'s F1; * is significant after Holm's correction over the table."
-    notes = (note,) if rows else ()
-    return _table("digits", f"{prefix}F1 by {word}", headings, rows, most, notes=notes)
+    return _Texts("digits", f"F1 by {word}", headings, rows, (note,) if rows else ())
 
 
-def _confusions(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
+def _confusions(pair: Pair, classes: Classes) -> _Texts:
     rows = []
     for one in pair.changes:
         cells = [
@@ -153,33 +160,33 @@ def _confusions(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
         cells.sort(key=lambda cell: -abs(cell[2]))
         rows += [(one.shared.name, *names, f"{v:+.3g}") for *names, v in cells[:MAX_MOVED]]
     headings = ("configuration", "true", "predicted", "images per run")
-    return _table("confusions", f"{prefix}Confusions that moved most", headings, rows, most)
+    return _Texts("confusions", "Confusions that moved most", headings, rows)
 
 
-def _flips(pair: Pair, prefix: str, most: int, classes: Classes) -> Table:
+def _flips(pair: Pair, classes: Classes, most: int) -> _Texts:
     rows, notes = [], []
     for one in pair.changes:
         found = one.flips
         if found is not None and found.changed:
             counts = (found.gained, found.lost, found.changed)
             rows.append((one.shared.name, *map(str, counts)))
-            names = [map(classes.name, (f.true, f.first, f.second)) for f in found.examples]
             shown = [
-                f"{flip.image} ({true}: {first}→{second})"
-                for flip, (true, first, second) in zip(found.examples, names, strict=True)
+                f"{f.image} ({classes.name(f.true)}: {classes.name(f.first)}→"
+                f"{classes.name(f.second)})"
+                for f in found.examples[:MAX_SHOWN_FLIPS]
             ]
-            more = " …" if len(shown) > MAX_SHOWN_FLIPS else ""
-            notes.append(f"{one.shared.name}: {', '.join(shown[:MAX_SHOWN_FLIPS])}{more}")
+            more = " …" if len(found.examples) > MAX_SHOWN_FLIPS else ""
+            notes.append(f"{one.shared.name}: {', '.join(shown)}{more}")
     if rows:
         notes = [
             f"Images by row of the {pair.first.split} split, from 0 (true: was→is); more in JSON.",
             *_cut(notes, most),
         ]
     headings = ("configuration", "now right", "now wrong", "other answer")
-    return _table("flips", f"{prefix}Images that flipped", headings, rows, most, notes=notes)
+    return _Texts("flips", "Images that flipped", headings, rows, notes)
 
 
-def _costs(pair: Pair, prefix: str, most: int) -> Table:
+def _costs(pair: Pair) -> _Texts:
     rows = [
         (
             one.shared.name, cost.name, three_digits(cost.first), three_digits(cost.second),
@@ -191,8 +198,7 @@ def _costs(pair: Pair, prefix: str, most: int) -> Table:
     reasons = time_reasons(pair)
     notes = [f"Times do not compare: {'; '.join(reasons)}."] if rows and reasons else ()
     headings = ("configuration", "cost", *_sides(pair), "ratio")
-    title = f"{prefix}Time and memory"
-    return _table("costs", title, headings, rows, most, n_texts=2, notes=notes)
+    return _Texts("costs", "Time and memory", headings, rows, notes, n_texts=2)
 
 
 def _sides(pair: Pair) -> tuple[str, str]:
@@ -231,30 +237,20 @@ def _cut(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[:most], *left]
 
 
-def _table(
-    name: str,
-    title: str,
-    headings: Sequence[str] = (),
-    rows: Iterable[tuple[str, ...]] = (),
-    most: int = MAX_ROWS,
-    n_texts: int = 1,
-    notes: Sequence[str] = (),
-) -> Table:
-    """A table of texts; all but the first `n_texts` columns are aligned right."""
+def _table(texts: _Texts, most: int, prefix: str = "") -> Table:
     import pandas as pd
 
-    whole = [*rows]
-    if len(whole) > most:
-        left = f"… and {len(whole) - most} more"
-        whole = [*whole[:most], (left, *("",) * (len(headings) - 1))]
+    rows, headings = texts.rows, texts.headings if texts.rows else ()
+    if len(rows) > most:
+        left = f"… and {len(rows) - most} more"
+        rows = [*rows[:most], (left, *("",) * (len(headings) - 1))]
     columns = tuple(
         Column(
-            f"column{place}", shortened(visible(heading), _MAX_NAME), is_numeric=place >= n_texts
+            f"column{place}", shortened(visible(one), _MAX_NAME), is_numeric=place >= texts.n_texts
         )
-        for place, heading in enumerate(headings if whole else ())
+        for place, one in enumerate(headings)
     )
-    frame = pd.DataFrame(whole, columns=[one.key for one in columns], dtype=object)
+    frame = pd.DataFrame(rows, columns=[one.key for one in columns], dtype=object)
     frame = frame.assign(status=str(RunStatus.FINISHED), reason="")
-    return Table(
-        name, visible(title), columns, Rows(frame, frame), notes=tuple(map(visible, notes))
-    )
+    title, notes = visible(prefix + texts.title), tuple(map(visible, texts.notes))
+    return Table(texts.name, title, columns, Rows(frame, frame), notes=notes)

@@ -6,6 +6,7 @@ records give the same conclusions; the words are made in `reporting.phrases`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -17,13 +18,16 @@ from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effect
 from mnist_sweep.analysis.uncertainty import select_again
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.analysis.weakest import weakest_classes
-from mnist_sweep.errors import DataError, DirectoryError, SelectionError
+from mnist_sweep.errors import DataError, DirectoryError, MnistSweepError, SelectionError
 from mnist_sweep.metrics import TEST
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.study_file import load_study
 from mnist_sweep.reporting.conclusions.selections import (
     TWO_LAYERS,
     best_of,
+    default_selections,
     interval_of,
+    is_resampled,
     predictions_of,
     resampled,
     worst_two_layers,
@@ -43,6 +47,35 @@ if TYPE_CHECKING:
     from mnist_sweep.records.predictions import Predicted
     from mnist_sweep.records.study_file import Study
     from mnist_sweep.records.sweep import Sweep
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """What a report and a sweep's end begin with; either part may be empty."""
+
+    conclusions: tuple[Conclusion, ...] = ()
+    selections: tuple[UncertainSelection, ...] = ()
+
+
+def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
+    """Conclusions of a study or a small sweep, and the selections that go without saying.
+
+    Empty where there is nothing to select from; several directories get selections alone.
+    """
+    selections = default_selections(sweeps)
+    return ReportSummary(conclusions_of(sweeps, selections), selections)
+
+
+def conclusions_of(
+    sweeps: Sequence[Sweep], known: Sequence[UncertainSelection] = ()
+) -> tuple[Conclusion, ...]:
+    """`conclusions` of one directory; nothing of several, of very many runs or of damaged ones."""
+    try:
+        if is_resampled(sweeps):
+            return tuple(conclusions(sweeps[0], load_study(sweeps[0].directory), known))
+    except MnistSweepError:
+        pass  # predictions are gone or damaged: the tables stand all the same
+    return ()
 
 
 def conclusions(

@@ -13,7 +13,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
-from mnist_sweep.reporting.conclusions.summary import ReportSummary
+from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.files import Drawers, figures, plots
 from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of

@@ -23,6 +23,8 @@ from mnist_sweep.records.status import RunStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from mnist_sweep.metrics import Metric
     from mnist_sweep.reporting.tables.table import Rows
 
@@ -33,7 +35,7 @@ table, and 50 configurations with 20 repeats each take seconds."""
 _SAME = 1e-9
 
 
-def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: int = 0) -> Rows:
+def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
     """The rows with intervals of those results that predictions give.
 
     The images are resampled for each configuration by itself, so the cost grows with their number
@@ -43,32 +45,23 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float, *, seed: in
         rows: Configurations.
         columns: Of the runs table; losses, times and settings are ignored.
         level: Confidence level.
-        seed: Of the statistics' randomness.
     """
-    metrics = list(filter(None, map(_from_predictions, columns)))
-    intervals, unknown = [], []
+    metrics = [*filter(None, map(_from_predictions, columns))]
     variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
     data = rows.frame.get("dataset.sha256", rows.frame.index.to_series()).to_numpy()
-
-    def beside(place: int) -> dict[str, SeedVariances]:
-        same = data == data[place]
-        same[place] = False
-        return {
-            column: SeedVariances(own[same & (df > 0)], df[same & (df > 0)])
-            for column, (own, df) in variances.items()
-        }
-
+    intervals, unknown = [], []
     for place, members in enumerate(rows.members):
         runs = rows.runs.iloc[members]
         directories = [*map(Path, runs["directory"][runs["status"] == RunStatus.FINISHED])]
+        same = (data == data[place]) & (np.arange(len(data)) != place)
+        others = {c: SeedVariances(v[same & (df > 0)], df[same & (df > 0)])
+                  for c, (v, df) in variances.items()}  # fmt: skip
         found: dict[str, Interval] = {}
         why = ""
         if directories and metrics:
-            classes = rows.frame["dataset.classes"].iloc[place]
+            classes = int(rows.frame["dataset.classes"].iloc[place] or 0)
             try:
-                found = _intervals(
-                    directories, metrics, int(classes or 0), level, seed, beside(place)
-                )
+                found = _intervals(directories, metrics, classes, level, others)
             except (DirectoryError, DataError) as error:
                 why = str(error)
         for column, one in found.items():
@@ -92,12 +85,12 @@ def _from_predictions(column: str) -> Metric | None:
     return metric if metric.is_from_counts and metric.column == column else None
 
 
-def _variances(rows: Rows, column: str) -> SeedVariances:
+def _variances(rows: Rows, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each row's finished runs; no degrees of freedom where it has no repeats."""
     values = rows.runs[column].where(rows.runs["status"] == RunStatus.FINISHED)
     groups = [values.iloc[members].dropna().to_numpy("float64") for members in rows.members]
     own = [group.var(ddof=1) if len(group) > 1 else 0.0 for group in groups]
-    return SeedVariances(np.array(own), np.array([len(group) - 1.0 for group in groups]))
+    return np.array(own), np.array([len(group) - 1.0 for group in groups])
 
 
 def _intervals(
@@ -105,7 +98,6 @@ def _intervals(
     metrics: Sequence[Metric],
     classes: int,
     level: float,
-    seed: int,
     others: dict[str, SeedVariances],
 ) -> dict[str, Interval]:
     found: dict[str, Interval] = {}
@@ -114,7 +106,7 @@ def _intervals(
         known = read_predicted(directories, split)
         tables = resample_predictions(
             known.predicted, known.true, names,
-            np.random.default_rng(seed), replicates=REPLICATES, classes=classes,
+            np.random.default_rng(0), replicates=REPLICATES, classes=classes,
         )  # fmt: skip
         for name, table in tables.items():
             column = f"{split}.{name}"
