@@ -3,9 +3,10 @@
 import pytest
 
 from mnist_sweep.analysis.configurations import configurations
+from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.reporting.phrases.names import data_name, extent, reason, with_names
+from mnist_sweep.reporting.phrases.names import data_name, extent, with_names
 from support.factories import make_run, reference_grid, write_sweep
 
 SMALL = {"n_test": 60, "n_validation": 40}
@@ -74,7 +75,6 @@ def test_a_part_is_said_to_be_one():
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        ({"status": "finished"}, ""),
         ({"status": "missing", "error.message": "not run"}, "not run"),
         ({"status": "failed", "error.type": "E", "error.message": "m"}, "E: m"),
         ({"status": "failed"}, "no reason recorded"),
@@ -85,4 +85,4 @@ def test_a_part_is_said_to_be_one():
     ],
 )
 def test_why_a_run_has_no_result(row, text):
-    assert reason(row) == text
+    assert reason_of(row) == text

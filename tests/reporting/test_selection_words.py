@@ -4,10 +4,10 @@ import pytest
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.selection import (
     LineKind,
     differing,
-    name_of,
     selection_lines,
     sentences,
 )
@@ -73,7 +73,7 @@ def test_names_say_what_differs(table_of):
     runs = [make_run(layers=2, nodes=n, dropout=d) for n in (100, 300) for d in (0, 0.2)]
     selection = select(table_of(runs))
     named = differing(selection)
-    assert {name_of(c, named) for c in selection.candidates} == {
+    assert {network_name(c.settings, named) for c in selection.candidates} == {
         f"2 layers x {n} nodes, dropout={d}" for n in (100, 300) for d in (0, 0.2)
     }
 
@@ -108,5 +108,5 @@ def test_hostile_text_is_made_visible(table_of):
 def test_a_network_of_ones_own_is_named_by_its_own_settings(table_of):
     runs = [make_run(model={"_target_": "my.models.resnet", "depth": d}) for d in (18, 50)]
     selection = select(table_of(runs))
-    names = {name_of(one, differing(selection)) for one in selection.candidates}
+    names = {network_name(one.settings, differing(selection)) for one in selection.candidates}
     assert names == {"resnet, depth=18", "resnet, depth=50"}

@@ -36,7 +36,7 @@ from mnist_sweep.reporting.phrases import conclusions as phrases
 from mnist_sweep.reporting.phrases import effects as effect_phrases
 from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
-from mnist_sweep.reporting.phrases.selection import differing, name_of
+from mnist_sweep.reporting.phrases.selection import chosen_name
 from mnist_sweep.settings import MLP_TARGET
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def conclusions(
     )  # fmt: skip
     made += [one for effect in effects for one in _effect(effect, published=published)]
     if best is not None:
-        name = name_of(best.chosen, differing(best.selection))
+        name = chosen_name(best.selection)
         made += [_against_best(one, name, published=published) for one in effects if one.overall]
     return made
 

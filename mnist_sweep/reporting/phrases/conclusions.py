@@ -11,7 +11,7 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import class_name, class_word, data_name
-from mnist_sweep.reporting.phrases.selection import confidence, differing, name_of
+from mnist_sweep.reporting.phrases.selection import chosen_name, confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,8 +72,7 @@ def best(
         reported: What the published report says.
     """
     metric, count = found.selection.metric, len(found.selection.candidates)
-    named = differing(found.selection)
-    name = name_of(found.chosen, named)
+    name = chosen_name(found.selection)
     text = f"{name} is the only configuration with a result: {metric} {_value(found)}"
     if count > 1:
         end = "highest" if metric.higher_is_better else "lowest"
@@ -93,7 +92,7 @@ def best(
     else:
         certainty = f"test accuracy: {values.interval(TEST_ACCURACY, accuracy)}"
         if count > 1:
-            certainty = f"best of all: {confidence(found, named)}; {certainty}"
+            certainty = f"best of all: {confidence(found)}; {certainty}"
     return make(ConclusionKind.BEST, text, f"test accuracy {on_test}", certainty, reported)
 
 
@@ -101,7 +100,6 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
     """What a selection chose, and by which weakness."""
     selection, chosen = found.selection, found.chosen
     metric, count = selection.metric, len(selection.candidates)
-    named = differing(selection)
     where = f" where {' and '.join(selection.where)}" if selection.where else ""
     among = f"The {selection.direction} of {count} configurations{where}"
     if count == 1:
@@ -118,10 +116,10 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
         )
     on_test = " It was selected on the test split." if found.split == "test" else ""
     text = (
-        f"{among} is {name_of(chosen, named)}: {metric} {_value(found)}{weakest}.{on_test}"
+        f"{among} is {chosen_name(selection)}: {metric} {_value(found)}{weakest}.{on_test}"
         f"{_excluded(found)}"
     )
-    certainty = confidence(found, named)
+    certainty = confidence(found)
     if found.confidences and found.covers:
         certainty += f" ({100 * found.level:g} % level; {values.coverage(found.covers)})"
     number = f"{metric} {values.amount(metric, chosen.value)}"
@@ -162,10 +160,9 @@ def hardest_classes(
     shown = ", ".join(
         f"{called(one.label)}: {span.low:.4f} to {span.high:.4f}" for one, span in weak
     )
-    name = name_of(best.chosen, differing(best.selection))
     return make(
         ConclusionKind.HARDEST_CLASSES,
-        f"The hardest {plural} for {name}, test split: {hardest}.",
+        f"The hardest {plural} for {chosen_name(best.selection)}, test split: {hardest}.",
         f"F1 {first.f1:.4f} ({word} {called(first.label)})",
         f"{100 * its_interval.level:g} % intervals {shown} "
         f"({values.coverage(its_interval.covers)}); {order}",

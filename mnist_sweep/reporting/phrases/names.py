@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import Configuration
-from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.analysis.varying import (
     DATA,
     MODEL,
@@ -17,7 +16,6 @@ from mnist_sweep.analysis.varying import (
     TASK_TARGET,
     used,
 )
-from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET, SETTINGS
@@ -119,11 +117,6 @@ def extent(part: Sequence[object], whole: Sequence[object], by: Metric) -> str:
     if len(part) == len(whole):
         return ""
     return f"the best and worst {len(part)} of {len(whole):,} by {by}"
-
-
-def reason(row: Mapping[str, Any]) -> str:
-    """Why a run has no result, in a few words; empty of one that finished."""
-    return "" if row["status"] == RunStatus.FINISHED else reason_of(row)
 
 
 def status_text(status: str, why: str) -> str:

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import written
-from mnist_sweep.reporting.phrases.names import class_name, class_word
-from mnist_sweep.reporting.phrases.selection import differing, name_of
+from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
+from mnist_sweep.reporting.phrases.selection import chosen_name, differing
 from mnist_sweep.reporting.phrases.values import amount, chance, counted
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     found, on_test = standing.found, standing.on_test
     selection, chosen = found.selection, found.chosen
     metric, interval = selection.metric, standing.interval
-    name = whole = name_of(chosen, differing(selection))
+    name = whole = chosen_name(selection)
     if selection.where:
         whole += f", of {len(selection.candidates)} with {visible(' and '.join(selection.where))}"
     value, on_class, spans, further = _value(metric, chosen.value), "", "", ""
@@ -69,7 +69,9 @@ def certainty_line(found: UncertainSelection) -> str:
         return ""
     if selection.ties:
         count = len(selection.ties)
-        tied = name_of(selection.ties[0], differing(selection)) if count == 1 else f"{count} others"
+        tied = f"{count} others"
+        if count == 1:
+            tied = network_name(selection.ties[0].settings, differing(selection))
         return f"Tied for {selection.direction} with {tied}."
     if found.probability is None or found.covers == Covers.IMAGES:
         is_single = all(len(one.values) == 1 for one in selection.candidates)

@@ -55,11 +55,11 @@ def sentences(found: UncertainSelection) -> list[str]:
     return [line.text for line in selection_lines(found)]
 
 
-def confidence(found: UncertainSelection, named: Sequence[str]) -> str:
+def confidence(found: UncertainSelection) -> str:
     """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
         return f"uncertainty not known: {why_unknown(found)}"
-    direction = found.selection.direction
+    direction, named = found.selection.direction, differing(found.selection)
     if found.covers == Covers.IMAGES:
         return (
             f"one run each, so a different seed could reverse this; of these runs it would be the "
@@ -102,14 +102,14 @@ def differing(selection: Selection) -> tuple[str, ...]:
     return tuple(name for name in found if name not in _NOT_NAMED)
 
 
-def name_of(candidate: Candidate, named: Sequence[str]) -> str:
-    """A candidate's name, see `names.network_name`."""
-    return network_name(candidate.settings, named)
-
-
 def selection_lines(found: UncertainSelection) -> list[Line]:
     """What was selected, how sure that is, how close the others are, and what was left out."""
     return [Line(kind, text) for kind, text in _lines(found)]
+
+
+def chosen_name(selection: Selection) -> str:
+    """The name of the selected configuration."""
+    return network_name(selection.chosen.settings, differing(selection))
 
 
 def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
@@ -124,12 +124,12 @@ def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
     yield (
         LineKind.ANSWER,
         (
-            f"{name_of(chosen, named)} is {among}{where}, by {selection.metric}: {value} "
-            f"({_runs(chosen)})."
+            f"{network_name(chosen.settings, named)} is {among}{where}, by {selection.metric}: "
+            f"{value} ({_runs(chosen)})."
         ),
     )
     if count > 1:
-        text = visible(confidence(found, named))
+        text = visible(confidence(found))
         yield LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}."
     if selection.ties:
         yield LineKind.TIES, f"Tied for {selection.direction}: {_names(selection.ties, named)}."
@@ -235,7 +235,7 @@ def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterato
     selection = found.selection
     for index, candidate in enumerate(selection.candidates[:SHOWN]):
         value = amount_of_runs(selection.metric, candidate.values, candidate.value)
-        line = f"  {value}  {name_of(candidate, named)} ({_runs(candidate)})"
+        line = f"  {value}  {network_name(candidate.settings, named)} ({_runs(candidate)})"
         if found.confidences:
             line += f"; {_beside(found.confidences[index], found, first=not index)}"
         yield line
@@ -256,7 +256,8 @@ def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
 
 
 def _names(candidates: Sequence[Candidate], named: Sequence[str]) -> str:
-    return f"{'; '.join(name_of(one, named) for one in candidates[:SHOWN])}{_rest(candidates)}"
+    names = [network_name(one.settings, named) for one in candidates[:SHOWN]]
+    return "; ".join(names) + _rest(candidates)
 
 
 def _rest(items: Sequence[object]) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import groups
 from mnist_sweep.analysis.plain_rows import plain_rows
+from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.analysis.varying import SEED, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.phrases.names import reason, repeats_reason
+from mnist_sweep.reporting.phrases.names import repeats_reason
 from mnist_sweep.reporting.tables.table import Rows
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def is_result(column: str) -> bool:
 
 def _reasons(runs: pd.DataFrame) -> list[str]:
     rows = plain_rows(runs.reindex(columns=[name for name in _REASONS if name in runs]))
-    return [reason(row) for row in rows]
+    return ["" if row["status"] == RunStatus.FINISHED else reason_of(row) for row in rows]
 
 
 def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
