@@ -220,3 +220,18 @@ def test_the_summary_is_a_table_and_the_json_is_strict():
     value = json.loads(as_json(RESULT))
     assert value["passed"] is False
     assert [finding["passed"] for finding in value["findings"]] == [False, True, True]
+
+
+def test_a_comparison_calls_classes_by_their_names(tmp_path):
+    sides = []
+    for name, accuracy in (("a", 0.99), ("b", 0.5)):
+        run = make_run(accuracy=accuracy)
+        run.values["data"] |= {"name": "fashion", "class_names": [f"shirt {k}" for k in range(10)]}
+        sides.append(load_side(write_run(run, tmp_path / name)))
+    found = compare(sides)
+    shown = {table.name: table for table in tables(found)}
+    assert shown["digits"].title == "F1 by class"
+    assert [one.title for one in shown["digits"].columns][1:] == [f"shirt {k}" for k in range(10)]
+    assert shown["confusions"].rows[0].cells[1].text.startswith("shirt ")
+    assert "(shirt " in shown["flips"].notes[1]
+    assert FORMATS["html"](found).count("shirt 3</th>") >= 2

@@ -52,6 +52,14 @@ def test_weakest_digits_and_their_mistakes_are_in_it(grid):
     assert f"{weakest.label} (F1 {weakest.f1:.4f}; {misread}" in lines[LineKind.WEAKEST]
 
 
+def test_weakest_classes_are_called_by_their_names(table_of):
+    run = make_run(n_test=60, n_validation=40)
+    run.values["data"]["class_names"] = [f"shirt {k}" for k in range(10)]
+    lines = {o.kind: o.text for o in selection_lines(UncertainSelection(select(table_of([run]))))}
+    assert ": shirt " in lines[LineKind.WEAKEST]
+    assert "misread as shirt " in lines[LineKind.WEAKEST]
+
+
 def test_what_could_not_be_counted_the_data_and_the_notes_are_in_it(table_of):
     failed = make_run(layers=2, nodes=400, status="failed", bundled=True)
     runs = table_of([*reference_grid(bundled=True), failed], [make_run(layers=5)])

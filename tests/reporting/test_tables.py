@@ -34,6 +34,17 @@ def test_the_report_s_two_tables_and_f1_by_digit_are_made(tmp_path):
     assert [c.heading for c in digits.columns][2:] == [str(k) for k in range(10)]
 
 
+def test_classes_are_called_by_their_names_where_the_data_have_names(tmp_path):
+    run = make_run(n_test=60, n_validation=40)
+    run.values["data"] |= {"name": "fashion", "class_names": [f"shirt {k}" for k in range(10)]}
+    (_, _, by_class) = tables_of(tmp_path, [run])
+    assert by_class.title == "F1 by class on fashion, test split"
+    assert [c.heading for c in by_class.columns][2:] == [f"shirt {k}" for k in range(10)]
+    (chosen,) = comparison([load(tmp_path / "grid")], columns=["f1.8"])
+    assert chosen.columns[0].heading == "Testing F1 of shirt 8"
+    assert by_class.columns[-1].key == "test.f1.9"
+
+
 def test_the_numbers_are_the_records_own_in_the_order_of_the_settings(tmp_path):
     runs = reference_grid()
     performance, scores, digits = tables_of(tmp_path, runs[::-1])
