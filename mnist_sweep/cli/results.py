@@ -17,7 +17,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
 from mnist_sweep.records.sweep import Sweep, load
-from mnist_sweep.reporting.phrases.values import listed
+from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 from mnist_sweep.safe_files import json_text

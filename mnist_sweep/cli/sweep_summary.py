@@ -24,13 +24,12 @@ from mnist_sweep.reporting.conclusions.selections import (
     selection_of,
     standing_of,
 )
-from mnist_sweep.reporting.escape import visible, wrapped
+from mnist_sweep.reporting.escape import listed, visible, wrapped
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
 from mnist_sweep.reporting.phrases.names import status_text
 from mnist_sweep.reporting.phrases.tables import data_title
-from mnist_sweep.reporting.phrases.values import listed
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare import VerdictKind
 from mnist_sweep.analysis.compare.changes import Evidence
+from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.phrases.values import counted, listed, margin
+from mnist_sweep.reporting.phrases.values import counted, margin
 from mnist_sweep.reporting.tables.classes import classes_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
-from mnist_sweep.reporting.escape import shortened
+from mnist_sweep.reporting.escape import listed, shortened
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
-from mnist_sweep.reporting.phrases.values import counted, listed
+from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.tables.classes import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 

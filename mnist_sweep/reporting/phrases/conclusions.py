@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mnist_sweep.metrics import resolve
-from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.escape import listed, visible
 from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import class_name, class_word, data_name
 from mnist_sweep.reporting.phrases.selection import chosen_name, confidence
@@ -191,7 +191,7 @@ def _excluded(found: UncertainSelection) -> str:
     lost = found.selection.uncounted
     if not lost:
         return ""
-    shown = values.listed([f"{run.label} ({run.status})" for run in lost], _SHOWN_EXCLUDED)
+    shown = listed([f"{run.label} ({run.status})" for run in lost], _SHOWN_EXCLUDED)
     return f" Excluded (no result yet): {shown}; they could change this."
 
 

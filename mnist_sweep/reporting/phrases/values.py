@@ -109,12 +109,6 @@ def chance(probability: float) -> str:
     return "P < 0.01" if probability < 0.005 else f"P = {probability:.2f}"
 
 
-def listed(texts: Sequence[str], most: int, separator: str = "; ") -> str:
-    """The first few texts, and how many more there are: 'a; b and 3 more'."""
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return separator.join(texts[:most]) + more
-
-
 def _scale(metric: str | Metric, unit: str) -> tuple[int, str, str]:
     """By what values are multiplied to be shown, their digits, and the unit of a percentage."""
     if isinstance(metric, str):
