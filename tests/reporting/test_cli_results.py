@@ -70,7 +70,7 @@ def test_table_lists_what_cannot_be_read_on_standard_error_and_shows_the_rest(sw
 def test_table_of_nothing_readable_is_an_error_with_the_reasons(sweep):
     for record in sweep.glob("runs/*/record.json"):
         record.write_text("")
-    with pytest.raises(DirectoryError, match="the file is empty.* and 2 more[.] Run"):
+    with pytest.raises(DirectoryError, match=r"the file is empty.* and 2 more\. Run"):
         invoke(table, sweep)
 
 

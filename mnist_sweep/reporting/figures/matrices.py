@@ -15,8 +15,10 @@ from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.records.record import Record
 from mnist_sweep.reporting.figures import drawing
 from mnist_sweep.reporting.phrases import report as phrases
+from mnist_sweep.reporting.phrases.names import class_name
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -49,7 +51,8 @@ def draw_confusion(records: Sequence[Record], title: str) -> Figure:
         [f"{n:,.0f}\n{100 * share:.1f}" if n or right else "·" for n, share, right in row]
         for row in np.stack([counts, shares, is_right], axis=-1)
     ]
-    return _square(colours, texts, title, phrases.confusion_note(len(records), largest))
+    note = phrases.confusion_note(len(records), largest)
+    return _square(colours, texts, title, note, _names(records[0]))
 
 
 def draw_difference(
@@ -63,7 +66,7 @@ def draw_difference(
     worse = np.where(np.eye(len(counts), dtype=bool), -counts, counts)
     texts = [[signed(value) if value else "·" for value in row] for row in counts.tolist()]
     colours = 0.75 * worse / max(float(np.abs(worse).max()), 1e-9)
-    return _square(colours, texts, title, phrases.difference_note(*names))
+    return _square(colours, texts, title, phrases.difference_note(*names), _names(first[0]))
 
 
 def draw_f1(shown: Sequence[Configuration], title: str) -> Figure:
@@ -74,7 +77,7 @@ def draw_f1(shown: Sequence[Configuration], title: str) -> Figure:
     axes = figure.add_subplot()
     low, high = float(np.nanmin(f1)), float(np.nanmax(f1))
     axes.imshow(f1, cmap="cividis", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-    axes.set_xticks(range(columns), [str(label) for label in range(columns)])
+    _label_columns(axes, _names(max((one.records[0] for one in shown), key=_classes)))
     axes.set_yticks(range(rows), [drawing.wrapped(one.name, 38) for one in shown])
     axes.set_xlabel("F1, test split")
     for (row, column), value in np.ndenumerate(f1) if columns <= _NUMBERED_CLASSES else ():
@@ -98,7 +101,11 @@ def signed(value: float) -> str:
 
 
 def _square(
-    colours: NDArray[np.float64], texts: Sequence[Sequence[str]], title: str, below: str
+    colours: NDArray[np.float64],
+    texts: Sequence[Sequence[str]],
+    title: str,
+    below: str,
+    names: Sequence[str],
 ) -> Figure:
     """Cells by true (down) and predicted class (across); colours from -1, blue, to 1, orange."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -109,9 +116,9 @@ def _square(
     axes = figure.add_subplot()
     shades = LinearSegmentedColormap.from_list("shades", [drawing.BLUE, "white", drawing.ORANGE])
     axes.imshow(colours, cmap=shades, vmin=-1, vmax=1)
-    axes.set(
-        xticks=range(classes), yticks=range(classes), xlabel=phrases.PREDICTED, ylabel=phrases.TRUE
-    )
+    axes.set(xlabel=phrases.PREDICTED, ylabel=phrases.TRUE)
+    _label_columns(axes, names)
+    axes.set_yticks(range(classes), names)
     for true, row in enumerate(texts if classes <= _NUMBERED_CLASSES else ()):
         for predicted, text in enumerate(row):
             drawing.in_cell(
@@ -122,3 +129,16 @@ def _square(
     drawing.bare(axes)
     figure.supxlabel(drawing.wrapped(below, 84), fontsize=8.5)
     return figure
+
+
+def _names(record: Record) -> list[str]:
+    return [class_name(record.data, label) for label in range(_classes(record))]
+
+
+def _classes(record: Record) -> int:
+    return record.data.classes
+
+
+def _label_columns(axes: Axes, names: Sequence[str]) -> None:
+    """A tick for each class; names that are more than a number or letter stand upright."""
+    axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)

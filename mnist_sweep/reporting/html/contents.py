@@ -20,7 +20,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.matrices import confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
-from mnist_sweep.reporting.phrases.names import data_name, text_of
+from mnist_sweep.reporting.phrases.names import class_name, data_name, text_of
 from mnist_sweep.reporting.phrases.overview import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
@@ -85,7 +85,8 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
 
 def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
     counts = {split: confusion_of(records, split).tolist() for split in SPLITS}
-    return {"name": name, "runs": len(records), "of": configuration, **counts}
+    names = [class_name(records[0].data, label) for label in range(records[0].data.classes)]
+    return {"name": name, "runs": len(records), "of": configuration, "names": names, **counts}
 
 
 def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict[str, list[Any]]:

@@ -23,14 +23,14 @@ const fill = (counts, write) => {
   });
 };
 
-const showMatrix = (counts) => {
+const showMatrix = (counts, names) => {
   const all = counts.map(sum);
   const shares = counts.map((row, label) => row.map((count) => (all[label] ? count / all[label] : 0)));
   const largest = Math.max(...shares.flatMap((row, label) => row.filter((_, other) => other !== label)), 1e-9);
   const lowest = Math.min(...shares.map((row, label) => row[label]), 0.999);
   fill(counts, (count, predicted, label) => {
     const part = shares[label][predicted];
-    const title = `true ${label}, predicted ${predicted}: ${count} of ${all[label]} (${(100 * part).toFixed(2)} %)`;
+    const title = `true ${names[label]}, predicted ${names[predicted]}: ${count} of ${all[label]} (${(100 * part).toFixed(2)} %)`;
     const text = count.toLocaleString("en");
     if (predicted === label) return [text, "right", (part - lowest) / (1 - lowest), title];
     return count ? [text, "wrong", Math.max(0.125, part / largest), title] : ["", "none", 0, title];
@@ -43,7 +43,7 @@ const showDifference = (network, other, split) => {
     count / network.runs - other[split][label][predicted] / other.runs));
   const largest = Math.max(...counts.flat().map(Math.abs), 1e-9);
   fill(counts, (count, predicted, label) => {
-    const title = `true ${label}, predicted ${predicted}: ${signed(count)} examples a run`;
+    const title = `true ${network.names[label]}, predicted ${network.names[predicted]}: ${signed(count)} examples a run`;
     if (!count) return ["", "none", 0, title];
     const isWorse = predicted === label ? count < 0 : count > 0;
     return [signed(count), isWorse ? "wrong" : "right", Math.max(0.125, Math.abs(count) / largest), title];
@@ -52,7 +52,7 @@ const showDifference = (network, other, split) => {
     + "Orange: the first is worse there. Blue: it is better.";
 };
 
-const showDigits = (counts) => {
+const showDigits = (counts, names) => {
   const all = counts.map(sum);
   const lines = counts.map((row, label) => {
     const [hits, claimed] = [row[label], sum(counts.map((other) => other[label]))];
@@ -61,8 +61,8 @@ const showDigits = (counts) => {
     const mistakes = row.map((count, predicted) => [predicted, count])
       .filter(([predicted, count]) => predicted !== label && count > 0)
       .sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 3)
-      .map(([predicted, count]) => `${predicted} \u00d7${count.toLocaleString("en")}`).join(", ");
-    return [label, precision.toFixed(4), recall.toFixed(4), f1.toFixed(4), all[label].toLocaleString("en"), mistakes || "nothing"];
+      .map(([predicted, count]) => `${names[predicted]} \u00d7${count.toLocaleString("en")}`).join(", ");
+    return [names[label], precision.toFixed(4), recall.toFixed(4), f1.toFixed(4), all[label].toLocaleString("en"), mistakes || "nothing"];
   });
   const lowest = lines.map((line) => line[3]).sort()[0];
   byId("digits").tBodies[0].replaceChildren(...lines.map((line) => {
@@ -87,10 +87,10 @@ const showNetwork = () => {
   const isDifference = other && other !== network && other[split].length === network[split].length;
   memory.set("network", JSON.stringify(choices.map((id) => byId(id).value)));
   if (isDifference) showDifference(network, other, split);
-  else showMatrix(network[split]);
+  else showMatrix(network[split], network.names);
   byId("matrix-caption").textContent = `${network.name}${isDifference ? ` less ${other.name}` : ""}, ${split} split`;
   byId("digits-caption").textContent = `${network.name}, ${split} split`;
-  showDigits(network[split]);
+  showDigits(network[split], network.names);
 };
 
 const startMatrix = () => {

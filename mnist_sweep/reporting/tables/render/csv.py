@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from mnist_sweep.reporting.escape import csv_text, visible
 
 if TYPE_CHECKING:
@@ -26,6 +24,8 @@ def render(tables: Sequence[Table]) -> str:
     Where rows are configurations, a result is followed by its standard deviation (`.spread`) and
     the ends of its interval (`.low`, `.high`), if any row has such.
     """
+    import pandas as pd
+
     rows = tables[0].content
     keys = [column.key for table in tables for column in table.columns if not column.interval_of]
     columns: dict[str, Sequence[Any]] = {}
