@@ -53,7 +53,7 @@ def test_weakest_digits_and_their_mistakes_are_in_it(grid):
 
 
 def test_weakest_classes_are_called_by_their_names(table_of):
-    run = make_run(n_test=60, n_validation=40)
+    run = make_run(accuracy=0.7)
     run.values["data"]["class_names"] = [f"shirt {k}" for k in range(10)]
     lines = {o.kind: o.text for o in selection_lines(UncertainSelection(select(table_of([run]))))}
     assert ": shirt " in lines[LineKind.WEAKEST]
