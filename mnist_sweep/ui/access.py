@@ -55,7 +55,7 @@ class OwnPagesOnly:
         headers = dict(scope["headers"])
         is_foreign = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
         if is_foreign and headers.get(b"sec-fetch-mode") != b"navigate":
-            await PlainTextResponse("Another site's request.", 403)(scope, receive, send)
+            await PlainTextResponse("Request from another site.", 403)(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:

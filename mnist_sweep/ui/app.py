@@ -104,7 +104,7 @@ def _comparison(request: Request) -> Response:
     texts = request.query_params.getlist("of")
     chosen = dict.fromkeys(inside(_root(request), text) for text in texts)
     if len(chosen) < 2:
-        raise HTTPException(400, "Choose two sweeps or more to compare.")
+        raise HTTPException(400, "Select at least two sweeps to compare.")
     return HTMLResponse(comparison_html(compare([load_side(one) for one in chosen])))
 
 

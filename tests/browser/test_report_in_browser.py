@@ -380,4 +380,4 @@ def test_while_a_sweep_runs_the_page_reloads_until_it_is_paused(browser, tmp_pat
     chromium.wait(browser, "document.getElementById('filter').value === 'mlp'")
     browser.execute_script("document.getElementById('pause').click(); window.before = true")
     text = "document.getElementById('pause').textContent"
-    assert browser.execute_script(f"return {text}") == "Go on"
+    assert browser.execute_script(f"return {text}") == "Resume"

@@ -11,24 +11,24 @@ from mnist_sweep.reporting.numbers import count, duration, setting
 from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH
 
 PLOTS = {
-    "history": ("Optimisation history", "Each run's {by} in order, and the best so far."),
+    "history": ("Optimisation history", "The {by} of each run in order, and the best so far."),
     "learning-curves": ("Learning curves", "Solid: validation. Dashed: training."),
-    "accuracy-against-cost": ("Accuracy and cost", "Up and to the left is better."),
+    "accuracy-against-cost": ("Accuracy and cost", "Better networks are at the top left."),
     "importance": (
         "Which settings matter",
-        "Share of the differences in {by} that each setting alone explains, with 95 % intervals.",
+        "Share of the variance of {by} that each setting alone explains, with 95 % intervals.",
     ),
-    "effects": ("Settings one by one", "Dots: the {by} of configurations. Line: their mean."),
+    "effects": ("Single settings", "Dots: {by} of each configuration. Line: mean."),
     "parallel-coordinates": (
-        "Settings and results together",
-        "A line per configuration: the stronger, the better its {by}.",
+        "Settings and results",
+        "One line per configuration. The more intense the line, the better its {by}.",
     ),
-    "spread": ("Spread over seeds", "Dots: runs of a configuration. Orange: their mean."),
+    "spread": ("Variation between seeds", "Dots: runs of a configuration. Orange: their mean."),
 }
 """Name of a plot -> its title, and what it shows in a sentence."""
 FIGURES = {
     "confusion": "Confusion matrix: {name} ({data}, test split)",
-    "difference": "Confusion difference: {best} less {worst} ({data}, test split)",
+    "difference": "Confusion difference: {best} minus {worst} ({data}, test split)",
     "f1-by-digit": "F1 by class: {data}, test split",
     "gallery": "Test images that most of {runs} runs get wrong: {data}",
 }
@@ -52,15 +52,15 @@ def confusion_note(runs: int, largest: float) -> str:
     """How a confusion matrix is to be read; `largest` is the largest share confused."""
     added = f", {runs} runs added" if runs > 1 else ""
     return (
-        f"Count, and share of the true class [%]{added}. Blue: right. Orange: confused, darkest at "
-        f"{100 * largest:.2f} %."
+        f"Count, and share of the true class [%]{added}. Blue: correct. Orange: misread, up to "
+        f"{100 * largest:.2f} % (darkest)."
     )
 
 
 def difference_note(first: str, second: str) -> str:
     """How the difference of two confusion matrices is to be read."""
     return (
-        f"Examples per run: {second} less {first}. Orange: {second} is worse there. Blue: it is "
+        f"Examples per run: {second} minus {first}. Orange: {second} is worse there. Blue: it is "
         "better."
     )
 
@@ -135,8 +135,8 @@ def answers(predicted: Sequence[tuple[int, int]]) -> str:
 def not_here(sha256: str) -> str:
     """That test images are not on this machine."""
     return (
-        "The test images are not on this machine: they are found in the cache of prepared data by "
-        f"their content hash, {sha256[:12]}."
+        "The test images are not on this machine. They are looked up in the cache of prepared data "
+        f"by their content hash, {sha256[:12]}."
     )
 
 
@@ -147,12 +147,12 @@ def candidates(direction: str) -> str:
 
 def ranking_note(has_repeats: bool, rows: int, top: int) -> str:  # noqa: FBT001
     """What the intervals of the ranked table are, and how far its order can be trusted."""
-    few = f" Of the first {top}." if rows > top else ""
+    few = f" Only the first {top} have intervals." if rows > top else ""
     if has_repeats:
-        return f"Means over seeds. Small: 95 % intervals.{few}"
+        return f"Means over seeds, with 95 % intervals in small print.{few}"
     if rows > 1:
-        return f"Small: 95 % intervals, of images alone.{few} {ONE_RUN_EACH}"
-    return "Small: 95 % interval, of images alone."
+        return f"In small print: 95 % intervals over images only.{few} {ONE_RUN_EACH}"
+    return "In small print: 95 % interval over images only."
 
 
 def report_command(directories: Sequence[str]) -> str:

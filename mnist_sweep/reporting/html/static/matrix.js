@@ -35,7 +35,7 @@ const showMatrix = (counts, names) => {
     if (predicted === label) return [text, "right", (part - lowest) / (1 - lowest), title];
     return count ? [text, "wrong", Math.max(0.125, part / largest), title] : ["", "none", 0, title];
   });
-  byId("matrix-said").textContent = `Blue: right. Orange: confused, darkest ${(100 * largest).toFixed(2)} % of a true class.`;
+  byId("matrix-said").textContent = `Blue: correct. Orange: misread, up to ${(100 * largest).toFixed(2)} % of a true class (darkest).`;
 };
 
 const showDifference = (network, other, split) => {
@@ -43,12 +43,12 @@ const showDifference = (network, other, split) => {
     count / network.runs - other[split][label][predicted] / other.runs));
   const largest = Math.max(...counts.flat().map(Math.abs), 1e-9);
   fill(counts, (count, predicted, label) => {
-    const title = `true ${network.names[label]}, predicted ${network.names[predicted]}: ${signed(count)} examples a run`;
+    const title = `true ${network.names[label]}, predicted ${network.names[predicted]}: ${signed(count)} examples per run`;
     if (!count) return ["", "none", 0, title];
     const isWorse = predicted === label ? count < 0 : count > 0;
     return [signed(count), isWorse ? "wrong" : "right", Math.max(0.125, Math.abs(count) / largest), title];
   });
-  byId("matrix-said").textContent = "Examples per run: the first network less the second. "
+  byId("matrix-said").textContent = "Examples per run: the first network minus the second. "
     + "Orange: the first is worse there. Blue: it is better.";
 };
 

@@ -12,7 +12,7 @@ if (data.refresh) {
   byId("pause").addEventListener("click", (event) => {
     const paused = event.currentTarget.getAttribute("aria-pressed") === "true";
     event.currentTarget.setAttribute("aria-pressed", String(!paused));
-    event.currentTarget.textContent = paused ? "Pause" : "Go on";
+    event.currentTarget.textContent = paused ? "Pause" : "Resume";
     clearTimeout(timer);
     if (paused) timer = setTimeout(() => location.reload(), 1000 * data.refresh);
   });
