@@ -79,7 +79,7 @@ def test_single_runs_are_shown_as_they_were_seen(grid, tmp_path):
     assert pair.verdict.change.change == pytest.approx(mean)
     assert pair.verdict.n_changed == sum(np.sign(accuracy) == np.sign(mean))
     words = verdict_sentence(pair)
-    assert words.startswith("Seen in one run each: test accuracy ")
+    assert words.startswith("Observed in one run each: test accuracy ")
     assert "does not show whether the configurations differ" in words
     assert "p =" not in words
 
@@ -143,7 +143,7 @@ def test_a_single_run_on_each_side_is_not_tested(tmp_path):
     assert accuracy.covers == "images"
     assert accuracy.p_value is None
     assert pair.verdict.kind is VerdictKind.UNTESTED
-    assert any("about these runs on other images" in text for text in caveats(pair))
+    assert any("cover image sampling, not" in text for text in caveats(pair))
 
 
 def test_fewer_epochs_are_found_worse_with_the_right_digits(tmp_path):

@@ -25,8 +25,8 @@ from support.factories import make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'
 FELL = (
-    "test.accuracy went from 0.9700 to 0.9500 (-0.0200), worse by more than the 0.0080 that other "
-    "seeds explain."
+    "test.accuracy went from 0.9700 to 0.9500 (-0.0200), worse by more than the 0.0080 that "
+    "variation between seeds explains."
 )
 RESULT = GateResult(
     (

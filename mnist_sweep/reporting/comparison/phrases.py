@@ -27,7 +27,7 @@ _VERDICTS = {
         "correction; the largest is {metric} {size}{place}.{equivalence}"
     ),
     VerdictKind.UNTESTED: (
-        "Seen in one run each: {metric} {size}{seen}. This does not show whether the "
+        "Observed in one run each: {metric} {size}{seen}. This does not show whether the "
         f"configurations differ. {SEEDS}."
     ),
     VerdictKind.BETTER: "{second} is better than {first}: {changed}{classes}.",
@@ -74,8 +74,8 @@ def caveats(pair: Pair) -> list[str]:
     evidence = {one.evidence for one in pair.changes}
     if Evidence.OTHER_IMAGES in evidence:
         found.append(
-            "The sides were evaluated on different images, so changes also reflect the images "
-            "and no image can be followed from one side to the other."
+            "The sides were evaluated on different images, so changes also reflect the images, "
+            "and predictions cannot be compared image by image."
         )
     if Evidence.VALUES in evidence:
         reasons = [one.reason for one in pair.changes if one.reason]
@@ -84,8 +84,8 @@ def caveats(pair: Pair) -> list[str]:
     single = any(one.n_runs == (1, 1) and not one.identical for one in pair.changes)
     if single and evidence != {Evidence.VALUES}:
         found.append(
-            "Intervals of configurations with one run on each side are about these runs on other "
-            "images."
+            "For configurations with one run on each side, the intervals cover image sampling, not "
+            "seeds."
         )
     for side in (pair.first, pair.second):
         if side.without_result:
@@ -123,8 +123,8 @@ def time_reasons(pair: Pair) -> list[str]:
     for side, busy in zip((pair.first, pair.second), conditions.busy, strict=True):
         if busy:
             found.append(
-                f"the machine was busy with something else during {busy} of {len(side.runs)} runs "
-                f"of {side.name}"
+                f"the machine was busy with other work during {busy} of {len(side.runs)} runs of "
+                f"{side.name}"
             )
     return found
 

@@ -82,7 +82,7 @@ def _differences(comparison: Comparison) -> _Texts:
         for one in found
     ]
     notes = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
-    headings = ("of", "name", *(side.name for side in comparison.sides))
+    headings = ("kind", "name", *(side.name for side in comparison.sides))
     return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)
 
 
@@ -91,7 +91,7 @@ def _configurations(pair: Pair) -> _Texts:
     notes = []
     if matched.changed and matched.shared:
         names = ", ".join(matched.changed)
-        notes.append(f"Configurations are matched by all settings but {names}.")
+        notes.append(f"Configurations are matched by all settings except {names}.")
     notes.append(f"In both: {counted(len(matched.shared), 'configuration')}.")
     for side, only in ((pair.first, matched.only_first), (pair.second, matched.only_second)):
         if only:
@@ -106,14 +106,14 @@ def _average(pair: Pair) -> _Texts:
         moved = [sum(value > 0 for value in own), sum(value < 0 for value in own)]
         rows.append((mean.metric, *_means(mean), *map(str, moved)))
     headings = ("metric", *_sides(pair), "change", "higher in", "lower in")
-    title = f"Means over the {len(pair.changes)} shared configurations, as seen"
+    title = f"Means over the {len(pair.changes)} shared configurations, not tested"
     return _Texts("average", title, headings, rows)
 
 
 def _metrics(pair: Pair, *, short: bool) -> _Texts:
     every = [(one.shared.name, change) for one in pair.changes for change in one.summaries]
     covers = sorted({change.covers for _, change in every if change.covers})
-    note = "Without predictions and without repeats nothing can be tested."
+    note = "Without predictions or repeats nothing can be tested."
     if covers:
         note = f"Intervals at 95 % cover {', or only '.join(covers)}"
         tested = any(change.p_value is not None for _, change in every)
@@ -160,7 +160,7 @@ def _confusions(pair: Pair, classes: Classes) -> _Texts:
         cells.sort(key=lambda cell: -abs(cell[2]))
         rows += [(one.shared.name, *names, f"{v:+.3g}") for *names, v in cells[:MAX_MOVED]]
     headings = ("configuration", "true", "predicted", "images per run")
-    return _Texts("confusions", "Confusions that moved most", headings, rows)
+    return _Texts("confusions", "Largest changes of confusions", headings, rows)
 
 
 def _flips(pair: Pair, classes: Classes, most: int) -> _Texts:
@@ -179,11 +179,11 @@ def _flips(pair: Pair, classes: Classes, most: int) -> _Texts:
             notes.append(f"{one.shared.name}: {', '.join(shown)}{more}")
     if rows:
         notes = [
-            f"Images by row of the {pair.first.split} split, from 0 (true: was→is); more in JSON.",
+            f"Row numbers in the {pair.first.split} split, from 0 (true: old→new); more in JSON.",
             *_cut(notes, most),
         ]
-    headings = ("configuration", "now right", "now wrong", "other answer")
-    return _Texts("flips", "Images that flipped", headings, rows, notes)
+    headings = ("configuration", "now correct", "now wrong", "all changed")
+    return _Texts("flips", "Images with a changed prediction", headings, rows, notes)
 
 
 def _costs(pair: Pair) -> _Texts:
@@ -196,7 +196,7 @@ def _costs(pair: Pair) -> _Texts:
         for cost in one.costs
     ]  # fmt: skip
     reasons = time_reasons(pair)
-    notes = [f"Times do not compare: {'; '.join(reasons)}."] if rows and reasons else ()
+    notes = [f"Times are not comparable: {'; '.join(reasons)}."] if rows and reasons else ()
     headings = ("configuration", "cost", *_sides(pair), "ratio")
     return _Texts("costs", "Time and memory", headings, rows, notes, n_texts=2)
 

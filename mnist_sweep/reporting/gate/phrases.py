@@ -37,8 +37,8 @@ _RATIO = "{metric} went from {baseline:.3g} to {value:.3g}, x {ratio:.2f}; at mo
 SENTENCES = {
     (CheckKind.BASELINE, Problem.UNREADABLE): "{detail}",
     (CheckKind.BASELINE, Problem.SAME_DIRECTORY): (
-        "The baseline is the sweep's own directory: a sweep never differs from itself. Name "
-        "another sweep, or a file that `mnist-sweep baseline` wrote of an earlier one."
+        "The baseline is the sweep's own directory, so there is nothing to compare. Give another "
+        "sweep, or a file that `mnist-sweep baseline` wrote for an earlier sweep."
     ),
     (CheckKind.RECORDS, None): "Every record can be read.",
     (CheckKind.RECORDS, Problem.UNREADABLE): "{detail}",
@@ -46,11 +46,11 @@ SENTENCES = {
     (CheckKind.PLAN, None): "The plan lists every run.",
     (CheckKind.PLAN, Problem.MISSING): (
         "There is no plan of this sweep: sweep.json is missing or lists no run, so the planned "
-        "runs are unknown. Run the sweep's command again: finished runs are kept."
+        "runs are unknown. Repeat the sweep's command; finished runs are kept."
     ),
     (CheckKind.PLAN, Problem.UNPLANNED): (
-        "The plan (sweep.json) does not list {this_run}. Remove it, or run its command in this "
-        "directory."
+        "The plan (sweep.json) does not list {this_run}. Delete runs that do not belong to the "
+        "sweep, or repeat their command in this directory."
     ),
     (CheckKind.FINISHED, None): "{runs} finished.",
     (CheckKind.FINISHED, Problem.MISSING): "The planned run has no record: {detail}.",
@@ -60,7 +60,7 @@ SENTENCES = {
         "Another dataset: its {metric} is {short_value}, the baseline's is {short_baseline}. "
         "Make a baseline from these data."
     ),
-    (CheckKind.CONFIGURATIONS, None): "All {count} are there.",
+    (CheckKind.CONFIGURATIONS, None): "All {count} are present.",
     (CheckKind.CONFIGURATIONS, Problem.MISSING): (
         "The sweep has no finished run of this configuration."
     ),
@@ -73,28 +73,28 @@ SENTENCES = {
     (CheckKind.BOUND, None): _BOUND,
     (CheckKind.BOUND, Problem.VIOLATED): _BOUND,
     (CheckKind.BOUND, Problem.NO_RUN): "No finished run for which the rule applies.",
-    (CheckKind.BOUND, Problem.NO_VALUE): "{metric} has no finite value in every run.",
+    (CheckKind.BOUND, Problem.NO_VALUE): "{metric} is missing or not finite in some runs.",
     (CheckKind.RELATIVE, None): f"{_MOVED}, {{within}}.",
     (CheckKind.RELATIVE, Problem.VIOLATED): f"{_MOVED}, worse by more than {{allowed}}.",
     (CheckKind.RELATIVE, Problem.NOISE_UNKNOWN): (
-        f"Cannot be judged: {_MOVED}, and the baseline's runs do not show how much other seeds "
-        f"change. {_REPEATS}"
+        f"Cannot be judged: {_MOVED}, and the baseline's runs do not show how much results vary "
+        f"between seeds. {_REPEATS}"
     ),
     (CheckKind.RELATIVE, Problem.ALLOWS_ANY): (
-        "Cannot be judged: {metric} is {baseline:.4f} in the baseline, and with a tolerance of "
-        "{tolerance:g} any value would pass."
+        "Cannot be judged: {metric} is {baseline:.4f} in the baseline, so any value would pass "
+        "with a tolerance of {tolerance:g}."
     ),
     (CheckKind.RELATIVE, Problem.NO_VALUE): (
-        "Cannot be judged: {metric} has no finite value in every run of the sweep."
+        "Cannot be judged: {metric} is missing or not finite in some runs of the sweep."
     ),
     (CheckKind.RELATIVE, Problem.NO_BASELINE_VALUE): (
-        "Cannot be judged: {metric} has no finite value in every run of the baseline."
+        "Cannot be judged: {metric} is missing or not finite in some runs of the baseline."
     ),
     (CheckKind.RATIO, None): _RATIO,
     (CheckKind.RATIO, Problem.VIOLATED): _RATIO,
-    (CheckKind.RATIO, Problem.NO_VALUE): "{metric} is not known for every run of the sweep.",
+    (CheckKind.RATIO, Problem.NO_VALUE): "{metric} is unknown for some runs of the sweep.",
     (CheckKind.RATIO, Problem.NO_BASELINE_VALUE): (
-        "{metric} is not known for every run of the baseline, or is 0."
+        "{metric} is unknown for some runs of the baseline, or is 0."
     ),
 }
 _INTENDED = (Problem.CHANGED_SETTING, Problem.VIOLATED, Problem.MISSING)
@@ -145,7 +145,7 @@ def notes(result: GateResult) -> list[str]:
     if result.n_copied:
         found.append(
             f"{counted(result.n_copied, 'run')} of the sweep are the baseline's own, with the same "
-            "times: these are compared with themselves."
+            "times, so they are compared with themselves."
         )
     if result.n_new:
         found.append(
@@ -153,22 +153,24 @@ def notes(result: GateResult) -> list[str]:
         )
     if result.n_unfinished:
         found.append(
-            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not require all."
+            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not require "
+            "that all finish."
         )
     if result.passed and not any(
         check.kind in (CheckKind.BOUND, CheckKind.RELATIVE) for check in result.checks
     ):
-        found.append("No rule is about a metric: the networks may be of any quality.")
+        found.append("No rule is about a metric, so networks of any quality pass.")
     if result.other_machine:
         words = ", ".join(
-            f"{name.removeprefix('environment.')} {setting(before)} then, {setting(after)} now"
+            f"{name.removeprefix('environment.')} {setting(before)} in the baseline, "
+            f"{setting(after)} now"
             for name, before, after in result.other_machine
         )
-        found.append(f"Times were measured under other conditions: {words}.")
+        found.append(f"Times were measured under different conditions: {words}.")
     if result.without_noise:
         metrics = ", ".join(result.without_noise)
         found.append(
-            f"The baseline's runs do not show how much other seeds change {metrics}, so any drop "
+            f"The baseline's runs do not show how much {metrics} varies between seeds, so any drop "
             f"beyond the tolerance fails. {_REPEATS}"
         )
     return found
@@ -192,8 +194,8 @@ def _phrases(check: Check) -> dict[str, Any]:
     tolerance = f"the tolerance of {check.tolerance:g}"
     allowed = tolerance
     if check.noticeable is not None:
-        allowed = f"the {check.limit:.4f} that other seeds explain"
-        allowed += f" ({tolerance} included)" if check.tolerance else ""
+        allowed = f"the {check.limit:.4f} that variation between seeds explains"
+        allowed += f" (including {tolerance})" if check.tolerance else ""
     shown = [f"{label} {moved(old, new)}" for label, old, new in check.values]
     left = len(shown) - MAX_CONFIGURATIONS
     return {
