@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -52,13 +53,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stored:
-    """A prepared dataset in the cache.
+    """A prepared dataset in the cache: memory-mapped arrays and the hash of their content.
 
-    Attributes:
-        directory: Its directory.
-        arrays: Its arrays, memory-mapped.
-        sha256: Hash of its content, 64 hex digits.
-        stamp: Of the files just before they were hashed.
+    `stamp` is that of the files just before they were hashed.
     """
 
     directory: Path
@@ -87,12 +84,14 @@ class Cache:
 
     def find(self, sha256: str) -> Stored | None:
         """The dataset of this content if it is stored undamaged."""
-        stored = verified(self.configured / "data" / sha256, sha256)
-        if stored or not _is_private(self.private):
-            return stored
-        spare = verified(self.private / "data" / sha256, sha256)
-        # The configured cache may be writable again.
-        return self.store(spare.arrays) if spare else None
+        for root in self._roots():
+            if stored := verified(root / "data" / sha256, sha256):
+                # The configured cache may be writable again.
+                return stored if root == self.configured else self.store(stored.arrays)
+        return None
+
+    def _roots(self) -> list[Path]:
+        return [self.configured, *([self.private] if _is_private(self.private) else [])]
 
     def store(self, arrays: Arrays) -> Stored:
         """Write a dataset unless it is stored undamaged.
@@ -116,16 +115,13 @@ class Cache:
 
     def remembered(self, key: str) -> Stored | None:
         """The dataset that the source files of this key had when they were last read."""
-        for root in (self.configured, self.private):
-            if root == self.private and not _is_private(root):
-                continue
-            try:
+        for root in self._roots():
+            # Where it is unknown or damaged, the source is read again.
+            with suppress(OSError, ValueError, KeyError, TypeError):
                 text = content(root / "sources" / f"{key}.json", MAX_INFO_BYTES)[0]
                 sha256 = strict_json(text)["sha256"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # unknown or damaged: the source is read again
-            if isinstance(sha256, str) and len(sha256) == 64 and sha256.isalnum():
-                return self.find(sha256)
+                if re.fullmatch(r"[0-9a-f]{64}", sha256):
+                    return self.find(sha256)
         return None
 
     def remember(self, key: str, stored: Stored) -> None:
@@ -147,11 +143,7 @@ class Cache:
 
 
 def absolute(path: str, given_by: str) -> Path:
-    """A path as a user gave it, made absolute, with `~` for a home directory.
-
-    Args:
-        path: The path.
-        given_by: The setting or variable that gave it, for the message.
+    """A path as a user gave it by a setting or variable, made absolute; `~` is a home directory.
 
     Raises:
         DataError: There is no user of that `~name`.
@@ -199,10 +191,7 @@ def _is_private(root: Path) -> bool:
 
 
 def stamp(directory: Path) -> Stamp | None:
-    """The identity of a dataset's files: another one as soon as somebody writes into them.
-
-    None where a file is missing.
-    """
+    """The identity of a dataset's files, which changes when they do; None where one is missing."""
     try:
         return tuple(identity((directory / f"{name}.npy").stat()) for name in ARRAY_NAMES)
     except OSError:
@@ -267,12 +256,7 @@ def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
         for name, array in arrays.four().items():
             with atomic(temporary / f"{name}.npy") as stream:
                 np.save(stream, array, allow_pickle=False)
-        info = {
-            "format": INFO_FORMAT,
-            "classes": arrays.classes,
-            "scale": arrays.scale,
-            "shapes": {name: list(array.shape) for name, array in arrays.four().items()},
-        }
+        info = {"format": INFO_FORMAT, "classes": arrays.classes, "scale": arrays.scale}
         write_bytes(temporary / "info.json", json.dumps(info, indent=1).encode())
         return _put_in_place(temporary, folder / sha256, sha256)
     finally:

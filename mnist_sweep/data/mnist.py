@@ -16,7 +16,7 @@ from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.data import source
 from mnist_sweep.data.cache import absolute
 from mnist_sweep.data.readers import readers
-from mnist_sweep.data.source import Fetch, Fetched, Source
+from mnist_sweep.data.source import Fetch, Fetched
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def find(
     """MNIST from the first place that has it.
 
     Args:
-        fetch: Reads a source.
+        fetch: Reads a dataset.
         environ: The environment, for `MNIST_SWEEP_DATA` and `KERAS_HOME`.
         download_timeout_s: Seconds for the download; 0 does not try.
         required: Whether to fail without MNIST; otherwise scikit-learn's digits replace it, with a
@@ -56,11 +56,11 @@ def find(
         DataError: `MNIST_SWEEP_DATA` names something unusable, or MNIST is required and was not
             found; the message lists where it was searched for.
     """
-    named = environ.get(VARIABLE)
-    if named:
+    if environ.get(VARIABLE):
         # What a user has set is meant: an error there never falls back to another place.
-        found = fetch(source.at(absolute(named, VARIABLE), VARIABLE))
-        return _checked(found, required=required)
+        path = absolute(environ[VARIABLE], VARIABLE)
+        found = fetch(*source.at(path, VARIABLE), path, VARIABLE)
+        return found if found.stored.is_mnist else _not_mnist(found, path, required=required)
     tried = [f"{VARIABLE} (not set)"]
     places: dict[str, Callable[[], Path]] = {
         "Keras's cache": lambda: _cached(environ),
@@ -68,13 +68,14 @@ def find(
     }
     for label, path_of in places.items():
         try:
-            found = fetch(Source("npz", readers()["npz"], path_of(), label))
+            path = path_of()
+            found = fetch("npz", readers()["npz"], path, label)
         except DataError as error:
             tried.append(f"{label} ({str(error).rstrip('.')})")
             continue
         if found.stored.is_mnist:
             return found
-        tried.append(f"{label} ({found.source.path} is not MNIST)")
+        tried.append(f"{label} ({path} is not MNIST)")
     searched = "; ".join(tried)
     if required:
         raise DataError(f"MNIST was not found. Tried: {searched}. {HOW_TO_GET_MNIST}.")
@@ -82,13 +83,10 @@ def find(
         "NOT MNIST: scikit-learn's bundled digits (1,797 real handwritten 8x8 digits) are used "
         f"instead, as MNIST was not found. Tried: {searched}. {HOW_TO_GET_MNIST}."
     )
-    return replace(fetch(Source("digits", readers()["digits"])), notice=notice)
+    return replace(fetch("digits", readers()["digits"]), notice=notice)
 
 
-def _checked(found: Fetched, *, required: bool) -> Fetched:
-    path = found.source.path
-    if found.stored.is_mnist:
-        return found
+def _not_mnist(found: Fetched, path: Path, *, required: bool) -> Fetched:
     if required:
         raise DataError(
             f"data=mnist accepts only the original MNIST, but {VARIABLE}={path} is something else "

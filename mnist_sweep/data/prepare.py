@@ -13,7 +13,7 @@ from mnist_sweep.data.arrays import GREY_LEVELS, Bytes
 from mnist_sweep.data.cache import absolute, open_cache
 from mnist_sweep.data.dataset import DatasetInfo
 from mnist_sweep.data.readers import Reader, function, readers
-from mnist_sweep.data.source import Fetch, Fetched, Source, fetch
+from mnist_sweep.data.source import Fetch, Fetched, fetch
 from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
 
@@ -41,21 +41,13 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         DataError: The data is missing or damaged, or its hash is not `data.sha256`.
     """
     cache = open_cache(environ)
-    fetched = _find(
-        settings,
-        environ,
-        partial(
-            fetch,
-            cache=cache,
-            test_fraction=settings["test_fraction"],
-            split_seed=settings["split_seed"],
-        ),
-    )
-    stored, source = fetched.stored, fetched.source
+    splitting = {name: settings[name] for name in ("test_fraction", "split_seed")}
+    fetched = _find(settings, environ, partial(fetch, cache=cache, **splitting))
+    stored = fetched.stored
     wanted = settings["sha256"]
     if wanted and wanted.lower() != stored.sha256:
         raise DataError(
-            f"data.sha256 expects content of hash {wanted}, but {source.text} has "
+            f"data.sha256 expects content of hash {wanted}, but {fetched.text} has "
             f"{stored.sha256}. Correct the setting, or use the data it was written for."
         )
     arrays = stored.arrays
@@ -74,8 +66,8 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         cache.notice(stored),
     ]
     return DatasetInfo(
-        name="mnist" if stored.is_mnist else source.name,
-        source=source.text,
+        name="mnist" if stored.is_mnist else fetched.name,
+        source=fetched.text,
         sha256=stored.sha256,
         shape=arrays.shape,
         classes=arrays.classes,
@@ -98,7 +90,7 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
         if path:
             raise DataError(f"data.path={path} has no effect with data._target_: remove one.")
         reader = Reader(lambda _: function.read(target), description=f"the function {target}")
-        return fetch(Source(target, reader))
+        return fetch(target, reader)
     if name == "own":
         raise DataError("data=own needs data._target_=…, the function that returns the arrays.")
     known = readers()
@@ -106,7 +98,7 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
     if found and found.needs_path:
         if not path:
             raise DataError(f"data={name} needs data.path=…, the place of its files.")
-        return fetch(Source(name, found, absolute(path, "data.path"), "data.path"))
+        return fetch(name, found, absolute(path, "data.path"), "data.path")
     if path:
         with_path = ", ".join(kind for kind, one in known.items() if one.needs_path)
         raise DataError(
@@ -114,7 +106,7 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
             f"MNIST in your own files set {mnist.VARIABLE} instead."
         )
     if found:
-        return fetch(Source(name, found))
+        return fetch(name, found)
     if name not in ("auto", "mnist"):
         raise DataError(f"data={name} is unknown; known are auto, mnist, own, {', '.join(known)}.")
     return mnist.find(fetch, environ, settings["download_timeout_s"], required=name == "mnist")
@@ -128,7 +120,7 @@ def _unusual_range(fetched: Fetched) -> str | None:
     if largest >= MIN_EXPECTED_MAXIMUM:
         return None
     return (
-        f"The largest pixel value in {fetched.source.text} is {largest}, but values are assumed "
+        f"The largest pixel value in {fetched.text} is {largest}, but values are assumed "
         "to range from 0 to 255: if they do not, scale them in the file."
     )
 

@@ -17,76 +17,59 @@ from mnist_sweep.data.arrays import Arrays, Examples
 from mnist_sweep.data.readers import Reader, csv, readers
 from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
+from mnist_sweep.safe_files import identity
 
 if TYPE_CHECKING:
     from mnist_sweep.data.cache import Cache, Stored
 
 MIN_AGE_S = 2.0
 """A younger file may change again within the resolution of its time stamp."""
-_NO_PATH = Path()
-
-
-@dataclass(frozen=True)
-class Source:
-    """One place to read a dataset from.
-
-    Attributes:
-        kind: The reader's name, or the dotted name of the user's function.
-        reader: How it is read.
-        path: The file or folder; None if the reader needs none.
-        found_by: The setting or variable that named it, for the record; may be empty.
-    """
-
-    kind: str
-    reader: Reader
-    path: Path | None = None
-    found_by: str = ""
-
-    @property
-    def name(self) -> str:
-        """The data's name if it is not MNIST: the file's or folder's, the function's, the kind."""
-        if self.path is None:
-            return self.kind
-        if self.path.is_dir():
-            return self.path.name or "data"
-        if self.path.name == csv.TRAIN_FILE:
-            return self.path.parent.name or "train"
-        return self.path.stem
-
-    @property
-    def text(self) -> str:
-        """Where the data comes from, for people."""
-        found_by = f" ({self.found_by})" if self.found_by else ""
-        path = f" {self.path}" if self.path else ""
-        return f"{self.reader.description}{path}{found_by}"
+_EXPECTED = (
+    "a folder of IDX files (gzipped or not), an .npz file, a folder of KMNIST's .npz files, a "
+    "Digit Recognizer CSV file or a folder with train.csv"
+)
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A source that was read.
+    """A dataset that was read.
 
     Attributes:
-        source: The source.
+        name: Its name if it is not MNIST: the file's or folder's, the function's, the format's.
+        text: Where it comes from, for people.
         stored: Its arrays in the cache.
         has_test_split: Whether the data brought its own test split.
         notice: What has to be said about where the data was found; or None.
     """
 
-    source: Source
+    name: str
+    text: str
     stored: Stored
     has_test_split: bool
     notice: str | None = None
 
 
-Fetch = Callable[[Source], Fetched]
-"""`fetch` with all arguments but the source filled in."""
+Fetch = Callable[..., Fetched]
+"""`fetch` with the cache and the split filled in."""
 
 
-def fetch(source: Source, cache: Cache, test_fraction: float, split_seed: int) -> Fetched:
-    """The dataset of a source, from the cache if its files have not changed since it was read.
+def fetch(
+    kind: str,
+    reader: Reader,
+    path: Path | None = None,
+    found_by: str = "",
+    *,
+    cache: Cache,
+    test_fraction: float,
+    split_seed: int,
+) -> Fetched:
+    """A dataset, from the cache if its files have not changed since it was read.
 
     Args:
-        source: Where it is.
+        kind: The reader's name, or the dotted name of the user's function.
+        reader: How it is read.
+        path: The file or folder; None if the reader needs none.
+        found_by: The setting or variable that named it, for the record; may be empty.
         cache: Prepared data.
         test_fraction: Share of the test split if the data has none.
         split_seed: Seed of that split.
@@ -94,66 +77,73 @@ def fetch(source: Source, cache: Cache, test_fraction: float, split_seed: int) -
     Raises:
         DataError: A file is missing or wrong; the message names it.
     """
-    key, changed_at = _state(source, test_fraction, split_seed)
-    known = cache.remembered(key) if key else None
-    if known:
-        return Fetched(source, known, source.reader.has_test_split)
-    train, test = source.reader.read(source.path or _NO_PATH)
-    arrays = assemble(train, test, test_fraction=test_fraction, split_seed=split_seed)
-    stored = cache.store(arrays)
+    described = (reader.description, str(path) if path else "", found_by and f"({found_by})")
+    text = " ".join(filter(None, described))
+
+    def key() -> tuple[str | None, float]:
+        return _state(kind, reader, path, (test_fraction, split_seed))
+
+    before, changed_at = key()
+    stored = cache.remembered(before) if before else None
+    if stored:
+        return Fetched(_name(kind, path), text, stored, reader.has_test_split)
+    train, test = reader.read(path or Path())
+    stored = cache.store(assemble(train, test, test_fraction=test_fraction, split_seed=split_seed))
     is_old = time.time() - changed_at > MIN_AGE_S
-    if key and is_old and _state(source, test_fraction, split_seed)[0] == key:
-        cache.remember(key, stored)
-    return Fetched(source, stored, test is not None)
+    if before and is_old and key()[0] == before:
+        cache.remember(before, stored)
+    return Fetched(_name(kind, path), text, stored, test is not None)
 
 
-def at(path: Path, found_by: str = "") -> Source:
-    """The source at `path`, of the first reader that recognises it.
+def _name(kind: str, path: Path | None) -> str:
+    if path is None:
+        return kind
+    if path.is_dir():
+        return path.name or "data"
+    return (path.parent.name or "train") if path.name == csv.TRAIN_FILE else path.stem
+
+
+def at(path: Path, found_by: str = "") -> tuple[str, Reader]:
+    """The first reader that recognises `path`, with its name.
 
     Raises:
         DataError: There is nothing, or nothing that a reader recognises.
     """
-    expected = (
-        "a folder of IDX files (gzipped or not), an .npz file, a folder of KMNIST's .npz files, a "
-        "Digit Recognizer CSV file or a folder with train.csv"
-    )
     where = f"{found_by}={path}" if found_by else str(path)
     try:
         for kind, reader in readers().items():
             if reader.needs_path and reader.recognises(path):
-                return Source(kind, reader, path, found_by)
+                return kind, reader
         exists = path.exists()
     except OSError as error:
         raise DataError(
-            f"{where} cannot be read: {error.strerror or error}. Expected {expected}."
+            f"{where} cannot be read: {error.strerror or error}. Expected {_EXPECTED}."
         ) from error
     found = "contains none of these" if path.is_dir() else "is not one of these"
-    raise DataError(f"{where} {found if exists else 'does not exist'}. Expected {expected}.")
+    raise DataError(f"{where} {found if exists else 'does not exist'}. Expected {_EXPECTED}.")
 
 
-def _state(source: Source, test_fraction: float, split_seed: int) -> tuple[str | None, float]:
+def _state(
+    kind: str, reader: Reader, path: Path | None, splitting: tuple[float, int]
+) -> tuple[str | None, float]:
     """A hash that changes whenever reading again could give other arrays, and the newest change.
 
     The hash is None for readers without a version: their files are always read.
     """
     try:
-        files = source.reader.find(source.path) if source.path else []
-        states = [(path, path.stat()) for path in files]
+        states = [(file, file.stat()) for file in (reader.find(path) if path else ())]
     except OSError as error:  # no permission for a directory above it, a name is too long
         raise DataError(
-            f"{source.path} cannot be read: {error.strerror or error}. Is it the right path?"
+            f"{path} cannot be read: {error.strerror or error}. Is it the right path?"
         ) from error
     changed_at = max((max(state.st_mtime, state.st_ctime) for _, state in states), default=0.0)
-    if source.reader.version is None:
+    if reader.version is None:
         return None, changed_at
-    parts: list[Any] = [source.reader.version, source.kind]
-    if not source.reader.has_test_split:
+    parts: list[Any] = [reader.version, kind]
+    if not reader.has_test_split:
         # The test split is scikit-learn's, and so are the bundled digits.
-        parts += [test_fraction, split_seed, importlib.metadata.version("scikit-learn")]
-    for path, state in states:
-        parts.append([
-            str(path.resolve()), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino,
-        ])  # fmt: skip
+        parts += [*splitting, importlib.metadata.version("scikit-learn")]
+    parts += [[str(file.resolve()), *identity(state)] for file, state in states]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32], changed_at
 
 
@@ -174,9 +164,8 @@ def assemble(
     """
     _check(train)
     if test is None:
-        train_index, test_index = split(train.labels, test_fraction, split_seed, part="test")
-        parts = (train.images[train_index], train.labels[train_index])
-        test_parts = (train.images[test_index], train.labels[test_index])
+        rows = split(train.labels, test_fraction, split_seed, part="test")
+        four = [array[part] for part in rows for array in (train.images, train.labels)]
     else:
         _check(test)
         if test.images.shape[1:] != train.images.shape[1:]:
@@ -185,12 +174,13 @@ def assemble(
                 f"{train.images_from} and {test.images.shape[1:]} in {test.images_from}. "
                 "Do these files belong to one dataset?"
             )
-        parts, test_parts = (train.images, train.labels), (test.images, test.labels)
-    classes = train.classes or int(parts[1].max()) + 1
-    if int(parts[1].max()) >= classes:
+        four = [train.images, train.labels, test.images, test.labels]
+    largest = int(four[1].max())
+    classes = train.classes or largest + 1
+    if largest >= classes:
         raise DataError(
             f"The data have {classes} classes, 0 to {classes - 1}, but {train.labels_from} has a "
-            f"label {int(parts[1].max())}. Correct the labels or the number of classes."
+            f"label {largest}. Correct the labels or the number of classes."
         )
     if classes < 2:
         raise DataError(
@@ -204,8 +194,8 @@ def assemble(
             f"example {row} in {test.labels_from} has label {int(test.labels[row])}. "
             "Do these files belong to one dataset?"
         )
-    images, labels, test_images, test_labels = map(np.ascontiguousarray, (*parts, *test_parts))
-    return Arrays(images, labels, test_images, test_labels, classes, train.scale)
+    x, y, x_test, y_test = map(np.ascontiguousarray, four)
+    return Arrays(x, y, x_test, y_test, classes, train.scale)
 
 
 def _check(examples: Examples) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mnist_sweep.atomic_files import atomic
 from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.errors import DataError
-from mnist_sweep.safe_files import ARRAY_FILE_ERRORS
+from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,18 +79,12 @@ def split(
 def validation_rows(
     directory: Path, labels: Bytes, fraction: float, seed: int
 ) -> tuple[Rows, Rows]:
-    """The validation split of a dataset: the kept one, or computed and kept.
+    """The validation split of a dataset: the one kept in `directory`, or computed and kept.
 
     Keeping it saves every run the import of scikit-learn. The file is an .npz for its checksums.
 
-    Args:
-        directory: The dataset's directory in the cache.
-        labels: (n,) uint8, labels of all training data.
-        fraction: Share of the validation rows; 0 for none.
-        seed: Seed of the split.
-
     Returns:
-        Rows to train on and rows to validate on, sorted, int32.
+        Rows to train on and rows to validate on, sorted, int32; of the latter none for fraction 0.
 
     Raises:
         DataError: A class has too few examples.
@@ -116,16 +110,10 @@ def validation_rows(
 def _kept(path: Path, n_rows: int) -> Rows | None:
     """The rows in the file, or None if it is missing or damaged."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            rows = archive["validation_index"]
+        with opened(path) as file:
+            rows = npz_arrays(file, ["validation_index"])["validation_index"]
     except ARRAY_FILE_ERRORS:
         return None
-    valid = (
-        rows.dtype == np.int32
-        and rows.ndim == 1
-        and 0 < len(rows) < n_rows
-        and rows[0] >= 0
-        and rows[-1] < n_rows
-        and bool(np.all(np.diff(rows) > 0))
-    )
-    return rows if valid else None
+    is_row_numbers = rows.dtype == np.int32 and rows.ndim == 1 and 0 < len(rows) < n_rows
+    is_sorted = is_row_numbers and bool(np.all(np.diff(rows) > 0))
+    return rows if is_sorted and rows[0] >= 0 and rows[-1] < n_rows else None

@@ -18,79 +18,65 @@ TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
 """Format of a written table -> the ending of its file."""
 
 
-@dataclass(frozen=True)
-class RunPaths:
-    """The files of one run's directory."""
+class _Below:
+    """A path below the directory of what has it."""
 
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, paths: _Paths, _kind: object = None) -> Path:
+        return paths.directory / self._name
+
+
+@dataclass(frozen=True, init=False)
+class _Paths:
     directory: Path
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         object.__setattr__(self, "directory", Path(directory))
 
-    @property
-    def record(self) -> Path:
-        """The run's record, JSON."""
-        return self.directory / "record.json"
 
-    @property
-    def predictions(self) -> Path:
-        """Predicted classes of the test and validation split, NPZ."""
-        return self.directory / "predictions.npz"
+class RunPaths(_Paths):
+    """The files of one run's directory."""
 
-    @property
-    def model(self) -> Path:
-        """The trained network, Keras's own format."""
-        return self.directory / "model.keras"
+    record = _Below("record.json")
+    """The run's record, JSON."""
+    predictions = _Below("predictions.npz")
+    """Predicted classes of the test and validation split, NPZ."""
+    model = _Below("model.keras")
+    """The trained network, Keras's own format."""
+    log = _Below("job.log")
+    """The run's log, with the traceback if it failed."""
+    files = _Below("files")
+    """What a task of the user's own wrote."""
+    hydra = _Below(".hydra")
+    """Hydra's own files of the run."""
+    progress = _Below("progress.jsonl")
+    """The epochs of a run under way, JSON lines."""
 
     @property
     def artefacts(self) -> tuple[Path, Path]:
         """The files whose hashes the record holds."""
         return self.predictions, self.model
 
-    @property
-    def log(self) -> Path:
-        """The run's log, with the traceback if it failed."""
-        return self.directory / "job.log"
 
-    @property
-    def progress(self) -> Path:
-        """The epochs of a run under way, JSON lines."""
-        return self.directory / "progress.jsonl"
-
-    @property
-    def files(self) -> Path:
-        """What a task of the user's own wrote."""
-        return self.directory / "files"
-
-    @property
-    def hydra(self) -> Path:
-        """Hydra's own files of the run."""
-        return self.directory / ".hydra"
-
-
-@dataclass(frozen=True)
-class SweepPaths:
+class SweepPaths(_Paths):
     """The files of a sweep's directory."""
 
-    directory: Path
-
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        object.__setattr__(self, "directory", Path(directory))
-
-    @property
-    def sweep_json(self) -> Path:
-        """The plan: every invocation with its points."""
-        return self.directory / "sweep.json"
-
-    @property
-    def study_json(self) -> Path:
-        """What the stages of a study requested, selected and decided."""
-        return self.directory / "study.json"
-
-    @property
-    def runs(self) -> Path:
-        """The directory that holds one directory per run."""
-        return self.directory / "runs"
+    sweep_json = _Below("sweep.json")
+    """The plan: every invocation with its points."""
+    study_json = _Below("study.json")
+    """What the stages of a study requested, selected and decided."""
+    runs = _Below("runs")
+    """The directory that holds one directory per run."""
+    tables = _Below("tables")
+    """The directory of the comparison tables."""
+    cache = _Below(".runs.parquet")
+    """The runs table of a large sweep as it was last read; may be deleted at any time."""
+    report = _Below("report.html")
+    """The report, one self-contained HTML file."""
+    figures = _Below("figures")
+    """The directory of the figures."""
 
     def lock(self, name: str) -> Path:
         """The lock file of a run (its run id), or of `sweep.json` ("sweep") or the tables."""
@@ -100,29 +86,9 @@ class SweepPaths:
         """The directory of one run, named by its label and its run id."""
         return RunPaths(self.runs / f"{label}-{run_id}")
 
-    @property
-    def tables(self) -> Path:
-        """The directory of the comparison tables."""
-        return self.directory / "tables"
-
     def comparison(self, format_name: str) -> Path:
         """The comparison tables' file in one of `TABLE_FORMATS`."""
         return self.tables / f"comparison.{TABLE_FORMATS[format_name]}"
-
-    @property
-    def cache(self) -> Path:
-        """The runs table of a large sweep as it was last read; may be deleted at any time."""
-        return self.directory / ".runs.parquet"
-
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained HTML file."""
-        return self.directory / "report.html"
-
-    @property
-    def figures(self) -> Path:
-        """The directory of the figures."""
-        return self.directory / "figures"
 
 
 def label_and_run_id(directory_name: str) -> tuple[str, str]:

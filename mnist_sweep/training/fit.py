@@ -38,10 +38,8 @@ class _Recorder(keras.callbacks.Callback):
             logs.get(name, np.nan) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
         )
         history.add((loss, accuracy), (val_loss, val_accuracy) if self._validates else None)
-        self._result.epoch_s.append(perf_counter() - self._started)
-        reason = self._on_epoch(epoch + 1, history)
-        if not history.is_finite():
-            self._result.diverged = f"the loss was not finite in epoch {epoch + 1}"
+        reason = self._result.end_epoch(perf_counter() - self._started, self._on_epoch)
+        if self._result.diverged:
             self.model.stop_training = True
         elif reason and not self.model.stop_training and epoch + 1 < self.params["epochs"]:
             self._result.pruned = reason

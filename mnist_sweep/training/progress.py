@@ -68,6 +68,14 @@ class Training:
     form: str = ""
     reason: str = ""
 
+    def end_epoch(self, seconds: float, on_epoch: OnEpoch) -> str | None:
+        """Note an epoch that is in the history; returns why `on_epoch` would stop there."""
+        self.epoch_s.append(seconds)
+        epoch = len(self.epoch_s)
+        if not self.history.is_finite():
+            self.diverged = f"the loss was not finite in epoch {epoch}"
+        return on_epoch(epoch, self.history)
+
 
 OnEpoch = Callable[[int, History], str | None]
 """Called after every epoch (from 1) with the history so far; returns why to stop there, or None."""

@@ -49,7 +49,7 @@ def verify(
     if own:
         log.warning(
             "model.keras needs the code of %s: Keras loads it where that can be imported, predict "
-            "refuses it", ", ".join(own),
+            "with --trust", ", ".join(own),
         )  # fmt: skip
     try:
         loaded = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -146,6 +146,14 @@ def test_a_sixteen_bit_png_is_scaled_and_not_clipped(tmp_path):
     np.testing.assert_array_equal(*found)
 
 
+def test_a_dark_sixteen_bit_png_is_judged_with_the_others(tmp_path):
+    for name, factor in (("a.png", 2), ("b.png", 257)):
+        Image.fromarray(np.asarray(draw(ink=120)).astype(np.uint16) * factor).save(tmp_path / name)
+    read(tmp_path / "a.png", SQUARE)  # by itself 240 of 255
+    with pytest.raises(DataError, match=r"a\.png shows no digit"):  # with the other 240 of 65,535
+        read(tmp_path, SQUARE)
+
+
 @pytest.mark.parametrize("ink", [0, 255])
 def test_behind_a_transparent_picture_is_paper_of_the_other_colour(tmp_path, ink):
     shape = np.asarray(draw())

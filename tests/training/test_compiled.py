@@ -7,7 +7,7 @@ import pytest
 from mnist_sweep.data import load, prepare
 from mnist_sweep.settings import OPTIMIZERS
 from mnist_sweep.training import compiled, fit, forms, model, optimizer
-from mnist_sweep.training.compiled import EpochProgram, as_tensor, epoch_order
+from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
 from support.training_settings import settings

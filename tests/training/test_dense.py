@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_sweep.training import compiled, forms, model, runtime
-from mnist_sweep.training.compiled import EpochProgram, as_tensor
+from mnist_sweep.training.epoch_program import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense
 from mnist_sweep.training.fast.program import replace
 from support.training_settings import settings

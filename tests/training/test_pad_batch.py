@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.training import model
-from mnist_sweep.training.compiled import EpochProgram, as_tensor
+from mnist_sweep.training.epoch_program import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense, dropout, pad_batch, sparse_first_layer
 from mnist_sweep.training.fast.program import replace
 

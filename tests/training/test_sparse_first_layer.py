@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mnist_sweep.training import compiled, forms, model, runtime
-from mnist_sweep.training.compiled import EpochProgram, as_tensor
+from mnist_sweep.training.epoch_program import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replace
 from support.training_settings import settings
