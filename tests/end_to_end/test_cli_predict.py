@@ -185,9 +185,9 @@ def test_files_of_two_runs_in_one_directory_are_told_apart(tmp_path, trained, da
     record["parameters"] += 1
     RunPaths(mixed).record.write_text(sealed(record))
     assert "not the one of its record" in refused(mixed, path, "-o", tmp_path / "out.csv")
-    record["data"]["sha256"] = "e" * 64
-    RunPaths(mixed).record.write_text(sealed(record))
-    assert "of other data than the record" in refused(mixed, path, "-o", tmp_path / "out.csv")
+    RunPaths(mixed).predictions.write_bytes(b"of another run")
+    said = refused(mixed, path, "-o", tmp_path / "out.csv")
+    assert "predictions.npz: not the file that the run wrote" in said
 
 
 def test_an_unwritable_place_is_one_error(tmp_path, trained, data):

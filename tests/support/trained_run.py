@@ -11,7 +11,7 @@ from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.store import write_record
-from mnist_sweep.safe_files import plain
+from mnist_sweep.safe_files import plain, sha256_of
 from mnist_sweep.training import runtime
 from mnist_sweep.training.train import train
 from support.factories import make_settings
@@ -45,15 +45,16 @@ def train_run(directory: Path, info: DatasetInfo, made: Made, **changes: Any) ->
         return mlp(shape, classes, values["layers"], values["nodes"], values["dropout"])
 
     result = train(values, info, build)
+    assert result.predictions is not None
     paths = RunPaths(directory)
+    write_predictions(paths.predictions, result.predictions)
+    result.network.save(paths.model)
     record = {
         **made.values,
         "data": info.record_fields(),
         "parameters": result.parameters,
         "metrics": result.metrics,
+        "artefacts": {path.name: sha256_of(path) for path in paths.artefacts},
     }
     write_record(paths.record, plain(record))
-    assert result.predictions is not None
-    write_predictions(paths.predictions, result.predictions)
-    result.network.save(paths.model)
     return directory
