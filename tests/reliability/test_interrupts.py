@@ -170,8 +170,8 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
             except KeyboardInterrupt as error:
                 raise ValueError("of composing") from error
 
-    with SweepContext() as context, pytest.raises(KeyboardInterrupt):
-        StockDispatch(Swallows(), context, 1, 1, Lines(Console(quiet=True))).run([job_of(tmp_path)])
+    with SweepContext(), pytest.raises(KeyboardInterrupt):
+        StockDispatch(Swallows(), 1, 1, Lines(Console(quiet=True))).run([job_of(tmp_path)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

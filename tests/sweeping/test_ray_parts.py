@@ -231,9 +231,10 @@ class Nodes:
 
 
 def dispatch_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayDispatch:
-    options: dict[str, Any] = {"limit": None, "waiting": None, **changes}
+    launcher = RayLauncher(waiting=changes.pop("waiting", None))
+    launcher.config = OmegaConf.create({"n_jobs": changes.pop("limit", None)})
     connected: Any = nodes
-    return RayDispatch(connected, Needs, 1, workers, Lines(Console(quiet=True)), **options)
+    return RayDispatch(connected, launcher, 1, workers, Lines(Console(quiet=True)), **changes)
 
 
 @pytest.mark.parametrize(

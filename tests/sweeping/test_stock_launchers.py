@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,12 @@ class Returns:
         return list(batch)
 
 
+@pytest.fixture(autouse=True)
+def context() -> Iterator[SweepContext]:
+    with SweepContext() as active:
+        yield active
+
+
 def completed(summary: RunSummary) -> JobReturn:
     return JobReturn(_return_value=summary, status=JobStatus.COMPLETED)
 
@@ -58,7 +64,7 @@ def finished(job: Job) -> JobReturn:
 
 def dispatch_by(launcher: Any, batch: int = 10, **options: Any) -> StockDispatch:
     lines = Lines(Console(quiet=True))
-    return StockDispatch(launcher, SweepContext(), batch, 1, lines, **options)
+    return StockDispatch(launcher, batch, 1, lines, **options)
 
 
 def jobs_in(sweep: Path, count: int) -> list[Job]:

@@ -26,6 +26,8 @@ from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.training.progress import History
 
+POLL_S = 0.5
+"""How often runs of other sweeps are looked at where none of one's own runs."""
 MAX_LOG_LINES = 15
 MAX_LOG_LINE_LENGTH = 300
 
@@ -130,7 +132,10 @@ class Dispatch(ABC, Generic[Active]):
         self._queue.extend(jobs)
         try:
             while self._fill() or (self._elsewhere and self.budget.left_s > 0):
-                self.wait()
+                if self.active:
+                    self.wait()
+                else:
+                    time.sleep(POLL_S)
                 if self._has_failed():
                     self._queue.clear()
                     self._elsewhere.clear()

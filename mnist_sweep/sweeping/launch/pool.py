@@ -19,7 +19,6 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from multiprocessing import connection
 
@@ -36,7 +35,6 @@ from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 
 REFRESH_S = 0.25
-POLL_S = 0.5
 
 
 ConfigStore.instance().store(
@@ -75,9 +73,6 @@ class Pool(Dispatch[WorkerProcess]):
 
     def wait(self) -> None:
         """Handle messages and ends of workers, for a moment."""
-        if not self.active:
-            time.sleep(POLL_S)
-            return
         handles = [handle for process in self.active for handle in process.handles]
         ready = set(connection.wait(handles, timeout=REFRESH_S))
         for process in list(self.active):

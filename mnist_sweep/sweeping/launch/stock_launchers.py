@@ -7,7 +7,6 @@ run (which data) is read from the plan there, never decided again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +50,6 @@ from mnist_sweep.training.progress import History
 
 DEFAULT_BATCH = 8
 """Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set."""
-POLL_S = 0.5
 
 
 def task(config: DictConfig) -> RunSummary:
@@ -106,25 +104,15 @@ class StockLauncher(SweepLauncher):
         _check_threads(jobs)
         some = int(self.config.n_jobs or DEFAULT_BATCH)
         batch = some if self.budget.seconds else len(jobs) or some
-        return StockDispatch(
-            self._launcher,
-            self.context,
-            batch,
-            workers,
-            progress,
-            scheduler=scheduler,
-        )
+        return StockDispatch(self._launcher, batch, workers, progress, scheduler=scheduler)
 
 
 class StockDispatch(Dispatch[Job]):
     """Hands jobs to one of Hydra's launchers; see `Dispatch`."""
 
-    def __init__(
-        self, launcher: Launcher, context: SweepContext, batch: int, *arguments: Any, **options: Any
-    ) -> None:
+    def __init__(self, launcher: Launcher, batch: int, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._launcher = launcher
-        self._context = context
         self._batch = batch
 
     def room(self) -> int:
@@ -141,12 +129,10 @@ class StockDispatch(Dispatch[Job]):
 
     def wait(self) -> None:
         """Run the batch to its end."""
-        if not self.active:
-            time.sleep(POLL_S)
-            return
         _check_threads(self.active)
-        for job, summary in self._run(list(self.active)):
+        for job, answer in self._run(list(self.active)):
             self.active.remove(job)
+            summary = _summary_of(answer, job)
             if summary.origin is Origin.BUSY:
                 self.postpone(job)
             else:
@@ -157,24 +143,22 @@ class StockDispatch(Dispatch[Job]):
         self.finish_unreported(self.active)
         self.active.clear()
 
-    def _run(self, jobs: list[Job]) -> Iterator[tuple[Job, RunSummary]]:
-        """Jobs with their summaries, as each ends if the launcher reports that, else at the end."""
+    def _run(self, jobs: list[Job]) -> Iterator[tuple[Job, Any]]:
+        """Jobs and what the launcher returned, as each ends if it reports that, else at the end."""
         overrides = [_overrides(job) for job in jobs]
         if submitit_jobs.is_submitit(self._launcher):
             for number, answer in submitit_jobs.run(self._launcher, overrides):
-                job = jobs[number]
                 died = isinstance(answer, Exception)
-                yield job, _record_death(job, answer) if died else _summary_of(answer, job)
+                yield jobs[number], _record_death(jobs[number], answer) if died else answer
             return
+        answers: Sequence[Any]
         try:
-            returns = self._launcher.launch(overrides, initial_job_idx=0)
+            answers = self._launcher.launch(overrides, initial_job_idx=0)
         except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
             # Hydra wraps what is raised while it composes a config, a KeyboardInterrupt too.
-            self._context.interrupt_if_swallowed()
-            yield from ((job, _after_death(job, error, "its launcher")) for job in jobs)
-            return
-        for job, answer in zip(jobs, returns, strict=True):
-            yield job, _summary_of(answer, job)
+            SweepContext.current().interrupt_if_swallowed()
+            answers = [_after_death(job, error, "its launcher") for job in jobs]
+        yield from zip(jobs, answers, strict=True)
 
 
 def _check_threads(jobs: Sequence[Job]) -> None:
@@ -195,7 +179,9 @@ def _overrides(job: Job) -> list[str]:
 
 
 def _summary_of(answer: Any, job: Job) -> RunSummary:
-    """From Hydra's JobReturn."""
+    """From Hydra's JobReturn, where the launcher could return one."""
+    if isinstance(answer, RunSummary):
+        return answer
     if answer.status == JobStatus.COMPLETED:
         summary: RunSummary = answer.return_value
         return summary

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
@@ -22,12 +21,14 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection
 from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
 
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
+
 REFRESH_S = 0.25
-POLL_S = 0.5
 MIN_WAITING = 32
 RECORD = RunPaths("").record.name
 
@@ -51,30 +52,18 @@ class RayDispatch(Dispatch[_Active]):
 
     Args:
         connection: To the cluster.
-        needs: Of a run of so many threads.
+        launcher: Its settings.
         threads: The most of any run.
-        limit: How many runs may be handed out at most; None for as many as fit and some that wait,
-            which is what an autoscaling cluster adds nodes for.
-        waiting: How many those are; None for as many again as fit, at least `MIN_WAITING`; with a
-            scheduler none.
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        needs: Callable[[int], Needs],
-        threads: int,
-        *arguments: Any,
-        limit: int | None,
-        waiting: int | None,
+        self, connection: Connection, launcher: RayLauncher, threads: int, *arguments: Any,
         **options: Any,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(*arguments, **options)
         self._connection = connection
-        self._needs = needs
+        self._launcher = launcher
         self._threads = threads
-        self._limit = limit
-        self._waiting = waiting
         self._reports: Any = None
 
     def stop(self) -> None:
@@ -92,17 +81,19 @@ class RayDispatch(Dispatch[_Active]):
 
     def room(self) -> int:
         """As many as fit, and on a cluster some that wait for a node."""
-        if self._limit is not None:
-            return self._limit
-        fit = self._connection.room(self._needs(self._threads))
+        if (limit := self._launcher.config.n_jobs) is not None:
+            return int(limit)
+        waiting = self._launcher.waiting
+        fit = self._connection.room(self._launcher.needs(self._threads))
         if self._connection.own:
             # It may have room for more, of another stage's needs.
             return max(1, min(fit, self.workers))
-        if (self.scheduler or self.budget.seconds) and self._waiting is None:
-            # What is decided later rests on more results.
-            return max(1, fit)
+        if waiting is None:
+            # What a search or a budget decides later rests on more results.
+            later = self.scheduler or self.budget.seconds
+            waiting = 0 if later else max(fit, MIN_WAITING)
         # Never 0: a cluster without a node now may get one, and is waited for.
-        return max(1, fit + (max(fit, MIN_WAITING) if self._waiting is None else self._waiting))
+        return max(1, fit + waiting)
 
     def start(self, job: Job) -> None:
         """Lock a job and give it to Ray."""
@@ -130,16 +121,13 @@ class RayDispatch(Dispatch[_Active]):
         job = started_now(job)
         ticket = uuid.uuid4().hex
         data = self._connection.data(job.data)
-        needs = self._needs(job.settings["threads"]).options()
+        needs = self._launcher.needs(job.settings["threads"]).options()
         task = self._connection.task.options(max_retries=0, **needs)
         ref = task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
         return _Active(job, ref, lock, ticket)
 
     def wait(self) -> None:
         """Handle results and epochs, for a moment."""
-        if not self.active:
-            time.sleep(POLL_S)
-            return
         self._collect(timeout=REFRESH_S)
 
     def _collect(self, timeout: float) -> None:

@@ -79,7 +79,7 @@ class RayLauncher(SweepLauncher):
             UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
         """
         self._threads = threads
-        needs = self._needs(threads)
+        needs = self.needs(threads)
         limit = self.config.n_jobs
         if not self.address:
             fit = self._own_runs(threads)
@@ -106,7 +106,7 @@ class RayLauncher(SweepLauncher):
         """
         # A scheduler's jobs are not known yet; `workers` was told what they may need.
         threads = max((job.settings["threads"] for job in jobs), default=self._threads)
-        needs = self._needs(threads)
+        needs = self.needs(threads)
         connected = self._connect(needs, threads)
         if connected.own and not connected.room(needs):
             raise UsageError(
@@ -114,18 +114,10 @@ class RayLauncher(SweepLauncher):
                 f"{_words(connected.nodes())}. Ask for less, or name a cluster by "
                 "hydra.launcher.address=…"
             )
-        return RayDispatch(
-            connected,
-            self._needs,
-            threads,
-            workers,
-            progress,
-            scheduler=scheduler,
-            limit=self.config.n_jobs,
-            waiting=self.waiting,
-        )
+        return RayDispatch(connected, self, threads, workers, progress, scheduler=scheduler)
 
-    def _needs(self, threads: int) -> Needs:
+    def needs(self, threads: int) -> Needs:
+        """The resources of a run of so many threads."""
         cpus = float(threads) if self.num_cpus is None else self.num_cpus
         return Needs(cpus, self.num_gpus, self.memory_mb, self.resources)
 
