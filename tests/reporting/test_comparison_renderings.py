@@ -7,6 +7,7 @@ import hashlib
 import html.parser
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -235,3 +236,13 @@ def test_a_comparison_calls_classes_by_their_names(tmp_path):
     assert shown["confusions"].rows[0].cells[1].text.startswith("shirt ")
     assert "(shirt " in shown["flips"].notes[1]
     assert FORMATS["html"](found).count("shirt 3</th>") >= 2
+
+
+def test_sides_of_long_names_are_told_apart_by_the_ends(tmp_path):
+    place = tmp_path / "a_directory_with_a_long_name_indeed"
+    sides = [load_side(write_run(make_run(seed=k, n_test=60), place / f"run {k}")) for k in (1, 2)]
+    named = [replace(one, name=str(one.directory)) for one in sides]
+    shown = {table.name: table for table in tables(compare(named))}
+    first, second = [column.title for column in shown["metrics"].columns[2:4]]
+    assert (first[-5:], second[-5:]) == ("run 1", "run 2")
+    assert len(first) == len(second) == 24

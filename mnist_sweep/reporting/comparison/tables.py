@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mnist_sweep.errors import visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
-from mnist_sweep.reporting.escape import listed, shortened
+from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
 from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.tables.classes import Classes, classes_of
@@ -245,10 +245,13 @@ def _table(texts: _Texts, most: int, prefix: str = "") -> Table:
         left = f"… and {len(rows) - most} more"
         rows = [*rows[:most], (left, *("",) * (len(headings) - 1))]
     columns = tuple(
+        # The end of a path tells the sides apart.
         Column(
-            f"column{place}", shortened(visible(one), _MAX_NAME), is_numeric=place >= texts.n_texts
+            f"column{place}",
+            name if len(name) <= _MAX_NAME else f"…{name[1 - _MAX_NAME :]}",
+            is_numeric=place >= texts.n_texts,
         )
-        for place, one in enumerate(headings)
+        for place, name in enumerate(map(visible, headings))
     )
     frame = pd.DataFrame(rows, columns=[one.key for one in columns], dtype=object)
     frame = frame.assign(status=str(RunStatus.FINISHED), reason="")
