@@ -146,8 +146,8 @@ def _refuse_percentage(condition: Condition, runs: pd.DataFrame) -> None:
         is_share = resolve(condition.key).format in _SHARES
     except SelectionError:  # no metric
         return
-    if is_share and condition.key in runs and not (runs[condition.key] > 1).any():
-        key, sign = condition.key, condition.operator
+    key, sign = condition.key, condition.operator
+    if is_share and key in runs and not any((one or 0) > 1 for one in plain(runs[key])):
         raise SelectionError(
             f"In the condition {condition.text}: {key} is a fraction, though it is shown in "
             f"percent: {key}{sign}{number / 100:g} means {number:g} %."

@@ -118,3 +118,8 @@ def test_what_matches_nothing_is_told_with_what_there_is(tmp_path):
         with pytest.raises(SelectionError, match=r"is a fraction.* means 9[78] %"):
             holding(parse([text]), runs)
     assert holding(parse(["test.loss<98", "layers<98"]), runs) == [True, True]
+    nothing = runs.assign(**{"test.accuracy": None})
+    with pytest.raises(SelectionError, match="is a fraction"):
+        holding(parse(["test.accuracy>98"]), nothing)
+    percent = runs.assign(**{"test.accuracy": [97.0, 98.5]})  # of another program
+    assert holding(parse(["test.accuracy>98"]), percent) == [False, True]

@@ -96,6 +96,46 @@ def files(record: Record, sweep: Path) -> Path:
     return sweep / "runs" / f"{record.label}-{record.run_id}"
 
 
+SUBCOMMANDS = {
+    "no such directory": (["table", "outputs/nosuch"], 2, "outputs/nosuch"),
+    "no such metric": (["worst", "SWEEP", "--by", "nosuch"], 2, "nosuch"),
+    "no match": (["worst", "SWEEP", "--where", "layers=9"], 2, "layers=9"),
+    "no directory given": (["table"], 2, "DIR"),
+    "no such format": (["table", "SWEEP", "--format", "nosuch"], 2, "nosuch"),
+    "no such data": (["data", "nosuch"], 2, "nosuch"),
+    "nothing to resume": (["resume", "outputs/nosuch"], 2, "outputs/nosuch"),
+    "help": (["table", "--help"], 0, "--where"),
+    "Hydra's help": (["--hydra-help"], 0, "--multirun"),
+}
+
+
+PLAN = ["layers=1", "nodes=16,40", "plan=true"]
+READ = {
+    "table": ["table", "SWEEP"],
+    "some rows": ["table", "SWEEP", "--where", "nodes=16"],
+    "json": ["table", "SWEEP", "--format", "json"],
+    "worst": ["worst", "SWEEP", "--where", "layers=2", "--by", "f1_min"],
+    "best": ["best", "SWEEP", "--where", "layers=2", "--by", "f1_min"],
+    "plan": [*WITHOUT_NODES, *PLAN],
+    "plan of what is there": [*WITHOUT_NODES, *PLAN, "hydra.sweep.dir=SWEEP"],
+    "our help": ["--help"],
+    "config": ["layers=2", "-c", "job"],
+    "option first": ["-c", "job", "layers=2"],
+    "data": ["data", "digits"],
+}
+"""What only reads the sweep, by a name; each is run in a new directory."""
+
+
+@pytest.fixture(scope="module")
+def answers(
+    world: World, made: dict[str, Record], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Done]:
+    asked = {**READ, **{name: words for name, (words, _, _) in SUBCOMMANDS.items()}}
+    sweep = str(world.sweep())
+    words = {name: [one.replace("SWEEP", sweep) for one in own] for name, own in asked.items()}
+    return commands.run_all(words, tmp_path_factory.mktemp("answers"), world.environ)
+
+
 def test_a_sweep_runs_every_point_of_its_grid(swept: Done, made: dict[str, Record]):
     assert swept.code == 0, swept.err
     assert sorted(made) == [
@@ -141,14 +181,13 @@ def test_the_summary_has_every_run_and_what_comes_next(swept: Done, made: dict[s
 
 
 def test_bundled_digits_are_said_loudly_everywhere(
-    swept: Done, made: dict[str, Record], world: World
+    swept: Done, made: dict[str, Record], world: World, answers: dict[str, Done]
 ):
     assert "NOT MNIST" in swept.out + swept.err
     for record in made.values():
         assert record.data.name == "digits"
         assert "NOT MNIST" in str(record.data.notice)
-    told = world.run("table", str(world.sweep()))
-    assert "NOT MNIST" in told.out.splitlines()[0]
+    assert "NOT MNIST" in answers["table"].out.splitlines()[0]
     assert "NOT MNIST" in (world.sweep("smoke", "tables") / "comparison.md").read_text()
 
 
@@ -345,27 +384,24 @@ def test_a_failed_run_stays_failed_where_it_is_not_to_be_run_again(world: World,
     assert "failed: " in table.out
 
 
-def test_tables_can_be_asked_for_again(world: World, swept: Done, made: dict[str, Record]):
-    text = world.run("table", "outputs/smoke", "--where", "nodes=16")
+def test_tables_can_be_asked_for_again(answers: dict[str, Done], made: dict[str, Record]):
+    text = answers["some rows"]
     assert text.code == 0
     assert "F1 by digit on bundled digits" in text.out
     for record in made.values():
         shown = f"{record.metrics.test.f1:.4f}" in text.out
         assert shown == (record.config["nodes"] == 16)
-    answer = json.loads(world.run("table", "outputs/smoke", "--format", "json").out)
-    assert answer
+    assert json.loads(answers["json"].out)
 
 
 def test_the_worst_and_the_best_are_named_with_their_weakest_digits(
-    world: World, made: dict[str, Record]
+    answers: dict[str, Done], made: dict[str, Record]
 ):
     two = {record.run_id: record for record in made.values() if record.config["layers"] == 2}
     chosen = {}
     for direction, choose in (("worst", min), ("best", max)):
         expected = choose(two.values(), key=lambda record: record.metrics.validation.f1_min)
-        ended = world.run(
-            direction, "outputs/smoke", "--where", "layers=2", "--by", "f1_min"
-        )  # fmt: skip
+        ended = answers[direction]
         assert ended.code == 0, ended.err
         nodes = expected.config["nodes"]
         assert f"2 layers x {nodes} nodes is the {direction}" in ended.out
@@ -376,64 +412,41 @@ def test_the_worst_and_the_best_are_named_with_their_weakest_digits(
     assert chosen["worst"] != chosen["best"]
 
 
-SUBCOMMANDS = {
-    "no such directory": (["table", "outputs/nosuch"], 2, "outputs/nosuch"),
-    "no such metric": (["worst", "SWEEP", "--by", "nosuch"], 2, "nosuch"),
-    "no match": (["worst", "SWEEP", "--where", "layers=9"], 2, "layers=9"),
-    "no directory given": (["table"], 2, "DIR"),
-    "no such format": (["table", "SWEEP", "--format", "nosuch"], 2, "nosuch"),
-    "no such data": (["data", "nosuch"], 2, "nosuch"),
-    "nothing to resume": (["resume", "outputs/nosuch"], 2, "outputs/nosuch"),
-    "help": (["table", "--help"], 0, "--where"),
-    "Hydra's help": (["--hydra-help"], 0, "--multirun"),
-}
-
-
-@pytest.fixture(scope="module")
-def subcommands(
-    world: World, made: dict[str, Record], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Done]:
-    words = {
-        name: [word.replace("SWEEP", str(world.sweep())) for word in asked]
-        for name, (asked, _, _) in SUBCOMMANDS.items()
-    }
-    return commands.run_all(words, tmp_path_factory.mktemp("subcommands"), world.environ)
-
-
 @pytest.mark.parametrize("name", SUBCOMMANDS)
-def test_subcommands_exit_truthfully_and_say_why(subcommands: dict[str, Done], name: str):
-    ended, (_, code, words) = subcommands[name], SUBCOMMANDS[name]
+def test_subcommands_exit_truthfully_and_say_why(answers: dict[str, Done], name: str):
+    ended, (_, code, words) = answers[name], SUBCOMMANDS[name]
     assert ended.code == code, ended.err
     assert "Traceback" not in ended.err
     assert words in (ended.err if code else ended.out)
     assert (ended.out == "") == (code != 0)
 
 
-def test_a_plan_runs_nothing(world: World, made: dict[str, Record]):
-    words = [*WITHOUT_NODES, "layers=1", "nodes=16,40", "plan=true"]
-    ended = world.run(*(word.replace("name=smoke", "name=planned") for word in words))
-    assert ended.code == 0, ended.err
-    assert "2 points, 0 done, 2 to run" in ended.out
-    assert not world.sweep("planned").exists()
-    here = world.run(*words)
+def test_a_plan_runs_nothing(
+    answers: dict[str, Done], made: dict[str, Record], tmp_path_factory: pytest.TempPathFactory
+):
+    places = tmp_path_factory.getbasetemp() / "answers0"
+    assert not any(places.glob("*/outputs"))
+    planned, here = answers["plan"], answers["plan of what is there"]
+    assert planned.code == 0, planned.err
+    assert "2 points, 0 done, 2 to run" in planned.out
     assert "2 points, 1 done, 1 to run" in here.out
     assert made["layers=1,nodes=16,epochs=4,seed=0"].run_id in here.out
 
 
-def test_help_is_one_screen_of_ours_and_hydras_options_work(world: World):
-    ended = world.run("--help")
+def test_help_is_one_screen_of_ours_and_hydras_options_work(answers: dict[str, Done]):
+    ended = answers["our help"]
     assert ended.code == 0
     for word in ("-m", "table", "worst", "data: auto, csv, digits", "layers=1 ", "outputs/NAME"):
         assert word in ended.out
     assert max(map(len, ended.out.splitlines())) <= 100
-    config = world.run("layers=2", "-c", "job")
+    config = answers["config"]
     assert config.code == 0
     assert yaml.safe_load(config.out)["layers"] == 2
-    assert world.run("-c", "job", "layers=2").out == config.out
+    assert answers["option first"].out == config.out
 
 
-def test_data_describes_a_dataset(world: World):
-    ended = world.run("data", "digits")
+def test_data_describes_a_dataset(answers: dict[str, Done]):
+    ended = answers["data"]
     assert ended.code == 0
     for words in ("1,293 examples", "144 examples", "360 examples", "8 x 8", "ffcbd6f168ec"):
         assert words in ended.out
