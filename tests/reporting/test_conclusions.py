@@ -49,7 +49,7 @@ def test_the_argument_is_told_in_order(studies):
     beginnings = (
         "The best network is", "The hardest digits", "The worst of 2 configurations",
         "dropout=0.2 changed the test accuracy", "dropout=0.2 changed the test f1_min",
-        "The runs that 2 layers x", "Digit by digit", "2 layers x",
+        "The runs by which 2 layers x", "Digit by digit", "2 layers x",
     )  # fmt: skip
     assert len(texts) == len(beginnings)
     for text, beginning in zip(texts, beginnings, strict=True):
@@ -112,10 +112,10 @@ def test_the_effect_is_that_on_fresh_seeds_beside_the_naive(studies):
     one = about(found, "dropout=0.2 changed the test accuracy of 2 layers x 300 nodes")
     assert one.number == f"{100 * overall.estimate:+.2f} points"
     assert f"from {100 * overall.first:.2f} % to {100 * overall.second:.2f} %" in one.text
-    assert "(means of 3 fresh seeds, same images)" in one.text
+    assert "(means over 3 new seeds, same images)" in one.text
     ends = f"{100 * overall.low:+.2f} to {100 * overall.high:+.2f} points"
     assert f"95 % interval {ends}" in one.certainty
-    naive = about(found, "The runs that 2 layers x 300 nodes was selected by")
+    naive = about(found, "The runs by which 2 layers x 300 nodes was selected")
     assert f"{100 * effect.naive:+.2f} points" in naive.text
     assert f"already changed it by {100 * effect.retraining:+.2f} points" in naive.text
 
@@ -139,9 +139,9 @@ def test_single_runs_are_said_as_such(studies):
     found = concluded(studies / "1")
     assert "(one run)" in found[0].text
     for one in found:
-        assert "not seeds" in one.certainty or "naively" in one.number
+        assert "not seeds" in one.certainty or "without a control" in one.number
     changed = about(found, "dropout=0.2 changed the test accuracy")
-    assert "(one fresh seed each, same images)" in changed.text
+    assert "(one new seed each, same images)" in changed.text
 
 
 def test_with_repeats_other_seeds_are_covered(studies):
@@ -155,7 +155,7 @@ def test_a_selection_on_the_test_split_is_said_wherever_it_matters(tmp_path):
     found = concluded(tmp_path / "s")
     assert "selected on the test split" in found[0].text
     assert "It was selected on the test split." in about(found, "The worst of").text
-    assert "selected on the test split too" in about(found, "dropout=0.2 changed").certainty
+    assert "also selected on the test split" in about(found, "dropout=0.2 changed").certainty
 
 
 def test_several_changes_are_corrected_over_each_other(tmp_path):
@@ -176,15 +176,15 @@ def test_several_changes_are_corrected_over_each_other(tmp_path):
     found = concluded(directory)
     for change in ("0.2", "0.5"):
         one = about(found, f"dropout={change} changed the test accuracy")
-        assert "p is corrected for all that the study tests" in one.certainty
-        assert one.text.count("fresh seeds") == 1
+        assert "p is corrected for all tests of the study" in one.certainty
+        assert one.text.count("new seeds") == 1
 
 
 def test_an_effect_that_is_not_known_is_said_and_why(tmp_path):
     study = write_study(tmp_path / "s", 1, **SIZE)
     places = run_directories(tmp_path / "s")
     (places[study.stages[1].control_run_ids[0]] / "record.json").unlink()
-    one = about(concluded(tmp_path / "s"), "What dropout=0.2 changed")
+    one = about(concluded(tmp_path / "s"), "The effect of dropout=0.2")
     assert "no seed on which both" in one.text
 
 

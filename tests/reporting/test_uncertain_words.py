@@ -82,7 +82,7 @@ def test_each_candidate_has_its_probability(close):
 def test_what_is_not_known_is_said(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     assert (
-        "Uncertainty not known: the runs' predictions do not say how validation loss"
+        "Uncertainty not known: the runs' predictions do not show how validation loss"
         in "\n".join(sentences(select_with_uncertainty(load(directory), by="loss")))
     )
     next(directory.glob("runs/*/predictions.npz")).unlink()
@@ -98,7 +98,7 @@ def test_a_failed_candidate_might_have_changed_the_selection(tmp_path):
         "Excluded (no result yet): layers=2,nodes=500,seed=0 (failed: MemoryError: out of memory)."
         in text
     )
-    assert "With the excluded runs another configuration might have been selected." in text
+    assert "With the excluded runs, a different configuration might have been selected." in text
 
 
 def test_worst_prints_how_sure_it_is(close):

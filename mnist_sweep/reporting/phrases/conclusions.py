@@ -84,7 +84,7 @@ def best(
     text = (
         f"{text}. On the test split of {data_name(data.name, data.notice)} its accuracy is "
         f"{on_test}, its macro F1 {test['f1']:.4f}"
-        f"{'; it was selected on the test split, so these are too high' if biased else ''}."
+        f"{'; it was selected on the test split, so these are too optimistic' if biased else ''}."
         f"{_excluded(found)}"
     )
     if isinstance(accuracy, str):

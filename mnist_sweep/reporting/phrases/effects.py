@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def unknown_effect(effect: StudyEffect) -> Conclusion:
     """A change whose effect is not known."""
-    text = f"What {change_of(effect)} changed (stage {effect.stage}) is not known: {effect.unknown}"
+    text = f"The effect of {change_of(effect)} (stage {effect.stage}) is unknown: {effect.unknown}"
     return make(ConclusionKind.EFFECT, text)
 
 
@@ -35,7 +35,7 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     full = resolve(metric, effect.split)
     title = "f1_min (the lowest F1 of a class)" if metric == "f1_min" else metric
     seeds = len(effect.seeds)
-    many = "one fresh seed each" if seeds == 1 else f"means of {seeds} fresh seeds"
+    many = "one new seed each" if seeds == 1 else f"means over {seeds} new seeds"
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
     text = (
@@ -45,9 +45,9 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     )
     certainty = values.difference(found, found.p_holm)
     if found.p_holm is not None:
-        certainty += "; p is corrected for all that the study tests, the interval is not"
+        certainty += "; p is corrected for all tests of the study, the interval is not"
     if effect.selected_split == effect.split:
-        certainty += f"; the network was selected on the {effect.split} split too"
+        certainty += f"; the network was also selected on the {effect.split} split"
     if effect.unpaired:
         certainty += f"; excluded: {'; '.join(map(_unpaired, effect.unpaired))}"
     return make(ConclusionKind.EFFECT, text, number, certainty, reported)
@@ -57,15 +57,16 @@ def retraining(effect: StudyEffect) -> Conclusion:
     """What a report that retrains once would have quoted, and how much of it is retraining."""
     naive, again = (values.change("accuracy", v) for v in (effect.naive, effect.retraining))
     text = (
-        f"The runs that {unchanged_name(effect)} was selected by are no fair comparison: beside "
-        f"them {change_of(effect)} seems to change the {effect.split} accuracy by {naive}, but "
-        f"training the unchanged network again, with other seeds, already changed it by {again}."
+        f"The runs by which {unchanged_name(effect)} was selected are not a fair comparison: "
+        f"compared with them, {change_of(effect)} seems to change the {effect.split} accuracy by "
+        f"{naive}, but training the unchanged network again, with other seeds, already changed it "
+        f"by {again}."
     )
     certainty = (
-        "a network chosen for being worst, or best, was partly unlucky, or lucky, so it comes "
-        "out closer to the others when trained again"
+        "regression to the mean: a network that was selected as the worst (or best) was partly "
+        "unlucky (or lucky), so it is closer to the others when trained again"
     )
-    return make(ConclusionKind.RETRAINING, text, f"{naive} naively", certainty)
+    return make(ConclusionKind.RETRAINING, text, f"{naive} without a control", certainty)
 
 
 def class_effects(effect: StudyEffect, name: str) -> Conclusion:
@@ -82,8 +83,8 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
         text = f"{start}, {change} changed the {split} F1 of {name} distinguishably for {listed}."
     elif per_class[0].p_value is None:
         text = (
-            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split); "
-            "with one seed each, a different seed could reverse this."
+            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split). "
+            "With one seed each, a different seed could reverse this."
         )
     else:
         text = (
@@ -92,7 +93,7 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
         )
     if per_class[0].p_value is not None:
         level = per_class[0].level
-        certainty = f"p is corrected for all that the study tests, level {level:g}; {certainty}"
+        certainty = f"p is corrected for all tests of the study, level {level:g}; {certainty}"
     number = f"{values.change('f1', largest.estimate)} ({word} {names[largest.metric]})"
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 
@@ -103,7 +104,7 @@ def against_best(
     """How a changed network compares with the best one."""
     kind = ConclusionKind.AGAINST_BEST
     if isinstance(found, str):
-        text = f"How {changed} compares with the best network, {best_name}, is not known: {found}"
+        text = f"How {changed} compares with the best network, {best_name}, is unknown: {found}"
         return make(kind, text)
     verdict = f"distinguishably {'higher' if found.estimate > 0 else 'lower'}"
     if found.p_value is None:

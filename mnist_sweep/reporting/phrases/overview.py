@@ -123,7 +123,7 @@ def stage_lines(study: Study) -> list[tuple[str, str]]:
 def data_warning(name: str, notice: str, remedy: str) -> str:
     """What to know of the data, in a line where MNIST was not found and `remedy` gets it."""
     if name == "digits":
-        return f"MNIST was not found. To download it, or see what is missing: {remedy}"
+        return f"MNIST was not found. To download it, or to see the reason: {remedy}"
     return visible(notice)
 
 
@@ -143,7 +143,7 @@ def _decided(stage: Stage) -> str:
     count, equal, saved = decision["runs"], decision["equal_runs"], decision["saved_runs"]
     text = f"{_decision(decision)} {count} runs were spent on the candidates"
     if not saved:
-        return f"{text}, as many as equal repeats for all."
+        return f"{text}, as many as with equal repeats for all."
     were = "was" if saved == 1 else "were"
     return f"{text}; equal repeats for all would have taken {equal}, so {saved} {were} saved."
 
@@ -152,21 +152,21 @@ def _decision(decision: dict[str, Any]) -> str:
     """Whether one configuration is left, and if not why no further runs were made."""
     if "reason" in decision:  # as earlier versions wrote it
         return str(decision["reason"])
-    contend = f"{len(decision['contenders'])} configurations still contend"
+    contend = f"{len(decision['contenders'])} configurations remain"
     repeats = decision["repeats"]
     match decision["state"]:
         case "decided" if not decision["eliminated"]:
             text = "There is only one configuration."
         case "decided":
-            text = f"Decided after {repeats} repeats: only one configuration still contends."
+            text = f"Decided after {repeats} repeats: only one configuration remains."
         case _ if decision["stopped"]:
             text = f"{contend}. {decision['stopped']}"
         case "spent":
-            text = f"Not decided: {contend} after {repeats} repeats, the most permitted."
+            text = f"Not decided: {contend} after {repeats} repeats, the maximum."
         case _:
             text = f"{contend} and need more repeats."
     if decision["limited_by_images"]:
-        text += " The images are too few to tell them apart, however many the repeats."
+        text += " There are too few images to distinguish them, however many repeats are made."
     return text
 
 
@@ -179,7 +179,7 @@ def _state(stage: Stage) -> str:
             beside = len(stage.control_run_ids)
             changed = ", ".join(f"{key}={value}" for key, value in stage.params.items())
             fresh = (
-                f", {len(stage.run_ids)} with {changed} and {beside} unchanged, on fresh seeds"
+                f", {len(stage.run_ids)} with {changed} and {beside} unchanged, on new seeds"
                 if stage.of
                 else ""
             )

@@ -84,7 +84,7 @@ def why_unknown(found: UncertainSelection) -> str:
     match found.unknown:
         case Unknown.NOT_FROM_PREDICTIONS:
             metric = found.selection.metric
-            return f"the runs' predictions do not say how {metric} would vary"
+            return f"the runs' predictions do not show how {metric} would vary"
         case Unknown.TOO_MANY:
             count = len(found.selection.candidates)
             return f"the {count:,} candidates are more than {MAX_COMPARED:,} (--exact compares all)"
@@ -171,16 +171,16 @@ def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
         last = f"{visible(pruned[-1].label)} {visible(pruned[-1].reason)}"
         count = "1 run was" if len(pruned) == 1 else f"{len(pruned)} runs were"
         yield (
-            f"Excluded: {count} stopped early (pruned), without final results; the last of them, "
+            f"Excluded: {count} stopped early (pruned) and without final results; the last one: "
             f"{last}."
         )
     for run in others[:SHOWN]:
         why = shortened(visible(run.reason), _MAX_REASON)
         yield f"Excluded (no result yet): {visible(run.label)} ({run.status}: {why})."
     if len(others) > SHOWN:
-        yield f"Excluded too:{_rest(others)}, see the table command."
+        yield f"Excluded too:{_rest(others)}; the table command lists them."
     if excluded:
-        yield "With the excluded runs another configuration might have been selected."
+        yield "With the excluded runs, a different configuration might have been selected."
 
 
 def _note(note: Note, selection: Selection) -> str:
@@ -188,14 +188,14 @@ def _note(note: Note, selection: Selection) -> str:
     match note:
         case Note.SELECTED_ON_TEST:
             return (
-                "Selected on the test split: its test figures are then no unbiased estimate of "
-                "what the chosen network does on new images."
+                "Selected on the test split, so its test results are too optimistic (or, for a "
+                "worst one, too pessimistic) as an estimate for new images."
             )
         case Note.DIFFERENT_DATA:
             data = ", ".join(
                 f"{visible(one['name'])} ({visible(one['sha256'][:8])})" for one in selection.data
             )
-            return f"The candidates saw different data, so their values do not compare: {data}."
+            return f"The candidates used different data, so values are not comparable: {data}."
         case Note.SINGLE_RUNS:
             return "One run each: a different seed could change the order."
         case Note.UNEQUAL_REPEATS:

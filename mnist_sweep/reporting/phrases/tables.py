@@ -23,7 +23,7 @@ def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
         data: Name and notice of each data set; None of a run without a record.
     """
     names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
-    return " and ".join(names) or "unknown data (no run left a record)"
+    return " and ".join(names) or "unknown data (there are no records)"
 
 
 def data_note(name: str, train: int, validation: int, test: int, source: str, sha256: str) -> str:
@@ -41,8 +41,9 @@ def hidden_note(ends: int, hidden: Sequence[str], total: int) -> str:
     among = f" (among them {without})" if without else ""
     return (
         f"The first {ends} and the last {ends} of {total:,} rows in this order; "
-        f"{len(hidden):,} are not shown{among}. The table command's --all shows every row, --where "
-        "fewer, --sort test.accuracy,desc the best first; a pipe or another --format has every row."
+        f"{len(hidden):,} are not shown{among}. The table command shows all rows with --all, fewer "
+        "with --where, the best first with --sort test.accuracy,desc. Other formats, and output to "
+        "a pipe, have all rows."
     )
 
 
@@ -50,8 +51,8 @@ def no_intervals_note(configurations: int, most: int) -> str:
     """Why very many configurations have no intervals, and how to get them."""
     return (
         f"No intervals: they need the predictions of every run, and {configurations:,} "
-        f"configurations are more than {most}. The table command's --intervals computes them, "
-        "--where leaves fewer."
+        f"configurations are more than {most}. The table command computes them with --intervals; "
+        "--where selects fewer configurations."
     )
 
 
@@ -59,13 +60,13 @@ def repeats_notes(
     repeats: Sequence[int], unknown: Sequence[tuple[str, str]], level: float
 ) -> list[str]:
     """What a mean, a standard deviation and an interval mean here, and where there are none."""
-    notes = [f"Mean {PLUS_MINUS} standard deviation over seeds; best and worst go by the mean."]
+    notes = [f"Mean {PLUS_MINUS} standard deviation over seeds; best and worst refer to the mean."]
     if any(count > 1 for count in repeats):
         notes.append(f"{100 * level:g} % intervals of the mean cover other images and other seeds.")
     if 1 in repeats:
         notes.append(
-            "The interval of a single run covers test-image sampling, not seeds: a different seed "
-            "could lie outside it."
+            "The interval of a single run covers test-image sampling, not seeds: the result of a "
+            "different seed could lie outside it."
         )
     notes += [
         f"No intervals for {visible(label)}: {visible(why)}"
@@ -93,6 +94,6 @@ def table_titles(
         else f"Time, loss and accuracy on {data}, training and test split",
         "scores": f"F1, precision and recall on {data}, test split, macro averages",
         "f1_by_class": f"F1 by {word} on {data}, test split",
-        "columns": f"Chosen columns of {data}",
+        "columns": f"Selected columns, {data}",
     }
     return {name: visible(title + means) for name, title in titles.items()}
