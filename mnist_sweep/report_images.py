@@ -6,9 +6,10 @@ Reporting reads records and imports nothing of training, so the images are hande
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_sweep.errors import DataError, DirectoryError
+from mnist_sweep.errors import DataError
 from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.records.plan_file import read_plan
 
@@ -37,8 +38,16 @@ def images_of(
     from mnist_sweep.data import DatasetInfo, load
 
     found: dict[str, NDArray[np.uint8]] = {}
-    for directory in directories:
-        for values in _descriptions(SweepPaths(directory)):
+    for directory in map(Path, directories):
+        is_run = (
+            RunPaths(directory).record.exists() and not SweepPaths(directory).sweep_json.exists()
+        )
+        try:
+            plan = read_plan(directory.resolve().parents[1] if is_run else directory)
+        except (OSError, ValueError) as error:
+            logger.info("no images for the gallery: %s", error)
+            continue
+        for values in (data for one in plan.invocations for data in one.data.values()):
             try:
                 info = DatasetInfo.from_dict(values)
                 if info.sha256 not in found:
@@ -46,15 +55,3 @@ def images_of(
             except (DataError, TypeError) as error:
                 logger.info("no images for the gallery: %s", error)
     return found
-
-
-def _descriptions(paths: SweepPaths) -> list[dict[str, object]]:
-    """All descriptions of data in a sweep's plan; none where it cannot be read."""
-    directory = paths.directory
-    if RunPaths(directory).record.exists() and not paths.sweep_json.exists():
-        directory = directory.resolve().parent.parent
-    try:
-        plan = read_plan(directory)
-    except (OSError, ValueError, DirectoryError):
-        return []
-    return [data for invocation in plan.invocations for data in invocation.data.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -67,47 +68,39 @@ def said(written: Written) -> str:
 
 def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
-    seen: frozenset[tuple[str, int]] | None = None
+    seen: set[tuple[str, int]] | None = None
     waiting = ""
     try:
         while True:
             started = time.monotonic()
             now = _signature(directories)
-            if now != seen:
-                try:
+            try:
+                if now != seen:
                     images = images_of(directories)
                     written = write_report(
                         directories, output, images=images, figures=False, refresh_s=interval
                     )
-                except DirectoryError as error:
-                    # A sweep that has only begun has nothing to report yet.
-                    if not _begun(directories):
-                        raise
-                    if str(error) != waiting:
-                        click.echo(f"Waiting: {error}", err=True)
-                        waiting = str(error)
-                else:
                     seen = now
                     click.echo(f"{said(written)}, {written.missing} runs to come")
                     if written.missing == 0:
                         return
+            except DirectoryError as error:
+                # A sweep that has only begun has nothing to report yet.
+                if not all(SweepPaths(directory).sweep_json.exists() for directory in directories):
+                    raise
+                if str(error) != waiting:
+                    waiting = str(error)
+                    click.echo(f"Waiting: {waiting}", err=True)
             time.sleep(max(SETTLE_S, interval - (time.monotonic() - started)))
     except KeyboardInterrupt:
         click.echo("Watched enough: the page as it is, without reloading.", err=True)
 
 
-def _begun(directories: tuple[str, ...]) -> bool:
-    return all(SweepPaths(directory).sweep_json.exists() for directory in directories)
-
-
-def _signature(directories: tuple[str, ...]) -> frozenset[tuple[str, int]]:
+def _signature(directories: tuple[str, ...]) -> set[tuple[str, int]]:
     """What changes when a run finishes or more are planned: the files' times of change."""
     found = set()
-    for directory in directories:
-        paths = SweepPaths(directory)
+    for paths in map(SweepPaths, directories):
         for path in (paths.sweep_json, *Path(paths.runs).glob("*/record.json")):
-            try:
+            with suppress(OSError):  # replaced this very moment: the next look finds it
                 found.add((str(path), path.stat().st_mtime_ns))
-            except OSError:
-                continue  # replaced this very moment: the next look finds it
-    return frozenset(found)
+    return found

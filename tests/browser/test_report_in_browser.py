@@ -31,6 +31,7 @@ def report(tmp_path_factory):
     images = {"d" * 64: np.zeros((1000, 28, 28), dtype=np.uint8)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mnist_sweep.reporting.figures.files.MAX_CONFUSIONS", 0)
+        patch.setattr("mnist_sweep.reporting.figures.files.FORMATS", ("svg",))
         return write_report([sweep], images=images).page
 
 
