@@ -241,11 +241,11 @@ class Settings:
     )
     retries: int = _sweep(1, "how often a run is repeated if its process dies", low=0, high=10)
     timeout_s: float | None = _sweep(
-        None, "seconds after which a run is stopped, as failed; null: no limit", low=0,
+        None, "time limit of a run in seconds; then it is stopped as failed; null: none", low=0,
         open_low=True,
     )  # fmt: skip
     budget_s: float | None = _sweep(
-        None, "seconds of the sweep; no run starts that would end later; null: no limit", low=0,
+        None, "time limit of the sweep in seconds; later runs are not started; null: none", low=0,
         open_low=True,
     )  # fmt: skip
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
