@@ -136,13 +136,12 @@ class Metric:
         """
         import numpy as np
 
-        support = np.broadcast_to(support, hits.shape)
-        if self.class_index is not None and self.definition.class_values is not None:
-            values = self.definition.class_values(support, predicted, hits)
-            return np.asarray(values[..., self.class_index])
-        if self.definition.from_counts is None:
+        of_class = self.class_index is not None
+        formula = self.definition.class_values if of_class else self.definition.from_counts
+        if formula is None:
             raise SelectionError(f"{self} cannot be computed from predictions.")
-        return np.asarray(self.definition.from_counts(support, predicted, hits))
+        values = formula(np.broadcast_to(support, hits.shape), predicted, hits)
+        return np.asarray(values[..., self.class_index] if of_class else values)
 
     def __str__(self) -> str:
         return f"{self.split} {self.name}" if self.split else self.name

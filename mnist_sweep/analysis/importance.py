@@ -34,7 +34,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Importance:
-    """One setting: the share of the variance that it explains, 0 to 1, and the interval of that."""
+    """One setting: the share of the variance that it explains, 0 to 1, with its 95 % interval."""
 
     setting: str
     share: float
@@ -42,19 +42,11 @@ class Importance:
     high: float
 
 
-def importance(
-    shown: Sequence[Configuration], metric: Metric, *, level: float = 0.95, seed: int = 0
-) -> list[Importance]:
-    """The settings that vary, the most important first.
+def importance(shown: Sequence[Configuration], metric: Metric) -> list[Importance]:
+    """The settings that vary, the most important first; each run of the configurations counts.
 
     Empty where a metric does not differ, or where there are too few runs for the settings: at least
     one more than the effects to be estimated.
-
-    Args:
-        shown: The configurations; each of their runs counts.
-        metric: What is to be explained.
-        level: Of the intervals.
-        seed: Of the bootstrap's randomness.
     """
     import numpy as np
 
@@ -68,12 +60,12 @@ def importance(
     effects = sum(part.shape[1] for part in parts.values())
     if len(parts) < 2 or len(y) < effects + 2 or np.ptp(y) < _TINY:
         return []
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     even = np.full(len(y), 1 / len(y))
     shares = _shares(parts, y, even)
     weights = rng.dirichlet(np.ones(len(y)), REPLICATES)
     spread = np.array([_shares(parts, y, one) for one in weights])
-    low, high = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.quantile(spread, [0.025, 0.975], axis=0)
     found = map(Importance, parts, shares.tolist(), low.tolist(), high.tolist())
     return sorted(found, key=lambda one: -one.share)
 

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.study_file import Stage, Study
     from mnist_sweep.records.sweep import Sweep
 
+SPLIT = "test"
 METRICS = ("accuracy", "f1_min")
 """Effects are measured on these, and on every class's F1."""
 
@@ -107,52 +109,29 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Options:
-    """How effects are measured."""
-
-    split: str
-    level: float
-    replicates: int
-    seed: int
-    best: Sequence[Record]
-
-
 def study_effects(
-    study: Study,
-    sweep: Sweep,
-    *,
-    best: Sequence[Record] = (),
-    questions: int = 1,
-    replicates: int | None = None,
-    seed: int = 0,
-    split: str = "test",
+    study: Study, sweep: Sweep, best: UncertainSelection | None = None
 ) -> list[StudyEffect]:
     """The effect of every change that a study made to a selected configuration.
 
     Args:
         study: The study.
         sweep: What was loaded from its directory; predictions are read from there.
-        best: Runs of the best configuration, to compare the changed ones with.
-        questions: How many families of tests are answered together. The effects are one of them,
-            the comparison with the best another.
-        replicates: Bootstrap samples of the images; None takes the study's.
-        seed: Of the statistics' randomness.
-        split: The split to measure on.
+        best: The best configuration, to compare the changed ones with. The effects are one family
+            of tests beside its `questions`, the comparison with it another.
 
     Returns:
         One per changed configuration, in order of the stages; those of which nothing is known yet
         say why. A stage whose source has selected nothing yet has none.
     """
-    options = _Options(split, study.level, replicates or study.replicates, seed, best)
     runs = all_runs([sweep]).reindex(columns=_COLUMNS)
     effects = [
-        _effect(sweep, runs, stage, changed_id, source, options)
+        _effect(study, sweep, runs, stage, changed_id, best.chosen.records if best else ())
         for stage in study.stages
-        if stage.of and (source := study.stage(stage.of).selection)
+        if stage.of and study.stage(stage.of).selection
         for changed_id in stage.changed
     ]
-    times = questions * sum(bool(one.overall) for one in effects)
+    times = (best.questions if best else 1) * sum(bool(one.overall) for one in effects)
     return [_corrected(one, times) for one in effects]
 
 
@@ -183,13 +162,14 @@ def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Dif
 
 
 def _effect(
+    study: Study,
     sweep: Sweep,
     runs: pd.DataFrame,
     stage: Stage,
     changed_id: str,
-    source: dict[str, Any],
-    options: _Options,
+    best: Sequence[Record],
 ) -> StudyEffect:
+    source: dict[str, Any] = study.stage(str(stage.of)).selection or {}
     finished = runs[runs["status"] == RunStatus.FINISHED]
     selected_ids = [run["run_id"] for run in source["chosen"]["runs"]]
     changed = _by_seed(finished, stage.run_ids, changed_id)
@@ -199,7 +179,7 @@ def _effect(
         stage=stage.name,
         of=str(stage.of),
         change=dict(stage.changed[changed_id]),
-        split=options.split,
+        split=SPLIT,
         selected_split=source["split"],
         seeds=seeds,
         unpaired=_unpaired(runs, stage, changed_id, seeds),
@@ -216,16 +196,16 @@ def _effect(
     names = [*METRICS, *(f"f1.{label}" for label in range(found.changed[0].data.classes))]
     try:
         differences, selected = _differences(
-            found.unchanged, found.changed, names, sweep, options, beside=found.selected
+            found.unchanged, found.changed, names, study, sweep, beside=found.selected
         )
     except (DirectoryError, DataError) as error:
         return replace(found, unknown=UnknownEffect.UNREADABLE, detail=str(error))
     against_best: Difference | str | None = None
-    if options.best:
+    if best:
         try:
-            against_best = _differences(options.best, found.changed, ["accuracy"], sweep, options)[
-                0
-            ]["accuracy"]
+            against_best = _differences(best, found.changed, ["accuracy"], study, sweep)[0][
+                "accuracy"
+            ]
         except (DirectoryError, DataError) as error:
             against_best = str(error)
     return replace(
@@ -241,8 +221,8 @@ def _differences(
     first: Sequence[Record],
     second: Sequence[Record],
     metrics: Sequence[str],
+    study: Study,
     sweep: Sweep,
-    options: _Options,
     beside: Sequence[Record] = (),
 ) -> tuple[dict[str, Difference], float]:
     """Each metric's difference, second less first, and the mean of the first metric `beside`.
@@ -251,18 +231,18 @@ def _differences(
     """
     records, n, both = [*first, *second, *beside], len(first), len(first) + len(second)
     directories = [sweep.run_paths(record.run_id).directory for record in records]
-    answers = read_predicted(directories, options.split)
+    answers = read_predicted(directories, SPLIT)
     tables = resample_predictions(
-        answers.predicted, answers.true, metrics, np.random.default_rng(options.seed),
-        replicates=options.replicates, classes=records[0].data.classes,
+        answers.predicted, answers.true, metrics, np.random.default_rng(0),
+        replicates=study.replicates, classes=records[0].data.classes,
     )  # fmt: skip
     own = {record.run_id for record in records[:both]}
     found = {}
     for name, table in tables.items():
-        others = seed_variances(sweep.frame, f"{options.split}.{name}", records[0].data.sha256, own)
+        others = seed_variances(sweep.frame, f"{SPLIT}.{name}", records[0].data.sha256, own)
         found[name] = difference(
             table.rows(range(n)), table.rows(range(n, both)),
-            level=options.level, margin=sweep.margin, others=others,
+            level=study.level, margin=sweep.margin, others=others,
         )  # fmt: skip
     selected = tables[metrics[0]].observed[both:]
     return found, float(selected.mean()) if len(selected) else math.nan

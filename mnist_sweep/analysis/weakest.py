@@ -26,10 +26,8 @@ class WeakClass:
     mistaken_for: tuple[tuple[int, int], ...]
 
 
-def weakest_classes(
-    records: Sequence[Record], split: str, shown: int = SHOWN_CLASSES
-) -> tuple[WeakClass, ...]:
-    """The `shown` classes of lowest F1 on `split`, lowest first, over a configuration's runs."""
+def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, ...]:
+    """The classes of lowest F1 on `split`, lowest first, over a configuration's runs."""
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()
@@ -41,4 +39,4 @@ def weakest_classes(
         mistakes.sort(key=lambda pair: (-pair[1], pair[0]))
         classes.append(WeakClass(entry.label, f1, tuple(mistakes[:SHOWN_MISTAKES])))
     classes.sort(key=lambda weak: (weak.f1, weak.label))
-    return tuple(classes[:shown])
+    return tuple(classes[:SHOWN_CLASSES])

@@ -39,7 +39,7 @@ def test_the_most_important_comes_first_and_chance_explains_nothing_in_the_mean(
     monkeypatch.setattr(analysis, "REPLICATES", 20)
     rng = np.random.default_rng(0)
     shares = []
-    for seed in range(20):
+    for _ in range(20):
         points = [
             {"lr": float(lr), "p": float(p), "kind": str(kind)}
             for lr, p, kind in zip(
@@ -48,7 +48,7 @@ def test_the_most_important_comes_first_and_chance_explains_nothing_in_the_mean(
             )
         ]  # fmt: skip
         values = [0.9 - 0.02 * (np.log10(p["lr"]) + 3) ** 2 + rng.normal(0, 1e-3) for p in points]
-        found = importance(sweep_of(points, values), METRIC, seed=seed)
+        found = importance(sweep_of(points, values), METRIC)
         assert found[0].setting == "lr"
         assert found[0].share > 0.97, "a parabola of the logarithm"
         assert all(one.low <= one.high for one in found)

@@ -51,17 +51,17 @@ def test_a_configuration_as_good_as_the_chosen_one_is_rarely_called_different():
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_stated_probabilities_of_being_the_worst_come_true(repeats):
-    stated, happened = probability_pairs("accuracy", repeats, 100, rng())
+    stated, happened = probability_pairs("accuracy", repeats, 60, rng())
     chosen = stated.argmax(axis=1)
     rows = np.arange(len(stated))
-    assert stated[rows, chosen].mean() == pytest.approx(happened[rows, chosen].mean(), abs=0.1)
+    assert stated[rows, chosen].mean() == pytest.approx(happened[rows, chosen].mean(), abs=0.17)
     unlikely = stated < 0.1
     assert happened[unlikely].mean() == pytest.approx(stated[unlikely].mean(), abs=0.05)
 
 
 def test_deciding_errs_less_often_than_its_level_and_saves_runs():
-    found = decisions(World((0.91, 0.93, 0.97, 0.98), images=1000), "accuracy", 6, 30, rng())
-    assert found.wrong <= 0.1
+    found = decisions(World((0.91, 0.93, 0.97, 0.98), images=1000), "accuracy", 6, 20, rng())
+    assert found.wrong <= 0.15, "4 or more of 20 have chance 0.016 at 5 %"
     assert found.decided > 0.2
     assert found.runs < 0.9 * found.equal_runs
 

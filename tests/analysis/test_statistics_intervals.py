@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import beta, sem, t
 
-from mnist_sweep.analysis.statistics import Resampled, interval, of_values, resample_predictions
+from mnist_sweep.analysis.statistics import (
+    Resampled,
+    SeedVariances,
+    interval,
+    of_values,
+    resample_predictions,
+)
 from mnist_sweep.analysis.statistics.variance import means_of
 from mnist_sweep.errors import DataError
 
@@ -112,6 +118,12 @@ def test_without_images_it_is_students_interval():
     assert (found.covers, found.images) == ("seeds", 0)
     with pytest.raises(DataError, match="nothing of uncertainty"):
         interval(of_values([3.1]))
+
+
+def test_a_single_run_s_interval_is_about_that_run_whatever_is_known_of_seeds():
+    one = table([0.5], 0.01, 0.01, np.random.default_rng(3))
+    others = SeedVariances(np.array([1.0]), np.array([4.0]))
+    assert interval(one, others=others) == interval(one)
 
 
 def test_the_bias_of_an_extreme_is_taken_out_of_the_interval_not_of_the_estimate():

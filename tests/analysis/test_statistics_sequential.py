@@ -107,6 +107,14 @@ def test_it_says_when_the_images_are_too_few_for_any_number_of_repeats():
     assert found.limited_by_images
 
 
+def test_where_seeds_alone_hide_a_difference_the_images_are_no_limit():
+    values = np.array([0.0, 3.0, -3.0, 1.0, 4.0, -2.0])
+    noise = 0.01 * np.random.default_rng(0).standard_normal((6, 400))
+    table = Resampled(values, values[:, None] + noise - noise.mean(axis=1, keepdims=True), 9, 9)
+    found = decide(table, [np.arange(3), np.arange(3, 6)], "worst", max_repeats=3)
+    assert (found.state, found.limited_by_images) == ("spent", False)
+
+
 def test_endless_seeds_take_away_the_image_noise_that_differs_from_run_to_run():
     noise = np.random.default_rng(0).standard_normal((4, 50_000))
     values = np.array([0.0, 0.0, 3.0, 3.0])

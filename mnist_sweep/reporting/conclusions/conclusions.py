@@ -108,10 +108,7 @@ def conclusions(
     if study is None:
         return made
     made += [phrases.blocked(stage) for stage in study.stages if stage.status == "blocked"]
-    effects = study_effects(
-        study, sweep, seed=best.seed if best else 0, best=best.chosen.records if best else (),
-        questions=best.questions if best else 1,
-    )  # fmt: skip
+    effects = study_effects(study, sweep, best)
     made += [one for effect in effects for one in _effect(effect, published=published)]
     if best is not None:
         name = chosen_name(best.selection)
