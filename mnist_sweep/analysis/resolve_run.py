@@ -65,7 +65,7 @@ def resolve_run(
     if len(runs) > 1:
         raise UsageError(
             f"{directory} is a sweep of {len(runs)} runs. Add --best (with --by and --where) to "
-            f"take its best, or give one run's directory, as {runs['directory'].iloc[0]}."
+            f"use its best run, or give a run's directory, such as {runs['directory'].iloc[0]}."
         )
     record = sweep.record(str(runs["run_id"].iloc[0]))
     if record.status != RunStatus.FINISHED:
@@ -75,7 +75,7 @@ def resolve_run(
         raise SelectionError(
             f"Expected a finished run in {directory}, but {record.label} "
             f"{'was ' if pruned else ''}{record.status} ({why}), so it has no network. "
-            f"{again}, or take another."
+            f"{again}, or use another run."
         )
     return ResolvedRun(sweep.run_paths(record.run_id), record)
 

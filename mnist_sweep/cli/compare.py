@@ -49,7 +49,7 @@ def compare(
     change of each metric with an interval and a test, and changes by digit, confusion and image.
     """
     if len(directories) < 2:
-        raise UsageError("Expected two or more directories to compare, got one. Name another.")
+        raise UsageError("Expected two or more directories to compare, got one. Give another one.")
     sides = [load_side(directory, split, mapping) for directory in directories]
     found = compare_sides(sides)
     print_notes(note for side in sides for note in side.notes)

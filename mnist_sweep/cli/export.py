@@ -63,7 +63,7 @@ def export(
     known = f", {done.known} there already," if done.known else ""
     click.echo(f"{runs}{known} {done.place}")
     if done.command:
-        click.echo(f"Look at it: {done.command}")
+        click.echo(f"To view it: {done.command}")
     for problem in sweep.problems:
         click.echo(f"Not exported (cannot be read): {problem}", err=True)
     for point in sweep.missing:

@@ -87,7 +87,7 @@ def predict(
     these; such images are scaled and centred like MNIST's.
     """
     if (by or where) and not best:
-        raise UsageError("--by and --where say which run is the best: add --best.")
+        raise UsageError("--by and --where need --best.")
     if probabilities and format_name == "submission":
         raise UsageError(
             "A submission has the columns ImageId and Label only. For --probabilities use "
@@ -173,7 +173,8 @@ def _print_summary(chosen: ResolvedRun, inputs: Inputs, predicted: Predicted, ou
     images = f"{count:,} image" + "s" * (count > 1)
     if inputs.labels is not None:
         right = int((predicted.predicted == inputs.labels).sum())
-        click.echo(f"{right:,} of {count:,} labels in {inputs.source} agree ({right / count:.4f}).")
+        share = f"{right:,} of {count:,} predictions ({right / count:.4f})"
+        click.echo(f"{share} agree with the labels in {inputs.source}.")
     click.echo(f"{images} of {inputs.source}: digits written to {output}")
 
 

@@ -65,8 +65,8 @@ def _stage_lines(preview: StagePreview) -> list[str]:
         first, *others = preview.seeds
         seeds = f"seeds {first} to {others[-1]}" if others else f"seed {first}"
         lines.append(
-            f"Stage {stage.name} starts from what stage {stage.of} selects: {changes}, and "
-            f"unchanged beside it, on fresh {seeds}: {_count(preview.n_runs, 'run')}, at most "
+            f"Stage {stage.name} starts from the selection of stage {stage.of}, with {changes} "
+            f"and unchanged, on new {seeds}: {_count(preview.n_runs, 'run')}, at most "
             f"about {duration(preview.wall_s)}."
         )
     if stage.select:
@@ -74,7 +74,8 @@ def _stage_lines(preview: StagePreview) -> list[str]:
         lines.append(f"Stage {stage.name} selects {_selection(stage.select)}: {names}.")
         if preview.n_deciding:
             lines.append(
-                f"  To decide it, up to {preview.n_deciding} further runs, of contenders only."
+                f"  To decide this, up to {preview.n_deciding} further runs of the remaining "
+                "candidates."
             )
     return lines
 

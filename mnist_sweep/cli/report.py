@@ -81,7 +81,7 @@ def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> N
                         directories, output, images=images, figures=False, refresh_s=interval
                     )
                     seen = now
-                    click.echo(f"{said(written)}, {written.missing} runs to come")
+                    click.echo(f"{said(written)}, {written.missing} runs missing")
                     if written.missing == 0:
                         return
             except DirectoryError as error:
@@ -93,7 +93,7 @@ def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> N
                     click.echo(f"Waiting: {waiting}", err=True)
             time.sleep(max(SETTLE_S, interval - (time.monotonic() - started)))
     except KeyboardInterrupt:
-        click.echo("Watched enough: the page as it is, without reloading.", err=True)
+        click.echo("Stopped watching; the page no longer reloads.", err=True)
 
 
 def _signature(directories: tuple[str, ...]) -> set[tuple[str, int]]:

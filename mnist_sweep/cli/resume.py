@@ -36,8 +36,8 @@ def resume(
     """
     if Path.cwd().resolve().is_relative_to(directory.resolve()):
         raise UsageError(
-            f"Here Python would import modules from {directory}, a sweep's directory. Resume from "
-            "the directory where the sweep was started."
+            f"Python would import modules from {directory}, a sweep's directory, because it is "
+            "the working directory. Resume from the directory where the sweep was started."
         )
     with SweepContext(verbosity or Verbosity.NORMAL) as context:
         return sweep(context, commands_of(directory, overrides, trust=trust))

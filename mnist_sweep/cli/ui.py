@@ -37,7 +37,7 @@ def ui(directory: Path, port: int) -> None:
         ) from error
 
     def started(address: str) -> None:
-        click.echo(f"Sweeps below {directory}: {address}   (Ctrl-C ends it)")
+        click.echo(f"Sweeps below {directory}: {address}   (press Ctrl-C to stop)")
 
     with suppress(KeyboardInterrupt):
         serve(directory, port, started)

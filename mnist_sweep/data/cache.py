@@ -173,7 +173,7 @@ def _make(root: Path, *, private: bool) -> None:
     """Make the cache directory; one in a directory open to all must belong to this user only."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
     if private and not _is_private(root):
-        raise PermissionError(13, "exists and belongs to somebody else or is open to others")
+        raise PermissionError(13, "exists and belongs to another user or is open to others")
     (root / "data").mkdir(exist_ok=True)
 
 
@@ -279,7 +279,7 @@ def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
-    raise OSError(f"{directory} does not keep what is written to it")
+    raise OSError(f"{directory} does not keep written data")
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -68,8 +68,8 @@ def decode(path: Path, formats: tuple[str, ...] | None = None) -> tuple[Levels, 
                 )  # fmt: skip
                 if image.mode[0] in "IF" and not is_deep:
                     raise DataError(
-                        f"{path} has grey levels of 32 bits (mode {image.mode}), of which the "
-                        "range is not known. Save it with 8 or 16 bits."
+                        f"{path} has grey levels of 32 bits (mode {image.mode}), whose range is "
+                        "unknown. Save it with 8 or 16 bits."
                     )
                 upright = ImageOps.exif_transpose(image)
                 return (

@@ -152,7 +152,7 @@ def read(
         return _npz(path, expected)
     if suffix == ".gz" or "ubyte" in path.name or suffix == ".idx":
         return _idx(path, None, expected)
-    raise DataError(f"{path} is of no known kind, by the end of its name. Expected {KINDS}.")
+    raise DataError(f"{path} has an unknown file extension. Expected {KINDS}.")
 
 
 def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -> Inputs:

@@ -80,7 +80,7 @@ def inspect(path: Path, *, trust: bool = False) -> dict[str, str | None]:
         raise ModelError(
             f"Refused to load {path}: {error}. Only networks made of Keras's own layers are "
             "loaded, so that a file from elsewhere cannot run code on this machine; `predict "
-            "--trust` loads those with layers of your own, too."
+            "--trust` also loads networks with custom layers."
         ) from error
     return own
 

@@ -107,7 +107,7 @@ def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
         if not all(np.array_equal(one[name], first[name]) for name in same):
             raise DataError(
                 f"Expected runs evaluated on the same {split} images, but {directory.name} and "
-                f"{directories[0].name} saw different ones. Compare runs of the same data and "
+                f"{directories[0].name} used different ones. Compare runs of the same data and "
                 "the same split."
             )
     rows = first["validation_index"].tobytes() if len(names) > 2 else b""

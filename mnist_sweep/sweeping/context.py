@@ -81,8 +81,8 @@ class SweepContext:
         found = cls._CURRENT.get(None)
         if found is None:
             raise UsageError(
-                "The sweepers and launchers of mnist_sweep work within its own command line and "
-                "its Python interface only."
+                "The sweepers and launchers of mnist_sweep work only with its own command line "
+                "and its Python interface."
             )
         return found
 

@@ -148,7 +148,7 @@ def test_images_that_are_hard_for_everyone_cancel_out():
 
 
 def test_sides_of_which_only_one_has_predictions_are_refused():
-    with pytest.raises(DataError, match="as many replicates"):
+    with pytest.raises(DataError, match="equally many replicates"):
         difference(of_values([0.9, 0.8]), noisy([0.9, 0.8], np.random.default_rng(0)))
 
 

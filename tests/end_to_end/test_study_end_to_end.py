@@ -283,7 +283,7 @@ def test_a_plan_shows_what_later_stages_depend_on_and_writes_nothing(tmp_path: P
         "the worst by validation f1_min where layers=2, from stage grid: 2 candidates"
         in done.stdout
     )
-    assert "dropout=0.2, and unchanged beside it, on fresh seed 1: 2 runs" in done.stdout
+    assert "with dropout=0.2 and unchanged, on new seed 1: 2 runs" in done.stdout
     assert not (tmp_path / "outputs").exists()
 
 

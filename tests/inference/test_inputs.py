@@ -283,7 +283,7 @@ MALFORMED = {
     "jpeg: truncated": ("a.jpg", jpeg()[:-200], "damaged picture"),
     "jpeg: its first bytes alone": ("a.jpg", jpeg()[:4], "a PNG nor|damaged"),
     "jpeg: zeros after the header": ("a.jpeg", jpeg()[:150] + b"\0" * 500, "a PNG nor|damaged"),
-    "of no kind": ("a.txt", b"7", "no known kind"),
+    "of no kind": ("a.txt", b"7", "unknown file extension"),
 }  # fmt: skip
 
 

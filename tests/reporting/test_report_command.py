@@ -128,7 +128,7 @@ def test_watching_keeps_the_page_fresh_until_every_planned_run_is_there(tmp_path
     sweeping.start()
     result = invoke(sweep, "--watch", "--interval", "1", "--no-figures")
     sweeping.join()
-    assert "1 runs to come" in result.output
-    assert "0 runs to come" in result.output
+    assert "1 runs missing" in result.output
+    assert "0 runs missing" in result.output
     assert '"refresh":1' in pages[0]
     assert '"refresh":0' in (sweep / "report.html").read_text(encoding="utf-8")

@@ -127,7 +127,7 @@ def test_other_data_are_noticed(tmp_path: Path):
     note(tmp_path)
     other = plan_of(point_of(info_of(sha256="e" * 64)), sha256="e" * 64)
     assert note(tmp_path, plan=other) == [
-        "The data differ from this directory's last sweep, so its runs count as others."
+        "The data differ from this directory's last sweep, so its runs are not reused."
     ]
 
 

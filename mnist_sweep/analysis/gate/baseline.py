@@ -140,7 +140,7 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
     if named or runs.empty:
         more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
         raise DirectoryError(
-            f"Expected a whole sweep in {sweep.directory} for a baseline, but: "
+            f"Expected a complete sweep in {sweep.directory} for a baseline, but: "
             f"{'; '.join(named[:3]) or 'it has no record'}{more}. Run the sweep's command again, "
             "then make the baseline."
         )

@@ -99,7 +99,7 @@ def resample_predictions(
         A table of all runs per metric.
 
     Raises:
-        SelectionError: A metric does not exist or does not follow from predictions.
+        SelectionError: A metric does not exist or cannot be computed from predictions.
         DataError: The arrays do not fit together, or there are too few replicates.
     """
     patterns = collapse(predicted, true, classes)
@@ -205,7 +205,7 @@ def counted(name: str, classes: int) -> Metric:
     """
     metric = resolve(name, classes=classes)
     if not metric.is_from_counts:
-        raise SelectionError(f"{name} does not follow from predictions.")
+        raise SelectionError(f"{name} cannot be computed from predictions.")
     return metric
 
 

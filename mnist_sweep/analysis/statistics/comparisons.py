@@ -183,7 +183,7 @@ def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Fl
 def direction_sign(direction: str) -> float:
     """1 to look for the lowest, -1 for the highest; other directions are a SelectionError."""
     if direction not in ("worst", "best"):
-        raise SelectionError(f"A selection is of the worst or the best, got {direction!r}.")
+        raise SelectionError(f"A selection must be of the worst or the best, got {direction!r}.")
     return 1.0 if direction == "worst" else -1.0
 
 

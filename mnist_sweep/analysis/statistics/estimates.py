@@ -190,7 +190,9 @@ def difference(
     """
     sides = len(first.observed), len(second.observed)
     if first.replicates.shape[1] != second.replicates.shape[1]:
-        raise DataError("Both sides need as many replicates: give both by `of_values`, or neither.")
+        raise DataError(
+            "Both sides need equally many replicates: give both by `of_values`, or neither."
+        )
     if paired_seeds and sides[0] != sides[1]:
         raise DataError(
             f"Paired by seed, both sides need the same seeds: got {sides[0]} and {sides[1]} runs."

@@ -138,7 +138,7 @@ class Means:
         """
         if not self.n_examples:
             if not self.knows_seeds:
-                raise DataError("Single runs without predictions say nothing of uncertainty.")
+                raise DataError("Single runs without predictions have no known uncertainty.")
             return Covers.SEEDS
         return Covers.IMAGES_AND_SEEDS if self.knows_seeds else Covers.IMAGES
 
@@ -237,5 +237,5 @@ def checked_level(level: float) -> float:
         DataError: It does not lie between 0 and 1.
     """
     if not 0 < level < 1:
-        raise DataError(f"A confidence level lies between 0 and 1, as 0.95 does; got {level}.")
+        raise DataError(f"A confidence level must be between 0 and 1, such as 0.95; got {level}.")
     return level

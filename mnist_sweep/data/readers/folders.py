@@ -99,7 +99,7 @@ def _labels(names: list[str], path: Path) -> dict[str, int]:
         if label >= MAX_CLASSES:
             raise DataError(
                 f"Folders named by numbers are these classes, from 0 to {MAX_CLASSES - 1}, but "
-                f"{path} has a folder {name}. Rename it, or give it a name that is no number."
+                f"{path} has a folder {name}. Rename it, or give it a name that is not a number."
             )
         same = next(one for one in labels if labels[one] == label)
         if same != name:

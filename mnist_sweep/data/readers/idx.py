@@ -177,7 +177,7 @@ def _parse(stream: IO[bytes], path: Path) -> Bytes:
         left = len(body) // dtype.itemsize
         found = f"only {left}" if left < expected else "more"
         raise DataError(
-            f"{path} has a wrong length: its header says the shape {shape}, that is {expected} "
+            f"{path} has the wrong length: its header says the shape {shape}, that is {expected} "
             f"values, but {found} follow. Fetch or copy the file again."
         )
     array = np.frombuffer(body, dtype=dtype).reshape(shape)

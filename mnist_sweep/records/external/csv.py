@@ -59,8 +59,8 @@ def metrics_of(table: list[dict[str, object]], file: Path) -> list[str]:
     ]
     if not metrics:
         raise DirectoryError(
-            f"No column of {file} is called like a metric: there are {', '.join(names[:20])}. "
-            f"Name them: --metric NAME=COLUMN."
+            f"No column of {file} has the name of a known metric; it has {', '.join(names[:20])}. "
+            "Give the metrics: --metric NAME=COLUMN."
         )
     return metrics
 

@@ -89,7 +89,7 @@ def gallery_of(shown: Sequence[Configuration]) -> Gallery:
         if found.data_sha256 == sha256 and np.array_equal(first.test_true, found.test_true):
             read.append(found)
         else:
-            unread.append(f"{path} belongs to other data than its record.")
+            unread.append(f"{path} belongs to different data than its record.")
     if not read:
         return Gallery(sha256=sha256, unread=unread)
     true = read[0].test_true

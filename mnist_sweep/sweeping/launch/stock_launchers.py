@@ -67,7 +67,7 @@ def task(config: DictConfig) -> RunSummary:
         raise ModelError(
             f"{point.label} was planned as run {planned}, and here it is run {point.run_id}: the "
             "code of the network was edited after the sweep had started, or this machine has "
-            "another version of it. Give the sweep's command again."
+            "another version of it. Repeat the sweep's command."
         )
     environment = describe() | {"workers": 1}
     job = Job(

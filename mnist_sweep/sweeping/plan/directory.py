@@ -129,7 +129,7 @@ def read(directory: Path) -> PlanFile:
         raise DirectoryError(
             f"{SweepPaths(directory).sweep_json} cannot be used ({reason(error)}), so which runs "
             "were requested is unknown. Nothing was run or changed. Restore the file from a copy; "
-            "or move it away and give the sweep's own command again."
+            "or move it away and repeat the sweep's own command."
         ) from error
 
 
@@ -175,7 +175,7 @@ def check_same_data(directory: Path, before: Invocation, plan: Plan) -> None:
     now = {info.sha256: info.source for key, info in plan.datasets.items() if key}
     if had and not had.keys() & now.keys():
         raise DirectoryError(
-            f"{directory} was run with {'; '.join(had.values())}, and what is found now is "
+            f"{directory} was run with {'; '.join(had.values())}, but the data found now are "
             f"{'; '.join(now.values())}. Make the same data available again (MNIST_SWEEP_DATA=…), "
             "or run the sweep's own command to add runs on the other data."
         )
@@ -192,7 +192,7 @@ def _changes(last: Invocation, entry: Invocation) -> list[str]:
     before, now = _sources(last).keys(), _sources(entry).keys()
     if before and not before & now:
         notices.append(
-            "The data differ from this directory's last sweep, so its runs count as others."
+            "The data differ from this directory's last sweep, so its runs are not reused."
         )
     for name in ("tensorflow", "keras", "numpy", "mnist_sweep"):
         old, new = last.versions.get(name), entry.versions[name]

@@ -102,7 +102,7 @@ def _run_jobs(
     if asked.prunes and not prune:
         outcome.notices.append(
             f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
-            "launcher every run goes to its end."
+            "launcher every run is completed."
         )
     jobs = Jobs(request.config, outcome)
     search = Search(space, asked, info, outcome, jobs, known, prune=prune)

@@ -133,7 +133,7 @@ class _StudyRun:
         found: FollowUp = self._points.after(stage, base)
         if found.same:
             self.outcome.notices.append(
-                f"Stage {stage.name}: the change changes nothing in {'; '.join(found.same)}."
+                f"Stage {stage.name}: the change has no effect in {'; '.join(found.same)}."
             )
         self._note(
             stage,

@@ -62,7 +62,9 @@ class RayLauncher(SweepLauncher):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         check_installed()
         if config.hydra.job.chdir:
-            raise UsageError("hydra.job.chdir=true: not with hydra/launcher=ray; use pool.")
+            raise UsageError(
+                "hydra.job.chdir=true: not supported with hydra/launcher=ray; use pool."
+            )
         numbers = {
             "num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "memory_mb": self.memory_mb,
             "waiting": self.waiting,

@@ -93,7 +93,7 @@ def check_code(settings: Plain, planned: Plain | None) -> None:
         key = "task" if is_task(settings) else "model"
         raise ModelError(
             f"The code of {key}._target_={settings[key]['_target_']} was edited after the "
-            f"sweep started ({', '.join(edited)}). Give the sweep's command again to run it as it "
+            f"sweep started ({', '.join(edited)}). Repeat the sweep's command to run it as it "
             "is now."
         )
 

@@ -53,13 +53,13 @@ def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
         if not _NAME.fullmatch(own) or own in _TAKEN:
             raise TaskError(
                 f"{name} returned a metric {key!r}: expected a name of letters, digits and _, with "
-                "train., validation. or test. before it where it is not of the test split."
+                "an optional prefix train., validation. or test. (default: test)."
             )
         metrics.setdefault(split, {})[own] = _number(name, key, value)
     if predictions:
         _take_predictions(result, metrics, predictions, name, info)
     if not metrics:
-        raise TaskError(f"{name} returned no metric: expected one at least.")
+        raise TaskError(f"{name} returned no metric: expected at least one.")
     try:
         result.metrics = {
             split: SplitMetrics.model_validate(own).model_dump() for split, own in metrics.items()
@@ -103,7 +103,7 @@ def _take_predictions(
             if key in computed and not math.isclose(value, computed[key], abs_tol=_SAME):
                 raise TaskError(
                     f"{name} returned {split}.{key} = {value:g}, but its predictions give "
-                    f"{computed[key]:g}: they do not belong together."
+                    f"{computed[key]:g}: these disagree."
                 )
         metrics[split] = computed | metrics.get(split, {})
     validation = len(arrays["validation_true"])
@@ -131,6 +131,6 @@ def _classes(name: str, split: Any, pair: Any) -> list[Any]:
             return [one.astype(np.uint8) for one in found]
     raise TaskError(
         f"{name} returned predictions of {split!r} that cannot be used: expected "
-        "{'test': (true, predicted)}, or validation, two lists of as many classes, whole numbers "
-        "from 0 to 255."
+        "{'test': (true, predicted)}, or validation: two lists of classes of equal length, whole "
+        "numbers from 0 to 255."
     )
