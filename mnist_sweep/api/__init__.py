@@ -1,7 +1,7 @@
-"""The Python interface: what the command line can do, from a notebook or a script.
+"""The Python interface: the functions of the command line, for notebooks and scripts.
 
-`import mnist_sweep as ms` gives these names; everything heavy is imported when it is first used.
-Results show themselves in a notebook (`_repr_html_`) and print as text.
+`import mnist_sweep as ms` provides these names; large packages are imported on first use.
+Results are displayed in notebooks (`_repr_html_`) and print as text.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ __all__ = [
 
 
 def sweep(*overrides: str, **settings: Any) -> Sweep:
-    """Run a sweep in this process's directory, as `python -m mnist_sweep -m` does.
+    """Run a sweep in the working directory, like `python -m mnist_sweep -m`.
 
     Args:
         *overrides: Hydra's overrides: "layers=1,2", "+experiment=smoke", "model=cnn".
-        **settings: The same by name; a list or tuple holds several values to sweep over. Nested
-            settings take their dotted name: `**{"early_stopping.patience": 3}`.
+        **settings: Settings by name; a list or tuple holds several values to sweep over. Nested
+            settings are given by their dotted name: `**{"early_stopping.patience": 3}`.
 
     Returns:
-        The sweep with the runs that finished now or before, failed ones included. The tables are
-        written, and the report unless `report=False`; notices are warnings.
+        The sweep with all runs, new and earlier ones, including failed ones. The tables are
+        written, and the report unless `report=False`; notices are issued as warnings.
 
     Raises:
-        MnistSweepError: Nothing was run; the text says what is wrong.
-        KeyboardInterrupt: It was interrupted; what had finished is kept.
+        MnistSweepError: Nothing was run; the message gives the reason.
+        KeyboardInterrupt: The sweep was interrupted; finished runs are kept.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -78,15 +78,15 @@ def load(
     """Read a sweep's directory, a single run's, or the results of another program.
 
     A Hydra multirun, an MLflow store, a TensorBoard folder and a CSV file are recognised; `notes`
-    says what was assumed.
+    lists the assumptions.
 
     Args:
-        directory: The directory; of another program also a file.
-        record: Of another program: which files are its records, as in `runs/*/results.json`.
-        metrics: Of another program: metric -> where it is in a record, {"accuracy": "test.acc"}.
+        directory: The directory, or for another program also a file.
+        record: For another program: the pattern of its files, such as `runs/*/results.json`.
+        metrics: For another program: metric -> its place in a file, {"accuracy": "test.acc"}.
 
     Raises:
-        DirectoryError: It does not exist or holds nothing that can be read.
+        DirectoryError: It does not exist or contains nothing readable.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -101,13 +101,13 @@ def compare(
     record: str | None = None,
     metrics: Mapping[str, str] | None = None,
 ) -> Compared:
-    """Compare sweep directories (or runs) with the first of them.
+    """Compare sweep directories (or runs) with the first one.
 
     Args:
-        *directories: Two or more.
+        *directories: Two or more directories.
         split: The split of the metrics.
-        record: Of other programs' directories: which JSON files are records, see `load`.
-        metrics: Of other programs' directories: metric -> where it is in a record.
+        record: For other programs: the pattern of their files, see `load`.
+        metrics: For other programs: metric -> its place in a file.
 
     Raises:
         UsageError: Fewer than two directories.
@@ -123,13 +123,13 @@ def compare(
 
 
 def check(directory: Directory, *, baseline: Directory, rules: Directory | None = None) -> Gate:
-    """Check a sweep against a baseline, as `mnist-sweep check` does.
+    """Check a sweep against a baseline, like `mnist-sweep check`.
 
     Args:
-        directory: The sweep's.
-        baseline: A file that `mnist-sweep baseline` wrote, or another sweep's directory.
-        rules: A YAML file of rules; None checks that every point finished and that the test
-            accuracy is not below the baseline's by more than seeds explain.
+        directory: The sweep's directory.
+        baseline: A file written by `mnist-sweep baseline`, or another sweep's directory.
+        rules: A YAML file of rules. None checks that every point finished, and that test accuracy
+            dropped no more than variation between seeds explains.
 
     Raises:
         DirectoryError: A file or directory cannot be read.

@@ -1,4 +1,4 @@
-"""A sweep's directory in Python: its runs table, and questions to it."""
+"""A sweep's directory in Python: its runs table, and methods that evaluate it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep(records.Sweep):
-    """A sweep's directory: its runs table, and questions to it.
+    """A sweep's directory: its runs table, and methods that evaluate it.
 
     Attributes:
         directory: The sweep's directory, or a single run's.
-        frame: The runs table: a row per run that has a record, failed ones included. Columns are
+        frame: The runs table: a row per run that has a record, including failed ones. Columns are
             dotted names: settings (`layers`, `data.name`), metrics by split (`test.accuracy`),
-            times in seconds (`time.train_s`), `run_id`, `label`, `status`, `directory`. A value
-            that a run does not have is missing.
-        problems: What could not be read, and why.
-        missing: Planned runs without a record, and why.
-        objective: The metric by which `best` is meant.
-        notes: Of another program's directory: what was assumed, and what cannot be known.
+            times in seconds (`time.train_s`), `run_id`, `label`, `status`, `directory`. Values
+            that a run does not have are NA.
+        problems: Files that could not be read, with the reasons.
+        missing: Planned runs without a record, with the reasons.
+        objective: The metric that defines `best`.
+        notes: For another program's directory: the assumptions, and what is unknown.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -52,9 +52,9 @@ class Sweep(records.Sweep):
 
         Args:
             *where: Conditions that must hold: "layers=2", "dropout>0".
-            by: A metric: "f1_min", "test.accuracy", "f1.8"; None is the objective.
-            split: The split of a metric that names none, and of the objective; None is validation,
-                and the objective's own.
+            by: A metric: "f1_min", "test.accuracy", "f1.8"; None: the objective.
+            split: The split of a metric that is given without one, and of the objective. None:
+                validation, and for the objective its own split.
             level: Confidence level of the comparison with the others.
 
         Raises:
@@ -83,13 +83,13 @@ class Sweep(records.Sweep):
 
         Args:
             *where: Conditions on the runs: "layers=2".
-            columns: Settings and metrics: one table of exactly these; else the default three.
-            sort: "KEY" or "KEY,desc"; None orders by the settings.
-            runs: A row for every run, also where some differ only in seed.
+            columns: Settings and metrics of a single table; None: the three default tables.
+            sort: "KEY" or "KEY,desc"; None sorts by the settings.
+            runs: Show a row for every run, even if some differ only in seed.
 
         Raises:
-            SelectionError: A condition names nothing known, or no run matches.
-            UsageError: `columns` or `sort` names nothing known.
+            SelectionError: A condition has an unknown name, or no run matches.
+            UsageError: `columns` or `sort` has an unknown name.
         """
         from mnist_sweep.reporting.tables.tables import comparison
 
@@ -111,8 +111,8 @@ class Sweep(records.Sweep):
         """Write report.html, figures and tables, and return the page's path.
 
         Args:
-            output: The folder to write to; None is the sweep's own directory.
-            figures: Whether to draw PNG and SVG figures, which takes most of the time.
+            output: The folder to write to; None: the sweep's directory.
+            figures: Whether to write figures as PNG and SVG, which takes most of the time.
 
         Raises:
             DirectoryError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""What questions to a sweep return: each prints as text, and shows itself in a notebook."""
+"""The results of a sweep's methods: each prints as text and is displayed in notebooks."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Text:
 
 @dataclass(frozen=True)
 class Selected(_Text):
-    """A selected configuration. Prints as sentences; `selection` has the fields.
+    """A selected configuration. Prints as text; `selection` has the fields.
 
     Attributes:
-        selection: The candidates in order, values, uncertainty, and what could not be counted.
+        selection: The candidates in order, their values, the uncertainty, and excluded runs.
     """
 
     selection: UncertainSelection
@@ -102,7 +102,7 @@ class Compared(_Text):
     comparison: Comparison
 
     def text(self, format_name: str = "text") -> str:
-        """The comparison as text, md, json or a whole html page.
+        """The comparison as text, md, json or an html page.
 
         Raises:
             UsageError: There is no such format.

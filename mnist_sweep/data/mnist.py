@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VARIABLE = "MNIST_SWEEP_DATA"
 HOW_TO_GET_MNIST = (
     f"To get MNIST, set {VARIABLE} to a folder with its IDX files (or an .npz or CSV file), or "
-    "run `python -m mnist_sweep data mnist` once where there is a network"
+    "run `python -m mnist_sweep data mnist` once with network access"
 )
 # Address and hash of keras.datasets.mnist; a test compares them.
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"

@@ -326,7 +326,7 @@ def test_another_grid_under_the_same_name_adds_runs_and_notices_duplicates(
     ended = world.run(*words)
     assert ended.code == 0, ended.err
     assert "2 of 2 runs finished (1 earlier)" in ended.out
-    assert "left out, the same run as another: layers=1,nodes=24" in ended.err
+    assert "left out as duplicates: layers=1,nodes=24" in ended.err
     assert set(records(world.sweep())) == {*made, "layers=1,nodes=24,epochs=4,seed=0"}
 
 

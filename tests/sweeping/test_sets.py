@@ -105,10 +105,7 @@ def test_settings_without_effect_make_no_further_points(planned: Planned):
     ]  # fmt: skip
     assert [point.settings["momentum"] for point in plan.points] == [0.0, 0.9, 0.0]
     assert plan.notes() == [
-        (
-            "1 point was left out, the same run as another (momentum: no effect there): "
-            "layers=1,nodes=8,seed=0."
-        )
+        ("1 point was left out as duplicates (momentum: no effect there): layers=1,nodes=8,seed=0.")
     ]
 
 
@@ -141,4 +138,4 @@ def test_several_points_are_no_single_run(planned: Planned):
 def test_a_word_that_a_later_one_replaces_is_said_to_have_no_effect(planned: Planned):
     plan = planned("layers=1,2", "layers=3", "model=mlp")
     assert labels(plan) == ["layers=3,nodes=100"]
-    assert plan.notes() == ["layers=1,2 has no effect: a later layers=3 takes its place."]
+    assert plan.notes() == ["layers=1,2 has no effect: it is replaced by a later layers=3."]

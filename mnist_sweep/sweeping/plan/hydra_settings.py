@@ -41,7 +41,7 @@ def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
             "runs/LABEL-RUNID; choose the sweep's by hydra.sweep.dir"
         )
     if raw["mode"] is not None and str(hydra.mode.name) != "MULTIRUN":
-        found.append("hydra.mode=RUN: one run is a sweep of one point here; leave -m away for it")
+        found.append("hydra.mode=RUN: not supported; leave out -m for a single run")
     kept = job["config"]["override_dirname"]
     if kept != {"kv_sep": "=", "item_sep": ",", "exclude_keys": []}:
         found.append("hydra.job.config.override_dirname: a run's directory is runs/LABEL-RUNID")

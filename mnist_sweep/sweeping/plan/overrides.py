@@ -107,7 +107,7 @@ def replaced(texts: Iterable[str]) -> list[str]:
         # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
         key = (bare(text), text.startswith("~") or "={" in text)
         if key in seen:
-            found.append(f"{seen[key]} has no effect: a later {text} takes its place.")
+            found.append(f"{seen[key]} has no effect: it is replaced by a later {text}.")
         seen[key] = text
     return found
 

@@ -83,7 +83,7 @@ class Plan:
             more = f" and {hidden} more" if hidden > 0 else ""
             why = f" ({', '.join(sorted(self.unused))}: no effect there)" if self.unused else ""
             found.append(
-                f"{_points(len(self.duplicates))} left out, the same run as another{why}: "
+                f"{_points(len(self.duplicates))} left out as duplicates{why}: "
                 f"{'; '.join(self.duplicates[:MAX_NAMED])}{more}."
             )
         return found
