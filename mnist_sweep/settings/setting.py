@@ -158,5 +158,5 @@ class Setting:
             return ""
         start = f" above {self.low}" if self.open_low else f" from {self.low}"
         if self.high is None:
-            return start if self.open_low else f"{start} up"
+            return start if self.open_low else f" of at least {self.low}"
         return f"{start} {'to below' if self.open_high else 'to'} {self.high}"

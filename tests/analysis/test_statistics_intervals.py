@@ -116,7 +116,7 @@ def test_without_images_it_is_students_interval():
     expected = t.interval(0.95, 2, np.mean(values), sem(values))
     assert (found.low, found.high) == pytest.approx(expected)
     assert (found.covers, found.images) == ("seeds", 0)
-    with pytest.raises(DataError, match="nothing of uncertainty"):
+    with pytest.raises(DataError, match="no known uncertainty"):
         interval(of_values([3.1]))
 
 

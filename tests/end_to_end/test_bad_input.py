@@ -118,7 +118,7 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "an unknown option": (["--nosuch"], ["--nosuch", "--help"]),
     "an unknown config": (["--config-name", "nosuch"], ["nosuch.yaml"]),
     "an unknown config directory": (["--config-dir", "/nosuch"], ["/nosuch", "not found"]),
-    "another mode": (["hydra.mode=RUN"], ["hydra.mode=RUN", "leave -m away"]),
+    "another mode": (["hydra.mode=RUN"], ["hydra.mode=RUN", "leave out -m"]),
 }  # fmt: skip
 
 PLACES: dict[str, tuple[list[str], list[str]]] = {

@@ -153,7 +153,7 @@ def test_what_cannot_be_predicted_is_refused_before_anything_is_written(tmp_path
         ((trained, damaged), "The network was trained on images of shape"),
         ((trained, tmp_path / "nothing.csv"), "does not exist"),
         ((tmp_path / "nothing", damaged), "no such directory"),
-        ((trained, damaged, "--by", "accuracy"), "add --best"),
+        ((trained, damaged, "--by", "accuracy"), "need --best"),
         ((trained, damaged, "--probabilities", "--format", "submission"), "columns ImageId"),
         ((sweep, damaged, "--best", "--where", "layers=9"), "none of 4 matches"),
         ((sweep, damaged, "--best", "--by", "beauty"), "No metric 'beauty'"),

@@ -14,7 +14,7 @@ from mnist_sweep.sweeping.interrupts import Interrupted
 
 
 def test_launchers_find_the_context_only_while_it_lasts():
-    with pytest.raises(UsageError, match="within its own command line"):
+    with pytest.raises(UsageError, match="only with its own command line"):
         SweepContext.current()
     with SweepContext() as outer, SweepContext() as inner:
         assert SweepContext.current() is inner

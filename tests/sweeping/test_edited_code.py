@@ -33,7 +33,7 @@ def test_edited_code_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     module.write_text("def build(): return 1  # the same\n")
     check_code(job.settings, job.point.code)
     module.write_text("def build(): return 2\n")
-    with pytest.raises(ModelError, match=r"edited .*\(own_edited_net.py\)\. Give the sweep's"):
+    with pytest.raises(ModelError, match=r"edited .*\(own_edited_net.py\)\. Repeat the sweep's"):
         check_code(job.settings, job.point.code)
 
 

@@ -129,7 +129,7 @@ def test_another_programs_sweeper_is_refused(context: SweepContext):
 
 
 def test_without_a_context_a_launcher_says_where_it_works():
-    with pytest.raises(UsageError, match="within its own command line"):
+    with pytest.raises(UsageError, match="only with its own command line"):
         made_by(POOL)
 
 
