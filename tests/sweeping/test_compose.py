@@ -9,9 +9,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.settings import Settings, known_keys, problems
-from mnist_sweep.sweeping.plan import grid
-from mnist_sweep.sweeping.plan.compose import compose, to_plain
+from mnist_sweep.settings import NESTED, SETTINGS, Settings, problems
+from mnist_sweep.settings.setting import value_at
+from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan.compose import Composer, compose, to_plain
 from support.setting_values import override_texts
 
 
@@ -28,11 +29,29 @@ def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     return ours, hydras
 
 
-@pytest.mark.parametrize("key", [key for key in known_keys() if key != "task"])
-def test_any_key_swept_alone_gives_hydras_settings(hydra_master: Callable[..., Any], key: str):
+@pytest.mark.parametrize("key", [*NESTED, "model"])
+def test_a_mapping_or_a_group_swept_alone_gives_hydras_settings(
+    hydra_master: Callable[..., Any], key: str
+):
     ours, hydras = both(hydra_master, f"{key}={','.join(override_texts(key))}")
     assert ours == hydras
     assert ours[0] != ours[1]
+
+
+def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..., Any]):
+    loaded = hydra_master()
+    keys = [key for key, one in SETTINGS.items() if one.type is not dict]
+    words = [f"{key}={','.join(override_texts(key))}" for key in keys]
+    axes = [grid.axis_of(one) for one in overrides.parse(words)]
+    composer = Composer(loaded.loader, loaded.master, axes)
+    found = []
+    for number in range(2):
+        point = [axis.options[number] for axis in axes]
+        texts = [option.text for option in point]
+        found.append(composer.settings(point))
+        assert found[-1] == to_plain(compose(loaded.loader, loaded.master, texts))
+    first, second = found
+    assert [key for key in keys if value_at(first, key) == value_at(second, key)] == []
 
 
 @pytest.mark.parametrize(

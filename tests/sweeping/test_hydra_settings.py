@@ -84,6 +84,13 @@ def test_an_experiment_chooses_launcher_and_sweeper_and_the_command_line_wins():
     assert isinstance(planned(*mine, "+experiment=drawn"), SearchPreview)
 
 
+def test_a_search_says_too_which_word_a_later_one_replaces():
+    words = ("hydra/sweeper=search", "search.sampler=random", "layers=1,2", "nodes=8", "nodes=9")
+    assert planned("-m", *words).plan.notes() == [
+        "nodes=8 has no effect: a later nodes=9 takes its place."
+    ]
+
+
 def test_a_file_with_multirun_needs_no_m():
     assert len(labels("--config-dir", "mine", "--config-name", "several")) == 2
     assert len(labels("hydra.mode=MULTIRUN", "layers=1,2")) == 2
