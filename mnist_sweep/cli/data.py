@@ -9,6 +9,7 @@ import click
 from mnist_sweep.cli.output import Choice
 from mnist_sweep.data import DatasetInfo, class_counts, prepare
 from mnist_sweep.data.readers import readers
+from mnist_sweep.errors import visible
 from mnist_sweep.settings import defaults
 
 
@@ -60,8 +61,9 @@ def describe(info: DatasetInfo) -> list[tuple[str, str]]:
         ),
         ("test", f"{info.n_test:,} examples ({test})"),
     ]
+    names = [*map(visible, info.class_names)] or range(info.classes)
     for name, counts in class_counts(info).items():
-        text = ", ".join(f"{label}: {count:,}" for label, count in enumerate(counts))
+        text = ", ".join(f"{label}: {count:,}" for label, count in zip(names, counts, strict=True))
         rows.append((f"{name} classes", text))
     rows.append(("cache", info.cache))
     if info.notice:

@@ -33,6 +33,7 @@ class Examples:
         labels_from: The same for the labels.
         scale: The raw pixel value that maps to 1.0.
         classes: Number of classes, if the data say it; else the largest label counts.
+        class_names: What they are called, by label, if the data say it.
     """
 
     images: Bytes
@@ -41,6 +42,7 @@ class Examples:
     labels_from: str
     scale: float = GREY_LEVELS
     classes: int | None = None
+    class_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -166,3 +168,9 @@ def class_count(value: object, where: str) -> int:
             f"names; it is {str(value)[:100]}."
         )
     return count
+
+
+def class_names(value: object) -> tuple[str, ...]:
+    """The names that data state for their classes; empty where they state a number or nothing."""
+    found = np.asarray(value)
+    return tuple(found.astype(str).tolist()) if found.ndim == 1 else ()

@@ -19,7 +19,7 @@ import stat
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,7 @@ class Stored:
     arrays: Arrays
     sha256: str
     stamp: Stamp | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def is_mnist(self) -> bool:
@@ -119,9 +120,11 @@ class Cache:
             # Where it is unknown or damaged, the source is read again.
             with suppress(OSError, ValueError, KeyError, TypeError):
                 text = content(root / "sources" / f"{key}.json", MAX_INFO_BYTES)[0]
-                sha256 = strict_json(text)["sha256"]
-                if re.fullmatch(r"[0-9a-f]{64}", sha256):
-                    return self.find(sha256)
+                known = strict_json(text)
+                names = tuple(map(str, known.get("class_names", ())))
+                if re.fullmatch(r"[0-9a-f]{64}", known["sha256"]):
+                    found = self.find(known["sha256"])
+                    return replace(found, class_names=names) if found else None
         return None
 
     def remember(self, key: str, stored: Stored) -> None:
@@ -129,7 +132,7 @@ class Cache:
         folder = stored.directory.parent.parent / "sources"
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            text = json.dumps({"sha256": stored.sha256})
+            text = json.dumps({"sha256": stored.sha256, "class_names": stored.class_names})
             write_bytes(folder / f"{key}.json", text.encode())
 
     def notice(self, stored: Stored) -> str | None:

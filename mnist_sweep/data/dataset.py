@@ -40,6 +40,7 @@ class DatasetInfo:
         test_fraction: Share of the test split; None if the data has its own.
         cache: The directory of the arrays.
         notice: What must be shown, as that bundled digits replace MNIST; or None.
+        class_names: What the classes are called, by label; empty where they have no names.
         stamp: Identity of the files of the arrays when their hash was last computed, see
             `cache.stamp`; None where the description comes from a file.
     """
@@ -58,11 +59,14 @@ class DatasetInfo:
     test_fraction: float | None
     cache: str
     notice: str | None
+    class_names: tuple[str, ...] = ()
     stamp: Stamp | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, without the stamp."""
-        values = {**asdict(self), "shape": list(self.shape)}
+        values = {
+            **asdict(self), "shape": list(self.shape), "class_names": list(self.class_names)
+        }  # fmt: skip
         del values["stamp"]
         return values
 
@@ -73,11 +77,12 @@ class DatasetInfo:
         Raises:
             DataError: A field is missing.
         """
+        values = {"class_names": (), **values}  # earlier versions did not write it
         names = {f.name for f in fields(cls)} - {"stamp"}
         if missing := sorted(names - values.keys()):
             raise DataError(f"A dataset's description lacks {', '.join(missing)}.")
-        known = {name: values[name] for name in names}
-        return cls(**{**known, "shape": tuple(known["shape"])})
+        known: dict[str, Any] = {name: values[name] for name in names}
+        return cls(**known | {name: tuple(known[name]) for name in ("shape", "class_names")})
 
     def record_fields(self) -> dict[str, Any]:
         """The `data` object of a record."""

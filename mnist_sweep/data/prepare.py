@@ -71,6 +71,7 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         sha256=stored.sha256,
         shape=arrays.shape,
         classes=arrays.classes,
+        class_names=stored.class_names,
         scale=arrays.scale,
         n_train=len(train_index),
         n_validation=len(validation_index),

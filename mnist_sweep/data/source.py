@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,8 @@ def fetch(
     if stored:
         return Fetched(_name(kind, path), text, stored, reader.has_test_split)
     train, test = reader.read(path or Path())
-    stored = cache.store(assemble(train, test, test_fraction=test_fraction, split_seed=split_seed))
+    arrays = assemble(train, test, test_fraction=test_fraction, split_seed=split_seed)
+    stored = replace(cache.store(arrays), class_names=train.class_names)
     is_old = time.time() - changed_at > MIN_AGE_S
     if before and is_old and key()[0] == before:
         cache.remember(before, stored)

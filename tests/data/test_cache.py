@@ -169,7 +169,9 @@ def test_a_source_is_read_once_and_again_when_it_has_changed(
     _age(idx_folder)
     first = prepare(settings, environ)
     remembered = list((Path(first.cache).parents[1] / "sources").iterdir())
-    assert [json.loads(path.read_text()) for path in remembered] == [{"sha256": first.sha256}]
+    assert [json.loads(path.read_text()) for path in remembered] == [
+        {"sha256": first.sha256, "class_names": []}
+    ]
     labels = idx_folder / "train-labels-idx1-ubyte"
     content = bytearray(labels.read_bytes())
     content[-1] = (content[-1] + 1) % 3

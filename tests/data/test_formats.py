@@ -124,6 +124,7 @@ def test_pictures_in_folders_of_classes(tmp_path: Path, names):
     _check(folders.read(tmp_path), (X[order], Y[order], X_TEST[test_order], Y_TEST[test_order]))
     train, none = folders.read(tmp_path / "train")
     assert none is None
+    assert train.class_names == (() if names == "012" else names)
     np.testing.assert_array_equal(train.labels, Y[order])
 
 

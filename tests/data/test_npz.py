@@ -59,7 +59,9 @@ def test_an_archive_may_say_how_many_classes_there_are(
 ) -> None:
     path = tmp_path / "d.npz"
     np.savez(path, **dict(zip(NPZ_NAMES, small, strict=True)), classes=classes)
-    assert read(path)[0].classes == 12
+    train = read(path)[0]
+    assert train.classes == 12
+    assert train.class_names == (tuple(classes) if classes.ndim else ())
 
 
 def test_a_missing_array_is_named(tmp_path: Path, small: Small) -> None:

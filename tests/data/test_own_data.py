@@ -152,6 +152,7 @@ def test_the_data_say_how_many_classes_there_are(
 ) -> None:
     info = prepare(own(name), environ)
     assert info.classes == 6
+    assert info.class_names[-2:] == (("root", "power") if name == "names" else ())
     assert "no examples of classes 4, 5" in str(info.notice)
     assert prepare(own("mapping"), environ).sha256 != info.sha256
 

@@ -188,7 +188,7 @@ def test_a_description_survives_json_and_says_what_records_and_run_ids_need(
     assert DatasetInfo.from_dict({**values, "from_a_later_version": 1}) == info
     assert set(info.record_fields()) == {
         "name", "source", "sha256", "shape", "classes", "scale", "n_train", "n_validation",
-        "n_test", "notice",
+        "n_test", "notice", "class_names",
     }  # fmt: skip
     assert info.record_fields()["shape"] == [4, 5]
     assert info.deciding() == {
@@ -230,3 +230,22 @@ def test_importing_the_data_room_imports_nothing_heavy() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_names_of_classes_are_known_again_without_reading(
+    tmp_path: Path,
+    environ: dict[str, str],
+    data_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mnist_sweep.data.source.MIN_AGE_S", -1.0)
+    names = ("x_train", "y_train", "x_test", "y_test")
+    arrays = dict(zip(names, small_arrays(60, 12, (4, 5), 3), strict=True))
+    np.savez(tmp_path / "pets.npz", **arrays, classes=["cat", "dog", "eel"])
+    settings = data_settings(name="npz", path=str(tmp_path / "pets.npz"))
+    first = prepare(settings, environ)
+    monkeypatch.setattr("mnist_sweep.data.source.assemble", pytest.fail)
+    again = prepare(settings, environ)
+    assert again.class_names == first.class_names == ("cat", "dog", "eel")
+    assert again.record_fields()["class_names"] == ["cat", "dog", "eel"]
+    assert dict(describe(again))["test classes"] == "cat: 4, dog: 4, eel: 4"

@@ -37,7 +37,7 @@ class Reader:
         recognises: Whether a path is of this format, for paths given without one
             (MNIST_SWEEP_DATA).
         needs_path: Whether `data.path` is needed; `read` and `find` ignore it otherwise.
-        version: Increased whenever `read` returns other arrays for the same files. None (the
+        version: Increased whenever `read` returns other examples for the same files. None (the
             default, for readers of other packages) reads the files again for every sweep.
         has_test_split: Whether all data of the format have a test split of their own. It must be
             right if there is a `version`; otherwise what `read` returns counts.
@@ -61,7 +61,7 @@ _BUILT_IN = {
     ),
     "folders": Reader(folders.read, folders.find, "pictures in"),
     "npz": Reader(
-        npz.read, npz.find, "the NumPy archive", npz.recognises, version=3, has_test_split=True
+        npz.read, npz.find, "the NumPy archive", npz.recognises, version=4, has_test_split=True
     ),
     "csv": Reader(csv.read, csv.find, "the CSV file", csv.recognises, version=2),
     "digits": Reader(digits.read, description=digits.DESCRIPTION, needs_path=False, version=1),

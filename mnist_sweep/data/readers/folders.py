@@ -52,8 +52,9 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
     known = np.array([labels[name] for name, _ in (*train, *test)], np.uint8)
     where, classes = f"the pictures in {path}", max(labels.values()) + 1
     n = len(train)
+    names = () if all(name.isdigit() for name in labels) else tuple(labels)
     parts = [
-        Examples(images[rows], known[rows], where, where, classes=classes)
+        Examples(images[rows], known[rows], where, where, classes=classes, class_names=names)
         for rows in (slice(n), slice(n, None))
     ]
     return parts[0], parts[1] if test else None

@@ -13,12 +13,13 @@ not go up to the last class.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Examples, class_count
+from mnist_sweep.data.arrays import Examples, class_count, class_names
 from mnist_sweep.data.readers.npz import CLASSES, NAMES
 from mnist_sweep.errors import DataError
 
@@ -54,7 +55,7 @@ def read(target: str) -> tuple[Examples, Examples | None]:
         Examples.of(found[i], found[i + 1], where[i], where[i + 1], classes)
         for i in range(0, len(found), 2)
     )
-    return train, test[0] if test else None
+    return replace(train, class_names=class_names(stated)), test[0] if test else None
 
 
 def _by_name(returned: Any, target: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ KMNIST is a folder of `kmnist-train-imgs.npz`, `kmnist-train-labels.npz`, `kmnis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.data.arrays import Examples, class_count
+from mnist_sweep.data.arrays import Examples, class_count, class_names
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, npz_names, opened
 
@@ -70,7 +71,7 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
             numbers from 0 to 255.
     """
     files = find(path)
-    classes = None
+    stated = classes = None
     if len(files) > 1:
         arrays, where = [_single(file) for file in files], [str(file) for file in files]
     else:
@@ -83,7 +84,7 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
     train, test = (
         Examples.of(arrays[i], arrays[i + 1], where[i], where[i + 1], classes) for i in (0, 2)
     )
-    return train, test
+    return replace(train, class_names=class_names(stated)), test
 
 
 def read_images(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, str]]:

@@ -144,4 +144,5 @@ def class_word(data: str, *, plural: bool = False) -> str:
 
 def class_name(data: DataRecord, label: int) -> str:
     """What a class is called: its name where the data have names, else its number."""
-    return visible(data.class_names[label]) if label < len(data.class_names) else str(label)
+    names = data.class_names
+    return shortened(visible(names[label]), _MAX_VALUE) if label < len(names) else str(label)
