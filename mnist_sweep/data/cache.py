@@ -121,9 +121,9 @@ class Cache:
             with suppress(OSError, ValueError, KeyError, TypeError):
                 text = content(root / "sources" / f"{key}.json", MAX_INFO_BYTES)[0]
                 known = strict_json(text)
-                names = tuple(map(str, known.get("class_names", ())))
                 if re.fullmatch(r"[0-9a-f]{64}", known["sha256"]):
                     found = self.find(known["sha256"])
+                    names = tuple(map(str, known.get("class_names", ())))
                     return replace(found, class_names=names) if found else None
         return None
 
