@@ -43,7 +43,8 @@ def test_a_record_of_schema_1_loses_nothing(path):
     written = json.loads(to_json(record))
     assert len(written.pop("sha256")) == 64
     added = dict.fromkeys(("task", "objective", "code", "training"))
-    assert written == {**before, **added, "artefacts": {}}
+    data = {**before["data"], "class_names": []}
+    assert written == {**before, **added, "data": data, "artefacts": {}}
 
 
 @pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "f1", "f1_min", "loss"])
