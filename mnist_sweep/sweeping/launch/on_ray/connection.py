@@ -21,7 +21,7 @@ from typing import Any
 import mnist_sweep
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError, UsageError
-from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.locks import held
 from mnist_sweep.sweeping.launch import processes
 
 STORE_BYTES = 100 * 2**20
@@ -267,12 +267,10 @@ def locked_directory(prefix: str, folder: Path | None = None) -> Iterator[Path]:
     folder = folder or Path(tempfile.gettempdir())
     _remove_abandoned(folder, prefix)
     directory = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
-    lock = try_lock(directory / ".used")
     try:
-        yield directory
+        with held(directory / ".used"):
+            yield directory
     finally:
-        if lock is not None:
-            release(lock)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -281,9 +279,7 @@ def _remove_abandoned(folder: Path, prefix: str) -> None:
         with suppress(OSError, MnistSweepError):
             state = path.lstat()
             mine = not hasattr(os, "getuid") or state.st_uid == os.getuid()
-            if not mine or time.time() - state.st_mtime < ABANDONED_AFTER_S:
-                continue
-            lock = try_lock(path / ".used")
-            if lock is not None:
-                shutil.rmtree(path, ignore_errors=True)
-                release(lock)
+            if mine and time.time() - state.st_mtime >= ABANDONED_AFTER_S:
+                with held(path / ".used") as free:
+                    if free:
+                        shutil.rmtree(path, ignore_errors=True)

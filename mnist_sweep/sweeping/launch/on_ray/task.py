@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError
@@ -43,6 +44,10 @@ DEVICES = (
     "ONEAPI_DEVICE_SELECTOR", "TPU_VISIBLE_CHIPS",
 )  # fmt: skip
 """Variables by which Ray tells a task which devices are its own."""
+
+
+Report = Callable[[int, dict[str, float]], str | None]
+"""Is told an epoch (0: the run starts) and its figures; returns why to stop, or None."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
     def fetch() -> dict[str, Any]:
         return dict(ray.get(data[0]))
 
-    report = _Reporter(mailbox, ticket, asks=job.prune)
+    report = _reporter(mailbox, ticket, asks=job.prune)
     report(0, {})
     try:
         info = place(job.data, fetch if data else None) if job.data.sha256 else job.data
@@ -87,29 +92,25 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
         return TaskResult(RunSummary.of(job, RunStatus.FAILED, str(error)))
 
 
-class _Reporter:
+def _reporter(mailbox: Any, ticket: str, *, asks: bool) -> Report:
     """Reports epochs to the driver, and asks whether to go on where the run may be pruned."""
+    import ray
 
-    def __init__(self, mailbox: Any, ticket: str, *, asks: bool) -> None:
-        self._mailbox = mailbox
-        self._ticket = ticket
-        self._asks = asks
-        self._reported = -REPORT_S
+    reported = -REPORT_S
 
-    def __call__(self, epoch: int, figures: dict[str, float]) -> str | None:
-        """Why the run must stop, or None to go on."""
-        import ray
-
-        if self._asks and epoch:
+    def report(epoch: int, figures: dict[str, float]) -> str | None:
+        nonlocal reported
+        if asks and epoch:
             try:
-                reason = ray.get(self._mailbox.ask.remote(self._ticket, epoch, figures))
+                return cast("str | None", ray.get(mailbox.ask.remote(ticket, epoch, figures)))
             except ray.exceptions.RayActorError:  # it restarts elsewhere; this run goes on
                 return None
-            return None if reason is None else str(reason)
-        if time.monotonic() - self._reported >= REPORT_S:
-            self._reported = time.monotonic()
-            self._mailbox.tell.remote(self._ticket, epoch, figures)
+        if time.monotonic() - reported >= REPORT_S:
+            reported = time.monotonic()
+            mailbox.tell.remote(ticket, epoch, figures)
         return None
+
+    return report
 
 
 def _at(job: Job, directory: Path, info: DatasetInfo) -> Job:
@@ -123,7 +124,7 @@ def _described() -> Plain:
     return describe()
 
 
-def _in_a_process(job: Job, report: _Reporter) -> TaskResult:
+def _in_a_process(job: Job, report: Report) -> TaskResult:
     _forget_main_file()
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
     process = WorkerProcess(job, run, devices)

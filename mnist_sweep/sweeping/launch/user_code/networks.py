@@ -21,14 +21,7 @@ from mnist_sweep.sweeping.plan.checks import raise_for
 
 @dataclass(frozen=True)
 class Network:
-    """What decides how a network is built.
-
-    Attributes:
-        model: The settings under `model`, `_target_` among them.
-        input_shape: Of one image.
-        classes: How many classes the data have.
-        logits: Whether its outputs are logits.
-    """
+    """What decides how a network is built; `model` has its `_target_` and what that takes."""
 
     model: Plain
     input_shape: tuple[int, ...]
@@ -107,8 +100,8 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
-    names = [f"model._target_={network.target} cannot build a network" for network in networks]
-    found, notes = _checked(_problems, networks, names)
+    what = "model._target_={0.target} cannot build a network"
+    found, notes = _checked(_problems, networks, what)
     if found:
         raise ModelError("\n".join(dict.fromkeys(found)))
     return list(dict.fromkeys(notes))
@@ -120,32 +113,20 @@ def check_tasks(settings: Sequence[Plain]) -> None:
     Raises:
         SettingsError: Lists tasks that cannot be imported and settings that they do not take.
     """
-    names = [f"task._target_={one['task']['_target_']} cannot be imported" for one in settings]
-    raise_for(_checked(tasks.problems_of_all, settings, names)[0])
+    what = "task._target_={0[task][_target_]} cannot be imported"
+    raise_for(_checked(tasks.problems_of_all, settings, what)[0])
 
 
 def _checked(
-    check: Callable[[Sequence[Any]], tuple[list[str], list[str]]],
-    items: Sequence[Any],
-    names: Sequence[str],
+    check: Callable[[Sequence[Any]], tuple[list[str], list[str]]], items: Sequence[Any], what: str
 ) -> tuple[list[str], list[str]]:
-    """Problems and notes of some items, of one process; one by one where it dies, to say of which.
-
-    Args:
-        check: Is called in a process of its own.
-        items: What it checks.
-        names: Of the items, with what is wrong where one ends its process.
-    """
-    found: list[str] = []
+    """Problems and notes of items, from one process; one by one where it dies, to say `what`."""
     try:
         return processes.call(check, items) if items else ([], [])
-    except processes.WorkerDiedError:
-        for item, name in zip(items, names, strict=True):
-            try:
-                found += processes.call(check, [item])[0]
-            except processes.WorkerDiedError as died:
-                found.append(f"{name}. {died}")
-        return found, []
+    except processes.WorkerDiedError as died:
+        if len(items) == 1:
+            return [f"{what.format(*items)}. {died}"], []
+        return [text for one in items for text in _checked(check, [one], what)[0]], []
 
 
 def _problems(networks: Sequence[Network]) -> tuple[list[str], list[str]]:
