@@ -68,7 +68,7 @@ def _train_in(
     n, scale = len(dataset.train_index), dataset.info.scale
     batch_size = min(settings["batch_size"], n)
     update = optimizer.optimizer(settings, settings["epochs"] * -(-n // settings["batch_size"]))
-    columns = _active_columns(network, dataset, settings, batch_size) if xla else None
+    columns = _active_columns(network, dataset, settings) if xla else None
     fast = {
         **dropout.replacements(network, settings["seed"]),
         **dense.replacements(network),
@@ -129,9 +129,10 @@ def _run_epochs(
 
 
 def _active_columns(
-    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any], batch_size: int
+    network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]
 ) -> sparse_first_layer.ActiveColumns | None:
     """The active columns, if the network's first layer can use them and they are few."""
+    batch_size = min(settings["batch_size"], len(dataset.train_index))
     too_small = batch_size < sparse_first_layer.MIN_BATCH
     if too_small or not sparse_first_layer.is_supported(network):
         return None
