@@ -211,7 +211,7 @@ def test_a_task_without_images_needs_no_confusion_matrix(repeated, tmp_path):
 
 def test_no_baseline_is_made_of_half_a_sweep(tmp_path):
     found = sweep_in(tmp_path / "a", reference_grid(), [make_run(layers=3)])
-    with pytest.raises(DirectoryError, match="whole sweep"):
+    with pytest.raises(DirectoryError, match="complete sweep"):
         baseline_of(found)
 
 
