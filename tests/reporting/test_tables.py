@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -245,3 +246,12 @@ def test_a_directory_that_cannot_be_written_is_a_clear_error(tmp_path):
     (sweep / "tables").write_text("in the way")
     with pytest.raises(DirectoryError, match="tables"):
         write_tables(sweep)
+
+
+def test_what_was_stopped_early_is_never_marked(tmp_path):
+    runs = [make_run(nodes=n, n_test=60, n_validation=40) for n in (8, 16)]
+    stopped = make_run(nodes=32, status="pruned", error={"type": "Pruned", "message": "poor"})
+    sweep = load(write_sweep(tmp_path / "grid", [*runs, stopped]))
+    seconds = sweep.frame["nodes"].map({8: 1.0, 16: 2.0, 32: 1.0})
+    tables = comparison([replace(sweep, frame=sweep.frame.assign(**{"time.train_s": seconds}))])
+    assert [cell.mark for cell in column(tables[0], "time.train_s")] == ["best", "worst", ""]
