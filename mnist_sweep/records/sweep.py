@@ -159,7 +159,7 @@ def load(
         UsageError: It is another program's, and what reads it is not installed.
     """
     path = Path(directory)
-    if mapping is not None or path.is_file():
+    if mapping is not None or (path.is_file() and _is_external(path)):
         return _load_external(path, mapping, split)
     names = _listing(path)
     if "record.json" in names:
@@ -179,7 +179,7 @@ def load(
         problems.append(Problem(paths.study_json, str(error)))
     rows, begun = _runs(paths, problems) if "runs" in names else ({}, {})
     if not (rows or plan.points):
-        if is_external(path):
+        if _is_external(path):
             return _load_external(path, None, split)
         if not problems:
             raise DirectoryError(_holds_nothing(path))
@@ -191,11 +191,11 @@ def load(
     return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
 
 
-def is_external(path: Path) -> bool:
+def _is_external(path: Path) -> bool:
     """Whether another program wrote a directory, of a kind that is known."""
     from mnist_sweep.records.external.convert import recognised
 
-    return not _sweeps_in(path) and recognised(path) is not None
+    return (path.is_file() or not _sweeps_in(path)) and recognised(path) is not None
 
 
 def _load_external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep:

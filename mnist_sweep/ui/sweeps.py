@@ -69,9 +69,11 @@ class State:
 
     @property
     def word(self) -> str:
-        """running, finished or incomplete."""
+        """running, not started, finished or incomplete."""
         if self.running:
             return "running"
+        if not self.done and not self.active:
+            return "not started"
         return "incomplete" if self.done < self.asked else "finished"
 
 

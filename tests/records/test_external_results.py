@@ -220,6 +220,14 @@ def test_a_malformed_mapping_file_is_refused_by_name(tmp_path, text):
         read_mapping(file)
 
 
+def test_a_directory_of_no_known_kind_needs_a_pattern(tmp_path):
+    with pytest.raises(DirectoryError, match="--record"):
+        load(tmp_path, mapping_of(None, ["acc"]))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DirectoryError, match="it is a file"):
+        load(tmp_path / "notes.txt")
+
+
 def test_no_match_says_what_there_is(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DirectoryError, match=r"notes\.txt"):

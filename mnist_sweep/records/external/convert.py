@@ -58,8 +58,13 @@ def convert(
         DirectoryError: It is of no known kind, or none of its runs can be used.
     """
     kind = recognised(path) or "files"
-    if mapping is not None and (mapping.record or path.is_file() or kind not in READERS):
+    if mapping is not None and (mapping.record or path.is_file()):
         found = read_mapped(path, mapping)
+    elif kind not in READERS:
+        raise DirectoryError(
+            f"Expected results of another program at {path}, but none were recognised (Hydra, "
+            "MLflow, TensorBoard, CSV). Say which files hold results: --record '*/results.json'."
+        )
     else:
         found = READERS[kind].read(path)
         if mapping is not None:
