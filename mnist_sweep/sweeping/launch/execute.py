@@ -93,8 +93,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
                 result = train(job.settings, job.data, builder(job.settings["model"]), watch)
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
-    except (Exception, SystemExit, RunTimeoutError) as error:
-        # Whatever a run dies of belongs in its record.
+    except (Exception, SystemExit, RunTimeoutError) as error:  # whatever a run dies of is recorded
         log.exception("the run failed")
         return write_failure(job, error, history, time.perf_counter() - started)
     summary = summary_of(job, record)
