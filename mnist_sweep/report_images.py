@@ -39,11 +39,10 @@ def images_of(
 
     found: dict[str, NDArray[np.uint8]] = {}
     for directory in map(Path, directories):
-        is_run = (
-            RunPaths(directory).record.exists() and not SweepPaths(directory).sweep_json.exists()
-        )
+        has_plan = SweepPaths(directory).sweep_json.exists()
+        is_run = RunPaths(directory).record.exists() and not has_plan
         try:
-            plan = read_plan(directory.resolve().parents[1] if is_run else directory)
+            plan = read_plan(directory.resolve().parent.parent if is_run else directory)
         except (OSError, ValueError) as error:
             logger.info("no images for the gallery: %s", error)
             continue

@@ -16,7 +16,7 @@ from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.store import write_json
 from mnist_sweep.report_images import images_of
-from support.factories import make_run, reference_grid, write_run, write_sweep
+from support.factories import make_run, write_run, write_sweep
 
 
 def invoke(*words):
@@ -36,7 +36,7 @@ def test_it_writes_page_figures_and_tables_and_says_the_seconds(tmp_path):
 
 
 def test_several_directories_go_together_into_one_report(tmp_path):
-    first, second = (write_sweep(tmp_path / name, reference_grid()) for name in "ab")
+    first, second = (write_sweep(tmp_path / name, [make_run()]) for name in "ab")
     with pytest.raises(UsageError, match="--output"):
         invoke(first, second)
     invoke(first, second, "--output", tmp_path / "both", "--no-figures")

@@ -344,7 +344,7 @@ def test_several_directories_need_a_place_and_are_told_apart(tmp_path):
     second = write_sweep(tmp_path / "b", reference_grid())
     with pytest.raises(UsageError, match="--output"):
         write_report([first, second])
-    written = write_report([first, second], tmp_path / "both", figures=False)
+    written = write_report([first, second], tmp_path / "both", figures=False, answer=NOTHING)
     assert written.page == tmp_path / "both" / "report.html"
     data = Page(written.page.read_text(encoding="utf-8")).data
     assert len(data["networks"]) == 8

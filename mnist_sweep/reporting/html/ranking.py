@@ -14,7 +14,7 @@ import numpy as np
 from mnist_sweep.analysis.configurations import Configuration, has_repeats, ranked
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.figures.plot import known
-from mnist_sweep.reporting.numbers import written
+from mnist_sweep.reporting.numbers import NOTHING, written
 from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.values import amount, ends
 from mnist_sweep.reporting.tables.intervals import with_intervals
@@ -82,24 +82,23 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
     means = {metric.column: [one.mean(metric.column) for one in rows] for metric in metrics}
     few = [metric.column for metric in metrics[:_WITH_INTERVALS]]
     intervals = [*_intervals(rows[:SHOWN], few), *[{}] * len(rows)]
-    values = (
-        [_value(means[m.column][k], m, intervals[k].get(m.column)) for m in metrics]
-        for k in range(len(rows))
-    )
-    links = (_links(one, page) for one in rows)
+    ranked_rows = [
+        Ranked(
+            place, names[k], _links(rows[k], page),
+            [Value(written(means[m.column][k], m.format), _ends(m, intervals[k])) for m in metrics],
+        )
+        for k, place in enumerate(order)
+    ]  # fmt: skip
     best = means[by.column][0] if rows else None
     return Ranking(
-        metrics,
-        [*map(Ranked, order, names, links, values)],
-        {"#": order, "name": names, **means},
-        has_repeats(shown),
-        "—" if best is None else amount(by, best),
-    )
+        metrics, ranked_rows, {"#": order, "name": names, **means}, has_repeats(shown),
+        NOTHING if best is None else amount(by, best),
+    )  # fmt: skip
 
 
-def _value(mean: float | None, metric: Metric, interval: Interval | None) -> Value:
-    words = ends(metric.name, interval.low, interval.high).removesuffix(" %") if interval else ""
-    return Value(written(mean, metric.format), words)
+def _ends(metric: Metric, known: Mapping[str, Interval]) -> str:
+    found = known.get(metric.column)
+    return ends(metric.name, found.low, found.high).removesuffix(" %") if found else ""
 
 
 def _intervals(
