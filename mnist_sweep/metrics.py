@@ -1,6 +1,6 @@
 """Every metric, declared once: its title, format, direction, splits, and how it is computed.
 
-All rooms read this registry: evaluation computes the metrics of a split from counts, records and
+All packages read this registry: evaluation computes the metrics of a split from counts, records and
 the runs table name their columns after them, selections and the gate take their direction from
 here, tables their titles and formats. To add a metric add one entry to `_BUILT_IN`, or an entry
 point in the group `mnist_sweep.metrics` of another package.

@@ -4,7 +4,7 @@
 run does. `readers/` holds one module per file format, `mnist` the search for MNIST, `cache` the
 prepared arrays on disk.
 
-May import `settings` and the modules beside the rooms. Nothing here imports TensorFlow, Keras or
+May import `settings` and the modules beside the packages. Nothing here imports TensorFlow, Keras or
 Hydra; scikit-learn is imported only where it computes a split or its digits are read.
 """
 

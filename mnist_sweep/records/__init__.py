@@ -5,6 +5,6 @@
 `sweep.load` reads a directory: `reading` one run strictly, `cache` very many, `fields` makes a row
 of each, and of the rows the pandas DataFrame that analysis works on.
 
-Imports settings, metrics, errors and the modules beside the rooms only; pandas and pyarrow when
+Imports settings, metrics, errors and the modules beside the packages only; pandas and pyarrow when
 they are needed.
 """

@@ -1,6 +1,6 @@
 """Writing what a sweep leaves: records, predictions, JSON and text, whole or not at all.
 
-Every room but `data` writes its files with these functions. They add to `atomic_files` what a user
+Every package but `data` writes its files with these functions. They add to `atomic_files` what a user
 needs to know when a file cannot be written.
 """
 

@@ -1,1 +1,4 @@
-"""Records to what people read: tables in many forms. Imports neither TensorFlow nor Hydra."""
+"""Records to what people read: phrases, tables, figures, the report, comparisons, exports.
+
+Imports neither TensorFlow nor Hydra.
+"""

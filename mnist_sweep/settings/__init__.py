@@ -2,7 +2,7 @@
 
 `SETTINGS` declares each setting once. Everything that must know the settings reads it: Hydra's
 schema and the help screen, checks, run ids and labels, comparisons, tables and the reference page.
-This room imports nothing of the package but errors, metrics and plugins; all rooms may import it.
+Of this program it imports only errors, metrics and plugins; all packages may import it.
 """
 
 from mnist_sweep.settings.all_settings import (

@@ -1,1 +1,1 @@
-"""Points to runs: the grid, the plan, the workers. The only room that imports Hydra."""
+"""Points to runs: the grid, the plan, the workers. The only package that imports Hydra."""

@@ -30,7 +30,7 @@ Prepare = Callable[[Plain], DatasetInfo]
 
 @dataclass(frozen=True)
 class Point:
-    """One resolved configuration, ready to run.
+    """One resolved combination of settings, ready to run.
 
     Attributes:
         run_id: See `settings.run_id`.

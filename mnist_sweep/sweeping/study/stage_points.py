@@ -222,7 +222,7 @@ def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     if decide and study["min_repeats"] > study["max_repeats"]:
         raise SettingsError(
             f"study.min_repeats={study['min_repeats']} is more than study.max_repeats="
-            f"{study['max_repeats']}: give deciding room from the one to the other."
+            f"{study['max_repeats']}: leave room between the two."
         )
     given = [text for text in asked if bare(text) == "seed"]
     parsed = overrides.parse(given[-1:])
