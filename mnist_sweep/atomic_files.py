@@ -3,7 +3,8 @@
 A file is written beside its place under a name of its own, flushed, fsynced and renamed over the
 place; then the directory is fsynced. After a crash or a power cut there is the old file or the new
 one, never a part. What a killed process leaves is recognised by its name, see `clean_temporary`.
-`data` calls this module directly; other packages use `records.store`, whose errors name the way out.
+`data` calls this module directly; the other packages use `records.store`, whose errors name the way
+out.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.api.results import Plots, Selected, Tables
 from mnist_sweep.errors import SelectionError, SettingsError
 from mnist_sweep.records import sweep as records
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     import os
@@ -46,7 +47,11 @@ class Sweep(records.Sweep):
         return cls(**{one.name: getattr(content, one.name) for one in fields(content)})
 
     def best(
-        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
+        self,
+        *where: str,
+        by: str | None = None,
+        split: str | None = None,
+        level: float = DEFAULT_LEVEL,
     ) -> Selected:
         """The best configuration, with its uncertainty.
 
@@ -65,7 +70,11 @@ class Sweep(records.Sweep):
         return Selected(select_with_uncertainty(self, where, by, "best", split=split, level=level))
 
     def worst(
-        self, *where: str, by: str | None = None, split: str | None = None, level: float = 0.95
+        self,
+        *where: str,
+        by: str | None = None,
+        split: str | None = None,
+        level: float = DEFAULT_LEVEL,
     ) -> Selected:
         """The worst configuration, with its uncertainty; see `best`."""
         from mnist_sweep.analysis.uncertainty import select_with_uncertainty

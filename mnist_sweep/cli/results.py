@@ -21,6 +21,7 @@ from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 from mnist_sweep.safe_files import json_text
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ _WHERE_HELP = (
 _LEVEL = click.option(
     "--level",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
+    default=DEFAULT_LEVEL,
     show_default=True,
     help="Confidence level of intervals and comparisons.",
 )

@@ -1,7 +1,7 @@
 """Writing what a sweep leaves: records, predictions, JSON and text, whole or not at all.
 
-Every package but `data` writes its files with these functions. They add to `atomic_files` what a user
-needs to know when a file cannot be written.
+Every package but `data` writes its files with these functions. They add to `atomic_files` what a
+user needs to know when a file cannot be written.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
 from mnist_sweep.safe_files import content, validated
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     import os
@@ -69,7 +70,7 @@ class Study(_Model):
     """A study: its level, its seeds and its stages, in order."""
 
     schema_version: int = SCHEMA_VERSION
-    level: float = 0.95
+    level: float = DEFAULT_LEVEL
     replicates: int = 2000
     seeds: tuple[int, ...] = ()
     stages: tuple[Stage, ...]

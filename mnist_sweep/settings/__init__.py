@@ -27,6 +27,7 @@ from mnist_sweep.settings.all_settings import (
 from mnist_sweep.settings.identity import canonical, configuration_id, label, run_id
 from mnist_sweep.settings.schema import (
     ACTIVATIONS,
+    DEFAULT_LEVEL,
     DEFAULT_MARGIN,
     DEFAULT_NAME,
     DEFAULT_OBJECTIVE,
@@ -51,6 +52,7 @@ from mnist_sweep.settings.validation import (
 
 __all__ = [
     "ACTIVATIONS",
+    "DEFAULT_LEVEL",
     "DEFAULT_MARGIN",
     "DEFAULT_NAME",
     "DEFAULT_OBJECTIVE",

@@ -31,6 +31,8 @@ FORMATS = ("csv", "emnist", "folders", "idx", "npz")
 DATASETS = tuple(sorted(("auto", "digits", "mnist", "own", *FORMATS)))
 DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
+DEFAULT_LEVEL = 0.95
+"""Confidence level of everything that shows an interval or a claim, unless another is given."""
 DEFAULT_MARGIN = 0.002
 """0.2 points of accuracy."""
 MLP_TARGET = "mnist_sweep.training.model.mlp"
@@ -126,8 +128,8 @@ class StudySettings:
         3, "number of seeds of each configuration: seed, seed + 1, …", low=1, high=1000
     )
     level: float = _sweep(
-        0.95, "confidence level of intervals and selections", low=0.5, high=1, open_low=True,
-        open_high=True,
+        DEFAULT_LEVEL, "confidence level of intervals and selections", low=0.5, high=1,
+        open_low=True, open_high=True,
     )  # fmt: skip
     replicates: int = _sweep(2000, "bootstrap samples of the images", low=100, high=1_000_000)
     decide: bool = _sweep(False, "add seeds while a selection is undecided")

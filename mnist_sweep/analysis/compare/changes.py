@@ -19,6 +19,7 @@ from mnist_sweep.analysis.compare.times import CostChange, cost_changes, values_
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Format, Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     Tables = dict[str, tuple[Resampled, Resampled]]
 
-LEVEL = 0.95
 REPLICATES = 2000
 BY_CLASS = "f1"
 """The metric that is compared class by class."""
@@ -81,12 +81,12 @@ class Change:
     @property
     def significant(self) -> bool:
         """Whether it still counts after the correction for many tests."""
-        return self.p_holm is not None and self.p_holm <= 1 - LEVEL
+        return self.p_holm is not None and self.p_holm <= 1 - DEFAULT_LEVEL
 
     @property
     def equivalent(self) -> bool:
         """Whether it is shown to be smaller than the margin."""
-        return self.p_equivalent is not None and self.p_equivalent <= 1 - LEVEL
+        return self.p_equivalent is not None and self.p_equivalent <= 1 - DEFAULT_LEVEL
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
             return change_of_means(metric, before[0], after[0])
         sides = (of_values(before), of_values(after))
     is_share = metric.format in (Format.PERCENT, Format.SHARE)
-    found = difference(*sides, level=LEVEL, margin=margin if is_share else None)
+    found = difference(*sides, level=DEFAULT_LEVEL, margin=margin if is_share else None)
     change = change_of_means(metric, found.first, found.second)
     return replace(
         change,

@@ -13,6 +13,7 @@ import numpy as np
 
 from mnist_sweep.analysis.statistics.variance import Covers, Means, checked_level, means_of
 from mnist_sweep.errors import SelectionError
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def compare_all(
     rng: np.random.Generator,
     *,
     chosen: int | None = None,
-    level: float = 0.95,
+    level: float = DEFAULT_LEVEL,
     margin: float | None = None,
     questions: int = 1,
 ) -> Comparisons:

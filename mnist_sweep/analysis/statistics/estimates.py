@@ -21,6 +21,7 @@ from mnist_sweep.analysis.statistics.variance import (
     means_of,
 )
 from mnist_sweep.errors import DataError
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,7 @@ def of_values(values: Sequence[float]) -> Resampled:
 
 
 def interval(
-    table: Resampled, level: float = 0.95, *, others: SeedVariances | None = None
+    table: Resampled, level: float = DEFAULT_LEVEL, *, others: SeedVariances | None = None
 ) -> Interval:
     """The interval of a configuration's metric.
 
@@ -169,7 +170,7 @@ def difference(
     second: Resampled,
     *,
     paired_seeds: bool = False,
-    level: float = 0.95,
+    level: float = DEFAULT_LEVEL,
     margin: float | None = None,
     others: SeedVariances | None = None,
 ) -> Difference:

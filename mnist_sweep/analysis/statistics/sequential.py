@@ -16,6 +16,7 @@ import numpy as np
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
 from mnist_sweep.analysis.statistics.variance import checked_level, means_of, ratio
 from mnist_sweep.errors import SelectionError
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def decide(
     *,
     max_repeats: int,
     min_repeats: int = MIN_REPEATS,
-    level: float = 0.95,
+    level: float = DEFAULT_LEVEL,
 ) -> Decision:
     """Say whether a selection is decided by the results so far, and who should be run again.
 

@@ -19,6 +19,7 @@ from mnist_sweep.reporting.phrases.names import network_name
 from mnist_sweep.reporting.phrases.values import amount, ends
 from mnist_sweep.reporting.tables.intervals import with_intervals
 from mnist_sweep.reporting.tables.table import Rows
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics import Interval
@@ -27,7 +28,6 @@ SHOWN = 10
 """Rows that are shown until all are asked for; only these have intervals."""
 _OTHERS = ("test.accuracy", "test.f1_min", "time.train_s", "parameters")
 _WITH_INTERVALS = 2
-_LEVEL = 0.95
 
 
 class Value(NamedTuple):
@@ -114,7 +114,7 @@ def _intervals(
     members = [part.tolist() for part in np.split(np.arange(len(runs)), ends_at[:-1])]
     frame = pd.DataFrame({column: [one.mean(column) for one in few] for column in columns})
     frame["dataset.classes"] = [one.frame["dataset.classes"].iloc[0] for one in few]
-    return with_intervals(Rows(frame, runs, tuple(members)), columns, _LEVEL).intervals
+    return with_intervals(Rows(frame, runs, tuple(members)), columns, DEFAULT_LEVEL).intervals
 
 
 def _links(one: Configuration, page: Path) -> list[tuple[str, str]]:

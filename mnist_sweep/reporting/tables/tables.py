@@ -29,6 +29,7 @@ from mnist_sweep.reporting.tables.table import (
     make_columns,
     marks_of,
 )
+from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     import os
@@ -61,7 +62,7 @@ def comparison(
     sort: str | None = None,
     columns: Sequence[str] = (),
     runs: bool = False,
-    level: float = 0.95,
+    level: float = DEFAULT_LEVEL,
     most: int | None = None,
     intervals: bool = False,
 ) -> list[Table]:
