@@ -70,7 +70,6 @@ def test_compare_writes_the_format_that_the_file_is_named_for(run, grid, tmp_pat
     "words",
     [["compare"], ["compare", "{grid}"], ["compare", "{grid}", "nowhere"],
      ["compare", "{grid}", "{grid}", "--metric", "a"],
-     ["compare", "{grid}", "{grid}", "--record", "*"],
      ["compare", "{grid}", "{grid}", "--record", "*", "--mapping", "m.yaml"],
      ["compare", "{grid}", "{grid}", "--mapping", "nowhere.yaml"],
      ["check", "{grid}"], ["check", "{grid}", "--baseline", "{grid}", "--rules", "nowhere.yaml"],

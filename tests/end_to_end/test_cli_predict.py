@@ -73,7 +73,7 @@ def test_predictions_of_all_test_images_are_the_stored_ones(tmp_path, trained, d
     np.testing.assert_allclose(table[:, 3:].sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(table[:, 3:].argmax(axis=1), stored.test_predicted)
     right = int((stored.test_predicted == stored.test_true).sum())
-    assert f"{right:,} of {len(rows):,} labels" in result.stdout
+    assert f"{right:,} of {len(rows):,} predictions" in result.stdout
 
 
 def test_a_submission_for_a_csv_without_labels(tmp_path, trained, data):

@@ -87,7 +87,7 @@ def test_an_experiment_chooses_launcher_and_sweeper_and_the_command_line_wins():
 def test_a_search_says_too_which_word_a_later_one_replaces():
     words = ("hydra/sweeper=search", "search.sampler=random", "layers=1,2", "nodes=8", "nodes=9")
     assert planned("-m", *words).plan.notes() == [
-        "nodes=8 has no effect: a later nodes=9 takes its place."
+        "nodes=8 has no effect: it is replaced by a later nodes=9."
     ]
 
 
