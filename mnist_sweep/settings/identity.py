@@ -18,7 +18,7 @@ from mnist_sweep.settings.schema import MLP_TARGET, Plain
 from mnist_sweep.settings.setting import Setting, shown
 
 CANONICAL_VERSION = 1
-_ALWAYS_WRITTEN = frozenset({
+_VERSION_1_KEYS = frozenset({
     "seed", "epochs", "batch_size", "optimizer", "learning_rate", "momentum", "weight_decay",
     "schedule", "schedule_end", "threads", "early_stopping.patience", "early_stopping.monitor",
     "early_stopping.min_delta", "trainer.name", "trainer.jit_compile",
@@ -60,11 +60,11 @@ def canonical(
         applies, value = one.applies(settings), one.value(settings)
         if key == "trainer.steps_per_execution":
             value = value or 1  # the default gives the bits of 1, which was the default before
-        if applies and (key in _ALWAYS_WRITTEN or value != one.default):
+        if applies and (key in _VERSION_1_KEYS or value != one.default):
             part[name] = value
             if group:
                 form[group] = part
-        elif not group and key in _ALWAYS_WRITTEN:
+        elif not group and key in _VERSION_1_KEYS:
             part[name] = None
     if not form["early_stopping"]["patience"]:
         form["early_stopping"] = None
