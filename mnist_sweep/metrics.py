@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FromCounts = Callable[[Any, Any, Any], Any]
 """`(support, predicted, hits)`, each (..., classes), to one value per leading index."""
 
+MAX_CLASSES = 256
+"""Labels are uint8."""
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 HELD_OUT = (VALIDATION, TEST)
 """The splits whose predictions are stored."""
@@ -344,11 +346,10 @@ def _registered(
         return Metric(found, own_split)
     if found.class_values is None or not class_text.isdecimal():
         return None
-    if classes is not None and int(class_text) >= classes:
-        raise SelectionError(
-            f"No metric {name!r}: the classes are 0 to {classes - 1}, got {class_text}."
-        )
-    return Metric(found, own_split, int(class_text))
+    if (place := int(class_text)) >= (classes or MAX_CLASSES):
+        last = (classes or MAX_CLASSES) - 1
+        raise SelectionError(f"No metric {name!r}: the classes are 0 to {last}, got {class_text}.")
+    return Metric(found, own_split, place)
 
 
 def _split_and_name(name: str, split: str, measured: Collection[str]) -> tuple[str, str]:

@@ -74,6 +74,11 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
         ["4 settings are wrong", "layers=0", "layers=17", "nodes=0", "did you mean adam?"],
     ),
     "nested out of range": (["early_stopping.patience=-1"], ["early_stopping.patience=-1"]),
+    "a shuffled range without end": (
+        ["-m", "nodes=shuffle(range(1,100000000))"], ["nodes=99999999", "from 1 to 65536"],
+    ),
+    "lists in lists": (["-m", "points=" + "[" * 500 + "]" * 500], ["nested at most"]),
+    "an objective of no class": (["objective=test.f1.99999"], ["0 to 255", "99999"]),
     "no key": (["=1"], ["Cannot read '=1'", "it has no key"]),
     "a key too long for a file": (["x" * 5000 + "=1"], ["no such setting"]),
     "a name from the environment": (["name=${oc.env:HOME}"], ["never secret"]),

@@ -58,14 +58,18 @@ def read(path: Path) -> Found:
 
 def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
     """The directories with a `.hydra/config.yaml`, `path` included; links are not followed."""
-    if (path / ".hydra" / "config.yaml").is_file():
-        yield path
-    if depth == MAX_DEPTH or not path.is_dir() or SweepPaths(path).sweep_json.exists():
-        return
     try:
-        inside = sorted(e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
-    except OSError:
+        is_job = (path / ".hydra" / "config.yaml").is_file()
+        is_leaf = depth == MAX_DEPTH or not path.is_dir() or SweepPaths(path).sweep_json.exists()
+        inside = (
+            []
+            if is_leaf
+            else sorted(e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
+        )
+    except OSError:  # not ours to read
         return
+    if is_job:
+        yield path
     for name in inside:
         if not Path(name).name.startswith("."):
             yield from _jobs(Path(name), depth + 1)

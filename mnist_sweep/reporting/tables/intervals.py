@@ -46,7 +46,8 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
         columns: Of the runs table; losses, times and settings are ignored.
         level: Confidence level.
     """
-    metrics = [*filter(None, map(_from_predictions, columns))]
+    present = [column for column in columns if column in rows.runs]
+    metrics = [*filter(None, map(_from_predictions, present))]
     variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
     data = rows.frame.get("dataset.sha256", rows.frame.index.to_series()).to_numpy()
     intervals, unknown = [], []

@@ -114,7 +114,13 @@ def _problem_of_sweep(override: Override) -> str:
     is_range = isinstance(sweep, RangeSweep)
     if is_range and sweep.step == 0:
         return "a range whose step is 0 never ends; give it another step"
-    if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
+    # Iterating over a shuffled range would make the whole of it.
+    is_empty = (
+        range_size(sweep) == 0
+        if is_range
+        else override.is_sweep_override() and not any(True for _ in override.sweep_iterator())
+    )
+    if is_empty:
         hint = "; a range ends before its stop: range(1,3) is 1,2" if is_range else ""
         return f"gives no value at all{hint}"
     return ""

@@ -25,6 +25,8 @@ from mnist_sweep.sweeping.plan.grid import Option
 from mnist_sweep.sweeping.plan.overrides import bare, config_text
 
 KEYS = ("points", "exclude")
+MAX_NESTED = 20
+"""Brackets at the start of a list that no command can mean."""
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 _WORD = re.compile(r"[+~]*[A-Za-z_][\w./@-]*\s*[=<>!]|\s*\[")
 
@@ -34,6 +36,8 @@ def for_hydra(word: str) -> str:
     key, _, value = word.partition("=")
     if bare(word) not in KEYS or not value.startswith("[") or not value.endswith("]"):
         return word
+    if value.startswith("[" * MAX_NESTED):
+        raise SettingsError(f"Expected lists of key=value in {key}, nested at most twice.")
     return f"{key}={_quoted(value)}"
 
 
