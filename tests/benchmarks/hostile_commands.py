@@ -39,7 +39,7 @@ SETTINGS = [
     "model=own model._target_=builtins.eval", "model=own model._target_=no.such.thing",
     "model=own model._target_=..x", "task._target_=os._exit", "task._target_=subprocess.run",
     "hydra.launcher=nonsense", "hydra.sweep.dir=/proc/hostile", "hydra.run.dir=/dev/null/x",
-    "hydra.job.chdir=true hydra.sweep.dir=..", "--config-dir /dev/null", "--config-name ../../x",
+    "hydra.job.chdir=true", "--config-dir /dev/null", "--config-name ../../x",
     "--config-path /etc", "hydra.searchpath=[file:///proc]", "trainer=__import__('os')",
     "objective=test.f1.99999", "n_jobs=100000000", "n_jobs=-3", "threads=0", "timeout_s=-1",
 ]  # fmt: skip

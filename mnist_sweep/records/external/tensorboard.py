@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,7 +64,8 @@ def read(path: Path) -> Found:
 
 def _files(path: Path) -> Iterator[Path]:
     for depth in range(MAX_DEPTH):
-        yield from path.glob("*/" * depth + EVENTS)
+        with suppress(OSError):  # directories that cannot be read, or that vanish
+            yield from path.glob("*/" * depth + EVENTS)
 
 
 def _take(run: FoundRun, events: Any, prefix: str) -> None:
