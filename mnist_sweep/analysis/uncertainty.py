@@ -15,12 +15,11 @@ from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import VALIDATION, resolve
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
-from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_MARGIN
+from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_MARGIN, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-DEFAULT_REPLICATES = 2000
 MAX_COMPARED = 2000
 """Configurations whose predictions are read and resampled unless more are asked for."""
 _STATISTICS = ("level", "margin", "replicates", "seed", "questions")

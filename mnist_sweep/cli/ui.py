@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mnist_sweep.cli.output import command
 from mnist_sweep.errors import DirectoryError, UsageError
 
 
@@ -25,7 +26,7 @@ def ui(directory: Path, port: int) -> None:
     if not directory.is_dir():
         raise DirectoryError(
             f"Expected a directory with sweeps at {directory}, but there is none. Name one: "
-            "mnist-sweep ui DIR."
+            f"{command('ui')} DIR."
         )
     try:
         from mnist_sweep.ui.app import serve

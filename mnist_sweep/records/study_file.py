@@ -16,7 +16,7 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
 from mnist_sweep.safe_files import content, validated
-from mnist_sweep.settings import DEFAULT_LEVEL
+from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
     import os
@@ -71,7 +71,7 @@ class Study(_Model):
 
     schema_version: int = SCHEMA_VERSION
     level: float = DEFAULT_LEVEL
-    replicates: int = 2000
+    replicates: int = DEFAULT_REPLICATES
     seeds: tuple[int, ...] = ()
     stages: tuple[Stage, ...]
 

@@ -33,6 +33,8 @@ DEFAULT_NAME = "${now:%Y-%m-%d_%H-%M-%S}"
 DEFAULT_OBJECTIVE = "validation.accuracy"
 DEFAULT_LEVEL = 0.95
 """Confidence level of everything that shows an interval or a claim, unless another is given."""
+DEFAULT_REPLICATES = 2000
+"""Bootstrap samples of the images, everywhere: the same interval has the same ends."""
 DEFAULT_MARGIN = 0.002
 """0.2 points of accuracy."""
 MLP_TARGET = "mnist_sweep.training.model.mlp"
@@ -131,7 +133,9 @@ class StudySettings:
         DEFAULT_LEVEL, "confidence level of intervals and selections", low=0.5, high=1,
         open_low=True, open_high=True,
     )  # fmt: skip
-    replicates: int = _sweep(2000, "bootstrap samples of the images", low=100, high=1_000_000)
+    replicates: int = _sweep(
+        DEFAULT_REPLICATES, "bootstrap samples of the images", low=100, high=1_000_000
+    )
     decide: bool = _sweep(False, "add seeds while a selection is undecided")
     min_repeats: int = _sweep(2, "with decide: seeds before the first decision", low=2, high=1000)
     max_repeats: int = _sweep(10, "with decide: maximum seeds of a configuration", low=2, high=1000)

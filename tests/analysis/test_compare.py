@@ -23,7 +23,7 @@ ACCURACY = {(1, 100): 0.975, (1, 300): 0.985, (2, 100): 0.972, (2, 300): 0.955}
 
 @pytest.fixture(autouse=True)
 def _few_replicates(monkeypatch):
-    monkeypatch.setattr("mnist_sweep.analysis.compare.changes.REPLICATES", 300)
+    monkeypatch.setattr("mnist_sweep.analysis.compare.changes.DEFAULT_REPLICATES", 300)
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def sweep(place: Path, number: int, epochs: int, drop: float, digit: float, seed
 def main() -> None:
     """Print the table."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    changes.REPLICATES = 500
+    changes.DEFAULT_REPLICATES = 500
     print(f"{count} comparisons a row of four configurations on {N_TEST:,} images, level 0.95.\n")
     print("| truth | called different | of these with the right sign | digit 8 named |")
     print("|:---|---:|---:|---:|")

@@ -9,17 +9,21 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
-from mnist_sweep.analysis.configurations import seed_variances
+from mnist_sweep.analysis.configurations import configurations, seed_variances
 from mnist_sweep.analysis.statistics import interval, resample_predictions
 from mnist_sweep.errors import UsageError
-from mnist_sweep.metrics import Format
-from mnist_sweep.records.sweep import load
+from mnist_sweep.metrics import Format, resolve
+from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.reporting.conclusions.selections import best_of, standing_of
+from mnist_sweep.reporting.html.ranking import ranking
 from mnist_sweep.reporting.numbers import with_spread
+from mnist_sweep.reporting.phrases.names import with_names
+from mnist_sweep.reporting.phrases.values import ends
 from mnist_sweep.reporting.tables import intervals
 from mnist_sweep.reporting.tables import tables as made
-from mnist_sweep.reporting.tables.intervals import REPLICATES
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import comparison
+from mnist_sweep.settings import DEFAULT_REPLICATES
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 SIZE = {"n_test": 300, "n_validation": 200}
@@ -82,7 +86,7 @@ def test_intervals_are_the_statistics_own(repeated):
     true = np.load(files[0])["test_true"]
     names = ["accuracy", "f1", "precision", "recall", "f1_min", *(f"f1.{k}" for k in range(10))]
     tables = resample_predictions(
-        predicted, true, names, np.random.default_rng(0), replicates=REPLICATES
+        predicted, true, names, np.random.default_rng(0), replicates=DEFAULT_REPLICATES
     )
     # Its own runs, and those of the other configurations, show by how much seeds vary.
     frame = load(repeated).frame
@@ -318,3 +322,18 @@ def test_a_terminal_never_breaks_a_mean_from_its_spread(repeated, width):
 )
 def test_a_spread_has_its_mean_s_last_digit(mean, spread, style, text):
     assert with_spread(mean, spread, style) == text
+
+
+def test_the_summary_and_the_report_show_the_interval_of_the_table(repeated):
+    """One method and one pool of seeds: what is shown three times is the same."""
+    sweep = load(repeated)
+    best = best_of(sweep)
+    ranked = ranking(
+        with_names(configurations(all_runs([sweep]))), resolve(sweep.objective), repeated
+    )
+    place = [one.column for one in ranked.metrics].index("test.accuracy")
+    summary = standing_of(sweep, best).interval
+    expected = ends("accuracy", summary.low, summary.high)
+    assert f"{ranked.rows[0].values[place].interval} %" == expected
+    shown = [one.text for one in cells(tables_of(repeated)[0], "test.accuracy.interval")]
+    assert expected.removesuffix(" %") in shown

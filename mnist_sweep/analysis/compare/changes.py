@@ -19,7 +19,7 @@ from mnist_sweep.analysis.compare.times import CostChange, cost_changes, values_
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Format, Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
-from mnist_sweep.settings import DEFAULT_LEVEL
+from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     Tables = dict[str, tuple[Resampled, Resampled]]
 
-REPLICATES = 2000
 BY_CLASS = "f1"
 """The metric that is compared class by class."""
 MAX_FLIPS = 1000
@@ -242,7 +241,7 @@ def _resampled(
 
     def tables(predicted: NDArray[np.uint8], true: NDArray[np.uint8]) -> dict[str, Resampled]:
         return resample_predictions(
-            predicted, true, names, rng, replicates=REPLICATES, classes=classes
+            predicted, true, names, rng, replicates=DEFAULT_REPLICATES, classes=classes
         )
 
     if not same:

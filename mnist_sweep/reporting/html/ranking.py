@@ -81,7 +81,7 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
     names = [network_name(one.settings, one.varying) or one.name for one in rows]
     means = {metric.column: [one.mean(metric.column) for one in rows] for metric in metrics}
     few = [metric.column for metric in metrics[:_WITH_INTERVALS]]
-    intervals = [*_intervals(rows[:SHOWN], few), *[{}] * len(rows)]
+    intervals = _intervals(rows, few)
     ranked_rows = [
         Ranked(
             place, names[k], _links(rows[k], page),
@@ -102,19 +102,22 @@ def _ends(metric: Metric, known: Mapping[str, Interval]) -> str:
 
 
 def _intervals(
-    few: Sequence[Configuration], columns: Sequence[str]
+    ranked: Sequence[Configuration], columns: Sequence[str]
 ) -> Sequence[Mapping[str, Interval]]:
-    """Of each configuration the intervals that the predictions of its runs give."""
+    """Of the first configurations the intervals that the predictions of their runs give.
+
+    All of them tell how much seeds matter.
+    """
     import pandas as pd
 
-    if not few or "dataset.classes" not in few[0]:
-        return ()
-    runs = pd.concat([one.frame for one in few], ignore_index=True)
-    ends_at = np.cumsum([len(one.frame) for one in few])
+    if not ranked or "dataset.classes" not in ranked[0]:
+        return [{}] * len(ranked)
+    runs = pd.concat([one.frame for one in ranked], ignore_index=True)
+    ends_at = np.cumsum([len(one.frame) for one in ranked])
     members = [part.tolist() for part in np.split(np.arange(len(runs)), ends_at[:-1])]
-    frame = pd.DataFrame({column: [one.mean(column) for one in few] for column in columns})
-    frame["dataset.classes"] = [one.frame["dataset.classes"].iloc[0] for one in few]
-    return with_intervals(Rows(frame, runs, tuple(members)), columns, DEFAULT_LEVEL).intervals
+    frame = pd.DataFrame({column: [one.mean(column) for one in ranked] for column in columns})
+    rows = Rows(frame, runs, tuple(members))
+    return with_intervals(rows, columns, DEFAULT_LEVEL, SHOWN).intervals
 
 
 def _links(one: Configuration, page: Path) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,14 +29,12 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
     from mnist_sweep.reporting.tables.table import Rows
 
-REPLICATES = 500
-"""Of the images: a standard error is then known to 3 percent (1 / sqrt(2 x 500)), enough for a
-table, and 50 configurations with 20 repeats each take seconds."""
-
 _SAME = 1e-9
 
 
-def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
+def with_intervals(
+    rows: Rows, columns: Iterable[str], level: float, most: int | None = None
+) -> Rows:
     """The rows with intervals of those results that predictions give.
 
     The images are resampled for each configuration by itself, so the cost grows with their number
@@ -45,13 +44,15 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
         rows: Configurations.
         columns: Of the runs table; losses, times and settings are ignored.
         level: Confidence level.
+        most: Only so many rows get intervals, the first.
     """
     present = [column for column in columns if column in rows.runs]
     metrics = [*filter(None, map(_from_predictions, present))]
     variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
-    data = rows.frame.get("dataset.sha256", rows.frame.index.to_series()).to_numpy()
+    firsts = [members[0] for members in rows.members]
+    data = rows.runs["dataset.sha256"].iloc[firsts].to_numpy()
     intervals, unknown = [], []
-    for place, members in enumerate(rows.members):
+    for place, members in enumerate(rows.members[:most]):
         runs = rows.runs.iloc[members]
         directories = [*map(Path, runs["directory"][runs["status"] == RunStatus.FINISHED])]
         same = (data == data[place]) & (np.arange(len(data)) != place)
@@ -60,7 +61,7 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
         found: dict[str, Interval] = {}
         why = ""
         if directories and metrics:
-            classes = int(rows.frame["dataset.classes"].iloc[place] or 0)
+            classes = int(runs["dataset.classes"].iloc[0] or 0)
             try:
                 found = _intervals(directories, metrics, classes, level, others)
             except (DirectoryError, DataError) as error:
@@ -74,7 +75,8 @@ def with_intervals(rows: Rows, columns: Iterable[str], level: float) -> Rows:
                 )
         intervals.append({} if why else found)
         unknown.append(why)
-    return replace(rows, intervals=tuple(intervals), unknown=tuple(unknown))
+    rest = len(rows.members) - len(intervals)
+    return replace(rows, intervals=(*intervals, *[{}] * rest), unknown=(*unknown, *[""] * rest))
 
 
 def _from_predictions(column: str) -> Metric | None:
@@ -107,7 +109,7 @@ def _intervals(
         known = read_predicted(directories, split)
         tables = resample_predictions(
             known.predicted, known.true, names,
-            np.random.default_rng(0), replicates=REPLICATES, classes=classes,
+            np.random.default_rng(0), replicates=DEFAULT_REPLICATES, classes=classes,
         )  # fmt: skip
         for name, table in tables.items():
             column = f"{split}.{name}"
