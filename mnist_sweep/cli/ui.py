@@ -20,8 +20,8 @@ from mnist_sweep.errors import DirectoryError, UsageError
 def ui(directory: Path, port: int) -> None:
     """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
 
-    The page shows progress, ranked tables, learning curves, comparisons and reports. It never
-    writes to a sweep, and it can be opened only from this machine. Ctrl-C ends it.
+    The page shows progress, ranked tables, learning curves, comparisons and reports. It
+    changes no results, and it can be opened only from this machine. Ctrl-C ends it.
     """
     if not directory.is_dir():
         raise DirectoryError(

@@ -51,6 +51,7 @@ _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
 _CODE = (
     *(f"records/{name}" for name in (
         "record", "status", "fields", "reading", "paths", "cache", "predictions",
+        "store",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
 """What decides which runs are valid, and what their rows hold."""

@@ -22,7 +22,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 def is_held(path: Path) -> bool:
     """Whether somebody holds the lock file `path`; nothing is made or kept.
 
-    Whoever takes the lock in this very moment is told that it is held, and tries again.
+    Whoever tries to take the lock at the same moment may find it held.
     """
     if fcntl is None:
         return False
@@ -48,12 +48,12 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         DirectoryError: The lock file cannot be made.
     """
-    descriptor = _open(path)
+    lock = _take(path, wait=True)
     try:
-        _flock(descriptor, wait=True)
         yield
     finally:
-        os.close(descriptor)
+        if lock is not None:
+            release(lock)
 
 
 def try_lock(path: Path) -> int | None:
@@ -66,9 +66,13 @@ def try_lock(path: Path) -> int | None:
     Raises:
         DirectoryError: The lock file cannot be made.
     """
+    return _take(path, wait=False)
+
+
+def _take(path: Path, *, wait: bool) -> int | None:
     descriptor = _open(path)
     try:
-        taken = _flock(descriptor, wait=False)
+        taken = _flock(descriptor, wait=wait)
     except BaseException:
         os.close(descriptor)
         raise

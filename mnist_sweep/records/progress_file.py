@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mnist_sweep.records.external.found import number
 from mnist_sweep.safe_files import content, json_text, plain, strict_json
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def read_progress(path: Path) -> Progress:
         try:
             value = strict_json(line)
             epoch, epochs, figures = int(value["epoch"]), value["epochs"], dict(value["figures"])
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, OverflowError):
             continue  # half written
         if epoch <= found.epoch:
             found = Progress()
         found.epoch, found.epochs = epoch, epochs if isinstance(epochs, int) else None
         for name, one in figures.items():
-            if isinstance(one, (int, float)):
-                found.figures.setdefault(name, {})[epoch] = one
+            if (figure := number(one)) is not None:
+                found.figures.setdefault(name, {})[epoch] = figure
     return found

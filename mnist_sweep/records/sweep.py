@@ -99,7 +99,9 @@ class Sweep:
         if run_id in self._read:
             return self._read[run_id]
         path = self.run_paths(run_id).record
-        row = self.frame[["run_id", "status", "environment.started_at"]].iloc[self._places[run_id]]
+        place = self._places[run_id]
+        names = ("run_id", "status", "environment.started_at")
+        row = (self.frame[name].iloc[place] for name in names)
         before = tuple(value if isinstance(value, str) else None for value in row)
         why = f"Expected the record at {path} as it was."
         try:
@@ -136,7 +138,7 @@ class Sweep:
 
     @cached_property
     def records(self) -> Sequence[Record]:
-        """All records; reads every file."""
+        """All records; reads every file, and hashes those beside each record."""
         return [self.record(run_id) for run_id in self.frame["run_id"]]
 
     @cached_property
@@ -307,7 +309,12 @@ def _holds_nothing(path: Path) -> str:
 
 def _sweeps_in(path: Path) -> list[Path]:
     known = ("sweep.json", "record.json")
-    return [one for one in sorted(path.iterdir()) if any((one / name).exists() for name in known)]
+    # Unlike a Path's `exists`, this is no where a directory may not be entered.
+    return [
+        one
+        for one in sorted(path.iterdir())
+        if any(os.path.exists(one / name) for name in known)  # noqa: PTH110
+    ]
 
 
 def objective_of(sweeps: Sequence[Sweep]) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.safe_files import content
 from mnist_sweep.ui import pages
-from mnist_sweep.ui.sweeps import is_sweep
+from mnist_sweep.ui.sweeps import is_shown, is_sweep
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,7 +36,7 @@ _HEADERS = {
     "img-src 'self' data:; style-src 'self' 'unsafe-inline'; "  # Plotly writes styles
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 }
-# Whoever wrote the file: it gets an origin of its own, and no request leaves it.
+# Whoever wrote the file: it gets an origin of its own, and its scripts may load nothing.
 _FOUND = {
     "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'; "
@@ -114,4 +114,4 @@ def file(root: Path, path: Path) -> Response:
 
 def _is_shown(path: Path) -> bool:
     is_known = path.suffix in (*TEXTS, *IMAGES) or path.name == REPORT
-    return not path.name.startswith(".") and (is_known or path.is_dir())
+    return is_shown(path.name) and (is_known or path.is_dir())

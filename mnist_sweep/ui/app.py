@@ -21,7 +21,8 @@ from mnist_sweep.analysis.compare import compare, load_side
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.reporting.comparison.render import html as comparison_html
 from mnist_sweep.ui import pages
-from mnist_sweep.ui.access import OwnPagesOnly, file, inside
+from mnist_sweep.ui.access import NOTHING, OwnPagesOnly, file, inside
+from mnist_sweep.ui.sweeps import is_sweep
 
 HOST = "127.0.0.1"
 POLL_S = 0.5
@@ -105,6 +106,8 @@ def _comparison(request: Request) -> Response:
     chosen = dict.fromkeys(inside(_root(request), text) for text in texts)
     if len(chosen) < 2:
         raise HTTPException(400, "Select at least two sweeps to compare.")
+    if not all(map(is_sweep, chosen)):
+        raise HTTPException(404, NOTHING)
     return HTMLResponse(comparison_html(compare([load_side(one) for one in chosen])))
 
 

@@ -123,7 +123,8 @@ def _curves(state: State, found: Results) -> list[dict[str, Any]]:
     ]
     for row in found.ranking.rows[:MAX_CURVES]:
         try:
-            history = found.configurations[row.place].records[0].history.model_dump()
+            run_id = found.configurations[row.place].run_ids[0]
+            history = found.sweep.record(run_id).history.model_dump()
         except MnistSweepError:
             continue  # removed in this moment
         figures = {name: [*enumerate(own, 1)] for name, own in history.items() if own}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mnist_sweep.analysis.configurations import Configuration, configurations
 from mnist_sweep.errors import DirectoryError, MnistSweepError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 6
 MAX_SWEEPS = 1000
 
+T = TypeVar("T")
 Signature = tuple[tuple[str, int, int], ...]
 """Path, size and time of change of each file that says what a sweep holds."""
 
@@ -101,18 +102,29 @@ def find(root: Path) -> Iterator[Path]:
                     inside = [
                         Path(entry.path)
                         for entry in entries
-                        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+                        if entry.is_dir(follow_symlinks=False) and is_shown(entry.name)
                     ]
             except OSError:
                 continue
             waiting += [(path, depth + 1) for path in sorted(inside, reverse=True)]
 
 
+def is_shown(name: str) -> bool:
+    """Whether a file is not hidden, and an address can name it."""
+    try:
+        return not name.startswith(".") and bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def is_sweep(directory: Path) -> bool:
-    """Whether a directory has a plan, or runs with records."""
+    """Whether a directory has a plan, or runs with records; not if it cannot be read."""
     paths = SweepPaths(directory)
     record = RunPaths("").record.name
-    return paths.sweep_json.is_file() or any(paths.runs.glob(f"*/{record}"))
+    # Unlike that of a Path, os.path's answer is no where the directory may not be entered.
+    return os.path.isfile(paths.sweep_json) or any(  # noqa: PTH113
+        paths.runs.glob(f"*/{record}")
+    )
 
 
 def state_of(directory: Path) -> State:
@@ -157,7 +169,30 @@ def _stamps(files: list[Path]) -> Iterator[tuple[str, int, int]]:
         yield str(path), status.st_size, status.st_mtime_ns
 
 
-@lru_cache(maxsize=1024)
+def _until_changed(
+    most: int,
+) -> Callable[[Callable[[Path, Signature], T]], Callable[[Path, Signature], T]]:
+    """Keep a function's last value for each of the latest directories while these do not change."""
+
+    def keep(function: Callable[[Path, Signature], T]) -> Callable[[Path, Signature], T]:
+        kept: dict[Path, tuple[Signature, T]] = {}
+
+        @wraps(function)
+        def latest(directory: Path, signature: Signature) -> T:
+            found = kept.pop(directory, None)
+            if found is None or found[0] != signature:
+                found = signature, function(directory, signature)
+            kept[directory] = found
+            while len(kept) > most:
+                kept.pop(next(iter(kept)), None)
+            return found[1]
+
+        return latest
+
+    return keep
+
+
+@_until_changed(MAX_SWEEPS)
 def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noqa: ARG001
     try:
         return read_plan(directory), ""
@@ -165,7 +200,7 @@ def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noq
         return PlanFile(invocations=()), "its sweep.json cannot be read"
 
 
-@lru_cache(maxsize=32)
+@_until_changed(32)
 def results(directory: Path, signature: Signature) -> Results:  # noqa: ARG001
     """What a sweep's records say, read again only if `signature` (of its `State`) has changed.
 
@@ -178,7 +213,7 @@ def results(directory: Path, signature: Signature) -> Results:  # noqa: ARG001
     return Results(sweep, objective, shown, ranking(shown, objective, directory))
 
 
-@lru_cache(maxsize=4 * MAX_SWEEPS)
+@_until_changed(MAX_SWEEPS)
 def best(directory: Path, signature: Signature) -> tuple[str, str, str]:
     """The best value, of which metric, and by which configuration; texts, empty without any."""
     try:

@@ -416,3 +416,41 @@ def test_every_command_works_on_it(multiruns, tmp_path, capsys):
     assert "hydra, width=2" in page
     table = run("table", before, "--record", "*/results.json", "--metric", "skill=accuracy")
     assert "skill" in table
+
+
+def test_rows_of_several_tables_are_runs_of_their_own(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.csv").write_text("lr,seed,accuracy\n0.1,0,0.5\n0.1,1,0.6\n")
+    sweep = load(tmp_path, ResultMapping(record="*/r.csv"))
+    assert len(sweep.frame) == 4
+    assert sweep.problems == ()
+
+
+def test_settings_that_json_does_not_hold_are_texts(tmp_path):
+    config = "seed: 0\nday: 2024-01-01\nlimit: .inf\nsizes: [1, .nan]\n"
+    write_job(tmp_path / "0", {"accuracy": 0.5}, config)
+    settings = load(tmp_path).frame.iloc[0]
+    assert settings["task.day"] == "2024-01-01"
+    assert settings["task.limit"] == "inf"
+
+
+def test_a_database_that_is_not_mlflows_is_refused(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(200))
+    with pytest.raises(DirectoryError, match=r"MLflow's database at .*mlflow\.db"):
+        load(tmp_path / "mlflow.db", ResultMapping(metrics={"a": "accuracy"}))
+
+
+def test_a_single_file_is_read_through_a_mapping(tmp_path):
+    (tmp_path / "results.json").write_text('{"schema_version": 2, "scores": {"acc": 0.5}}')
+    sweep = load(tmp_path / "results.json", ResultMapping(metrics={"acc": "scores.acc"}))
+    assert sweep.frame["test.acc"].tolist() == [0.5]
+    every = load(tmp_path / "results.json", ResultMapping(record="*"))
+    assert "test.schema_version" not in every.frame
+
+
+def test_a_damaged_copy_in_the_cache_is_written_again(tmp_path):
+    (tmp_path / "runs.csv").write_text("lr,seed,accuracy\n0.1,0,0.5\n")
+    first = load(tmp_path / "runs.csv")
+    first.run_paths(first.frame["run_id"].iloc[0]).record.write_bytes(b"\xff")
+    assert load(tmp_path / "runs.csv").problems == ()

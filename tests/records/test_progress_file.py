@@ -26,7 +26,8 @@ def test_what_is_half_written_or_damaged_is_left_out(tmp_path: Path):
     path = tmp_path / "p"
     add_epoch(path, 1, 2, {"loss": 0.5})
     with path.open("a") as file:
-        file.write('[]\n{"epoch": "x", "epochs": 2, "figures": {}}\n{"epoch": 2, "epo')
+        file.write('[]\n{"epoch": "x", "epochs": 2, "figures": {}}\n')
+        file.write('{"epoch": 1e999, "epochs": 2, "figures": {}}\n{"epoch": 2, "epo')
     assert read_progress(path) == Progress(1, 2, {"loss": {1: 0.5}})
     assert read_progress(tmp_path / "none") == Progress()
 

@@ -128,4 +128,15 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["ui", str(tmp_path / "none")])
     assert end.value.code == 2
-    assert "mnist-sweep ui DIR" in capsys.readouterr().err
+    assert "ui DIR" in capsys.readouterr().err
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path: Path, capsys, monkeypatch):
+    from mnist_sweep.cli import main
+
+    monkeypatch.delitem(sys.modules, "mnist_sweep.ui.app", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(SystemExit) as end:
+        main(["ui", str(tmp_path)])
+    assert end.value.code == 2
+    assert "pip install 'mnist-sweep[ui]'" in capsys.readouterr().err

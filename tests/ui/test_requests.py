@@ -40,6 +40,8 @@ def root(tmp_path_factory):
     (root / "grid" / "model.keras").write_text("secret")
     (root / "grid" / ".hidden.txt").write_text("secret")
     (root / "linked").symlink_to(outside)
+    (root / os.fsdecode(b"not \xff text")).mkdir()  # no address can name it
+    write_sweep(root / "moved", reference_grid()[:1]).rename(root / os.fsdecode(b"a \xff sweep"))
     os.mkfifo(root / "grid" / "pipe.txt")
     return root
 
@@ -159,7 +161,8 @@ def test_every_answer_keeps_other_sites_out(client: TestClient, path: str):
         "/files/notes.txt", "/files/grid/model.keras", "/files/grid/.hidden.txt",
         "/files/grid/pipe.txt", "/files/", "/files/team/", "/sweep/%2e%2e/outside", "/sweep/linked",
         "/sweep/team", "/sweep/nowhere", "/events/%2e%2e/outside", "/static/%2e%2e/app.py",
-        "/static/x.js", "/files/grid/x%00",
+        "/static/x.js", "/files/grid/x%00", "/compare?of=notes.txt&of=grid",
+        "/compare?of=team&of=grid",
     ],
 )  # fmt: skip
 def test_what_lies_elsewhere_is_not_shown(client: TestClient, path: str):

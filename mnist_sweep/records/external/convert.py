@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -17,7 +17,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Format, declared, definitions
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
-from mnist_sweep.records.external.found import Found, FoundRun, seed_of, split_and_name
+from mnist_sweep.records.external.found import Found, FoundRun, number, seed_of, split_and_name
 from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation, PlanFile, PlannedPoint, write_plan
@@ -58,7 +58,8 @@ def convert(
         DirectoryError: It is of no known kind, or none of its runs can be used.
     """
     kind = recognised(path) or "files"
-    if mapping is not None and (mapping.record or path.is_file()):
+    is_table = kind == "csv" and path.is_file()  # its metrics may have any name
+    if mapping is not None and (mapping.record or is_table or kind not in READERS):
         found = read_mapped(path, mapping)
     elif kind not in READERS:
         raise DirectoryError(
@@ -83,15 +84,17 @@ def convert(
         )
     is_said = mapping is not None and bool(mapping.metrics)
     for run in found.runs:
+        run.settings = {name: _plain(value) for name, value in run.settings.items()}
         run.metrics = {_column(name, split, said=is_said): v for name, v in run.metrics.items()}
         run.history = {_column(name, split, said=is_said): v for name, v in run.history.items()}
     seeds = _take_seeds(found, mapping)
     _scale_percentages(found)
-    records = [
-        record
-        for run, seed in zip(_varying_first(found.runs), seeds, strict=True)
-        if (record := _record(kind, run, seed, found))
-    ]
+    by_id: dict[str, Record] = {}
+    for run, seed in zip(_varying_first(found.runs), seeds, strict=True):
+        record = _record(kind, run, seed, found)
+        if record and by_id.setdefault(record.run_id, record) is not record:
+            found.problems.append((run.place, f"another run is called {run.name}, too"))
+    records = [*by_id.values()]
     if not records:
         place, why = found.problems[0]
         raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
@@ -105,6 +108,14 @@ def _column(name: str, split: str, *, said: bool) -> str:
         return name if dot and first in _PREFIX else f"{split}.{name.replace('.', '_')}"
     own, rest = split_and_name(name, split)
     return f"{own}.{rest}"
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON may hold it; a date, a number without end and the like as text."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    is_plain = value is None or isinstance(value, bool | int | str) or number(value) is not None
+    return value if is_plain else str(value)
 
 
 def _take_seeds(found: Found, mapping: ResultMapping | None) -> list[int | None]:
@@ -219,14 +230,14 @@ def _write(
     )
     text = f"{path.resolve()} {mapping.model_dump_json() if mapping else ''}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    paths = SweepPaths(Path(root) / "external" / f"{path.name or 'root'}-{digest}")
+    paths = SweepPaths(Path(root).expanduser() / "external" / f"{path.name or 'root'}-{digest}")
     kept = set()
     for record in records:
         run = paths.run(record.label, record.run_id)
         kept.add(run.directory.name)
         written = to_json(record)
         with suppress(OSError):
-            if run.record.read_text("utf-8") == written:
+            if run.record.read_bytes() == written.encode():
                 continue
         store.write_text(run.record, written)
     for old in paths.runs.iterdir():

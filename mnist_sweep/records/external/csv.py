@@ -18,7 +18,7 @@ _MAX_BYTES = 64 * 2**20
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a CSV file, or a directory with one and nothing else to read."""
+    """Whether it is a CSV file, or a directory with exactly one."""
     return _file(path) is not None
 
 

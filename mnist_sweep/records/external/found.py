@@ -109,6 +109,8 @@ def numbers_in(value: Any) -> tuple[Numbers, Series]:
     metrics: Numbers = {}
     history: Series = {}
     for name, one in flattened(value).items():
+        if name == "schema_version":
+            continue
         if isinstance(one, list) and len(one) > 1:
             series = [number(entry) for entry in one]
             if series[-1] is not None and all(isinstance(entry, (int, float)) for entry in one):

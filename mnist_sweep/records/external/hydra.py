@@ -27,7 +27,12 @@ def read(path: Path) -> Found:
     """The jobs, and the numbers in the JSON and YAML files beside their `.hydra/`."""
     found = Found("a Hydra multirun")
     jobs = list(_jobs(path))
-    files = {job: sorted(f for f in job.iterdir() if f.suffix in _ENDINGS) for job in jobs}
+    files: dict[Path, list[Path]] = {}
+    for job in jobs:
+        try:
+            files[job] = sorted(one for one in job.iterdir() if one.suffix in _ENDINGS)
+        except OSError as error:
+            found.problems.append((job, reason(error)))
     counts = Counter(file.name for own in files.values() for file in own)
     for job, own in files.items():
         relative = job.relative_to(path).as_posix()

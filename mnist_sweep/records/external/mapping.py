@@ -119,6 +119,7 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
     if not path.exists():
         raise DirectoryError(f"Expected a directory at {path}, but there is none. Name another.")
     pattern = mapping.record or "*"
+    top = path.parent if path.is_file() else path
     files = [path] if path.is_file() else sorted(one for one in path.glob(pattern) if one.is_file())
     if not files:
         inside = ", ".join(sorted(child.name for child in path.iterdir())[:5]) or "nothing"
@@ -134,12 +135,14 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
                 columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
                 runs = [csv.run_of(file, k, row, columns) for k, row in enumerate(rows, 1)]
                 for run in runs:
+                    if len(files) > 1:
+                        run.name = f"{file.relative_to(top).as_posix()}: {run.name}"
                     _choose(run, mapping, found)
                 found.runs += runs
                 continue
-            label = file.parent.relative_to(path).as_posix()
+            label = file.parent.relative_to(top).as_posix()
             run = FoundRun(file.stem if label == "." else label, file)
-            run.settings = hydra_settings(path, file.parent) or {"run_directory": run.name}
+            run.settings = hydra_settings(top, file.parent) or {"run_directory": run.name}
             run.metrics, run.history = _metrics(file, mapping, found)
         except (OSError, ValueError, RecursionError) as error:
             found.problems.append((file, " ".join(reason(error).split())))

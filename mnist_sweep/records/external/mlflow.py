@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.external.found import Found, FoundRun, number
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.reading import reason
@@ -93,7 +94,18 @@ def _check_status(run: FoundRun, status: str) -> None:
 
 
 def _rows(database: Path) -> Iterator[FoundRun]:
-    """The runs in a database, which is opened for reading alone."""
+    """The runs in a database, which is opened for reading alone.
+
+    Raises:
+        DirectoryError: It is damaged, or not MLflow's.
+    """
+    try:
+        yield from _runs_in(database)
+    except sqlite3.Error as error:
+        raise DirectoryError(f"Expected MLflow's database at {database}: {error}.") from error
+
+
+def _runs_in(database: Path) -> Iterator[FoundRun]:
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as store:
         runs = {
             key: (FoundRun(key, database), status)
