@@ -56,6 +56,11 @@ class Format(StrEnum):
     COUNT = "count"
     """A whole number with separators: 123,456."""
 
+    @property
+    def is_share(self) -> bool:
+        """Whether its values lie between 0 and 1."""
+        return self in (Format.PERCENT, Format.SHARE)
+
 
 @dataclass(frozen=True)
 class MetricDefinition:
@@ -353,7 +358,10 @@ def _registered(
 
 
 def _split_and_name(name: str, split: str, measured: Collection[str]) -> tuple[str, str]:
-    """A name's split, and the name without it; of none the first on which it was measured."""
+    """Split a name into its split and the rest.
+
+    A name without a split gets the first split on which it was measured, else the given one.
+    """
     first, dot, rest = name.partition(".")
     if dot and first in _EVERY_SPLIT:
         return first, rest

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import Format, closest, resolve
+from mnist_sweep.metrics import closest, resolve
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.status import RunStatus
 
@@ -30,7 +30,6 @@ _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*
 
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
 """A value before a comma; what is in quotes is text, commas and all."""
-_SHARES = (Format.PERCENT, Format.SHARE)
 MAX_LISTED = 8
 
 
@@ -143,7 +142,7 @@ def _refuse_percentage(condition: Condition, runs: pd.DataFrame) -> None:
     if isinstance(number, bool) or not isinstance(number, (int, float)) or number <= 1:
         return
     try:
-        is_share = resolve(condition.key).format in _SHARES
+        is_share = resolve(condition.key).format.is_share
     except SelectionError:  # no metric
         return
     key, sign = condition.key, condition.operator

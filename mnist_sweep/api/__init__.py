@@ -60,6 +60,12 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     for notice in (*result.notices, *result.plan.notes()):
         warnings.warn(notice, stacklevel=2)
     content, tables = write_tables(result.directory)
+    if result.used_up:
+        warnings.warn(
+            f"budget_s={result.used_up:g} s is used up before all runs were started. The same "
+            "call, or resume, runs the others.",
+            stacklevel=2,
+        )
     if result.interrupted:
         raise KeyboardInterrupt
     if result.report and tables:

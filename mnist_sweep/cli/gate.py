@@ -89,7 +89,7 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     runs = gate.baseline_of(sweep)
     if update:
         click.echo(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs))
-    gate.write_baseline(output, sweep)
+    gate.write_baseline(output, sweep, runs)
     count = runs["configuration_id"].nunique()
     click.echo(f"{len(runs)} runs of {count} configurations written to {output}")
     if len(runs) == count:

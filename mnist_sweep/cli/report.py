@@ -51,7 +51,7 @@ def report(
     finishes, until every planned run has a record.
     """
     if watch:
-        _watch(directories, output, interval)
+        _watch(directories, output, interval, mapping)
     sweeps = [load(directory, mapping) for directory in directories]
     print_notes(note for sweep in sweeps for note in sweep.notes)
     written = write_report(
@@ -66,7 +66,9 @@ def said(written: Written) -> str:
     return f"Report: {written.page}{drawn} ({written.seconds:.1f} s)"
 
 
-def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> None:
+def _watch(
+    directories: tuple[str, ...], output: str | None, interval: int, mapping: ResultMapping | None
+) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
     seen: set[tuple[str, int]] | None = None
     waiting = ""
@@ -76,10 +78,10 @@ def _watch(directories: tuple[str, ...], output: str | None, interval: int) -> N
             now = _signature(directories)
             try:
                 if now != seen:
-                    images = images_of(directories)
                     written = write_report(
-                        directories, output, images=images, figures=False, refresh_s=interval
-                    )
+                        directories, output, images=images_of(directories), figures=False,
+                        refresh_s=interval, loaded=[load(one, mapping) for one in directories],
+                    )  # fmt: skip
                     seen = now
                     click.echo(f"{said(written)}, {written.missing} runs missing")
                     if written.missing == 0:

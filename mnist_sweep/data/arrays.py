@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnist_sweep.errors import DataError
+from mnist_sweep.metrics import MAX_CLASSES
 
 Bytes = NDArray[np.uint8]
 ARRAY_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -17,9 +18,6 @@ GREY_LEVELS = 255.0
 
 MNIST_SHA256 = "6ebfb46173fde1e1197d61a68c53cc02658b17397a1c5ab72ee54bf211f313f0"
 """`content_sha256` of the original MNIST; a test checks the published hashes of its files."""
-
-MAX_CLASSES = 256
-"""Labels are bytes."""
 
 
 @dataclass(frozen=True)

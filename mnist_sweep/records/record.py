@@ -142,7 +142,7 @@ class SplitMetrics(_Strict):
             if value is None:
                 if kind is not Format.LOSS:
                     raise ValueError(f"{name} must be a number, got null")
-            elif kind in (Format.PERCENT, Format.SHARE) and not 0 <= value <= 1:
+            elif kind and kind.is_share and not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {value:g}")
         return self
 

@@ -76,7 +76,8 @@ class Sweep:
         objective: The metric by which "best" is meant: `validation.accuracy`.
         margin: The largest difference of a share that counts as none.
         plan: What was asked for; None of a single run, and where there is no plan.
-        notes: Of another program's directory: what was assumed, and what cannot be known.
+        is_external: Whether another program wrote the directory.
+        notes: Then what was assumed, and what cannot be known.
     """
 
     directory: Path
@@ -86,6 +87,7 @@ class Sweep:
     objective: str = DEFAULT_OBJECTIVE
     margin: float = DEFAULT_MARGIN
     plan: PlanFile | None = None
+    is_external: bool = False
     notes: tuple[str, ...] = ()
     _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
@@ -211,7 +213,7 @@ def _load_external(path: Path, mapping: ResultMapping | None, split: str) -> Swe
         f"{path} was read as {found.kind}{said}. Without predictions the only "
         "intervals are those of `compare`, over seeds, and there is nothing on single classes."
     )
-    return replace(sweep, directory=path, problems=problems, notes=(note,))
+    return replace(sweep, directory=path, problems=problems, is_external=True, notes=(note,))
 
 
 def _runs(

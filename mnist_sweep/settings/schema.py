@@ -167,7 +167,7 @@ class SearchSettings:
     n_startup: int = _sweep(10, "number of random points before tpe starts", low=1, high=100_000)
     pruner: str = _sweep(
         "none",
-        "how poor runs are stopped early",
+        "method that stops poor runs early; none: never",
         choices=("none", "median", "halving", "hyperband"),
     )
     min_epochs: int = _sweep(1, "no run is stopped before this epoch", low=1, high=100_000)

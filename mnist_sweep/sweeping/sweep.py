@@ -21,7 +21,7 @@ from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.networks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import Estimator, longest_first, past_runs
+from mnist_sweep.sweeping.plan.estimate import longest_first
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
@@ -139,7 +139,7 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
 
 def launch(request: SweepRequest, result: SweepResult) -> None:
     """Run what is not done yet; fills in the result, also when it is interrupted."""
-    jobs = _open_jobs(request.config, result)
+    jobs = _open_jobs(request, result)
     if not jobs:
         return
     launcher = request.launcher
@@ -162,15 +162,15 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
 class Jobs:
     """Makes jobs of a sweep's points."""
 
-    def __init__(self, config: DictConfig, result: SweepResult) -> None:
+    def __init__(self, request: SweepRequest, result: SweepResult) -> None:
+        config = request.config
         self._hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         self._rerun_failed = bool(config.rerun_failed)
         self._objective = str(config.objective)
         self._directory = result.directory
         self._environment = {**result.environment, "workers": 1}
         self._timeout_s = config.timeout_s
-        # Proportions are what the display needs; it learns this machine's speed as it goes.
-        self._estimator = past_runs(result.directory) if config.budget_s else Estimator([])
+        self._estimator = request.launcher.estimator(result.directory)
 
     def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Job:
         """The job of a point on its prepared data; `prune` lets it be stopped early."""
@@ -189,9 +189,9 @@ class Jobs:
         )
 
 
-def _open_jobs(config: DictConfig, result: SweepResult) -> list[Job]:
+def _open_jobs(request: SweepRequest, result: SweepResult) -> list[Job]:
     """Jobs of the points that are not done, longest first."""
-    plan, made, jobs = result.plan, Jobs(config, result), []
+    plan, made, jobs = result.plan, Jobs(request, result), []
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
         record = record_of(job)

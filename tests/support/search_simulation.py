@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.store import write_record
 from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.plan.estimate import Estimator
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.history import PastTrial, past_trials
@@ -73,8 +75,10 @@ class Searched:
         known = past_trials(self.directory, space, info)
         plan = Plan(points=[one.point for one in known], datasets={"data": info})
         self.outcome = SweepResult(self.directory, plan)
+        launcher = SimpleNamespace(estimator=lambda _: Estimator())
+        request: Any = SimpleNamespace(config=master, launcher=launcher)
         self.search = Search(
-            space, asked, info, self.outcome, Jobs(master, self.outcome), known,
+            space, asked, info, self.outcome, Jobs(request, self.outcome), known,
             prune=asked.prunes,
         )  # fmt: skip
         return self.search

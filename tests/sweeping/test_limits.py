@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_sweep.cli.output import ExitCode
+from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.records.sweep import load
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
@@ -54,3 +56,6 @@ def test_what_does_not_fit_into_the_budget_is_not_started_and_run_by_the_next_co
     # A run of this task is known now, and takes longer than this.
     result = swept("task.seconds=0.02", "budget_s=1e-3")
     assert result.summaries == []
+    account = SweepAccount.of(result, load(result.directory))
+    assert str(account) == "0 of 1 run finished, 1 not started: budget_s=0.001 s is used up"
+    assert account.exit_code == ExitCode.SOME_FAILED

@@ -253,6 +253,10 @@ def test_within_a_budget_no_run_waits_on_the_cluster():
     pool = dispatch_on(Nodes())
     pool.budget = Budget(100.0)
     assert pool.room() == 4
+    pool._launcher.config.n_jobs = 64
+    assert pool.room() == 4
+    pool._launcher.config.n_jobs = 2
+    assert pool.room() == 2
 
 
 def test_on_a_ray_of_our_own_no_more_run_than_was_said():
@@ -287,13 +291,13 @@ def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
 def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
     tmp_path: Path, is_late: bool, fails: bool
 ):
-    job = job_of(tmp_path, make_run())
+    job = replace(job_of(tmp_path, make_run()), timeout_s=2.0)
     pool = dispatch_on(Nodes())
     pool.retries = 1
-    answer = task.TaskResult(None, died="stopped after timeout_s=2 s", is_late=is_late)
+    answer = task.TaskResult(None, died="its process was ended by SIGKILL", is_late=is_late)
     pool._take(_Active(job, None, 0, "ticket"), answer)
     assert [summary.message for summary in pool.summaries] == [
-        "stopped after timeout_s=2 s"
+        "RunTimeoutError: stopped after timeout_s=2 s"
     ] * fails
     assert job.paths.record.exists() is fails
 

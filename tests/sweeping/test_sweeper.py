@@ -15,6 +15,7 @@ from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import Command
+from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Lines, Progress
@@ -30,6 +31,7 @@ class Recording(SweepLauncher):
         self.jobs: list[Job] = []
         self.ended: list[RunSummary] = []
         self.stops_after = stops_after
+        self.budget = Budget(None)
         self.context: Any = SimpleNamespace(
             interrupt_if_swallowed=lambda: None, first_run_waits=lambda: None, command=Command()
         )

@@ -246,7 +246,6 @@ def test_a_run_that_does_not_stop_at_its_timeout_is_killed(
     process.receive([stub.sentinel])
     assert process.ended
     assert process.is_late
-    assert process.ending == "stopped after timeout_s=2 s"
 
 
 def test_a_run_that_died_after_its_record_is_its_result(

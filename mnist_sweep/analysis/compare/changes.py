@@ -17,7 +17,7 @@ import numpy as np
 
 from mnist_sweep.analysis.compare.times import CostChange, cost_changes, values_of
 from mnist_sweep.errors import MnistSweepError
-from mnist_sweep.metrics import Format, Metric, confusion_matrix, resolve
+from mnist_sweep.metrics import Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
@@ -265,7 +265,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
         if len(before) == len(after) == 1:
             return change_of_means(metric, before[0], after[0])
         sides = (of_values(before), of_values(after))
-    is_share = metric.format in (Format.PERCENT, Format.SHARE)
+    is_share = metric.format.is_share
     found = difference(*sides, level=DEFAULT_LEVEL, margin=margin if is_share else None)
     change = change_of_means(metric, found.first, found.second)
     return replace(

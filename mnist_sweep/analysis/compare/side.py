@@ -86,11 +86,11 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
     # What another network's arguments are is missing in a row; what is null is not set either.
     rows = [{k: v for k, v in row.items() if v is not None} for row in plain_rows(runs[names])]
     rows = [{k: v for k, v in used(row).items() if k != SEED} for row in rows]
-    if sweep.notes:  # its settings have the names that the other program gave them
+    if sweep.is_external:  # its settings have the names that the other program gave them
         of_task = [n for n in names if n.startswith("task.") and n != TASK_TARGET]
         rows = [{n.removeprefix("task."): row[n] for n in of_task if n in row} for row in rows]
     return Side(
-        directory.name or str(directory), directory, None if sweep.notes else split, runs,
+        directory.name or str(directory), directory, None if sweep.is_external else split, runs,
         tuple(rows), tuple(metrics), tuple(without), sweep.margin, sweep.notes,
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ def load_side(directory: Path, split: str = "test", mapping: ResultMapping | Non
 def _metrics(sweep: Sweep, table: pd.DataFrame, split: str) -> list[Metric]:
     """What is compared; of another program what it measured, on the split where it did."""
     own = overall(measured(table), sweep.objective)
-    if sweep.notes:
+    if sweep.is_external:
         splits = {one.split for one in own}
         chosen = next((one for one in (split, *HELD_OUT, TRAIN) if one in splits), split)
         return [one for one in own if one.split == chosen]

@@ -177,14 +177,14 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFr
         ) from error
 
 
-def write_baseline(path: Path, sweep: Sweep) -> None:
+def write_baseline(path: Path, sweep: Sweep, runs: pd.DataFrame | None = None) -> None:
     """Write a sweep as a baseline, one run a line, so that its changes can be read in a diff.
 
     Raises:
         DirectoryError: As of `baseline_of`; or a record was changed since, or the file cannot be
             written.
     """
-    runs = baseline_of(sweep)
+    runs = baseline_of(sweep) if runs is None else runs
     first = first_row(runs)
     split = {name: first.get(f"data.{name}") for name in SPLIT}
     dataset = {name: first.get(f"dataset.{name}") for name in _DATASET}

@@ -26,7 +26,7 @@ N_DRAWS = 20_000
 ROUNDING = 1e-3
 """Share of a loss by which another processor's rounding may move it."""
 N_CLASSES = 10
-"""Of data of which it is not known."""
+"""Assumed where the number of classes is not known."""
 
 
 def level_of_each(level: float, comparisons: int) -> float:
@@ -93,7 +93,7 @@ def room_of(metric: Metric, value: float, runs: pd.DataFrame) -> float:
     """By how much a value can become worse; a loss, until the network guesses among the classes."""
     if metric.format is Format.NUMBER:
         return math.inf
-    if metric.format not in (Format.PERCENT, Format.SHARE):
+    if not metric.format.is_share:
         known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
         return max(abs(value), math.log(max(known, default=N_CLASSES)))
     return value if metric.higher_is_better else 1 - value

@@ -67,7 +67,7 @@ _EXPECTED = {
 
 
 class Strict(BaseModel):
-    """A model of a file that a user wrote: nothing unknown, no text for a number, no NaN."""
+    """A model of a file that anybody may edit: nothing unknown, no text for a number, no NaN."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_sweep.errors import DataError, SelectionError
-from mnist_sweep.metrics import Metric, resolve
+from mnist_sweep.metrics import MAX_CLASSES, Metric, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -128,8 +128,8 @@ def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patter
     Raises:
         DataError: Shapes do not fit, there is nothing to look at, or a label is not a class.
     """
-    if not 1 <= classes <= 256:
-        raise DataError(f"There must be 1 to 256 classes, got {classes}.")
+    if not 1 <= classes <= MAX_CLASSES:
+        raise DataError(f"There must be 1 to {MAX_CLASSES} classes, got {classes}.")
     answers, truth = np.atleast_2d(np.asarray(predicted)), np.asarray(true)
     if answers.ndim != 2 or truth.ndim != 1 or answers.shape[1] != len(truth) or not answers.size:
         raise DataError(

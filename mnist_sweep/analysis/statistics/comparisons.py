@@ -155,7 +155,8 @@ def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Fl
     as their noise calls for: true means are taken as normal around a common one, their variance
     is learned from the data (half-Cauchy prior at the noise's own scale; Gelman, 2006, Bayesian
     Analysis 1:515), and each replicate is one draw of the truth given the data.
-    `sign` is -1 for the highest instead.
+
+    `sign` is 1; -1 asks for the highest instead.
     """
     count = len(means.values)
     if count == 1:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mnist_sweep.data import pictures
-from mnist_sweep.data.arrays import MAX_CLASSES, Examples
+from mnist_sweep.data.arrays import Examples
 from mnist_sweep.errors import DataError
+from mnist_sweep.metrics import MAX_CLASSES
 
 _PARTS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",

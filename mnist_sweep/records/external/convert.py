@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, Format, declared, definitions
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared, definitions
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
 from mnist_sweep.records.external.found import Found, FoundRun, number, seed_of, split_and_name
@@ -154,9 +154,7 @@ def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
 
 def _scale_percentages(found: Found) -> None:
     """Shares that were written in percent, as shares."""
-    shares = [
-        name for name, one in definitions().items() if one.format in (Format.PERCENT, Format.SHARE)
-    ]
+    shares = [name for name, one in definitions().items() if one.format.is_share]
     names = {n for run in found.runs for n in run.metrics if n.partition(".")[2] in shares}
     for name in sorted(names):
         values = [run.metrics[name] for run in found.runs if name in run.metrics]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair
     from mnist_sweep.analysis.compare.changes import Change
 
-MAX_CLASSES = 4
+MAX_NAMED = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
 _VERDICTS = {
     VerdictKind.NOTHING_SHARED: (
@@ -145,4 +145,4 @@ def _classes(pair: Pair) -> str:
         return ""
     classes = classes_of(pair.first.runs)
     words = [f"{classes.name(label)} ({change:+.3f})" for label, change in changed]
-    return f"; F1 by {classes.word} changed most for {listed(words, MAX_CLASSES, ', ')}"
+    return f"; F1 by {classes.word} changed most for {listed(words, MAX_NAMED, ', ')}"

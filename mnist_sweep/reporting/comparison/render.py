@@ -162,13 +162,14 @@ def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
     return [
         {
             "title": f"{pair.second.name} minus {pair.first.name}: {one.shared.name}",
-            "names": [*map(classes_of(pair.first.runs).name, range(len(one.confusion)))],
+            "names": [*map(names.name, range(len(one.confusion)))],
             "rows": [
                 [_cell(value, largest, diagonal=i == j) for j, value in enumerate(row)]
                 for i, row in enumerate(one.confusion)
             ],
         }
         for pair in comparison.pairs
+        for names in [classes_of(pair.first.runs)]  # once, since that reads a record
         for one in pair.changes
         if one.confusion
         and (largest := max(abs(value) for row in one.confusion for value in row)) > 0

@@ -30,7 +30,7 @@ NUMBERED = Classes()
 
 
 def classes_of(runs: pd.DataFrame) -> Classes:
-    """Of the classes of all data of some runs; those of different names go by number."""
+    """What the classes of these runs' data are called; numbers if the datasets disagree."""
     if "dataset.sha256" not in runs:
         return NUMBERED
     once = runs.dropna(subset=["dataset.sha256"]).drop_duplicates("dataset.sha256")

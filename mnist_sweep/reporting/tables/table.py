@@ -165,7 +165,8 @@ class Table:
     @property
     def has_marks(self) -> bool:
         """Whether any cell is marked, so that the marks need an explanation."""
-        return any(cell.mark for cells in self.cells for cell in cells)
+        marked = zip(self.columns, self.cells, strict=True)
+        return any(one.mark for column, own in marked if column.key in self.marked for one in own)
 
     @cached_property
     def cells(self) -> list[list[Cell]]:
@@ -210,18 +211,30 @@ def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> list[Cell]
     if key == STATUS.key:
         why = rows.values("reason")
         return [Cell(*one) for one in zip(values, map(status_text, values, why), strict=True)]
-    is_null, is_hash, made = [False] * len(values), key.endswith("sha256"), []
+    is_null = [False] * len(values)
     if None in values and is_setting(key) and key in rows.frame:
         is_null = is_known(key, rows.frame).tolist()
-    for value, null, spread, status in zip(
-        values, is_null, rows.spreads(key), statuses, strict=True
-    ):
-        text = NOTHING if value is None and not null else written(value, style)
-        mark = marked.get(text, "") if marked and status != RunStatus.PRUNED else ""
-        if spread is not None:
-            text = with_spread(value, spread, style)
-        made.append(Cell(value, text[:12] if is_hash else shortened(text, _MAX_SETTING), mark))
-    return made
+    # A column at a time: tables of very many runs spend their time here.
+    texts = [
+        NOTHING if value is None and not null else written(value, style)
+        for value, null in zip(values, is_null, strict=True)
+    ]
+    marks: list[Mark] = [""] * len(texts)
+    if marked:
+        marks = [
+            marked.get(text, "") if status != RunStatus.PRUNED else ""
+            for text, status in zip(texts, statuses, strict=True)
+        ]
+    if rows.spread is not None:
+        texts = [
+            text if spread is None else with_spread(value, spread, style)
+            for value, spread, text in zip(values, rows.spreads(key), texts, strict=True)
+        ]
+    if key.endswith("sha256"):
+        texts = [text[:12] for text in texts]
+    elif max(map(len, texts), default=0) > _MAX_SETTING:
+        texts = [shortened(text, _MAX_SETTING) for text in texts]
+    return [*map(Cell, values, texts, marks)]
 
 
 def _interval(found: Interval | None, style: Format) -> Cell:

@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
@@ -20,7 +21,7 @@ from mnist_sweep.records.locks import held
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import epochs_of
-from mnist_sweep.sweeping.launch.execute import write_failure
+from mnist_sweep.sweeping.launch.execute import RunTimeoutError, write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
@@ -45,6 +46,7 @@ class Budget:
         self.seconds = seconds
         self._end = time.monotonic() + (math.inf if seconds is None else seconds)
         self._paces: list[float] = []
+        self._pace: float | None = None
 
     @property
     def left_s(self) -> float:
@@ -55,6 +57,7 @@ class Budget:
         """Note how long a run took, compared with what was expected."""
         if summary.total_s and summary.status is RunStatus.FINISHED:
             self._paces.append(summary.total_s / job.expected_s)
+            self._pace = statistics.median(self._paces)  # `fits` is asked for each waiting job
 
     def fits(self, job: Job, ahead_s: float = 0.0) -> bool:
         """Whether a run would end in time; where nothing is known of it, whether any is left.
@@ -65,8 +68,11 @@ class Budget:
         """
         if self.seconds is None:
             return True
-        pace = statistics.median(self._paces) if self._paces else float(job.estimated)
-        return self.left_s > 0 and pace * (ahead_s + job.expected_s) <= self.left_s
+        pace = self._pace or (1.0 if job.estimated else None)
+        if pace is None or self.left_s <= 0:
+            return self.left_s > 0
+        own_s = min(pace * job.expected_s, job.timeout_s or math.inf)
+        return pace * ahead_s + own_s <= self.left_s
 
 
 Active = TypeVar("Active")
@@ -147,7 +153,8 @@ class Dispatch(ABC, Generic[Active]):
         except BaseException:
             self.stop()
             raise
-        self.not_started = [] if self._has_failed() else self._queue
+        if not self._has_failed():
+            self.not_started = [*self._queue, *self._elsewhere]
         return self.summaries
 
     def epoch(self, job: Job, number: int, figures: Mapping[str, float]) -> str | None:
@@ -162,15 +169,17 @@ class Dispatch(ABC, Generic[Active]):
         """Note the end of a run."""
         self.summaries.append(summary)
         self.budget.learn(job, summary)
-        with suppress(OSError):
-            job.paths.progress.unlink(missing_ok=True)
+        _remove_progress(job)
         self.progress.ended(summary)
         if self.scheduler:
             self.scheduler.ended(job)
 
     def finish_unreported(self, jobs: Iterable[Job]) -> None:
         """Keep the results of stopped runs that had ended, and only their message was to come."""
-        self.summaries += filter(None, (done_summary(job, Origin.RAN) for job in jobs))
+        for job in jobs:
+            if done := done_summary(job, Origin.RAN):
+                self.summaries.append(done)
+                _remove_progress(job)
 
     def postpone(self, job: Job) -> None:
         """Another sweep is running this job: check it again later."""
@@ -182,20 +191,33 @@ class Dispatch(ABC, Generic[Active]):
     ) -> None:
         """Repeat a run whose process died, unless it took too long, or write its failed record."""
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
-        if attempts <= self.retries and not is_late:
+        if is_late:
+            self.fail(job, RunTimeoutError(job.timeout_s or 0.0), started)
+            return
+        if attempts <= self.retries:
             self.progress.retrying(job, reason)
             self._queue.append(job)
             return
         error = WorkerDiedError(f"{reason}. The end of its log:\n{_end_of_log(job)}")
-        self.fail(job, error, reason, started)
+        self.fail(job, error, started, reason)
 
-    def fail(self, job: Job, error: BaseException, message: str, started: float) -> None:
-        """Write a failed record in the name of a run that cannot do so itself."""
+    def fail(
+        self, job: Job, error: BaseException, started: float, message: str | None = None
+    ) -> None:
+        """Write a failed record in the name of a run that cannot do so itself.
+
+        Args:
+            job: The run's.
+            error: For the record.
+            started: When, by `time.monotonic`.
+            message: For the summary; None takes the error's.
+        """
         try:
-            write_failure(job, error, History(), time.monotonic() - started)
+            summary = write_failure(job, error, History(), time.monotonic() - started)
         except DirectoryError as unwritten:
-            message += f". {unwritten}"
-        self.finish(job, RunSummary.of(job, RunStatus.FAILED, message))
+            message = f"{message or error}. {unwritten}"
+            summary = RunSummary.of(job, RunStatus.FAILED, message)
+        self.finish(job, replace(summary, message=message) if message else summary)
 
     def _has_failed(self) -> bool:
         return self.fail_fast and any(summary.failed for summary in self.summaries)
@@ -227,6 +249,11 @@ class Dispatch(ABC, Generic[Active]):
             else:
                 self._queue.append(job)
         self._elsewhere = waiting
+
+
+def _remove_progress(job: Job) -> None:
+    with suppress(OSError):
+        job.paths.progress.unlink(missing_ok=True)
 
 
 def _end_of_log(job: Job) -> str:

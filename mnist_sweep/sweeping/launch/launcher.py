@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra.core.utils import JobReturn
@@ -22,6 +23,7 @@ from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 
 
 class SweepLauncher(Launcher, ABC):
@@ -37,6 +39,7 @@ class SweepLauncher(Launcher, ABC):
     context: SweepContext
     budget: Budget
     _dispatch: Dispatch[Any] | None = None
+    _estimator: Estimator | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -45,6 +48,15 @@ class SweepLauncher(Launcher, ABC):
         self.config = config
         self.context = SweepContext.current()
         self.budget = Budget(config.get("budget_s"))
+
+    def estimator(self, directory: Path) -> Estimator:
+        """What runs should take: one for the whole command, since its budget compares with it.
+
+        Without a budget only proportions count, and no past records are read.
+        """
+        if self._estimator is None:
+            self._estimator = past_runs(directory) if self.budget.seconds else Estimator()
+        return self._estimator
 
     @abstractmethod
     def workers(self, n_jobs: int, threads: int) -> int:

@@ -21,7 +21,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import RunTimeoutError, execute
+from mnist_sweep.sweeping.launch.execute import execute
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 from mnist_sweep.training.progress import History
@@ -120,6 +120,8 @@ class WorkerProcess:
         self.ended = False
         self._orphaned = False
         self._ends_at = math.inf
+        self.is_late = False
+        """Whether its process was killed because it did not stop in time."""
         # Both ways only where the worker waits for an answer after each epoch.
         self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
         self.process = processes.start(function, theirs, job, *arguments)
@@ -151,14 +153,10 @@ class WorkerProcess:
             self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
                 self._end()
-        elif self.is_late:
+        elif time.monotonic() > self._ends_at:
+            self.is_late = True
             self.process.kill()
         return None
-
-    @property
-    def is_late(self) -> bool:
-        """Whether it did not stop in time, so that its process is killed."""
-        return self.summary is None and time.monotonic() > self._ends_at
 
     def answer(self, reason: str | None) -> None:
         """Let a run go on after an epoch, or say why it must stop."""
@@ -168,8 +166,6 @@ class WorkerProcess:
     @property
     def ending(self) -> str:
         """How the process ended, in words."""
-        if self.is_late:
-            return str(RunTimeoutError(self.job.timeout_s or 0.0))
         return f"its process {processes.ending(self.process.exitcode)}"
 
     def _end(self) -> None:

@@ -110,12 +110,19 @@ def past_runs(directory: Path) -> Estimator:
     """Estimates from the newest finished runs of this machine beside a sweep's directory."""
     found, here = list[Record](), cpu()
     paths = directory.parent.glob("*/runs/*/record.json")
-    for path in heapq.nlargest(MAX_RECORDS, paths, key=lambda path: path.stat().st_mtime):
+    for path in heapq.nlargest(MAX_RECORDS, paths, key=_age):
         with suppress(DirectoryError):
             record = read_record(path)
             if record.status == RunStatus.FINISHED and record.environment.cpu == here:
                 found.append(record)
     return Estimator(found)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # removed in this moment
+        return 0.0
 
 
 def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:

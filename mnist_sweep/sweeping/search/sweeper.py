@@ -104,13 +104,13 @@ def _run_jobs(
             f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
             "launcher every run is completed."
         )
-    jobs = Jobs(request.config, outcome)
+    jobs = Jobs(request, outcome)
     search = Search(space, asked, info, outcome, jobs, known, prune=prune)
     if not search.left:
         return
     progress = launcher.progress()
     outcome.workers = search.workers = launcher.workers(search.left, space.threads)
-    expected = search.left * expected_s(space, info, Estimator())
+    expected = search.left * expected_s(space, info, launcher.estimator(outcome.directory))
     progress.begin(search.left, outcome.workers, expected)
     try:
         launcher.launch_jobs([], outcome.workers, progress, search)

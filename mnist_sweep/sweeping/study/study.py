@@ -156,6 +156,8 @@ class _StudyRun:
         part = self.outcome.part(plan)
         known = {point.run_id for point in self.outcome.plan.points}
         if any(point.run_id not in known for point in plan.points):
+            # A condition may well match no point of one stage.
+            plan.excluded = {text: n for text, n in plan.excluded.items() if n}
             self.outcome.plan = union([self.outcome.plan, plan])
             directory.note_points(
                 self.outcome.directory, self.outcome.invocation, self.outcome.plan

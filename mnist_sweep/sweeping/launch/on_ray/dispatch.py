@@ -81,19 +81,20 @@ class RayDispatch(Dispatch[_Active]):
 
     def room(self) -> int:
         """As many as fit, and on a cluster some that wait for a node."""
-        if (limit := self._launcher.config.n_jobs) is not None:
+        limit, budget = self._launcher.config.n_jobs, self.budget.seconds
+        if limit is not None and not budget:
             return int(limit)
-        waiting = self._launcher.waiting
+        # Within a budget nothing waits on the cluster, where it would start whenever it could.
+        waiting = 0 if budget else self._launcher.waiting
         fit = self._connection.room(self._launcher.needs(self._threads))
         if self._connection.own:
             # It may have room for more, of another stage's needs.
             return max(1, min(fit, self.workers))
         if waiting is None:
-            # What a search or a budget decides later rests on more results.
-            later = self.scheduler or self.budget.seconds
-            waiting = 0 if later else max(fit, MIN_WAITING)
+            # What a search decides later rests on more results.
+            waiting = 0 if self.scheduler else max(fit, MIN_WAITING)
         # Never 0: a cluster without a node now may get one, and is waited for.
-        return max(1, fit + waiting)
+        return max(1, min(fit + waiting, limit or fit + waiting))
 
     def start(self, job: Job) -> None:
         """Lock a job and give it to Ray."""
@@ -202,7 +203,7 @@ class RayDispatch(Dispatch[_Active]):
 
     def _failed(self, active: _Active, message: str) -> None:
         first = message.strip().splitlines()[0]
-        self.fail(active.job, RunError(message), first, active.started)
+        self.fail(active.job, RunError(message), active.started, first)
 
 
 def _keep_log(job: Job, files: dict[str, bytes]) -> None:
