@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from mnist_sweep.analysis.statistics import (
     Interval,
@@ -54,16 +55,19 @@ def with_intervals(
     intervals, unknown = [], []
     for place, members in enumerate(rows.members[:most]):
         runs = rows.runs.iloc[members]
-        directories = [*map(Path, runs["directory"][runs["status"] == RunStatus.FINISHED])]
+        finished = runs[runs["status"] == RunStatus.FINISHED]
         same = (data == data[place]) & (np.arange(len(data)) != place)
         others = {c: SeedVariances(v[same & (df > 0)], df[same & (df > 0)])
                   for c, (v, df) in variances.items()}  # fmt: skip
         found: dict[str, Interval] = {}
         why = ""
-        if directories and metrics:
-            classes = int(runs["dataset.classes"].iloc[0] or 0)
+        if len(finished) and metrics:
+            directories = [*map(Path, finished["directory"])]
+            classes = finished["dataset.classes"].iloc[0]
             try:
-                found = _intervals(directories, metrics, classes, level, others)
+                found = _intervals(
+                    directories, metrics, 0 if pd.isna(classes) else int(classes), level, others
+                )
             except (DirectoryError, DataError) as error:
                 why = str(error)
         for column, one in found.items():
