@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mnist_sweep.analysis.statistics import (
     Interval,
@@ -63,11 +62,9 @@ def with_intervals(
         why = ""
         if len(finished) and metrics:
             directories = [*map(Path, finished["directory"])]
-            classes = finished["dataset.classes"].iloc[0]
+            classes = int(finished["dataset.classes"].fillna(0).iloc[0])
             try:
-                found = _intervals(
-                    directories, metrics, 0 if pd.isna(classes) else int(classes), level, others
-                )
+                found = _intervals(directories, metrics, classes, level, others)
             except (DirectoryError, DataError) as error:
                 why = str(error)
         for column, one in found.items():
