@@ -19,7 +19,7 @@ import keras
 from mnist_sweep.data import Dataset
 from mnist_sweep.training import fit, forms, optimizer
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
-from mnist_sweep.training.fast import dense, dropout, fused_adam, sparse_first_layer
+from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replaced
 from mnist_sweep.training.model import own_methods
 from mnist_sweep.training.predictor import Predictor
@@ -73,7 +73,7 @@ def _train_in(
         **dropout.replacements(network, settings["seed"]),
         **dense.replacements(network),
         **(sparse_first_layer.replacements(network) if columns else {}),
-    } if xla else {}  # fmt: skip
+    } if xla else batch_norm.replacements(network)  # fmt: skip
     with replaced(fast):
         program = EpochProgram(
             network,

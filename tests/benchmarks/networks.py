@@ -1,13 +1,13 @@
-"""Fourteen networks: seconds an epoch under `trainer=compiled` and under Keras's `fit`.
+"""Fourteen networks: seconds an epoch under `trainer=compiled`, Keras's `fit` and PyTorch.
 
-Run by hand from the project's root:
+Run by hand from the project's root; PyTorch is compared where it is installed:
 
-    MNIST_SWEEP_DATA=… python tests/benchmarks/networks.py [--images 6400] [--epochs 3] [--rounds 3]
+    MNIST_SWEEP_DATA=… taskset -c 0 python tests/benchmarks/networks.py [--images 6400] [--epochs 3]
 
-Every measurement is a process of its own, in turn (compiled, fit, compiled, …), on one thread, in
-seconds of processor time, which a busy machine changes less than the clock. The first epoch of each
-process is left out; a figure is the median of the rounds, scaled to MNIST's 54,000 images, and a
-ratio the median of the pairs' ratios. PyTorch is not compared.
+Every measurement is a process of its own, in turn (compiled, fit, PyTorch, compiled, …). Times are
+processor time, which a busy machine changes less than the clock, and wall time in brackets. The
+first epoch of each process is left out; a figure is the median of the rounds, scaled to MNIST's
+54,000 images, and a ratio the median of the rounds' ratios of processor time.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import util
 from typing import Any
 
 MNIST_IMAGES = 54_000
+WAYS = ("compiled", "fit", "PyTorch")
+Times = tuple[float, float]
+"""Processor time and wall time, seconds."""
 
 
 def networks() -> dict[str, Callable[[], Any]]:
@@ -96,41 +100,55 @@ def networks() -> dict[str, Callable[[], Any]]:
     }  # fmt: skip
 
 
-def one(trainer: str, name: str, images: int, epochs: int) -> tuple[list[float], str]:
-    """Processor seconds of all epochs but the first, for 54,000 images, and the form."""
+def epochs_of(way: str, name: str, options: argparse.Namespace) -> tuple[list[Times], str, int]:
+    """The times at the end of each epoch, the form, and the number of the network's weights."""
     from mnist_sweep import settings as schema
     from mnist_sweep.data import load, prepare
-    from mnist_sweep.training import runtime
 
-    runtime.configure(1)
-    import keras
-
-    from mnist_sweep.training import forms, trainers
-
-    forms._MAX_SMALL_WORK = 0  # the form of a whole run
-    settings = schema.defaults() | {"epochs": epochs}
+    images, threads = options.images, options.threads
+    settings = schema.defaults() | {"epochs": options.epochs}
     dataset = load(prepare({**settings["data"], "name": "mnist"}))
     few = {key: getattr(dataset, key)[:n] for key, n in
            (("train_index", images), ("validation_index", images // 9))}  # fmt: skip
+    if way == "PyTorch":
+        import torch_networks
+
+        ends, weights = torch_networks.train(
+            name, dataset.train_images, dataset.train_labels, few["train_index"],
+            few["validation_index"], options.epochs, threads,
+        )  # fmt: skip
+        return ends, "", weights
+    from mnist_sweep.training import runtime
+
+    runtime.configure(threads)
+    import keras
+
+    from mnist_sweep.training import forms, train
+
+    forms._MAX_SMALL_WORK = 0  # the form of a whole run
     keras.utils.set_random_seed(0)
-    ends: list[float] = []
-    training = trainers.trainer(trainer)(
-        networks()[name](), replace(dataset, **few), settings,
-        lambda *_: ends.append(time.process_time()),
+    network, ends = networks()[name](), []
+    training = train.trainer(way)(
+        network, replace(dataset, **few), settings,
+        lambda *_: ends.append((time.process_time(), time.perf_counter())),
     )  # fmt: skip
-    scale = MNIST_IMAGES / images
-    return [(b - a) * scale for a, b in itertools.pairwise(ends)], str(training.form)
+    return ends, str(training.form), network.count_params()
 
 
-def measure(trainer: str, name: str, options: argparse.Namespace) -> tuple[float, str]:
-    """The median epoch of a process of its own, and the form."""
+def measure(way: str, name: str, options: argparse.Namespace) -> tuple[Times, str]:
+    """The median epoch of a process of its own, for 54,000 images, and the form."""
     answer = subprocess.run(
-        [sys.executable, __file__, "--one", trainer, name, "--images", str(options.images),
-         "--epochs", str(options.epochs)],
+        [sys.executable, __file__, "--one", way, name, "--images", str(options.images),
+         "--epochs", str(options.epochs), "--threads", str(options.threads)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    seconds, form = json.loads(answer.stdout.splitlines()[-1])
-    return statistics.median(seconds), form
+    ends, form, _ = json.loads(answer.stdout.splitlines()[-1])
+    scale = MNIST_IMAGES / options.images
+    cpu, wall = (
+        scale * statistics.median(b - a for a, b in itertools.pairwise(clock))
+        for clock in zip(*ends, strict=True)
+    )
+    return (cpu, wall), form
 
 
 def names() -> list[str]:
@@ -149,22 +167,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--one", nargs=2)
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--images", type=int, default=6400)
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ways", nargs="*", default=WAYS)
+    for name, default in {"images": 6400, "epochs": 3, "rounds": 3, "threads": 1}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(one(*options.one, options.images, options.epochs)))
+        print(json.dumps(epochs_of(*options.one, options)))
         return
-    print("| network | form | compiled [s] | fit [s] | fit / compiled |\n|---|---|---|---|---|")
+    ways = [way for way in options.ways if way != "PyTorch" or util.find_spec("torch")]
+    columns = [f"{way} [s]" for way in ways] + [f"{way} / {ways[0]}" for way in ways[1:]]
+    print(f"| network | form | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 2)}")
     for name in options.only or names():
-        pairs, form = [], ""
-        for _ in range(options.rounds):
-            ours, form = measure("compiled", name, options)
-            pairs.append((ours, measure("fit", name, options)[0]))
-        compiled, fit = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(theirs / ours for ours, theirs in pairs)
-        print(f"| {name} | {form} | {compiled:.2f} | {fit:.2f} | {ratio:.1f} |", flush=True)
+        rounds = [[measure(way, name, options) for way in ways] for _ in range(options.rounds)]
+        cells = [name, rounds[0][0][1]]
+        for place in range(len(ways)):
+            cpu, wall = (statistics.median(r[place][0][i] for r in rounds) for i in range(2))
+            cells.append(f"{cpu:.2f} ({wall:.2f})")
+        for place in range(1, len(ways)):
+            ratio = statistics.median(r[place][0][0] / r[0][0][0] for r in rounds)
+            cells.append(f"{ratio:.2f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
