@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.ray_cluster import RunningCluster, cluster_of_two, needs_ray
+from support.ray_cluster import RunningCluster, cluster_of_two, needs_ray, on_cluster
 from support.real_sweeps import Ended, Place, until
 
 pytestmark = needs_ray
@@ -20,16 +20,6 @@ pytestmark = needs_ray
 def cluster(shared_cache: Path) -> Iterator[RunningCluster]:
     with cluster_of_two(shared_cache) as running:
         yield running
-
-
-def on(cluster: RunningCluster | None, place: Place) -> list[str]:
-    """The words that send a sweep to a cluster; what it starts there is known by its mark."""
-    marks = {"TROUBLE_LOG": place.environment["TROUBLE_LOG"], "MARK_OF_TEST": place.mark}
-    variables = ",".join(f"{name}:'{value}'" for name, value in marks.items())
-    address = [f"hydra.launcher.address={cluster.address}"] if cluster else []
-    return [
-        "hydra/launcher=ray", f"+hydra.launcher.runtime_env.env_vars={{{variables}}}", *address,
-    ]  # fmt: skip
 
 
 def results(place: Place, name: str) -> dict:
@@ -51,13 +41,13 @@ def test_a_study_on_two_nodes_has_the_pools_bits(place: Place, cluster: RunningC
     words = ["-m", "+experiment=study", "data=digits", "nodes=4,5", "epochs=1", "report=false"]
     words.append("study.repeats=1")
     on_pool = place.run(*words, "name=pool")
-    on_ray = place.run(*words, "name=ray", *on(cluster, place))
+    on_ray = place.run(*words, "name=ray", *on_cluster(cluster, place))
     assert (on_pool.code, on_ray.code) == (0, 0), (on_pool, on_ray)
     assert on_ray.account == on_pool.account
     assert "RayDispatch" not in on_ray.err
     assert said(on_ray) == said(on_pool)
     assert results(place, "ray") == results(place, "pool")
-    again = place.run(*words, "name=ray", "plan=true", *on(cluster, place))
+    again = place.run(*words, "name=ray", "plan=true", *on_cluster(cluster, place))
     assert "0 to run" in again.out or "all done" in again.out.lower(), again
     until(place.gone, "for the tasks of a finished sweep to end")
 
@@ -73,7 +63,7 @@ def said(ended: Ended) -> set[str]:
 
 def test_runs_that_die_on_a_node_fail_alone_and_say_why(place: Place, cluster: RunningCluster):
     kinds = "model.kind=fine,raises,killed_once,leaves,killed"
-    ended = place.sweep(kinds, "name=dying", *on(cluster, place))
+    ended = place.sweep(kinds, "name=dying", *on_cluster(cluster, place))
     assert ended.code == 1, ended
     assert ended.account == "2 of 5 runs finished, 3 failed"
     records = {record["config"]["model"]["kind"]: record for record in
@@ -99,7 +89,9 @@ def test_runs_that_die_on_a_node_fail_alone_and_say_why(place: Place, cluster: R
 def test_a_killed_driver_and_a_killed_node_lose_no_finished_run(
     place: Place, cluster: RunningCluster
 ):
-    words = place.sweep_words("model.kind=waits", "seed=1,2,3,4", "name=hurt", *on(cluster, place))
+    words = place.sweep_words(
+        "model.kind=waits", "seed=1,2,3,4", "name=hurt", *on_cluster(cluster, place)
+    )
     (place.path / "go_1").touch()
     driver = place.start(*words)
     until(lambda: place.record_files("hurt"), "for a first run")
@@ -127,7 +119,9 @@ def test_a_killed_driver_and_a_killed_node_lose_no_finished_run(
 
 def test_ctrl_c_ends_a_ray_of_the_sweeps_own_and_all_its_processes(place: Place):
     place.changes["TMPDIR"] = str(place.path)
-    words = place.sweep_words("model.kind=endless", "seed=1", "name=stopped", *on(None, place))
+    words = place.sweep_words(
+        "model.kind=endless", "seed=1", "name=stopped", *on_cluster(None, place)
+    )
     driver = place.start(*words)
     until(place.executions, "for a run")
     os.kill(driver.pid, signal.SIGINT)

@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from support.real_sweeps import Place
 
 STORE_BYTES = 80 * 2**20
 needs_ray = pytest.mark.skipif(
@@ -57,6 +61,16 @@ def cluster_of_two(cache: Path) -> Iterator[RunningCluster]:
         yield RunningCluster(**json.loads(line))
     finally:
         process.communicate(timeout=60)
+
+
+def on_cluster(cluster: RunningCluster | None, place: Place) -> list[str]:
+    """The words that send a sweep to a cluster; what it starts there is known by its mark."""
+    marks = {"TROUBLE_LOG": place.environment["TROUBLE_LOG"], "MARK_OF_TEST": place.mark}
+    variables = ",".join(f"{name}:'{value}'" for name, value in marks.items())
+    address = [f"hydra.launcher.address={cluster.address}"] if cluster else []
+    return [
+        "hydra/launcher=ray", f"+hydra.launcher.runtime_env.env_vars={{{variables}}}", *address,
+    ]  # fmt: skip
 
 
 def _serve() -> None:

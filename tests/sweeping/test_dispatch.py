@@ -17,6 +17,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
 from mnist_sweep.sweeping.launch import dispatch as module
 from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Budget, Dispatch
+from mnist_sweep.sweeping.launch.execute import too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run
@@ -315,7 +316,7 @@ def test_a_budget_that_is_used_up_does_not_wait_for_another_sweep(
 def test_a_run_that_took_too_long_is_not_repeated(tmp_path: Path):
     job = replace(jobs_in(tmp_path, 1)[0], timeout_s=2.0)
     dispatch = InMemory(1, lambda _: "finished", retries=3)
-    dispatch.retry_or_fail(job, "its process was ended by SIGKILL", 0.0, is_late=True)
+    dispatch.retry_or_fail(job, "its process was ended by SIGKILL", 0.0, late=too_late(2.0))
     [summary] = dispatch.summaries
     # As of a run that its own timer stopped: both are one reason in the summary.
     assert (summary.failed, summary.message) == (

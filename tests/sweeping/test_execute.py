@@ -196,7 +196,14 @@ def test_a_run_is_stopped_at_its_timeout(
 
 def test_a_run_that_ends_in_time_is_not_stopped(tmp_path: Path, trained: Callable[[Trainer], None]):
     trained(finishes)
-    assert execute(job_of(tmp_path, timeout_s=600.0)).status == RunStatus.FINISHED
+    left: list[float] = []
+
+    def on_end() -> None:
+        if hasattr(signal, "setitimer"):
+            left.extend(signal.getitimer(signal.ITIMER_REAL))
+
+    assert execute(job_of(tmp_path, timeout_s=600.0), on_end=on_end).status == RunStatus.FINISHED
+    assert not any(left), "a result must not be lost while it is written"
     if hasattr(signal, "setitimer"):
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 

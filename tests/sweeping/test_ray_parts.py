@@ -26,6 +26,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Budget
+from mnist_sweep.sweeping.launch.execute import too_late
 from mnist_sweep.sweeping.launch.job import RunSummary, done_summary
 from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
 from mnist_sweep.sweeping.launch.on_ray.connection import (
@@ -287,14 +288,14 @@ def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
     assert job.paths.predictions.exists()
 
 
-@pytest.mark.parametrize(("is_late", "fails"), [(False, False), (True, True)])
+@pytest.mark.parametrize(("late", "fails"), [("", False), (too_late(2.0), True)])
 def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
-    tmp_path: Path, is_late: bool, fails: bool
+    tmp_path: Path, late: str, fails: bool
 ):
     job = replace(job_of(tmp_path, make_run()), timeout_s=2.0)
     pool = dispatch_on(Nodes())
     pool.retries = 1
-    answer = task.TaskResult(None, died="its process was ended by SIGKILL", is_late=is_late)
+    answer = task.TaskResult(None, died="its process was ended by SIGKILL", late=late)
     pool._take(_Active(job, None, 0, "ticket"), answer)
     assert [summary.message for summary in pool.summaries] == [
         "RunTimeoutError: stopped after timeout_s=2 s"

@@ -36,12 +36,13 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker, "_log_to", lambda _path: None)
 
 
-def two_epochs(job: Job, on_epoch: Any, on_start: Any) -> RunSummary:
+def two_epochs(job: Job, on_epoch: Any, on_start: Any, on_end: Any) -> RunSummary:
     on_start()
     history, answers = History(), []
     for epoch in (1, 2):
         history.add((1.0, 0.25 * epoch), (2.0, 0.125 * epoch))
         answers.append(on_epoch(epoch, history))
+    on_end()
     return RunSummary.of(job, RunStatus.FINISHED, str(answers))
 
 
@@ -68,10 +69,11 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
         ours.send("it is behind")
     with pytest.raises(LeftError):
         worker.run(theirs, job)
-    start, first, second, last = sent(ours)
+    start, first, second, end, last = sent(ours)
     assert start == Epoch(0, {})
     figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.25}
     assert (first.number, second) == (1, Epoch(2, figures))
+    assert end == Epoch(worker.WRITING, {})
     answers = [None, "it is behind" if prune else None]
     assert last == RunSummary.of(job, RunStatus.FINISHED, str(answers))
     assert (job.paths.hydra / "config.yaml").exists()
@@ -80,7 +82,7 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
 def test_what_an_epoch_does_not_report_is_not_sent_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def validates_once(job: Job, on_epoch: Any, on_start: Any) -> RunSummary:
+    def validates_once(job: Job, on_epoch: Any, *_: Any) -> RunSummary:
         on_epoch(1, SimpleNamespace(loss=[0.5], val_loss=[0.6]))
         on_epoch(2, SimpleNamespace(loss=[0.5, 0.4], val_loss=[0.6]))
         return RunSummary.of(job, RunStatus.FINISHED)
@@ -245,7 +247,32 @@ def test_a_run_that_does_not_stop_at_its_timeout_is_killed(
     assert stub.killed == 1
     process.receive([stub.sentinel])
     assert process.ended
-    assert process.is_late
+    assert process.late == "stopped after timeout_s=2 s"
+
+
+def test_a_run_whose_result_is_there_has_time_to_write_it_and_no_more_than_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    now, stub = [100.0], Stub()
+    monkeypatch.setattr(worker.processes, "start", lambda *_: stub)
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    ours, other = Pipe()
+    monkeypatch.setattr(
+        worker.processes, "context", lambda: SimpleNamespace(Pipe=lambda **_: (ours, Pipe()[0]))
+    )
+    process = worker.WorkerProcess(job_of(tmp_path, timeout_s=2.0))
+    other.send(Epoch(0, {}))
+    process.receive([ours])
+    now[0] += 1.9
+    other.send(Epoch(worker.WRITING, {}))
+    assert process.receive([ours]) is None
+    now[0] += worker.WRITE_S
+    process.receive(())
+    assert stub.killed == 0
+    now[0] += 0.1
+    process.receive(())
+    assert stub.killed == 1
+    assert process.late == "stopped: its files were not written within 300 s"
 
 
 def test_a_run_that_died_after_its_record_is_its_result(

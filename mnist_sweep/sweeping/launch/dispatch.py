@@ -186,13 +186,11 @@ class Dispatch(ABC, Generic[Active]):
         self._elsewhere.append(job)
         self.progress.postponed(job)
 
-    def retry_or_fail(
-        self, job: Job, reason: str, started: float, *, is_late: bool = False
-    ) -> None:
-        """Repeat a run whose process died, unless it took too long, or write its failed record."""
+    def retry_or_fail(self, job: Job, reason: str, started: float, *, late: str = "") -> None:
+        """Repeat a run whose process died, or write its failed record; so if it came too `late`."""
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
-        if is_late:
-            self.fail(job, RunTimeoutError(job.timeout_s or 0.0), started)
+        if late:
+            self.fail(job, RunTimeoutError(late), started)
             return
         if attempts <= self.retries:
             self.progress.retrying(job, reason)

@@ -40,12 +40,17 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 class RunTimeoutError(BaseException):
     """A run took too long. No `Exception`, so that a run does not catch it unawares."""
 
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"stopped after timeout_s={timeout_s:g} s")
+
+def too_late(timeout_s: float) -> str:
+    """Why a run was stopped, in words."""
+    return f"stopped after timeout_s={timeout_s:g} s"
 
 
 def execute(
-    job: Job, on_epoch: OnEpoch = ignore, on_start: Callable[[], None] = lambda: None
+    job: Job,
+    on_epoch: OnEpoch = ignore,
+    on_start: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> RunSummary:
     """Run a job, unless its record is there or another process is running it.
 
@@ -55,6 +60,8 @@ def execute(
         job: What to run.
         on_epoch: Called after every epoch; a reason it returns ends the run there, as pruned.
         on_start: Called before the run starts, once this process holds its lock.
+        on_end: Called when its result is there and only its files are to be written, for which it
+            has time beyond `timeout_s`.
     """
     with held(job.lock) as free:
         if not free:
@@ -65,7 +72,7 @@ def execute(
         store.clean_temporary(job.paths.directory)
         for path in job.paths.artefacts:
             path.unlink(missing_ok=True)  # of an attempt that left no record
-        return _run(job, on_epoch, on_start)
+        return _run(job, on_epoch, on_start, on_end)
 
 
 def started_now(job: Job) -> Job:
@@ -73,7 +80,9 @@ def started_now(job: Job) -> Job:
     return job.with_environment(started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
-def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummary:
+def _run(
+    job: Job, on_epoch: OnEpoch, on_start: Callable[[], None], on_end: Callable[[], None]
+) -> RunSummary:
     history = History()
 
     def watch(epoch: int, so_far: History) -> str | None:
@@ -91,6 +100,7 @@ def _run(job: Job, on_epoch: OnEpoch, on_start: Callable[[], None]) -> RunSummar
                 result = tasks.run(job, watch)
             else:
                 result = train(job.settings, job.data, builder(job.settings["model"]), watch)
+        on_end()
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit, RunTimeoutError) as error:  # whatever a run dies of is recorded
@@ -116,7 +126,7 @@ def _stopped_after(timeout_s: float | None) -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        raise RunTimeoutError(timeout_s)
+        raise RunTimeoutError(too_late(timeout_s))
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, timeout_s)

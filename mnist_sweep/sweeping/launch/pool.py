@@ -97,9 +97,7 @@ class Pool(Dispatch[WorkerProcess]):
         if summary is None:
             with held(job.lock) as free:  # it was freed with the process: another sweep may have it
                 if free:
-                    self.retry_or_fail(
-                        job, process.ending, process.started, is_late=process.is_late
-                    )
+                    self.retry_or_fail(job, process.ending, process.started, late=process.late)
                 else:
                     self.postpone(job)
         elif summary.origin is Origin.BUSY:

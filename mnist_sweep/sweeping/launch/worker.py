@@ -21,26 +21,33 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import execute
+from mnist_sweep.sweeping.launch.execute import execute, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 from mnist_sweep.training.progress import History
 
 LATE_S = 5.0
 """How long a run may take to stop by itself at its `timeout_s`, before its process is killed."""
+WRITE_S = 300.0
+"""How long a run with a `timeout_s` may take to write its files."""
+WRITING = -1
+"""In place of an epoch's number: the run's result is there, and is written now."""
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """An epoch has ended: its number and the history's values of it, by name; 0: it is at work."""
+    """An epoch has ended: its number and the history's values of it, by name.
+
+    The number 0 means that the run is at work, `WRITING` that it writes its files.
+    """
 
     number: int
     figures: dict[str, float]
 
 
 def run(pipe: Connection, job: Job) -> None:
-    """Run one job; sends an `Epoch` at its start and after each, and its `RunSummary`.
+    """Run one job; sends an `Epoch` at its start, after each and at its end, and its `RunSummary`.
 
     Where the job may be pruned, each epoch waits for the parent's answer: None to go on, or why to
     stop.
@@ -50,7 +57,7 @@ def run(pipe: Connection, job: Job) -> None:
     def tell(epoch: int, figures: Mapping[str, float]) -> str | None:
         try:
             pipe.send(Epoch(epoch, dict(figures)))
-            return pipe.recv() if epoch and job.prune else None
+            return pipe.recv() if epoch > 0 and job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)
 
@@ -65,8 +72,11 @@ def run(pipe: Connection, job: Job) -> None:
         if job.hydra.get("job", {}).get("chdir"):
             os.chdir(job.paths.directory)
 
+    def on_end() -> None:
+        tell(WRITING, {})
+
     try:
-        summary = execute(job, on_epoch, on_start)
+        summary = execute(job, on_epoch, on_start, on_end)
     except MnistSweepError as error:  # its record cannot be written
         summary = RunSummary.of(job, RunStatus.FAILED, str(error))
     pipe.send(summary)
@@ -120,8 +130,9 @@ class WorkerProcess:
         self.ended = False
         self._orphaned = False
         self._ends_at = math.inf
-        self.is_late = False
-        """Whether its process was killed because it did not stop in time."""
+        self._is_writing = False
+        self.late = ""
+        """Why its process was killed, where it did not end in time."""
         # Both ways only where the worker waits for an answer after each epoch.
         self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
         self.process = processes.start(function, theirs, job, *arguments)
@@ -144,17 +155,20 @@ class WorkerProcess:
                 return None
             if isinstance(message, RunSummary):
                 self.summary = message
-            elif message.number:
+            elif message.number > 0:
                 return message
             elif self.job.timeout_s:
-                self._ends_at = time.monotonic() + self.job.timeout_s + LATE_S
+                self._is_writing = message.number == WRITING
+                more_s = WRITE_S if self._is_writing else self.job.timeout_s + LATE_S
+                self._ends_at = time.monotonic() + more_s
         elif self.process.sentinel in ready:
             # The sentinel is ready, too, where only the fork server has died.
             self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
                 self._end()
         elif time.monotonic() > self._ends_at:
-            self.is_late = True
+            trained = f"stopped: its files were not written within {WRITE_S:g} s"
+            self.late = trained if self._is_writing else too_late(self.job.timeout_s or 0.0)
             self.process.kill()
         return None
 

@@ -192,7 +192,7 @@ class RayDispatch(Dispatch[_Active]):
         try:
             _keep_log(job, files)
             if answer.summary is None:
-                self.retry_or_fail(job, answer.died, active.started, is_late=answer.is_late)
+                self.retry_or_fail(job, answer.died, active.started, late=answer.late)
             elif RECORD not in files:
                 self._failed(active, answer.summary.message)
             else:

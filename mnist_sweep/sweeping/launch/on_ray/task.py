@@ -57,14 +57,14 @@ class TaskResult:
     Attributes:
         summary: The run's own; None if its process died.
         died: How its process died, in words; empty if it did not.
-        is_late: Whether that was because it took too long.
+        late: Why it was killed, where it took too long.
         files: Name -> content of what the run left in its directory; without a record where
             something kept the run from starting, which the summary's message says.
     """
 
     summary: RunSummary | None
     died: str = ""
-    is_late: bool = False
+    late: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -134,7 +134,7 @@ def _in_a_process(job: Job, report: Report) -> TaskResult:
             if job.prune:
                 process.answer(reason)
     died = "" if process.summary else process.ending
-    return TaskResult(process.summary, died, process.is_late, _files(job.paths))
+    return TaskResult(process.summary, died, process.late, _files(job.paths))
 
 
 def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
