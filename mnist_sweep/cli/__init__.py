@@ -37,6 +37,7 @@ SUBCOMMANDS = {
     "predict": "mnist_sweep.cli.predict",
     "export": "mnist_sweep.cli.export",
     "resume": "mnist_sweep.cli.resume",
+    "status": "mnist_sweep.cli.status",
     "ui": "mnist_sweep.cli.ui",
 }
 """Subcommand -> the module that holds its Click command; imported only when it is called."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mnist_sweep.records.sweep import Sweep
     from mnist_sweep.sweeping.launch.job import RunSummary
+    from mnist_sweep.sweeping.launch.submitted import SubmittedJob
     from mnist_sweep.sweeping.result import SweepResult
 
 _WITHOUT_RESULT = (RunStatus.FAILED, RunStatus.DIVERGED)
@@ -45,7 +46,9 @@ class SweepAccount:
         lost = [o for o in result.summaries if o.status.is_final and o.run_id not in there]
         requested = {point.run_id for point in result.plan.points}
         ended = {one.run_id: one.status for one in reversed(result.summaries) if one not in lost}
-        known = {run_id: RunStatus(recorded[run_id]) for run_id in requested & recorded.keys()}
+        # A failed record is replaced once the job in the queue has run.
+        counted = (requested & recorded.keys()) - {one.job.run_id for one in result.queued}
+        known = {run_id: RunStatus(recorded[run_id]) for run_id in counted}
         return cls(result, {**ended, **known}, lost)
 
     def __str__(self) -> str:
@@ -59,15 +62,22 @@ class SweepAccount:
         finished = f"{counts[RunStatus.FINISHED]} of {result.requested} {runs} finished"
         parts = [f"{finished} ({', '.join(by_whom)})" if by_whom else finished]
         parts += [f"{counts[status]} {status}" for status in _NOT_FINISHED if counts[status]]
-        left = result.requested - len(self.statuses)
+        queued = len(self.queued)
+        parts += [f"{queued} queued or running"] if queued else []
+        left = result.requested - len(self.statuses) - queued
         budget = self.result.used_up
         reason = f"not started: budget_s={budget:g} s is used up" if budget else "not run"
         return ", ".join([*parts, f"{left} {reason}"] if left > 0 else parts)
 
     @property
+    def queued(self) -> Mapping[str, SubmittedJob]:
+        """Run id -> its job in a cluster's queue, of those that have no record that counts."""
+        return {one.job.run_id: one for one in self.result.queued}
+
+    @property
     def needs_resume(self) -> bool:
         """Whether some run has no result, which the same command might still give."""
-        is_whole = len(self.statuses) == self.result.requested
+        is_whole = len(self.statuses) + len(self.queued) == self.result.requested
         return not is_whole or any(one in _WITHOUT_RESULT for one in self.statuses.values())
 
     @property
@@ -78,7 +88,11 @@ class SweepAccount:
             return ExitCode.INTERRUPTED
         # A search stops poor runs itself: that is no failure. Others need every run to its end.
         well = {RunStatus.FINISHED} | ({RunStatus.PRUNED} if result.objective else set())
-        whole = all(self.statuses.get(point.run_id) in well for point in result.plan.points)
+        left = self.queued if result.leaves else {}
+        whole = all(
+            point.run_id in left or self.statuses.get(point.run_id) in well
+            for point in result.plan.points
+        )
         stages = result.study.stages if result.study else ()
         all_stages = all(stage.status == "done" for stage in stages)
         return ExitCode.DONE if whole and all_stages else ExitCode.SOME_FAILED

@@ -36,6 +36,7 @@ from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.text import grids
 from mnist_sweep.reporting.tables.tables import comparison, write_tables
 from mnist_sweep.sweeping.context import Verbosity
+from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,10 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     notes = _print_notes(account, found)
     page = _Page(**terminal())
     _add_header(page, account, found)
+    if result.leaves and result.queued:
+        _add_left(page, result)
+        print("\n".join(page.lines))
+        return account.exit_code
     if verbosity is Verbosity.QUIET:
         print("\n".join(page.lines))
         return account.exit_code
@@ -194,6 +199,20 @@ def _add_header(page: _Page, account: SweepAccount, found: Sweep) -> None:
         page.add("Failed", f"{len(reasons) - MAX_SHOWN} more, for other reasons", fg="red")
 
 
+def _add_left(page: _Page, result: SweepResult) -> None:
+    """Which jobs were left in a queue, and what one can do meanwhile."""
+    queue = f"{result.queued[0].cluster} {shown_ids(result.queued)}"
+    page.add("", f"Left in the queue: {queue}. Tables and report are made from the records later.")
+    commands = {
+        "Status": command("status", result.directory),
+        "Table": command("table", result.directory),
+        "Report": command("report", result.directory),
+        "Cancel": cancel_command(result.queued),
+    }
+    for label, text in commands.items():
+        page.add(label, text, wrap=False, bold=True)
+
+
 def _standings(result: SweepResult, found: Sweep) -> list[Standing]:
     """The best configuration first; with a study's selections, or the worst two-layer network."""
     if result.study is not None:
@@ -261,8 +280,11 @@ def _add_next(
         is_plain = not result.study and not result.objective and len(selection.candidates) > 1
         if is_plain and all(len(one.values) == 1 for one in selection.candidates):
             commands["Seeds"] = command("resume", result.directory, "seed=0,1,2")
-    if account.needs_resume:
+    if account.needs_resume or account.queued:
         commands.pop("Seeds", None)
+    if account.queued:
+        commands["Status"] = command("status", result.directory)
+    elif account.needs_resume:
         commands["Resume"] = command("resume", result.directory)
     if standings:
         commands["More"] = f"{command('table', result.directory)}   (or best, worst, report)"

@@ -78,6 +78,11 @@ class SweepPaths(_Paths):
     figures = _Below("figures")
     """The directory of the figures."""
 
+    submitted = _Below(".submitit/submitted.json")
+    """The jobs in a cluster's queue."""
+    code = _Below(".submitit/code")
+    """The code of submitted jobs as it was then."""
+
     def lock(self, name: str) -> Path:
         """The lock file of a run (its run id), or of `sweep.json` ("sweep") or the tables."""
         return self.directory / ".locks" / name

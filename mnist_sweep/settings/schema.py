@@ -256,6 +256,7 @@ class Settings:
     )  # fmt: skip
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
     rerun_failed: bool = _sweep(True, "run failed runs again when a sweep is resumed")
+    wait: bool = _sweep(True, "false, with Slurm: submit the runs and exit; see `status`")
     plan: bool = _sweep(False, "print what would run, without running it")
     report: bool = _sweep(True, "write report.html and figures at the end")
     study: StudySettings = field(default_factory=StudySettings)

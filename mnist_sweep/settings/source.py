@@ -70,8 +70,25 @@ def source_of(*targets: str) -> Plain | None:
     Raises:
         UsageError: A file cannot be read.
     """
+    files = {file: hashlib.sha256(form).hexdigest() for file, _, form in _own_code(*targets)}
+    if not files:
+        return None
+    lines = "".join(f"{file} {files[file]}\n" for file in sorted(files))
+    return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "files": files}
+
+
+def files_of(*targets: str) -> dict[str, Path]:
+    """The files that `source_of` hashes, by the names that it gives them.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    return {file: path for file, path, _ in _own_code(*targets)}
+
+
+def _own_code(*targets: str) -> Iterator[tuple[str, Path, bytes]]:
+    """The user's own files behind some targets: name, place, and what of it is hashed."""
     importlib.invalidate_caches()  # a module may just have been written
-    files: dict[str, str] = {}
     waiting = [one for target in targets for one in _prefixes(target)]
     seen = set(waiting)
     while waiting:
@@ -84,15 +101,11 @@ def source_of(*targets: str) -> Plain | None:
         except OSError as error:
             raise UsageError(f"Cannot read {path}, which {targets[0]} needs: {error}.") from error
         tree, form = _parse(code) if path.suffix == ".py" else (None, code)
-        files[file] = hashlib.sha256(form).hexdigest()
+        yield file, path, form
         package = name if path.stem == "__init__" else name.rpartition(".")[0]
         found = {one for text in _imports(tree, package) for one in _prefixes(text)} - seen
         waiting += found
         seen |= found
-    if not files:
-        return None
-    lines = "".join(f"{file} {files[file]}\n" for file in sorted(files))
-    return {"sha256": hashlib.sha256(lines.encode()).hexdigest(), "files": files}
 
 
 def _prefixes(dotted: str) -> list[str]:
@@ -128,11 +141,11 @@ def _own_file(name: str) -> tuple[Path | None, str]:
         return None, ""
     path = Path(spec.origin).absolute()
     root = path.parents[name.count(".") + (path.stem == "__init__")]
-    return (None, "") if _is_installed(root) else (path, path.relative_to(root).as_posix())
+    return (None, "") if is_installed(root) else (path, path.relative_to(root).as_posix())
 
 
 @cache
-def _is_installed(root: Path) -> bool:
+def is_installed(root: Path) -> bool:
     """Whether a directory of modules was filled by pip, or is the standard library's."""
     return (
         any(part in _INSTALLED for part in root.parts)

@@ -11,6 +11,7 @@ from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.records.study_file import Study
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.launch.job import Origin, RunSummary
+from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 from mnist_sweep.sweeping.plan.points import Plan, union
 
 
@@ -25,6 +26,9 @@ class SweepResult:
         environment: What records say of versions, code and machine (`environment.describe`).
         skipped: Run ids that were done before.
         summaries: Of the runs that ended.
+        queued: Jobs of these points in a cluster's queue, or running there: submitted with
+            `wait=false`, or by an earlier command and left as they are.
+        leaves: Whether the command does not wait for them.
         used_up: The sweep's `budget_s` where it was too small for all runs; None: it was not.
         notices: What the user should know.
         interrupted: Whether it was stopped before all runs ended.
@@ -43,6 +47,8 @@ class SweepResult:
     environment: Plain = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     summaries: list[RunSummary] = field(default_factory=list)
+    queued: list[SubmittedJob] = field(default_factory=list)
+    leaves: bool = False
     used_up: float | None = None
     notices: list[str] = field(default_factory=list)
     interrupted: bool = False
@@ -77,6 +83,7 @@ class SweepResult:
         self.n_requested = len(self.plan.points) + unplanned
         self.notices = list(dict.fromkeys([*self.notices, *other.notices]))
         self.interrupted, self.report = other.interrupted, other.report
+        self.leaves = self.leaves or other.leaves
         self.wall_s += other.wall_s
         self.study = other.study or self.study
         self.selections |= other.selections
@@ -93,5 +100,6 @@ class SweepResult:
         known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
         self.skipped += [run_id for run_id in part.skipped if run_id not in known]
         self.summaries += part.summaries
+        self.queued += [one for one in part.queued if one not in self.queued]
         self.used_up = self.used_up or part.used_up
         self.workers = max(self.workers, part.workers)

@@ -10,12 +10,13 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import UsageError
 from mnist_sweep.records import locks
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is_task
 from mnist_sweep.sweeping.context import Command
-from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch import processes, submitted
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.networks import Network, check_networks, check_tasks
@@ -73,6 +74,29 @@ def place(request: SweepRequest) -> tuple[Path, bool]:
     return Path(str(config.hydra[kind].dir)).absolute(), made_up
 
 
+def check_leaving(request: SweepRequest) -> None:
+    """Refuse `wait=false` where something must happen once runs have ended.
+
+    Raises:
+        UsageError: Names what.
+    """
+    config, choices = request.config, request.config.hydra.runtime.choices
+    if config.wait:
+        return
+    needs = {
+        f"hydra/launcher={choices['hydra/launcher']}": not request.launcher.can_leave,
+        f"hydra/sweeper={choices['hydra/sweeper']}": choices["hydra/sweeper"] != "grid",
+        "study.stages": config.study.stages,
+        "budget_s": config.budget_s is not None,
+        "fail_fast=true": config.fail_fast,
+    }
+    if found := [name for name, needed in needs.items() if needed]:
+        raise UsageError(
+            f"wait=false does not work with {', '.join(found)}: the command would have to stay "
+            "until runs have ended. It submits a grid with hydra/launcher=slurm or submitit_local."
+        )
+
+
 def check_models(plan: Plan) -> list[str]:
     """Build each network of the user's own once, and check each task's settings, in a worker.
 
@@ -128,7 +152,9 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
         environment,
     )  # fmt: skip
     claimed = directory.claim(path, own=made_up)
-    result = SweepResult(claimed, plan, invocation, environment, report=bool(config.report))
+    result = SweepResult(
+        claimed, plan, invocation, environment, leaves=not config.wait, report=bool(config.report)
+    )
     result.notices += directory.note_invocation(claimed, invocation)
     if not locks.supported(claimed):
         result.notices.append(
@@ -155,6 +181,7 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
         launcher.launch_jobs(jobs, result.workers, progress)
     finally:
         result.summaries = launcher.summaries
+        result.queued += launcher.submitted
         result.used_up = launcher.used_up
         progress.end()
 
@@ -192,12 +219,15 @@ class Jobs:
 def _open_jobs(request: SweepRequest, result: SweepResult) -> list[Job]:
     """Jobs of the points that are not done, longest first."""
     plan, made, jobs = result.plan, Jobs(request, result), []
+    queued = {one.job.run_id: one for one in submitted.collect(result.directory)}
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
         record = record_of(job)
         job = replace(job, failed_at=failed_at(record))
         if is_up_to_date(job, record):
             result.skipped.append(point.run_id)
+        elif point.run_id in queued and not request.config.study.stages:  # which need the results
+            result.queued.append(queued[point.run_id])
         else:
             jobs.append(job)
     return jobs

@@ -31,7 +31,14 @@ from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study import study
-from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
+from mnist_sweep.sweeping.sweep import (
+    SweepRequest,
+    begin,
+    check_leaving,
+    check_models,
+    launch,
+    preview,
+)
 
 
 @dataclass
@@ -94,6 +101,7 @@ class GridSweeper(Sweeper):
         overrides = self._overrides(arguments)
         loader = self.hydra_context.config_loader
         request = SweepRequest(self.launcher, self.config, loader, overrides)
+        check_leaving(request)
         found = self.run(request)
         found.plan.remarks[:0] = replaced(request.command.words)
         return found

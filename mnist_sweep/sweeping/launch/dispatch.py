@@ -14,7 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import held
@@ -26,6 +27,9 @@ from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summar
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.training.progress import History
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 
 POLL_S = 0.5
 """How often runs of other sweeps are looked at where none of one's own runs."""
@@ -106,6 +110,8 @@ class Dispatch(ABC, Generic[Active]):
         self.budget = Budget(None)
         self.not_started: list[Job] = []
         """Those for which the budget was too small."""
+        self.submitted: list[SubmittedJob] = []
+        """Those that were left in a cluster's queue."""
         self._queue: list[Job] = []
         self._elsewhere: list[Job] = []
         self._attempts: dict[str, int] = {}
@@ -196,7 +202,7 @@ class Dispatch(ABC, Generic[Active]):
             self.progress.retrying(job, reason)
             self._queue.append(job)
             return
-        error = WorkerDiedError(f"{reason}. The end of its log:\n{_end_of_log(job)}")
+        error = WorkerDiedError(f"{reason}. The end of its log:\n{end_of_log(job.paths.log)}")
         self.fail(job, error, started, reason)
 
     def fail(
@@ -254,9 +260,10 @@ def _remove_progress(job: Job) -> None:
         job.paths.progress.unlink(missing_ok=True)
 
 
-def _end_of_log(job: Job) -> str:
+def end_of_log(path: Path) -> str:
+    """The last lines of a log, or what a crash left in it."""
     try:
-        text = job.paths.log.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(there is none)"
     lines = text.splitlines()

@@ -75,6 +75,11 @@ def execute(
         return _run(job, on_epoch, on_start, on_end)
 
 
+def figures_of(epoch: int, history: History) -> dict[str, float]:
+    """What an epoch (from 1) reported, by name: a task may report some values in some only."""
+    return {name: series[-1] for name, series in vars(history).items() if len(series) == epoch}
+
+
 def started_now(job: Job) -> Job:
     """The job with the present time as its start."""
     return job.with_environment(started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))

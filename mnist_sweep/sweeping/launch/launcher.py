@@ -23,6 +23,7 @@ from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 
 
@@ -34,6 +35,9 @@ class SweepLauncher(Launcher, ABC):
 
     reports_epochs: ClassVar[bool] = True
     """Whether running jobs report their epochs, so that they are displayed and may be pruned."""
+
+    can_leave: bool = False
+    """Whether runs go on without this process, so that `wait=false` may be asked for."""
 
     config: DictConfig
     context: SweepContext
@@ -95,6 +99,11 @@ class SweepLauncher(Launcher, ABC):
     def summaries(self) -> list[RunSummary]:
         """Of the runs that have ended so far, interrupted or not."""
         return self._dispatch.summaries if self._dispatch else []
+
+    @property
+    def submitted(self) -> list[SubmittedJob]:
+        """Jobs that were left in a cluster's queue (`wait=false`)."""
+        return self._dispatch.submitted if self._dispatch else []
 
     @property
     def used_up(self) -> float | None:

@@ -22,14 +22,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from mnist_sweep.errors import ModelError, UsageError
-from mnist_sweep.records.locks import held
 from mnist_sweep.records.paths import label_and_run_id
+from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import effective
+from mnist_sweep.settings import effective, epochs_of
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submitit_jobs
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
-from mnist_sweep.sweeping.launch.execute import execute, write_failure
+from mnist_sweep.sweeping.launch.execute import execute, figures_of
 from mnist_sweep.sweeping.launch.job import (
     Job,
     Origin,
@@ -39,8 +39,8 @@ from mnist_sweep.sweeping.launch.job import (
     record_of,
 )
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.submitted import died_with, record_death
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
@@ -74,7 +74,14 @@ def task(config: DictConfig) -> RunSummary:
         point, info, place, environment, objective=settings["objective"],
         timeout_s=settings["timeout_s"],
     )  # fmt: skip
-    return execute(replace(job, failed_at=failed_at(record_of(job))))
+
+    def on_epoch(epoch: int, history: History) -> None:
+        add_epoch(job.paths.progress, epoch, epochs_of(settings), figures_of(epoch, history))
+
+    try:
+        return execute(replace(job, failed_at=failed_at(record_of(job))), on_epoch)
+    finally:
+        job.paths.progress.unlink(missing_ok=True)
 
 
 class StockLauncher(SweepLauncher):
@@ -84,10 +91,15 @@ class StockLauncher(SweepLauncher):
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
+        self.can_leave = submitit_jobs.is_submitit(launcher)
 
     def workers(self, n_jobs: int, threads: int) -> int:  # noqa: ARG002  (the launcher decides)
         """1: how many runs go at a time is the launcher's own setting."""
         return 1
+
+    def progress(self) -> Progress:
+        """Nothing where the command leaves."""
+        return super().progress() if self.config.wait else Progress()
 
     def dispatch(
         self,
@@ -104,7 +116,9 @@ class StockLauncher(SweepLauncher):
         _check_threads(jobs)
         some = int(self.config.n_jobs or DEFAULT_BATCH)
         batch = some if self.budget.seconds else len(jobs) or some
-        return StockDispatch(self._launcher, batch, workers, progress, scheduler=scheduler)
+        found = StockDispatch(self._launcher, batch, workers, progress, scheduler=scheduler)
+        found.waits = bool(self.config.wait)
+        return found
 
 
 class StockDispatch(Dispatch[Job]):
@@ -112,6 +126,8 @@ class StockDispatch(Dispatch[Job]):
 
     def __init__(self, launcher: Launcher, batch: int, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.waits = True
+        """Whether to wait for jobs in a queue, or to leave them there."""
         self._launcher = launcher
         self._batch = batch
 
@@ -147,9 +163,14 @@ class StockDispatch(Dispatch[Job]):
         """Jobs and what the launcher returned, as each ends if it reports that, else at the end."""
         overrides = [_overrides(job) for job in jobs]
         if submitit_jobs.is_submitit(self._launcher):
-            for number, answer in submitit_jobs.run(self._launcher, overrides):
-                died = isinstance(answer, Exception)
-                yield jobs[number], _record_death(jobs[number], answer) if died else answer
+            submitted = submitit_jobs.submit(self._launcher, overrides, jobs)
+            if not self.waits:
+                self.submitted += [one for one, _ in submitted]
+                self.active.clear()
+                return
+            for number, answer in submitit_jobs.ended(submitted):
+                job = jobs[number]
+                yield job, record_death(job, answer) if isinstance(answer, str) else answer
             return
         answers: Sequence[Any]
         try:
@@ -157,7 +178,12 @@ class StockDispatch(Dispatch[Job]):
         except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
             # Hydra wraps what is raised while it composes a config, a KeyboardInterrupt too.
             SweepContext.current().interrupt_if_swallowed()
-            answers = [_after_death(job, error, "its launcher") for job in jobs]
+            why = f"its launcher {died_with(error)}"
+            # A record that was to be replaced says nothing of this run.
+            answers = [
+                done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
+                for job in jobs
+            ]
         yield from zip(jobs, answers, strict=True)
 
 
@@ -190,23 +216,6 @@ def _summary_of(answer: Any, job: Job) -> RunSummary:
     except Exception as error:  # noqa: BLE001  (a failed JobReturn raises what the job raised)
         reason = f"{type(error).__name__}: {error}"
     return RunSummary.of(job, RunStatus.FAILED, reason)
-
-
-def _after_death(job: Job, error: Exception, who: str) -> RunSummary:
-    """The summary of a run whose process may have died before it could report."""
-    said = " ".join(str(error).split("\n")[:2]).replace("\t", " ")
-    reason = f"{who} ended with {type(error).__name__}: {said}"
-    # A record that was to be replaced says nothing of this run.
-    return done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, reason)
-
-
-def _record_death(job: Job, error: Exception) -> RunSummary:
-    """The same of a job that is known to have ended; writes its failed record."""
-    summary = _after_death(job, error, "its job")
-    with held(job.lock) as free:  # else another sweep is running it now
-        if not free or done_summary(job):
-            return summary
-        return write_failure(job, WorkerDiedError(summary.message), History(), 0.0)
 
 
 def make_launcher(

@@ -7,16 +7,34 @@ job is reported as it ends, whatever becomes of the others.
 
 from __future__ import annotations
 
+import os
+import platform
+import shlex
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hydra.core.singleton import Singleton
 from hydra.plugins.launcher import Launcher
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.sweeping.launch import snapshot
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.submitted import (
+    ENDED,
+    SubmittedJob,
+    died_with,
+    ended_without_record,
+    forget,
+    note,
+    states_of,
+)
 
 POLL_S = 0.5
+QUERY_EVERY_S = 10.0
 COMMON = (
     "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
     "stderr_to_stdout",
@@ -29,45 +47,91 @@ def is_submitit(launcher: Launcher) -> bool:
     return type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher")
 
 
-def run(launcher: Any, overrides: Sequence[Sequence[str]]) -> Iterator[tuple[int, Any]]:
-    """Submit jobs and yield each as it ends.
+def submit(
+    launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Job]
+) -> list[tuple[SubmittedJob, Any]]:
+    """Submit jobs, with a copy of the code that they run, and note them beside the sweep.
 
-    If it is interrupted, jobs that have not ended are cancelled.
+    Args:
+        launcher: hydra-submitit-launcher's.
+        overrides: Of each job.
+        jobs: All of one sweep.
 
-    Yields:
-        Which job (from 0), and Hydra's JobReturn, or the exception that stands for a dead process.
+    Returns:
+        Each job as it was noted, and submitit's.
 
     Raises:
-        UsageError: The jobs were not accepted, and none runs.
+        UsageError: They were not accepted, and none runs.
+        DirectoryError: The sweep's directory cannot be written.
     """
+    start = snapshot.take(jobs[0].sweep, jobs)
     try:
-        waiting = dict(enumerate(_submit(launcher, overrides)))
+        submitted = _submit(launcher, overrides, start)
     except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
         raise UsageError(
             f"Expected to submit {len(overrides)} runs by submitit, but "
             f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
             "of hydra.launcher, or run on this machine with hydra/launcher=pool."
         ) from error
+    noted = [
+        SubmittedJob(
+            cluster=launcher._EXECUTOR,  # noqa: SLF001
+            job_id=one.job_id,
+            machine=platform.node(),
+            folder=str(Path(launcher.params["submitit_folder"]).expanduser().absolute()),
+            job=replace(job, data=replace(job.data, stamp=None), hydra={}),
+        )
+        for one, job in zip(submitted, jobs, strict=True)
+    ]
+    note(jobs[0].sweep, noted)
+    return list(zip(noted, submitted, strict=True))
+
+
+def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, Any]]:
+    """Wait for jobs and yield each as it ends.
+
+    If it is interrupted, jobs that have not ended are cancelled.
+
+    Yields:
+        Which job (from 0), and Hydra's JobReturn, or the reason (a str) why its process died.
+    """
+    waiting, user = dict(enumerate(submitted)), os.getuid() if hasattr(os, "getuid") else 0
+    asked, gone = time.monotonic(), set[str]()
     try:
         while waiting:
-            for number, job in list(waiting.items()):
+            if time.monotonic() - asked > QUERY_EVERY_S:
+                # submitit asks sacct, which knows nothing where Slurm keeps no accounts.
+                states = states_of([one for one, _ in waiting.values()], user)
+                before = gone
+                gone = {job_id for job_id, state in states.items() if state in ENDED}
+                for number, (one, _) in list(waiting.items()):
+                    if one.job_id in before & gone:
+                        del waiting[number]
+                        state = one.model_copy(update={"state": states[one.job_id]})
+                        yield number, ended_without_record(state)
+                asked = time.monotonic()
+            for number, (_, job) in list(waiting.items()):
                 if job.done():
                     del waiting[number]
                     yield number, _result(job)
             time.sleep(POLL_S if waiting else 0)
     finally:
-        for job in waiting.values():
+        for _, job in waiting.values():
             job.cancel(check=False)
+        if submitted:
+            forget(submitted[0][0].job.sweep, [one for one, _ in submitted])
 
 
-def _submit(launcher: Any, overrides: Sequence[Sequence[str]]) -> list[Any]:
-    """As the plugin's own `launch` does it, up to the waiting."""
+def _submit(launcher: Any, overrides: Sequence[Sequence[str]], start: Path) -> list[Any]:
+    """As the plugin's own `launch` does it, up to the waiting; jobs begin with a script."""
     import submitit
 
     kind, settings = launcher._EXECUTOR, dict(launcher.params)  # noqa: SLF001  (slurm or local)
     settings.pop("_target_", None)
     folder = settings.pop("submitit_folder")
-    first = {"max_num_timeout": settings.pop("max_num_timeout")} if kind == "slurm" else {}
+    first = {"python": shlex.join([sys.executable, "-u", str(start)])}
+    if kind == "slurm":
+        first["max_num_timeout"] = settings.pop("max_num_timeout")
     executor = submitit.AutoExecutor(
         folder=folder, cluster=kind, **{f"{kind}_{key}": value for key, value in first.items()}
     )
@@ -90,4 +154,4 @@ def _result(job: Any) -> Any:
     try:
         return job.results()[0]
     except Exception as error:  # noqa: BLE001  (submitit raises anything where a process died)
-        return error
+        return f"its job {died_with(error)}"

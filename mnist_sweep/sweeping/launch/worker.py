@@ -21,7 +21,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import execute, too_late
+from mnist_sweep.sweeping.launch.execute import execute, figures_of, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 from mnist_sweep.training.progress import History
@@ -62,8 +62,7 @@ def run(pipe: Connection, job: Job) -> None:
             os._exit(1)
 
     def on_epoch(epoch: int, history: History) -> str | None:
-        # A task may report some values in some epochs only.
-        return tell(epoch, {name: v[-1] for name, v in vars(history).items() if len(v) == epoch})
+        return tell(epoch, figures_of(epoch, history))
 
     def on_start() -> None:
         tell(0, {})

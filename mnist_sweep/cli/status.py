@@ -1,0 +1,255 @@
+"""The subcommand `status`: how far a sweep is, whoever runs it and wherever."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mnist_sweep.cli.output import command, shown_path, wrap
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.locks import is_held
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.progress_file import read_progress
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.escape import visible
+from mnist_sweep.reporting.numbers import duration
+from mnist_sweep.reporting.phrases.names import status_text
+from mnist_sweep.safe_files import json_text, plain
+from mnist_sweep.ui.sweeps import find, is_sweep, state_of
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.launch.submitted import SubmittedJob
+
+MAX_RUNNING, MAX_FAILED, MAX_SWEEPS = 6, 3, 15
+_FAILED = (RunStatus.FAILED, RunStatus.DIVERGED)
+_ENDED_WITHOUT = "ended without a record"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run under way: its epochs as far as it reports them, and seconds since it started."""
+
+    run_id: str
+    label: str
+    epoch: int
+    epochs: int | None
+    seconds: float | None
+
+    @property
+    def share(self) -> float | None:
+        """How much of it is done, from 0 to 1."""
+        return min(1.0, self.epoch / self.epochs) if self.epochs and self.epoch else None
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is.
+
+    Attributes:
+        directory: The sweep's.
+        requested: How many runs its commands asked for.
+        counts: State -> number of runs, without states that no run is in.
+        running: The runs under way.
+        failed: Label, status and reason of the runs that failed.
+        queue: Jobs in a cluster's queue, those that run included.
+        remaining_s: Seconds until all have ended, with as many at a time as now; None if unknown.
+        problem: Why the queue is unknown; empty where it is not.
+    """
+
+    directory: Path
+    requested: int
+    counts: dict[str, int]
+    running: list[Running]
+    failed: list[tuple[str, str, str]]
+    queue: list[SubmittedJob]
+    remaining_s: float | None
+    problem: str = ""
+
+
+@click.command("status")
+@click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(directory: Path, *, as_json: bool) -> None:
+    """Show how far a sweep is: running in another terminal, in a queue, finished or killed.
+
+    Runs of a queue (wait=false) that have ended without a record get one, as failed. For a
+    directory with several sweeps (default: outputs), shows a line for each.
+    """
+    if is_sweep(directory):
+        found = status_of(directory)
+        click.echo(_json(found) if as_json else wrap("\n".join(_lines(found))))
+        return
+    states = [state_of(one) for one in find(directory)] if directory.is_dir() else []
+    if not states:
+        raise DirectoryError(f"Expected a sweep at {directory}, or sweeps below it; found none.")
+    states.sort(key=lambda one: -one.changed_s)
+    rows = {
+        shown_path(one.directory.absolute()): (one.done, one.asked, len(one.running), one.word)
+        for one in states
+    }
+    if as_json:
+        keys = ("done", "requested", "running", "state")
+        found_of = {name: dict(zip(keys, row, strict=True)) for name, row in rows.items()}
+        click.echo(json_text(found_of))
+        return
+    for name, (done, asked, running, word) in [*rows.items()][:MAX_SWEEPS]:
+        more = f", {running} running" if running else ""
+        click.echo(f"{name}: {word}, {done} of {asked} runs have ended{more}")
+    if len(rows) > MAX_SWEEPS:
+        click.echo(f"and {len(rows) - MAX_SWEEPS} more")
+
+
+def status_of(directory: Path) -> Status:
+    """How far a sweep is; collects what has ended in a queue.
+
+    Raises:
+        DirectoryError: It cannot be read.
+    """
+    queue, problem = _queue(directory)
+    state, sweep, paths = state_of(directory), load(directory), SweepPaths(directory)
+    frame = sweep.frame.reindex(columns=["run_id", "label", "status", "error.message"])
+    records = [*frame.fillna("").itertuples(index=False, name=None)]
+    again = {run_id for run_id, *_ in records if is_held(paths.lock(run_id))}
+    running = [_running(paths, one.run_id, one.label) for one in state.running]
+    running += [_running(paths, run_id, label) for run_id, label, *_ in records if run_id in again]
+    # What is in the queue is to replace a failed record.
+    at_work = {one.run_id for one in running}
+    waiting = {one.job.run_id for one in queue} - at_work
+    ended = [row for row in records if row[0] not in at_work | waiting]
+    rest = {one.run_id for one in sweep.missing} - at_work - waiting
+    begun = {one.run_id for one in state.active} & rest
+    if at_work - {one.job.run_id for one in queue}:  # a command is there that will run the rest
+        waiting, rest, begun = waiting | rest, set(), set()
+    counts = Counter(str(row[2]) for row in ended)
+    counts |= Counter(
+        {
+            "running": len(running),
+            "waiting": len(waiting),
+            _ENDED_WITHOUT: len(begun),
+            "not started": len(rest - begun),
+            "unreadable": len(sweep.problems),
+        }
+    )
+    order = [*RunStatus, "running", "waiting", _ENDED_WITHOUT, "not started"]
+    return Status(
+        directory=directory,
+        requested=max(state.asked, len(records) + len(sweep.missing)),
+        counts={str(key): counts[str(key)] for key in order if counts[str(key)]},
+        running=running,
+        failed=[(label, kind, why) for _, label, kind, why in ended if kind in _FAILED],
+        queue=queue,
+        remaining_s=_remaining_s(sweep.frame.get("time.total_s"), running, len(waiting)),
+        problem=problem,
+    )
+
+
+def _queue(directory: Path) -> tuple[list[SubmittedJob], str]:
+    if not SweepPaths(directory).submitted.exists():
+        return [], ""
+    from mnist_sweep.sweeping.launch.submitted import collect  # imports Hydra
+
+    try:
+        return collect(directory), ""
+    except DirectoryError as error:
+        return [], str(error)
+
+
+def _running(paths: SweepPaths, run_id: str, label: str) -> Running:
+    run = paths.run(label, run_id)
+    try:  # each attempt writes them at its start
+        seconds: float | None = max(0.0, time.time() - run.hydra.stat().st_mtime)
+    except OSError:
+        seconds = None
+    progress = read_progress(run.progress)
+    return Running(run_id, label, progress.epoch, progress.epochs, seconds)
+
+
+def _remaining_s(ended_s: Any, running: list[Running], waiting: int) -> float | None:
+    """Seconds left, from the mean time of ended runs, or else from the epochs of running ones."""
+    times: list[float] = [*ended_s.dropna()] if ended_s is not None else []
+    times = times or [one.seconds / one.share for one in running if one.seconds and one.share]
+    if not (times and running):
+        return None
+    mean = sum(times) / len(times)
+    left = [
+        mean * (1 - one.share) if one.share is not None else max(0.0, mean - (one.seconds or 0.0))
+        for one in running
+    ]
+    return max(*left, (sum(left) + waiting * mean) / len(running))
+
+
+def _lines(found: Status) -> list[str]:
+    counts = dict(found.counts)
+    finished = counts.pop(RunStatus.FINISHED, 0)
+    runs = "run" if found.requested == 1 else "runs"
+    parts = [f"{finished} of {found.requested} {runs} finished"]
+    parts += [f"{number} {word}" for word, number in counts.items()]
+    name = visible(found.directory.absolute().name)
+    lines = [f"{name} · {', '.join(parts)}"]
+    for one in found.running[:MAX_RUNNING]:
+        epochs = f"/{one.epochs}" if one.epochs else ""
+        texts = [f"epoch {one.epoch}{epochs}"] if one.epoch else []
+        texts += [duration(one.seconds)] if one.seconds is not None else []
+        lines.append(f"Running  {visible(one.label)}{''.join(f', {text}' for text in texts)}")
+    lines += _more(len(found.running) - MAX_RUNNING)
+    for label, kind, why in found.failed[:MAX_FAILED]:
+        lines.append(f"Failed   {visible(label)}: {status_text(kind, why)}")
+    lines += _more(len(found.failed) - MAX_FAILED)
+    if found.remaining_s is not None:
+        at_a_time = f"{len(found.running)} at a time"
+        lines.append(f"Left     about {duration(found.remaining_s)}, with {at_a_time}")
+    if found.problem:
+        lines.append(f"Queue    {visible(found.problem)}")
+    return lines + _next_lines(found)
+
+
+def _more(number: int) -> list[str]:
+    return [f"         and {number} more"] if number > 0 else []
+
+
+def _next_lines(found: Status) -> list[str]:
+    """The queue, and the commands that come next."""
+    lines, directory = [], found.directory.absolute()
+    if found.queue:
+        from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids
+
+        states = Counter(one.state for one in found.queue)
+        shown = ", ".join(f"{number} {state}" for state, number in states.items())
+        lines.append(f"Queue    {found.queue[0].cluster} {shown_ids(found.queue)}: {shown}")
+        lines.append(f"Cancel   {cancel_command(found.queue)}")
+    if RunStatus.FINISHED in found.counts:
+        lines.append(f"Table    {command('table', directory)}")
+    if found.running or found.queue:
+        return lines
+    if found.counts.keys() - {RunStatus.FINISHED, RunStatus.PRUNED, RunStatus.UNREADABLE}:
+        lines.append(f"Resume   {command('resume', directory)}")
+    else:
+        lines.append(f"Report   {command('report', directory)}")
+    return lines
+
+
+def _json(found: Status) -> str:
+    keys = ("label", "status", "reason")
+    return json_text(
+        plain(
+            {
+                "directory": str(found.directory),
+                "requested": found.requested,
+                "counts": found.counts,
+                "running": [asdict(one) for one in found.running],
+                "failed": [dict(zip(keys, one, strict=True)) for one in found.failed],
+                "queue": [
+                    {"run_id": one.job.run_id, "label": one.job.label, "cluster": one.cluster,
+                     "job_id": one.job_id, "state": one.state} for one in found.queue
+                ],
+                "remaining_s": found.remaining_s,
+                "problem": found.problem or None,
+            }
+        )
+    )  # fmt: skip

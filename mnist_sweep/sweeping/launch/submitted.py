@@ -1,0 +1,249 @@
+"""Jobs in a cluster's queue, noted beside the sweep so that any later command knows them.
+
+`.submitit/submitted.json` lists those whose end was not seen yet. `collect` drops the ones that
+have a record, and writes the failed record of each that has ended without one.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records import store
+from mnist_sweep.records.locks import held, is_held, locked
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.reading import reason
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.safe_files import content, validated
+from mnist_sweep.sweeping.launch.dispatch import end_of_log
+from mnist_sweep.sweeping.launch.execute import write_failure
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
+from mnist_sweep.sweeping.launch.processes import WorkerDiedError
+from mnist_sweep.training.progress import History
+
+SCHEMA_VERSION = 1
+UNKNOWN, RUNNING = "UNKNOWN", "RUNNING"
+ENDED = (
+    "", "BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT"
+)  # fmt: skip
+"""Slurm's words for jobs that will not go on; empty: it has forgotten them. A job that is COMPLETED
+has a record, which another machine may only see a little later."""
+QUERY_S = 30.0
+_CONTROLLER = "submitit.local._local"
+
+
+class SubmittedJob(BaseModel):
+    """One job in a queue.
+
+    Attributes:
+        cluster: Which queue: Slurm's, or processes of submitit's on one machine.
+        job_id: The cluster's; of a local job the id of its process.
+        machine: Where it was submitted.
+        folder: submitit's, with its logs; %j stands for the id.
+        job: What it runs.
+        state: The cluster's word for its state, when last seen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cluster: Literal["slurm", "local"]
+    job_id: str = Field(pattern=r"^\d+(_\d+)?$")
+    machine: str
+    folder: str
+    job: Job
+    state: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has started."""
+        return self.state == RUNNING
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to standard error, or the run's own log where that is nothing."""
+        path = Path(self.folder.replace("%j", self.job_id), f"{self.job_id}_0_log.err")
+        return path if path.is_file() and path.stat().st_size else self.job.paths.log
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    jobs: tuple[SubmittedJob, ...]
+
+
+def shown_ids(jobs: Iterable[SubmittedJob]) -> str:
+    """The ids of jobs, those of an array as one: 12_[0-3], 17."""
+    arrays: dict[str, list[int]] = {}
+    for one in jobs:
+        array, _, number = one.job_id.partition("_")
+        arrays.setdefault(array, []).extend([int(number)] if number else [])
+    shown = []
+    for array, numbers in arrays.items():
+        parts: list[list[int]] = []
+        for place in sorted(numbers):
+            if parts and place == parts[-1][-1] + 1:
+                parts[-1].append(place)
+            else:
+                parts.append([place])
+        spans = (f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
+        shown.append(f"{array}_[{','.join(spans)}]" if numbers else array)
+    return ", ".join(shown)
+
+
+def cancel_command(jobs: Sequence[SubmittedJob]) -> str:
+    """The command by which a person takes jobs out of their queue."""
+    ids = dict.fromkeys(one.job_id.partition("_")[0] for one in jobs)
+    return f"{'scancel' if jobs[0].cluster == 'slurm' else 'kill -INT'} {' '.join(ids)}"
+
+
+def note(sweep: Path, jobs: Iterable[SubmittedJob]) -> None:
+    """Add jobs that were just submitted."""
+    with locked(SweepPaths(sweep).lock("submitted")):
+        _write(sweep, [*_read(sweep), *jobs])
+
+
+def forget(sweep: Path, jobs: Collection[SubmittedJob]) -> None:
+    """Drop jobs whose end was seen, or that were cancelled."""
+    gone = {(one.job_id, one.job.run_id) for one in jobs}
+    with locked(SweepPaths(sweep).lock("submitted")):
+        left = [one for one in _read(sweep) if (one.job_id, one.job.run_id) not in gone]
+        _write(sweep, left)
+
+
+def collect(sweep: Path) -> list[SubmittedJob]:
+    """The jobs of a sweep that are still in a queue; the ended ones are dropped.
+
+    In a directory that cannot be written nothing is changed.
+
+    Raises:
+        DirectoryError: The list of jobs is damaged, or a record cannot be written.
+    """
+    paths = SweepPaths(sweep)
+    if not paths.submitted.exists():
+        return []
+    may_write = os.access(sweep, os.W_OK)
+    with locked(paths.lock("submitted")) if may_write else nullcontext():
+        jobs = _read(sweep)
+        # First the states: what has ended by then has its record now.
+        states = states_of(jobs, paths.submitted.stat().st_uid)
+        seen = [one.model_copy(update={"state": states[one.job_id]}) for one in jobs]
+        still = [one for one in seen if _is_open(one, may_write=may_write)]
+        if may_write and len(still) < len(jobs):
+            _write(sweep, still)
+    return still
+
+
+def _is_open(one: SubmittedJob, *, may_write: bool) -> bool:
+    if done_summary(one.job):
+        return False
+    # The process of a job may live longer than what watches it.
+    if one.state not in ENDED or is_held(one.job.lock):
+        return True
+    if may_write:
+        record_death(one.job, ended_without_record(one), end_of_log(one.log))
+    return False
+
+
+def ended_without_record(one: SubmittedJob) -> str:
+    """What is to be said of a job that died."""
+    state = f" ({one.cluster}: {one.state})" if one.state else ""
+    return f"its job {one.job_id} ended without a record{state}"
+
+
+def died_with(error: Exception) -> str:
+    """'ended with OSError: no space left', of what a launcher raised."""
+    said = " ".join(str(error).split("\n")[:2]).replace("\t", " ")
+    return f"ended with {type(error).__name__}: {said}"
+
+
+def record_death(job: Job, why: str, log: str = "") -> RunSummary:
+    """Write the failed record of a job whose process died before it could, unless it has one."""
+    # A record that was to be replaced says nothing of this run.
+    summary = done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
+    with held(job.lock) as free:  # else another sweep is running it now
+        if not free or done_summary(job):
+            return summary
+        message = f"{why}. The end of its log:\n{log}" if log else why
+        return replace(write_failure(job, WorkerDiedError(message), History(), 0.0), message=why)
+
+
+def states_of(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:
+    """Job id -> its state in the cluster's words, empty where it is not (or no longer) known.
+
+    Args:
+        jobs: Whose.
+        user: The number of the user who submitted them.
+    """
+    found: dict[str, str] = {}
+    for cluster, query in _QUERIES.items():
+        own = [one for one in jobs if one.cluster == cluster]
+        if own:
+            found |= query(own, user)
+    return found
+
+
+def _in_slurm(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:
+    words = ["--array", "--noheader", "--states=all", f"--user={user}", "--format=%i %T"]
+    try:
+        lines = _lines("squeue", *words)
+    except (OSError, subprocess.SubprocessError):  # none here, or it does not answer
+        return dict.fromkeys((one.job_id for one in jobs), UNKNOWN)
+    states = dict(line.split(maxsplit=1) for line in lines)
+    return {one.job_id: states.get(one.job_id, "") for one in jobs}
+
+
+def _on_this_machine(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:  # noqa: ARG001
+    try:
+        lines = _lines("ps", "-A", "-ww", "-o", "pid=,args=")
+    except (OSError, subprocess.SubprocessError):
+        return dict.fromkeys((one.job_id for one in jobs), UNKNOWN)
+    running = dict(line.split(maxsplit=1) for line in lines if _CONTROLLER in line)
+    found, here = {}, platform.node()
+    for one in jobs:
+        is_there = one.folder in running.get(one.job_id, "")  # and no other has got its number
+        found[one.job_id] = UNKNOWN if one.machine != here else RUNNING if is_there else ""
+    return found
+
+
+_QUERIES: dict[str, Callable[[Sequence[SubmittedJob], int], dict[str, str]]] = {
+    "slurm": _in_slurm, "local": _on_this_machine,
+}  # fmt: skip
+
+
+def _lines(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=True)
+    return done.stdout.splitlines()
+
+
+def _read(sweep: Path) -> list[SubmittedJob]:
+    """The jobs that were noted here, without those of a directory that this is a copy of."""
+    path = SweepPaths(sweep).submitted
+    try:
+        found = validated(content(path)[0], _File, SCHEMA_VERSION).jobs
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise DirectoryError(
+            f"{path} cannot be used ({reason(error)}), so which runs are in a queue is unknown. "
+            "Delete it once none is."
+        ) from error
+    here = sweep.resolve()
+    return [one for one in found if one.job.sweep.resolve() == here]
+
+
+def _write(sweep: Path, jobs: Sequence[SubmittedJob]) -> None:
+    path = SweepPaths(sweep).submitted
+    if jobs:
+        store.write_json(path, _File(jobs=tuple(jobs)).model_dump(mode="json"))
+    else:
+        path.unlink(missing_ok=True)
