@@ -122,6 +122,7 @@ def status_of(directory: Path) -> Status:
     at_work = {one.run_id for one in running}
     waiting = {one.job.run_id for one in queue} - at_work
     ended = [row for row in records if row[0] not in at_work | waiting]
+    failed = [(label, kind, why.partition("\n")[0]) for _, label, kind, why in ended]
     rest = {one.run_id for one in sweep.missing} - at_work - waiting
     begun = {one.run_id for one in state.active} & rest
     if at_work - {one.job.run_id for one in queue}:  # a command is there that will run the rest
@@ -142,7 +143,7 @@ def status_of(directory: Path) -> Status:
         requested=max(state.asked, len(records) + len(sweep.missing)),
         counts={str(key): counts[str(key)] for key in order if counts[str(key)]},
         running=running,
-        failed=[(label, kind, why) for _, label, kind, why in ended if kind in _FAILED],
+        failed=[one for one in failed if one[1] in _FAILED],
         queue=queue,
         remaining_s=_remaining_s(sweep.frame.get("time.total_s"), running, len(waiting)),
         problem=problem,

@@ -202,7 +202,7 @@ class Dispatch(ABC, Generic[Active]):
             self.progress.retrying(job, reason)
             self._queue.append(job)
             return
-        error = WorkerDiedError(f"{reason}. The end of its log:\n{end_of_log(job.paths.log)}")
+        error = WorkerDiedError(f"{reason}\nThe end of its log:\n{end_of_log(job.paths.log)}")
         self.fail(job, error, started, reason)
 
     def fail(

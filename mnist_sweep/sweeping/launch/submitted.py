@@ -96,7 +96,8 @@ def shown_ids(jobs: Iterable[SubmittedJob]) -> str:
             else:
                 parts.append([place])
         spans = (f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-        shown.append(f"{array}_[{','.join(spans)}]" if numbers else array)
+        text = ",".join(spans)
+        shown.append(f"{array}_[{text}]" if len(numbers) > 1 else "_".join([array, *text.split()]))
     return ", ".join(shown)
 
 
@@ -150,14 +151,15 @@ def _is_open(one: SubmittedJob, *, may_write: bool) -> bool:
     if one.state not in ENDED or is_held(one.job.lock):
         return True
     if may_write:
-        record_death(one.job, ended_without_record(one), end_of_log(one.log))
+        log = end_of_log(one.log) if one.log.exists() else ""
+        record_death(one.job, ended_without_record(one), log)
     return False
 
 
 def ended_without_record(one: SubmittedJob) -> str:
     """What is to be said of a job that died."""
-    state = f" ({one.cluster}: {one.state})" if one.state else ""
-    return f"its job {one.job_id} ended without a record{state}"
+    state = one.state or "no longer in the queue"
+    return f"its job {one.job_id} ended without a record ({one.cluster}: {state})"
 
 
 def died_with(error: Exception) -> str:
@@ -173,7 +175,7 @@ def record_death(job: Job, why: str, log: str = "") -> RunSummary:
     with held(job.lock) as free:  # else another sweep is running it now
         if not free or done_summary(job):
             return summary
-        message = f"{why}. The end of its log:\n{log}" if log else why
+        message = f"{why}\nThe end of its log:\n{log}" if log else why
         return replace(write_failure(job, WorkerDiedError(message), History(), 0.0), message=why)
 
 
