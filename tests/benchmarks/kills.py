@@ -56,6 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     launchers = options.launchers.split(",")
     real_sweeps.GUARD_S = 1200  # the machine may be busy
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (else Ray's runs starve)
     moments = random.Random(options.seed)
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:

@@ -93,6 +93,15 @@ def test_another_runs_network_is_refused(path, network, changes):
         load(path, recorded(network, **changes))
 
 
+def test_weights_that_are_not_finite_are_refused(path, network):
+    weights = [np.full_like(one, np.nan) for one in network.get_weights()]
+    clone = keras.models.clone_model(network)
+    clone.set_weights(weights)
+    clone.save(path)
+    with pytest.raises(ModelError, match="not finite"):
+        load(path, recorded(network))
+
+
 @pytest.mark.parametrize("name", UNSAFE)
 def test_a_layer_that_runs_code_or_reads_other_files_is_refused(path, name):
     edit_layer(path, class_name=name, module="keras.layers")

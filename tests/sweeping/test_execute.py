@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mnist_sweep.errors import DataError
+from mnist_sweep.errors import DataError, ModelError
 from mnist_sweep.records import predictions
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.record import Record
@@ -89,6 +89,22 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     assert found.history.val_accuracy == [0.6, 0.7, 0.8]
     assert predictions.read_predictions(job.paths.predictions)
     assert job.paths.model.exists() is job.settings["save_model"]
+
+
+def test_a_network_that_is_saved_in_part_is_a_failed_run(
+    tmp_path: Path, trained: Callable[[Trainer], None], monkeypatch: pytest.MonkeyPatch
+):
+    def differs(*_arguments: Any) -> None:
+        raise ModelError("The saved network predicts something else")
+
+    trained(finishes)
+    monkeypatch.setattr(module, "verify", differs)
+    job = job_of(tmp_path, make_run(save_model=True))
+    assert execute(job).failed
+    error = record(job).error
+    assert error
+    assert error.message == "The saved network predicts something else"
+    assert not job.paths.model.exists()
 
 
 def test_a_record_names_the_objective_of_its_sweep(

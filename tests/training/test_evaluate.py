@@ -1,11 +1,15 @@
 """Metrics are scikit-learn's, and stored predictions hold them."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
 from mnist_sweep import metrics
 from mnist_sweep.data import prepare
+from mnist_sweep.errors import DataError
 from mnist_sweep.metrics import Format, MetricDefinition
 from mnist_sweep.training import model, train
 from mnist_sweep.training.evaluate import held_out_metrics
@@ -74,6 +78,19 @@ def result():
     options = settings(data__name="digits", epochs=3)
     info = prepare(options["data"])
     return train.train(options, info, lambda shape, classes: model.mlp(shape, classes, 1, 32))
+
+
+def test_data_overwritten_during_a_run_fail_it(tmp_path):
+    options = settings(data__name="digits", epochs=1)
+    info = prepare(options["data"], {"MNIST_SWEEP_CACHE": str(tmp_path), "HOME": str(tmp_path)})
+
+    def overwrite(*_):
+        with (Path(info.cache) / "train_images.npy").open("r+b") as file:
+            file.seek(-2000, os.SEEK_END)
+            file.write(bytes(2000))
+
+    with pytest.raises(DataError, match="it was changed"):
+        train.train(options, info, lambda *one: model.mlp(*one, 1, 8), overwrite)
 
 
 def test_a_results_metrics_follow_from_its_stored_predictions(result):

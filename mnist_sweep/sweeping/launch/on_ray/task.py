@@ -24,8 +24,8 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch import worker
+from mnist_sweep.settings import Plain, is_task
+from mnist_sweep.sweeping.launch import processes, worker
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.connection import locked_directory
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
@@ -126,6 +126,9 @@ def _described() -> Plain:
 
 def _in_a_process(job: Job, report: Report) -> TaskResult:
     _forget_main_file()
+    # A task of the user's own needs no TensorFlow, whose import takes seconds.
+    own = is_task(job.settings)
+    processes.start_fork_server(processes.PRELOAD_TASK if own else processes.PRELOAD)
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
     process = WorkerProcess(job, run, devices)
     while not process.ended:
