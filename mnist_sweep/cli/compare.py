@@ -32,7 +32,10 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
 )
 @click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
-@click.option("--split", type=click.Choice(HELD_OUT), default="test", show_default=True)
+@click.option(
+    "--split", type=click.Choice(HELD_OUT), default="test", show_default=True,
+    help="Split on which metrics are compared.",
+)  # fmt: skip
 @external_options
 def compare(
     directories: tuple[Path, ...],

@@ -72,7 +72,11 @@ def check(
 @click.command("baseline")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write.",
 )
 @click.option(
     "--update", is_flag=True, help="Show what changes in an existing file, then overwrite it."

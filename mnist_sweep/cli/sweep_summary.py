@@ -30,6 +30,7 @@ from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
 from mnist_sweep.reporting.phrases.names import status_text
 from mnist_sweep.reporting.phrases.tables import data_title
+from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
@@ -154,8 +155,9 @@ def _print_notes(account: SweepAccount, found: Sweep) -> int:
     notes = [f"Note: {notice}" for notice in (*result.notices, *result.plan.notes())]
     if lost:
         notes.append(
-            f"Lost: the records of {len(lost)} finished runs are gone, since {result.directory} "
-            "was deleted or changed meanwhile. Run the same command again for "
+            f"Lost: the {'record' if len(lost) == 1 else 'records'} of "
+            f"{counted(len(lost), 'finished run')}, since {shown_path(result.directory)} was "
+            "deleted or changed meanwhile. Run the same command again for "
             f"{listed([one.label for one in lost], MAX_SHOWN)}."
         )
     if found.problems:

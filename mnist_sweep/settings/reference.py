@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -15,7 +16,8 @@ from mnist_sweep.settings.setting import Setting, shown
 
 MAX_CHOICES = 38
 """Characters of choices that the help screen still lists."""
-_KEY_WIDTH = 31
+_KEY_WIDTH = 33
+_WIDTH = 99
 _PAGE = """\
 # Settings
 
@@ -32,12 +34,15 @@ this condition, and otherwise has no effect.
 def help_text() -> str:
     """Every setting in one line, with its default, for the help screen."""
     lines: list[str] = []
+    width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
     for title, members in _sections():
         lines += ["", f"  {title}"]
         for one in members:
             words = f"{one.key}={_default(one)}".ljust(_KEY_WIDTH)
             text = f"    {words} {one.help}{_rules_in_help(one)}"
-            lines += textwrap.wrap(text, 99, subsequent_indent=" " * (_KEY_WIDTH + 5))
+            lines += textwrap.wrap(
+                text, max(width, 2 * _KEY_WIDTH), subsequent_indent=" " * (_KEY_WIDTH + 5)
+            )
     return "\n".join(lines[1:])
 
 

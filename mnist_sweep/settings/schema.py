@@ -150,7 +150,7 @@ class StudySettings:
 
 @dataclass
 class SearchSettings:
-    """How hydra/sweeper=search chooses its points; see conf/experiment/search.yaml."""
+    """How hydra/sweeper=search chooses points; see conf/experiment/search.yaml."""
 
     runs: int | None = _sweep(
         None,
@@ -167,7 +167,7 @@ class SearchSettings:
     n_startup: int = _sweep(10, "number of random points before tpe starts", low=1, high=100_000)
     pruner: str = _sweep(
         "none",
-        "method that stops poor runs early; none: never",
+        "method that stops poor runs early",
         choices=("none", "median", "halving", "hyperband"),
     )
     min_epochs: int = _sweep(1, "no run is stopped before this epoch", low=1, high=100_000)

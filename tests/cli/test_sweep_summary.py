@@ -146,7 +146,10 @@ def test_the_table_has_the_best_five_and_the_worst_of_many(result, capsys):
 
 @pytest.mark.parametrize(
     ("width", "there", "absent"),
-    [(60, ["Val [%]", "Test [%]", "Lowest F1"], ["Recall"]), (200, ["Recall", "Train loss"], [])],
+    [
+        (60, ["Val [%]", "Test [%]", "Lowest test F1"], ["Test recall"]),
+        (200, ["Test recall", "Train loss"], []),
+    ],
 )
 def test_the_width_decides_how_many_columns_there_are(
     result, capsys, on_terminal, width, there, absent
@@ -283,11 +286,11 @@ def test_what_was_lost_with_a_directory_is_said(tmp_path, capsys):
         for run in (*RUNS[:2], gone)
     ]
     said = " ".join(shown(result, capsys).split())
-    assert "Lost: the records of 1 finished runs are gone" in said
+    assert "Lost: the record of 1 finished run, since" in said
     assert gone.values["label"] in said
 
 
-def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys):
+def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys, on_terminal):
     runs = [make_run(layers=layers, nodes=n, n_test=60) for layers in (1, 2) for n in (8, 16)]
     lines = shown(result_of(write_sweep(tmp_path / "grid", runs)), capsys).splitlines()
     (best,) = [line for line in lines if line.startswith("Best ")]
@@ -296,6 +299,9 @@ def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, cap
     assert f"validation {100 * frame['validation.accuracy'].max():.2f} %" in best
     lowest = frame[frame["layers"] == 2]["validation.f1_min"].min()
     assert f"2 with layers=2   validation lowest F1 {lowest:.4f} (digit " in worst
+    on_terminal(80)  # where there is no room for all, that others are worse is not left out
+    out = shown(result_of(tmp_path / "grid"), capsys)
+    assert f"2 with layers=2   validation lowest F1 {lowest:.4f}\n" in out
 
 
 def test_a_single_configuration_is_not_called_the_best(tmp_path, capsys):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GAP = "   "
 MIN_NAME = 20
 """Places that a name has at least on a line of fixed width."""
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MIN_SHARE = 0.01
 MAX_SETTINGS = 3
 
@@ -34,14 +35,13 @@ MAX_SETTINGS = 3
 def standing_line(standing: Standing, room: int | None = None) -> str:
     """'2 layers x 300 nodes   validation 98.13 %   test 97.97 % [97.68, 98.22]'.
 
-    In less than `room` places what the table has too is left out, and then the name is shortened.
+    In less than `room` places words are shortened, what the table has too is left out, and then
+    the name is cut: of the best one, which the table's first row names too, before its interval.
     """
     found, on_test = standing.found, standing.on_test
     selection, chosen = found.selection, found.chosen
     metric, interval = selection.metric, standing.interval
-    name = whole = chosen_name(selection)
-    if selection.where:
-        whole += f", of {len(selection.candidates)} with {visible(' and '.join(selection.where))}"
+    name = chosen_name(selection)
     value, on_class, spans, further = _value(metric, chosen.value), "", "", ""
     if metric.name == "f1_min" and selection.weakest:
         data = chosen.records[0].data
@@ -53,13 +53,34 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
         further = f"{GAP}{_value(on_test, standing.value, bare=True)}"
     else:
         value, spans = value + spans, ""
-    parts = [f"{value}{on_class}{further}{spans}", f"{value}{further}{spans}", f"{value}{further}"]
+    short = value.replace("validation ", "val ")
+    figures = [f"{value}{on_class}{further}{spans}", f"{value}{further}{spans}",
+               f"{short}{further}{spans}", f"{short}{further}", short]  # fmt: skip
+    names = [name]
+    if selection.where:
+        condition = visible(" and ".join(selection.where))
+        names = [f"{name}, of {len(selection.candidates)} with {condition}",
+                 f"{name}, of {condition}", name]  # fmt: skip
+    lines = [f"{one}{GAP}{text}" for one in names for text in figures]
     if room is None:
-        return f"{whole}{GAP}{parts[0]}"
+        return lines[0]
+    fitting = [line for line in lines if cell_len(line) <= room]
+    if fitting and (selection.where or not spans or fitting[0].endswith(spans)):
+        return fitting[0]
     least = min(cell_len(name), MIN_NAME)
-    figures = next((one for one in parts if cell_len(GAP + one) <= room - least), value)
-    left = max(room - cell_len(GAP + figures), MIN_NAME)
-    return f"{whole if cell_len(whole) <= left else shortened(name, left)}{GAP}{figures}"
+    text = next((one for one in figures[2:] if cell_len(GAP + one) <= room - least), short)
+    return f"{_cut(name, max(room - cell_len(GAP + text), MIN_NAME))}{GAP}{text}"
+
+
+def _cut(name: str, room: int) -> str:
+    """As many of a name's settings as fit, or the start of the first."""
+    if cell_len(name) <= room:
+        return name
+    settings = name.split(", ")
+    for count in range(len(settings) - 1, 0, -1):
+        if cell_len(kept := ", ".join([*settings[:count], ELLIPSIS])) <= room:
+            return kept
+    return shortened(name, room)
 
 
 def certainty_line(found: UncertainSelection) -> str:

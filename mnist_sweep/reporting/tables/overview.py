@@ -20,8 +20,9 @@ SHOWN_BEST = 5
 """Configurations that are shown of more than there is room for, with the worst."""
 RANK = "rank"
 _HEADINGS = {
-    "validation.accuracy": "Val", "test.accuracy": "Test", "test.f1": "F1",
-    "test.precision": "Precision", "test.recall": "Recall", "test.f1_min": "Lowest F1",
+    "validation.accuracy": "Val", "test.accuracy": "Test", "test.f1": "Test F1",
+    "test.precision": "Test precision", "test.recall": "Test recall",
+    "test.f1_min": "Lowest test F1",
     "train.loss": "Train loss", "train.accuracy": "Train", "time.train_s": "Time",
 }  # fmt: skip
 """What is shown, in this order; units follow."""
