@@ -9,6 +9,7 @@ import click
 from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
 from mnist_sweep.cli.external import external_options, print_notes
+from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external.mapping import ResultMapping
@@ -61,7 +62,7 @@ def compare(
     is_short = name == "text" and not full and output is None
     written = text(found) if is_short else render(found, name)
     if output is None:
-        click.echo(written, nl=False)
+        click.echo(wrap(written) if name == "text" else written.rstrip("\n"))
     else:
         write_text(output, written)
         click.echo(f"Written to {output}", err=True)

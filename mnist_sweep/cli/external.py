@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.external.mapping import ResultMapping, mapping_of, read_mapping
 
@@ -49,7 +50,7 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def print_notes(notes: Iterable[str]) -> None:
     """Say how other programs' directories were read, once each."""
     for note in dict.fromkeys(notes):
-        click.echo(f"Note: {note}", err=True)
+        click.echo(wrap(f"Note: {note}", err=True), err=True)
 
 
 def _mapping(

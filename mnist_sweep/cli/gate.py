@@ -9,12 +9,12 @@ import click
 
 from mnist_sweep.analysis import gate
 from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.cli.output import ExitCode
+from mnist_sweep.cli.output import ExitCode, program, wrap
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary
+from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary, text
 
 
 @click.command("check")
@@ -58,14 +58,15 @@ def check(
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
     result = _check(directory, baseline_path, rules, mapping)
-    written = FORMATS[format_name](result)
+    shown = text(result, program())
+    written = shown if format_name == "text" else FORMATS[format_name](result)
     _append_summary(summary(result))
     if output is None:
-        click.echo(written, nl=False)
+        click.echo(wrap(written) if format_name == "text" else written.rstrip("\n"))
     else:
         write_text(output, written)
         # The file is for a machine; the job's log should show the reasons.
-        click.echo(FORMATS["text"](result), nl=False, err=True)
+        click.echo(wrap(shown, err=True), err=True)
     return 0 if result.passed else ExitCode.GATE_FAILED
 
 
@@ -92,7 +93,7 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     print_notes(sweep.notes)
     runs = gate.baseline_of(sweep)
     if update:
-        click.echo(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs))
+        click.echo(wrap(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs)))
     gate.write_baseline(output, sweep, runs)
     count = runs["configuration_id"].nunique()
     click.echo(f"{len(runs)} runs of {count} configurations written to {output}")

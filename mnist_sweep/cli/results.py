@@ -217,8 +217,7 @@ def need_records(sweeps: Sequence[Sweep]) -> None:
 
 def _print_problems(sweeps: Sequence[Sweep]) -> None:
     print_notes(note for sweep in sweeps for note in sweep.notes)
-    for advice in filter(None, (cache.advice(len(sweep.frame)) for sweep in sweeps)):
-        click.echo(f"Note: {advice}", err=True)
+    print_notes(filter(None, (cache.advice(len(sweep.frame)) for sweep in sweeps)))
     problems = [problem for sweep in sweeps for problem in sweep.problems]
     if problems:
         click.echo(f"\nCould not be read ({len(problems)}):", err=True)

@@ -127,7 +127,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
         most -= notes + page.height + foot.height + is_reported + 4
         _add_table(page, tables, standings[0], max(MIN_ROWS, min(MAX_ROWS, most)))
     if verbosity is Verbosity.VERBOSE and tables:
-        page.lines += ["", render(tables, width=page.width, colour=page.colour)]
+        page.lines += ["", render(tables, width=page.width, colour=page.colour).rstrip()]
     print("\n".join([*page.lines, "", *foot.lines]))
     if is_reported:
         _report(result, found, tables, summary)

@@ -150,7 +150,7 @@ class StudySettings:
 
 @dataclass
 class SearchSettings:
-    """How hydra/sweeper=search chooses points; see conf/experiment/search.yaml."""
+    """A search (hydra/sweeper=search); see conf/experiment/search.yaml."""
 
     runs: int | None = _sweep(
         None,

@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import os
 import pty
+import signal
 import struct
 import sys
 import termios
@@ -23,6 +24,7 @@ def screen_of(words: list[str], columns: int, interrupt_s: float | None) -> tupl
     """The exit code of a command, and the lines that it leaves on a terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
         fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         os.environ.pop("COLUMNS", None)
         os.execvp(words[0], words)

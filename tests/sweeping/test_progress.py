@@ -137,6 +137,16 @@ def test_the_display_says_failures_as_they_are_written():
     assert "test accuracy 97.65%" not in text_of(used)  # finished runs are in the tables
 
 
+def test_the_display_has_lines_for_the_first_failures_only():
+    used = console(80)
+    display = Display(used)
+    display.begin(100, 2)
+    for number in range(100):
+        display.ended(ended(job(nodes=number + 1), **FAILED))
+    display.end()
+    assert text_of(used).count("failed: ValueError") == MAX_FAILURES
+
+
 def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))

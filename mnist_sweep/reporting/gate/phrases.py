@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.gate import Check, GateResult
 
 MAX_CONFIGURATIONS = 4
+PROGRAM = "mnist-sweep"
 _REPEATS = (
     "Repeat its configurations with other seeds (seed=0,1,2), or give the metric a tolerance in "
     "--rules."
@@ -128,8 +129,8 @@ def headline(result: GateResult) -> str:
     return f"{words} Detectable drop ({POWER:.0%} power): {'; '.join(found)}." if found else words
 
 
-def notes(result: GateResult) -> list[str]:
-    """What does not decide, but should be known."""
+def notes(result: GateResult, program: str = PROGRAM) -> list[str]:
+    """What does not decide, but should be known; `program` starts the commands shown."""
     found = []
     if any(
         check.problem in _INTENDED and check.kind in (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
@@ -139,8 +140,7 @@ def notes(result: GateResult) -> list[str]:
         words = shlex.join([result.directory or "DIR", "--update", "-o"])
         target = shlex.quote(result.baseline) if is_file else "FILE"
         found.append(
-            f"If this change is intended, update the baseline: mnist-sweep baseline {words} "
-            f"{target}"
+            f"If this change is intended, update the baseline: {program} baseline {words} {target}"
         )
     if result.n_copied:
         found.append(

@@ -19,7 +19,14 @@ from mnist_sweep.errors import harmless
 from mnist_sweep.settings import epochs_of, is_task
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
-from mnist_sweep.sweeping.launch.progress import Lines, Progress, Summary, clock, ending
+from mnist_sweep.sweeping.launch.progress import (
+    MAX_FAILURES,
+    Lines,
+    Progress,
+    Summary,
+    clock,
+    ending,
+)
 
 DRAW_S = 0.2
 FIGURES_WIDTH = 33
@@ -88,7 +95,7 @@ class _NotebookLive:
 
 
 class Display(Progress):
-    """A live table of what every worker is doing, below one line per run that failed."""
+    """A live table of what every worker is doing, below a line for each of the first failures."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -133,7 +140,7 @@ class Display(Progress):
         self._say(f"again: {job.label}: {reason}", "yellow")
 
     def ended(self, summary: RunSummary) -> None:
-        """Count a run, and say it if it failed."""
+        """Count a run; the first failures have a line each, the summary has the others."""
         row = self._rows.pop(summary.run_id, None)
         self._waiting.discard(summary.run_id)
         if row is None or summary.origin is Origin.ALREADY_DONE:
@@ -145,7 +152,7 @@ class Display(Progress):
         self._ended += 1
         self._failed += summary.failed
         self._pruned += summary.pruned
-        if summary.failed:
+        if summary.failed and self._failed <= MAX_FAILURES:
             self._say(ending(summary), "red")
 
     def refresh(self) -> None:
