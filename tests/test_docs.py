@@ -28,6 +28,7 @@ from mnist_sweep.sweeping.plan.checks import check
 from mnist_sweep.sweeping.plan.overrides import GROUPS, parse
 from mnist_sweep.sweeping.plan.sets import for_hydra
 from support.commands import environment
+from support.data_files import csv_text, small_arrays
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -195,26 +196,43 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_tutorial_can_be_followed(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("own-network", "outputs/first/report.html"),
+        ("own-task", "mine.json"),
+        ("kaggle", "submission.csv"),
+        ("notebook", "outputs/notebook/report.html"),
+    ],
+)
+def test_a_tutorial_can_be_followed(tmp_path: Path, name: str, made: str):
     """Its files are written and its commands given, in the order of the page."""
+    images, labels, *_ = small_arrays(200, shape=(28, 28), classes=10)
+    (tmp_path / "train.csv").write_text(csv_text(images, labels))
+    rows = csv_text(images, labels).splitlines()
+    (tmp_path / "test.csv").write_text("\n".join(row.partition(",")[2] for row in rows))
     program = tmp_path / "bin" / "mnist-sweep"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mnist_sweep "$@"\n')
     program.chmod(0o755)
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
     environ = environment(tmp_path, PATH=path, PYTHONPATH=str(ROOT))
-    for block in _blocks("python", "sh", pages=[ROOT / "docs/tutorials/own-network.md"]):
-        if block.language == "python":
-            name, _, text = block.text.removeprefix("# ").partition("\n")
-            (tmp_path / name).write_text(text)
-            continue
-        for line in block.text.splitlines():
+    cells = []
+    for block in _blocks("python", "sh", "yaml", pages=[ROOT / f"docs/tutorials/{name}.md"]):
+        if block.text.startswith("# "):
+            file, _, text = block.text.removeprefix("# ").partition("\n")
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(text)
+        elif block.language == "python":
+            cells.append(block.text)
+        for line in block.text.splitlines() if block.language == "sh" else ():
             done = subprocess.run(
                 ["bash", "-c", line], cwd=tmp_path, env=environ, capture_output=True, text=True,
                 check=False,
             )  # fmt: skip
             assert done.returncode == (3 if "exits with 3" in line else 0), (line, done.stderr)
-    assert (tmp_path / "outputs/first/report.html").exists()
+    subprocess.run([sys.executable, "-c", "".join(cells)], cwd=tmp_path, env=environ, check=True)
+    assert (tmp_path / made).exists()
 
 
 def test_the_readme_is_short_and_has_the_two_commands():

@@ -45,7 +45,7 @@ def verdict_sentence(pair: Pair) -> str:
     shared = counted(count, "shared configuration")
     metric = f"{pair.first.split or ''} {change.metric if change else ''}".strip()
     size = change_words(change) if change else ""
-    most = "most: " if verdict.n_changed > 1 else ""
+    by = "by up to" if verdict.n_changed > 1 else "by"
     place = f" ({verdict.configuration})" if count > 1 else ""
     flips = pair.changes[0].flips if pair.changes else None
     seen = ""
@@ -63,7 +63,7 @@ def verdict_sentence(pair: Pair) -> str:
         place=place,
         seen=seen,
         equivalence=_equivalence(pair),
-        changed=f"{metric} changed in {verdict.n_changed} of {shared}, {most}{size}{place}",
+        changed=f"{metric} changed in {verdict.n_changed} of {shared}, {by} {size}{place}",
         classes=_classes(pair),
     )
 

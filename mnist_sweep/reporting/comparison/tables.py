@@ -115,7 +115,7 @@ def _metrics(pair: Pair, *, short: bool) -> _Texts:
     covers = sorted({change.covers for _, change in every if change.covers})
     note = "Without predictions or repeats nothing can be tested."
     if covers:
-        note = f"Intervals at 95 % cover {', or only '.join(covers)}"
+        note = f"Intervals at 95 % cover {', in some rows only '.join(covers)}"
         tested = any(change.p_value is not None for _, change in every)
         corrected = "; p is corrected by Holm's method over the whole table."
         note += corrected if tested else "; with one run each there is no p."
