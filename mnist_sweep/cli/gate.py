@@ -96,7 +96,9 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
         click.echo(wrap(baseline_changes(gate.pair_up(gate.read_baseline(output), runs), runs)))
     gate.write_baseline(output, sweep, runs)
     count = runs["configuration_id"].nunique()
-    click.echo(f"{len(runs)} runs of {count} configurations written to {output}")
+    left = len(sweep.frame) - len(runs)
+    without = f", without {left} that did not finish" if left else ""
+    click.echo(f"{len(runs)} runs of {count} configurations written to {output}{without}")
     if len(runs) == count:
         click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
 

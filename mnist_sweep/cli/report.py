@@ -22,7 +22,9 @@ SETTLE_S = 1.0
 
 @click.command("report")
 @click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
-@click.option("--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]")
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]"
+)
 @click.option("--figures/--no-figures", default=True, help="Write figures as PNG and SVG, or not.")
 @click.option(
     "--watch", is_flag=True, help="Update the report while runs finish; Ctrl-C ends this."

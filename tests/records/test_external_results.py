@@ -322,10 +322,13 @@ def test_an_mlflow_store_of_files_is_recognised(tmp_path):
 def test_an_mlflow_database_is_recognised(tmp_path):
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         database.executescript("""
-            CREATE TABLE runs (run_uuid, status, lifecycle_stage, start_time);
+            CREATE TABLE experiments (experiment_id, name, lifecycle_stage);
+            CREATE TABLE runs (run_uuid, status, lifecycle_stage, start_time, experiment_id);
             CREATE TABLE params (run_uuid, key, value);
             CREATE TABLE metrics (run_uuid, key, value, timestamp, step, is_nan);
-            INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1), ('b', 'FINISHED', 'deleted', 2);
+            INSERT INTO experiments VALUES (0, 'Default', 'active');
+            INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
+            INSERT INTO runs VALUES ('b', 'FINISHED', 'deleted', 2, 0);
             INSERT INTO params VALUES ('a', 'lr', '0.1'), ('b', 'lr', '0.2');
             INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('a', 'f1', 0.75, 2, 1, 0);
         """)

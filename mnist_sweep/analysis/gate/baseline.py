@@ -126,7 +126,7 @@ class _File(Strict):
 
 
 def baseline_of(sweep: Sweep) -> pd.DataFrame:
-    """The runs of a sweep as a baseline: by label and seed.
+    """The runs of a sweep as a baseline: by label and seed; of another program the finished ones.
 
     Raises:
         DirectoryError: A run is missing, damaged or did not finish, or the runs did not all see
@@ -134,6 +134,8 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
     """
     runs = sweep.frame
     unfinished = runs[runs["status"] != RunStatus.FINISHED]
+    if sweep.is_external:  # its failed runs cannot be run again
+        runs, unfinished = runs.drop(unfinished.index), unfinished.iloc[:0]
     named = [str(problem) for problem in sweep.problems]
     named += [f"{point.label}: {point.reason}" for point in sweep.missing]
     named += [f"{run.label}: {run.status}" for run in unfinished.itertuples()]

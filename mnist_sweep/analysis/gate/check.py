@@ -59,7 +59,8 @@ def check(
     runs = sweep.frame
     is_finished = runs["status"] == RunStatus.FINISHED
     finished, unfinished = runs[is_finished], runs[~is_finished]
-    if rules.all_finished:
+    must_finish = rules.all_finished and not sweep.is_external
+    if must_finish:
         checks += _finished(sweep, unfinished)
     if finished.empty:
         no_run = Check(CheckKind.RECORDS, Problem.NO_RUN)
@@ -85,7 +86,7 @@ def check(
         result,
         checks=tuple(checks),
         n_new=finished["configuration_id"].nunique() - found,
-        n_unfinished=0 if rules.all_finished else len(sweep.missing) + len(unfinished),
+        n_unfinished=0 if must_finish else len(sweep.missing) + len(unfinished),
         n_copied=_n_copied(baseline, finished),
         other_machine=_other_machine(baseline, finished) if rules.ratios else (),
         without_noise=tuple(

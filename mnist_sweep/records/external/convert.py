@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,14 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared, definitions
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
-from mnist_sweep.records.external.found import Found, FoundRun, number, seed_of, split_and_name
+from mnist_sweep.records.external.found import (
+    LEADING,
+    Found,
+    FoundRun,
+    number,
+    seed_of,
+    split_and_name,
+)
 from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation, PlanFile, PlannedPoint, write_plan
@@ -36,7 +44,6 @@ READERS: dict[str, ModuleType] = {
 """Name of a kind, the task of its runs -> its module: `recognises(path)` and `read(path)`."""
 MAX_RUNS = 100_000
 _PREFIX = {TRAIN: "", VALIDATION: "val_", TEST: "test_"}
-_LEADING = ("accuracy", "acc", "f1", "auc", "score", "r2", "reward", "loss", "error", "rmse")
 
 
 def recognised(path: Path) -> str | None:
@@ -85,8 +92,7 @@ def convert(
     is_said = mapping is not None and bool(mapping.metrics)
     for run in found.runs:
         run.settings = {name: _plain(value) for name, value in run.settings.items()}
-        run.metrics = {_column(name, split, said=is_said): v for name, v in run.metrics.items()}
-        run.history = {_column(name, split, said=is_said): v for name, v in run.history.items()}
+        _name_columns(run, split, said=is_said)
     seeds = _take_seeds(found, mapping)
     _scale_percentages(found)
     by_id: dict[str, Record] = {}
@@ -99,6 +105,20 @@ def convert(
         place, why = found.problems[0]
         raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
     return _write(path, mapping, records, _objective(found, mapping)), found
+
+
+def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
+    """Name the metrics and their history by columns; two that mean the same keep their names."""
+    columns: dict[str, str] = {}
+    history = {}
+    for name in sorted(run.metrics, key=lambda one: "epoch_" in one):
+        column = _column(name, split, said=said)
+        if column in columns and "epoch_" not in name:  # val/loss and loss_val
+            column = f"{split}.{re.sub('[./]', '_', name)}"
+        columns.setdefault(column, name)
+        if name in run.history:  # perhaps epoch_loss, of loss
+            history.setdefault(column, run.history[name])
+    run.metrics, run.history = {at: run.metrics[one] for at, one in columns.items()}, history
 
 
 def _column(name: str, split: str, *, said: bool) -> str:
@@ -208,10 +228,10 @@ def _objective(found: Found, mapping: ResultMapping | None) -> str:
     if mapping is None or not mapping.metrics:
         splits = (VALIDATION, TEST, TRAIN)
         ranks = {
-            one: (splits.index(own) == 2, _LEADING.index(last), splits.index(own))
+            one: (splits.index(own) == 2, LEADING.index(last), splits.index(own))
             for one in names
             for own, _, last in [one.partition(".")]
-            if last in _LEADING
+            if last in LEADING
         }
         name = min(ranks, key=ranks.__getitem__, default=name)
     if mapping is not None and mapping.lower_is_better is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records import fields
 from mnist_sweep.records.external.found import Found, FoundRun, number, split_and_name
 from mnist_sweep.safe_files import content
 
@@ -14,7 +16,18 @@ _METRIC = re.compile(
     r"(^|[^a-z])(acc|accuracy|loss|err|error|f1|auc|auroc|precision|recall|score|rmse|mse|mae|mape"
     r"|r2|bleu|rouge|wer|cer|iou|map|dice|perplexity|ppl|reward|return|elbo|nll|top[15])([^a-z]|$)"
 )
+_SUFFIXES = (".csv", ".tsv")
 _MAX_BYTES = 64 * 2**20
+_NO_SETTINGS = (
+    "run_id", "run_name", "state", "status", "notes", "user", "tags", "created", "runtime",
+    "duration", "sweep", "hostname", "start_time", "end_time", "experiment_id", "artifact_uri",
+    "source_name", "source_type",
+)  # fmt: skip
+"""What W&B and MLflow add to an export, in lower case; also all of `_step`, `tags.x` and so on."""
+_STATES = ("crashed", "failed", "killed", "running", "pending", "scheduled", "preempted")
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def recognises(path: Path) -> bool:
@@ -32,9 +45,10 @@ def read(path: Path) -> Found:
     table = rows_of(file)
     metrics = metrics_of(table, file)
     found = Found("a table of runs")
-    for place, row in enumerate(table, 1):
-        found.runs.append(run_of(file, place, row, metrics))
+    found.runs = runs_of(file, table, metrics)
     found.notes.append(f"metrics are {', '.join(metrics[:8])}; other columns are settings")
+    if left := [name for name in [*table[0]] if _is_no_setting(name)]:
+        found.notes.append(f"except {', '.join(left[:8])}")
     return found
 
 
@@ -65,13 +79,33 @@ def metrics_of(table: list[dict[str, object]], file: Path) -> list[str]:
     return metrics
 
 
-def run_of(file: Path, place: int, row: dict[str, object], metrics: list[str]) -> FoundRun:
-    """One row as a run."""
-    settings = {name.removeprefix("params."): v for name, v in row.items()
-                if name not in metrics and v is not None}  # fmt: skip
-    values = {name: value for name in metrics if (value := number(row[name])) is not None}
-    failed = "" if values else "the row has no metric"
-    return FoundRun(f"row {place}", file, settings, values, failed=failed)
+def runs_of(file: Path, table: list[dict[str, object]], metrics: list[str]) -> list[FoundRun]:
+    """A run a row; what W&B and MLflow say of a run besides its parameters is no setting of it."""
+    names = [row.get("Name") for row in table]
+    is_named = None not in names and len(set(names)) == len(names)
+    left = {name for row in table[:1] for name in row if _is_no_setting(name)} | set(metrics)
+    left |= {"Name"} if is_named else set()
+    found = []
+    for place, row in enumerate(table, 1):
+        run = FoundRun(str(row["Name"]) if is_named else f"row {place}", file)
+        run.settings = {
+            name.removeprefix("params."): value
+            for name, value in row.items()
+            if name not in left and value is not None
+        }
+        state = str(row.get("State") or row.get("status") or row.get("Status")).lower()
+        if state in _STATES:
+            run.failed = f"its state is {state}"
+        else:
+            values = {name: number(row[name]) for name in metrics}
+            run.metrics = {name: value for name, value in values.items() if value is not None}
+            run.failed = "" if run.metrics else "the row has no metric"
+        found.append(run)
+    return found
+
+
+def _is_no_setting(name: str) -> bool:
+    return name.startswith(("_", "tags.")) or name.lower().replace(" ", "_") in _NO_SETTINGS
 
 
 def rows_of(file: Path) -> list[dict[str, object]]:
@@ -83,24 +117,35 @@ def rows_of(file: Path) -> list[dict[str, object]]:
     import pandas as pd
 
     try:
-        text = io.BytesIO(content(file, _MAX_BYTES)[0])
-        table = pd.read_csv(text, sep=None, engine="python", encoding="utf-8-sig")
+        data = content(file, _MAX_BYTES)[0]
+        encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        text = data.decode(encoding)
+        table = pd.read_csv(io.StringIO(text), sep=None, engine="python")
+        if ";" in text.partition("\n")[0]:
+            table = table.apply(_with_decimal_commas)
     except (OSError, ValueError) as error:  # pandas' own are ValueErrors
         raise DirectoryError(f"Expected a CSV table at {file}: {error}.") from error
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]
     table = table.drop(columns=unnamed).rename(columns=str)
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {
-            str(name): getattr(value, "item", lambda value=value: value)()
-            for name, value in row.items()
-        }
-        for row in plain.to_dict("records")
-    ]
+    columns = {  # whole numbers with a gap are floats to pandas
+        str(name): fields.objects(one.convert_dtypes() if one.hasnans else one)
+        for name, one in table.items()
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _with_decimal_commas(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The numbers of a column that has them as 0,5; else the column as it is."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    numbers = pd.to_numeric(column.astype("str").str.replace(",", "."), errors="coerce")
+    return numbers if numbers.notna().equals(column.notna()) else column
 
 
 def _file(path: Path) -> Path | None:
     if path.is_file():
-        return path if path.suffix.lower() == ".csv" else None
-    inside = sorted(path.glob("*.csv")) if path.is_dir() else []
+        return path if path.suffix.lower() in _SUFFIXES else None
+    inside = [*path.glob("*.csv"), *path.glob("*.tsv")] if path.is_dir() else []
     return inside[0] if len(inside) == 1 else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.metrics import TEST, TRAIN, VALIDATION
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
 
 Numbers = dict[str, float]
 Series = dict[str, list[float | None]]
@@ -20,6 +20,8 @@ _SPLITS = {
     "train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
     "validation": VALIDATION, "test": TEST, "testing": TEST, "eval": TEST, "evaluation": TEST,
 }  # fmt: skip
+LEADING = ("accuracy", "acc", "f1", "auc", "score", "r2", "reward", "loss", "error", "rmse")
+"""Metrics by which 'best' may be meant, the most usual first."""
 _RESERVED = ("per_class", "confusion", "values")
 
 
@@ -79,6 +81,7 @@ def split_and_name(name: str, split: str = TEST) -> tuple[str, str]:
 
 def _plain(name: str) -> str:
     name = name.removeprefix("epoch_").removeprefix("metrics_") or name
+    name = name.lower() if name.lower() in (*LEADING, *definitions()) else name
     return f"{name}_" if name in _RESERVED else name
 
 

@@ -130,10 +130,10 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
     found = Found(f"files like {pattern}")
     for file in files:
         try:
-            if file.suffix.lower() == ".csv":
+            if csv.recognises(file):
                 rows = csv.rows_of(file)
                 columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
-                runs = [csv.run_of(file, k, row, columns) for k, row in enumerate(rows, 1)]
+                runs = csv.runs_of(file, rows, columns)
                 for run in runs:
                     if len(files) > 1:
                         run.name = f"{file.relative_to(top).as_posix()}: {run.name}"

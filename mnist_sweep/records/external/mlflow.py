@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,15 @@ from mnist_sweep.safe_files import content, strict_yaml
 
 DATABASE = "mlflow.db"
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_RUNS = """
+SELECT run_uuid, status, name FROM
+(SELECT run_uuid, status, experiment_id, start_time FROM runs WHERE lifecycle_stage = 'active')
+JOIN experiments USING (experiment_id) WHERE lifecycle_stage = 'active'
+ORDER BY start_time, run_uuid
+"""
 _HISTORY = """
-SELECT run_uuid, key, step, value FROM metrics WHERE NOT is_nan ORDER BY run_uuid, key, step,
-timestamp
+SELECT run_uuid, key, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics
+ORDER BY run_uuid, key, step, timestamp, value
 """
 
 
@@ -31,17 +37,23 @@ def read(path: Path) -> Found:
     """The runs with their parameters, last metrics and their history."""
     found = Found("an MLflow store")
     database = _database(path)
+    experiments: list[str] = []
     if database is not None:
-        found.runs = list(_rows(database))
-        return found
-    for meta in _runs(path):
+        for run, experiment in _rows(database):
+            found.runs.append(run)
+            experiments.append(experiment)
+    for meta in _runs(path) if database is None else ():
         try:
             about = strict_yaml(meta)
-            if about.get("lifecycle_stage") == "deleted":
-                continue
-            found.runs.append(_run(meta.parent, about))
+            if about.get("lifecycle_stage") != "deleted":
+                found.runs.append(_run(meta.parent, about))
+                experiments.append(_experiment(meta.parent.parent))
         except (OSError, ValueError, AttributeError) as error:
             found.problems.append((meta, reason(error)))
+    if len(set(experiments)) > 1:
+        found.notes.append("the experiment is a setting")
+        for run, experiment in zip(found.runs, experiments, strict=True):
+            run.settings.setdefault("experiment", experiment)
     return found
 
 
@@ -60,6 +72,12 @@ def _runs(path: Path) -> Iterator[Path]:
             return
 
 
+def _experiment(directory: Path) -> str:
+    with suppress(OSError, ValueError, AttributeError):
+        return str(strict_yaml(directory / "meta.yaml").get("name") or directory.name)
+    return directory.name
+
+
 def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
     run = FoundRun(str(about.get("run_id") or directory.name), directory)
     for file in sorted((directory / "params").rglob("*")):
@@ -70,7 +88,8 @@ def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
         if file.is_file():
             name = file.relative_to(directory / "metrics").as_posix()
             lines = [line.split() for line in content(file)[0].decode("utf-8").splitlines() if line]
-            lines.sort(key=lambda words: int(words[2]) if len(words) > 2 else 0)
+            # Timestamp, value, step: the last is what MLflow calls the latest.
+            lines.sort(key=lambda words: (*map(int, words[2:]), int(words[0]), float(words[1])))
             _add(run, name, [number(float(words[1])) for words in lines])
     status = about.get("status")
     status = _STATUS.get(status, status) if isinstance(status, int) else status
@@ -93,8 +112,8 @@ def _check_status(run: FoundRun, status: str) -> None:
         run.failed = "it logged no metric"
 
 
-def _rows(database: Path) -> Iterator[FoundRun]:
-    """The runs in a database, which is opened for reading alone.
+def _rows(database: Path) -> Iterator[tuple[FoundRun, str]]:
+    """The runs in a database, which is opened for reading alone, and their experiments' names.
 
     Raises:
         DirectoryError: It is damaged, or not MLflow's.
@@ -105,24 +124,21 @@ def _rows(database: Path) -> Iterator[FoundRun]:
         raise DirectoryError(f"Expected MLflow's database at {database}: {error}.") from error
 
 
-def _runs_in(database: Path) -> Iterator[FoundRun]:
+def _runs_in(database: Path) -> Iterator[tuple[FoundRun, str]]:
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as store:
         runs = {
-            key: (FoundRun(key, database), status)
-            for key, status in store.execute(
-                "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active' "
-                "ORDER BY start_time, run_uuid"
-            )
+            key: (FoundRun(key, database), status, experiment)
+            for key, status, experiment in store.execute(_RUNS)
         }
         for key, name, value in store.execute("SELECT run_uuid, key, value FROM params"):
             if key in runs:
                 runs[key][0].settings[name] = scalar(value)
         series: dict[tuple[str, str], list[float | None]] = {}
-        for key, name, _, value in store.execute(_HISTORY):
+        for key, name, value in store.execute(_HISTORY):
             series.setdefault((key, name), []).append(number(value))
     for (key, name), values in series.items():
         if key in runs:
             _add(runs[key][0], name, values)
-    for run, status in runs.values():
+    for run, status, experiment in runs.values():
         _check_status(run, status)
-        yield run
+        yield run, experiment

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,12 +12,15 @@ from types import ModuleType
 from typing import Any
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.external.found import Found, FoundRun, number, split_and_name
+from mnist_sweep.records.external.found import Found, FoundRun, flattened, number, split_and_name
 from mnist_sweep.records.paths import scalar
+from mnist_sweep.safe_files import strict_yaml
 
 EVENTS = "events.out.tfevents.*"
 MAX_DEPTH = 5
 _START = "_hparams_/session_start_info"
+_TIME = re.compile(r"[0-9]{9,11}\.[0-9]+")
+"""Folders that PyTorch's `add_hparams` makes below a run's."""
 
 
 def recognises(path: Path) -> bool:
@@ -25,6 +30,8 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> Found:
     """A run for each folder with event files; `train` and `validation` in one are its splits.
+
+    What PyTorch writes into folders of their own (`add_scalars`, `add_hparams`) is its run's too.
 
     Raises:
         UsageError: TensorBoard is not installed.
@@ -40,16 +47,30 @@ def read(path: Path) -> Found:
         ) from error
     found = Found("a TensorBoard folder")
     runs: dict[str, FoundRun] = {}
-    for folder in sorted({file.parent for file in _files(path)}):
+    folders = sorted({file.parent for file in _files(path)})
+    times = Counter(folder.parent for folder in folders if _TIME.fullmatch(folder.name))
+    for folder in folders:
         relative = folder.relative_to(path).as_posix()
         parent, _, last = relative.rpartition("/")
+        above = runs.get(parent or path.name)
         is_split = split_and_name(f"{last}/x", "")[0] != ""
-        name = (parent or path.name) if is_split else relative
-        run = runs.setdefault(name if name != "." else path.name, FoundRun(name, folder))
         events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
         try:
             events.Reload()
-            _take(run, events, f"{last}/" if is_split else "")
+            series = _series(events)
+            groups = {tag: f"{tag.replace('/', '_')}_" for tag in series}
+            is_group = bool(groups) and all(map(last.startswith, groups.values()))
+            if is_split:
+                series = {f"{last}/{tag}": values for tag, values in series.items()}
+            elif is_group and above:  # of add_scalars(tag, {name: …}): tag_name/tag
+                series = {f"{tag}/{last[len(groups[tag]) :]}": one for tag, one in series.items()}
+            is_part = above and (is_group or (_TIME.fullmatch(last) and times[folder.parent] == 1))
+            name = (parent or path.name) if is_split or is_part else relative
+            run = runs.setdefault(name if name != "." else path.name, FoundRun(name, folder))
+            _take(run, series)
+            run.settings |= _hyperparameters(events)
+            with suppress(FileNotFoundError):  # Lightning's
+                run.settings |= flattened(strict_yaml(folder / "hparams.yaml") or {})
         except Exception as error:  # noqa: BLE001  # whatever the reader makes of a damaged file
             found.problems.append((folder, f"{type(error).__name__}: {error}"[:200]))
     for name, run in runs.items():
@@ -68,7 +89,8 @@ def _files(path: Path) -> Iterator[Path]:
             yield from path.glob("*/" * depth + EVENTS)
 
 
-def _take(run: FoundRun, events: Any, prefix: str) -> None:
+def _series(events: Any) -> dict[str, list[tuple[int, float]]]:
+    """The steps and values of each scalar, which TensorFlow 2 writes as tensors."""
     from tensorboard.util.tensor_util import make_ndarray
 
     tags = events.Tags()
@@ -77,13 +99,16 @@ def _take(run: FoundRun, events: Any, prefix: str) -> None:
         values = [(event.step, make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
         if all(value.ndim == 0 and value.dtype.kind in "fiu" for _, value in values):
             series.setdefault(tag, []).extend((step, value.item()) for step, value in values)
+    return {tag: points for tag, points in series.items() if not tag.startswith("_hparams_")}
+
+
+def _take(run: FoundRun, series: dict[str, list[tuple[int, float]]]) -> None:
     for tag, points in series.items():
         numbers = [number(float(value)) for _, value in sorted(points, key=lambda one: one[0])]
-        if numbers and numbers[-1] is not None and not tag.startswith("_hparams_"):
-            run.metrics[f"{prefix}{tag}"] = numbers[-1]
+        if numbers and numbers[-1] is not None:
+            run.metrics[tag] = numbers[-1]
             if len(numbers) > 1:
-                run.history[f"{prefix}{tag}"] = numbers
-    run.settings |= _hyperparameters(events)
+                run.history[tag] = numbers
 
 
 def _hyperparameters(events: Any) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def notes(result: GateResult, program: str = PROGRAM) -> list[str]:
         )
     if result.n_unfinished:
         found.append(
-            f"{counted(result.n_unfinished, 'run')} without a result; the rules do not require "
+            f"{counted(result.n_unfinished, 'run')} without a result; it is not required "
             "that all finish."
         )
     if result.passed and not any(

@@ -219,7 +219,7 @@ def _runs(candidate: Candidate) -> str:
     seeds = ", ".join(str(seed) for seed in candidate.seeds if seed is not None)
     if len(candidate.values) == 1:
         return f"one run, seed {seeds}" if seeds else "one run"
-    return f"{runs(len(candidate.values))}, seeds {seeds}"
+    return f"{runs(len(candidate.values))}{seeds and f', seeds {seeds}'}"
 
 
 def _weak(weak: WeakClass, data: DataRecord) -> str:
