@@ -168,6 +168,7 @@ def test_a_folder_of_pytorchs_summary_writer(tmp_path: Path, capsys: pytest.Capt
     check_commands(place, tmp_path, capsys)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own
 @pytest.mark.parametrize("kind", ["database", "files"])
 def test_a_store_of_mlflow(
     tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

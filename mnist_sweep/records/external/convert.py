@@ -22,6 +22,7 @@ from mnist_sweep.records.external.found import (
     LEADING,
     Found,
     FoundRun,
+    Series,
     number,
     seed_of,
     split_and_name,
@@ -110,15 +111,19 @@ def convert(
 def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
     """Name the metrics and their history by columns; two that mean the same keep their names."""
     columns: dict[str, str] = {}
-    history = {}
-    for name in sorted(run.metrics, key=lambda one: "epoch_" in one):
+    history: Series = {}
+    for name in sorted(run.metrics, key=_is_of_epochs):
         column = _column(name, split, said=said)
-        if column in columns and "epoch_" not in name:  # val/loss and loss_val
+        if column in columns and not _is_of_epochs(name):  # val/loss and loss_val
             column = f"{split}.{re.sub('[./]', '_', name)}"
         columns.setdefault(column, name)
         if name in run.history:  # perhaps epoch_loss, of loss
             history.setdefault(column, run.history[name])
     run.metrics, run.history = {at: run.metrics[one] for at, one in columns.items()}, history
+
+
+def _is_of_epochs(name: str) -> bool:
+    return "epoch" in re.split("[._/]", name)
 
 
 def _column(name: str, split: str, *, said: bool) -> str:
@@ -194,7 +199,7 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
     for column, value in run.metrics.items():
         own, _, name = column.partition(".")
         metrics.setdefault(own, {})[name] = value
-    history = {}
+    history: Series = {}
     for column, series in run.history.items():
         own, _, name = column.partition(".")
         if series:
