@@ -113,7 +113,8 @@ def status_of(directory: Path) -> Status:
     """
     queue, problem = _queue(directory)
     state, sweep, paths = state_of(directory), load(directory), SweepPaths(directory)
-    frame = sweep.frame.reindex(columns=["run_id", "label", "status", "error.message"])
+    columns = ["run_id", "label", "status", "error.type", "error.message"]
+    frame = sweep.frame.reindex(columns=columns)
     records = [*frame.fillna("").itertuples(index=False, name=None)]
     again = {run_id for run_id, *_ in records if is_held(paths.lock(run_id))}
     running = [_running(paths, one.run_id, one.label) for one in state.running]
@@ -122,7 +123,9 @@ def status_of(directory: Path) -> Status:
     at_work = {one.run_id for one in running}
     waiting = {one.job.run_id for one in queue} - at_work
     ended = [row for row in records if row[0] not in at_work | waiting]
-    failed = [(label, kind, why.partition("\n")[0]) for _, label, kind, why in ended]
+    failed = [
+        (label, word, f"{kind}: {why}".partition("\n")[0]) for _, label, word, kind, why in ended
+    ]
     rest = {one.run_id for one in sweep.missing} - at_work - waiting
     begun = {one.run_id for one in state.active} & rest
     if at_work - {one.job.run_id for one in queue}:  # a command is there that will run the rest

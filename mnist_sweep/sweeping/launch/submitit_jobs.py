@@ -30,7 +30,7 @@ from mnist_sweep.sweeping.launch.submitted import (
     ended_without_record,
     forget,
     note,
-    states_of,
+    with_states,
 )
 
 POLL_S = 0.5
@@ -96,19 +96,17 @@ def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, 
         Which job (from 0), and Hydra's JobReturn, or the reason (a str) why its process died.
     """
     waiting, user = dict(enumerate(submitted)), os.getuid() if hasattr(os, "getuid") else 0
-    asked, gone = time.monotonic(), set[str]()
+    asked, gone = time.monotonic(), dict[str, SubmittedJob]()
     try:
         while waiting:
             if time.monotonic() - asked > QUERY_EVERY_S:
                 # submitit asks sacct, which knows nothing where Slurm keeps no accounts.
-                states = states_of([one for one, _ in waiting.values()], user)
-                before = gone
-                gone = {job_id for job_id, state in states.items() if state in ENDED}
+                before, seen = gone, with_states([one for one, _ in waiting.values()], user)
+                gone = {one.job_id: one for one in seen if one.state in ENDED}
                 for number, (one, _) in list(waiting.items()):
-                    if one.job_id in before & gone:
+                    if one.job_id in before.keys() & gone.keys():  # not only its result is late
                         del waiting[number]
-                        state = one.model_copy(update={"state": states[one.job_id]})
-                        yield number, ended_without_record(state)
+                        yield number, ended_without_record(gone[one.job_id])
                 asked = time.monotonic()
             for number, (_, job) in list(waiting.items()):
                 if job.done():

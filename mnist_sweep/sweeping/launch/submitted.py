@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ ENDED = (
 """Slurm's words for jobs that will not go on; empty: it has forgotten them. A job that is COMPLETED
 has a record, which another machine may only see a little later."""
 QUERY_S = 30.0
-_CONTROLLER = "submitit.local._local"
+MAX_IDS = 4
 
 
 class SubmittedJob(BaseModel):
@@ -81,24 +81,10 @@ class _File(BaseModel):
     jobs: tuple[SubmittedJob, ...]
 
 
-def shown_ids(jobs: Iterable[SubmittedJob]) -> str:
-    """The ids of jobs, those of an array as one: 12_[0-3], 17."""
-    arrays: dict[str, list[int]] = {}
-    for one in jobs:
-        array, _, number = one.job_id.partition("_")
-        arrays.setdefault(array, []).extend([int(number)] if number else [])
-    shown = []
-    for array, numbers in arrays.items():
-        parts: list[list[int]] = []
-        for place in sorted(numbers):
-            if parts and place == parts[-1][-1] + 1:
-                parts[-1].append(place)
-            else:
-                parts.append([place])
-        spans = (f"{p[0]}-{p[-1]}" if len(p) > 1 else str(p[0]) for p in parts)
-        text = ",".join(spans)
-        shown.append(f"{array}_[{text}]" if len(numbers) > 1 else "_".join([array, *text.split()]))
-    return ", ".join(shown)
+def shown_ids(jobs: Sequence[SubmittedJob]) -> str:
+    """The ids of jobs, of many the first and the last: 12_0, 12_1 … 12_7."""
+    ids = [one.job_id for one in jobs]
+    return ", ".join(ids) if len(ids) <= MAX_IDS else f"{', '.join(ids[:2])} … {ids[-1]}"
 
 
 def cancel_command(jobs: Sequence[SubmittedJob]) -> str:
@@ -136,8 +122,7 @@ def collect(sweep: Path) -> list[SubmittedJob]:
     with locked(paths.lock("submitted")) if may_write else nullcontext():
         jobs = _read(sweep)
         # First the states: what has ended by then has its record now.
-        states = states_of(jobs, paths.submitted.stat().st_uid)
-        seen = [one.model_copy(update={"state": states[one.job_id]}) for one in jobs]
+        seen = with_states(jobs, paths.submitted.stat().st_uid)
         still = [one for one in seen if _is_open(one, may_write=may_write)]
         if may_write and len(still) < len(jobs):
             _write(sweep, still)
@@ -179,52 +164,50 @@ def record_death(job: Job, why: str, log: str = "") -> RunSummary:
         return replace(write_failure(job, WorkerDiedError(message), History(), 0.0), message=why)
 
 
-def states_of(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:
-    """Job id -> its state in the cluster's words, empty where it is not (or no longer) known.
+def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
+    """Jobs with the state that their queue tells now, empty where it does not know them any more.
 
     Args:
-        jobs: Whose.
+        jobs: Which.
         user: The number of the user who submitted them.
     """
-    found: dict[str, str] = {}
-    for cluster, query in _QUERIES.items():
+    found: list[SubmittedJob] = []
+    for cluster, query in (("slurm", _slurm), ("local", _processes)):
         own = [one for one in jobs if one.cluster == cluster]
-        if own:
-            found |= query(own, user)
+        try:
+            queue = query(user) if own else {}
+        except (OSError, subprocess.SubprocessError):  # none here, or it does not answer
+            queue = None
+        found += [one.model_copy(update={"state": _state(one, queue)}) for one in own]
     return found
 
 
-def _in_slurm(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:
-    words = ["--array", "--noheader", "--states=all", f"--user={user}", "--format=%i %T"]
-    try:
-        lines = _lines("squeue", *words)
-    except (OSError, subprocess.SubprocessError):  # none here, or it does not answer
-        return dict.fromkeys((one.job_id for one in jobs), UNKNOWN)
-    states = dict(line.split(maxsplit=1) for line in lines)
-    return {one.job_id: states.get(one.job_id, "") for one in jobs}
+def _state(one: SubmittedJob, queue: Mapping[str, str] | None) -> str:
+    if queue is None or (one.cluster == "local" and one.machine != platform.node()):
+        return UNKNOWN
+    said = queue.get(one.job_id, "")
+    if one.cluster == "slurm":
+        return said
+    return RUNNING if one.folder in said else ""  # else another process has got its number
 
 
-def _on_this_machine(jobs: Sequence[SubmittedJob], user: int) -> dict[str, str]:  # noqa: ARG001
-    try:
-        lines = _lines("ps", "-A", "-ww", "-o", "pid=,args=")
-    except (OSError, subprocess.SubprocessError):
-        return dict.fromkeys((one.job_id for one in jobs), UNKNOWN)
-    running = dict(line.split(maxsplit=1) for line in lines if _CONTROLLER in line)
-    found, here = {}, platform.node()
-    for one in jobs:
-        is_there = one.folder in running.get(one.job_id, "")  # and no other has got its number
-        found[one.job_id] = UNKNOWN if one.machine != here else RUNNING if is_there else ""
-    return found
+def _slurm(user: int) -> dict[str, str]:
+    """Job id -> state of a user's jobs in Slurm, those that have just ended included."""
+    words = ("--array", "--noheader", "--states=all", f"--user={user}", "--format=%i %T")
+    return _pairs("squeue", *words)
 
 
-_QUERIES: dict[str, Callable[[Sequence[SubmittedJob], int], dict[str, str]]] = {
-    "slurm": _in_slurm, "local": _on_this_machine,
-}  # fmt: skip
+def _processes(_user: int) -> dict[str, str]:
+    """Process id -> command of submitit's processes on this machine."""
+    pairs = _pairs("ps", "-A", "-ww", "-o", "pid=,args=")
+    return {pid: words for pid, words in pairs.items() if "submitit.local._local" in words}
 
 
-def _lines(*command: str) -> list[str]:
+def _pairs(*command: str) -> dict[str, str]:
+    """A command's lines as their first word -> the rest."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=True)
-    return done.stdout.splitlines()
+    split = (line.split(maxsplit=1) for line in done.stdout.splitlines())
+    return {words[0]: words[1] for words in split if len(words) == 2}
 
 
 def _read(sweep: Path) -> list[SubmittedJob]:
