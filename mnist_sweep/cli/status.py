@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +24,8 @@ from mnist_sweep.safe_files import json_text, plain
 from mnist_sweep.ui.sweeps import find, is_sweep, state_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 
 MAX_RUNNING, MAX_FAILED, MAX_SWEEPS = 6, 3, 15
@@ -148,7 +150,7 @@ def status_of(directory: Path) -> Status:
         running=running,
         failed=[one for one in failed if one[1] in _FAILED],
         queue=queue,
-        remaining_s=_remaining_s(sweep.frame.get("time.total_s"), running, len(waiting)),
+        remaining_s=_remaining_s(_times(sweep.frame), running, len(waiting)),
         problem=problem,
     )
 
@@ -174,9 +176,15 @@ def _running(paths: SweepPaths, run_id: str, label: str) -> Running:
     return Running(run_id, label, progress.epoch, progress.epochs, seconds)
 
 
-def _remaining_s(ended_s: Any, running: list[Running], waiting: int) -> float | None:
-    """Seconds left, from the mean time of ended runs, or else from the epochs of running ones."""
-    times: list[float] = [*ended_s.dropna()] if ended_s is not None else []
+def _times(frame: pd.DataFrame) -> list[float]:
+    """Seconds that each finished run took."""
+    if "time.total_s" not in frame:
+        return []
+    return [*frame.loc[frame["status"] == RunStatus.FINISHED, "time.total_s"].dropna()]
+
+
+def _remaining_s(times: list[float], running: list[Running], waiting: int) -> float | None:
+    """Seconds left, by the mean time of finished runs, or else by the epochs of running ones."""
     times = times or [one.seconds / one.share for one in running if one.seconds and one.share]
     if not (times and running):
         return None

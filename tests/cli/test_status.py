@@ -42,6 +42,7 @@ def runs() -> list[Made]:
 
 @pytest.fixture
 def grid(tmp_path: Path, runs: list[Made]) -> Path:
+    runs[2].values["time"] = {"total_s": 0.0, "epoch_s": []}  # as where its process died
     return write_sweep(tmp_path / "grid", runs[:3], missing=runs[3:])
 
 
@@ -56,7 +57,7 @@ def test_a_sweep_that_runs_elsewhere_says_how_far_it_is(grid: Path, runs: list[M
     assert first == "grid · 2 of 6 runs finished, 1 failed, 1 running, 2 waiting"
     assert lines[0].startswith(f"Running  {runs[3].values['label']}, epoch 5/20, ")
     assert lines[1] == f"Failed   {runs[2].values['label']}: failed: MemoryError: out of memory"
-    assert any(line.startswith("Left     about ") for line in lines)
+    assert lines[2].startswith("Left     about 11 s, with 1 at a time")
     assert "Resume" not in text
     assert "table" in text
 
@@ -146,14 +147,12 @@ def test_without_a_sweep_it_says_what_was_expected(tmp_path: Path):
 
 
 def test_the_time_that_is_left_is_that_of_as_many_runs_at_a_time_as_now():
-    import pandas as pd
-
     def running(epoch: int, seconds: float) -> Running:
         return Running("0", "run", epoch, 10, seconds)
 
-    ended = pd.Series([30.0, 50.0, None])
+    ended = [30.0, 50.0]
     assert _remaining_s(ended, [running(5, 9.0), running(0, 10.0)], 2) == 65.0
     assert _remaining_s(ended, [running(0, 90.0)], 0) == 0.0
-    assert _remaining_s(None, [running(5, 9.0)], 1) == 27.0
-    assert _remaining_s(None, [running(0, 9.0)], 1) is None
+    assert _remaining_s([], [running(5, 9.0)], 1) == 27.0
+    assert _remaining_s([], [running(0, 9.0)], 1) is None
     assert _remaining_s(ended, [], 3) is None
