@@ -7,6 +7,7 @@
     on_ray/                     a Ray cluster, or a Ray on this machine
     stock_launchers             makes the launcher that `hydra/launcher` names; Hydra's own ones
     submitit_jobs               the one on Slurm
+    submitted, snapshot         jobs that are left in a queue; the code that they run
     processes, preload          the fork server, and what it has imported
     worker                      both ends of the pipe between a run's process and its parent
     execute                     what a worker does, and the record that it writes
