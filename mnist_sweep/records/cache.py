@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -58,19 +59,28 @@ _CODE = (
 _NOT_INSTALLED = "it is not installed"
 
 
-def read_runs(paths: SweepPaths, names: Sequence[str]) -> tuple[dict[str, Row], dict[str, Unread]]:
+def read_runs(
+    paths: SweepPaths, names: Sequence[str], memory: dict[str, Row] | None = None
+) -> tuple[dict[str, Row], dict[str, Unread]]:
     """Read the records of run directories, from the cache as far as it has them.
 
     Args:
         paths: Of the sweep; its cache is updated if that is possible.
         names: Of the run directories.
+        memory: Takes the place of the cache, and is updated; nothing is written then.
 
     Returns:
         By name, in their order: the rows; and why other directories gave no record.
     """
-    is_large = len(names) >= MIN_RUNS or _bytes_beside(paths.runs, names) >= MIN_BYTES
-    now_ns = clock_ns(paths.directory) if is_large and not problem() else None
-    kept = read(paths.cache) if is_large else {}
+    is_large = bool(
+        memory or len(names) >= MIN_RUNS or _bytes_beside(paths.runs, names) >= MIN_BYTES
+    )
+    if memory is not None:
+        # The file system's own clock cannot be asked without writing.
+        now_ns: int | None = time.time_ns()
+    else:
+        now_ns = clock_ns(paths.directory) if is_large and not problem() else None
+    kept = dict(memory or {}) or (read(paths.cache) if is_large else {})
     rows: dict[str, Row] = {}
     unread: dict[str, Unread] = {}
     keys: dict[str, str] = {}
@@ -88,7 +98,12 @@ def read_runs(paths: SweepPaths, names: Sequence[str]) -> tuple[dict[str, Row], 
         if now_ns is not None and _are_settled(found[1], now_ns):
             keys[file_key(name, found[1])] = name
     if now_ns is not None and keys.keys() != kept.keys():
-        write(paths.cache, {key: rows[name] for key, name in keys.items()})
+        found_rows = {key: rows[name] for key, name in keys.items()}
+        if memory is None:
+            write(paths.cache, found_rows)
+        else:
+            memory.clear()
+            memory.update(found_rows)
     return rows, unread
 
 

@@ -149,7 +149,10 @@ class Sweep:
 
 
 def load(
-    directory: str | os.PathLike[str], mapping: ResultMapping | None = None, split: str = TEST
+    directory: str | os.PathLike[str],
+    mapping: ResultMapping | None = None,
+    split: str = TEST,
+    memory: dict[str, fields.Row] | None = None,
 ) -> Sweep:
     """Read a sweep's directory, a single run's, or what another program wrote.
 
@@ -157,6 +160,8 @@ def load(
         directory: The directory; of another program also a file.
         mapping: How to read another program's; None finds out.
         split: Of another program's metrics whose names say none.
+        memory: Keeps the rows of a sweep's runs for the next call, which reads only what changed;
+            nothing is written below the directory then.
 
     Raises:
         DirectoryError: It does not exist, cannot be listed, or holds no run and no plan.
@@ -181,7 +186,7 @@ def load(
         load_study(path)
     except DirectoryError as error:
         problems.append(Problem(paths.study_json, str(error)))
-    rows, begun = _runs(paths, problems) if "runs" in names else ({}, {})
+    rows, begun = _runs(paths, problems, memory) if "runs" in names else ({}, {})
     if not (rows or plan.points):
         if _is_external(path):
             return _load_external(path, None, split)
@@ -217,7 +222,7 @@ def _load_external(path: Path, mapping: ResultMapping | None, split: str) -> Swe
 
 
 def _runs(
-    paths: SweepPaths, problems: list[Problem]
+    paths: SweepPaths, problems: list[Problem], memory: dict[str, fields.Row] | None
 ) -> tuple[dict[str, fields.Row], dict[str, Path]]:
     """The rows of a sweep's records, and by run id the directories without a record yet."""
     try:
@@ -225,7 +230,7 @@ def _runs(
     except OSError as error:
         problems.append(Problem(paths.runs, reason(error)))
         return {}, {}
-    rows, unread = read_runs(paths, names)
+    rows, unread = read_runs(paths, names, memory)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}

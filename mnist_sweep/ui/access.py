@@ -93,7 +93,7 @@ def file(root: Path, path: Path) -> Response:
     Raises:
         HTTPException: It is in no sweep, or of another kind.
     """
-    owners = [one for one in path.parents if one.is_relative_to(root)]
+    owners = [one for one in (path, *path.parents) if one.is_relative_to(root)]
     if not any(map(is_sweep, owners)):
         raise HTTPException(404, NOTHING)
     if path.is_dir():

@@ -22,7 +22,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.reporting.comparison.render import html as comparison_html
 from mnist_sweep.ui import pages
 from mnist_sweep.ui.access import NOTHING, OwnPagesOnly, file, inside
-from mnist_sweep.ui.sweeps import is_sweep
+from mnist_sweep.ui.sweeps import is_sweep, loaded, state_of
 
 HOST = "127.0.0.1"
 POLL_S = 0.5
@@ -35,6 +35,8 @@ def application(root: Path) -> Starlette:
     routes = [
         Route("/", _home),
         Route("/events", _home_events),
+        Route("/table", _table),
+        Route("/events-of-table", _table_events),
         Route("/sweep/{path:path}", _sweep),
         Route("/events/{path:path}", _sweep_events),
         Route("/compare", _comparison),
@@ -101,14 +103,31 @@ def _sweep_events(request: Request) -> Response:
     return _pushed(lambda: pages.sweep_events(root, directory))
 
 
-def _comparison(request: Request) -> Response:
+def _chosen(request: Request) -> list[Path]:
+    """The sweeps that the address names, each once."""
     texts = request.query_params.getlist("of")
-    chosen = dict.fromkeys(inside(_root(request), text) for text in texts)
-    if len(chosen) < 2:
-        raise HTTPException(400, "Select at least two sweeps to compare.")
+    chosen = [*dict.fromkeys(inside(_root(request), text) for text in texts)]
     if not all(map(is_sweep, chosen)):
         raise HTTPException(404, NOTHING)
-    return HTMLResponse(comparison_html(compare([load_side(one) for one in chosen])))
+    return chosen
+
+
+def _table(request: Request) -> Response:
+    is_runs = "runs" in request.query_params
+    return HTMLResponse(pages.table(_root(request), _chosen(request), runs=is_runs))
+
+
+def _table_events(request: Request) -> Response:
+    root, chosen = _root(request), _chosen(request)
+    return _pushed(lambda: pages.table_events(root, chosen))
+
+
+def _comparison(request: Request) -> Response:
+    chosen = _chosen(request)
+    if len(chosen) < 2:
+        raise HTTPException(400, "Select at least two sweeps to compare.")
+    sides = [load_side(one, loaded=loaded(one, state_of(one).signature)) for one in chosen]
+    return HTMLResponse(comparison_html(compare(sides), home="/"))
 
 
 def _file(request: Request) -> Response:

@@ -10,6 +10,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
@@ -17,8 +18,10 @@ from mnist_sweep.records.progress_file import Progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.plot import axis_title
+from mnist_sweep.reporting.html.contents import facts
 from mnist_sweep.reporting.html.embed import json_text
-from mnist_sweep.ui.sweeps import Results, State, best, find, results, state_of
+from mnist_sweep.ui.sweeps import Results, State, best, find, loaded, results, state_of
+from mnist_sweep.ui.table import merged
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,6 +62,46 @@ def sweep_events(root: Path, directory: Path) -> str:
     """
     values = _sweep(root, directory)
     return _parts(values, "state", "results", curves=values["curves"])
+
+
+def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
+    """One table of the runs of some sweeps, of all where none are named.
+
+    Raises:
+        MnistSweepError: None of them can be read, or their objective is no metric of their runs.
+    """
+    sweeps, problems, stamp = {}, list[str](), _stamp(root, directories)
+    for directory in directories or find(root):
+        try:
+            one = loaded(directory, state_of(directory).signature)
+        except MnistSweepError as error:
+            problems.append(str(error))
+            continue
+        sweeps[_link(root, directory)[0]] = one
+        problems += map(str, one.problems)
+    names = [_link(root, one.directory) for one in sweeps.values()]
+    query = [("of", _link(root, directory)[1]) for directory in directories]
+    as_runs = [("runs", "1")]
+    found = merged(root, sweeps, runs=runs) if sweeps else None
+    return _render(
+        "merged.html.j2", root=root, names=names, found=found, problems=problems[:MAX_PROBLEMS],
+        title="Runs of all sweeps" if not directories else "Runs", runs=runs,
+        has_switch=runs or (found and found.has_repeats), query=urlencode(query),
+        stamp=stamp, other=urlencode(query + as_runs * (not runs)),
+    )  # fmt: skip
+
+
+def table_events(root: Path, directories: Sequence[Path]) -> str:
+    """What changes when the table of some sweeps does, as JSON."""
+    return json_text({"parts": {}, "stamp": _stamp(root, directories)})
+
+
+def _stamp(root: Path, directories: Sequence[Path]) -> str:
+    found: list[tuple[str, int, int]] = []
+    for directory in directories or find(root):
+        with suppress(MnistSweepError, OSError):
+            found += state_of(directory).signature
+    return f"{hash(tuple(found)):x}"
 
 
 def files(root: Path, directory: Path, names: Sequence[str]) -> str:
@@ -109,6 +152,7 @@ def _sweep(root: Path, directory: Path) -> dict[str, Any]:
         "unfinished": [*reasons.itertuples(index=False, name=None)][:MAX_PROBLEMS],
         "problems": found.sweep.problems[:MAX_PROBLEMS],
         "resume": f"mnist-sweep resume {shlex.quote(visible(str(directory)))}",
+        "facts": facts([found.sweep], frame, found.configurations),
         "has_report": SweepPaths(directory).report.is_file(),
         "curves": _curves(state, found),
     }
@@ -147,10 +191,11 @@ def _render(name: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    own, report = PackageLoader("mnist_sweep.ui"), PackageLoader("mnist_sweep.reporting.html")
     environment = Environment(
-        loader=PackageLoader("mnist_sweep.ui"), autoescape=True, undefined=StrictUndefined,
+        loader=ChoiceLoader([own, report]), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"visible": visible, "axis_title": axis_title, "json": json_text}
@@ -169,7 +214,7 @@ def ago(seconds: float) -> str:
 
 @cache
 def static(name: str) -> bytes:
-    """A file that pages load: `ui.css`, `ui.js` or `plotly.js`.
+    """A file that pages load: `ui.css`, `ui.js`, `table.js` or `plotly.js`.
 
     Raises:
         KeyError: There is no such file.
@@ -179,7 +224,12 @@ def static(name: str) -> bytes:
 
         return str(get_plotlyjs()).encode()
     own = resources.files("mnist_sweep.ui") / "static"
-    if name == "ui.css":
-        report = resources.files("mnist_sweep.reporting.html") / "static" / "report.css"
-        return report.read_bytes() + (own / name).read_bytes()
-    return {"ui.js": own / "ui.js"}[name].read_bytes()
+    report = resources.files("mnist_sweep.reporting.html") / "static"
+    parts = {
+        "ui.css": (report / "report.css", own / "ui.css"),
+        "ui.js": (own / "ui.js",),
+        # The report's sorting and filtering, in a scope of its own as there.
+        "table.js": (report / "core.js", report / "tables.js", own / "table.js"),
+    }
+    text = b"".join(part.read_bytes() for part in parts[name])
+    return text if name != "table.js" else b'"use strict";\n(() => {\n%s})();\n' % text

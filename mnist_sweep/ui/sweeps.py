@@ -22,9 +22,12 @@ from mnist_sweep.reporting.phrases.names import with_names
 
 if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.fields import Row
 
 MAX_DEPTH = 6
 MAX_SWEEPS = 1000
+MAX_LOADED = 100
+"""Sweeps whose runs are kept in memory."""
 
 T = TypeVar("T")
 Signature = tuple[tuple[str, int, int], ...]
@@ -200,14 +203,29 @@ def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noq
         return PlanFile(invocations=()), "its sweep.json cannot be read"
 
 
+@_until_changed(MAX_LOADED)
+def _memory(directory: Path, signature: Signature) -> dict[str, Row]:  # noqa: ARG001
+    return {}
+
+
+@_until_changed(MAX_LOADED)
+def loaded(directory: Path, signature: Signature) -> Sweep:  # noqa: ARG001
+    """A sweep; of its records only those that changed are read again, and nothing is written.
+
+    Raises:
+        MnistSweepError: The directory has gone.
+    """
+    return load(directory, memory=_memory(directory, ()))
+
+
 @_until_changed(32)
-def results(directory: Path, signature: Signature) -> Results:  # noqa: ARG001
-    """What a sweep's records say, read again only if `signature` (of its `State`) has changed.
+def results(directory: Path, signature: Signature) -> Results:
+    """What a sweep's records say, computed again only if `signature` (of its `State`) has changed.
 
     Raises:
         MnistSweepError: The directory has gone, or its objective is no metric of its runs.
     """
-    sweep = load(directory)
+    sweep = loaded(directory, signature)
     objective = resolve(sweep.objective)
     shown = with_names(configurations(all_runs([sweep])))
     return Results(sweep, objective, shown, ranking(shown, objective, directory))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -13,12 +14,17 @@ pytest.importorskip("starlette", reason="the extra ui is not installed")
 
 from starlette.testclient import TestClient
 
+from mnist_sweep.records import cache
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.progress_file import add_epoch
+from mnist_sweep.records.sweep import load
 from mnist_sweep.ui import pages
 from mnist_sweep.ui.app import application
 from support.factories import make_run, reference_grid, write_sweep
+
+if TYPE_CHECKING:
+    from mnist_sweep.records.fields import Row
 
 MARKUP = "<img src=x onerror=alert(1)>"
 RUNNING = make_run(layers=3, nodes=100)
@@ -99,14 +105,65 @@ def test_two_sweeps_are_compared(client: TestClient):
     answer = client.get("/compare", params={"of": ["grid", "team/again"]})
     assert answer.status_code == 200
     assert "grid against again" in answer.text
+    assert '<a href="/">' in answer.text
     assert client.get("/compare", params={"of": ["grid", "grid"]}).status_code == 400
     assert client.get("/compare", params={"of": ["grid", "../outside"]}).status_code == 404
+
+
+def test_the_runs_of_sweeps_are_in_one_table(client: TestClient):
+    text = client.get("/table", params={"of": ["grid", "team/again"]}).text
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])["columns"]
+    assert sorted(set(data["sweep"])) == ["grid", "team/again"]
+    finished = [one for one in data["validation.accuracy"] if one is not None]
+    assert finished == sorted(finished, reverse=True)
+    assert len(finished) == 8
+    assert data["validation.accuracy"][8:] == [None, None], "the failed and the missing run stay"
+    assert data["status"][8:] != ["finished", "finished"]
+    every = client.get("/table").text
+    assert "outside" not in every
+    assert MARKUP not in every
+    assert "&lt;img src=x" in every
+
+
+def test_the_table_says_when_there_is_something_new(client: TestClient, root: Path):
+    """It does not change by itself: its reader sorts and filters it."""
+    assert client.get("/table?of=team/again").text.count("data-stamp=") == 1
+    again = root / "team" / "again"
+    before = pages.table_events(root, [again])
+    assert pages.table_events(root, [again]) == before
+    plan = SweepPaths(again).sweep_json
+    os.utime(plan, ns=(1, 1))
+    assert pages.table_events(root, [again]) != before
+
+
+def test_only_what_changed_is_read_and_nothing_is_written(root: Path, tmp_path: Path, monkeypatch):
+    sweep = write_sweep(tmp_path / "large", reference_grid())
+    for path in sweep.rglob("*.*"):
+        os.utime(path, ns=(1, 1))
+    monkeypatch.setattr("mnist_sweep.records.cache.MIN_RUNS", 1)
+    monkeypatch.setattr("mnist_sweep.records.cache.RACY_NS", 0)
+    read: list[str] = []
+    run = cache.read_run
+    monkeypatch.setattr(cache, "read_run", lambda p, i: (read.append(i), run(p, i))[1])
+    before = sorted(map(str, sweep.rglob("*")))
+    memory: dict[str, Row] = {}
+    first = load(sweep, memory=memory)
+    assert len(read) == 4
+    read.clear()
+    write_sweep(sweep, [RUNNING])
+    later = load(sweep, memory=memory)
+    assert read == [RUNNING.values["run_id"]]
+    assert len(later.frame) == len(first.frame) + 1
+    assert not SweepPaths(sweep).cache.exists()
+    added = set(map(str, sweep.rglob("*"))) - set(before)
+    assert all(RUNNING.values["run_id"] in path for path in added)
 
 
 def test_files_of_a_run_and_a_report_are_shown(client: TestClient, root: Path):
     run = next((root / "grid" / "runs").glob("layers=1*"))
     address = f"/files/grid/runs/{quote(run.name)}/"
     assert 'href="record.json"' in client.get(address).text
+    assert 'href="sweep.json"' in client.get("/files/grid/").text
     record = client.get(f"{address}record.json")
     assert record.headers["content-type"].startswith("text/plain")
     assert record.json()["label"] in run.name
@@ -162,7 +219,8 @@ def test_every_answer_keeps_other_sites_out(client: TestClient, path: str):
         "/files/grid/pipe.txt", "/files/", "/files/team/", "/sweep/%2e%2e/outside", "/sweep/linked",
         "/sweep/team", "/sweep/nowhere", "/events/%2e%2e/outside", "/static/%2e%2e/app.py",
         "/static/x.js", "/files/grid/x%00", "/compare?of=notes.txt&of=grid",
-        "/compare?of=team&of=grid",
+        "/compare?of=team&of=grid", "/table?of=../outside", "/table?of=team",
+        "/events-of-table?of=linked",
     ],
 )  # fmt: skip
 def test_what_lies_elsewhere_is_not_shown(client: TestClient, path: str):

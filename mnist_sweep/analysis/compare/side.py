@@ -55,13 +55,24 @@ class Side:
     notes: tuple[str, ...] = ()
 
 
-def load_side(directory: Path, split: str = "test", mapping: ResultMapping | None = None) -> Side:
+def load_side(
+    directory: Path,
+    split: str = "test",
+    mapping: ResultMapping | None = None,
+    loaded: Sweep | None = None,
+) -> Side:
     """Read a sweep's or a run's directory, or another program's through a mapping.
+
+    Args:
+        directory: The directory.
+        split: Whose metrics are compared.
+        mapping: How to read another program's.
+        loaded: The sweep, if it has been read already.
 
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
-    sweep = load(directory, mapping, split)
+    sweep = loaded or load(directory, mapping, split)
     table = all_runs([sweep])
     metrics = _metrics(sweep, table, split)
     if mapping is not None and mapping.lower_is_better is not None:

@@ -93,10 +93,16 @@ def markdown_page(comparison: Comparison) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def html(comparison: Comparison) -> str:
-    """One self-contained page: no script, nothing loaded, styles by hash."""
+def html(comparison: Comparison, home: str = "") -> str:
+    """One self-contained page: no script, nothing loaded, styles by hash.
+
+    Args:
+        comparison: What it shows.
+        home: The address of a page that it links back to.
+    """
     style = _resource("comparison.css")
     return _template().render(
+        home=home,
         title=_title(comparison),
         verdicts=[(pair.verdict.kind, verdict_sentence(pair)) for pair in comparison.pairs],
         caveats=_caveats(comparison),

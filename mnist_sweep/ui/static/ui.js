@@ -9,7 +9,9 @@ const chosen = new Set();
 const showChosen = () => {
   if (!byId("compare")) return;
   for (const box of document.querySelectorAll("input[name=of]")) box.checked = chosen.has(box.value);
-  byId("compare").disabled = document.querySelectorAll("input[name=of]:checked").length < 2;
+  const count = document.querySelectorAll("input[name=of]:checked").length;
+  byId("compare").disabled = count < 2;
+  byId("table").textContent = count ? "Table of their runs" : "Table of all runs";
 };
 document.addEventListener("change", (event) => {
   if (event.target.name !== "of" || event.target.type !== "checkbox") return;
@@ -42,13 +44,15 @@ const drawCurves = () => {
     select.replaceChildren(...names.map((name) => new Option(name.replace("val_", "validation "), name)));
   }
   select.value = figure;
+  const isLive = curves.some((curve) => curve.running);
+  const isSolid = (curve) => curve.running || !isLive;
   const percent = figure.endsWith("accuracy");
   const escape = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   const traces = curves.filter((curve) => curve.figures[figure]).map((curve, place) => ({
     x: curve.figures[figure].map(([epoch]) => epoch),
     y: curve.figures[figure].map(([, value]) => (percent && value !== null ? 100 * value : value)),
     name: escape(curve.name), mode: "lines+markers",
-    line: { width: curve.running ? 3 : 1.3, color: COLOURS[place % COLOURS.length], dash: curve.running ? "solid" : "dot" },
+    line: { width: isSolid(curve) ? 2.5 : 1.3, color: COLOURS[place % COLOURS.length], dash: isSolid(curve) ? "solid" : "dot" },
     marker: { size: curve.running ? 7 : 4 }, hovertemplate: `%{fullData.name}<br>epoch %{x}: %{y:.4g}<extra></extra>`,
   }));
   const narrow = innerWidth < 700;
@@ -85,6 +89,7 @@ if (source) {
   events.onmessage = (event) => {
     const pushed = JSON.parse(event.data);
     for (const [id, html] of Object.entries(pushed.parts)) replace(id, html);
+    if (pushed.stamp) byId("stale").hidden = pushed.stamp === document.body.dataset.stamp;
     if (pushed.curves) { curves = pushed.curves; drawCurves(); }
     showChosen();
   };
@@ -93,6 +98,12 @@ if (source) {
   events.onerror = () => { lost.hidden = false; };
   addEventListener("pagehide", () => events.close());
 }
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button.copy");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
+  button.textContent = "Copied";
+});
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 byId("figure")?.addEventListener("change", drawCurves);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawCurves);

@@ -4,12 +4,13 @@ const root = document.documentElement;
 root.classList.add("scripted");
 
 /* Storage may be refused to a page opened from disk; the page then just forgets. */
+const address = location.pathname + location.search;
 const memory = {
   get(key) {
-    try { return sessionStorage.getItem(location.pathname + key); } catch { return null; }
+    try { return sessionStorage.getItem(address + key); } catch { return null; }
   },
   set(key, value) {
-    try { sessionStorage.setItem(location.pathname + key, value); } catch { /* forgets */ }
+    try { sessionStorage.setItem(address + key, value); } catch { /* forgets */ }
   },
 };
 
@@ -31,7 +32,7 @@ const setTheme = (theme) => {
   byId("theme").textContent = `Colours: ${theme}`;
   listeners.forEach((listener) => listener());
 };
-byId("theme").addEventListener("click", () => {
+byId("theme")?.addEventListener("click", () => {
   setTheme(themes[(themes.indexOf(root.dataset.theme) + 1) % themes.length]);
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

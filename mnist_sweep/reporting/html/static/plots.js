@@ -52,12 +52,15 @@ const traceOf = (one, place, all) => ({
   marker: { color: colourOf(one), symbol: data.markers[one.look % data.markers.length], size: one.size },
 });
 
-/* On a logarithmic axis a tick a decade, or at 1, 2 and 5 of each where they are few. */
+/* On a logarithmic axis a tick a decade, or at 1, 2 and 5 of each, in full, where they are few. */
 const ticksOf = (axis, values) => {
   if (axis.is_log) {
     const known = values.filter((value) => value > 0);
     const isLong = Math.max(...known) > 100 * Math.min(...known);
-    return { type: "log", dtick: isLong ? 1 : "D2", exponentformat: "power" };
+    if (isLong) return { type: "log", dtick: 1, exponentformat: "power" };
+    const decades = [-1, 0, 1, 2].map((more) => Math.floor(Math.log10(Math.min(...known))) + more);
+    const ticks = decades.flatMap((decade) => [1, 2, 5].map((digit) => Number(`${digit}e${decade}`)));
+    return { type: "log", tickvals: ticks, ticktext: ticks.map(String) };
   }
   if (!axis.ticks.length) return axis.is_whole ? { tickformat: ",d" } : {};
   return { tickvals: axis.ticks.map(([at]) => at), ticktext: axis.ticks.map(([, text]) => text) };

@@ -1,0 +1,126 @@
+"""One table of the runs of several sweeps: what the page shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from mnist_sweep.analysis.varying import SEED, SWEEP, TASK, shown_settings
+from mnist_sweep.metrics import overall, resolve
+from mnist_sweep.records.fields import measured
+from mnist_sweep.records.sweep import all_runs, objective_of
+from mnist_sweep.reporting.html.contents import row_columns
+from mnist_sweep.reporting.tables.rows import REPEATS, ordered, rows_to_compare
+from mnist_sweep.reporting.tables.table import Table, make_columns, marks_of
+from mnist_sweep.reporting.tables.tables import PERFORMANCE, SCORES, column, metric_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.sweep import Sweep
+    from mnist_sweep.reporting.tables.table import Column, Rows
+
+MAX_ROWS = 2000
+"""Rows that a browser still sorts at once."""
+_DATA = "dataset.name"
+
+
+class Link(NamedTuple):
+    """A text that leads to an address of the server."""
+
+    text: str
+    address: str
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """The table.
+
+    Attributes:
+        table: Sweep, settings in which the rows differ, metrics; the best row first.
+        links: Of each row, those to its runs' files.
+        values: What it is sorted and filtered by, see `row_columns`.
+        total: How many rows there are, shown or not.
+        by: The metric that orders them.
+        has_repeats: Whether a row may be of several runs.
+        folded: Keys of columns that are hidden until they are asked for.
+    """
+
+    table: Table
+    links: list[list[Link]]
+    values: Mapping[str, Any]
+    total: int
+    by: Metric
+    has_repeats: bool
+    folded: list[str]
+
+
+def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | None:
+    """The runs or configurations of some sweeps in one table; None where there are no runs.
+
+    Args:
+        root: The directory that is served.
+        sweeps: By the name that is shown.
+        runs: Every run has a row of its own, repeats too.
+
+    Raises:
+        MnistSweepError: The sweeps' common objective is no metric of their runs.
+    """
+    by = resolve(objective_of([*sweeps.values()]))
+    names = {str(one.directory): name for name, one in sweeps.items()}
+    loaded = all_runs(sweeps.values())
+    if loaded.empty:
+        return None
+    # Directories of one name are different sweeps: the whole path below the root names them.
+    loaded[SWEEP] = [names[str(Path(one).parents[1])] for one in loaded["directory"]]
+    rows = rows_to_compare(loaded, (), runs=runs)
+    has_repeats = rows.are_configurations
+    if by.column in rows.frame:
+        rows = ordered(rows, (), f"{by.column},{'desc' if by.higher_is_better else 'asc'}")
+    total, rows = len(rows), rows.take([*range(min(len(rows), MAX_ROWS))])
+    settings = [key for key in shown_settings(rows.frame) if key != SWEEP]
+    settings += [SEED] * (runs and SEED not in settings) + [REPEATS] * has_repeats
+    known = measured(rows.frame)
+    usual = (by.column, *reversed(PERFORMANCE), *SCORES, "parameters")
+    keys = dict.fromkeys((*usual, *(one.column for one in overall(known))))
+    metrics = [_metric(key, by) for key in keys if key in rows.frame]
+    # The metric comes first: a phone has room for little else.
+    first = [column(SWEEP), *(one for one in metrics if one.key == by.column)]
+    others = [one for one in metrics if one.key != by.column]
+    columns = make_columns([*first, *map(column, settings), *others], rows)
+    # Values on different data are not better or worse than each other.
+    marked = marks_of(metrics, rows) if rows.frame[_DATA].nunique() < 2 else {}
+    table = Table("merged", "", columns, rows, marked=marked)
+    folded = [] if TASK in rows.frame else [key for key in keys if key not in usual]
+    return Merged(
+        table, _links(root, rows), row_columns([table], ()), total, by, has_repeats, folded
+    )
+
+
+def _metric(key: str, by: Metric) -> Column:
+    text = str(resolve(key, measured=[key]))
+    found = metric_column(key, text[:1].upper() + text[1:])
+    is_objective = key == by.column
+    return replace(found, higher_is_better=by.higher_is_better) if is_objective else found
+
+
+def _links(root: Path, rows: Rows) -> list[list[Link]]:
+    """To each run's files, named by its seed where there are several."""
+    members = rows.members or [[place] for place in range(len(rows))]
+    source = rows.runs if rows.members else rows.frame
+    seeds, places = source[SEED].tolist(), source["directory"].tolist()
+    return [
+        [
+            Link("files" if len(own) == 1 else str(seeds[k]), _address(root, places[k]))
+            for k in own
+            if Path(places[k]).is_dir()
+        ]
+        for own in members
+    ]
+
+
+def _address(root: Path, place: str) -> str:
+    return f"/files/{quote(Path(place).relative_to(root).as_posix())}/"
