@@ -114,6 +114,10 @@ def _chosen(request: Request) -> list[Path]:
 
 def _table(request: Request) -> Response:
     is_runs = "runs" in request.query_params
+    if "csv" in request.query_params:
+        text = pages.table_csv(_root(request), _chosen(request), runs=is_runs)
+        headers = {"content-disposition": 'attachment; filename="runs.csv"'}
+        return Response(text, media_type="text/csv", headers=headers)
     return HTMLResponse(pages.table(_root(request), _chosen(request), runs=is_runs))
 
 

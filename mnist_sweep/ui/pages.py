@@ -16,10 +16,12 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.progress_file import Progress
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import facts
 from mnist_sweep.reporting.html.embed import json_text
+from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.ui.sweeps import Results, State, best, find, loaded, results, state_of
 from mnist_sweep.ui.table import merged
 
@@ -68,9 +70,36 @@ def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
     """One table of the runs of some sweeps, of all where none are named.
 
     Raises:
-        MnistSweepError: None of them can be read, or their objective is no metric of their runs.
+        MnistSweepError: The objective that they share is no metric of their runs.
     """
-    sweeps, problems, stamp = {}, list[str](), _stamp(root, directories)
+    stamp = _stamp(root, directories)
+    sweeps, problems = _loaded(root, directories)
+    found = merged(root, sweeps, runs=runs)
+    query = [("of", _link(root, directory)[1]) for directory in directories]
+    as_runs = [("runs", "1")]
+    return _render(
+        "merged.html.j2", root=root, names=[_link(root, one.directory) for one in sweeps.values()],
+        found=found, problems=problems[:MAX_PROBLEMS], runs=runs, stamp=stamp,
+        title="Runs of all sweeps" if not directories else "Runs",
+        has_switch=runs or (found and found.has_repeats), query=urlencode(query),
+        other=urlencode(query + as_runs * (not runs)),
+        csv=urlencode([*query, *(as_runs * runs), ("csv", "1")]),
+    )  # fmt: skip
+
+
+def table_csv(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
+    """The same as CSV: values in full, without units.
+
+    Raises:
+        MnistSweepError: As `table`.
+    """
+    found = merged(root, _loaded(root, directories)[0], runs=runs)
+    return render([found.table], "csv") if found else ""
+
+
+def _loaded(root: Path, directories: Sequence[Path]) -> tuple[dict[str, Sweep], list[str]]:
+    """Sweeps by the name that is shown, and what could not be read."""
+    sweeps, problems = dict[str, Sweep](), list[str]()
     for directory in directories or find(root):
         try:
             one = loaded(directory, state_of(directory).signature)
@@ -79,16 +108,7 @@ def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
             continue
         sweeps[_link(root, directory)[0]] = one
         problems += map(str, one.problems)
-    names = [_link(root, one.directory) for one in sweeps.values()]
-    query = [("of", _link(root, directory)[1]) for directory in directories]
-    as_runs = [("runs", "1")]
-    found = merged(root, sweeps, runs=runs) if sweeps else None
-    return _render(
-        "merged.html.j2", root=root, names=names, found=found, problems=problems[:MAX_PROBLEMS],
-        title="Runs of all sweeps" if not directories else "Runs", runs=runs,
-        has_switch=runs or (found and found.has_repeats), query=urlencode(query),
-        stamp=stamp, other=urlencode(query + as_runs * (not runs)),
-    )  # fmt: skip
+    return sweeps, problems
 
 
 def table_events(root: Path, directories: Sequence[Path]) -> str:

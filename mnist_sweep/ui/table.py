@@ -69,6 +69,8 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     Raises:
         MnistSweepError: The sweeps' common objective is no metric of their runs.
     """
+    if not sweeps:
+        return None
     by = resolve(objective_of([*sweeps.values()]))
     names = {str(one.directory): name for name, one in sweeps.items()}
     loaded = all_runs(sweeps.values())
