@@ -11,6 +11,7 @@ from mnist_sweep.analysis.varying import SEED, SWEEP, TASK, shown_settings
 from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.sweep import all_runs, objective_of
+from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import row_columns
 from mnist_sweep.reporting.tables.rows import REPEATS, ordered, rows_to_compare
 from mnist_sweep.reporting.tables.table import Table, make_columns, marks_of
@@ -103,8 +104,8 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
 
 
 def _metric(key: str, by: Metric) -> Column:
-    text = str(resolve(key, measured=[key]))
-    found = metric_column(key, text[:1].upper() + text[1:])
+    title = axis_title(resolve(key, measured=[key]))
+    found = metric_column(key, title.partition(" [")[0])
     is_objective = key == by.column
     return replace(found, higher_is_better=by.higher_is_better) if is_objective else found
 

@@ -56,16 +56,17 @@ const drawCurves = () => {
     marker: { size: curve.running ? 7 : 4 }, hovertemplate: `%{fullData.name}<br>epoch %{x}: %{y:.4g}<extra></extra>`,
   }));
   const narrow = innerWidth < 700;
+  const isBelow = byId("curves").clientWidth < 900; /* the legend; beside the curves names need room */
   const last = Math.max(...traces.flatMap((trace) => trace.x));
   byId("curves-said").hidden = new Set(curves.map((curve) => curve.running)).size < 2;
   const [ink, grid, paper] = [colour("ink"), colour("grid"), colour("paper")];
   const axis = { gridcolor: grid, linecolor: grid, zeroline: false, automargin: true };
   window.Plotly.react(byId("curves"), traces, {
     font: { color: ink, size: 12, family: "system-ui, sans-serif" }, showlegend: true,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: narrow ? 30 : 50, r: 12, t: 8, b: narrow ? 48 + 9 * traces.length : 40 },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: narrow ? 30 : 50, r: 12, t: 8, b: isBelow ? 48 + 12 * traces.length : 40 },
     xaxis: { ...axis, title: { text: "Epoch" }, ...(last > 10 ? { tickformat: ",d" } : { dtick: 1 }) },
     yaxis: { ...axis, title: { text: narrow ? "" : select.selectedOptions[0].text + (percent ? " [%]" : "") } },
-    legend: narrow ? { orientation: "h", yref: "container", yanchor: "bottom", y: 0, font: { size: 11 } } : { font: { size: 12 } },
+    legend: isBelow ? { orientation: "h", yref: "container", yanchor: "bottom", y: 0, font: { size: 11 } } : { font: { size: 12 } },
     hoverlabel: { bgcolor: paper, bordercolor: grid, font: { color: ink } }, uirevision: figure,
   }, { responsive: true, displayModeBar: false });
   byId("curves").dataset.drawn = traces.length;
