@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from scipy.stats import beta, sem, t
+from scipy.integrate import quad
+from scipy.stats import beta, chi2, norm, sem, t
 
 from mnist_sweep.analysis.statistics import (
     Resampled,
@@ -15,7 +16,7 @@ from mnist_sweep.analysis.statistics import (
     of_values,
     resample_predictions,
 )
-from mnist_sweep.analysis.statistics.variance import means_of
+from mnist_sweep.analysis.statistics.variance import Uncertainty, means_of
 from mnist_sweep.errors import DataError
 
 TRUE = np.arange(2000) % 10
@@ -91,18 +92,51 @@ def table(values, shared, interaction, rng, replicates=20_000):
     return Resampled(values, values[:, None] + noise, 10_000, 10_000)
 
 
-def test_standard_error_and_degrees_of_freedom_are_those_worked_out_by_hand():
-    """Hillis (2007): SE^2 = A + x, df = (A + x)^2 / (x^2 / (n - 1)), x = s^2 / n."""
+def test_standard_error_and_interval_are_those_worked_out_by_hand():
+    """SE^2 = A + x with x = s^2 / n; P averages over x (n - 1) / chi-squared (n - 1)."""
     runs = table([0.1, 0.4, 0.7], 0.2, 0.3, np.random.default_rng(3))
-    means = means_of(runs, [np.arange(3)])
+    found = means_of(runs, [np.arange(3)]).uncertainty()
     image, x = 0.2**2, 0.09 / 3
-    (error,), (df,) = means.uncertainty().error, means.uncertainty().df
+    (error,) = found.error
     assert error == pytest.approx(math.sqrt(image + x), rel=0.02)
-    assert df == pytest.approx((image + x) ** 2 / (x**2 / 2), rel=0.05)
-    found = interval(runs)
-    assert found.standard_error == error
+    assert found.df == 2
+
+    def above(apart):
+        (image,) = found.images
+        value, _ = quad(
+            lambda q: norm.sf(apart / math.sqrt(image + 2 * x / q)) * chi2.pdf(q, 2), 0, np.inf
+        )
+        return value
+
+    whole = interval(runs)
+    assert whole.standard_error == error
     # Replicates leave 0 to 1, so nothing keeps the interval there.
-    assert found.high - found.low == pytest.approx(2 * t.ppf(0.975, df) * error, rel=1e-6)
+    assert above((whole.high - whole.low) / 2) == pytest.approx(0.025, rel=1e-6)
+    assert found.tail(np.array([-0.7]))[0] == pytest.approx(above(0.7), rel=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.9999])
+@pytest.mark.parametrize("df", [1, 2, 4, 30, 1e6, math.inf])
+def test_it_is_student_s_without_images_and_normal_without_seeds(df, level):
+    zero, one = np.zeros(1), np.ones(1)
+    seeds = Uncertainty(zero, one, np.array([df], dtype=float), zero)
+    half = t.ppf((1 + level) / 2, df)
+    assert seeds.half_width(level)[0] == pytest.approx(half, rel=1e-4)
+    assert seeds.tail(np.array([-half]))[0] == pytest.approx((1 - level) / 2, rel=1e-4)
+    images = Uncertainty(one, zero, np.array([df], dtype=float), one)
+    assert images.half_width(level)[0] == pytest.approx(norm.ppf((1 + level) / 2), rel=1e-6)
+
+
+@pytest.mark.parametrize("df", [1, 2, 4, 8])
+@pytest.mark.parametrize("images", [0.25, 1])
+def test_small_p_values_come_no_more_often_than_they_say(df, images):
+    """Degrees of freedom by Satterthwaite, as of Hillis, let 1.5 % below 0.002 with two."""
+    rng, size = np.random.default_rng(3), 20_000
+    seeds = rng.chisquare(df, size) / df
+    apart = math.sqrt(1 + images) * rng.standard_normal(size)
+    known = np.full(size, float(images))
+    p = Uncertainty(known, seeds, np.full(size, float(df)), np.sqrt(known)).p_value(apart)
+    assert [(p <= 0.05).mean() <= 0.053, (p <= 0.002).mean() <= 0.003] == [True, True]
 
 
 def test_repeats_that_agree_by_chance_are_no_surer_than_images_allow():

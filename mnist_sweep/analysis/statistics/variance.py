@@ -3,9 +3,10 @@
 Every run of a configuration is measured on the same images, so seeds are crossed with images: the
 multi-reader multi-case design of Obuchowski and Rockette (1995). The variance of a mean over n runs
 is A + x: x is the sample variance of the runs over n, A the covariance over images of two different
-runs, from the bootstrap. Together they have Hillis's (2007) degrees of freedom. For a difference
-the x of both sides are added and A is that of the difference, so images that are hard for everyone
-cancel out. `docs/statistics-method.md` has the formulas and their sources.
+runs, from the bootstrap. A is known well and x is not: intervals and p-values average over what the
+true variance over seeds may be (Tsui and Weerahandi, 1989). For a difference the x of both sides
+are added and A is that of the difference, so images that are hard for everyone cancel out.
+`docs/statistics-method.md` has the formulas and their sources.
 
 - The variance over seeds is pooled over all configurations that are known beside each other; whose
   seeds vary clearly more (F test, Bonferroni) stands for itself.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -58,35 +60,66 @@ class SeedVariances(NamedTuple):
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The uncertainty of k estimates.
+    """The uncertainty of k estimates: a known variance of images and an estimated one of seeds.
 
     Attributes:
-        error: Standard errors over all that varies, (k,).
-        df: Their degrees of freedom; infinite if they are known.
-        image_error: Standard errors over images alone.
-        endless_error: Standard errors with endless repeats: of A alone.
+        images: A, the variance over images with endless repeats, (k,).
+        seeds: x, the estimated variance over seeds, (k,).
+        df: Degrees of freedom of `seeds`; infinite if they are known.
+        image_error: Standard errors over images alone, of these very runs.
     """
 
-    error: Floats
+    images: Floats
+    seeds: Floats
     df: Floats
     image_error: Floats
-    endless_error: Floats
+
+    @property
+    def error(self) -> Floats:
+        """Standard errors over all that varies, (k,)."""
+        return np.sqrt(self.images + self.seeds)
+
+    @property
+    def endless_error(self) -> Floats:
+        """Standard errors with endless repeats."""
+        return np.sqrt(self.images)
 
     def half_width(self, level: float) -> Floats:
         """Half the width of intervals at the level."""
-        from scipy.special import ndtri, stdtrit
+        from scipy.special import ndtri
 
-        tail = (1 + level) / 2
-        half = stdtrit(self.df, tail) * self.error
-        return np.asarray(np.maximum(half, ndtri(tail) * self.image_error))
+        above = (1 - level) / 2
+        least = -ndtri(above) * self.image_error
+        half = -ndtri(above) * self.error
+        for _ in range(_MAX_STEPS):  # Newton's method; the tail is convex, so it cannot overshoot
+            tail, density = self._tail(-half)
+            step = np.divide(tail - above, density, out=np.zeros_like(half), where=density > 0)
+            half = half + step
+            if np.all(np.abs(step) <= _PRECISION * half):
+                break
+        return np.asarray(np.maximum(half, least))
 
     def tail(self, apart: Floats) -> Floats:
         """The probability to come out at `apart` or below if the truth is 0."""
-        from scipy.special import ndtr, stdtr
+        from scipy.special import ndtr
 
-        both = stdtr(self.df, ratio(apart, self.error)), ndtr(ratio(apart, self.image_error))
+        both = self._tail(apart)[0], ndtr(ratio(apart, self.image_error))
         # Of both the one closer to 1/2, which is the less certain.
         return np.asarray(np.where(apart < 0, np.maximum(*both), np.minimum(*both)))
+
+    def _tail(self, apart: Floats) -> tuple[Floats, Floats]:
+        """Generalized p-values (Tsui and Weerahandi, 1989), and their derivative.
+
+        The true variance over seeds is df / chi-squared times the estimated one: Student's t if
+        images do not vary, the normal distribution if seeds do not.
+        """
+        from scipy.special import ndtr
+
+        factors = np.stack([_chi_squared_factors(float(df)) for df in self.df])
+        errors = np.sqrt(self.images[:, None] + self.seeds[:, None] * factors)
+        z = ratio(np.broadcast_to(apart[:, None], errors.shape), errors)
+        density = np.divide(np.exp(-(z**2) / 2), errors, out=np.zeros_like(z), where=errors > 0)
+        return ndtr(z) @ _WEIGHTS, density @ _WEIGHTS / np.sqrt(2 * np.pi)
 
     def p_value(self, apart: Floats) -> Floats:
         """Two-sided p-values of no difference; 1 where nothing is apart."""
@@ -95,6 +128,24 @@ class Uncertainty:
     def p_equivalent(self, apart: Floats, margin: float) -> Floats:
         """P-values of a truth beyond the margin: the larger of two one-sided tests."""
         return self.tail(np.abs(apart) - margin)
+
+
+_MAX_STEPS = 100
+_PRECISION = 1e-9
+_POSITIONS, _WEIGHTS = np.polynomial.legendre.leggauss(128)
+# Quantiles u**4 of the chi-squared distribution: dense near 0, where seeds vary most.
+_POSITIONS = (_POSITIONS + 1) / 2
+_WEIGHTS = 2 * _POSITIONS**3 * _WEIGHTS
+
+
+@lru_cache(maxsize=1024)
+def _chi_squared_factors(df: float) -> Floats:
+    """The ratio df / chi-squared(df) at the nodes of the quadrature; 1 for infinite df."""
+    from scipy.special import gammaincinv
+
+    if np.isinf(df):
+        return np.ones_like(_POSITIONS)
+    return np.asarray(df / 2 / gammaincinv(df / 2, _POSITIONS**4))
 
 
 @dataclass(frozen=True)
@@ -154,11 +205,10 @@ class Means:
             # A variance that both sides share is not known twice.
             shared = self.pooled & self.pooled[chosen]
             squares = np.where(shared, seeds**2 / self.df, squares)
+        df = np.divide(seeds**2, squares, out=np.full_like(seeds, np.inf), where=squares > 0)
         images = deviations.var(axis=1, ddof=1)
         endless = np.maximum(images - interaction, 0.0)
-        total = endless + seeds
-        df = np.divide(total**2, squares, out=np.full_like(total, np.inf), where=squares > 0)
-        return Uncertainty(np.sqrt(total), df, np.sqrt(images), np.sqrt(endless))
+        return Uncertainty(endless, seeds, df, np.sqrt(images))
 
 
 def means_of(
