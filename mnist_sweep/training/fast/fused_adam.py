@@ -73,9 +73,8 @@ class _KernelStep:
 def for_training(
     update: keras.optimizers.Optimizer, *, xla: bool = True
 ) -> keras.optimizers.Optimizer:
-    """The fast form of an optimizer that is not built yet; the optimizer itself if it has none."""
+    """The optimizer, computed fast if it is a kind that can be."""
     kind = type(update)
-    if kind not in (keras.optimizers.Adam, keras.optimizers.AdamW) or update.amsgrad:
-        return update
-    fast: Any = type(kind.__name__, (_FusedStep if xla else _KernelStep, kind), {})
-    return fast.from_config(update.get_config())
+    if kind in (keras.optimizers.Adam, keras.optimizers.AdamW) and not update.amsgrad:
+        update.__class__ = type(kind.__name__, (_FusedStep if xla else _KernelStep, kind), {})
+    return update
