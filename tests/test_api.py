@@ -108,6 +108,8 @@ def test_plots_are_figures_by_name_and_show_themselves(grid):
     plots = grid.plots()
     assert {"effects", "accuracy-against-cost"} <= set(plots)
     assert plots._repr_html_().count("<svg") == len(plots)
+    figure = plots["learning-curves"]
+    assert figure._repr_svg_().startswith("<svg")
 
 
 def test_the_version_needs_no_interface():

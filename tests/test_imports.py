@@ -193,7 +193,7 @@ def test_nothing_is_read_that_can_execute_code():
 @pytest.mark.parametrize(
     ("words", "unwanted"),
     [
-        (["--help"], TENSORFLOW | {"pandas", "sklearn"}),
+        (["--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "pydantic"}),
         (["table", "--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "scipy"}),
         (["table", "SWEEP"], TENSORFLOW | HYDRA | {"sklearn", "matplotlib"}),
         (["worst", "SWEEP"], TENSORFLOW | HYDRA | {"matplotlib"}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from html import escape
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
 
 
 class _Text:
-    """What prints as text, and shows the same in a notebook."""
+    """What is shown as text, also in a notebook."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Selected(_Text):
     """A selected configuration. Prints as text; `selection` has the fields.
 
@@ -55,8 +60,8 @@ class Selected(_Text):
         return "\n".join(sentences(self.selection))
 
 
-@dataclass(frozen=True)
-class Tables:
+@dataclass(frozen=True, repr=False)
+class Tables(_Text):
     """Comparison tables. `str` is aligned text; `text(format)` is any format of `table --format`.
 
     Attributes:
@@ -83,19 +88,23 @@ class Tables:
 
 
 class Plots(dict[str, "Figure"]):
-    """Matplotlib figures by name."""
+    """Matplotlib figures by name; a notebook shows all, or a single one."""
+
+    def __init__(self, figures: dict[str, Figure]) -> None:
+        super().__init__(figures)
+        for figure in self.values():  # which without pyplot has no picture in a notebook
+            vars(figure)["_repr_svg_"] = partial(_svg, figure)
 
     def _repr_html_(self) -> str:
-        from io import StringIO
-
-        drawn = []
-        for figure in self.values():
-            figure.savefig(file := StringIO(), format="svg", bbox_inches="tight")
-            drawn.append(file.getvalue().partition("<svg")[2])
-        return "".join(f"<svg{one}" for one in drawn)
+        return "".join(map(_svg, self.values()))
 
 
-@dataclass(frozen=True)
+def _svg(figure: Figure) -> str:
+    figure.savefig(file := StringIO(), format="svg", bbox_inches="tight")
+    return "".join(file.getvalue().partition("<svg")[1:])
+
+
+@dataclass(frozen=True, repr=False)
 class Compared(_Text):
     """A comparison of directories. Prints as a short text; `comparison` has the fields."""
 
@@ -117,7 +126,7 @@ class Compared(_Text):
         return text(self.comparison)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gate(_Text):
     """What the gate found. Prints as text; `result` has the checks as fields."""
 

@@ -92,6 +92,11 @@ def _run(words: list[str]) -> int:
             for text in completion.complete(words[1], int(words[2]), words[3:], SUBCOMMANDS):
                 print(text)
         return ExitCode.DONE
+    if words in (["--help"], ["-h"]):
+        from mnist_sweep.cli.help import screen
+
+        print(screen())
+        return ExitCode.DONE
     if first == "--version":
         from mnist_sweep import __version__
 

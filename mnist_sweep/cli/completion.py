@@ -122,7 +122,7 @@ def _of_subcommand(
 def _settings(word: str) -> Iterator[str]:
     """`key=`, or with a key every value that it can have if these are few."""
     key, equals, _ = word.partition("=")
-    groups = _config_groups()
+    groups = config_groups()
     if not equals:
         yield from (f"{one}=" for one in (*SETTINGS, *groups))
         return
@@ -132,10 +132,15 @@ def _settings(word: str) -> Iterator[str]:
     yield from (f"{key}={value}" for value in values)
 
 
-def _config_groups() -> dict[str, list[str]]:
-    """Of each folder of `conf/` the choices; an experiment is added, so it has a plus."""
+def conf_folder() -> Path:
+    """The folder `conf/`: inside the package in a wheel, beside it in a checkout."""
     package = Path(__file__).parents[1]
-    conf = package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def config_groups() -> dict[str, list[str]]:
+    """Of each folder of `conf/` the choices; an experiment is added, so it has a plus."""
+    conf = conf_folder()
     found: dict[str, list[str]] = {}
     for path in sorted(conf.glob("*/**/*.yaml")):
         group = path.parent.relative_to(conf).as_posix()

@@ -119,6 +119,7 @@ READ = {
     "plan": [*WITHOUT_NODES, *PLAN],
     "plan of what is there": [*WITHOUT_NODES, *PLAN, "hydra.sweep.dir=SWEEP"],
     "our help": ["--help"],
+    "our help by Hydra": ["--help", "layers=2"],
     "config": ["layers=2", "-c", "job"],
     "option first": ["-c", "job", "layers=2"],
     "data": ["data", "digits"],
@@ -142,6 +143,10 @@ def test_a_sweep_runs_every_point_of_its_grid(swept: Done, made: dict[str, Recor
         f"layers={layers},nodes={nodes},epochs=4,seed=0" for layers in (1, 2) for nodes in (16, 32)
     ]
     assert all(record.status == "finished" for record in made.values())
+
+
+def test_hydra_shows_the_same_help(answers: dict[str, Done]):
+    assert answers["our help"].out == answers["our help by Hydra"].out
 
 
 def test_a_sweep_leaves_what_the_design_says(world: World, made: dict[str, Record]):

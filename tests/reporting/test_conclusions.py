@@ -315,8 +315,7 @@ def test_the_changed_network_is_stated_beside_the_best(studies):
     best = fmean(r.metrics.test.accuracy for r in finished(studies / "3", layers=1, nodes=300))
     changed = fmean(r.metrics.test.accuracy for r in finished(studies / "3", dropout=0.2))
     assert one.number == f"{100 * (changed - best):+.2f} points"
-    assert f"has a test accuracy of {100 * changed:.2f} %" in one.text
-    assert f"of {100 * best:.2f} %" in one.text
+    assert f"test accuracy {100 * changed:.2f} % against {100 * best:.2f} %, " in one.text
 
 
 def test_digits_of_equal_difficulty_are_not_told_apart(tmp_path):

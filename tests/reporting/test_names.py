@@ -34,6 +34,9 @@ def test_a_network_of_ones_own_is_named_by_its_builder_and_its_own_settings(tmp_
     assert names(tmp_path / "a", runs) == [
         "resnet, depth=18, batch_size=16", "resnet, depth=18, batch_size=32",
     ]  # fmt: skip
+    for run, code in zip(runs, ("a" * 64, "b" * 64), strict=True):  # edited between the runs
+        run.values["code"] = {"sha256": code, "files": {"my/models.py": code}}
+    assert names(tmp_path / "c", runs)[0] == f"resnet, depth=18, batch_size=16, code={'a' * 12}"
     runs = [make_run(model={**RESNET, "depth": d, "width": 8}, **SMALL) for d in (18, 50)]
     assert names(tmp_path / "b", runs) == ["resnet, depth=18", "resnet, depth=50"]
 

@@ -113,8 +113,8 @@ def against_best(
         verdict = values.not_distinguishable(found)
     ours, theirs = (values.amount(TEST_ACCURACY, v) for v in (found.second, found.first))
     text = (
-        f"{changed} has a test accuracy of {ours}, the best network, {best_name}, of {theirs}: "
-        f"{verdict}."
+        f"{changed}, compared with the best network, {best_name}: test accuracy {ours} against "
+        f"{theirs}, {verdict}."
     )
     number = values.change("accuracy", found.estimate)
     return make(kind, text, number, values.difference(found, found.p_holm), reported)

@@ -58,8 +58,9 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
         parts.append(str(settings.get(kind) or target.rpartition(".")[2]))
         parts += [f"{name.partition('.')[2]}={text_of(settings[name])}" for name in shown]
     for name in others:
-        called = "data" if name in DATA else name
-        parts.append(f"{called}={text_of(settings[name])}")
+        called = "data" if name in DATA else name.removesuffix(".sha256")
+        value = str(settings[name])[:12] if name.endswith("sha256") else settings[name]
+        parts.append(f"{called}={text_of(value)}")
     return visible(", ".join(parts))
 
 
