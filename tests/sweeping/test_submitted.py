@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from mnist_sweep.cli.output import ExitCode
 from mnist_sweep.cli.status import status_of
+from mnist_sweep.cli.sweep_summary import show
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import SweepPaths
@@ -273,7 +275,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 @pytest.mark.skipif(sys.platform == "win32", reason="asks ps")
-def test_a_sweep_that_is_left_runs_as_it_was_submitted_and_is_collected_later(place: Path):
+def test_a_sweep_that_is_left_runs_as_it_was_submitted_and_is_collected_later(
+    place: Path, capsys: pytest.CaptureFixture[str]
+):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     words = ["-m", "task._target_=left_task.train", "+task.kind=fine,killed", "name=left"]
     words += ["hydra/launcher=submitit_local", "wait=false"]
@@ -288,12 +292,22 @@ def test_a_sweep_that_is_left_runs_as_it_was_submitted_and_is_collected_later(pl
     result = command()
     planned = {point.run_id for point in result.plan.points}
     assert {one.job.run_id for one in result.queued} == planned
+    assert show(result) == ExitCode.DONE
+    ids = [one.job_id for one in result.queued]
+    head, left, *commands = capsys.readouterr().out.splitlines()
+    assert head.startswith("left · 0 of 2 runs finished, 2 queued or running · ")
+    assert left.startswith(f"Left in the queue: local {ids[0]}, {ids[1]}. ")
+    assert [line.split()[0] for line in commands] == ["Status", "Table", "Report", "Cancel"]
+    assert commands[0].endswith("status outputs/left")
+    assert commands[-1] == f"Cancel  kill -INT {ids[0]} {ids[1]}"
     noted = SweepPaths(sweep).submitted.read_bytes()
     # Neither the same command nor one that would wait runs them a second time.
     for more in ("wait=false", "wait=true"):
         again = command(more)
         assert {one.job_id for one in again.queued} == {one.job_id for one in result.queued}
         assert again.summaries == []
+        assert show(again) == (ExitCode.SOME_FAILED if more == "wait=true" else ExitCode.DONE)
+        assert "2 queued or running" in capsys.readouterr().out
     assert SweepPaths(sweep).submitted.read_bytes() == noted
     assert status_of(sweep).counts == {"waiting": 2}
     (place / "left_task.py").write_text(TASK.replace("0.25", "0.75"))
