@@ -38,8 +38,6 @@ DEFAULT_REPLICATES = 2000
 DEFAULT_MARGIN = 0.002
 """0.2 points of accuracy."""
 MLP_TARGET = "mnist_sweep.training.model.mlp"
-NETWORK_TARGETS = (MLP_TARGET, "mnist_sweep.training.model.cnn")
-"""The built-in networks."""
 
 MLP = OnlyIf("model._target_", (MLP_TARGET,), words="model=mlp")
 """The condition of what only the built-in dense network has."""

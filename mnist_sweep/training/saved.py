@@ -1,8 +1,8 @@
 """A saved network is the one whose predictions are recorded.
 
-Called with the file of a network of the user's own, before the run's record is written. Keras saves
-what layers name in their configurations; a layer may lack some of that, and would then compute
-something else wherever the file is used.
+Called with the file before the run's record is written. Keras saves what layers name in their
+configurations; a layer of the user's own may lack some of that, and would then compute something
+else wherever the file is used.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import sha256_of
-from mnist_sweep.settings import NETWORK_TARGETS, Plain, epochs_of, is_task
+from mnist_sweep.settings import Plain, epochs_of, is_task
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary, summary_of
 from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.launch.user_code.networks import builder, check_code
@@ -149,8 +149,7 @@ def _write(job: Job, result: Result, record: Record) -> None:
             with store.scratch(paths.directory) as scratch:
                 saved = scratch / "model.keras"
                 result.network.save(saved)
-                if job.settings["model"]["_target_"] not in NETWORK_TARGETS:
-                    verify(saved, result, job.data, result.predictions)
+                verify(saved, result, job.data, result.predictions)
                 store.write_bytes(paths.model, saved.read_bytes())
         write_predictions(paths.predictions, result.predictions)
     hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}

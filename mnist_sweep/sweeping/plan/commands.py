@@ -14,7 +14,7 @@ from pathlib import Path
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation
-from mnist_sweep.settings import NETWORK_TARGETS, SWEEP_KEYS
+from mnist_sweep.settings import SWEEP_KEYS
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.overrides import bare, hydra_text
@@ -24,6 +24,7 @@ PLACE = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode")
 _OLD = ("hydra.sweeper.single", "hydra.sweeper.same_data")
 _DECIDES = ("study", "search", "points", "exclude")
 _NUMBER = re.compile(r"[\d.]+|null|true|false")
+_OWN_BUILDERS = ("mnist_sweep.training.model.mlp", "mnist_sweep.training.model.cnn")
 
 
 def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Command]:
@@ -89,7 +90,7 @@ def _may_run_code(text: str) -> bool:
     if text.startswith("-") or "${" in text:
         return True
     if "_target_" in text:
-        return key != "model._target_" or not set(value.split(",")) <= set(NETWORK_TARGETS)
+        return key != "model._target_" or not set(value.split(",")) <= set(_OWN_BUILDERS)
     if key.startswith("hydra.launcher."):
         return not _NUMBER.fullmatch(value)
     if key.startswith("hydra.") and not key.startswith("hydra.sweeper."):
