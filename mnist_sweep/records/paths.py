@@ -120,16 +120,6 @@ def names_in(directory: Path) -> list[str]:
         return [entry.name for entry in entries]
 
 
-def run_directories(directory: Path) -> dict[str, Path]:
-    """Run id -> the run's directory; empty where `directory` is itself a single run's."""
-    runs = SweepPaths(directory).runs
-    if not runs.is_dir():
-        return {}
-    # As in `load`: of two directories of one run, the first by name counts.
-    children = sorted(runs.iterdir(), reverse=True)
-    return {label_and_run_id(child.name)[1]: child for child in children}
-
-
 def is_of_task(label: str) -> bool:
     """Whether a run's label is that of a task of the user's own."""
     return label.startswith("task=")

@@ -150,7 +150,7 @@ def _had_none(paths: RunPaths) -> bool:
     return False
 
 
-def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any]]) -> None:
+def write_predictions(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a run's predictions to `path` atomically, checked first.
 
     Raises:
@@ -158,10 +158,9 @@ def write_predictions(path: Path, arrays: Predictions | Mapping[str, NDArray[Any
             is written.
         DirectoryError: It cannot be written.
     """
-    values = arrays.arrays() if isinstance(arrays, Predictions) else arrays
-    _check(values, tuple(_DTYPES))
-    hashed = values[_SHA256].astype("<U64")
-    store.write_npz(path, {name: values[name] for name in _DTYPES} | {_SHA256: hashed})
+    _check(arrays, tuple(_DTYPES))
+    hashed = arrays[_SHA256].astype("<U64")
+    store.write_npz(path, {name: arrays[name] for name in _DTYPES} | {_SHA256: hashed})
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from mnist_sweep.analysis.statistics import holm
 from mnist_sweep.analysis.study_effect import UnknownEffect, study_effects
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
-from mnist_sweep.records.paths import SweepPaths, run_directories
+from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import load
-from support.factories import make_run, write_run, write_study
+from support.factories import make_run, run_directories, write_run, write_study
 
 SIZE = {"n_test": 500, "n_validation": 300}
 

@@ -11,12 +11,12 @@ from mnist_sweep.analysis.selection import select
 from mnist_sweep.analysis.statistics import compare_all, resample_predictions
 from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
-from mnist_sweep.records.paths import RunPaths, run_directories
+from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import read_predicted, write_predictions
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_record
 from mnist_sweep.records.sweep import all_runs, load
-from support.factories import make_run, reference_grid, write_sweep
+from support.factories import make_run, reference_grid, run_directories, write_sweep
 
 SIZE = {"n_test": 400, "n_validation": 300}
 
@@ -210,7 +210,6 @@ def test_what_is_no_selection_cannot_be_made_again(grid):
 
 def test_a_single_run_s_directory_holds_its_own_predictions(grid):
     run = next((grid / "runs").iterdir())
-    assert run_directories(run) == {}
     assert read_predicted([run], "test").predicted.shape == (1, 400)
 
 

@@ -35,9 +35,10 @@ def run(program: str, place: Path, **options: object) -> subprocess.CompletedPro
     )  # fmt: skip
 
 
-def test_a_full_disk_is_said_once(tmp_path: Path):
+@pytest.mark.parametrize("n", [200_000, 1])  # written at once, or when the stream is flushed
+def test_a_full_disk_is_said_once(tmp_path: Path, n: int):
     with Path("/dev/full").open("w") as full:
-        ended = run(SAYS_MUCH, tmp_path, stdout=full)
+        ended = run(SAYS_MUCH.replace("200_000", str(n)), tmp_path, stdout=full)
     assert ended.returncode == 3
     assert ended.stderr == "mnist-sweep: output was lost: No space left on device\n"
 

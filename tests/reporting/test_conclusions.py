@@ -9,14 +9,21 @@ import pytest
 
 from mnist_sweep.analysis.study_effect import study_effects
 from mnist_sweep.analysis.weakest import weakest_classes
-from mnist_sweep.records.paths import SweepPaths, run_directories
+from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.study_file import write_study as write
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.conclusions import conclusions, is_reference
 from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
-from support.factories import make_run, reference_grid, write_run, write_study, write_sweep
+from support.factories import (
+    make_run,
+    reference_grid,
+    run_directories,
+    write_run,
+    write_study,
+    write_sweep,
+)
 
 SIZE = {"n_test": 1000, "n_validation": 600}
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "reported.json"

@@ -186,8 +186,9 @@ def test_what_keeps_the_other_process_from_writing_is_told(tmp_path, monkeypatch
 
 
 def test_the_users_own_settings_of_matplotlib_do_not_count():
-    with rc_context({"text.usetex": True, "font.size": 40}):
+    with rc_context({"text.usetex": True, "font.size": 40, "xtick.direction": "in"}):
         with drawing.styled():
             assert not rcParams["text.usetex"]
             assert rcParams["font.size"] < 20
+            assert rcParams["xtick.direction"] == "out"
         assert rcParams["text.usetex"]

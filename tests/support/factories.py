@@ -9,7 +9,7 @@ import numpy as np
 
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.records import study_file
-from mnist_sweep.records.paths import RunPaths, SweepPaths
+from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.store import write_json, write_record
@@ -227,6 +227,11 @@ def write_run(run: Made, directory: Path) -> Path:
     hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}
     write_record(paths.record, {**run.values, "artefacts": hashes})
     return directory
+
+
+def run_directories(sweep: Path) -> dict[str, Path]:
+    """Run id -> the run's directory."""
+    return {label_and_run_id(one.name)[1]: one for one in (sweep / "runs").iterdir()}
 
 
 def write_sweep(directory: Path, runs: Iterable[Made], missing: Iterable[Made] = ()) -> Path:

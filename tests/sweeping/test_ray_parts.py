@@ -303,6 +303,22 @@ def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
     assert job.paths.record.exists() is fails
 
 
+def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    preloaded: list[str] = []
+    ended = SimpleNamespace(ended=True, summary=None, ending="", late="")
+    monkeypatch.setattr(task.processes, "start_fork_server", preloaded.append)
+    monkeypatch.setattr(task, "WorkerProcess", lambda *_: ended)
+    monkeypatch.setattr(task, "_forget_main_file", lambda: None)
+    network = job_of(tmp_path, make_run())
+    settings = {**network.settings, "task": {"_target_": "my.task"}}
+    own = replace(network, point=replace(network.point, settings=settings))
+    for job in (network, own):
+        task._in_a_process(job, lambda *_: None)
+    assert preloaded == [task.processes.PRELOAD, task.processes.PRELOAD_TASK]
+
+
 def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):
     on_node, at_home = (job_of(tmp_path / place, make_run()) for place in ("node", "home"))
     written = on_node.paths.files / "sub" / "notes.txt"

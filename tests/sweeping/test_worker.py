@@ -164,7 +164,9 @@ def test_sockets_are_put_where_their_paths_are_short(monkeypatch: pytest.MonkeyP
     processes._shorten_paths()
     assert "tempdir" not in config
     monkeypatch.setattr(tempfile, "tempdir", f"/{'x' * 100}")
-    processes._shorten_paths()
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: None)
+    monkeypatch.setattr(resource_tracker, "ensure_running", lambda: None)
+    processes.start_fork_server()
     assert len(config["tempdir"]) < processes.MAX_FOLDER_LENGTH
     Path(config["tempdir"]).rmdir()
 

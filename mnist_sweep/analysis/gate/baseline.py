@@ -22,7 +22,7 @@ from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
-from mnist_sweep.safe_files import content, refuse_newer, strict_json
+from mnist_sweep.safe_files import content, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +170,7 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFr
     if path.is_dir() or path.suffix.lower() == ".csv":
         return baseline_of(load(path, mapping))
     try:
-        return _frame(_parse(path))
+        return _frame(validated(content(path)[0], _File, SCHEMA_VERSION))
     except (OSError, ValueError, RecursionError) as error:
         name = "NEW-FILE" if path.exists() else path  # nobody's file is to be overwritten
         raise DirectoryError(
@@ -254,14 +254,6 @@ def _frame(file: _File) -> pd.DataFrame:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _parse(path: Path) -> _File:
-    read = content(path)[0]
-    values = strict_json(read)  # pydantic's parser accepts NaN and takes the last of equal keys
-    if isinstance(values, dict):
-        refuse_newer(values, SCHEMA_VERSION)
-    return _File.model_validate_json(read)
 
 
 def _refuse_twice(what: str, names: list[Any]) -> None:
