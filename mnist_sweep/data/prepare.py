@@ -71,7 +71,7 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         sha256=stored.sha256,
         shape=arrays.shape,
         classes=arrays.classes,
-        class_names=stored.class_names,
+        class_names=_class_names(settings.get("classes"), fetched),
         scale=arrays.scale,
         n_train=len(train_index),
         n_validation=len(validation_index),
@@ -83,6 +83,18 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         notice=" ".join(filter(None, notices)) or None,
         stamp=stored.stamp,
     )
+
+
+def _class_names(given: list[Any] | None, fetched: Fetched) -> tuple[str, ...]:
+    if given is None:
+        return fetched.stored.class_names
+    names = tuple(map(str, given))
+    if len(set(names)) != len(names) or len(names) != fetched.stored.arrays.classes:
+        raise DataError(
+            f"data.classes must name each of the {fetched.stored.arrays.classes} classes of "
+            f"{fetched.text} once, in the order of the labels; it is {', '.join(names)[:200]}."
+        )
+    return names
 
 
 def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch) -> Fetched:

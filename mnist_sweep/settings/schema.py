@@ -77,6 +77,9 @@ class DataSettings:
     )  # fmt: skip
     path: str | None = _run(None, "file or folder for data=csv, emnist, folders, idx and npz")
     _target_: str | None = _run(None, "function that returns the arrays, for data=own")
+    classes: list[Any] | None = _run(  # noqa: RUF009  (a dataclass field)
+        None, "names of the classes, by label; null: those that the data state"
+    )
     sha256: str | None = _run(None, "expected SHA-256 of the data; other data are refused")
     validation_fraction: float = _result(
         0.1, "share of the training examples used for validation; 0: none", low=0, high=0.9

@@ -249,3 +249,16 @@ def test_names_of_classes_are_known_again_without_reading(
     assert again.class_names == first.class_names == ("cat", "dog", "eel")
     assert again.record_fields()["class_names"] == ["cat", "dog", "eel"]
     assert dict(describe(again))["test classes"] == "cat: 4, dog: 4, eel: 4"
+
+
+def test_names_of_classes_are_given_where_the_data_state_none(
+    tmp_path: Path, environ: dict[str, str], data_settings: Settings
+) -> None:
+    folder = write_idx(tmp_path / "fashion", small_arrays(60, 12, (4, 5), 3), zipped=True)
+    named = ["T-shirt", "Trouser", "Ankle boot"]
+    info = prepare(data_settings(name="idx", path=str(folder), classes=named), environ)
+    assert info.class_names == tuple(named)
+    assert info.sha256 == prepare(data_settings(name="idx", path=str(folder)), environ).sha256
+    for wrong in (named[:2], [*named, "Bag"], ["Bag", "Bag", "Coat"], []):
+        with pytest.raises(DataError, match="each of the 3 classes"):
+            prepare(data_settings(name="idx", path=str(folder), classes=wrong), environ)
