@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -51,7 +51,7 @@ class GridSweeperConf:
     """
 
     _target_: str = "hydra_plugins.mnist_sweep.GridSweeper"
-    params: dict[str, Any] | None = None
+    params: dict[str, Any] | None = field(default_factory=dict)
     points: list[str] | None = None
 
 

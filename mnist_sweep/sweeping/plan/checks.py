@@ -101,6 +101,8 @@ def _problem_of_hydra(key: str, value: Any) -> str:
         return "there must be one; name it, or leave this out"
     if key == "hydra/sweeper" and value not in ("grid", "search"):
         return "expected grid or search; other sweepers are not supported"
+    if key == "hydra.verbose" and not isinstance(value, bool | str | list):
+        return "must be true, false, or the names of loggers, as in [tensorflow,keras]"
     return ""
 
 
