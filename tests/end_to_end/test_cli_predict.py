@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.store import sealed
 from mnist_sweep.reporting.predicted_digits import render
+from mnist_sweep.safe_files import sha256_of
 from support.factories import make_run, write_run, write_sweep
+from support.own_layers import OWN_LAYERS
 from support.photographed import photograph, save
 from support.trained_run import prepared, train_run
 
@@ -216,6 +219,42 @@ def test_the_program_refuses_a_bad_file_in_one_paragraph_without_tensorflow(tmp_
     assert done.stderr.startswith("mnist-sweep: ")
     assert done.stderr.count("\n") == 1
     assert str(bad) in done.stderr
+
+
+def test_own_layers_are_imported_where_trusted_and_named(tmp_path, trained, data):
+    (tmp_path / "own_layers_of_a_run.py").write_text(OWN_LAYERS + "print('imported')\n")
+    run = shutil.copytree(trained, tmp_path / trained.name)
+    paths = RunPaths(run)
+    build = (
+        "import keras, sys; from own_layers_of_a_run import Doubles, Shifts\n"
+        "keras.utils.set_random_seed(1)\n"
+        f"layers = [keras.Input({tuple(data.info.shape)}), Doubles(), Shifts(),\n"
+        "          keras.layers.Flatten(), keras.layers.Dense(10, 'softmax')]\n"
+        "network = keras.Sequential(layers); network.save(sys.argv[1])\n"
+        "print(network.count_params())"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+
+    def python(*words):
+        return subprocess.run(
+            [sys.executable, *map(str, words)], cwd=tmp_path, env=environ, capture_output=True,
+            text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+    parameters = int(python("-c", build, paths.model).stdout.split()[-1])
+    record = json.loads(paths.record.read_text())
+    record["parameters"] = parameters
+    record["artefacts"][paths.model.name] = sha256_of(paths.model)
+    record["config"]["model"] = {"_target_": "own_layers_of_a_run.build"}
+    paths.record.write_text(sealed(record))
+    words = (run, write_csv(tmp_path / "test.csv", data.test_images[:7]), "-o", tmp_path / "out")
+    assert "`predict --trust` also loads" in refused(*words)
+    assert not (tmp_path / "out").exists()
+    done = python("-m", "mnist_sweep", "predict", *words, "--trust")
+    assert done.stderr.splitlines()[0] == "Importing own_layers_of_a_run (--trust)."
+    assert "imported" in done.stdout
+    assert "7 images" in done.stdout
+    assert [row[0] for row in rows_of(tmp_path / "out")] == ["ImageId", *"1234567"]
 
 
 def test_names_of_pictures_are_no_formulas_to_a_spreadsheet():

@@ -16,6 +16,7 @@ from mnist_sweep.inference.predict import BLOCK, predict
 from mnist_sweep.training import runtime
 from mnist_sweep.training.model import cnn, mlp
 from mnist_sweep.training.predictor import Predictor
+from support.own_layers import OWN_LAYERS
 
 runtime.configure(1)
 
@@ -124,20 +125,6 @@ def test_a_class_registered_under_another_name_is_refused(path):
     edit_layer(path, registered_name="Custom>Dense")
     with pytest.raises(ModelError, match="Custom>Dense, which is not Keras's own"):
         inspect(path)
-
-
-OWN_LAYERS = """
-import keras
-
-@keras.saving.register_keras_serializable("own")
-class Doubles(keras.layers.Layer):
-    def call(self, images):
-        return 2.0 * images
-
-class Shifts(keras.layers.Layer):
-    def call(self, images):
-        return images + 1.0
-"""
 
 
 def test_layers_of_ones_own_are_loaded_from_trusted_modules_alone(
