@@ -6,24 +6,22 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-uvicorn = pytest.importorskip("uvicorn", reason="the extra ui is not installed")
+pytest.importorskip("uvicorn", reason="the extra ui is not installed")
 chromium = pytest.importorskip("support.chromium", reason="selenium is not installed")
 
 from mnist_sweep.records.locks import release, try_lock  # noqa: E402
 from mnist_sweep.records.paths import SweepPaths  # noqa: E402
 from mnist_sweep.records.progress_file import add_epoch  # noqa: E402
-from mnist_sweep.ui.app import application  # noqa: E402
 from support.factories import make_run, reference_grid, write_run, write_sweep  # noqa: E402
+from support.live_server import served  # noqa: E402
 
 pytestmark = pytest.mark.slow
 LATER = make_run(layers=3, nodes=100, accuracy=0.995)
@@ -38,18 +36,8 @@ def outputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(outputs):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            application(outputs), log_level="error", lifespan="off", ws="none",
-            timeout_graceful_shutdown=0,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+    with served(outputs) as address:
+        yield address
 
 
 @pytest.mark.skipif(not chromium.is_installed(), reason=chromium.MISSING)
