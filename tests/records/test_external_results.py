@@ -16,8 +16,14 @@ import pytest
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.cli import main
 from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.external import hydra
 from mnist_sweep.records.external.found import split_and_name
-from mnist_sweep.records.external.mapping import ResultMapping, mapping_of, read_mapping
+from mnist_sweep.records.external.mapping import (
+    ResultMapping,
+    mapping_of,
+    read_mapped,
+    read_mapping,
+)
 from mnist_sweep.records.sweep import load
 
 PLAIN_HYDRA_APP = """
@@ -267,6 +273,50 @@ def test_a_job_without_results_is_a_failed_run(tmp_path):
     assert dict(zip(sweep.frame["task.lr"], sweep.frame["status"], strict=True)) == {
         1: "finished", 2: "failed",
     }  # fmt: skip
+
+
+FOLDS = "fit_time,test_score,fold,hydra_dir\n0.5,{0},1,x\n0.7,{1},2,x\n"
+
+
+def job_with_table(place: Path, score: float, text: str = FOLDS) -> Path:
+    (place / ".hydra").mkdir(parents=True)
+    (place / ".hydra" / "config.yaml").write_text(f"forest: {{trees: {place.name}}}\n")
+    (place / "metrics.csv").write_text(text.format(score, score + 0.02))
+    return place
+
+
+def test_a_table_beside_hydras_settings_is_of_one_run(tmp_path):
+    for trees, score in ((5, 0.75), (20, 0.875)):
+        job_with_table(tmp_path / str(trees), score)
+    for found in (
+        hydra.read(tmp_path),
+        read_mapped(tmp_path, ResultMapping(record="*/metrics.csv")),
+    ):
+        assert {run.settings["forest.trees"]: run.metrics for run in found.runs} == {
+            5: pytest.approx({"fit_time": 0.6, "test_score": 0.76}),
+            20: pytest.approx({"fit_time": 0.6, "test_score": 0.885}),
+        }
+        assert [[*run.settings] for run in found.runs] == [["forest.trees"]] * 2
+
+
+def test_a_table_by_epoch_is_a_history_and_a_result_in_json_comes_first(tmp_path):
+    text = "epoch,val_acc,val_loss\n0,{0},\n1,{1},0.5\n"
+    job_with_table(tmp_path / "3", 0.5, text)
+    (job_with_table(tmp_path / "4", 0.5) / "result.json").write_text('{"val_acc": 0.25}')
+    first, second = hydra.read(tmp_path).runs
+    assert first.metrics == {"val_acc": 0.52, "val_loss": 0.5}
+    assert first.history == {"val_acc": [0.5, 0.52]}
+    assert second.metrics == {"val_acc": 0.25}
+
+
+def test_a_jobs_table_that_cannot_be_read_is_named(tmp_path):
+    job_with_table(tmp_path / "3", 0.5)
+    (job_with_table(tmp_path / "4", 0.5) / "metrics.csv").write_bytes(b"\xff,\x00\n")
+    found = hydra.read(tmp_path)
+    assert [path.parent.name for path, _ in found.problems] == ["4"]
+    assert [run.failed for run in found.runs] == [
+        "", "no JSON, YAML or CSV file with numbers beside .hydra/",
+    ]  # fmt: skip
 
 
 def test_a_directory_that_changed_is_read_again(tmp_path):

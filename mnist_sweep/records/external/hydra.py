@@ -1,21 +1,30 @@
-"""A plain Hydra multirun: a directory for each job, with `.hydra/` and what the job wrote."""
+"""A plain Hydra multirun: a directory for each job, with `.hydra/` and what the job wrote.
+
+A job's CSV file is read where no JSON or YAML file of it has numbers.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.records.external import csv
 from mnist_sweep.records.external.found import Found, FoundRun, flattened, number, numbers_in
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import content, strict_yaml
 
 MAX_DEPTH = 4
-_ENDINGS = (".json", ".yaml", ".yml")
+_ENDINGS = (".json", ".yaml", ".yml", ".csv")
+_ORDERED = ("epoch", "step")
+"""Columns by which the rows of a table come one after another; other rows are averaged."""
+_INDICES = (*_ORDERED, "fold")
 
 
 def recognises(path: Path) -> bool:
@@ -24,16 +33,17 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """The jobs, and the numbers in the JSON and YAML files beside their `.hydra/`."""
+    """The jobs, and the numbers in the JSON, YAML or CSV files beside their `.hydra/`."""
     found = Found("a Hydra multirun")
     jobs = list(_jobs(path))
     files: dict[Path, list[Path]] = {}
     for job in jobs:
         try:
-            files[job] = sorted(one for one in job.iterdir() if one.suffix in _ENDINGS)
+            own = [one for one in job.iterdir() if one.suffix in _ENDINGS]
+            files[job] = sorted(own, key=lambda one: (one.suffix == ".csv", one))
         except OSError as error:
             found.problems.append((job, reason(error)))
-    counts = Counter(file.name for own in files.values() for file in own)
+    counts: Counter[str] = Counter()
     for job, own in files.items():
         relative = job.relative_to(path).as_posix()
         run = FoundRun(path.name if relative == "." else relative, job)
@@ -42,23 +52,33 @@ def read(path: Path) -> Found:
         except (OSError, ValueError) as error:
             found.problems.append((job / ".hydra" / "config.yaml", reason(error)))
             continue
-        for file in own:
-            try:
-                metrics, history = numbers_in(value_in(file))
-            except (OSError, ValueError, RecursionError) as error:
-                found.problems.append((file, reason(error)))
-                continue
-            for name, value in metrics.items():
-                if number(run.settings.get(name)) != value:  # a copy of a setting
-                    run.metrics.setdefault(name, value)
-                    if name in history:
-                        run.history.setdefault(name, history[name])
-        run.failed = "" if run.metrics else "no JSON or YAML file with numbers beside .hydra/"
+        _read_files(run, own, found, counts)
+        run.failed = "" if run.metrics else "no JSON, YAML or CSV file with numbers beside .hydra/"
         found.runs.append(run)
     used = " and ".join(name for name, _ in counts.most_common(3))
     names = dict.fromkeys(name for run in found.runs for name in run.metrics)
     found.notes.append(f"every number in {used} is a metric: {', '.join([*names][:8])}")
+    if any(name.endswith(".csv") for name in counts):
+        found.notes.append("the rows of a CSV file are in order of epoch or step, else averaged")
     return found
+
+
+def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[str]) -> None:
+    """Give a run the numbers in its files; `counts` says which were read."""
+    for file in files:
+        if file.suffix == ".csv" and run.metrics:
+            break
+        counts[file.name] += 1
+        try:
+            metrics, history = numbers_in(value_in(file))
+        except (OSError, ValueError, RecursionError) as error:
+            found.problems.append((file, reason(error)))
+            continue
+        for name, value in metrics.items():
+            if number(run.settings.get(name)) != value:  # a copy of a setting
+                run.metrics.setdefault(name, value)
+                if name in history:
+                    run.history.setdefault(name, history[name])
 
 
 def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
@@ -81,7 +101,9 @@ def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
 
 
 def value_in(file: Path) -> Any:
-    """The value in a JSON or YAML file; JSON may hold NaN, which is no number here.
+    """The value in a JSON, YAML or CSV file; JSON may hold NaN, which is no number here.
+
+    A CSV file's are the means of its columns, or their values by epoch or step.
 
     Raises:
         ValueError: It is empty, not UTF-8, or neither.
@@ -89,10 +111,32 @@ def value_in(file: Path) -> Any:
     """
     if file.suffix in (".yaml", ".yml"):
         return strict_yaml(file)
+    if file.suffix == ".csv":
+        return _columns(file)
     text = content(file)[0].decode("utf-8-sig")
     if not text.strip():
         raise ValueError("the file is empty")
     return json.loads(text)
+
+
+def _columns(file: Path) -> dict[str, float | list[float]]:
+    """The columns of numbers of a job's table.
+
+    Raises:
+        ValueError: It is no table.
+    """
+    try:
+        rows = csv.rows_of(file)
+    except DirectoryError as error:
+        raise ValueError(str(error)) from error
+    found: dict[str, float | list[float]] = {}
+    is_ordered = any(name in _ORDERED for row in rows[:1] for name in row)
+    for name in [*rows[0]] if rows else []:
+        present = [row[name] for row in rows if row[name] is not None]
+        values = [one for value in present if (one := number(value)) is not None]
+        if values and len(values) == len(present) and name not in _INDICES:
+            found[name] = values if is_ordered and values[1:] else statistics.fmean(values)
+    return found
 
 
 def hydra_settings(directory: Path, place: Path) -> dict[str, Any]:

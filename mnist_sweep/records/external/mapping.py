@@ -130,7 +130,8 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
     found = Found(f"files like {pattern}")
     for file in files:
         try:
-            if csv.recognises(file):
+            settings = hydra_settings(top, file.parent)
+            if csv.recognises(file) and not settings:
                 rows = csv.rows_of(file)
                 columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
                 runs = csv.runs_of(file, rows, columns)
@@ -142,7 +143,7 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
                 continue
             label = file.parent.relative_to(top).as_posix()
             run = FoundRun(file.stem if label == "." else label, file)
-            run.settings = hydra_settings(top, file.parent) or {"run_directory": run.name}
+            run.settings = settings or {"run_directory": run.name}
             run.metrics, run.history = _metrics(file, mapping, found)
         except (OSError, ValueError, RecursionError) as error:
             found.problems.append((file, " ".join(reason(error).split())))
