@@ -180,7 +180,8 @@ def test_intervals_of_normal_noise_cover_about_what_they_say(repeats, least, see
         runs = rng.standard_normal(repeats) * math.sqrt(1 + seeds) + rng.standard_normal()
         found = interval(Resampled(runs, runs[:, None] + noise, 100, 100))
         held += found.low < 0 < found.high
-    assert least < held / 800 < 0.99
+    # Two runs that know of no others are conservative where seeds vary less than images.
+    assert least < held / 800 < 0.995
 
 
 def test_the_same_seed_gives_the_same_answer_which_is_plain_json():

@@ -146,7 +146,7 @@ def test_a_run_whose_process_died_is_repeated_and_fails_in_the_end(
     if record:
         assert record.error is not None
         assert record.error.type == "WorkerDiedError"
-        assert record.error.message.startswith("its process was ended by SIGKILL. The end of its")
+        assert record.error.message.startswith("its process was ended by SIGKILL\nThe end of its")
         # A line without an end, as of a progress bar, is cut.
         assert record.error.message.endswith("Epoch 1\n" + "x" * MAX_LOG_LINE_LENGTH)
 

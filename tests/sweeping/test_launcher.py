@@ -65,7 +65,7 @@ def context() -> Iterator[SweepContext]:
 
 def made_by(target: str, **settings: Any) -> Any:
     config = OmegaConf.create(
-        {"hydra": {"launcher": {"_target_": target}}, "n_jobs": None, **settings}
+        {"hydra": {"launcher": {"_target_": target}}, "n_jobs": None, "wait": True, **settings}
     )
     hydra_context: Any = None
     return make_launcher(hydra_context, lambda _: None, config)
