@@ -161,8 +161,11 @@ class UncertainSelection:
             "uncounted": [asdict(run) for run in selection.uncounted],
             "weakest_split": selection.weakest_split,
             "weakest": [
-                asdict(one)
-                | {"mistaken_for": [{"label": k, "count": n} for k, n in one.mistaken_for]}
+                {"label": one.label, "f1": one.f1}
+                | {
+                    name: [{"label": k, "count": n} for k, n in getattr(one, name)]
+                    for name in ("mistaken_for", "taken_for_it")
+                }
                 for one in selection.weakest
             ],
             "data": selection.data,

@@ -16,27 +16,46 @@ SHOWN_MISTAKES = 3
 
 @dataclass(frozen=True)
 class WeakClass:
-    """One class: its F1 (mean over the runs) and what its examples were mistaken for.
+    """One class: its F1 (mean over the runs) and what lowers it.
 
-    `mistaken_for` holds (predicted class, examples), most first, summed over the runs.
+    Attributes:
+        label: The class.
+        f1: Its F1.
+        mistaken_for: (predicted class, examples of this one), most first, summed over the runs.
+        taken_for_it: (true class, examples of that one), likewise.
     """
 
     label: int
     f1: float
     mistaken_for: tuple[tuple[int, int], ...]
+    taken_for_it: tuple[tuple[int, int], ...]
 
 
 def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, ...]:
-    """The classes of lowest F1 on `split`, lowest first, over a configuration's runs."""
+    """The classes of lowest F1 on `split`, lowest first, over a configuration's runs.
+
+    Classes without a mistake are not among them.
+    """
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()
     classes = []
     for index, entry in enumerate(runs[0].per_class):
         f1 = sum(run.per_class[index].f1 for run in runs) / len(runs)
-        counts = [sum(column) for column in zip(*(r.confusion[index] for r in runs), strict=True)]
-        mistakes = [(k, n) for k, n in enumerate(counts) if k != index and n > 0]
-        mistakes.sort(key=lambda pair: (-pair[1], pair[0]))
-        classes.append(WeakClass(entry.label, f1, tuple(mistakes[:SHOWN_MISTAKES])))
+        predicted = [
+            sum(column) for column in zip(*(r.confusion[index] for r in runs), strict=True)
+        ]
+        true = [
+            sum(row[index] for row in rows)
+            for rows in zip(*(r.confusion for r in runs), strict=True)
+        ]
+        mistakes = _largest(predicted, index), _largest(true, index)
+        if any(mistakes):
+            classes.append(WeakClass(entry.label, f1, *mistakes))
     classes.sort(key=lambda weak: (weak.f1, weak.label))
     return tuple(classes[:SHOWN_CLASSES])
+
+
+def _largest(counts: Sequence[int], own: int) -> tuple[tuple[int, int], ...]:
+    mistakes = [(k, n) for k, n in enumerate(counts) if k != own and n > 0]
+    return tuple(sorted(mistakes, key=lambda pair: (-pair[1], pair[0]))[:SHOWN_MISTAKES])

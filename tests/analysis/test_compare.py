@@ -94,7 +94,7 @@ def test_a_verdict_is_about_the_sweeps_own_objective(tmp_path):
     pair = one_pair(*sides)
     assert [c.metric for c in pair.changes[0].summaries][:2] == ["f1_min", "accuracy"]
     assert pair.verdict.change.metric == "f1_min"
-    assert "test f1_min changed" in verdict_sentence(pair)
+    assert "test lowest F1 changed" in verdict_sentence(pair)
 
 
 def test_equality_is_shown_or_undecided(tmp_path):

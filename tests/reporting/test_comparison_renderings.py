@@ -129,7 +129,11 @@ def test_the_text_is_a_verdict_and_30_lines_of_any_comparison(many, worse, hosti
 
 def test_the_objective_comes_first_and_no_change_looks_like_none(worse):
     metrics = next(one for one in tables(worse) if one.name == "metrics")
-    assert [row.cells[1].text for row in metrics.rows[:2]] == ["accuracy", "f1_min"]
+    assert [row.cells[1].text for row in metrics.rows[:2]] == ["accuracy [%]", "lowest F1"]
+    cells = [cell.text for cell in metrics.rows[0].cells]
+    assert float(cells[4]) == pytest.approx(float(cells[3]) - float(cells[2]), abs=0.011)
+    assert 50 < float(cells[2]) <= 100
+    assert " points [" in render.text(worse).splitlines()[0]
     assert [signed(value) for value in (0.01234, -0.00001, 0.0)] == ["+0.0123", "-1.0e-05", "0"]
 
 

@@ -55,7 +55,7 @@ def test_the_argument_is_told_in_order(studies):
     texts = [one.text for one in concluded(studies / "3")]
     beginnings = (
         "The best network is", "The hardest digits", "The worst of 2 configurations",
-        "dropout=0.2 changed the test accuracy", "dropout=0.2 changed the test f1_min",
+        "dropout=0.2 changed the test accuracy", "dropout=0.2 changed the test lowest F1",
         "The runs by which 2 layers x", "Digit by digit", "2 layers x",
     )  # fmt: skip
     assert len(texts) == len(beginnings)
@@ -103,11 +103,19 @@ def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
     assert "8 is distinguishably the hardest" in found[1].certainty
 
 
+def test_a_digit_that_is_never_misread_is_hard_only_by_those_taken_for_it(tmp_path):
+    accuracy = [1.0] * 9 + [0.5]
+    found = conclusions(load(write_sweep(tmp_path / "s", [make_run(accuracy=accuracy, **SIZE)])))
+    assert re.search(r"\), never misread, but taken for it: 9 \(\d+\)", found[1].text)
+    perfect = conclusions(load(write_sweep(tmp_path / "p", [make_run(accuracy=1.0, **SIZE)])))
+    assert not any("hardest" in one.text for one in perfect)
+
+
 def test_the_worst_is_the_study_s_own_selection_with_its_certainty(studies):
     study = load_study(studies / "3")
     value = study.stages[0].selection
     one = about(concluded(studies / "3"), "The worst of 2 configurations where layers=2")
-    assert one.number == f"validation f1_min {value['chosen']['value']:.4f}"
+    assert one.number == f"validation lowest F1 {value['chosen']['value']:.4f}"
     assert re.match(r"P [=<>] 0\.\d\d; ", one.certainty)
     assert "; its weakest digit there is" in one.text
 

@@ -52,6 +52,22 @@ def test_weakest_digits_and_their_mistakes_are_in_it(grid):
     assert f"{weakest.label} (F1 {weakest.f1:.4f}; {misread}" in lines[LineKind.WEAKEST]
 
 
+def test_a_class_without_mistakes_is_not_weak_and_others_say_what_lowers_them(table_of):
+    assert select(table_of([make_run(accuracy=1.0)])).weakest == ()
+    one_is_weak = select(table_of([make_run(nodes=9, accuracy=[1.0] * 9 + [0.5])]))
+    assert one_is_weak.weakest[0].label == 9
+    assert one_is_weak.weakest[0].taken_for_it == ()
+    last = one_is_weak.weakest[1]
+    assert last.mistaken_for == ()
+    assert [k for k, _ in last.taken_for_it] == [9]
+    lines = {o.kind: o.text for o in selection_lines(UncertainSelection(one_is_weak))}
+    taken = f"9 \N{MULTIPLICATION SIGN}{last.taken_for_it[0][1]}"
+    assert (
+        f"{last.label} (F1 {last.f1:.4f}; never misread, but taken for it: {taken})"
+        in (lines[LineKind.WEAKEST])
+    )
+
+
 def test_weakest_classes_are_called_by_their_names(table_of):
     run = make_run(accuracy=0.7)
     run.values["data"]["class_names"] = [f"shirt {k}" for k in range(10)]

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare import VerdictKind
 from mnist_sweep.analysis.compare.changes import Evidence
+from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import setting
-from mnist_sweep.reporting.phrases.values import counted, margin
+from mnist_sweep.reporting.phrases.values import brackets, counted, margin, metric_title
 from mnist_sweep.reporting.tables.classes import classes_of
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair
     from mnist_sweep.analysis.compare.changes import Change
+    from mnist_sweep.metrics import Metric
 
 MAX_NAMED = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"
@@ -43,8 +45,9 @@ def verdict_sentence(pair: Pair) -> str:
     verdict, count = pair.verdict, len(pair.changes)
     change = verdict.change
     shared = counted(count, "shared configuration")
-    metric = f"{pair.first.split or ''} {change.metric if change else ''}".strip()
-    size = change_words(change) if change else ""
+    found = metric_of(pair, change) if change else None
+    metric = metric_title(found) if found else pair.first.split or ""
+    size = change_words(change, found) if change and found else ""
     by = "by up to" if verdict.n_changed > 1 else "by"
     place = f" ({verdict.configuration})" if count > 1 else ""
     flips = pair.changes[0].flips if pair.changes else None
@@ -98,19 +101,30 @@ def caveats(pair: Pair) -> list[str]:
     return found
 
 
-def signed(value: float) -> str:
+def metric_of(pair: Pair, change: Change) -> Metric:
+    """The metric that has changed."""
+    return next(one for one in pair.first.metrics if one.name == change.metric)
+
+
+def scale(metric: Metric) -> tuple[int, int]:
+    """By what a metric's values are multiplied to be shown, and to how many decimals."""
+    return (100, 2) if metric.format is Format.PERCENT else (1, 4)
+
+
+def signed(value: float, decimals: int = 4) -> str:
     """A difference that does not look like none: '+0.0124', '-1.2e-05', '0'."""
     if not value:
         return "0"
-    return f"{value:+.4f}" if abs(value) >= 5e-5 else f"{value:+.1e}"
+    return f"{value:+.{decimals}f}" if abs(value) >= 0.5 / 10**decimals else f"{value:+.1e}"
 
 
-def change_words(change: Change) -> str:
-    """A change with its interval: -0.0213 [-0.0250, -0.0176]."""
-    text = signed(change.change)
+def change_words(change: Change, metric: Metric) -> str:
+    """A change with its interval: -2.13 points [-2.50, -1.76]."""
+    factor, decimals = scale(metric)
+    text = signed(factor * change.change, decimals) + " points" * (factor != 1)
     if change.low is None or change.high is None:
         return text
-    return f"{text} [{change.low:+.4f}, {change.high:+.4f}]"
+    return f"{text} {brackets(metric, change.low, change.high)}"
 
 
 def time_reasons(pair: Pair) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_sweep.errors import visible
+from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.comparison.phrases import signed, time_reasons
+from mnist_sweep.reporting.comparison.phrases import metric_of, scale, signed, time_reasons
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
-from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.reporting.phrases.values import counted, metric_title
 from mnist_sweep.reporting.tables.classes import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.compare import Comparison, Pair
     from mnist_sweep.analysis.compare.changes import Change
+    from mnist_sweep.metrics import Metric
 
 MAX_ROWS = 40
 """Rows of one table; the JSON has all."""
@@ -104,7 +107,8 @@ def _average(pair: Pair) -> _Texts:
     for mean in pair.mean:
         own = [c.change for one in pair.changes for c in one.summaries if c.metric == mean.metric]
         moved = [sum(value > 0 for value in own), sum(value < 0 for value in own)]
-        rows.append((mean.metric, *_means(mean), *map(str, moved)))
+        metric = metric_of(pair, mean)
+        rows.append((_heading(metric), *_means(mean, metric), *map(str, moved)))
     headings = ("metric", *_sides(pair), "change", "higher in", "lower in")
     title = f"Means over the {len(pair.changes)} shared configurations, not tested"
     return _Texts("average", title, headings, rows)
@@ -119,14 +123,17 @@ def _metrics(pair: Pair, *, short: bool) -> _Texts:
         tested = any(change.p_value is not None for _, change in every)
         corrected = "; p is corrected by Holm's method over the whole table."
         note += corrected if tested else "; with one run each there is no p."
-    rows = [(name, change.metric, *_tested(change)) for name, change in every]
+    rows = []
+    for name, change in every:
+        metric = metric_of(pair, change)
+        rows.append((name, _heading(metric), *_tested(change, metric)))
     headings = ["configuration", "metric", *_sides(pair), "change", "95 % interval", "p"]
     title, n_texts = "Metrics", 2
     if short and rows:
         # One column less: all metrics of one configuration, or one metric of all.
         dropped, n_texts = int(len(pair.changes) > 1), 1
         if dropped:
-            title = f"{rows[0][1].capitalize()} of each configuration"
+            title = f"{rows[0][1][0].upper()}{rows[0][1][1:]} of each configuration"
             rows = [row for row in rows if row[1] == rows[0][1]]
         rows = [(*row[:dropped], *row[dropped + 1 :]) for row in rows]
         del headings[dropped]
@@ -205,19 +212,27 @@ def _sides(pair: Pair) -> tuple[str, str]:
     return pair.first.name, pair.second.name
 
 
-def _means(change: Change) -> tuple[str, str, str]:
-    values = (f"{v:.4f}" if abs(v) < 1000 else f"{v:.6g}" for v in (change.first, change.second))
-    return (*values, signed(change.change))  # type: ignore[return-value]
+def _heading(metric: Metric) -> str:
+    """'accuracy [%]', 'lowest F1': the split is named above the table."""
+    return metric_title(replace(metric, split=None)) + " [%]" * (metric.format is Format.PERCENT)
 
 
-def _tested(change: Change) -> tuple[str, ...]:
+def _means(change: Change, metric: Metric) -> tuple[str, str, str]:
+    factor, decimals = scale(metric)
+    values = [factor * v for v in (change.first, change.second)]
+    first, second = (f"{v:.{decimals}f}" if abs(v) < 1000 else f"{v:.6g}" for v in values)
+    return first, second, signed(factor * change.change, decimals)
+
+
+def _tested(change: Change, metric: Metric) -> tuple[str, ...]:
     span, p_value = NOTHING, NOTHING
+    factor, decimals = scale(metric)
     if change.low is not None and change.high is not None:
-        span = f"{change.low:+.4f} to {change.high:+.4f}"
+        span = " to ".join(f"{factor * end:+.{decimals}f}" for end in (change.low, change.high))
     if change.p_holm is not None:
         p_value = "<0.0001" if change.p_holm < 1e-4 else f"{change.p_holm:.4f}"
         p_value += "*" if change.significant else ""
-    return (*_means(change), span, p_value)
+    return (*_means(change, metric), span, p_value)
 
 
 def _marked(change: Change) -> str:

@@ -158,15 +158,19 @@ def _about_best(sweep: Sweep, best: UncertainSelection, *, published: bool) -> l
         return [phrases.best(best, test, str(error), claim)]
     accuracy = interval_of(sweep, best, predicted, "accuracy")
     hardest = _hardest_classes(best, predicted, reported.hardest_digits() if published else "")
-    return [phrases.best(best, test, accuracy, claim), hardest]
+    return [phrases.best(best, test, accuracy, claim), *hardest]
 
 
-def _hardest_classes(best: UncertainSelection, predicted: Predicted, claim: str) -> Conclusion:
-    """Which classes are hardest for the best configuration on the test split."""
+def _hardest_classes(
+    best: UncertainSelection, predicted: Predicted, claim: str
+) -> Iterator[Conclusion]:
+    """Which classes are hardest for the best configuration on the test split, if any is."""
     weak = weakest_classes(best.chosen.records, TEST)
+    if not weak:
+        return
     classes = best.chosen.records[0].data.classes
     tables = resampled(predicted, best, [f"f1.{label}" for label in range(classes)])
-    return phrases.hardest_classes(
+    yield phrases.hardest_classes(
         best,
         [(one, interval(tables[f"f1.{one.label}"], best.level)) for one in weak],
         not_distinguishable(tables, weak[0].label, best.level),

@@ -72,11 +72,11 @@ def best(
         reported: What the published report says.
     """
     metric, count = found.selection.metric, len(found.selection.candidates)
-    name = chosen_name(found.selection)
-    text = f"{name} is the only configuration with a result: {metric} {_value(found)}"
+    name, title = chosen_name(found.selection), values.metric_title(metric)
+    text = f"{name} is the only configuration with a result: {title} {_value(found)}"
     if count > 1:
         end = "highest" if metric.higher_is_better else "lowest"
-        text = f"The best network is {name}: {_value(found)}, the {end} {metric} of {count} "
+        text = f"The best network is {name}: {_value(found)}, the {end} {title} of {count} "
         text += "configurations"
     data = found.chosen.records[0].data
     on_test = values.amount(TEST_ACCURACY, test["accuracy"])
@@ -100,6 +100,7 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
     """What a selection chose, and by which weakness."""
     selection, chosen = found.selection, found.chosen
     metric, count = selection.metric, len(selection.candidates)
+    title = values.metric_title(metric)
     where = f" where {' and '.join(selection.where)}" if selection.where else ""
     among = f"The {selection.direction} of {count} configurations{where}"
     if count == 1:
@@ -116,13 +117,13 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
         )
     on_test = " It was selected on the test split." if found.split == "test" else ""
     text = (
-        f"{among} is {chosen_name(selection)}: {metric} {_value(found)}{weakest}.{on_test}"
+        f"{among} is {chosen_name(selection)}: {title} {_value(found)}{weakest}.{on_test}"
         f"{_excluded(found)}"
     )
     certainty = confidence(found)
     if found.confidences and found.covers:
         certainty += f" ({100 * found.level:g} % level; {values.coverage(found.covers)})"
-    number = f"{metric} {values.amount(metric, chosen.value)}"
+    number = f"{title} {values.amount(metric, chosen.value)}"
     return make(ConclusionKind.SELECTED, text, number, certainty, reported)
 
 
@@ -197,10 +198,13 @@ def _excluded(found: UncertainSelection) -> str:
 
 def _misread(weak: WeakClass, support: int, runs: int, called: Callable[[int], str]) -> str:
     """'8 (F1 0.9712), misread as 3 (12 of 974) and 5 (7)'."""
+    start = f"{called(weak.label)} (F1 {weak.f1:.4f})"
+    if not weak.mistaken_for:
+        others = " and ".join(f"{called(k)} ({n})" for k, n in weak.taken_for_it[:2])
+        return f"{start}, never misread, but taken for it: {others}"
     images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
     parts = [
         f"{called(k)} ({n} of {images})" if not place else f"{called(k)} ({n})"
         for place, (k, n) in enumerate(weak.mistaken_for[:2])
     ]
-    misread = f"misread as {' and '.join(parts)}" if parts else "never misread"
-    return f"{called(weak.label)} (F1 {weak.f1:.4f}), {misread}"
+    return f"{start}, misread as {' and '.join(parts)}"

@@ -33,13 +33,12 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     """What a change did to a metric of the network called `name`."""
     found = effect.overall[metric]
     full = resolve(metric, effect.split)
-    title = "f1_min (the lowest F1 of a class)" if metric == "f1_min" else metric
     seeds = len(effect.seeds)
     many = "one new seed each" if seeds == 1 else f"means over {seeds} new seeds"
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
     text = (
-        f"{change_of(effect)} changed the {effect.split} {title} of {name} by {number} "
+        f"{change_of(effect)} changed the {values.metric_title(full)} of {name} by {number} "
         f"{values.brackets(full, found.low, found.high)}, from {before} to {after} ({many}, "
         f"same images): {_verdict(found)}."
     )

@@ -11,7 +11,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
 from mnist_sweep.reporting.phrases.selection import chosen_name, differing
-from mnist_sweep.reporting.phrases.values import amount, chance, counted
+from mnist_sweep.reporting.phrases.values import amount, chance, counted, metric_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def importance_line(found: Sequence[Importance], metric: Metric) -> str:
     """'nodes 62 %, dropout 20 % of the variance of validation accuracy'; empty if nothing does."""
     shown = [one for one in found if one.share >= MIN_SHARE][:MAX_SETTINGS]
     shares = ", ".join(f"{one.setting} {100 * one.share:.0f} %" for one in shown)
-    return f"{shares} of the variance of {metric}" if shares else ""
+    return f"{shares} of the variance of {metric_title(metric)}" if shares else ""
 
 
 def stage_lines(study: Study) -> list[tuple[str, str]]:
@@ -150,10 +150,10 @@ def data_warning(name: str, notice: str, remedy: str) -> str:
 
 def _value(metric: Metric, value: float, *, bare: bool = False) -> str:
     """'validation lowest F1 0.9421', 'test 97.97 %'."""
-    title = metric.definition.title.lower().replace("f1", "F1")
+    called = metric_title(metric)
     if bare or metric.name == "accuracy":
-        title = ""
-    return " ".join(filter(None, (metric.split, title, amount(metric, value))))
+        called = metric.split or ""
+    return f"{called} {amount(metric, value)}".lstrip()
 
 
 def _decided(stage: Stage) -> str:

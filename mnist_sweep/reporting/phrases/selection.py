@@ -225,10 +225,11 @@ def _runs(candidate: Candidate) -> str:
 def _weak(weak: WeakClass, data: DataRecord) -> str:
     """A class with its F1 and what its images were misread as."""
     times = "\N{MULTIPLICATION SIGN}"
-    mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in weak.mistaken_for]
+    of = weak.mistaken_for or weak.taken_for_it
+    mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in of]
     listed = " and ".join(filter(None, (", ".join(mistakes[:-1]), *mistakes[-1:])))
-    misread = f"misread as {listed}" if mistakes else "never misread"
-    return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread})"
+    misread = "misread as" if weak.mistaken_for else "never misread, but taken for it:"
+    return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread} {listed})"
 
 
 def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterator[str]:

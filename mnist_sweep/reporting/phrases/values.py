@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _UNITS = {Format.PERCENT: " %", Format.SECONDS: " s"}
 
 
+def metric_title(metric: Metric) -> str:
+    """A metric in a sentence: 'validation lowest F1', 'test F1 of class 8', 'training time'."""
+    own = metric.definition.title
+    own = own if own.isupper() else own[0].lower() + own[1:]
+    of = "" if metric.class_index is None else f" of class {metric.class_index}"
+    return f"{metric.split or ''} {own}{of}".lstrip()
+
+
 def amount(metric: Metric, value: float, std: float | None = None) -> str:
     """A metric's value with its unit: '97.43 %', '0.9743', '14.2 s', '97.43 ± 0.12 %'."""
     text = written(value, metric.format)
