@@ -86,11 +86,13 @@ class Uncertainty:
 
     def half_width(self, level: float) -> Floats:
         """Half the width of intervals at the level."""
-        from scipy.special import ndtri
+        from scipy.special import ndtri, stdtrit
 
         above = (1 - level) / 2
         least = -ndtri(above) * self.image_error
-        half = -ndtri(above) * self.error
+        # Satterthwaite's degrees of freedom give a first estimate, a little too narrow.
+        df = self.df * (1 + ratio(self.images, self.seeds)) ** 2
+        half = -stdtrit(df, above) * self.error
         for _ in range(_MAX_STEPS):  # Newton's method; the tail is convex, so it cannot overshoot
             tail, density = self._tail(-half)
             step = np.divide(tail - above, density, out=np.zeros_like(half), where=density > 0)
