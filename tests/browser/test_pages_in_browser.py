@@ -21,7 +21,7 @@ PAGES = ("", "sweep/grid", "table", "table?runs=1", "compare?of=grid&of=again", 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
     outputs = tmp_path_factory.mktemp("pages") / "outputs"
-    failed = make_run(layers=3, status="failed")
+    failed = make_run(layers=3, dropout=0.25, learning_rate=1e-30, status="failed")
     write_sweep(outputs / "grid", [*reference_grid(), failed], [make_run(layers=4)])
     write_sweep(outputs / "again", reference_grid(seeds=(1, 2), epochs=5))
     write_report([outputs / "grid"], figures=False)
@@ -93,6 +93,15 @@ def test_a_column_is_hidden_until_it_is_asked_for_again(table):
     table.execute_script(f"{box}.click()")
     assert shown(table, "nodes") == before
     assert chromium.complaints(table) == []
+
+
+def test_no_page_is_wider_than_a_phone(browser, address):
+    chromium.resize(browser, 390, 844)
+    widths = {}
+    for page in PAGES:
+        browser.get(f"{address}/{page}")
+        widths[page] = browser.execute_script("return document.documentElement.scrollWidth")
+    assert widths == dict.fromkeys(PAGES, 390)
 
 
 @pytest.mark.skipif(
