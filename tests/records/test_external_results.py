@@ -369,22 +369,49 @@ def test_an_mlflow_store_of_files_is_recognised(tmp_path):
     assert first.history.model_dump()["val_acc"] == [0.5, 0.75]
 
 
-def test_an_mlflow_database_is_recognised(tmp_path):
-    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
-        database.executescript("""
-            CREATE TABLE experiments (experiment_id, name, lifecycle_stage);
-            CREATE TABLE runs (run_uuid, status, lifecycle_stage, start_time, experiment_id);
-            CREATE TABLE params (run_uuid, key, value);
-            CREATE TABLE metrics (run_uuid, key, value, timestamp, step, is_nan);
-            INSERT INTO experiments VALUES (0, 'Default', 'active');
-            INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
-            INSERT INTO runs VALUES ('b', 'FINISHED', 'deleted', 2, 0);
-            INSERT INTO params VALUES ('a', 'lr', '0.1'), ('b', 'lr', '0.2');
-            INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('a', 'f1', 0.75, 2, 1, 0);
-        """)
+MLFLOW_TABLES = """
+    CREATE TABLE experiments (experiment_id, name, lifecycle_stage);
+    CREATE TABLE runs (run_uuid, status, lifecycle_stage, start_time, experiment_id);
+    CREATE TABLE params (run_uuid, key, value);
+    CREATE TABLE metrics (run_uuid, key, value, timestamp, step, is_nan);
+"""
+
+
+def write_database(path: Path, rows: str) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(MLFLOW_TABLES + rows)
         database.commit()
+
+
+def test_an_mlflow_database_is_recognised(tmp_path):
+    rows = """
+        INSERT INTO experiments VALUES (0, 'Default', 'active');
+        INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
+        INSERT INTO runs VALUES ('b', 'FINISHED', 'deleted', 2, 0);
+        INSERT INTO params VALUES ('a', 'lr', '0.1'), ('b', 'lr', '0.2');
+        INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('a', 'f1', 0.75, 2, 1, 0);
+    """
+    write_database(tmp_path / "mlflow.db", rows)
     frame = load(tmp_path).frame
     assert frame[["task.lr", "test.f1"]].to_numpy().tolist() == [[0.1, 0.75]]
+
+
+def test_experiments_of_a_database_that_measure_other_things_are_named_by_the_gate(
+    tmp_path, capsys
+):
+    rows = """
+        INSERT INTO experiments VALUES (0, 'digits', 'active'), (1, 'prices', 'active');
+        INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
+        INSERT INTO runs VALUES ('b', 'FINISHED', 'active', 2, 1);
+        INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('b', 'rmse', 7, 1, 0, 0);
+    """
+    write_database(tmp_path / "mlflow.db", rows)
+    baseline = str(tmp_path / "baseline.json")
+    with pytest.raises(SystemExit):
+        main(["baseline", str(tmp_path), "-o", baseline])
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path), "--baseline", baseline])
+    assert "in some runs of the baseline, of experiment prices." in capsys.readouterr().out
 
 
 def test_a_tensorboard_folder_is_recognised(tmp_path):

@@ -203,7 +203,8 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
     before, after = values_of(pair.baseline, column), values_of(pair.sweep, column)
     if before is None or after is None or pair.sweep is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
-        return replace(check, problem=missing)
+        runs = pair.baseline if pair.sweep is None else pair.sweep
+        return replace(check, problem=missing, detail=_experiments(runs))
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
     room = room_of(metric, check.baseline, pair.sweep)
     if tolerance >= room:
@@ -220,6 +221,13 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
         problem = problem if tolerance else Problem.NOISE_UNKNOWN
         check = replace(check, limit=tolerance or None)
     return replace(check, problem=problem if worse_by > allowed else None)
+
+
+def _experiments(runs: pd.DataFrame) -> str:
+    """The experiments of a tracking store's runs: each may measure something else."""
+    if "task.experiment" not in runs:
+        return ""
+    return ", ".join(sorted({str(name) for name in runs["task.experiment"].dropna()}))
 
 
 def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:

@@ -63,7 +63,7 @@ class Check:
         count: How many runs, records or configurations it is about.
         changed: Settings that explain the problem.
         values: Of configurations whose settings changed: label, the metric then and now.
-        detail: Text of others: a path with the reason, an error's message.
+        detail: Text of others: a path with the reason, an error's message, the experiments.
     """
 
     kind: CheckKind

@@ -86,10 +86,12 @@ SENTENCES = {
         "with a tolerance of {tolerance:g}."
     ),
     (CheckKind.RELATIVE, Problem.NO_VALUE): (
-        "Cannot be judged: {metric} is missing or not finite in some runs of the sweep."
+        "Cannot be judged: {metric} is missing or not finite in some runs of the "
+        "sweep{experiments}."
     ),
     (CheckKind.RELATIVE, Problem.NO_BASELINE_VALUE): (
-        "Cannot be judged: {metric} is missing or not finite in some runs of the baseline."
+        "Cannot be judged: {metric} is missing or not finite in some runs of the "
+        "baseline{experiments}."
     ),
     (CheckKind.RATIO, None): _RATIO,
     (CheckKind.RATIO, Problem.VIOLATED): _RATIO,
@@ -217,5 +219,6 @@ def _phrases(check: Check) -> dict[str, Any]:
         "within": "not worse" if check.limit is None else f"within {allowed}",
         "changes": changes_text(check.changed),
         "configurations": counted(check.count, "configuration"),
+        "experiments": f", of experiment {check.detail}" if check.detail else "",
         "values": "; ".join(shown[:MAX_CONFIGURATIONS]) + (f"; {left} more" if left > 0 else ""),
     }
