@@ -78,7 +78,7 @@ def test_compare_writes_the_format_that_the_file_is_named_for(run, grid, tmp_pat
 def test_bad_usage_exits_2_with_a_paragraph(run, grid, words):
     code, out, err = run(*(word.format(grid=grid) for word in words))
     assert (code, out) == (2, "")
-    assert 1 <= len(err.strip().splitlines()) <= 4
+    assert 1 <= len(err.strip().splitlines()) <= 5  # the interpreter's path may wrap
     assert "Traceback" not in err
 
 
