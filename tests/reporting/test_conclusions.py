@@ -2,11 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 
+from mnist_sweep.analysis.statistics import difference, of_values
 from mnist_sweep.analysis.study_effect import study_effects
 from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.records.paths import SweepPaths
@@ -16,6 +19,7 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.conclusions import conclusions, is_reference
 from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
+from mnist_sweep.reporting.phrases.values import not_distinguishable
 from support.factories import (
     make_run,
     reference_grid,
@@ -133,6 +137,17 @@ def test_the_effect_is_that_on_fresh_seeds_beside_the_naive(studies):
     naive = about(found, "The runs by which 2 layers x 300 nodes was selected")
     assert f"{100 * effect.naive:+.2f} points" in naive.text
     assert f"already changed it by {100 * effect.retraining:+.2f} points" in naive.text
+
+
+def test_an_interval_without_0_is_explained_where_the_correction_decides():
+    rng = np.random.default_rng(3)
+    runs = [of_values(mean + 0.001 * rng.standard_normal(3)) for mean in (0.95, 0.97)]
+    clear = difference(*runs)
+    assert clear.low > 0
+    assert not_distinguishable(clear) == (
+        "not distinguishable after correction for all tests (undecided)"
+    )
+    assert not_distinguishable(replace(clear, low=-0.001)) == "not distinguishable (undecided)"
 
 
 def test_what_cannot_be_told_apart_is_said_so(tmp_path):

@@ -84,7 +84,9 @@ def not_distinguishable(found: Difference) -> str:
     """'not distinguishable, equivalent within 0.2 points' or 'not distinguishable (undecided)'."""
     if found.equivalent and found.margin is not None:
         return f"not distinguishable, equivalent within {margin(found.metric, found.margin)}"
-    return "not distinguishable (undecided)"
+    # The interval is of this test alone, and may leave out 0 where the corrected p is not small.
+    after = " after correction for all tests" if found.low * found.high > 0 else ""
+    return f"not distinguishable{after} (undecided)"
 
 
 def coverage(covers: str) -> str:
