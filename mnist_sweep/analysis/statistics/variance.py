@@ -93,7 +93,7 @@ class Uncertainty:
         # Satterthwaite's degrees of freedom give a first estimate, a little too narrow.
         df = self.df * (1 + ratio(self.images, self.seeds)) ** 2
         half = -stdtrit(df, above) * self.error
-        for _ in range(_MAX_STEPS):  # Newton's method; the tail is convex, so it cannot overshoot
+        for _ in range(_MAX_STEPS):  # Newton's method; the tail is convex, so it ends from below
             tail, density = self._tail(-half)
             step = np.divide(tail - above, density, out=np.zeros_like(half), where=density > 0)
             half = half + step
