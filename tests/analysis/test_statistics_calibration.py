@@ -72,7 +72,7 @@ def test_the_kept_table_is_compatible_with_95_percent_and_calls_at_most_5_percen
     covered = re.findall(
         r"^\| (?:accuracy|f1|f1_min) \| \d+ \| \d \| ([\d.]+)%", text, re.MULTILINE
     )
-    simulations = int(re.search(r"(\d+) simulations of each row", text)[1])
+    simulations = int(re.search(r"--simulations (\d+)", text)[1])
     assert len(covered) == 24
     for share in covered:
         assert abs(float(share) - 95) <= 350 * (0.95 * 0.05 / simulations) ** 0.5
