@@ -81,7 +81,7 @@ SETTINGS: dict[str, tuple[list[str], list[str]]] = {
     "an objective of no class": (["objective=test.f1.99999"], ["0 to 255", "99999"]),
     "no key": (["=1"], ["Cannot read '=1'", "it has no key"]),
     "a key too long for a file": (["x" * 5000 + "=1"], ["no such setting"]),
-    "a name from the environment": (["name=${oc.env:HOME}"], ["never secret"]),
+    "a name from the environment": (["name=${oc.env:HOME}"], ["let your own code read a secret"]),
     "an unknown key": (["lyers=2"], ["lyers=2", "did you mean layers?"]),
     "a common name of a key": (["lr=0.1"], ["lr=0.1", "did you mean learning_rate?"]),
     "an objective that is no metric": (["objective=acuracy"], ["did you mean accuracy?"]),

@@ -174,7 +174,16 @@ def test_a_sweeps_directory_may_refer_to_what_is_the_same_for_all(tmp_path: Path
         (["hydra.sweeper.params={layers: 2}"], "hydra.sweeper.params.layers"),
         (["hydra.verbose=3"], "must be true, false, or the names of loggers"),
         (["--config-dir", "mine", "+hparams@x=deep"], "Key 'x' not in"),
-        (["+model.token=${oc.env:HOME}"], "A setting is never secret"),
+        (["+model.token=${oc.env:HOME}"], "let your own code read a secret"),
+        (["hydra.sweep.dir=out/${oc.env:HOME}"], "hydra.sweep.dir=out/.*takes its value from"),
+        (["hydra.run.dir=out/${oc.env:USER,x}"], "hydra.run.dir.*takes its value from"),
+        (["hydra.job.name='${oc.decode:${oc.env:HOME}}'"], "hydra.job.name.*takes its value from"),
+        (["hydra.sweep.subdir=${oc.env:HOME}"], "hydra.sweep.subdir.*takes its value from"),
+        (["hydra.output_subdir=${oc.env:HOME}"], "hydra.output_subdir.*takes its value from"),
+        (["hydra/launcher=submitit_local", "hydra.launcher.submitit_folder=${oc.env:HOME}"],
+         "hydra.launcher.submitit_folder.*takes its value from"),
+        (["+hydra.job.env_set.X=${oc.env:HOME}", "name='${hydra:job.env_set.X}'"],
+         "^name: takes its value from"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_is_refused_in_a_sentence(words: list[str], message: str):
@@ -201,6 +210,9 @@ def hydra_node(hydra_master, *words: str):
         ("+hydra.callbacks.x=null", "", True),
         ("+hydra.callbacks.x._target_=hydra.experimental.callback.Callback", "", True),
         ("hydra.output_subdir=null", "", True),
+        ("hydra.output_subdir=conf/../x", "directory within each run's", False),
+        ("hydra.output_subdir=/tmp/x", "directory within each run's", False),
+        ("hydra.output_subdir=x/y", "", True),
         ("hydra.job.chdir=true", "", True),
     ],
 )  # fmt: skip
@@ -230,7 +242,11 @@ def test_a_file_for_one_choice_of_another_group_is_used_there_alone(tmp_path: Pa
 
 
 def test_a_secret_in_a_file_is_refused_and_a_place_is_not():
-    settings = {"hydra": {"x": "${oc.env:A}"}, "data": {"path": "${oc.env:A}/x"}, "name": "n"}
+    settings = {
+        "hydra": {"launcher": {"x": "${oc.env:A}"}},
+        "data": {"path": "${oc.env:A}/x"},
+        "name": "n",
+    }
     check_secrets(OmegaConf.create(settings))
     with pytest.raises(MnistSweepError, match=r"model\.token: takes its value from an environment"):
         check_secrets(OmegaConf.create({**settings, "model": {"token": "a${oc.env:A,x}"}}))

@@ -76,10 +76,10 @@ def _problems(override: Override, *, intervals: bool) -> list[Problem]:
 
 def _problem_of_key(override: Override, key: str) -> str:  # noqa: PLR0911 (a kind of key each)
     top, _, rest = key.partition(".")
-    if top == "hydra" or key.startswith("hydra/"):
-        return _problem_of_hydra(key, override.value())
     if is_secret(key, written(override)):
         return FROM_ENVIRONMENT
+    if top == "hydra" or key.startswith("hydra/"):
+        return _problem_of_hydra(key, override.value())
     if chooses_group(override):
         if key not in GROUPS and not group_exists(override):
             return f"no such config group; {suggestion(key, list(GROUPS))}"

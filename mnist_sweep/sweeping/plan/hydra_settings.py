@@ -6,7 +6,8 @@ docs/reference/hydra.md lists all of Hydra's settings, honoured and refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from pathlib import PureWindowsPath
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -20,11 +21,15 @@ _STOCK = "choose hydra/launcher=basic, which runs each job as Hydra does"
 _KEY = re.compile(r"\$\{([\w.]+)\}")
 _SECRET = re.compile(r"\boc\.env\b")
 FROM_ENVIRONMENT = (
-    "takes its value from an environment variable, and would be in records, names and tables. "
-    "A setting is never secret; let your own code read the variable"
+    "takes its value from an environment variable, which records, names and tables would show; let "
+    "your own code read a secret, and your shell what is none ($HOME, not ${oc.env:HOME})"
 )
-_NOT_SECRET = ("data.path",)
-"""Names a place: what the environment says of it may be recorded."""
+_RECORDED = re.compile(
+    r"(?!hydra\.|data\.path$).*"  # data.path names a place that is only read
+    r"|hydra\.(run|sweep|output_subdir|job\.(name|id|config)|(job|hydra)_logging"
+    r"|launcher\.(name|submitit_folder))(\..*)?"
+)
+"""Settings that are in records, or in the names of directories and files."""
 
 
 def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
@@ -45,6 +50,11 @@ def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
     kept = job["config"]["override_dirname"]
     if kept != {"kv_sep": "=", "item_sep": ",", "exclude_keys": []}:
         found.append("hydra.job.config.override_dirname: a run's directory is runs/LABEL-RUNID")
+    place = PureWindowsPath(hydra.output_subdir or "")  # also knows the separator of the others
+    if place.anchor or ".." in place.parts:
+        found.append(
+            f"hydra.output_subdir={hydra.output_subdir}: must be a directory within each run's"
+        )
     if not stock:
         found += _without_hydras_jobs(raw)
     if found:
@@ -101,16 +111,29 @@ def check_secrets(config: DictConfig) -> None:
         UsageError: Names the first.
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
-    sweeper = raw.pop("hydra", {}).get("sweeper", {})
+    hydra = raw.pop("hydra", {})
+    sweeper = hydra.pop("sweeper", {})
     swept = [*_leaves(sweeper.get("params") or {}), ("points", sweeper.get("points"))]
-    for key, value in [*_leaves(raw), *swept]:
-        if is_secret(key, value):
+    leaves = {**dict(_leaves(raw)), **dict(_leaves(hydra, "hydra."))}
+    for key, value in [*swept, *leaves.items()]:
+        if is_secret(key, _with_referred(str(value), leaves)):
             raise UsageError(f"{key}: {FROM_ENVIRONMENT}")
 
 
 def is_secret(key: str, value: object) -> bool:
     """Whether a value is taken from the environment where it would be recorded."""
-    return key not in _NOT_SECRET and bool(_SECRET.search(str(value)))
+    return bool(_RECORDED.fullmatch(key) and _SECRET.search(str(value)))
+
+
+def _with_referred(text: str, leaves: Mapping[str, Any]) -> str:
+    """A value and what it refers to: settings of Hydra's that are not recorded by themselves."""
+    found = {text: None}
+    for one in (texts := [text]):
+        referred = _KEY.findall(one.replace("${hydra:", "${hydra."))
+        new = [str(leaves[name]) for name in referred if name in leaves]
+        texts += [value for value in new if value not in found]
+        found.update(dict.fromkeys(new))
+    return " ".join(found)
 
 
 def _leaves(value: Any, prefix: str = "") -> Any:
