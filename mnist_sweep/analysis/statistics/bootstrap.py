@@ -177,13 +177,15 @@ def metrics_under(
 
     n_runs, classes = len(patterns.predicted), patterns.classes
     run, pattern = np.nonzero(patterns.predicted != patterns.true)
-    size = (n_runs * classes, len(patterns.counts))
+    n_patterns = len(patterns.counts)
     ones = np.ones(len(run), dtype=np.float32)
     matrices = [
-        csr_array((ones, (run * classes + label, pattern)), shape=size)
+        csr_array((ones, (run * classes + label, pattern)), shape=(n_runs * classes, n_patterns))
         for label in (patterns.true[pattern], patterns.predicted[run, pattern])
     ]
-    is_class = np.equal.outer(np.arange(classes), patterns.true).astype(np.float64)
+    # Sparse too: BLAS would wait for its threads longer than it computes.
+    each = np.ones(n_patterns, dtype=np.float32)
+    is_class = csr_array((each, (patterns.true, np.arange(n_patterns))), (classes, n_patterns))
     found = []
     for weights in blocks:
         # float32 holds whole numbers to 16.7 million exactly: more than any count here.
@@ -191,7 +193,7 @@ def metrics_under(
             np.asarray(one @ weights).reshape(n_runs, classes, -1).swapaxes(1, 2).astype(np.float64)
             for one in matrices
         )
-        support = (is_class @ weights).T
+        support = np.asarray(is_class @ weights).T.astype(np.float64)
         hits = support - missed
         found.append([metric.compute(support, hits + mistaken, hits) for metric in metrics])
     return [np.concatenate(values, axis=1) for values in zip(*found, strict=True)]
