@@ -33,6 +33,12 @@ def harmless(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
+def listed(texts: Sequence[str], most: int, separator: str = "; ") -> str:
+    """The first few texts, and how many more there are: 'a; b and 3 more'."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return separator.join(texts[:most]) + more
+
+
 class MnistSweepError(Exception):
     """An error that the user can correct; its text is all that is shown."""
 

@@ -322,7 +322,7 @@ def resolve(
         SelectionError: There is no such metric or split; the text suggests one.
     """
     if split not in HELD_OUT:
-        raise SelectionError(f"No split {split!r}: expected one of {', '.join(HELD_OUT)}.")
+        raise SelectionError(f"No split {split!r}: expected one of: {', '.join(HELD_OUT)}.")
     word, _, rest = name.partition(":")
     direction = _DIRECTIONS.get(word) if rest else None
     short = name if direction is None else rest

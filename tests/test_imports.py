@@ -21,13 +21,14 @@ ROOMS = (
     "ui", "cli",
 )  # fmt: skip
 GROUND = {
-    "settings", "errors", "metrics", "plugins", "atomic_files", "safe_files", "cores", "task",
+    "settings", "errors", "command", "metrics", "plugins", "atomic_files", "safe_files", "cores",
+    "task",
 }  # fmt: skip
 # What each room may import of ours; every room may import GROUND too.
 MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(), "errors": set(), "metrics": set(), "plugins": set(), "task": set(),
     "atomic_files": set(), "safe_files": set(), "cores": set(), "data": set(),
-    "training": {"data"},
+    "command": set(), "training": {"data"},
     "inference": {"data", "training"}, "records": set(), "analysis": {"records"},
     "reporting": {"analysis", "records"}, "ui": {"reporting", "analysis", "records"},
     "sweeping": {"training", "data", "records", "analysis", ""},

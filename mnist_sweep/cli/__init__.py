@@ -18,7 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from mnist_sweep.cli.output import ExitCode, command, lasting_streams, wrap
+from mnist_sweep.cli.output import ExitCode, lasting_streams, wrap
+from mnist_sweep.command import command
 from mnist_sweep.errors import MnistSweepError, UsageError, harmless
 from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
 

@@ -9,7 +9,7 @@ import click
 
 from mnist_sweep.analysis import gate
 from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.cli.output import ExitCode, program, wrap
+from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
@@ -58,7 +58,7 @@ def check(
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
     result = _check(directory, baseline_path, rules, mapping)
-    shown = text(result, program())
+    shown = text(result)
     written = shown if format_name == "text" else FORMATS[format_name](result)
     _append_summary(summary(result))
     if output is None:

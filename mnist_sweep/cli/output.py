@@ -5,18 +5,15 @@ from __future__ import annotations
 import difflib
 import io
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, TypedDict
 
 import click
 
-from mnist_sweep.errors import visible
 from mnist_sweep.reporting.escape import wrapped
 
 
@@ -97,14 +94,6 @@ class _LastingStream(io.TextIOWrapper):
             print(f"mnist-sweep: output was lost: {error.strerror}", file=sys.stderr)
 
 
-def shown_path(path: Path) -> str:
-    """A path as people write it: relative where it lies below the working directory."""
-    try:
-        return visible(str(path.relative_to(Path.cwd())))
-    except ValueError:
-        return visible(str(path))
-
-
 class Choice(click.Choice[str]):
     """One of some words; a misspelt one is answered with the closest."""
 
@@ -120,27 +109,6 @@ class Choice(click.Choice[str]):
             close = difflib.get_close_matches(str(value), self.choices, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
-
-
-def program() -> str:
-    """What starts this program again: names where a shell finds this installation by them."""
-    started, python = Path(sys.argv[0]), Path(sys.executable)
-    script = started if started.stem == "mnist-sweep" else python.with_name("mnist-sweep")
-    if started.stem != "__main__" and script.exists():
-        return _found_as("mnist-sweep", script)
-    return f"{_found_as('python', python)} -m mnist_sweep"
-
-
-def _found_as(name: str, path: Path) -> str:
-    found = shutil.which(name)
-    is_this = found and Path(found).absolute().parent == path.absolute().parent
-    return name if is_this and Path(str(found)).samefile(path) else shlex.quote(shown_path(path))
-
-
-def command(*words: str | Path) -> str:
-    """A command that works in this directory: 'mnist-sweep resume outputs/grid'."""
-    shown = (shlex.quote(shown_path(one)) if isinstance(one, Path) else one for one in words)
-    return " ".join((program(), *shown))
 
 
 def wrap(text: str, *, err: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mnist_sweep.errors import listed
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
@@ -90,9 +91,8 @@ def _selection(choice: SelectionRule) -> str:
 
 
 def _names(labels: Sequence[str]) -> str:
-    more = f"; and {len(labels) - MAX_NAMES} more" if len(labels) > MAX_NAMES else ""
     count = "one candidate" if len(labels) == 1 else f"{len(labels)} candidates"
-    return f"{count}, {'; '.join(labels[:MAX_NAMES])}{more}"
+    return f"{count}, {listed(labels, MAX_NAMES)}"
 
 
 def _search_lines(preview: SearchPreview) -> list[str]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.cli.output import Choice, command, terminal, wrap
+from mnist_sweep.cli.output import Choice, terminal, wrap
+from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache

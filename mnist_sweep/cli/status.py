@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnist_sweep.cli.output import command, shown_path, wrap
+from mnist_sweep.cli.output import wrap
+from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import is_held
 from mnist_sweep.records.paths import SweepPaths

@@ -11,8 +11,9 @@ from rich.cells import cell_len
 
 from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.analysis.importance import importance
-from mnist_sweep.cli.output import command, shown_path, terminal
+from mnist_sweep.cli.output import terminal
 from mnist_sweep.cli.sweep_account import SweepAccount
+from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.sweep import Sweep, all_runs, load
@@ -29,7 +30,7 @@ from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
 from mnist_sweep.reporting.phrases.names import status_text
-from mnist_sweep.reporting.phrases.tables import data_title
+from mnist_sweep.reporting.phrases.tables import data_title, data_warning
 from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
@@ -182,7 +183,7 @@ def _add_header(page: _Page, account: SweepAccount, found: Sweep) -> None:
     page.add("", " · ".join(map(visible, [*parts, str(account), took])), bold=True)
     for name, notice in sets:
         if notice:
-            page.add("", phrases.data_warning(name, notice, command("data", "mnist")), fg="yellow")
+            page.add("", data_warning(name, notice), fg="yellow")
     if fallback := phrases.fallback_line(frame, page.width):
         page.add("", fallback, fg="yellow")
     reasons: dict[tuple[str, str], list[RunSummary]] = {}

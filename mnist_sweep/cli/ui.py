@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mnist_sweep.cli.output import command
+from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.command import command
 from mnist_sweep.data import source
 from mnist_sweep.data.cache import absolute
 from mnist_sweep.data.readers import readers
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = "MNIST_SWEEP_DATA"
-HOW_TO_GET_MNIST = (
-    f"To get MNIST, set {VARIABLE} to a folder with its IDX files (or an .npz or CSV file), or "
-    "run `python -m mnist_sweep data mnist` once with network access"
-)
 # Address and hash of keras.datasets.mnist; a test compares them.
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
@@ -76,12 +73,15 @@ def find(
         if found.stored.is_mnist:
             return found
         tried.append(f"{label} ({path} is not MNIST)")
-    searched = "; ".join(tried)
+    searched = (
+        f"{'; '.join(tried)}. To get MNIST, set {VARIABLE} to a folder with its IDX files (or an "
+        f".npz or CSV file), or run `{command('data', 'mnist')}` once with network access"
+    )
     if required:
-        raise DataError(f"MNIST was not found. Tried: {searched}. {HOW_TO_GET_MNIST}.")
+        raise DataError(f"MNIST was not found. Tried: {searched}.")
     notice = (
         "NOT MNIST: scikit-learn's bundled digits (1,797 real handwritten 8x8 digits) are used "
-        f"instead, as MNIST was not found. Tried: {searched}. {HOW_TO_GET_MNIST}."
+        f"instead, as MNIST was not found. Tried: {searched}."
     )
     return replace(fetch("digits", readers()["digits"]), notice=notice)
 

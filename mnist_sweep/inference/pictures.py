@@ -12,7 +12,7 @@ from PIL import Image
 
 from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.data.pictures import decode
-from mnist_sweep.errors import DataError
+from mnist_sweep.errors import DataError, listed
 from mnist_sweep.inference.normalise import Frame, NoDigitError, normalise
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -81,11 +81,9 @@ def read(
     for row, grey in deep.items():
         put(row, grey * factor)
     if faults:
-        first = [faults[row] for row in sorted(faults)[:5]]
-        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        first = listed([faults[row] for row in sorted(faults)], 5)
         raise DataError(
-            f"Expected PNG or JPEG pictures of one digit each, but {'; '.join(first)}{more}. "
-            "Correct or remove them."
+            f"Expected PNG or JPEG pictures of one digit each, but {first}. Correct or remove them."
         )
     return images
 

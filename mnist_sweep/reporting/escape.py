@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, chop_cells
 
-from mnist_sweep.errors import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from mnist_sweep.errors import listed, visible
 
 __all__ = ["csv_text", "latex", "listed", "markdown", "shortened", "visible", "wrapped"]
 
@@ -33,12 +29,6 @@ _LATEX = {
 def shortened(text: str, length: int) -> str:
     """The first `length` characters of `text`, with an ellipsis if there was more."""
     return text if len(text) <= length else text[: length - 1].rstrip(" ,;") + "…"
-
-
-def listed(texts: Sequence[str], most: int, separator: str = "; ") -> str:
-    """The first few texts, and how many more there are: 'a; b and 3 more'."""
-    more = f" and {len(texts) - most} more" if len(texts) > most else ""
-    return separator.join(texts[:most]) + more
 
 
 def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:

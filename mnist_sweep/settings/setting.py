@@ -120,7 +120,7 @@ class Setting:
     def allowed(self) -> str:
         """The allowed values in words, null left out: "a whole number from 1 to 16"."""
         if self.choices:
-            return f"one of {', '.join(self.all_choices())}"
+            return f"one of: {', '.join(self.all_choices())}"
         if self.type in (int, float):
             return f"a {'whole number' if self.type is int else 'number'}{self._range_text()}"
         return "a metric" if self.metric else _TYPE_NAMES[self.type]

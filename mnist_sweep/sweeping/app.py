@@ -29,6 +29,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
+from mnist_sweep.command import command
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.sweeping.context import Command, SweepContext
@@ -128,7 +129,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(
-            f"{message[0].upper()}{message[1:]}. `python -m mnist_sweep --help` lists what can be "
+            f"{message[0].upper()}{message[1:]}. `{command('--help')}` lists what can be "
             "set, `--hydra-help` lists Hydra's options."
         )
 
@@ -144,7 +145,7 @@ def _read(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
     if options.experimental_rerun:
         parser.error(
             "--experimental-rerun unpickles a file, which may execute anything. To run a sweep "
-            "again use `mnist-sweep resume DIR`"
+            f"again use `{command('resume', 'DIR')}`"
         )
     commands = ("run", "multirun", "cfg", "info", "shell_completion")
     if sum(bool(getattr(options, command)) for command in commands) > 1:
@@ -264,7 +265,7 @@ def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     key = getattr(error, "full_key", None)
     if key:  # OmegaConf's: its further lines name classes of ours
-        return f"{key}: {lines[0]}. `python -m mnist_sweep --help` lists what can be set."
+        return f"{key}: {lines[0]}. `{command('--help')}` lists what can be set."
     return " ".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from mnist_sweep.command import command
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.progress_file import Progress
@@ -171,7 +171,7 @@ def _sweep(root: Path, directory: Path) -> dict[str, Any]:
         "shown": found.ranking.rows[:MAX_ROWS],
         "unfinished": [*reasons.itertuples(index=False, name=None)][:MAX_PROBLEMS],
         "problems": found.sweep.problems[:MAX_PROBLEMS],
-        "resume": f"mnist-sweep resume {shlex.quote(visible(str(directory)))}",
+        "resume": command("resume", directory),
         "facts": facts([found.sweep], frame, found.configurations),
         "has_report": SweepPaths(directory).report.is_file(),
         "curves": _curves(state, found),

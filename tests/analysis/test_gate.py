@@ -29,6 +29,7 @@ from mnist_sweep.analysis.gate import (
 from mnist_sweep.analysis.gate import rules as rules_module
 from mnist_sweep.analysis.gate.baseline import DATA, MACHINE
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, room_of
+from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import load
@@ -129,7 +130,8 @@ def test_a_changed_setting_is_named_once(repeated, tmp_path):
     assert failure.changed == (("epochs", 20, 5), ("optimizer", "adam", "sgd"))
     assert "epochs: 20 -> 5, optimizer: adam -> sgd in 4 configurations" in sentence(failure)
     assert "layers=1,nodes=100 0.97" in sentence(failure)
-    assert f"mnist-sweep baseline {found.directory} --update -o FILE" in notes(result)[0]
+    update = command("baseline", Path(found.directory), "--update", "-o", "FILE")
+    assert update in notes(result)[0]
 
 
 def test_edited_code_is_checked_against_the_same_settings(repeated, tmp_path):

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from mnist_sweep.cli import output, sweep_summary
+from mnist_sweep import command
+from mnist_sweep.cli import sweep_summary
 from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.records import study_file
 from mnist_sweep.records import sweep as sweeps
@@ -112,7 +113,7 @@ def test_a_sweep_ends_with_one_screen_whatever_happened(
     assert all(
         told[told.index(line) + 1][:1] != " " for line in told if line[:4] in ("Best", "Wors")
     )
-    assert f"Resume  {output.program()} resume grid" in told
+    assert f"Resume  {command.program()} resume grid" in told
 
 
 def test_a_study_ends_with_forty_lines(tmp_path, capsys, on_terminal):
@@ -178,7 +179,7 @@ def test_the_missing_mnist_is_said_once_with_its_remedy(tmp_path, capsys):
     out = shown(result_of(directory), capsys)
     assert "bundled digits (NOT MNIST)" in out.splitlines()[0]
     assert out.count("MNIST was not found") == 1
-    assert f"{output.program()} data mnist" in out
+    assert f"{command.program()} data mnist" in out
 
 
 def test_the_directory_is_loaded_once_also_for_the_report(tmp_path, capsys, monkeypatch):

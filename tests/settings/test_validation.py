@@ -83,7 +83,7 @@ def test_all_problems_are_listed_at_once():
     assert text.splitlines() == [
         "layers=0: must be a whole number from 1 to 16",
         "dropout=1: must be a number from 0 to below 1",
-        f"optimizer=adm: must be one of {', '.join(schema.OPTIMIZERS)} (did you mean adam?)",
+        f"optimizer=adm: must be one of: {', '.join(schema.OPTIMIZERS)} (did you mean adam?)",
         "data.split_seed=-1: must be a whole number from 0 to 4294967295",
     ]
 

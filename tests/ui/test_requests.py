@@ -14,6 +14,7 @@ pytest.importorskip("starlette", reason="the extra ui is not installed")
 
 from starlette.testclient import TestClient
 
+from mnist_sweep.command import command
 from mnist_sweep.records import cache
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import SweepPaths
@@ -98,7 +99,7 @@ def test_a_run_is_running_while_its_lock_is_held(client: TestClient, root: Path)
     assert {one["running"] for one in others} == {False}
     after = json.loads(pages.sweep_events(root, root / "grid"))
     assert "Interrupted" in after["parts"]["state"]
-    assert "mnist-sweep resume" in after["parts"]["state"]
+    assert command("resume", root / "grid") in after["parts"]["state"]
 
 
 def test_two_sweeps_are_compared(client: TestClient):

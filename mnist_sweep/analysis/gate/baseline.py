@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from mnist_sweep.analysis.compare.times import MACHINE
 from mnist_sweep.analysis.gate.rules import Strict, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
-from mnist_sweep.errors import DirectoryError
+from mnist_sweep.command import command
+from mnist_sweep.errors import DirectoryError, listed
 from mnist_sweep.metrics import HELD_OUT, Metric, counts_of, of_split, overall
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.reading import reason
@@ -140,10 +141,9 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
     named += [f"{point.label}: {point.reason}" for point in sweep.missing]
     named += [f"{run.label}: {run.status}" for run in unfinished.itertuples()]
     if named or runs.empty:
-        more = f" (and {len(named) - 3} more)" if len(named) > 3 else ""
         raise DirectoryError(
             f"Expected a complete sweep in {sweep.directory} for a baseline, but: "
-            f"{'; '.join(named[:3]) or 'it has no record'}{more}. Run the sweep's command again, "
+            f"{listed(named, 3) or 'it has no record'}. Run the sweep's command again, "
             "then make the baseline."
         )
     n_datasets = len(runs.reindex(columns=[*DATA]).astype(str).drop_duplicates())
@@ -175,7 +175,7 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFr
         name = "NEW-FILE" if path.exists() else path  # nobody's file is to be overwritten
         raise DirectoryError(
             f"Expected a baseline at {path}: {reason(error)}. Make one from a good sweep: "
-            f"mnist-sweep baseline DIR -o {name}"
+            f"{command('baseline', 'DIR', '-o', name)}"
         ) from error
 
 

@@ -68,7 +68,7 @@ def render(comparison: Comparison, format_name: str) -> str:
         UsageError: There is no such format.
     """
     if format_name not in FORMATS:
-        raise UsageError(f"No format {format_name!r}: expected one of {', '.join(FORMATS)}.")
+        raise UsageError(f"No format {format_name!r}: expected one of: {', '.join(FORMATS)}.")
     return FORMATS[format_name](comparison)
 
 

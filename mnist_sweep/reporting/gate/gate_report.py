@@ -11,7 +11,6 @@ from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
 from mnist_sweep.errors import harmless
 from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.gate.phrases import (
-    PROGRAM,
     changes_text,
     headline,
     moved,
@@ -34,14 +33,14 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 """Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
 
 
-def text(result: GateResult, program: str = PROGRAM) -> str:
-    """Failures first, each with its reason, then what held; `program` starts commands shown."""
+def text(result: GateResult) -> str:
+    """Failures first, each with its reason, then what held."""
     lines = [headline(result)]
     for check in _ordered(result):
         place = f" ({check.configuration})" if check.configuration else ""
         line = visible(f"{title(check)}{place}: {sentence(check)}")
         lines.append(f"  {'ok  ' if check.passed else 'FAIL'}  {line}")
-    lines += [f"Note: {visible(note)}" for note in notes(result, program)]
+    lines += [f"Note: {visible(note)}" for note in notes(result)]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.gate import CheckKind, Problem
 from mnist_sweep.analysis.gate.noise import POWER
+from mnist_sweep.command import command
+from mnist_sweep.errors import listed
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.gate import Check, GateResult
 
 MAX_CONFIGURATIONS = 4
-PROGRAM = "mnist-sweep"
 _REPEATS = (
     "Repeat its configurations with other seeds (seed=0,1,2), or give the metric a tolerance in "
     "--rules."
@@ -39,7 +40,7 @@ SENTENCES = {
     (CheckKind.BASELINE, Problem.UNREADABLE): "{detail}",
     (CheckKind.BASELINE, Problem.SAME_DIRECTORY): (
         "The baseline is the sweep's own directory, so there is nothing to compare. Give another "
-        "sweep, or a file that `mnist-sweep baseline` wrote for an earlier sweep."
+        "sweep, or a file written by the command `baseline` for an earlier sweep."
     ),
     (CheckKind.RECORDS, None): "Every record can be read.",
     (CheckKind.RECORDS, Problem.UNREADABLE): "{detail}",
@@ -131,18 +132,19 @@ def headline(result: GateResult) -> str:
     return f"{words} Detectable drop ({POWER:.0%} power): {'; '.join(found)}." if found else words
 
 
-def notes(result: GateResult, program: str = PROGRAM) -> list[str]:
-    """What does not decide, but should be known; `program` starts the commands shown."""
+def notes(result: GateResult) -> list[str]:
+    """What does not decide, but should be known."""
     found = []
     if any(
         check.problem in _INTENDED and check.kind in (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
         for check in result.checks
     ):
         is_file = result.baseline.endswith(".json")
-        words = shlex.join([result.directory or "DIR", "--update", "-o"])
-        target = shlex.quote(result.baseline) if is_file else "FILE"
+        target = result.baseline if is_file else "FILE"
+        update = (result.directory or "DIR", "--update", "-o", target)
         found.append(
-            f"If this change is intended, update the baseline: {program} baseline {words} {target}"
+            "If this change is intended, update the baseline: "
+            f"{command('baseline', *map(shlex.quote, update))}"
         )
     if result.n_copied:
         found.append(
@@ -199,7 +201,6 @@ def _phrases(check: Check) -> dict[str, Any]:
         allowed = f"the {check.limit:.4f} that variation between seeds explains"
         allowed += f" (including {tolerance})" if check.tolerance else ""
     shown = [f"{label} {moved(old, new)}" for label, old, new in check.values]
-    left = len(shown) - MAX_CONFIGURATIONS
     return {
         "metric": check.metric.partition(".")[2] if check.kind is CheckKind.DATA else check.metric,
         "mean": f", the mean of {check.count} runs" if check.count > 1 else "",
@@ -220,5 +221,5 @@ def _phrases(check: Check) -> dict[str, Any]:
         "changes": changes_text(check.changed),
         "configurations": counted(check.count, "configuration"),
         "experiments": f", of experiment {check.detail}" if check.detail else "",
-        "values": "; ".join(shown[:MAX_CONFIGURATIONS]) + (f"; {left} more" if left > 0 else ""),
+        "values": listed(shown, MAX_CONFIGURATIONS),
     }

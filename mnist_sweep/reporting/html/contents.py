@@ -21,7 +21,7 @@ from mnist_sweep.reporting.figures.matrices import confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.names import class_name, data_name, text_of
-from mnist_sweep.reporting.phrases.overview import data_warning
+from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
     data = rows.reindex(columns=["dataset.name", "dataset.notice"]).dropna().drop_duplicates()
     full = [visible(str(notice)) for notice in data["dataset.notice"]]
     short = [
-        data_warning(str(name), notice, "mnist-sweep data mnist")
+        data_warning(str(name), notice)
         for name, notice in zip(data["dataset.name"], full, strict=True)
     ]
     return [(a, "" if a == b else b) for a, b in zip(short, full, strict=True)]

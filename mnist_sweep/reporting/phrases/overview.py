@@ -141,13 +141,6 @@ def stage_lines(study: Study) -> list[tuple[str, str]]:
     ]
 
 
-def data_warning(name: str, notice: str, remedy: str) -> str:
-    """What to know of the data, in a line where MNIST was not found and `remedy` gets it."""
-    if name == "digits":
-        return f"MNIST was not found. To download it, or to see the reason: {remedy}"
-    return visible(notice)
-
-
 def _value(metric: Metric, value: float, *, bare: bool = False) -> str:
     """'validation lowest F1 0.9421', 'test 97.97 %'."""
     called = metric_title(metric)

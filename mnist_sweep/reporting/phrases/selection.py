@@ -10,9 +10,10 @@ from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
 from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.escape import shortened, visible
+from mnist_sweep.reporting.escape import listed, shortened, visible
 from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import changed_settings, class_name, network_name
+from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
 def _data_lines(selection: Selection) -> Iterator[tuple[LineKind, str]]:
     for data in selection.data:
         if data["notice"]:
-            yield LineKind.NOTICE, f"NOTICE: {visible(data['notice'])}"
+            yield LineKind.NOTICE, data_warning(data["name"], data["notice"])
         yield (
             LineKind.DATA,
             (
@@ -178,7 +179,7 @@ def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
         why = shortened(visible(run.reason), _MAX_REASON)
         yield f"Excluded (no result yet): {visible(run.label)} ({run.status}: {why})."
     if len(others) > SHOWN:
-        yield f"Excluded too:{_rest(others)}; the table command lists them."
+        yield f"Excluded too: {len(others) - SHOWN} more; the table command lists them."
     if excluded:
         yield "With the excluded runs, a different configuration might have been selected."
 
@@ -240,8 +241,8 @@ def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterato
         if found.confidences:
             line += f"; {_beside(found.confidences[index], found, first=not index)}"
         yield line
-    if rest := _rest(selection.candidates):
-        yield f" {rest}"
+    if (left := len(selection.candidates) - SHOWN) > 0:
+        yield f"  … and {left} more"
 
 
 def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
@@ -257,10 +258,4 @@ def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
 
 
 def _names(candidates: Sequence[Candidate], named: Sequence[str]) -> str:
-    names = [network_name(one.settings, named) for one in candidates[:SHOWN]]
-    return "; ".join(names) + _rest(candidates)
-
-
-def _rest(items: Sequence[object]) -> str:
-    """' … and 10 more' where more than are shown."""
-    return f" … and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return listed([network_name(one.settings, named) for one in candidates], SHOWN)

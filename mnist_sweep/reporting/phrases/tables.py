@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from mnist_sweep.command import command
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import PLUS_MINUS
 from mnist_sweep.reporting.phrases.names import data_name
@@ -24,6 +25,14 @@ def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
     """
     names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
     return " and ".join(names) or "unknown data (there are no records)"
+
+
+def data_warning(name: str, notice: str) -> str:
+    """What to know of the data, in a line where MNIST was not found."""
+    if name == "digits":
+        remedy = command("data", "mnist")
+        return f"MNIST was not found. To download it, or to see the reason: {remedy}"
+    return visible(notice)
 
 
 def data_note(name: str, train: int, validation: int, test: int, source: str, sha256: str) -> str:

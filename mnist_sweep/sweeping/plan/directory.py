@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from mnist_sweep.command import command
 from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
@@ -150,7 +151,7 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
             return DatasetInfo.from_dict(invocation.data[key])
     raise DirectoryError(
         f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
-        "Start the sweep with `python -m mnist_sweep -m …`."
+        f"Start the sweep with `{command('-m …')}`."
     )
 
 

@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import (
 )
 from hydra.errors import OverrideParseException
 
+from mnist_sweep.command import command
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import SETTINGS, is_whole, known_keys
 
@@ -61,8 +62,7 @@ def _parsed(text: str, loader: ConfigLoader | None) -> Override:
             reason = "it has no =. Quote a value with spaces, as in 'data.path=\"/my data/x.csv\"'"
         raise UsageError(
             f"Cannot read {error.override!r}: {reason}. Expected key=value, as in layers=1,2; "
-            "`python -m mnist_sweep --help` lists the keys, `mnist-sweep table --help` and the "
-            "like explain the subcommands."
+            f"`{command('--help')}` lists the keys and the subcommands."
         ) from error
     return override
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo
-from mnist_sweep.errors import SettingsError, UsageError
+from mnist_sweep.errors import SettingsError, UsageError, listed
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.plan import checks, grid, overrides
@@ -79,12 +79,10 @@ class Plan:
             left = f"{_points(n)} left out by" if n else "No point matches"
             found.append(f"{left} exclude={text}.")
         if self.duplicates:
-            hidden = len(self.duplicates) - MAX_NAMED
-            more = f" and {hidden} more" if hidden > 0 else ""
             why = f" ({', '.join(sorted(self.unused))}: no effect there)" if self.unused else ""
             found.append(
                 f"{_points(len(self.duplicates))} left out as duplicates{why}: "
-                f"{'; '.join(self.duplicates[:MAX_NAMED])}{more}."
+                f"{listed(self.duplicates, MAX_NAMED)}."
             )
         return found
 

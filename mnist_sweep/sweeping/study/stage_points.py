@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.analysis.where import check_keys, matches, parse
 from mnist_sweep.data import NO_DATA, DatasetInfo
-from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+from mnist_sweep.errors import SelectionError, SettingsError, UsageError, listed
 from mnist_sweep.metrics import is_metric, resolve
 from mnist_sweep.records.fields import Flat, flat_settings, result_columns
 from mnist_sweep.settings import Plain
@@ -266,5 +266,4 @@ def _planned_row(point: Point, info: DatasetInfo) -> Flat:
 def _there(key: str, rows: Sequence[Flat]) -> str:
     """'layers 1, 2': the values a setting takes."""
     values = list(dict.fromkeys(str(row.get(key)) for row in rows))
-    more = f" and {len(values) - 8} more" if len(values) > 8 else ""
-    return f"{key} {', '.join(values[:8])}{more}"
+    return f"{key} {listed(values, 8, ', ')}"

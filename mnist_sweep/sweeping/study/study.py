@@ -16,7 +16,7 @@ from rich.console import Console
 
 from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
 from mnist_sweep.data import prepare
-from mnist_sweep.errors import MnistSweepError
+from mnist_sweep.errors import MnistSweepError, listed
 from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
@@ -282,11 +282,10 @@ def _uncounted(found: UncertainSelection) -> str | None:
     lost = found.selection.uncounted
     if not lost:
         return None
-    first = "; ".join(f"{run.label} ({run.status})" for run in lost[:3])
-    more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+    first = listed([f"{run.label} ({run.status})" for run in lost], 3)
     runs = "run has" if len(lost) == 1 else "runs have"
     return (
-        f"{len(lost)} candidate {runs} no result and could not be counted: {first}{more}. "
+        f"{len(lost)} candidate {runs} no result and could not be counted: {first}. "
         "The selection is among the rest; with them it might be another."
     )
 

@@ -56,5 +56,5 @@ def render(
         rendered = plugins("table_formats")[format_name](tables)
     else:
         names = ", ".join(format_names())
-        raise UsageError(f"No format {format_name!r}: expected one of {names}.")
+        raise UsageError(f"No format {format_name!r}: expected one of: {names}.")
     return str(rendered)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.cli.output import command
+from mnist_sweep.command import command
 
 
 def program(place: Path, name: str) -> Path:
