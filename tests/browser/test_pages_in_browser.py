@@ -125,3 +125,15 @@ def test_axe_finds_nothing(browser, address, outputs, page, theme):
         "(e) => done(String(e)))"
     )
     assert found == []
+
+
+@pytest.mark.parametrize("page", ["table", "table?runs=1"])
+def test_the_table_is_not_cut_in_print(browser, address, page):
+    browser.get(f"{address}/{page}")
+    chromium.resize(browser, 1045)  # A4, landscape, without its margins
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert width <= 1045

@@ -141,7 +141,7 @@ def test_cost_is_accuracy_time_and_parameters(grid):
 def test_effects_are_the_means_over_the_other_settings(grid):
     runs = reference_grid()
     plot = effects(grid, OBJECTIVE)
-    assert [x.title for x in plot.x] == ["layers", "nodes"]
+    assert [x.title for x in plot.x] == ["Layers", "Nodes"]
     assert [text for _, text in plot.x[1].ticks] == ["100", "300"]
     means = next(one for one in plot.series if one.panel == 1 and one.kind == "both")
     a = [100 * metric_of(run) for run in runs]
@@ -151,9 +151,9 @@ def test_effects_are_the_means_over_the_other_settings(grid):
 def test_continuous_settings_have_continuous_axes_logarithmic_where_they_span_widely(search):
     plot = effects(search, OBJECTIVE)
     axes = {x.title: x for x in plot.x}
-    assert axes["learning_rate"].is_log
-    assert not axes["dropout"].is_log
-    assert not axes["dropout"].ticks
+    assert axes["Learning rate"].is_log
+    assert not axes["Dropout"].is_log
+    assert not axes["Dropout"].ticks
     assert [xs(one) for one in plot.series] == [
         [one.settings[name] for one in search] for name in axes
     ]
@@ -162,7 +162,7 @@ def test_continuous_settings_have_continuous_axes_logarithmic_where_they_span_wi
 def test_parallel_coordinates_have_heights_in_proportion(search):
     plot = parallel(search, OBJECTIVE)
     names = [text for _, text in plot.x[0].ticks]
-    assert names[:2] == ["dropout", "learning_rate (log)"]
+    assert names[:2] == ["Dropout", "Learning rate (log)"]
     heights = {}
     for one in plot.series:
         for x, y, _, place in one.points:
@@ -174,7 +174,7 @@ def test_parallel_coordinates_have_heights_in_proportion(search):
 
     rates = np.log10([one.settings["learning_rate"] for one in search])
     drops = [one.settings["dropout"] for one in search]
-    for name, values in (("learning_rate (log)", rates), ("dropout", drops)):
+    for name, values in (("Learning rate (log)", rates), ("Dropout", drops)):
         assert [heights[k, name] for k in range(20)] == pytest.approx(scaled(values))
     strongest = {point.of for point in plot.series[-1].points}
     best = max(range(20), key=lambda k: search[k].mean("validation.accuracy"))
@@ -193,7 +193,7 @@ def test_a_grid_has_no_history_and_a_search_says_which_settings_matter(grid, sea
     names = [plot.name for plot in plots(search, OBJECTIVE)]
     assert names[0] == "history"
     plot = importances(search, OBJECTIVE)
-    assert plot.y[0].ticks[0] == (0.0, "learning_rate")
+    assert plot.y[0].ticks[0] == (0.0, "Learning rate")
     bars, dots = map(xs, plot.series)
     for low, high, share in zip(bars[::3], bars[1::3], dots, strict=True):
         assert low <= share <= high

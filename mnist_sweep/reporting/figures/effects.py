@@ -26,7 +26,7 @@ from mnist_sweep.reporting.figures.plot import (
     spans_widely,
 )
 from mnist_sweep.reporting.numbers import written
-from mnist_sweep.reporting.phrases.names import text_of
+from mnist_sweep.reporting.phrases.names import setting_title, text_of
 
 MIN_LINES = 6
 """Fewer lines of parallel coordinates than this are read more easily in the tables."""
@@ -54,7 +54,7 @@ def effects(shown: Sequence[Configuration], by: Metric) -> Plot | None:
         if is_continuous(values):
             dots = [Point(*one, k) for k, one in enumerate(zip(values, score, hover, strict=True))]
             series.append(Series(dots, panel, opacity=0.75))
-            axes.append(Axis(name, spans_widely(values)))
+            axes.append(Axis(setting_title(name), spans_widely(values)))
             continue
         texts = _levels(values)[:_MAX_VALUES]
         if len(texts) < 2:
@@ -70,7 +70,8 @@ def effects(shown: Sequence[Configuration], by: Metric) -> Plot | None:
             y = fmean(score[k] for k in own) if own else math.nan
             middle.append(Point(x, y, f"{name}={text}\nmean {y:.4g}"))
         series += [Series(dots, panel, size=6, opacity=0.6), Series(middle, panel, "", 1, "both")]
-        axes.append(Axis(name, ticks=[*enumerate(texts)], limits=(-0.5, len(texts) - 0.5)))
+        title, limits = setting_title(name), (-0.5, len(texts) - 0.5)
+        axes.append(Axis(title, ticks=[*enumerate(texts)], limits=limits))
     if not axes:
         return None
     return Plot("effects", axes, [Axis(axis_title(by))], series, by=str(by), height=300)
@@ -92,7 +93,7 @@ def importances(shown: Sequence[Configuration], by: Metric) -> Plot | None:
         dots.append(Point(mid, -row, text))
         bars += [Point(low, -row, text), Point(high, -row, text), GAP]
     x = Axis("Share of the differences [%]", limits=(-3, 103))
-    ticks = [(float(-row), one.setting) for row, one in enumerate(found)]
+    ticks = [(float(-row), setting_title(one.setting)) for row, one in enumerate(found)]
     y = Axis(ticks=ticks, limits=(0.5 - len(found), 0.5))
     series = [Series(bars, kind="line"), Series(dots, size=10)]
     return Plot("importance", [x], [y], series, by=str(by), height=110 + 34 * len(found))
@@ -142,12 +143,13 @@ def _levels(values: Sequence[Any]) -> list[str]:
 
 
 def _setting(name: str, values: list[Any]) -> _Column:
+    title = setting_title(name)
     if is_continuous(values):
-        return _scaled(name, values, lambda value: text_of(float(f"{value:.3g}")))
+        return _scaled(title, values, lambda value: text_of(float(f"{value:.3g}")))
     texts = _levels(values)
     heights = {text: place / max(len(texts) - 1, 1) for place, text in enumerate(texts)}
     ticks = [(y, text) for text, y in heights.items()][:: -(-len(texts) // _MAX_TICKS)]
-    return _Column(name, [heights[text_of(value)] for value in values], ticks)
+    return _Column(title, [heights[text_of(value)] for value in values], ticks)
 
 
 def _result(shown: Sequence[Configuration], metric: Metric) -> _Column:

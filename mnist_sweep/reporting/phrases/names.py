@@ -36,6 +36,14 @@ _SHOWN_OWN = 3
 """Settings of a network of one's own that name it where none of them varies."""
 
 
+def setting_title(name: str) -> str:
+    """A setting as a heading: 'Learning rate'; one of the user's own as it is written."""
+    if name not in SETTINGS:
+        return name
+    words = name.replace(".", " ").replace("_", " ")
+    return words[0].upper() + words[1:]
+
+
 def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> str:
     """'2 layers x 300 nodes, dropout=0.2'; of a network of one's own 'resnet, depth=18'.
 

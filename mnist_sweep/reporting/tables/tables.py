@@ -17,7 +17,7 @@ from mnist_sweep.records.store import clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
-from mnist_sweep.reporting.phrases.names import changed_settings
+from mnist_sweep.reporting.phrases.names import changed_settings, setting_title
 from mnist_sweep.reporting.tables.classes import NUMBERED, Classes, classes_of
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
@@ -49,9 +49,8 @@ PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
 SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
 _SPLIT_WORDS = {"train": "Training", "validation": "Validation", "test": "Testing"}
 _HEADINGS = {
-    SWEEP: "Sweep", TASK: "Task", "model": "Network", "layers": "Layers", "nodes": "Nodes",
-    "seed": "Seed", "dropout": "Dropout", "dataset.name": "Data", "dataset.sha256": "Data's hash",
-    "label": "Run", "run_id": "Run id", REPEATS: "Runs",
+    SWEEP: "Sweep", TASK: "Task", "model": "Network", "dataset.name": "Data",
+    "dataset.sha256": "Data's hash", "label": "Run", "run_id": "Run id", REPEATS: "Runs",
 }  # fmt: skip
 
 
@@ -175,9 +174,9 @@ def column(key: str, classes: Classes = NUMBERED) -> Column:
         is_metric = resolve(key, measured=[key]).column == key
     except SelectionError:
         is_metric = False
-    return (
-        metric_column(key, classes=classes) if is_metric else Column(key, _HEADINGS.get(key, key))
-    )
+    if is_metric:
+        return metric_column(key, classes=classes)
+    return Column(key, _HEADINGS.get(key) or setting_title(key))
 
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
