@@ -155,7 +155,7 @@ def test_continuous_settings_have_continuous_axes_logarithmic_where_they_span_wi
     assert not axes["Dropout"].is_log
     assert not axes["Dropout"].ticks
     assert [xs(one) for one in plot.series] == [
-        [one.settings[name] for one in search] for name in axes
+        [one.settings[name.lower().replace(" ", "_")] for one in search] for name in axes
     ]
 
 
