@@ -18,6 +18,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -118,11 +119,10 @@ def _refuse(word: str) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"the key {name[:60]!r} is listed twice")
-        found[name] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:60]!r} is listed twice")
     return found
 
 
@@ -177,6 +177,7 @@ def validated(read: bytes, model: type[Model], newest: int) -> Model:
     values = strict_json(read)  # pydantic's parser accepts NaN and takes the last of equal keys
     if isinstance(values, dict):
         refuse_newer(values, newest)  # first: what is newer may look different
+    del values
     return model.model_validate_json(read)
 
 

@@ -7,6 +7,7 @@ Exit codes are in `cli.output`.
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import io
 import os
@@ -122,6 +123,7 @@ def _no_subcommand(word: str) -> str:
 def _subcommand(name: str, words: list[str]) -> int:
     import click
 
+    gc.set_threshold(100_000, 50, 100)  # a plan of 100,000 points is no cycle to search for
     subcommand = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
     try:
         result = subcommand.main(words, prog_name=command(name), standalone_mode=False)

@@ -50,7 +50,6 @@ from mnist_sweep.records.record import (
     Times,
     TrainingForm,
 )
-from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
 
 if TYPE_CHECKING:
@@ -120,15 +119,22 @@ def flat(record: Record) -> Flat:
     return row
 
 
-def flat_planned(run_id: str, label: str, overrides: tuple[str, ...]) -> Flat:
-    """What is known of a planned point without a record: its settings."""
-    return {
-        **_usual_settings(TASK_KEYS if is_of_task(label) else RUN_KEYS),
-        **settings_of(label, overrides),
-        "run_id": run_id,
-        "label": label,
-        "status": str(RunStatus.MISSING),
-    }
+def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[str, list[Any]]:
+    """What is known of planned points without a record, by label and overrides: their settings."""
+    found: dict[str, list[Any]] = {}
+    for kind in (RUN_KEYS, TASK_KEYS):
+        wanted = kind is TASK_KEYS
+        places = [k for k, (label, _) in enumerate(points) if is_of_task(label) is wanted]
+        for name, value in _usual_settings(kind).items() if places else ():
+            column = found.setdefault(name, [None] * len(points))
+            for place in places:
+                column[place] = value
+    for place, (label, overrides) in enumerate(points):
+        for name, value in settings_of(label, overrides).items():
+            if name not in found:
+                found[name] = [None] * len(points)
+            found[name][place] = value
+    return found
 
 
 def result_columns(classes: int) -> list[str]:
@@ -224,14 +230,16 @@ def row_of(values: Mapping[str, Any], kinds: dict[tuple[str, ...], tuple[str, ..
 
 def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
     """Each name's value in every row, None where a row lacks it."""
-    kinds = {id(names): names for names, _ in rows}
+    kinds: dict[int, list[int]] = {}
+    for place, (names, _) in enumerate(rows):
+        kinds.setdefault(id(names), []).append(place)
     found: dict[str, list[Any]] = {}
-    for name in dict.fromkeys(name for names in kinds.values() for name in names):
-        place = {key: names.index(name) for key, names in kinds.items() if name in names}
-        places = (place.get(id(names)) for names, _ in rows)
-        found[name] = [
-            None if at is None else row[1][at] for at, row in zip(places, rows, strict=True)
-        ]
+    for places in kinds.values():
+        columns = zip(*(rows[place][1] for place in places), strict=True)
+        for name, values in zip(rows[places[0]][0], columns, strict=True):
+            column = found.setdefault(name, [None] * len(rows))
+            for place, value in zip(places, values, strict=True):
+                column[place] = value
     return found
 
 
@@ -244,28 +252,44 @@ def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
     """The runs table of `n` rows: columns in order, ints beside floats made floats."""
+    names = {*columns, *ALWAYS}
+    return _table({name: _typed(columns.get(name) or [None] * n, name) for name in names}, n)
+
+
+def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
     import pandas as pd
 
-    names = sorted({*columns, *ALWAYS}, key=column_order)
-    typed = {name: _typed(columns.get(name) or [None] * n, name) for name in names}
-    return pd.DataFrame(typed, index=range(n))
+    ordered = sorted(columns, key=column_order)
+    return pd.DataFrame({name: columns[name] for name in ordered}, index=range(n))
 
 
 def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
     """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
-    tables = [one for one in tables if len(one[0])]
-    sweeps = [name for table, name in tables for _ in range(len(table))]
-    if len(tables) == 1:
-        return tables[0][0].assign(sweep=_typed(sweeps, "sweep"))
-    columns = {
-        name: [
-            value
-            for table, _ in tables
-            for value in (objects(table[name]) if name in table else [None] * len(table))
-        ]
-        for name in dict.fromkeys(str(name) for table, _ in tables for name in table)
-    }
-    return frame({**columns, "sweep": sweeps}, len(sweeps))
+    tables = [one for one in tables if len(one[0])] or list(tables[:1])
+    parts = [table.assign(sweep=_typed([name] * len(table), "sweep")) for table, name in tables]
+    if len(parts) == 1:
+        return parts[0]
+    names = {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}
+    return _table({name: _stacked(parts, name) for name in names}, sum(map(len, parts)))
+
+
+def _stacked(tables: Sequence[pd.DataFrame], name: str) -> Any:
+    """A column of some tables, one below the other; where it has one type, without its values."""
+    import pandas as pd
+
+    known = [name in table and bool(table[name].notna().any()) for table in tables]
+    kinds = {table[name].dtype for table, has in zip(tables, known, strict=True) if has}
+    if len(kinds) == 1 and not pd.api.types.is_object_dtype(kind := kinds.pop()):
+        return pd.concat(
+            [table[name] if has else pd.Series(index=table.index, dtype=kind)
+             for table, has in zip(tables, known, strict=True)],
+            ignore_index=True,
+        )  # fmt: skip
+    values = [
+        objects(table[name]) if has else [None] * len(table)
+        for table, has in zip(tables, known, strict=True)
+    ]
+    return _typed([value for part in values for value in part], name)
 
 
 def measured(runs: pd.DataFrame) -> list[str]:

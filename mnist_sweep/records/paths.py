@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,19 +130,21 @@ def settings_of(label: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
 
     What is no setting of this program is passed over: a directory's name can be anything.
     """
-    dotted, known = _spelled()
-    row: dict[str, Any] = {}
     parts = label.rstrip("~").split(",")
     if is_of_task(label):  # its settings' names stand there without `task.`
         parts = [one if one.startswith(TASK_KEYS) else f"task.{one}" for one in parts]
         overrides = tuple(one for one in overrides if not one.startswith("task="))
-    for part in (*parts, *overrides):
-        key, equals, value = part.partition("=")
-        key = key.lstrip("+~")
-        key = dotted.get(key, key)
-        if equals and (key in known or key.startswith(("model.", "task."))):
-            row[key] = scalar(value)
-    return row
+    return dict(found for part in (*parts, *overrides) if (found := _setting_of(part)))
+
+
+@lru_cache(100_000)
+def _setting_of(part: str) -> tuple[str, Any] | None:
+    dotted, known = _spelled()
+    key, equals, value = part.partition("=")
+    key = key.lstrip("+~")
+    key = dotted.get(key, key)
+    is_setting = equals and (key in known or key.startswith(("model.", "task.")))
+    return (key, scalar(value)) if is_setting else None
 
 
 def scalar(text: str) -> Any:

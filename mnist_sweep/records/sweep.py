@@ -341,19 +341,28 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     parts = []
     for sweep in sweeps:
         name = sweep.directory.name or str(sweep.directory)
-        parts += [(sweep.frame, name), (fields.frame_of(_without_record(sweep)), name)]
+        unread = fields.frame_of(_unreadable(sweep))
+        parts += [(sweep.frame, name), (_missing_runs(sweep), name), (unread, name)]
     return fields.combined(parts)
 
 
-def _without_record(sweep: Sweep) -> Iterator[fields.Flat]:
-    """A row for each run that is missing, and for each that cannot be read."""
+def _missing_runs(sweep: Sweep) -> pd.DataFrame:
+    points = sweep.missing
+    parent = f"{SweepPaths(sweep.directory).runs}{os.sep}"  # 100,000 Paths are slow
+    columns = {
+        **fields.columns_of_planned([(one.label, one.overrides) for one in points]),
+        "run_id": [one.run_id for one in points],
+        "label": [one.label for one in points],
+        "status": [str(RunStatus.MISSING)] * len(points),
+        "error.message": [one.reason for one in points],
+        "directory": [f"{parent}{one.label}-{one.run_id}" for one in points],
+    }
+    return fields.frame(columns, len(points))
+
+
+def _unreadable(sweep: Sweep) -> Iterator[fields.Flat]:
+    """A row for each run whose record cannot be read."""
     paths = SweepPaths(sweep.directory)
-    for one in sweep.missing:
-        yield {
-            **fields.flat_planned(one.run_id, one.label, one.overrides),
-            "error.message": one.reason,
-            "directory": str(paths.run(one.label, one.run_id).directory),
-        }
     for problem in sweep.problems:
         if problem.path in (paths.sweep_json, paths.study_json, paths.runs):
             continue  # stands for no run

@@ -1,10 +1,10 @@
 """Every protection of a sweep's numbers is removed once, and a named test must fail.
 
-    python tests/benchmarks/mutations.py [--only PATTERN]
+    python tests/benchmarks/mutations.py [--only PATTERN] > tests/benchmarks/mutations.md
 
 Each line of `MUTATIONS` is changed in a copy of the package, never in the checkout, and only its
-test is run. Prints a table; the exit code is 1 if a test passed without its protection, if a text
-to replace is not there exactly once, or if a test could not be run at all.
+test is run. Prints a Markdown table; the exit code is 1 if a test passed without its protection, if
+a text to replace is not there exactly once, or if a test could not be run at all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import importlib
 import multiprocessing
 import os
 import re
+import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -28,6 +30,14 @@ BELONGING, HOSTILE = "integrity/test_belonging.py", "integrity/test_hostile_file
 DAMAGE = "integrity/test_damage.py"
 CHEATS, COMMANDS = "analysis/test_gate_cheats.py", "sweeping/test_commands.py"
 LIMIT_S = 300
+MAX_MEMORY = 6 * 2**30
+HEADING = """# Each protection of a sweep's numbers, removed
+
+Written by `python tests/benchmarks/mutations.py`. The protection is removed in a copy of the
+package; *red* means that the named test, which passes with it, fails without it.
+
+| protection | file | test | verdict |
+| --- | --- | --- | --- |"""
 PRELOADED = ("pandas", "pyarrow.parquet", "scipy.stats", "pydantic", "hydra", "sklearn.metrics")
 """Other packages, which every test's process would import again."""
 MUTATIONS = [
@@ -123,7 +133,7 @@ MUTATIONS = [
     ("9 a limit of bytes", SAFE, "if status.st_size > max_bytes:", "if False:",
      f"{HOSTILE} -k 'refused_at_once and huge'"),
     ("9 no NaN", SAFE, "parse_constant=_refuse, ", "",
-     "records/test_damaged_records.py::test_a_damaged_record_is_named_with_its_reason"),
+     f"{HOSTILE}::test_what_is_no_number_of_json_is_refused_wherever_it_stands"),
     ("9 no key twice in JSON", SAFE, ", object_pairs_hook=_once", "",
      f"{HOSTILE} -k 'not_ours and twice'"),
     ("9 no key twice in YAML", SAFE, "if twice:  # the last", "if False:  # the last",
@@ -133,7 +143,7 @@ MUTATIONS = [
     ("9 arrays that unpack to gigabytes", SAFE, "if total > max_bytes:", "if False:",
      f"{HOSTILE}::test_an_archive_that_unpacks_to_gigabytes_is_refused_unread"),
     ("9 arrays as their headers say", SAFE, 'if claimed != sizes[f"{name}.npy"]:', "if False:",
-     "records/test_predictions_file.py -k 'gigabytes or damage'"),
+     f"{HOSTILE}::test_an_array_of_another_size_than_its_header_says_is_refused_unread"),
     ("9 classes each once", "records/record.py",
      "if [entry.label for entry in self.per_class] != list(range(classes)):", "if False:",
      f"{BELONGING} -k contradicts"),
@@ -175,11 +185,20 @@ MUTATIONS = [
     ("12 hidden characters in names", "settings/validation.py",
      "and not any(map(is_hidden, name))", "", f"{HOSTILE} -k takes_for_something_else"),
     ("13 secrets on the command line", "sweeping/plan/hydra_settings.py",
-     "return key not in _NOT_SECRET and bool(", "return False and bool(",
+     "return bool(_RECORDED.fullmatch(key) and", "return bool(False and",
      "sweeping/test_hydra_settings.py::test_what_cannot_be_followed_is_refused_in_a_sentence"),
     ("13 secrets in files", "sweeping/plan/hydra_settings.py",
-     "        if is_secret(key, value):", "        if False:",
+     "        if is_secret(key, _with_referred(str(value), leaves)):", "        if False:",
      "sweeping/test_hydra_settings.py -k secret"),
+    ("13 secrets in names of directories", "sweeping/plan/hydra_settings.py",
+     'r"|hydra\\.(run|sweep|output_subdir|job', 'r"|hydra\\.(run_|sweep_|output_subdir_|job_',
+     "sweeping/test_hydra_settings.py::test_what_cannot_be_followed_is_refused_in_a_sentence"),
+    ("13 secrets by way of Hydra's settings", "sweeping/plan/hydra_settings.py",
+     "_with_referred(str(value), leaves)", "str(value)",
+     "sweeping/test_hydra_settings.py::test_what_cannot_be_followed_is_refused_in_a_sentence"),
+    ("13 Hydra's files stay within the run", "sweeping/plan/hydra_settings.py",
+     'if place.anchor or ".." in place.parts:', "if False:",
+     "sweeping/test_hydra_settings.py::test_settings_without_effect_are_refused"),
     # The process.
     ("14 a second Ctrl-C", "sweeping/interrupts.py", "if len(pressed) > 1:", "if False:",
      "cli/test_streams.py::test_a_second_ctrl_c_ends_at_once_and_without_a_traceback"),
@@ -237,7 +256,11 @@ def main() -> None:
     only = re.compile(parser.parse_args().only)
     for name in PRELOADED:
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+    # A protection whose removal lets a file of any size in must not take the machine's memory.
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
     verdicts: Counter[str] = Counter()
+    print(HEADING)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch)
         for name in ("mnist_sweep", "conf", "tests", "docs"):
@@ -252,8 +275,9 @@ def main() -> None:
             if only.search(protection):
                 verdict = mutate(copy / "mnist_sweep" / file, text, replacement, test)
                 verdicts[verdict] += 1
-                print(f"{verdict:9s}  {protection:46s} {file:34s} {test}", flush=True)
-    print(dict(verdicts))
+                print(f"| {protection} | `{file}` | `{test}` | {verdict} |", flush=True)
+    counts = ", ".join(f"{verdict}: {n}" for verdict, n in verdicts.items())
+    print(f"\n{sum(verdicts.values())} protections; {counts}.")
     raise SystemExit(verdicts.keys() != {"red"})
 
 
@@ -267,7 +291,7 @@ def mutate(path: Path, text: str, replacement: str, test: str) -> str:
     path.write_text(before.replace(text, replacement), "utf-8")
     found = exit_code(test)
     path.write_text(before, "utf-8")
-    return {0: "SURVIVED", 1: "red", None: "red"}.get(found, "NOT RUN")
+    return {0: "SURVIVED", 2: "NOT RUN", 3: "NOT RUN", 4: "NOT RUN", 5: "NOT RUN"}.get(found, "red")
 
 
 def exit_code(test: str) -> int | None:

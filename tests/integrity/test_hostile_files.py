@@ -96,6 +96,25 @@ def test_json_that_is_not_ours_is_refused_with_a_reason(tmp_path, name, kind):
     assert len(str(caught.value)) > 5
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_of_json_is_refused_wherever_it_stands(tmp_path, word):
+    text = f'{{"schema_version": 1, "invocations": [], "of a later version": [{word}]}}'
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(ValueError, match=f"^{word} is not JSON"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize("claimed", [2**40, 9, 1])
+def test_an_array_of_another_size_than_its_header_says_is_refused_unread(tmp_path, claimed):
+    header = io.BytesIO()
+    of_array = {"descr": "|u1", "fortran_order": False, "shape": (claimed,)}
+    np.lib.format.write_array_header_1_0(header, of_array)
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
+        archive.writestr("test_true.npy", header.getvalue() + bytes(8))
+    with pytest.raises(DirectoryError, match=rf"bytes, not {claimed + len(header.getvalue()):,}"):
+        read_predictions(tmp_path / "p.npz")
+
+
 @pytest.mark.parametrize("name", ["study.json", "sweep.json"])
 def test_a_damaged_plan_or_study_is_a_problem_of_its_sweep(tmp_path, name):
     sweep = write_sweep(tmp_path / "sweep", [make_run(**SMALL)])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.records.fields import flat, flat_planned
+from mnist_sweep.records.fields import columns_of_planned, combined, flat, frame, objects
 from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
@@ -69,12 +69,37 @@ def test_every_record_has_the_same_names(sweep):
 
 
 def test_a_missing_point_is_known_by_its_label_and_the_defaults(sweep):
-    (one,) = sweep.missing
-    row = flat_planned(one.run_id, one.label, one.overrides)
+    rows = all_runs([sweep])
+    row = rows[rows["status"] == RunStatus.MISSING].iloc[0]
     expected = flat(make_run(layers=4).record)
     assert {key: row[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")} == {
         key: expected[key] for key in ("layers", "nodes", "dropout", "seed", "trainer.name")
     }
+
+
+def test_planned_points_of_tasks_and_networks_have_their_own_settings_each():
+    points = [("task=sim,lr=0.1,seed=1", ()), ("layers=2,seed=0", ("+model.width=3",))]
+    found = columns_of_planned(points)
+    names = ("task.lr", "seed", "layers", "epochs", "model.width")
+    assert [found[name] for name in names] == [
+        [0.1, None],
+        [1, 0],
+        [None, 2],
+        [None, 20],
+        [None, 3],
+    ]
+
+
+def test_tables_below_each_other_keep_types_and_leave_gaps():
+    one = frame({"a": [1, None], "b": ["x", "y"], "c": [None, None], "run_id": ["1", "2"]}, 2)
+    two = frame({"a": [3], "c": [0.5], "d": [[1]], "run_id": ["3"]}, 1)
+    found = combined([(one, "s"), (two, "t")])
+    values = {name: objects(found[name]) for name in ("a", "b", "c", "d", "sweep")}
+    assert values == {
+        "a": [1, None, 3], "b": ["x", "y", None], "c": [None, None, 0.5], "d": [None, None, [1]],
+        "sweep": ["s", "s", "t"],
+    }  # fmt: skip
+    assert [str(found[name].dtype) for name in "abcd"] == ["Int64", "str", "float64", "object"]
 
 
 @pytest.mark.parametrize(

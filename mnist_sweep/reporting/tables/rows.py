@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import groups
-from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.analysis.varying import SEED, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
@@ -113,8 +112,14 @@ def is_result(column: str) -> bool:
 
 
 def _reasons(runs: pd.DataFrame) -> list[str]:
-    rows = plain_rows(runs.reindex(columns=[name for name in _REASONS if name in runs]))
-    return ["" if row["status"] == RunStatus.FINISHED else reason_of(row) for row in rows]
+    names = [name for name in _REASONS if name in runs]
+    ends = [*zip(*(plain(runs[name]) for name in names), strict=True)]
+    found = {end: dict(zip(names, end, strict=True)) for end in {*ends}}  # of 100,000 runs a few
+    reasons = {
+        end: "" if row["status"] == RunStatus.FINISHED else reason_of(row)
+        for end, row in found.items()
+    }
+    return [reasons[end] for end in ends]
 
 
 def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
@@ -122,7 +127,9 @@ def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     import numpy as np
 
     seeds, labels, statuses, reasons = (plain(runs[n]) for n in (SEED, "label", "status", "reason"))
-    members = [sorted(own, key=lambda k: (seeds[k] or 0, labels[k])) for own in members]
+    members = [
+        sorted(own, key=lambda k: (seeds[k] or 0, labels[k])) if own[1:] else own for own in members
+    ]
     is_finished = np.array([status == RunStatus.FINISHED for status in statuses])
     number = np.empty(len(runs), dtype=int)
     for group, places in enumerate(members):
@@ -132,15 +139,16 @@ def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     every = range(len(members))
     means, spread = by_group.mean().reindex(every), by_group.std().reindex(every)
     first = [next((k for k in places if is_finished[k]), places[0]) for places in members]
-    frame = runs.iloc[first].reset_index(drop=True)
-    dropped = [c for c in frame if c in (*_OF_ONE_RUN, *results) or str(c).startswith(_NO_MEANS)]
-    ends = [[(seeds[k], statuses[k], reasons[k]) for k in own] for own in members]
-    frame = frame.drop(columns=dropped).assign(
+    dropped = [c for c in runs if c in (*_OF_ONE_RUN, *results) or str(c).startswith(_NO_MEANS)]
+    frame = runs.drop(columns=dropped).iloc[first].reset_index(drop=True)
+    ends = [_status_of([(seeds[k], statuses[k], reasons[k]) for k in own]) for own in members]
+    frame = frame.assign(
         **{name: _whole(means[name]) for name in results},
         label=[without_seed(str(label)) for label in frame["label"]],
-        repeats=[int(is_finished[places].sum()) for places in members],
+        repeats=np.bincount(number[is_finished], minlength=len(members)),
+        status=[status for status, _ in ends],
+        reason=[reason for _, reason in ends],
     )
-    frame[["status", "reason"]] = [_status_of(own) for own in ends]
     return Rows(frame, runs, tuple(members), spread)
 
 

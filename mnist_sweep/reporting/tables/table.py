@@ -117,6 +117,17 @@ class Rows:
             return [None] * len(self.frame)
         return plain(used(key, self.frame) if is_setting(key) else self.frame[key])
 
+    def cells(self, column: Column, marked: Mapping[str, Mark]) -> list[Cell]:
+        """A column's cells, made once for all tables of these rows."""
+        key = (column, *marked.items())
+        if key not in self._cells:
+            self._cells[key] = _cells(column, self, marked)
+        return self._cells[key]
+
+    @cached_property
+    def _cells(self) -> dict[tuple[Any, ...], list[Cell]]:
+        return {}
+
     def spreads(self, key: str) -> list[float | None]:
         """The standard deviation of a result in each row; None where there is none."""
         if self.spread is None or key not in self.spread:
@@ -171,7 +182,7 @@ class Table:
     @cached_property
     def cells(self) -> list[list[Cell]]:
         """The cells of each column, in the order of the rows."""
-        return [_cells(one, self.content, self.marked.get(one.key, {})) for one in self.columns]
+        return [self.content.cells(one, self.marked.get(one.key, {})) for one in self.columns]
 
 
 def make_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
@@ -207,34 +218,44 @@ def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> list[Cell]
     key, style = column.key, column.format
     if column.interval_of:
         return [_interval(own.get(column.interval_of), style) for own in rows.intervals]
-    values, statuses = rows.values(key), rows.values("status")
+    values = rows.values(key)
     if key == STATUS.key:
-        why = rows.values("reason")
-        return [Cell(*one) for one in zip(values, map(status_text, values, why), strict=True)]
+        ends = [*zip(values, rows.values("reason"), strict=True)]
+        made = {end: Cell(end[0], status_text(*end)) for end in {*ends}}
+        return [made[end] for end in ends]
     is_null = [False] * len(values)
     if None in values and is_setting(key) and key in rows.frame:
         is_null = is_known(key, rows.frame).tolist()
-    # A column at a time: tables of very many runs spend their time here.
-    texts = [
-        NOTHING if value is None and not null else written(value, style)
-        for value, null in zip(values, is_null, strict=True)
-    ]
+    # A column at a time, and one cell for all rows without a value: tables of very many runs spend
+    # their time here.
+    cells = [Cell(None, NOTHING)] * len(values)
+    places = [k for k, value in enumerate(values) if value is not None or is_null[k]]
+    values = [values[k] for k in places]
+    if {*map(type, values)} in ({int}, {str}):  # of settings there are few different ones
+        distinct = {value: written(value, style) for value in {*values}}
+        texts = [*map(distinct.__getitem__, values)]
+    else:
+        texts = [written(value, style) for value in values]
     marks: list[Mark] = [""] * len(texts)
     if marked:
+        statuses = rows.values("status")
         marks = [
-            marked.get(text, "") if status != RunStatus.PRUNED else ""
-            for text, status in zip(texts, statuses, strict=True)
+            marked.get(text, "") if statuses[k] != RunStatus.PRUNED else ""
+            for text, k in zip(texts, places, strict=True)
         ]
     if rows.spread is not None:
+        spreads = rows.spreads(key)
         texts = [
             text if spread is None else with_spread(value, spread, style)
-            for value, spread, text in zip(values, rows.spreads(key), texts, strict=True)
+            for value, spread, text in zip(values, (spreads[k] for k in places), texts, strict=True)
         ]
     if key.endswith("sha256"):
         texts = [text[:12] for text in texts]
     elif max(map(len, texts), default=0) > _MAX_SETTING:
         texts = [shortened(text, _MAX_SETTING) for text in texts]
-    return [*map(Cell, values, texts, marks)]
+    for place, cell in zip(places, map(Cell, values, texts, marks), strict=True):
+        cells[place] = cell
+    return cells
 
 
 def _interval(found: Interval | None, style: Format) -> Cell:

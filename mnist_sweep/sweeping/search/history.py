@@ -10,7 +10,7 @@ from typing import Any
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DirectoryError, SettingsError
-from mnist_sweep.records.fields import flat_planned
+from mnist_sweep.records.fields import columns_of_planned
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import problems
@@ -40,9 +40,10 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
         return []
     started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
     found = [_find(one.run_id, partial(value_at, one.config), one, space, info) for one in started]
-    for one in sweep.missing:
-        planned = flat_planned(one.run_id, one.label, one.overrides)
-        found.append(_find(one.run_id, planned.get, None, space, info))
+    planned = columns_of_planned([(one.label, one.overrides) for one in sweep.missing])
+    for place, one in enumerate(sweep.missing):
+        settings = {name: values[place] for name, values in planned.items()}
+        found.append(_find(one.run_id, settings.get, None, space, info))
     return [one for one in found if one]
 
 

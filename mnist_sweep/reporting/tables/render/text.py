@@ -89,16 +89,11 @@ def grids(table: Table, *, width: int | None = None, colour: bool = False) -> li
 
 
 def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
-    """A column's heading, a rule and its cells, all of one width."""
-    if column.title.isascii() and "".join(texts).isascii():  # each character has one place
-        pad, width = (
-            (str.rjust if column.is_numeric else str.ljust),
-            max(map(len, texts), default=0),
-        )
-        width = max(width, len(column.title))
-        return [pad(text, width) for text in (column.title, "-" * width, *texts)]
-    width = max(map(_places, (column.title, *texts)))
-    return [_padded(text, width, column) for text in (column.title, "-" * width, *texts)]
+    """A column's heading, a rule and its cells, all of one width; each text is padded once."""
+    distinct = {column.title, *texts}
+    width = max(map(_places, distinct))
+    padded = {text: _padded(text, width, column) for text in distinct}
+    return [padded[column.title], "-" * width, *map(padded.__getitem__, texts)]
 
 
 def _padded(text: str, width: int, column: Column) -> str:
