@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
+from mnist_sweep.errors import DirectoryError, ModelError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, load
@@ -48,6 +48,7 @@ def resolve_run(
     Raises:
         UsageError: There are several runs and `best` is not set.
         SelectionError: An unknown metric or setting, nothing matches, or the run is not finished.
+        ModelError: The run is of a task, not of a network.
         DirectoryError: It holds no run that can be read.
     """
     sweep = load(directory)
@@ -61,6 +62,7 @@ def resolve_run(
         )
     if best:
         run_id, reason = _best(sweep, by or sweep.objective, where)
+        require_network(sweep, run_id)
         return ResolvedRun(sweep.run_paths(run_id), sweep.record(run_id), reason)
     if len(runs) > 1:
         raise UsageError(
@@ -68,6 +70,7 @@ def resolve_run(
             f"use its best run, or give a run's directory, such as {runs['directory'].iloc[0]}."
         )
     record = sweep.record(str(runs["run_id"].iloc[0]))
+    require_network(sweep, record.run_id)
     if record.status != RunStatus.FINISHED:
         why = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
         pruned = record.status == RunStatus.PRUNED
@@ -78,6 +81,28 @@ def resolve_run(
             f"{again}, or use another run."
         )
     return ResolvedRun(sweep.run_paths(record.run_id), record)
+
+
+def require_network(sweep: Sweep, run_id: str) -> None:
+    """Refuse a run that trained no Keras network.
+
+    Raises:
+        ModelError: It is of a task or another program: only the code that made it can predict.
+        SelectionError: There is no such run.
+    """
+    record, files = sweep.record(run_id), sweep.run_paths(run_id).files
+    if record.task is None:
+        return
+    what = f"the task {record.task}"
+    way_out = "A task can store its model in the folder that it gets as `directory`"
+    if files.is_dir():
+        way_out = f"The files that the task stored are in {files}"
+    if sweep.is_external:
+        what, way_out = "another program", "Give a run of mnist_sweep"
+    raise ModelError(
+        f"Expected a run with a Keras network, but {record.label} is a run of {what}, "
+        f"and only its own code can apply what it made. {way_out}."
+    )
 
 
 def _best(sweep: Sweep, by: str, where: Sequence[str]) -> tuple[str, str]:

@@ -139,12 +139,14 @@ class Sweep(records.Sweep):
 
         Raises:
             SelectionError: There is no such run.
-            ModelError: The network was not saved, is damaged, or does not fit the record.
+            ModelError: The run is of a task, or its network is damaged or does not fit the record.
         """
+        from mnist_sweep.analysis.resolve_run import require_network
         from mnist_sweep.inference.load import RecordedNetwork
         from mnist_sweep.inference.load import load as load_network
         from mnist_sweep.training import runtime
 
+        require_network(self, run_id)
         paths, record = self.run_paths(run_id), self.record(run_id)
         if not paths.model.exists():
             raise SelectionError(

@@ -127,7 +127,10 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
         _check(arrays, names)
     except FileNotFoundError as error:
         if _had_none(RunPaths(path.parent)):
-            raise DirectoryError("The run left no predictions.") from error
+            raise DirectoryError(
+                f"Expected a run's predictions at {path}, but its task returned none. A task that "
+                "returns classes under the key predictions has them stored."
+            ) from error
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "
             "Delete that run's directory and run the same command again to make it."

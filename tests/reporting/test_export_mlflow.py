@@ -76,9 +76,12 @@ def sweep(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(sweep):
-    done = export(sweep)
+    """A store in a folder whose name has what URIs encode."""
+    folder = sweep.parent / "a%20b #é"
+    done = export(sweep, "--output", folder)
     assert "5 runs exported" in done.stdout
-    return our_export.local_store(sweep / "mlflow")
+    assert {one.name for one in sweep.parent.iterdir()} == {"grid", folder.name}
+    return our_export.local_store(folder)
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +129,13 @@ def test_files_and_the_data_s_hash_come_along(sweep, found):
 def test_exporting_again_adds_only_what_is_new_and_replaces_what_was_run_again(
     sweep, exported, found
 ):
-    assert "0 runs exported, 5 there already" in export(sweep).stdout
+    to = ("--output", sweep.parent / "a%20b #é")
+    assert "0 runs exported, 5 there already" in export(sweep, *to).stdout
     again = make_run(layers=1, nodes=100, accuracy=0.5)
     write_run(again, sweep / "runs" / again.directory_name)
     new = make_run(layers=1, nodes=7)
     write_run(new, sweep / "runs" / new.directory_name)
-    assert "2 runs exported, 4 there already" in export(sweep).stdout
+    assert "2 runs exported, 4 there already" in export(sweep, *to).stdout
     after = {run["tags"]["mnist_sweep.run_id"]: run for run in ask(exported)}
     assert len(after) == 6
     accuracy = again.values["metrics"]["test"]["accuracy"]

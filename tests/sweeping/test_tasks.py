@@ -13,8 +13,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 import mnist_sweep as ms
+from mnist_sweep.analysis.resolve_run import resolve_run
 from mnist_sweep.data import NO_DATA, prepare
-from mnist_sweep.errors import SelectionError, TaskError
+from mnist_sweep.errors import DirectoryError, ModelError, SelectionError, TaskError
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_record
@@ -364,6 +365,16 @@ def test_best_and_worst_go_by_the_tasks_own_metric(swept: Path):
     assert sweep.best("task.lr<0.1", by="train.rmse").settings["task.lr"] == 0.05
     with pytest.raises(SelectionError, match="did you mean rmse"):
         sweep.best(by="rsme")
+
+
+def test_a_tasks_run_has_no_network_and_says_how_it_gets_predictions(swept: Path):
+    run_id = load(swept).frame["run_id"].iloc[0]
+    with pytest.raises(ModelError, match=r"task guarded\.train, and only .*as `directory`"):
+        resolve_run(swept, best=True)
+    with pytest.raises(ModelError, match="Expected a run with a Keras network"):
+        ms.load(swept).model(run_id)
+    with pytest.raises(DirectoryError, match="its task returned none"):
+        load(swept).predictions(run_id)
 
 
 def test_two_sweeps_are_compared_and_gated_over_seeds(swept: Path, tmp_path: Path):

@@ -31,7 +31,6 @@ RECORD = "mnist_sweep.record_sha256"
 """Set last: a run without it is not whole."""
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
-_SQLITE = "sqlite:///"
 _MAX_BATCH = 1000
 _MAX_PARAMETERS = 100
 _MAX_TEXT = 5000
@@ -47,7 +46,24 @@ _QUIET = {
 
 def local_store(directory: Path) -> str:
     """The tracking URI of a store in `directory`: an SQLite database, its files beside it."""
-    return f"{_SQLITE}{(directory / DATABASE).absolute()}"
+    from sqlalchemy import URL, make_url
+
+    path = str((directory / DATABASE).absolute())
+    plain = f"sqlite:///{path}"
+    if make_url(plain).database == path:
+        return plain
+    # A % or ? is encoded. By the driver's name, since of "sqlite:///" MLflow makes the folder too,
+    # with the encoded name.
+    return URL.create("sqlite+pysqlite", database=path).render_as_string()
+
+
+def _folder(tracking_uri: str) -> Path | None:
+    """The folder of an SQLite database; None for another store."""
+    if not tracking_uri.startswith("sqlite"):
+        return None
+    from sqlalchemy import make_url
+
+    return Path(make_url(tracking_uri).database or "").absolute().parent
 
 
 def export(sweep: Sweep, options: ExportOptions) -> Exported:
@@ -61,8 +77,7 @@ def export(sweep: Sweep, options: ExportOptions) -> Exported:
         UsageError: MLflow, or what it needs for this store, is not installed.
         DirectoryError: The store cannot be reached or written.
     """
-    uri = options.tracking_uri or local_store(options.output)
-    client, failures = _client(uri)
+    client, uri, failures = _client(options)
     logged, run_ids = 0, list(sweep.frame["run_id"])
     try:
         place = _experiment(client, uri, options.experiment)
@@ -94,18 +109,18 @@ def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:400]
 
 
-def _client(tracking_uri: str) -> tuple[Any, tuple[type[Exception], ...]]:
-    """A client of the store, and what it may raise."""
+def _client(options: ExportOptions) -> tuple[Any, str, tuple[type[Exception], ...]]:
+    """A client of the store, its tracking URI, and what it may raise."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    if tracking_uri.startswith(_SQLITE):
-        make_directory(Path(tracking_uri.removeprefix(_SQLITE)).parent)
     try:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
         failures: tuple[type[Exception], ...] = (MlflowException, OSError)
-        if tracking_uri.startswith("sqlite"):
+        tracking_uri = options.tracking_uri or local_store(options.output)
+        if folder := _folder(tracking_uri):
+            make_directory(folder)
             import alembic  # noqa: F401  (asked for only: MLflow's message does not name it)
             from sqlalchemy.exc import SQLAlchemyError
 
@@ -118,7 +133,7 @@ def _client(tracking_uri: str) -> tuple[Any, tuple[type[Exception], ...]]:
     for library in ("mlflow", "alembic"):
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
-        return MlflowClient(tracking_uri, registry_uri=tracking_uri), failures
+        return MlflowClient(tracking_uri, registry_uri=tracking_uri), tracking_uri, failures
     except failures as error:
         raise DirectoryError(
             f"MLflow cannot use the store {tracking_uri}: {_short(error)}. Give another "
@@ -131,8 +146,8 @@ def _experiment(client: Any, tracking_uri: str, name: str) -> str:
     """The experiment's id; a new one in an SQLite store keeps its files beside the database."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        folder = Path(tracking_uri.removeprefix(_SQLITE)).absolute().parent
-        location = (folder / ARTIFACTS).as_uri() if tracking_uri.startswith(_SQLITE) else None
+        folder = _folder(tracking_uri)
+        location = (folder / ARTIFACTS).as_uri() if folder else None
         return str(client.create_experiment(name, artifact_location=location))
     if found.lifecycle_stage != "active":
         raise UsageError(
