@@ -21,6 +21,7 @@ from mnist_sweep.sweeping.launch import processes
 
 if TYPE_CHECKING:
     from mnist_sweep.records.plan_file import Invocation
+    from mnist_sweep.sweeping.launch.on_ray.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class SweepContext:
         self._ctrl_c: list[int] = []
         self.command = Command()
         """The one that is carried out."""
+        self.connection: Connection | None = None
+        """To Ray, of which a process has one: of this command or of an earlier one."""
 
     @classmethod
     def current(cls) -> SweepContext:
@@ -107,6 +110,7 @@ class SweepContext:
         """End the fork server, and close what launchers opened."""
         try:
             self._opened.close()
+            self.connection = None
         finally:
             processes.end_fork_server()
 

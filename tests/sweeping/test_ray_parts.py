@@ -356,6 +356,9 @@ def test_a_ray_of_our_own_is_restarted_where_a_later_stage_needs_more(
         assert four is not two
         assert four.own
         assert calls == [2, "shutdown", 4]
+        # The next command of `resume` has a launcher of its own.
+        next_one = launcher_of(context, None, n_jobs=1)
+        assert next_one._connect(Needs(1), 1) is four
     assert calls == [2, "shutdown", 4, "shutdown"]
 
 

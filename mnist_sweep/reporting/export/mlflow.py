@@ -54,7 +54,7 @@ def local_store(directory: Path) -> str:
         return plain
     # A % or ? is encoded. By the driver's name, since of "sqlite:///" MLflow makes the folder too,
     # with the encoded name.
-    return URL.create("sqlite+pysqlite", database=path).render_as_string()
+    return str(URL.create("sqlite+pysqlite", database=path))
 
 
 def _folder(tracking_uri: str) -> Path | None:

@@ -47,6 +47,7 @@ class Connection:
 
     def __init__(self, address: str | None, own_cpus: int, runtime_env: Mapping[str, Any]) -> None:
         self.own_cpus = None if address else own_cpus
+        self._made_for = (address, dict(runtime_env))
         self._close = ExitStack()
         self._data: dict[str, list[Any]] = {}
         self._nodes: list[dict[str, float]] = []
@@ -103,6 +104,11 @@ class Connection:
     def close(self) -> None:
         """Close it; a Ray on this machine ends, with all its processes."""
         self._close.close()
+
+    def serves(self, address: str | None, cpus: int, runtime_env: Mapping[str, Any]) -> bool:
+        """Whether runs of a launcher with these settings can use it."""
+        enough = self.own_cpus is None or self.own_cpus >= cpus
+        return enough and self._made_for == (address, dict(runtime_env))
 
     @property
     def own(self) -> bool:

@@ -49,7 +49,6 @@ class RayLauncher(SweepLauncher):
 
     def __post_init__(self) -> None:
         self._threads = 1
-        self._connection: Connection | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -129,14 +128,15 @@ class RayLauncher(SweepLauncher):
 
     def _connect(self, needs: Needs, threads: int) -> Connection:
         cpus = max(1, math.ceil(self._own_runs(threads) * needs.num_cpus))
-        there = self._connection
+        there = self.context.connection
         # A Ray of our own that is too small, as for a study's later stage with more threads a run,
         # is started again; nothing runs on it at that moment.
-        if there and there.own_cpus is not None and there.own_cpus < cpus:
+        if there and not there.serves(self.address, cpus, self.runtime_env):
             there.close()
             there = None
         if there is None:
-            there = self._connection = Connection(self.address or None, cpus, self.runtime_env)
+            there = Connection(self.address, cpus, self.runtime_env)
+            self.context.connection = there
             self.context.at_end(there.close)
         return there
 
