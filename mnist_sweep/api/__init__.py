@@ -80,6 +80,7 @@ def load(
     *,
     record: str | None = None,
     metrics: Mapping[str, str] | None = None,
+    experiment: str | None = None,
 ) -> Sweep:
     """Read a sweep's directory, a single run's, or the results of another program.
 
@@ -90,6 +91,7 @@ def load(
         directory: The directory, or for another program also a file.
         record: For another program: the pattern of its files, such as `runs/*/results.json`.
         metrics: For another program: metric -> its place in a file, {"accuracy": "test.acc"}.
+        experiment: For an MLflow store: the experiment to read; None reads all.
 
     Raises:
         DirectoryError: It does not exist or contains nothing readable.
@@ -98,22 +100,24 @@ def load(
         >>> import mnist_sweep as ms
         >>> ms.load("outputs/grid").frame["test.accuracy"].max()  # doctest: +SKIP
     """
-    return Sweep.of(records.load(directory, _mapping(record, metrics)))
+    return Sweep.of(records.load(directory, _mapping(record, metrics, experiment)))
 
 
 def compare(
     *directories: Directory,
-    split: str = "test",
+    split: str | None = None,
     record: str | None = None,
     metrics: Mapping[str, str] | None = None,
+    experiment: str | None = None,
 ) -> Compared:
     """Compare sweep directories (or runs) with the first one.
 
     Args:
         *directories: Two or more directories.
-        split: The split of the metrics.
+        split: The split of the metrics; None: test, of another program the objective's.
         record: For other programs: the pattern of their files, see `load`.
         metrics: For other programs: metric -> its place in a file.
+        experiment: For MLflow stores: the experiment to read.
 
     Raises:
         UsageError: Fewer than two directories.
@@ -124,7 +128,7 @@ def compare(
 
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare.")
-    mapping = _mapping(record, metrics)
+    mapping = _mapping(record, metrics, experiment)
     return Compared(compare_sides([load_side(Path(one), split, mapping) for one in directories]))
 
 
@@ -147,13 +151,14 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
     return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
 
 
-def _mapping(record: str | None, metrics: Mapping[str, str] | None) -> ResultMapping | None:
+def _mapping(
+    record: str | None, metrics: Mapping[str, str] | None, experiment: str | None
+) -> ResultMapping | None:
     """How another program's directory is read; None where nothing is said."""
     from mnist_sweep.records.external.mapping import mapping_of
 
-    if record is None and not metrics:
-        return None
-    return mapping_of(record, [f"{name}={place}" for name, place in (metrics or {}).items()])
+    words = [f"{name}={place}" for name, place in (metrics or {}).items()]
+    return mapping_of(record, words, experiment)
 
 
 def _run(words: list[str]) -> SweepResult:

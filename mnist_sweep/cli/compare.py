@@ -34,15 +34,16 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 )
 @click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
 @click.option(
-    "--split", type=click.Choice(HELD_OUT), default="test", show_default=True,
-    help="Split on which metrics are compared.",
+    "--split", type=click.Choice(HELD_OUT),
+    help="Split on which metrics are compared.  [default: test; for results of other programs that "
+    "of their objective]",
 )  # fmt: skip
 @external_options
 def compare(
     directories: tuple[Path, ...],
     format_name: str | None,
     output: Path | None,
-    split: str,
+    split: str | None,
     mapping: ResultMapping | None,
     *,
     full: bool,

@@ -11,11 +11,11 @@ import click
 
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.external.mapping import ResultMapping, mapping_of, read_mapping
+from mnist_sweep.records.external.mapping import mapping_of, read_mapping
 
 
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --record, --metric and --mapping, which it has as its argument `mapping`."""
+    """Give a command --record, --metric and others, which it has as its argument `mapping`."""
 
     @click.option(
         "--record",
@@ -32,17 +32,31 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "accuracy=metrics.test.acc. Repeatable.",
     )
     @click.option(
+        "--experiment",
+        metavar="NAME",
+        help="For an MLflow store: the experiment to read.  [default: all]",
+    )
+    @click.option(
         "--mapping",
         "mapping_file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="YAML file with record and metrics, and optionally lower_is_better (a list) and seed.",
+        help="YAML file with record, metrics, lower_is_better (a list), seed or experiment.",
     )
     @wraps(command)
     def run(
-        record: str | None, metrics: tuple[str, ...], mapping_file: Path | None, **options: Any
+        record: str | None,
+        metrics: tuple[str, ...],
+        experiment: str | None,
+        mapping_file: Path | None,
+        **options: Any,
     ) -> Any:
-        return command(mapping=_mapping(record, metrics, mapping_file), **options)
+        mapping = mapping_of(record, metrics, experiment)
+        if mapping_file is not None and mapping is not None:
+            raise UsageError(
+                "Expected either --mapping FILE or --record, --metric and --experiment, got both."
+            )
+        return command(mapping=read_mapping(mapping_file) if mapping_file else mapping, **options)
 
     return run
 
@@ -51,13 +65,3 @@ def print_notes(notes: Iterable[str]) -> None:
     """Say how other programs' directories were read, once each."""
     for note in dict.fromkeys(notes):
         click.echo(wrap(f"Note: {note}", err=True), err=True)
-
-
-def _mapping(
-    record: str | None, metrics: tuple[str, ...], file: Path | None
-) -> ResultMapping | None:
-    if file is not None and (record or metrics):
-        raise UsageError("Expected either --mapping FILE or --record with --metric, got both.")
-    if file is not None:
-        return read_mapping(file)
-    return mapping_of(record, metrics) if record is not None or metrics else None

@@ -128,8 +128,7 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
     except FileNotFoundError as error:
         if _had_none(RunPaths(path.parent)):
             raise DirectoryError(
-                f"Expected a run's predictions at {path}, but its task returned none. A task that "
-                "returns classes under the key predictions has them stored."
+                "The run left no predictions (a task stores those that it returns)."
             ) from error
         raise DirectoryError(
             f"Expected a run's predictions at {path}, but there is no such file. "

@@ -168,8 +168,8 @@ def load(
         UsageError: It is another program's, and what reads it is not installed.
     """
     path = Path(directory)
-    if mapping is not None or (path.is_file() and _is_external(path)):
-        return _load_external(path, mapping, split)
+    if (mapping is not None or path.is_file()) and (found := _external(path, mapping, split)):
+        return found
     names = _listing(path)
     if "record.json" in names:
         return _single(path)
@@ -188,8 +188,8 @@ def load(
         problems.append(Problem(paths.study_json, str(error)))
     rows, begun = _runs(paths, problems, memory) if "runs" in names else ({}, {})
     if not (rows or plan.points):
-        if _is_external(path):
-            return _load_external(path, None, split)
+        if found := _external(path, None, split):
+            return found
         if not problems:
             raise DirectoryError(_holds_nothing(path))
     columns = fields.columns_of(list(rows.values()))
@@ -200,17 +200,16 @@ def load(
     return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
 
 
-def _is_external(path: Path) -> bool:
-    """Whether another program wrote a directory, of a kind that is known."""
-    from mnist_sweep.records.external.convert import recognised
+def _external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep | None:
+    """What another program wrote; None without a mapping where nothing is recognised."""
+    from mnist_sweep.records.external.convert import convert, recognised
 
-    return (path.is_file() or not _sweeps_in(path)) and recognised(path) is not None
-
-
-def _load_external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep:
-    from mnist_sweep.records.external.convert import convert
-
-    converted, found = convert(path, mapping, split)
+    if mapping is None and path.is_dir() and _sweeps_in(path):
+        return None
+    kind, places = recognised(path)
+    if mapping is None and not places:
+        return None
+    converted, found = convert(path, kind, places, mapping, split)
     sweep = load(converted)
     problems = (*sweep.problems, *(Problem(place, why) for place, why in found.problems))
     said = "".join(f"; {note}" for note in found.notes)

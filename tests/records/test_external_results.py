@@ -16,6 +16,7 @@ import pytest
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.cli import main
 from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.external import found as external_found
 from mnist_sweep.records.external import hydra
 from mnist_sweep.records.external.found import split_and_name
 from mnist_sweep.records.external.mapping import (
@@ -149,12 +150,12 @@ def test_a_metrics_name_says_its_split(name, meant):
         ("", "the file is empty"),
         ("{", "not valid JSON"),
         ("[1, 2]", "no accuracy"),
-        ('{"accuracy": "high"}', "is str, not a number"),
-        ('{"accuracy": true}', "is bool, not a number"),
+        ('{"accuracy": "high"}', "is 'high', not a finite number"),
+        ('{"accuracy": true}', "is True, not"),
         ('{"accuracy": NaN}', "is nan"),
         ('{"accuracy": 1e999}', "is inf"),
-        ('{"accuracy": ' + "9" * 400 + "}", "too large a number"),
-        ('{"accuracy": null}', "is NoneType"),
+        ('{"accuracy": ' + "9" * 400 + "}", "9999, not a finite number"),
+        ('{"accuracy": null}', "is None"),
         ('{"accurcy": 1}', "there is accurcy"),
         ("[" * 100_000, "nested too deeply"),
         ("\udcff", "not UTF-8"),
@@ -289,7 +290,7 @@ def test_a_table_beside_hydras_settings_is_of_one_run(tmp_path):
     for trees, score in ((5, 0.75), (20, 0.875)):
         job_with_table(tmp_path / str(trees), score)
     for found in (
-        hydra.read(tmp_path),
+        hydra.read(tmp_path, hydra.find(tmp_path)),
         read_mapped(tmp_path, ResultMapping(record="*/metrics.csv")),
     ):
         assert {run.settings["forest.trees"]: run.metrics for run in found.runs} == {
@@ -303,7 +304,7 @@ def test_a_table_by_epoch_is_a_history_and_a_result_in_json_comes_first(tmp_path
     text = "epoch,val_acc,val_loss\n0,{0},\n1,{1},0.5\n"
     job_with_table(tmp_path / "3", 0.5, text)
     (job_with_table(tmp_path / "4", 0.5) / "result.json").write_text('{"val_acc": 0.25}')
-    first, second = hydra.read(tmp_path).runs
+    first, second = hydra.read(tmp_path, hydra.find(tmp_path)).runs
     assert first.metrics == {"val_acc": 0.52, "val_loss": 0.5}
     assert first.history == {"val_acc": [0.5, 0.52]}
     assert second.metrics == {"val_acc": 0.25}
@@ -312,7 +313,7 @@ def test_a_table_by_epoch_is_a_history_and_a_result_in_json_comes_first(tmp_path
 def test_a_jobs_table_that_cannot_be_read_is_named(tmp_path):
     job_with_table(tmp_path / "3", 0.5)
     (job_with_table(tmp_path / "4", 0.5) / "metrics.csv").write_bytes(b"\xff,\x00\n")
-    found = hydra.read(tmp_path)
+    found = hydra.read(tmp_path, hydra.find(tmp_path))
     assert [path.parent.name for path, _ in found.problems] == ["4"]
     assert [run.failed for run in found.runs] == [
         "", "no JSON, YAML or CSV file with numbers beside .hydra/",
@@ -396,16 +397,61 @@ def test_an_mlflow_database_is_recognised(tmp_path):
     assert frame[["task.lr", "test.f1"]].to_numpy().tolist() == [[0.1, 0.75]]
 
 
+TWO_EXPERIMENTS = """
+    INSERT INTO experiments VALUES (0, 'digits', 'active'), (1, 'prices', 'active');
+    INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
+    INSERT INTO runs VALUES ('b', 'FINISHED', 'active', 2, 1);
+    INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('b', 'rmse', 7, 1, 0, 0);
+"""
+
+
+def test_of_several_experiments_one_can_be_chosen_and_all_are_named(tmp_path, capsys):
+    write_database(tmp_path / "mlflow.db", TWO_EXPERIMENTS)
+    mixed = load(tmp_path)
+    assert "experiments are mixed, as a setting: digits, prices; choose one" in mixed.notes[0]
+    assert set(mixed.frame["task.experiment"]) == {"digits", "prices"}
+    chosen = load(tmp_path, mapping_of(None, [], "prices"))
+    assert chosen.frame["test.rmse"].to_list() == [7]
+    assert chosen.objective == "lowest:test.rmse"
+    assert "task.experiment" not in chosen.frame
+    with pytest.raises(UsageError, match=r"no such experiment in .*there is digits, prices"):
+        load(tmp_path, mapping_of(None, [], "price"))
+    one = (str(tmp_path), "--experiment", "digits")
+    for words in (
+        ("table", *one), ("best", *one), ("worst", *one), ("compare", str(tmp_path), *one),
+        ("report", *one, "--no-figures", "-o", str(tmp_path / "report")),
+        ("baseline", *one, "-o", str(tmp_path / "b.json")),
+        ("check", *one, "--baseline", str(tmp_path / "b.json")),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as end:
+            main([*words])
+        shown = capsys.readouterr()
+        assert "prices" not in shown.out + shown.err, words
+        assert end.value.code == 0, shown
+
+
+def test_too_many_runs_are_refused_before_their_files_are_read(tmp_path, monkeypatch):
+    write_job(tmp_path / "0", "damaged", "{")
+    write_job(tmp_path / "1", "damaged", "{")
+    monkeypatch.setattr(external_found, "MAX_RUNS", 1)
+    for mapping in (None, MAPPING):
+        with pytest.raises(DirectoryError, match="holds 2 runs; at most 1 are read"):
+            load(tmp_path, mapping)
+
+
+def test_without_a_split_other_programs_are_compared_by_their_objective(tmp_path):
+    rows = "lr,seed,auc,f1,val_accuracy,val_auc\n0.1,0,0.7,0.6,0.5,0.6\n0.1,1,0.7,0.6,0.6,0.6\n"
+    (tmp_path / "a.csv").write_text(rows)
+    side = load_side(tmp_path / "a.csv")
+    assert [metric.column for metric in side.metrics] == ["validation.accuracy", "validation.auc"]
+    side = load_side(tmp_path / "a.csv", "test")
+    assert [metric.column for metric in side.metrics] == ["test.f1", "test.auc"]
+
+
 def test_experiments_of_a_database_that_measure_other_things_are_named_by_the_gate(
     tmp_path, capsys
 ):
-    rows = """
-        INSERT INTO experiments VALUES (0, 'digits', 'active'), (1, 'prices', 'active');
-        INSERT INTO runs VALUES ('a', 'FINISHED', 'active', 1, 0);
-        INSERT INTO runs VALUES ('b', 'FINISHED', 'active', 2, 1);
-        INSERT INTO metrics VALUES ('a', 'f1', 0.5, 1, 0, 0), ('b', 'rmse', 7, 1, 0, 0);
-    """
-    write_database(tmp_path / "mlflow.db", rows)
+    write_database(tmp_path / "mlflow.db", TWO_EXPERIMENTS)
     baseline = str(tmp_path / "baseline.json")
     with pytest.raises(SystemExit):
         main(["baseline", str(tmp_path), "-o", baseline])

@@ -373,7 +373,7 @@ def test_a_tasks_run_has_no_network_and_says_how_it_gets_predictions(swept: Path
         resolve_run(swept, best=True)
     with pytest.raises(ModelError, match="Expected a run with a Keras network"):
         ms.load(swept).model(run_id)
-    with pytest.raises(DirectoryError, match="its task returned none"):
+    with pytest.raises(DirectoryError, match="stores those that it returns"):
         load(swept).predictions(run_id)
 
 

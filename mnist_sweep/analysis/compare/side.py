@@ -9,7 +9,7 @@ from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, error_of
 from mnist_sweep.analysis.varying import SEED, TASK_TARGET
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, TRAIN, Metric, of_split, overall
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, Metric, of_split, overall
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
@@ -57,7 +57,7 @@ class Side:
 
 def load_side(
     directory: Path,
-    split: str = "test",
+    split: str | None = None,
     mapping: ResultMapping | None = None,
     loaded: Sweep | None = None,
 ) -> Side:
@@ -65,14 +65,14 @@ def load_side(
 
     Args:
         directory: The directory.
-        split: Whose metrics are compared.
+        split: Whose metrics are compared; None: test, and of another program the objective's.
         mapping: How to read another program's.
         loaded: The sweep, if it has been read already.
 
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
     """
-    sweep = loaded or load(directory, mapping, split)
+    sweep = loaded or load(directory, mapping, split or TEST)
     table = all_runs([sweep])
     metrics = _metrics(sweep, table, split)
     if mapping is not None and mapping.lower_is_better is not None:
@@ -101,18 +101,24 @@ def load_side(
         of_task = [n for n in names if n.startswith("task.") and n != TASK_TARGET]
         rows = [{n.removeprefix("task."): row[n] for n in of_task if n in row} for row in rows]
     return Side(
-        directory.name or str(directory), directory, None if sweep.is_external else split, runs,
+        directory.name or str(directory), directory,
+        None if sweep.is_external else split or TEST, runs,
         tuple(rows), tuple(metrics), tuple(without), sweep.margin, sweep.notes,
     )  # fmt: skip
 
 
-def _metrics(sweep: Sweep, table: pd.DataFrame, split: str) -> list[Metric]:
+def _metrics(sweep: Sweep, table: pd.DataFrame, split: str | None) -> list[Metric]:
     """What is compared; of another program what it measured, on the split where it did."""
     own = overall(measured(table), sweep.objective)
     if sweep.is_external:
+        wanted, _, name = sweep.objective.rpartition(":")[2].partition(".")
         splits = {one.split for one in own}
-        chosen = next((one for one in (split, *HELD_OUT, TRAIN) if one in splits), split)
-        return [one for one in own if one.split == chosen]
+        chosen = next(
+            (one for one in (split or wanted, TEST, *HELD_OUT, TRAIN) if one in splits), ""
+        )
+        own = [one for one in own if one.split == chosen]
+        return sorted(own, key=lambda one: one.name != name)
+    split = split or TEST
     # Of an objective on validation the metric leads on the split that the user chose.
     leading = [one.partition(".")[2] or one for one in (sweep.objective, DEFAULT_OBJECTIVE)]
     known = [Metric(one, split) for one in of_split(split)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from mnist_sweep.errors import DirectoryError
+from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared, definitions
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
@@ -23,6 +23,7 @@ from mnist_sweep.records.external.found import (
     Found,
     FoundRun,
     Series,
+    check_count,
     number,
     seed_of,
     split_and_name,
@@ -42,30 +43,43 @@ if TYPE_CHECKING:
 READERS: dict[str, ModuleType] = {
     "hydra": hydra, "mlflow": mlflow, "tensorboard": tensorboard, "csv": csv,
 }  # fmt: skip
-"""Name of a kind, the task of its runs -> its module: `recognises(path)` and `read(path)`."""
-MAX_RUNS = 100_000
+"""Name of a kind, the task of its runs -> its module.
+
+`find(path)` gives the places that hold its runs, none where it is of another kind; `read(path,
+places)` reads them.
+"""
 _PREFIX = {TRAIN: "", VALIDATION: "val_", TEST: "test_"}
 
 
-def recognised(path: Path) -> str | None:
-    """Which kind of directory (or file) this is; None for none that is known."""
-    return next((kind for kind, reader in READERS.items() if reader.recognises(path)), None)
+def recognised(path: Path) -> tuple[str, list[Path]]:
+    """Which kind of directory (or file) this is, and its places; 'files' for no known kind."""
+    for kind, reader in READERS.items():
+        if places := reader.find(path):
+            return kind, places
+    return "files", []
 
 
 def convert(
-    path: Path, mapping: ResultMapping | None = None, split: str = TEST
+    path: Path,
+    kind: str,
+    places: list[Path],
+    mapping: ResultMapping | None = None,
+    split: str = TEST,
 ) -> tuple[Path, Found]:
     """Write the runs of another program as a sweep, and say what was found.
 
     Args:
         path: The directory, or a CSV file.
+        kind: What it was recognised as.
+        places: Where its runs are.
         mapping: What the user says of it; None finds out.
         split: Of metrics whose names say none.
 
     Raises:
         DirectoryError: It is of no known kind, or none of its runs can be used.
+        UsageError: The mapping names an experiment that is not there.
     """
-    kind = recognised(path) or "files"
+    check_count(path, len(places))
     is_table = kind == "csv" and path.is_file()  # its metrics may have any name
     if mapping is not None and (mapping.record or is_table or kind not in READERS):
         found = read_mapped(path, mapping)
@@ -75,9 +89,11 @@ def convert(
             "MLflow, TensorBoard, CSV). Say which files hold results: --record '*/results.json'."
         )
     else:
-        found = READERS[kind].read(path)
+        found = READERS[kind].read(path, places)
         if mapping is not None:
             choose(found, mapping)
+    check_count(path, len(found.runs))  # of a table and a database only now
+    _choose_experiment(path, found, mapping)
     if not any(run.metrics for run in found.runs):
         reasons = [f"{place}: {why}" for place, why in found.problems]
         reasons += [f"{run.place}: {run.failed or 'no metric'}" for run in found.runs]
@@ -85,10 +101,6 @@ def convert(
             f"Expected runs with metrics in {path} ({found.kind}), but there is none: "
             f"{'; '.join(reasons[:3]) or 'nothing was found'}. Say what is a metric: "
             "--metric NAME=PATH, with --record GLOB for other files."
-        )
-    if len(found.runs) > MAX_RUNS:
-        raise DirectoryError(
-            f"{path} holds {len(found.runs):,} runs; at most {MAX_RUNS:,} are read."
         )
     is_said = mapping is not None and bool(mapping.metrics)
     for run in found.runs:
@@ -106,6 +118,25 @@ def convert(
         place, why = found.problems[0]
         raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
     return _write(path, mapping, records, _objective(found, mapping)), found
+
+
+def _choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -> None:
+    """Keep the runs of the experiment that was chosen; of several it is a setting, and said."""
+    names = sorted({run.experiment for run in found.runs if run.experiment})
+    wanted = mapping.experiment if mapping else None
+    if wanted is not None:
+        if wanted not in names:
+            known = f"there is {', '.join(names)}" if names else "only an MLflow store has some"
+            raise UsageError(f"--experiment {wanted}: no such experiment in {path}; {known}.")
+        found.runs = [run for run in found.runs if run.experiment == wanted]
+        found.notes.append(f"of the experiment {wanted}")
+    elif len(names) > 1:
+        found.notes.append(
+            f"its experiments are mixed, as a setting: {', '.join(names)}; choose one with "
+            "--experiment NAME"
+        )
+        for run in found.runs:
+            run.settings.setdefault("experiment", run.experiment)
 
 
 def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:

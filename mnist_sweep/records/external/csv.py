@@ -30,18 +30,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def recognises(path: Path) -> bool:
-    """Whether it is a CSV file, or a directory with exactly one."""
-    return _file(path) is not None
+def find(path: Path) -> list[Path]:
+    """The file itself, or the only one of a directory."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in _SUFFIXES else []
+    inside = [*path.glob("*.csv"), *path.glob("*.tsv")] if path.is_dir() else []
+    return inside if len(inside) == 1 else []
 
 
-def read(path: Path) -> Found:
+def read(_path: Path, files: list[Path]) -> Found:
     """A run a row; a column is a metric if it is called like one, and a setting otherwise.
 
     Raises:
         DirectoryError: The file is no table, or no column is called like a metric.
     """
-    file = _file(path) or path
+    (file,) = files
     table = rows_of(file)
     metrics = metrics_of(table, file)
     found = Found("a table of runs")
@@ -142,10 +145,3 @@ def _with_decimal_commas(column: pd.Series[Any]) -> pd.Series[Any]:
         return column
     numbers = pd.to_numeric(column.astype("str").str.replace(",", "."), errors="coerce")
     return numbers if numbers.notna().equals(column.notna()) else column
-
-
-def _file(path: Path) -> Path | None:
-    if path.is_file():
-        return path if path.suffix.lower() in _SUFFIXES else None
-    inside = [*path.glob("*.csv"), *path.glob("*.tsv")] if path.is_dir() else []
-    return inside[0] if len(inside) == 1 else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
 
 Numbers = dict[str, float]
@@ -23,6 +24,7 @@ _SPLITS = {
 LEADING = ("accuracy", "acc", "f1", "auc", "score", "r2", "reward", "loss", "error", "rmse")
 """Metrics by which 'best' may be meant, the most usual first."""
 _RESERVED = ("per_class", "confusion", "values")
+MAX_RUNS = 100_000
 
 
 @dataclass
@@ -36,6 +38,7 @@ class FoundRun:
         metrics: Name, as the program wrote it -> final value.
         history: Name -> value by epoch or step.
         failed: Why it has no result, though nothing is wrong with its files; empty if it has one.
+        experiment: Of an MLflow store, the experiment's name.
     """
 
     name: str
@@ -44,6 +47,7 @@ class FoundRun:
     metrics: Numbers = field(default_factory=dict)
     history: Series = field(default_factory=dict)
     failed: str = ""
+    experiment: str = ""
 
 
 @dataclass
@@ -61,6 +65,16 @@ class Found:
     runs: list[FoundRun] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+def check_count(path: Path, count: int) -> None:
+    """Refuse more runs than one table holds.
+
+    Raises:
+        DirectoryError: There are more than `MAX_RUNS`.
+    """
+    if count > MAX_RUNS:
+        raise DirectoryError(f"{path} holds {count:,} runs; at most {MAX_RUNS:,} are read.")
 
 
 def split_and_name(name: str, split: str = TEST) -> tuple[str, str]:

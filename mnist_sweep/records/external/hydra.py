@@ -27,15 +27,14 @@ _ORDERED = ("epoch", "step")
 _INDICES = (*_ORDERED, "fold")
 
 
-def recognises(path: Path) -> bool:
-    """Whether some directory below has a `.hydra/config.yaml`."""
-    return next(_jobs(path), None) is not None
+def find(path: Path) -> list[Path]:
+    """The directories with a `.hydra/config.yaml`, at `path` and below."""
+    return list(_jobs(path))
 
 
-def read(path: Path) -> Found:
+def read(path: Path, jobs: list[Path]) -> Found:
     """The jobs, and the numbers in the JSON, YAML or CSV files beside their `.hydra/`."""
     found = Found("a Hydra multirun")
-    jobs = list(_jobs(path))
     files: dict[Path, list[Path]] = {}
     for job in jobs:
         try:
@@ -82,7 +81,7 @@ def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[
 
 
 def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
-    """The directories with a `.hydra/config.yaml`, `path` included; links are not followed."""
+    """Each of them; links are not followed."""
     try:
         is_job = (path / ".hydra" / "config.yaml").is_file()
         is_leaf = depth == MAX_DEPTH or not path.is_dir() or SweepPaths(path).sweep_json.exists()

@@ -7,7 +7,6 @@ identified by its directory's name.
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.external import csv
-from mnist_sweep.records.external.found import Found, FoundRun, numbers_in
+from mnist_sweep.records.external.found import (
+    Found,
+    FoundRun,
+    check_count,
+    number,
+    numbers_in,
+)
 from mnist_sweep.records.external.hydra import hydra_settings, value_in
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
@@ -36,6 +41,7 @@ class ResultMapping(BaseModel):
             last. Empty takes every number.
         lower_is_better: Metrics of which less is better; None guesses by name (loss, error, time).
         seed: The setting that is the seed, if there is one of this name.
+        experiment: Of an MLflow store, the name of the experiment that is read; None reads all.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -44,6 +50,7 @@ class ResultMapping(BaseModel):
     metrics: dict[str, str] = {}
     lower_is_better: list[str] | None = None
     seed: str = "seed"
+    experiment: str | None = None
 
     @field_validator("record")
     @classmethod
@@ -67,16 +74,21 @@ class ResultMapping(BaseModel):
         return name in known or name.partition(".")[2] in known
 
 
-def mapping_of(record: str | None, metrics: Sequence[str]) -> ResultMapping:
-    """A mapping from the command line's words.
+def mapping_of(
+    record: str | None, metrics: Sequence[str], experiment: str | None = None
+) -> ResultMapping | None:
+    """A mapping from the command line's words; None where they say nothing.
 
     Args:
         record: A glob, or None.
         metrics: NAME=PATH each, or a PATH alone, which is its own name.
+        experiment: The name of an MLflow experiment, or None.
 
     Raises:
         UsageError: A metric is given twice or malformed, or the glob leads out.
     """
+    if record is None and not metrics and experiment is None:
+        return None
     found: dict[str, str] = {}
     for word in metrics:
         name, equals, path = word.partition("=")
@@ -88,7 +100,7 @@ def mapping_of(record: str | None, metrics: Sequence[str]) -> ResultMapping:
             )
         found[name] = path
     try:
-        return ResultMapping(record=record, metrics=found)
+        return ResultMapping(record=record, metrics=found, experiment=experiment)
     except ValidationError as error:
         raise UsageError(f"--record and --metric: {reason(error)}.") from error
 
@@ -127,11 +139,12 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
             f"Expected files like {pattern} in {path}, but none matches; it holds {inside}. "
             "Change --record."
         )
+    check_count(path, len(files))
     found = Found(f"files like {pattern}")
     for file in files:
         try:
             settings = hydra_settings(top, file.parent)
-            if csv.recognises(file) and not settings:
+            if csv.find(file) and not settings:
                 rows = csv.rows_of(file)
                 columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
                 runs = csv.runs_of(file, rows, columns)
@@ -188,7 +201,7 @@ def _metrics(
     metrics, reasons = {}, []
     for name, path in mapping.metrics.items():
         try:
-            metrics[name] = _number(value, path)
+            metrics[name] = every[path] if path in every else _number(value, path)
         except ValueError as error:
             reasons.append(str(error))
     if not metrics:
@@ -205,20 +218,12 @@ def _number(value: Any, path: str) -> float:
     Raises:
         ValueError: There is none; the text says how far the path led.
     """
-    # A key may have a dot of its own: "test.acc".
-    whole = isinstance(value, dict) and path in value
-    steps = [path] if whole else path.split(".")
+    steps = path.split(".")
     for index, step in enumerate(steps):
         value = _step(value, step, ".".join(steps[: index + 1]))
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{path} is {type(value).__name__}, not a number")  # noqa: TRY004
-    try:
-        number = float(value)
-    except OverflowError as error:
-        raise ValueError(f"{path} is too large a number") from error
-    if not math.isfinite(number):
-        raise ValueError(f"{path} is {number}, which cannot be compared")
-    return number
+    if (found := number(value)) is None:
+        raise ValueError(f"{path} is {repr(value)[:40]}, not a finite number")
+    return found
 
 
 def _step(value: Any, step: str, so_far: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -28,48 +27,34 @@ ORDER BY run_uuid, key, step, timestamp, value
 """
 
 
-def recognises(path: Path) -> bool:
-    """Whether it is a store, has one, or is one experiment of it."""
-    return _database(path) is not None or next(_runs(path), None) is not None
+def find(path: Path) -> list[Path]:
+    """The database, or the `meta.yaml` of each run: of a store, of one inside, of an experiment."""
+    file = path / DATABASE if path.is_dir() else path
+    if file.suffix == ".db" and file.is_file():
+        return [file]
+    for pattern in ("*/*/meta.yaml", "mlruns/*/*/meta.yaml", "*/meta.yaml"):
+        own = [meta for meta in sorted(path.glob(pattern)) if (meta.parent / "metrics").is_dir()]
+        if own := [meta for meta in own if ".trash" not in meta.parts]:
+            return own
+    return []
 
 
-def read(path: Path) -> Found:
+def read(_path: Path, places: list[Path]) -> Found:
     """The runs with their parameters, last metrics and their history."""
     found = Found("an MLflow store")
-    database = _database(path)
-    experiments: list[str] = []
-    if database is not None:
-        for run, experiment in _rows(database):
-            found.runs.append(run)
-            experiments.append(experiment)
-    for meta in _runs(path) if database is None else ():
+    if places[0].suffix == ".db":
+        found.runs += _rows(places[0])
+        return found
+    names = {folder: _experiment(folder) for folder in {meta.parent.parent for meta in places}}
+    for meta in places:
         try:
             about = strict_yaml(meta)
             if about.get("lifecycle_stage") != "deleted":
                 found.runs.append(_run(meta.parent, about))
-                experiments.append(_experiment(meta.parent.parent))
+                found.runs[-1].experiment = names[meta.parent.parent]
         except (OSError, ValueError, AttributeError) as error:
             found.problems.append((meta, reason(error)))
-    if len(set(experiments)) > 1:
-        found.notes.append("the experiment is a setting")
-        for run, experiment in zip(found.runs, experiments, strict=True):
-            run.settings.setdefault("experiment", experiment)
     return found
-
-
-def _database(path: Path) -> Path | None:
-    file = path / DATABASE if path.is_dir() else path
-    return file if file.name.endswith(".db") and file.is_file() else None
-
-
-def _runs(path: Path) -> Iterator[Path]:
-    """The `meta.yaml` of each run: of the store, of one in the directory, of one experiment."""
-    for pattern in ("*/*/meta.yaml", "mlruns/*/*/meta.yaml", "*/meta.yaml"):
-        own = [meta for meta in sorted(path.glob(pattern)) if (meta.parent / "metrics").is_dir()]
-        own = [meta for meta in own if ".trash" not in meta.parts]
-        if own:
-            yield from own
-            return
 
 
 def _experiment(directory: Path) -> str:
@@ -112,22 +97,22 @@ def _check_status(run: FoundRun, status: str) -> None:
         run.failed = "it logged no metric"
 
 
-def _rows(database: Path) -> Iterator[tuple[FoundRun, str]]:
-    """The runs in a database, which is opened for reading alone, and their experiments' names.
+def _rows(database: Path) -> list[FoundRun]:
+    """The runs in a database, which is opened for reading alone.
 
     Raises:
         DirectoryError: It is damaged, or not MLflow's.
     """
     try:
-        yield from _runs_in(database)
+        return _runs_in(database)
     except sqlite3.Error as error:
         raise DirectoryError(f"Expected MLflow's database at {database}: {error}.") from error
 
 
-def _runs_in(database: Path) -> Iterator[tuple[FoundRun, str]]:
+def _runs_in(database: Path) -> list[FoundRun]:
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as store:
         runs = {
-            key: (FoundRun(key, database), status, experiment)
+            key: (FoundRun(key, database, experiment=experiment), status)
             for key, status, experiment in store.execute(_RUNS)
         }
         for key, name, value in store.execute("SELECT run_uuid, key, value FROM params"):
@@ -139,6 +124,6 @@ def _runs_in(database: Path) -> Iterator[tuple[FoundRun, str]]:
     for (key, name), values in series.items():
         if key in runs:
             _add(runs[key][0], name, values)
-    for run, status, experiment in runs.values():
+    for run, status in runs.values():
         _check_status(run, status)
-        yield run, experiment
+    return [run for run, _ in runs.values()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -23,12 +22,16 @@ _TIME = re.compile(r"[0-9]{9,11}\.[0-9]+")
 """Folders that PyTorch's `add_hparams` makes below a run's."""
 
 
-def recognises(path: Path) -> bool:
-    """Whether there is an event file below."""
-    return next(_files(path), None) is not None
+def find(path: Path) -> list[Path]:
+    """The folders with event files, at `path` and below."""
+    found: set[Path] = set()
+    for depth in range(MAX_DEPTH):
+        with suppress(OSError):  # directories that cannot be read, or that vanish
+            found.update(file.parent for file in path.glob("*/" * depth + EVENTS))
+    return sorted(found)
 
 
-def read(path: Path) -> Found:
+def read(path: Path, folders: list[Path]) -> Found:
     """A run for each folder with event files; `train` and `validation` in one are its splits.
 
     What PyTorch writes into folders of their own (`add_scalars`, `add_hparams`) is its run's too.
@@ -47,7 +50,6 @@ def read(path: Path) -> Found:
         ) from error
     found = Found("a TensorBoard folder")
     runs: dict[str, FoundRun] = {}
-    folders = sorted({file.parent for file in _files(path)})
     times = Counter(folder.parent for folder in folders if _TIME.fullmatch(folder.name))
     for folder in folders:
         relative = folder.relative_to(path).as_posix()
@@ -81,12 +83,6 @@ def read(path: Path) -> Found:
     if not any(run.settings for run in found.runs):
         found.notes.append("there are no hyperparameters: runs are named by their folders")
     return found
-
-
-def _files(path: Path) -> Iterator[Path]:
-    for depth in range(MAX_DEPTH):
-        with suppress(OSError):  # directories that cannot be read, or that vanish
-            yield from path.glob("*/" * depth + EVENTS)
 
 
 def _series(events: Any) -> dict[str, list[tuple[int, float]]]:
