@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -27,62 +21,11 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.sweeping.plan.checks import check
 from mnist_sweep.sweeping.plan.overrides import GROUPS, parse
 from mnist_sweep.sweeping.plan.sets import for_hydra
-from support.commands import environment
-from support.data_files import csv_text, small_arrays
+from support.doc_pages import CALLS, PAGES, ROOT, Block, blocks
 
-ROOT = Path(__file__).parent.parent
-PAGES = [
-    *(
-        ROOT / name
-        for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "outputs/README.md")
-    ),
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
 HYDRAS_OPTIONS = {"-m": 0, "--multirun": 0, "--config-dir": 1, "--config-name": 1, "--cfg": 1}
 """Options of Hydra's that pages may show -> how many words follow."""
 ANSWERS = ({"--help"}, {"--version"}, {"--hydra-help"})
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: str
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page}: {self.text.strip().splitlines()[0][:40]}"
-
-
-def _blocks(*languages: str, pages: Sequence[Path] = tuple(PAGES)) -> list[Block]:
-    return [
-        Block(page.relative_to(ROOT).as_posix(), language, text)
-        for page in pages
-        for language, text in re.findall(
-            r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
-        )
-        if language in languages
-    ]
-
-
-def _program_calls() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every call of the program in a fenced block: the page, and its words."""
-    for block in _blocks("sh", "console"):
-        for line in block.text.replace("\\\n", " ").splitlines():
-            if block.language == "console" and not line.startswith("$ "):
-                continue
-            for call in line.removeprefix("$ ").split(" && "):
-                words = shlex.split(call, comments=True)
-                while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-                    words.pop(0)
-                if words[:1] == ["mnist-sweep"]:
-                    yield block.page, tuple(words[1:])
-                elif words[1:3] == ["-m", "mnist_sweep"]:
-                    yield block.page, tuple(words[3:])
-
-
-CALLS = sorted(set(_program_calls()))
 
 
 def _check_overrides(words: list[str]) -> None:
@@ -150,7 +93,7 @@ def _anchors(page: Path) -> set[str]:
     return {heading.replace(" ", "-") for heading in kept}
 
 
-@pytest.mark.parametrize("block", _blocks("python", "yaml", "toml"), ids=str)
+@pytest.mark.parametrize("block", blocks("python", "yaml", "toml"), ids=str)
 def test_every_block_of_code_can_be_parsed(block: Block):
     {"python": ast.parse, "yaml": yaml.safe_load, "toml": tomllib.loads}[block.language](block.text)
 
@@ -192,47 +135,6 @@ def test_every_file_of_the_repository_that_a_page_names_exists(page: Path):
     pattern = r"`((?:tests|conf|docs|mnist_sweep)/[\w./]+)[` ]"
     for path in re.findall(pattern, page.read_text("utf-8")):
         assert (ROOT / path).exists() or path.endswith("NAME.yaml"), path
-
-
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "made"),
-    [
-        ("own-network", "outputs/first/report.html"),
-        ("own-task", "mine.json"),
-        ("kaggle", "submission.csv"),
-        ("notebook", "outputs/notebook/report.html"),
-    ],
-)
-def test_a_tutorial_can_be_followed(tmp_path: Path, name: str, made: str):
-    """Its files are written and its commands given, in the order of the page."""
-    images, labels, *_ = small_arrays(200, shape=(28, 28), classes=10)
-    (tmp_path / "train.csv").write_text(csv_text(images, labels))
-    rows = csv_text(images, labels).splitlines()
-    (tmp_path / "test.csv").write_text("\n".join(row.partition(",")[2] for row in rows))
-    program = tmp_path / "bin" / "mnist-sweep"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mnist_sweep "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    environ = environment(tmp_path, PATH=path, PYTHONPATH=str(ROOT))
-    cells = []
-    for block in _blocks("python", "sh", "yaml", pages=[ROOT / f"docs/tutorials/{name}.md"]):
-        if block.text.startswith("# "):
-            file, _, text = block.text.removeprefix("# ").partition("\n")
-            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / file).write_text(text)
-        elif block.language == "python":
-            cells.append(block.text)
-        for line in block.text.splitlines() if block.language == "sh" else ():
-            done = subprocess.run(
-                ["bash", "-c", line], cwd=tmp_path, env=environ, capture_output=True, text=True,
-                check=False,
-            )  # fmt: skip
-            assert done.returncode == (3 if "exits with 3" in line else 0), (line, done.stderr)
-    subprocess.run([sys.executable, "-c", "".join(cells)], cwd=tmp_path, env=environ, check=True)
-    assert (tmp_path / made).exists()
 
 
 def test_the_readme_is_short_and_has_the_two_commands():

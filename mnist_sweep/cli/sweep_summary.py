@@ -238,7 +238,7 @@ def _add_results(
         label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
         colour = "green" if selection.direction == "best" else "red"
         page.add(label, phrases.standing_line(standing, room), fg=colour, bold=True)
-    if standings and (certain := phrases.certainty_line(standings[0].found)):
+    if standings and (certain := phrases.certainty_line(standings[0].found, result.study)):
         page.add("", certain)
     if result.study is not None:
         page.lines.append("")

@@ -83,8 +83,11 @@ def _cut(name: str, room: int) -> str:
     return shortened(name, room)
 
 
-def certainty_line(found: UncertainSelection) -> str:
-    """How certain it is that the selected one is the best, in a sentence; empty if not known."""
+def certainty_line(found: UncertainSelection, study: Study | None = None) -> str:
+    """How certain it is that the selected one is the best, in a sentence; empty if not known.
+
+    Of a study it is the best of the stages that do not start from a selection, by their runs alone.
+    """
     selection = found.selection
     if len(selection.candidates) == 1:
         return ""
@@ -98,6 +101,9 @@ def certainty_line(found: UncertainSelection) -> str:
         is_single = all(len(one.values) == 1 for one in selection.candidates)
         return "One seed each: a different seed could change the order." if is_single else ""
     certain = f"{chance(found.probability)} that it is the {selection.direction}"
+    if study:
+        stages = [stage.name for stage in study.stages if not stage.of]
+        certain += f" of stage{'s' * (len(stages) > 1)} {visible(', '.join(stages))}"
     others = len(found.not_distinguishable)
     if not others:
         return f"{certain}; distinguishable from all others."
