@@ -238,7 +238,8 @@ def _add_results(
         label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
         colour = "green" if selection.direction == "best" else "red"
         page.add(label, phrases.standing_line(standing, room), fg=colour, bold=True)
-    if standings and (certain := phrases.certainty_line(standings[0].found, result.study)):
+    certain = phrases.certainty_line(standings[0].found, result.study) if standings else ""
+    if certain and not result.plan.seedless:
         page.add("", certain)
     if result.study is not None:
         page.lines.append("")
@@ -280,7 +281,8 @@ def _add_next(
         end = max if selection.metric.higher_is_better else min
         model = found.run_paths(end(values)[1]).model
         commands |= {"Model": shown_path(model)} if model.exists() else {}
-        is_plain = not result.study and not result.objective and len(selection.candidates) > 1
+        is_plain = not (result.study or result.objective or result.plan.seedless)
+        is_plain = is_plain and len(selection.candidates) > 1
         if is_plain and all(len(one.values) == 1 for one in selection.candidates):
             commands["Seeds"] = command("resume", result.directory, "seed=0,1,2")
     if account.needs_resume or account.queued:

@@ -110,7 +110,7 @@ def check_models(plan: Plan) -> list[str]:
     of_tasks = [point.settings for point in plan.points if is_task(point.settings)]
     if len(of_tasks) == len(plan.points) > 0:
         processes.start_fork_server(processes.PRELOAD_TASK)  # no TensorFlow
-    check_tasks(of_tasks)
+    plan.seedless = check_tasks(of_tasks)
     own = {}
     for point in plan.points:
         if is_task(point.settings):

@@ -202,6 +202,12 @@ def test_settings_seed_and_directory_reach_the_task(tmp_path: Path):
     assert returned("own_tasks.on_data", data={"name": "digits"})["images"] == 360
 
 
+def test_tasks_that_take_no_seed_are_named():
+    targets = {"plain": {}, "typed": {"lr": 0.1}, "declared": {}, "whole": {"x": 1}, "raises": {}}
+    every = [point_of_settings(f"own_tasks.{name}", more) for name, more in targets.items()]
+    assert tasks.problems_of_all(every) == ([], ["own_tasks.raises", "own_tasks.plain"])
+
+
 def test_a_setting_or_a_default_called_dataset_needs_no_data(tmp_path: Path):
     for kind, more, letters in [("named", {"dataset": "cifar10"}, 7), ("default", {}, 5)]:
         target = f"own_tasks.{kind}_dataset"

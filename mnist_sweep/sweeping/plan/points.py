@@ -63,6 +63,7 @@ class Plan:
         excluded: Conditions of `exclude` -> how many points each left out.
         remarks: What else the user should know: words that others replace, what of a network is
             not used in training.
+        seedless: The tasks that take no seed.
     """
 
     points: list[Point] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Plan:
     unused: set[str] = field(default_factory=set)
     excluded: dict[str, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    seedless: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
         """The remarks, and how many of the requested points are left out, and why."""

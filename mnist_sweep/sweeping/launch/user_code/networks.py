@@ -107,14 +107,19 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def check_tasks(settings: Sequence[Plain]) -> None:
+def check_tasks(settings: Sequence[Plain]) -> list[str]:
     """Import each task and check the settings of its runs, in a process of its own.
+
+    Returns:
+        The names of the tasks that take no seed.
 
     Raises:
         SettingsError: Lists tasks that cannot be imported and settings that they do not take.
     """
     what = "task._target_={0[task][_target_]} cannot be imported"
-    raise_for(_checked(tasks.problems_of_all, settings, what)[0])
+    found, seedless = _checked(tasks.problems_of_all, settings, what)
+    raise_for(found)
+    return seedless
 
 
 def _checked(

@@ -152,8 +152,17 @@ def _keywords(
 
 
 def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
-    """What is wrong with the settings of runs, and notes; to be called in a process of its own."""
-    return list(dict.fromkeys(text for one in every for text in problems_of(one))), []
+    """What is wrong with the settings of runs, and the tasks that take no seed.
+
+    To be called in a process of its own.
+    """
+    found = list(dict.fromkeys(text for one in every for text in problems_of(one)))
+    first = {} if found else {task_name(one): one for one in reversed(every)}
+    return found, [name for name, one in first.items() if not _takes_seed(_find(one), one)]
+
+
+def _takes_seed(task: Task, settings: Plain) -> bool:
+    return task.seed_within or "seed" in task.given or "seed" in _values(settings)
 
 
 def problems_of(settings: Plain) -> list[str]:
@@ -167,8 +176,7 @@ def problems_of(settings: Plain) -> list[str]:
         return [str(error)]
     name = task_name(settings)
     found = []
-    has_seed = task.seed_within or "seed" in task.given or "seed" in _values(settings)
-    if settings["seed"] and not has_seed:
+    if settings["seed"] and not _takes_seed(task, settings):
         text = f"{name} has no parameter `seed`, so repeats would all be the same run"
         found.append(str(Problem("seed", settings["seed"], text)))
     if "data" in settings and "dataset" not in task.given:
