@@ -21,7 +21,7 @@ def is_hidden(character: str) -> bool:
 
 def visible(text: str) -> str:
     """`text` on one line, with what cannot be seen written out: a line break as backslash n."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(
         one.encode("unicode_escape").decode("ascii") if is_hidden(one) else one for one in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells
 
@@ -50,12 +51,14 @@ def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
     return [*lines, line]
 
 
+@lru_cache(10_000)  # most cells of a long table are alike
 def markdown(text: str) -> str:
     """`text` for a cell of a Markdown table: no pipe, markup, HTML or mention takes effect."""
     escaped = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN.sub(r"\\\1", escaped).replace("@", "&#64;")
 
 
+@lru_cache(10_000)
 def latex(text: str) -> str:
     """`text` for LaTeX; a character that plain pdfLaTeX cannot set is shown as its code point."""
     return "".join(_latex_character(character) for character in visible(text))

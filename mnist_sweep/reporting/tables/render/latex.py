@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import latex
@@ -74,17 +75,19 @@ def _rows(table: Table) -> list[str]:
 def _width(table: Table) -> int:
     """Characters in the widest row, stacked as its cells are, and one more for each column."""
     width = len(table.columns)
-    for index, column in enumerate(table.columns):
-        texts = [column.title, *(row.cells[index].text for row in table.rows)]
+    for column, cells in zip(table.columns, table.cells, strict=True):
+        texts = {column.title, *(one.text for one in cells)}
         width += max(len(line) for text in texts for line in _broken(text, column) or [""])
     return width
 
 
+@lru_cache(10_000)
 def _broken(text: str, column: Column) -> list[str]:
     """A text in lines that keep its column narrow."""
     return textwrap.wrap(text, _NARROW if column.is_numeric else _WORDS, break_long_words=False)
 
 
+@lru_cache(10_000)
 def _stacked(text: str, column: Column) -> str:
     lines = [latex(line) for line in _broken(text, column)]
     if column.is_numeric:
