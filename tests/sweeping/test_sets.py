@@ -63,6 +63,9 @@ def test_a_set_is_a_list_a_text_or_a_mapping():
     ]
     assert len(sets.exclusions_of([["layers=1"], ["nodes>2"]])) == 2
     assert len(sets.exclusions_of(["layers=1 nodes>2", "nodes=3"])) == 2
+    (own,) = sets.exclusions_of(["task.kernel=linear", "task.gamma<1"])
+    assert own.holds({"task.kernel": "linear", "task.gamma": 0.5})
+    assert not own.holds({"task.kernel": "rbf", "task.gamma": 0.5})
 
 
 def test_points_are_grids_one_after_another(planned: Planned):

@@ -51,6 +51,8 @@ def epochs(n=3):
 def named_dataset(dataset): return {"letters": len(dataset)}
 def default_dataset(dataset="small"): return {"letters": len(dataset)}
 def on_data(dataset): return {"images": len(dataset.test_images)}
+def predicts(skill=None):
+    return ({"skill": skill} if skill else {}) | {"predictions": {"test": ([0, 1, 1], [0, 1, 0])}}
 def raises(): raise RuntimeError("on purpose")
 def exits(): raise SystemExit(3)
 
@@ -206,6 +208,13 @@ def test_tasks_that_take_no_seed_are_named():
     targets = {"plain": {}, "typed": {"lr": 0.1}, "declared": {}, "whole": {"x": 1}, "raises": {}}
     every = [point_of_settings(f"own_tasks.{name}", more) for name, more in targets.items()]
     assert tasks.problems_of_all(every) == ([], ["own_tasks.raises", "own_tasks.plain"])
+
+
+def test_the_first_metric_is_the_tasks_own_or_else_the_accuracy(tmp_path: Path):
+    for more, first in (({}, "accuracy"), ({"skill": 3}, "skill")):
+        metrics = run(tmp_path, "own_tasks.predicts", **more).metrics
+        assert metrics is not None
+        assert next(iter(metrics.test.values)) == first
 
 
 def test_a_setting_or_a_default_called_dataset_needs_no_data(tmp_path: Path):

@@ -79,7 +79,8 @@ def exclusions_of(raw: Sequence[Any] | None) -> list[Exclusion]:
     for item in items:
         words = _words(item)
         conditions = parse(words)
-        settings = [one for one in conditions if not one.key.startswith("model.")]
+        # What a network or a task of the user's own takes is not in the schema.
+        settings = [one for one in conditions if not one.key.startswith(("model.", "task."))]
         check_keys(settings, [*known_keys(), "dataset.name", "trainer.name"])
         found.append(Exclusion(f"[{','.join(words)}]", tuple(conditions)))
     return found

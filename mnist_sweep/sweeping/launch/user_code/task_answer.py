@@ -105,7 +105,9 @@ def _take_predictions(
                     f"{name} returned {split}.{key} = {value:g}, but its predictions give "
                     f"{computed[key]:g}: these disagree."
                 )
-        metrics[split] = computed | metrics.get(split, {})
+        # The first metric is the objective unless one is set: the task's own, else the accuracy.
+        own = metrics.get(split, {})
+        metrics[split] = own | {n: computed[n] for n in ("accuracy", *computed) if n not in own}
     validation = len(arrays["validation_true"])
     truth = hashlib.sha256(b"".join(arrays[f"{split}_true"].tobytes() for split in HELD_OUT))
     arrays["validation_index"] = np.arange(validation, dtype=np.int32)
