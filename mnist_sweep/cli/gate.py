@@ -25,7 +25,7 @@ from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, su
     metavar="FILE-OR-DIR",
     required=True,
     type=click.Path(path_type=Path),
-    help="File written by `mnist-sweep baseline`, or the directory of another sweep.",
+    help="File written by the command `baseline`, or the directory of another sweep.",
 )
 @click.option(
     "--rules",

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_sweep.analysis.resolve_run import ResolvedRun, resolve_run
-from mnist_sweep.cli.output import Choice
+from mnist_sweep.cli.output import Choice, wrap
 from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.store import write_text
+from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
 
 if TYPE_CHECKING:
@@ -168,14 +169,14 @@ def _print_summary(chosen: ResolvedRun, inputs: Inputs, predicted: Predicted, ou
     run = f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}."
     click.echo(visible(run))
     if record.data.notice:
-        click.echo(visible(record.data.notice), err=True)
+        click.echo(wrap(data_warning(record.data.name, record.data.notice), err=True), err=True)
     count = len(predicted.predicted)
     images = f"{count:,} image" + "s" * (count > 1)
     if inputs.labels is not None:
         right = int((predicted.predicted == inputs.labels).sum())
         share = f"{right:,} of {count:,} predictions ({right / count:.4f})"
         click.echo(f"{share} agree with the labels in {inputs.source}.")
-    click.echo(f"{images} of {inputs.source}: digits written to {output}")
+    click.echo(f"{images} from {inputs.source}: classes written to {output}")
 
 
 @contextmanager

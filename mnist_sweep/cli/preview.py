@@ -103,7 +103,7 @@ def _search_lines(preview: SearchPreview) -> list[str]:
     width = max(len(dimension.axis.key) for dimension in preview.dimensions)
     lines += [f"  {d.axis.key:<{width}}  {d}" for d in preview.dimensions]
     states = ", ".join(
-        f"{count} {'begun' if status is RunStatus.MISSING else status}"
+        f"{count} {'started' if status is RunStatus.MISSING else status}"
         for status, count in preview.known.items()
         if count
     )

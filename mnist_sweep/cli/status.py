@@ -103,7 +103,7 @@ def status(directory: Path, *, as_json: bool) -> None:
         return
     for name, (done, asked, running, word) in [*rows.items()][:MAX_SWEEPS]:
         more = f", {running} running" if running else ""
-        click.echo(f"{name}: {word}, {done} of {asked} runs have ended{more}")
+        click.echo(f"{name}: {word}, {done} of {asked} runs ended{more}")
     if len(rows) > MAX_SWEEPS:
         click.echo(f"and {len(rows) - MAX_SWEEPS} more")
 

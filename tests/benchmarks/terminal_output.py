@@ -4,8 +4,8 @@
     python tests/benchmarks/terminal_output.py --all FOLDER > tests/benchmarks/terminal_output.md
 
 Prints the screen as it is at the end: progress that was drawn over is gone. `--all` runs the sweeps
-of the table in FOLDER, at 200 columns and, with the runs that are finished by then, at 80, and keeps
-every screen there. Run by hand.
+of the table in FOLDER at 200 columns, then, with the finished runs, at 80; every screen
+is kept there. Run by hand.
 """
 
 from __future__ import annotations

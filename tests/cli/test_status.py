@@ -136,7 +136,7 @@ def test_a_directory_of_sweeps_has_a_line_for_each(tmp_path: Path, runs: list[Ma
         write_sweep(tmp_path / "outputs" / f"grid_{number}", runs[:1], missing=runs[1:2])
     *lines, more = shown(tmp_path / "outputs").splitlines()
     assert len(lines) == MAX_SWEEPS
-    assert all(line.endswith(": incomplete, 1 of 2 runs have ended") for line in lines)
+    assert all(line.endswith(": incomplete, 1 of 2 runs ended") for line in lines)
     assert more == "and 1 more"
     assert len(json.loads(shown(tmp_path / "outputs", "--json"))) == MAX_SWEEPS + 1
 

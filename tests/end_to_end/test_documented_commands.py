@@ -25,6 +25,7 @@ GRID = ("-m", "layers=1,2", "nodes=100,300", "name=grid", "data=digits", "epochs
 COPIES = ("other", "last_week", "today", "smoke", "night")
 NOT_RUN = {
     ("data", "mnist"): "needs the network",
+    ("table", "mlruns"): "needs a store of MLflow; tests/records reads such stores",
     (
         "-m",
         "layers=1,2",
@@ -81,6 +82,11 @@ def work_in(folder: Path) -> Path:
             place = f"theirs/{gain}/{width}"
             files[f"{place}/.hydra/config.yaml"] = f"gain: {gain}\nwidth: {width}\n"
             files[f"{place}/results.json"] = json.dumps({"accuracy": 0.9 + gain})
+    for place, text in [*files.items()]:
+        if place.startswith("theirs/"):
+            files[place.replace("theirs/0.0/", "multirun/before/")] = text
+            files[place.replace("theirs/0.02/", "multirun/after/")] = text
+    files["runs.csv"] = "lr,accuracy\n0.1,0.9\n0.2,0.8\n"
     images, labels, *_ = small_arrays(200, shape=(28, 28), classes=10)
     files["train.csv"] = csv_text(images, labels)
     small, labels, *_ = small_arrays(20, shape=(8, 8), classes=10)

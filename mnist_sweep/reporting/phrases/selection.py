@@ -148,6 +148,8 @@ def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
         yield LineKind.EXCLUDED, text
     yield from _data_lines(selection)
     for note in selection.notes:
+        if note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES:
+            continue  # the certainty says so
         yield LineKind.NOTE, _note(note, selection)
 
 
