@@ -39,7 +39,10 @@ SETTINGS = [
     "model=own model._target_=builtins.eval", "model=own model._target_=no.such.thing",
     "model=own model._target_=..x", "task._target_=os._exit", "task._target_=subprocess.run",
     "hydra.launcher=nonsense", "hydra.sweep.dir=/proc/hostile", "hydra.run.dir=/dev/null/x",
-    "hydra.job.chdir=true", "--config-dir /dev/null", "--config-name ../../x",
+    "hydra.job.chdir=true", "hydra.sweep.dir=out/${oc.env:SECRET}",
+    "hydra.run.dir=${oc.env:SECRET}",
+    "hydra.job.name=${oc.env:SECRET}", "hydra.output_subdir=../../x", "hydra.output_subdir=/tmp/x",
+    "--config-dir /dev/null", "--config-name ../../x",
     "--config-path /etc", "hydra.searchpath=[file:///proc]", "trainer=__import__('os')",
     "objective=test.f1.99999", "n_jobs=100000000", "n_jobs=-3", "threads=0", "timeout_s=-1",
 ]  # fmt: skip
@@ -57,7 +60,8 @@ DIRECTORIES = [
     "table sweep --sort 'x;drop'", "table sweep --columns ../x", "best sweep --by ''",
     "best sweep --by f1.99999999999", "worst sweep --where 'nodes>1e999'", "compare sweep",
     "compare sweep /dev/zero", "check sweep --baseline /dev/zero", "check sweep --baseline sweep",
-    "check nowhere", "predict sweep /dev/zero -o out.csv", "resume /proc", "resume sweep nodes=1,2",
+    "check nowhere", "predict sweep /dev/zero -o out.csv", "status /dev/zero", "ui /dev/zero",
+    "resume /proc", "resume sweep nodes=1,2",
     "export sweep --to ../x", "report sweep --output /proc/x", "data /dev/zero", "tabel sweep",
     "help help", "--completion csh", "baseline sweep -o /proc/x/y",
 ]  # fmt: skip

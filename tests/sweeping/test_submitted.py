@@ -179,6 +179,38 @@ def test_a_list_of_jobs_that_cannot_be_read_is_an_error_that_says_so(
         collect(tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"label": "../../other/x"}, {"run_id": "../../../x"}])
+def test_a_list_of_jobs_names_no_directory_outside_of_its_sweep(
+    tmp_path: Path, squeue: Path, change: dict[str, str]
+):
+    sweep = tmp_path / "a" / "grid"
+    note(sweep, [queued(job_of(sweep))])
+    squeue.write_text("")
+    path = SweepPaths(sweep).submitted
+    listed = json.loads(path.read_bytes())
+    listed["jobs"][0]["job"]["point"] |= change
+    path.write_text(json.dumps(listed))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DirectoryError, match="a run's directory is runs/LABEL-RUNID"):
+        collect(sweep)
+    assert [one for one in sorted(tmp_path.rglob("*")) if ".locks" not in one.parts] == [
+        one for one in before if ".locks" not in one.parts
+    ]
+
+
+def test_a_log_that_is_no_file_is_not_read(tmp_path: Path, squeue: Path):
+    job = job_of(tmp_path)
+    job.paths.directory.mkdir(parents=True)
+    job.paths.log.symlink_to("/dev/zero")
+    note(tmp_path, [queued(job)])
+    squeue.write_text("")
+    assert collect(tmp_path) == []
+    record = record_of(job)
+    assert record is not None
+    assert record.error is not None
+    assert record.error.message.endswith("(there is none)")
+
+
 def test_the_copied_code_is_what_a_job_imports_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -8,6 +8,7 @@ started and how its end is noticed.
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from abc import ABC, abstractmethod
@@ -21,6 +22,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.locks import held
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.safe_files import opened
 from mnist_sweep.settings import epochs_of
 from mnist_sweep.sweeping.launch.execute import RunTimeoutError, write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
@@ -35,6 +37,7 @@ POLL_S = 0.5
 """How often runs of other sweeps are looked at where none of one's own runs."""
 MAX_LOG_LINES = 15
 MAX_LOG_LINE_LENGTH = 300
+MAX_LOG_BYTES = 2**24
 
 
 class Budget:
@@ -263,10 +266,11 @@ def _remove_progress(job: Job) -> None:
 def end_of_log(path: Path) -> str:
     """The last lines of a log, or what a crash left in it."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        with opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_LOG_BYTES))
+            lines = file.read(MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError):
         return "(there is none)"
-    lines = text.splitlines()
     # What faulthandler writes at a signal starts with the innermost line; its callers follow.
     crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
     shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -15,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import store
@@ -39,6 +40,7 @@ ENDED = (
 has a record, which another machine may only see a little later."""
 QUERY_S = 30.0
 MAX_IDS = 4
+_RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
 class SubmittedJob(BaseModel):
@@ -61,6 +63,15 @@ class SubmittedJob(BaseModel):
     folder: str
     job: Job
     state: str = ""
+
+    @field_validator("job")
+    @classmethod
+    def _has_a_directory_of_its_sweep(cls, job: Job) -> Job:
+        # Its record and its lock are written: a file from elsewhere must not say where.
+        is_inside = job.paths.directory.parent == SweepPaths(job.sweep).runs
+        if not is_inside or not _RUN_ID.fullmatch(job.run_id):
+            raise ValueError("a run's directory is runs/LABEL-RUNID")
+        return job
 
     @property
     def is_running(self) -> bool:
