@@ -26,6 +26,7 @@ from mnist_sweep.records.external.mapping import (
     read_mapping,
 )
 from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.comparison.render import text
 
 PLAIN_HYDRA_APP = """
 import json, pathlib, random, hydra
@@ -109,6 +110,16 @@ def test_repeats_that_all_change_alike_are_a_change(tmp_path):
     mapping = mapping_of("*/results.json", ["err"])
     pair = compare([load_side(tmp_path / name, mapping=mapping) for name in "ab"]).pairs[0]
     assert pair.verdict.kind is VerdictKind.BETTER
+
+
+def test_what_is_mixed_or_cannot_be_known_is_said(tmp_path):
+    for name in ("first", "second"):
+        for seed in (0, 1):
+            write_job(tmp_path / name / str(seed), {"acc": seed / 2}, f"seed: {seed}")
+    assert "2 of 4 runs have the settings and the seed of another" in load(tmp_path).notes[0]
+    assert "of another" not in load(tmp_path / "first").notes[0]
+    both = compare([load_side(tmp_path / name) for name in ("first", "second")])
+    assert "Data, code and machine are not known of both." in text(both)
 
 
 def test_it_is_a_runs_table_with_the_usual_columns(multiruns):

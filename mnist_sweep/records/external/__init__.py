@@ -1,6 +1,7 @@
 """Directories that other programs wrote, read as sweeps of tasks.
 
 One reader a kind (`hydra`, `mlflow`, `tensorboard`, `csv`) finds the runs of a directory as
-`found.FoundRun`s; `convert` makes records of them, so that every command works on them as on runs
-of a task. `mapping` is what a user says where nothing can be guessed.
+`found.FoundRun`s; `assumptions` finds out what is a split, a seed, a percentage; `convert` makes
+records of the runs, so that every command works on them as on runs of a task. `mapping` is what a
+user says where nothing can be guessed.
 """

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from mnist_sweep.errors import DirectoryError, UsageError
-from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared, definitions
+from mnist_sweep.errors import DirectoryError
+from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
+from mnist_sweep.records.external.assumptions import (
+    choose_experiment,
+    name_columns,
+    scale_percentages,
+    take_seeds,
+)
 from mnist_sweep.records.external.found import (
     LEADING,
     Found,
     FoundRun,
     Series,
     check_count,
-    number,
-    seed_of,
-    split_and_name,
 )
 from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
 from mnist_sweep.records.paths import SweepPaths
@@ -80,20 +82,9 @@ def convert(
         UsageError: The mapping names an experiment that is not there.
     """
     check_count(path, len(places))
-    is_table = kind == "csv" and path.is_file()  # its metrics may have any name
-    if mapping is not None and (mapping.record or is_table or kind not in READERS):
-        found = read_mapped(path, mapping)
-    elif kind not in READERS:
-        raise DirectoryError(
-            f"Expected results of another program at {path}, but none were recognised (Hydra, "
-            "MLflow, TensorBoard, CSV). Say which files hold results: --record '*/results.json'."
-        )
-    else:
-        found = READERS[kind].read(path, places)
-        if mapping is not None:
-            choose(found, mapping)
+    found = _read(path, kind, places, mapping)
     check_count(path, len(found.runs))  # of a table and a database only now
-    _choose_experiment(path, found, mapping)
+    choose_experiment(path, found, mapping)
     if not any(run.metrics for run in found.runs):
         reasons = [f"{place}: {why}" for place, why in found.problems]
         reasons += [f"{run.place}: {run.failed or 'no metric'}" for run in found.runs]
@@ -102,12 +93,9 @@ def convert(
             f"{'; '.join(reasons[:3]) or 'nothing was found'}. Say what is a metric: "
             "--metric NAME=PATH, with --record GLOB for other files."
         )
-    is_said = mapping is not None and bool(mapping.metrics)
-    for run in found.runs:
-        run.settings = {name: _plain(value) for name, value in run.settings.items()}
-        _name_columns(run, split, said=is_said)
-    seeds = _take_seeds(found, mapping)
-    _scale_percentages(found)
+    name_columns(found, mapping, split)
+    seeds = take_seeds(found, mapping)
+    scale_percentages(found)
     by_id: dict[str, Record] = {}
     for run, seed in zip(_varying_first(found.runs), seeds, strict=True):
         record = _record(kind, run, seed, found)
@@ -117,83 +105,28 @@ def convert(
     if not records:
         place, why = found.problems[0]
         raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
+    keys = Counter((one.configuration_id, one.config["seed"]) for one in records if one.metrics)
+    if again := keys.total() - len(keys):
+        found.notes.append(
+            f"{again} of {len(records)} runs have the settings and the seed of another: if these "
+            "are several experiments, give the directory of one"
+        )
     return _write(path, mapping, records, _objective(found, mapping)), found
 
 
-def _choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -> None:
-    """Keep the runs of the experiment that was chosen; of several it is a setting, and said."""
-    names = sorted({run.experiment for run in found.runs if run.experiment})
-    wanted = mapping.experiment if mapping else None
-    if wanted is not None:
-        if wanted not in names:
-            known = f"there is {', '.join(names)}" if names else "only an MLflow store has some"
-            raise UsageError(f"--experiment {wanted}: no such experiment in {path}; {known}.")
-        found.runs = [run for run in found.runs if run.experiment == wanted]
-        found.notes.append(f"of the experiment {wanted}")
-    elif len(names) > 1:
-        found.notes.append(
-            f"its experiments are mixed, as a setting: {', '.join(names)}; choose one with "
-            "--experiment NAME"
+def _read(path: Path, kind: str, places: list[Path], mapping: ResultMapping | None) -> Found:
+    is_table = kind == "csv" and path.is_file()  # its metrics may have any name
+    if mapping is not None and (mapping.record or is_table or kind not in READERS):
+        return read_mapped(path, mapping)
+    if kind not in READERS:
+        raise DirectoryError(
+            f"Expected results of another program at {path}, but none were recognised (Hydra, "
+            "MLflow, TensorBoard, CSV). Say which files hold results: --record '*/results.json'."
         )
-        for run in found.runs:
-            run.settings.setdefault("experiment", run.experiment)
-
-
-def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
-    """Name the metrics and their history by columns; two that mean the same keep their names."""
-    columns: dict[str, str] = {}
-    history: Series = {}
-    for name in sorted(run.metrics, key=_is_of_epochs):
-        column = _column(name, split, said=said)
-        if column in columns and not _is_of_epochs(name):  # val/loss and loss_val
-            column = f"{split}.{re.sub('[./]', '_', name)}"
-        columns.setdefault(column, name)
-        if name in run.history:  # perhaps epoch_loss, of loss
-            history.setdefault(column, run.history[name])
-    run.metrics, run.history = {at: run.metrics[one] for at, one in columns.items()}, history
-
-
-def _is_of_epochs(name: str) -> bool:
-    return "epoch" in re.split("[._/]", name)
-
-
-def _column(name: str, split: str, *, said: bool) -> str:
-    """A metric's column: the split that its name says; a name that the user gave stays."""
-    first, dot, rest = name.partition(".")
-    if said:
-        return name if dot and first in _PREFIX else f"{split}.{name.replace('.', '_')}"
-    own, rest = split_and_name(name, split)
-    return f"{own}.{rest}"
-
-
-def _plain(value: Any) -> Any:
-    """A setting as JSON may hold it; a date, a number without end and the like as text."""
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    is_plain = value is None or isinstance(value, bool | int | str) or number(value) is not None
-    return value if is_plain else str(value)
-
-
-def _take_seeds(found: Found, mapping: ResultMapping | None) -> list[int | None]:
-    """Take the seeds out of the settings; without one, number the repeats."""
-    names = dict.fromkeys(name for run in found.runs for name in run.settings)
-    name = mapping.seed if mapping and mapping.seed in names else seed_of(names)
-    if name is not None:
-        found.notes.append(f"the seed is the setting {name}")
-        taken = [run.settings.pop(name, None) for run in found.runs]
-        return [
-            one if isinstance(one, int) and not isinstance(one, bool) else None for one in taken
-        ]
-    counts: Counter[str] = Counter()
-    seeds: list[int | None] = []
-    for run in found.runs:
-        run.settings = run.settings or {"run": run.name}
-        key = configuration_id({"task": run.settings})
-        seeds.append(counts[key])
-        counts[key] += 1
-    if any(count > 1 for count in counts.values()):
-        found.notes.append("no setting is called seed: runs of the same settings are numbered")
-    return seeds
+    found: Found = READERS[kind].read(path, places)
+    if mapping is not None:
+        choose(found, mapping)
+    return found
 
 
 def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
@@ -206,22 +139,6 @@ def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
     for run in runs:
         run.settings = dict(sorted(run.settings.items(), key=lambda item: item[0] in common))
     return runs
-
-
-def _scale_percentages(found: Found) -> None:
-    """Shares that were written in percent, as shares."""
-    shares = [name for name, one in definitions().items() if one.format.is_share]
-    names = {n for run in found.runs for n in run.metrics if n.partition(".")[2] in shares}
-    for name in sorted(names):
-        values = [run.metrics[name] for run in found.runs if name in run.metrics]
-        if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
-            found.notes.append(f"{name} is in percent")
-            for run in found.runs:
-                if name in run.metrics:
-                    run.metrics[name] /= 100
-                    run.history[name] = [
-                        None if one is None else one / 100 for one in run.history.get(name, [])
-                    ]
 
 
 def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record | None:

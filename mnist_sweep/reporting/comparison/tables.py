@@ -84,7 +84,10 @@ def _differences(comparison: Comparison) -> _Texts:
         for part, found in comparison.differs.items()
         for one in found
     ]
-    notes = () if rows else ("Nothing differs in settings, seeds, data, code or machine.",)
+    nothing = "Nothing differs in settings, seeds, data, code or machine."
+    if any(side.split is None for side in comparison.sides):
+        nothing = "Settings and seeds do not differ. Data, code and machine are not known of both."
+    notes = () if rows else (nothing,)
     headings = ("kind", "name", *(side.name for side in comparison.sides))
     return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)
 

@@ -1,0 +1,127 @@
+"""What is assumed of found runs: an experiment, splits, the seed, percentages; with a note of each.
+
+`convert` calls these in turn; they change the runs in place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.metrics import HELD_OUT, TRAIN, definitions
+from mnist_sweep.records.external.found import (
+    Found,
+    FoundRun,
+    Series,
+    number,
+    seed_of,
+    split_and_name,
+)
+from mnist_sweep.records.external.mapping import ResultMapping
+from mnist_sweep.settings import configuration_id
+
+
+def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -> None:
+    """Keep the runs of the chosen experiment; without a choice it is a setting, and said.
+
+    Raises:
+        UsageError: There is no such experiment.
+    """
+    names = sorted({run.experiment for run in found.runs if run.experiment})
+    wanted = mapping.experiment if mapping else None
+    if wanted is not None:
+        if wanted not in names:
+            known = f"there is {', '.join(names)}" if names else "only an MLflow store has some"
+            raise UsageError(f"--experiment {wanted}: no such experiment in {path}; {known}.")
+        found.runs = [run for run in found.runs if run.experiment == wanted]
+        found.notes.append(f"of the experiment {wanted}")
+    elif len(names) > 1:
+        found.notes.append(
+            f"its experiments are mixed, as a setting: {', '.join(names)}; choose one with "
+            "--experiment NAME"
+        )
+        for run in found.runs:
+            run.settings.setdefault("experiment", run.experiment)
+
+
+def name_columns(found: Found, mapping: ResultMapping | None, split: str) -> None:
+    """Name metrics and their history by columns, `split` where a name says none."""
+    said = mapping is not None and bool(mapping.metrics)
+    for run in found.runs:
+        run.settings = {name: _plain(value) for name, value in run.settings.items()}
+        _name_columns(run, split, said=said)
+
+
+def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
+    columns: dict[str, str] = {}
+    history: Series = {}
+    for name in sorted(run.metrics, key=_is_of_epochs):
+        column = _column(name, split, said=said)
+        if column in columns and not _is_of_epochs(name):  # val/loss and loss_val: both are kept
+            column = f"{split}.{re.sub('[./]', '_', name)}"
+        columns.setdefault(column, name)
+        if name in run.history:  # perhaps epoch_loss, of loss
+            history.setdefault(column, run.history[name])
+    run.metrics, run.history = {at: run.metrics[one] for at, one in columns.items()}, history
+
+
+def _is_of_epochs(name: str) -> bool:
+    return "epoch" in re.split("[._/]", name)
+
+
+def _column(name: str, split: str, *, said: bool) -> str:
+    """A metric's column: the split that its name says; a name that the user gave stays."""
+    first, dot, rest = name.partition(".")
+    if said:
+        return name if dot and first in (TRAIN, *HELD_OUT) else f"{split}.{name.replace('.', '_')}"
+    own, rest = split_and_name(name, split)
+    return f"{own}.{rest}"
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON may hold it; a date, a number without end and the like as text."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    is_plain = value is None or isinstance(value, bool | int | str) or number(value) is not None
+    return value if is_plain else str(value)
+
+
+def take_seeds(found: Found, mapping: ResultMapping | None) -> list[int | None]:
+    """Take the seeds out of the settings; without one, number the repeats."""
+    names = dict.fromkeys(name for run in found.runs for name in run.settings)
+    name = mapping.seed if mapping and mapping.seed in names else seed_of(names)
+    if name is not None:
+        found.notes.append(f"the seed is the setting {name}")
+        taken = [run.settings.pop(name, None) for run in found.runs]
+        return [
+            one if isinstance(one, int) and not isinstance(one, bool) else None for one in taken
+        ]
+    counts: Counter[str] = Counter()
+    seeds: list[int | None] = []
+    for run in found.runs:
+        run.settings = run.settings or {"run": run.name}
+        key = configuration_id({"task": run.settings})
+        seeds.append(counts[key])
+        counts[key] += 1
+    if any(count > 1 for count in counts.values()):
+        found.notes.append("no setting is called seed: runs of the same settings are numbered")
+    return seeds
+
+
+def scale_percentages(found: Found) -> None:
+    """Shares that were written in percent, as shares."""
+    shares = [name for name, one in definitions().items() if one.format.is_share]
+    names = {n for run in found.runs for n in run.metrics if n.partition(".")[2] in shares}
+    for name in sorted(names):
+        values = [run.metrics[name] for run in found.runs if name in run.metrics]
+        if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
+            found.notes.append(f"{name} is in percent")
+            for run in found.runs:
+                if name in run.metrics:
+                    run.metrics[name] /= 100
+                    run.history[name] = [
+                        None if one is None else one / 100 for one in run.history.get(name, [])
+                    ]
