@@ -212,7 +212,8 @@ def _lines(found: Status) -> list[str]:
         lines.append(f"Running  {visible(one.label)}{''.join(f', {text}' for text in texts)}")
     lines += _more(len(found.running) - MAX_RUNNING)
     for label, kind, why in found.failed[:MAX_FAILED]:
-        lines.append(f"Failed   {visible(label)}: {status_text(kind, why)}")
+        reason = status_text(kind, why).removeprefix("failed: ")
+        lines.append(f"Failed   {visible(label)}: {reason}")
     lines += _more(len(found.failed) - MAX_FAILED)
     if found.remaining_s is not None:
         at_a_time = f"{len(found.running)} at a time"

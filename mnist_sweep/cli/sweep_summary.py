@@ -193,7 +193,7 @@ def _add_header(page: _Page, account: SweepAccount, found: Sweep) -> None:
     for place, ((status, message), own) in enumerate(list(reasons.items())[:MAX_SHOWN]):
         first = own[0]
         count = "" if len(own) == 1 else f"{len(own)} runs, the first "
-        why = visible(status_text(status, message))
+        why = visible(status_text(status, message)).removeprefix("failed: ")
         page.add("Failed", f"{count}{visible(first.label)}: {why}", fg="red")
         if not place:
             log = SweepPaths(result.directory).run(first.label, first.run_id).log

@@ -51,7 +51,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "study": ("+experiment=study", *NETS),
     "search": ("hydra/sweeper=search", "search.runs=20", *OWN,
                "task.lr=tag(log,interval(0.01,1))", "task.width=range(1,6)"),
-    "failures": (*OWN, "task.width=1,2,3", "task.lr=0.1,0.2", "+task.broken=2", "retries=0"),
+    "24 runs, 12 of them failures":
+        (*OWN, "task.width=1,2", "task.lr=range(1,13)", "+task.broken=2", "retries=0"),
     "Ctrl-C": (*OWN, "task.width=1,2,3,4,5,6", "+task.wait=4"),
 }  # fmt: skip
 CTRL_C_S = 12.0

@@ -56,7 +56,7 @@ def test_a_sweep_that_runs_elsewhere_says_how_far_it_is(grid: Path, runs: list[M
     first, *lines = text.splitlines()
     assert first == "grid · 2 of 6 runs finished, 1 failed, 1 running, 2 waiting"
     assert lines[0].startswith(f"Running  {runs[3].values['label']}, epoch 5/20, ")
-    assert lines[1] == f"Failed   {runs[2].values['label']}: failed: MemoryError: out of memory"
+    assert lines[1] == f"Failed   {runs[2].values['label']}: MemoryError: out of memory"
     assert lines[2].startswith("Left     about 11 s, with 1 at a time")
     assert "Resume" not in text
     assert "table" in text

@@ -209,7 +209,7 @@ def test_a_notebook_shows_the_same_display(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(display=notebook))
     monkeypatch.setitem(sys.modules, "IPython.display", notebook)
     used = Console(file=io.StringIO(), force_jupyter=True, _environ={})
-    monkeypatch.setattr(used, "print", lambda text: shown.append(str(text)))
+    monkeypatch.setattr(used, "print", lambda text, **_: shown.append(str(text)))
     display = choose(used)
     assert isinstance(display, Display)
     tell_a_story(display)

@@ -166,8 +166,9 @@ class Display(Progress):
         self._live.stop()
 
     def _say(self, text: str, style: str) -> None:
-        # Whole words on lines of their own, above the table.
-        self._console.print(Text(harmless(text), style=style))
+        # A line each, above the table; the summary has the whole reason.
+        line = Text(harmless(text).partition("\n")[0], style=style)
+        self._console.print(line, no_wrap=True, overflow="ellipsis")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = list(self._rows.values())
