@@ -419,13 +419,13 @@ TWO_EXPERIMENTS = """
 def test_of_several_experiments_one_can_be_chosen_and_all_are_named(tmp_path, capsys):
     write_database(tmp_path / "mlflow.db", TWO_EXPERIMENTS)
     mixed = load(tmp_path)
-    assert "experiments are mixed, as a setting: digits, prices; choose one" in mixed.notes[0]
+    assert "experiments are mixed, as a setting: 'digits', 'prices'; choose one" in mixed.notes[0]
     assert set(mixed.frame["task.experiment"]) == {"digits", "prices"}
     chosen = load(tmp_path, mapping_of(None, [], "prices"))
     assert chosen.frame["test.rmse"].to_list() == [7]
     assert chosen.objective == "lowest:test.rmse"
     assert "task.experiment" not in chosen.frame
-    with pytest.raises(UsageError, match=r"no such experiment in .*there is digits, prices"):
+    with pytest.raises(UsageError, match=r"no such experiment in .*there is 'digits', 'prices'"):
         load(tmp_path, mapping_of(None, [], "price"))
     one = (str(tmp_path), "--experiment", "digits")
     for words in (

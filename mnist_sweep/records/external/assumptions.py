@@ -31,17 +31,17 @@ def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -
         UsageError: There is no such experiment.
     """
     names = sorted({run.experiment for run in found.runs if run.experiment})
+    listed = ", ".join(map(repr, names))
     wanted = mapping.experiment if mapping else None
     if wanted is not None:
         if wanted not in names:
-            known = f"there is {', '.join(names)}" if names else "only an MLflow store has some"
+            known = f"there is {listed}" if names else "only an MLflow store has some"
             raise UsageError(f"--experiment {wanted}: no such experiment in {path}; {known}.")
         found.runs = [run for run in found.runs if run.experiment == wanted]
-        found.notes.append(f"of the experiment {wanted}")
+        found.notes.append(f"only the experiment {wanted!r}")
     elif len(names) > 1:
         found.notes.append(
-            f"its experiments are mixed, as a setting: {', '.join(names)}; choose one with "
-            "--experiment NAME"
+            f"its experiments are mixed, as a setting: {listed}; choose one with --experiment NAME"
         )
         for run in found.runs:
             run.settings.setdefault("experiment", run.experiment)
