@@ -19,7 +19,7 @@ from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch import processes, submitted
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.user_code.networks import Network, check_networks, check_tasks
+from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import longest_first

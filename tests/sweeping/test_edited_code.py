@@ -11,7 +11,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch.execute import _head
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.user_code.networks import check_code
+from mnist_sweep.sweeping.launch.user_code.checks import check_code
 from mnist_sweep.sweeping.plan.points import identify
 from support.factories import make_settings
 from support.sweep_parts import info_of

@@ -10,8 +10,8 @@ import pytest
 
 from mnist_sweep.errors import ModelError
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.user_code import networks
-from mnist_sweep.sweeping.launch.user_code.networks import Network, builder, check_networks
+from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks
+from mnist_sweep.sweeping.launch.user_code.networks import builder
 
 SHAPE = (28, 28)
 
@@ -73,7 +73,7 @@ class Called:
 
 
 def checked(monkeypatch: pytest.MonkeyPatch, called: Called, *names: str) -> None:
-    monkeypatch.setattr(networks.processes, "call", called)
+    monkeypatch.setattr(processes, "call", called)
     check_networks([network(name) for name in names])
 
 

@@ -26,7 +26,8 @@ from mnist_sweep.safe_files import sha256_of
 from mnist_sweep.settings import Plain, epochs_of, is_task
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary, summary_of
 from mnist_sweep.sweeping.launch.user_code import tasks
-from mnist_sweep.sweeping.launch.user_code.networks import builder, check_code
+from mnist_sweep.sweeping.launch.user_code.checks import check_code
+from mnist_sweep.sweeping.launch.user_code.networks import builder
 from mnist_sweep.training.progress import History, OnEpoch, ignore
 from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
