@@ -40,6 +40,7 @@ from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, is_metric, of_split
 from mnist_sweep.records.paths import is_of_task, settings_of
 from mnist_sweep.records.record import (
@@ -64,6 +65,8 @@ Row = tuple[tuple[str, ...], tuple[Any, ...]]
 """A flat row as its names and its values: rows of one kind share the names, so 100,000 take no more
 memory than their values."""
 
+MAX_CELLS = 2**26
+"""Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes."""
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 
 _NO_COLUMNS = ("shape", "scale", "class_names")
@@ -120,7 +123,11 @@ def flat(record: Record) -> Flat:
 
 
 def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[str, list[Any]]:
-    """What is known of planned points without a record, by label and overrides: their settings."""
+    """What is known of planned points without a record, by label and overrides: their settings.
+
+    Raises:
+        DirectoryError: They have more settings than any sweep.
+    """
     found: dict[str, list[Any]] = {}
     for kind in (RUN_KEYS, TASK_KEYS):
         wanted = kind is TASK_KEYS
@@ -133,6 +140,11 @@ def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[st
         for name, value in settings_of(label, overrides).items():
             if name not in found:
                 found[name] = [None] * len(points)
+                if len(found) * len(points) > MAX_CELLS:
+                    raise DirectoryError(
+                        f"The {len(points):,} planned runs without a record have {len(found):,} "
+                        f"settings or more, too many for a table: {name[:40]} …"
+                    )
             found[name][place] = value
     return found
 
@@ -253,7 +265,7 @@ def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
     """The runs table of `n` rows: columns in order, ints beside floats made floats."""
     names = {*columns, *ALWAYS}
-    return _table({name: _typed(columns.get(name) or [None] * n, name) for name in names}, n)
+    return _table({name: typed(columns.get(name) or [None] * n, name) for name in names}, n)
 
 
 def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
@@ -266,7 +278,7 @@ def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
 def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
     """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
     tables = [one for one in tables if len(one[0])] or list(tables[:1])
-    parts = [table.assign(sweep=_typed([name] * len(table), "sweep")) for table, name in tables]
+    parts = [table.assign(sweep=typed([name] * len(table), "sweep")) for table, name in tables]
     if len(parts) == 1:
         return parts[0]
     names = {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}
@@ -289,7 +301,7 @@ def _stacked(tables: Sequence[pd.DataFrame], name: str) -> Any:
         objects(table[name]) if has else [None] * len(table)
         for table, has in zip(tables, known, strict=True)
     ]
-    return _typed([value for part in values for value in part], name)
+    return typed([value for part in values for value in part], name)
 
 
 def measured(runs: pd.DataFrame) -> list[str]:
@@ -303,8 +315,8 @@ def objects(column: pd.Series[Any]) -> list[Any]:
     return plain.where(column.notna(), None).tolist()
 
 
-def _typed(values: list[Any], name: str) -> Any:
-    """An array of the values' one type, or of Python objects."""
+def typed(values: list[Any], name: str) -> Any:
+    """An array of the values' one type, or of objects: of names of files that are no UTF-8, too."""
     import numpy as np
     import pandas as pd
 

@@ -19,17 +19,22 @@ from mnist_sweep.errors import (
     DirectoryError,
     MnistSweepError,
     ModelError,
+    UsageError,
     harmless,
     visible,
 )
 from mnist_sweep.inference.load import inspect
-from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.plan_file import parse_plan, read_plan
 from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Problem, all_runs, load
+from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.tables.render import render
+from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.safe_files import json_text, strict_json
 from mnist_sweep.settings.validation import _sweep_name_problems
+from mnist_sweep.sweeping.plan.commands import commands_of
 from support.damage import SMALL
 from support.factories import make_run, write_sweep
 
@@ -113,6 +118,22 @@ def test_an_array_of_another_size_than_its_header_says_is_refused_unread(tmp_pat
         archive.writestr("test_true.npy", header.getvalue() + bytes(8))
     with pytest.raises(DirectoryError, match=rf"bytes, not {claimed + len(header.getvalue()):,}"):
         read_predictions(tmp_path / "p.npz")
+
+
+def test_names_that_are_no_text_are_shown_everywhere(tmp_path):
+    runs = [make_run(**SMALL, seed=0), make_run(**SMALL, seed=1)]
+    sweep = write_sweep(tmp_path / "a", runs).rename(tmp_path / os.fsdecode(b"a\xff"))
+    run = next((sweep / "runs").iterdir())
+    run.rename(run.with_name(os.fsdecode(b"\xfe-") + run.name))
+    (sweep / "runs" / os.fsdecode(b"\xfd-0123456789ab")).mkdir()
+    found = load(sweep)
+    assert len(found.frame) == 2
+    for name in ("text", *TABLE_FORMATS):
+        assert "udcfd" in render(comparison([found], columns=["label"]), name)
+    written = write_report([sweep], figures=False)
+    assert "%FE-" in written.page.read_text("utf-8")
+    with pytest.raises(UsageError, match="not UTF-8: rename the directory"):
+        commands_of(sweep, (), trust=True)
 
 
 @pytest.mark.parametrize("name", ["study.json", "sweep.json"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mnist_sweep.errors import SelectionError
+from mnist_sweep.errors import DirectoryError, SelectionError
 from mnist_sweep.records.fields import columns_of_planned, combined, flat, frame, objects
 from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
@@ -88,6 +88,13 @@ def test_planned_points_of_tasks_and_networks_have_their_own_settings_each():
         [None, 20],
         [None, 3],
     ]
+
+
+def test_a_plan_of_more_settings_than_any_sweep_is_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setattr("mnist_sweep.records.fields.MAX_CELLS", 5_000)
+    points = [("", (f"+model.k{number}=1",)) for number in range(100)]
+    with pytest.raises(DirectoryError, match=r"^The 100 planned runs .* have 51 settings or more"):
+        columns_of_planned(points)
 
 
 def test_tables_below_each_other_keep_types_and_leave_gaps():

@@ -149,8 +149,9 @@ def stopped(rows: pd.DataFrame) -> list[Failure]:
 def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
     """How runs ended, fit to be shown; tracebacks with their line breaks, and their end kept."""
     found = []
-    columns = rows[["label", "run_id", "status", "reason"]].head(_MAX_FAILURES).astype(str)
-    for label, run_id, status, reason in columns.itertuples(index=False):
+    columns = rows[["label", "run_id", "status", "reason"]].head(_MAX_FAILURES)
+    for values in columns.itertuples(index=False):
+        label, run_id, status, reason = map(str, values)  # pandas' own text is UTF-8
         traceback = ""
         if status == RunStatus.FAILED:
             sweep = next(one for one in sweeps if run_id in one.frame["run_id"].to_numpy())

@@ -123,5 +123,6 @@ def _intervals(
 def _links(one: Configuration, page: Path) -> list[tuple[str, str]]:
     """Seed and address of each run's directory."""
     seeds = one.frame["seed"].astype(str) if "seed" in one else one.run_ids
-    addresses = (Path(os.path.relpath(place, page)).as_posix() for place in one.directories)
-    return [(str(seed), f"{quote(place)}/") for seed, place in zip(seeds, addresses, strict=True)]
+    places = (Path(os.path.relpath(place, page)).as_posix() for place in one.directories)
+    addresses = (f"{quote(os.fsencode(place))}/" for place in places)  # of any bytes
+    return [(str(seed), address) for seed, address in zip(seeds, addresses, strict=True)]

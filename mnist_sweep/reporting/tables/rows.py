@@ -14,6 +14,7 @@ from mnist_sweep.analysis.varying import SEED, in_order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
+from mnist_sweep.records.fields import typed
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.phrases.names import repeats_reason
@@ -56,7 +57,7 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
     on_results = [one for one in conditions if is_result(one.key)]
     found = all_runs[holding(on_settings, all_runs)].reset_index(drop=True)
     members = [] if runs else groups(found)
-    rows = Rows(found.assign(reason=_reasons(found)), found)
+    rows = Rows(found.assign(reason=typed(_reasons(found), "reason")), found)
     if any(len(places) > 1 for places in members):
         rows = _configurations(rows.frame, members)
     kept = holding(on_results, rows.frame)
@@ -144,10 +145,10 @@ def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     ends = [_status_of([(seeds[k], statuses[k], reasons[k]) for k in own]) for own in members]
     frame = frame.assign(
         **{name: _whole(means[name]) for name in results},
-        label=[without_seed(str(label)) for label in frame["label"]],
+        label=typed([without_seed(str(label)) for label in frame["label"]], "label"),
         repeats=np.bincount(number[is_finished], minlength=len(members)),
         status=[status for status, _ in ends],
-        reason=[reason for _, reason in ends],
+        reason=typed([reason for _, reason in ends], "reason"),
     )
     return Rows(frame, runs, tuple(members), spread)
 

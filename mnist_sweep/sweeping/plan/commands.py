@@ -50,6 +50,10 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
         )
     if not trust:
         _check_trusted(place, found.values())
+    if any("\ud800" <= one <= "\udfff" for one in str(place.absolute())):
+        raise UsageError(
+            f"The name of {place.absolute()} is not UTF-8: rename the directory first."
+        )
     changed = {bare(text) for text in changes}
     here = f"hydra.sweep.dir={hydra_text(str(place.absolute()))}"
     return [
