@@ -188,6 +188,15 @@ def test_a_configuration_that_was_never_run_keeps_its_row(tmp_path):
     assert [len(members) for members in table.content.members] == [2, 2]
 
 
+def test_repeats_of_which_no_record_can_be_read_have_a_row(tmp_path):
+    sweep = write_sweep(tmp_path / "s", [make_run(seed=seed, **SIZE) for seed in SEEDS])
+    for record in sweep.glob("runs/*/record.json"):
+        record.write_text("{")
+    (row,) = tables_of(sweep)[0].rows
+    assert row.status == "unreadable"
+    assert row.reason.startswith("0 of 3 runs finished; seed 0, 1, 2 unreadable: not valid JSON")
+
+
 def test_equal_configurations_of_two_sweeps_are_not_mixed(tmp_path):
     directories = [
         write_sweep(tmp_path / name, [make_run(seed=seed, **SIZE) for seed in (0, 1)])

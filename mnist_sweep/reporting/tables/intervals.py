@@ -46,6 +46,8 @@ def with_intervals(
         level: Confidence level.
         most: Only so many rows get intervals, the first.
     """
+    if "dataset.sha256" not in rows.runs:
+        return rows  # there is no record
     present = [column for column in columns if column in rows.runs]
     metrics = [*filter(None, map(_from_predictions, present))]
     variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
