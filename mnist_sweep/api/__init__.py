@@ -132,7 +132,15 @@ def compare(
     return Compared(compare_sides([load_side(Path(one), split, mapping) for one in directories]))
 
 
-def check(directory: Directory, *, baseline: Directory, rules: Directory | None = None) -> Gate:
+def check(
+    directory: Directory,
+    *,
+    baseline: Directory,
+    rules: Directory | None = None,
+    record: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    experiment: str | None = None,
+) -> Gate:
     """Check a sweep against a baseline, like `mnist-sweep check`.
 
     Args:
@@ -140,6 +148,9 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
         baseline: A file written by `mnist-sweep baseline`, or another sweep's directory.
         rules: A YAML file of rules. None checks that every point finished, and that test accuracy
             dropped no more than variation between seeds explains.
+        record: For another program: the pattern of its files, see `load`.
+        metrics: For another program: metric -> its place in a file.
+        experiment: For an MLflow store: the experiment to read.
 
     Raises:
         DirectoryError: A file or directory cannot be read.
@@ -147,8 +158,9 @@ def check(directory: Directory, *, baseline: Directory, rules: Directory | None 
     from mnist_sweep.analysis import gate
 
     chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
-    runs = gate.read_baseline(Path(baseline))
-    return Gate(gate.check(records.load(directory), runs, chosen, Path(baseline)))
+    mapping = _mapping(record, metrics, experiment)
+    runs = gate.read_baseline(Path(baseline), mapping)
+    return Gate(gate.check(records.load(directory, mapping), runs, chosen, Path(baseline)))
 
 
 def _mapping(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import mnist_sweep as ms
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.cli import main
 from mnist_sweep.errors import DirectoryError, UsageError
@@ -425,6 +426,7 @@ def test_of_several_experiments_one_can_be_chosen_and_all_are_named(tmp_path, ca
     assert chosen.frame["test.rmse"].to_list() == [7]
     assert chosen.objective == "lowest:test.rmse"
     assert "task.experiment" not in chosen.frame
+    assert ms.load(tmp_path, experiment="digits").frame["test.f1"].to_list() == [0.5]
     with pytest.raises(UsageError, match=r"no such experiment in .*there is 'digits', 'prices'"):
         load(tmp_path, mapping_of(None, [], "price"))
     one = (str(tmp_path), "--experiment", "digits")
@@ -445,9 +447,9 @@ def test_too_many_runs_are_refused_before_their_files_are_read(tmp_path, monkeyp
     write_job(tmp_path / "0", "damaged", "{")
     write_job(tmp_path / "1", "damaged", "{")
     monkeypatch.setattr(external_found, "MAX_RUNS", 1)
-    for mapping in (None, MAPPING):
+    for read in (load, lambda path: read_mapped(path, MAPPING)):
         with pytest.raises(DirectoryError, match="holds 2 runs; at most 1 are read"):
-            load(tmp_path, mapping)
+            read(tmp_path)
 
 
 def test_without_a_split_other_programs_are_compared_by_their_objective(tmp_path):

@@ -87,13 +87,13 @@ def _find(settings: Plain) -> Task:
     optional = () if "data" in settings else ("dataset",)
     given = [p.name for p in filled if p.name not in optional or p.default is p.empty]
     named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    seedless = "seed" not in (*given, *values)
+    seed_is_missing = "seed" not in (*given, *values)
     if len(own) == len(named) == 1 and _takes_all(named[0], hints, values):
         name, kind = named[0].name, hints.get(named[0].name)
-        within = seedless and (not is_dataclass(kind) or "seed" in _names(kind))
+        within = seed_is_missing and (not is_dataclass(kind) or "seed" in _names(kind))
         return Task(function, lambda text: {name: _whole(kind, text)}, given, within)
     any_name = len(named) < len(own)
-    given += ["seed"] if any_name and seedless else []
+    given += ["seed"] if any_name and seed_is_missing else []
     return Task(function, _keywords(named, hints, any_name=any_name), given)
 
 
