@@ -15,6 +15,7 @@ from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.gate.gate_report import FORMATS, baseline_changes, summary, text
+from mnist_sweep.reporting.phrases.values import counted
 
 
 @click.command("check")
@@ -98,7 +99,8 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     count = runs["configuration_id"].nunique()
     left = len(sweep.frame) - len(runs)
     without = f", without {left} that did not finish" if left else ""
-    click.echo(f"{len(runs)} runs of {count} configurations written to {output}{without}")
+    written = f"{counted(len(runs), 'run')} of {counted(count, 'configuration')}"
+    click.echo(f"{written} written to {output}{without}")
     if len(runs) == count:
         click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
 

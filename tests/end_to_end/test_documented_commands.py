@@ -17,7 +17,7 @@ from PIL import Image
 from mnist_sweep.cli import SUBCOMMANDS
 from mnist_sweep.cli.output import ExitCode
 from support.commands import Done, environment, run, run_all
-from support.data_files import csv_text, small_arrays
+from support.data_files import csv_text, small_arrays, write_idx
 from support.doc_pages import CALLS, ROOT, blocks
 
 BASELINE = ("baseline", "outputs/grid", "-o", "b.json")
@@ -95,6 +95,7 @@ def work_in(folder: Path) -> Path:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    write_idx(folder / "fashion", small_arrays(200, 50, shape=(28, 28), classes=10))
     (folder / "photos").mkdir()
     picture = np.full((40, 40), 250, dtype=np.uint8)
     picture[8:32, 18:22] = 20

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(
@@ -43,8 +45,12 @@ def blocks(*languages: str, pages: Sequence[Path] = tuple(PAGES)) -> list[Block]
 
 def program_calls() -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every call of the program in a fenced block: the page, and its words."""
-    for block in blocks("sh", "console"):
-        for line in block.text.replace("\\\n", " ").splitlines():
+    for block in blocks("sh", "console", "yaml"):
+        lines = block.text.replace("\\\n", " ").splitlines()
+        if block.language == "yaml":  # a workflow of GitHub Actions
+            jobs = yaml.safe_load(block.text).get("jobs", {}).values()
+            lines = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+        for line in lines:
             if block.language == "console" and not line.startswith("$ "):
                 continue
             for call in line.removeprefix("$ ").split(" && "):

@@ -62,7 +62,7 @@ SENTENCES = {
         "Another dataset: its {metric} is {short_value}, the baseline's is {short_baseline}. "
         "Make a baseline from these data."
     ),
-    (CheckKind.CONFIGURATIONS, None): "All {count} are present.",
+    (CheckKind.CONFIGURATIONS, None): "{configurations}, none missing.",
     (CheckKind.CONFIGURATIONS, Problem.MISSING): (
         "The sweep has no finished run of this configuration."
     ),
