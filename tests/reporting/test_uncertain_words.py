@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.cli.results import best, worst
+from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting.phrases.overview import certainty_line
 from mnist_sweep.reporting.phrases.selection import sentences
 from mnist_sweep.reporting.phrases.values import chance, p_value
 from support.factories import make_run, reference_grid, write_sweep
@@ -37,6 +39,13 @@ def test_the_second_sentence_says_how_sure(close):
         f"{chance(found.probability)}; not distinguishable from 2 layers x "
         f"{other.settings['nodes']} nodes (undecided)."
     )
+
+
+def test_of_a_study_it_is_said_among_which_stages(close):
+    found = select_with_uncertainty(load(close), by="accuracy", direction="best")
+    stages = Stage(name="grid"), Stage(name="dropout", of="grid")
+    assert certainty_line(found) == "P > 0.99 that it is the best; distinguishable from all others."
+    assert "the best of stage grid; " in certainty_line(found, Study(stages=stages))
 
 
 def test_what_is_shown_to_lie_within_the_margin_is_called_equivalent(close):
