@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
@@ -28,8 +28,8 @@ class _Model(BaseModel):
 class PlannedPoint(_Model):
     """A requested point: its run's id and label (empty if unknown), the overrides that make it."""
 
-    run_id: str
-    label: str = ""
+    run_id: str = Field(pattern=r"^[^/]+$")  # both are part of a directory's name
+    label: str = Field("", pattern=r"^[^/]*$")
     overrides: tuple[str, ...] = ()
 
 

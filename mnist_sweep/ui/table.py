@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,7 +96,8 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     others = [one for one in metrics if one.key != by.column]
     columns = make_columns([*first, *map(column, settings), *others], rows)
     # Values on different data are not better or worse than each other.
-    marked = marks_of(metrics, rows) if rows.frame[_DATA].nunique() < 2 else {}
+    several = _DATA in rows.frame and rows.frame[_DATA].nunique() > 1
+    marked = {} if several else marks_of(metrics, rows)
     table = Table("merged", "", columns, rows, marked=marked)
     folded = [] if TASK in rows.frame else [key for key in keys if key not in usual]
     return Merged(
@@ -126,4 +128,4 @@ def _links(root: Path, rows: Rows) -> list[list[Link]]:
 
 
 def _address(root: Path, place: str) -> str:
-    return f"/files/{quote(Path(place).relative_to(root).as_posix())}/"
+    return f"/files/{quote(os.fsencode(Path(place).relative_to(root).as_posix()))}/"

@@ -120,6 +120,13 @@ def test_an_array_of_another_size_than_its_header_says_is_refused_unread(tmp_pat
         read_predictions(tmp_path / "p.npz")
 
 
+@pytest.mark.parametrize("point", [{"run_id": "../x"}, {"run_id": "a", "label": "../../etc"}])
+def test_a_plan_names_no_directory_elsewhere(point):
+    plan = {"schema_version": 1, "invocations": [{"points": [point]}]}
+    with pytest.raises(ValueError, match="points"):
+        parse_plan(json.dumps(plan).encode())
+
+
 def test_names_that_are_no_text_are_shown_everywhere(tmp_path):
     runs = [make_run(**SMALL, seed=0), make_run(**SMALL, seed=1)]
     sweep = write_sweep(tmp_path / "a", runs).rename(tmp_path / os.fsdecode(b"a\xff"))

@@ -130,6 +130,18 @@ def test_the_runs_of_sweeps_are_in_one_table(client: TestClient):
     assert "&lt;img src=x" in every
 
 
+def test_the_table_shows_what_cannot_be_read_and_names_that_are_no_text(tmp_path: Path):
+    sweep = write_sweep(tmp_path / "s", reference_grid()[:2])
+    (sweep / "runs" / os.fsdecode(b"\xff-0123456789ab")).mkdir()
+    client = TestClient(application(tmp_path), base_url="http://127.0.0.1:8707")
+    assert client.get("/table?of=s").status_code == 200
+    for record in sweep.glob("runs/*/record.json"):
+        record.write_text("{")
+    answer = client.get("/table?of=s&runs=1")
+    assert answer.status_code == 200
+    assert answer.text.count("not valid JSON") == 4  # two rows, and below them two problems
+
+
 def test_the_table_says_when_there_is_something_new(client: TestClient, root: Path):
     """It does not change by itself: its reader sorts and filters it."""
     assert client.get("/table?of=team/again").text.count("data-stamp=") == 1
