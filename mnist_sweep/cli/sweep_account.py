@@ -66,8 +66,12 @@ class SweepAccount:
         parts += [f"{queued} queued or running"] if queued else []
         left = result.requested - len(self.statuses) - queued
         budget = self.result.used_up
-        reason = f"not started: budget_s={budget:g} s is used up" if budget else "not run"
-        return ", ".join([*parts, f"{left} {reason}"] if left > 0 else parts)
+        why = f": budget_s={budget:g} s is used up" if budget else ""
+        if left > 0:
+            parts.append(f"{left} not started{why}" if why else f"{left} not run")
+        elif why:  # these failed earlier, and count as such
+            parts.append(f"not repeated{why}")
+        return ", ".join(parts)
 
     @property
     def queued(self) -> Mapping[str, SubmittedJob]:

@@ -45,6 +45,9 @@ def test_a_run_that_takes_too_long_is_recorded_as_failed_and_run_again_by_the_ne
     assert frame.loc[600, "error.message"] == "stopped after timeout_s=0.05 s"
     again = swept("task.seconds=0,600", "timeout_s=0.05")
     assert len(again.skipped) == len(again.summaries) == 1
+    no_time = swept("task.seconds=0,600", "budget_s=0.001")
+    account = str(SweepAccount.of(no_time, load(no_time.directory)))
+    assert account.endswith("(1 earlier), 1 failed, not repeated: budget_s=0.001 s is used up")
 
 
 def test_what_does_not_fit_into_the_budget_is_not_started_and_run_by_the_next_command():
