@@ -147,7 +147,8 @@ def _list(root: Path) -> dict[str, Any]:
         is_late = time.monotonic() > until
         found = None if is_late else best(state.directory, state.signature)
         rows.append((_link(root, state.directory), state, found))
-    return {"rows": rows, "now": time.time()}
+    example = command("-m", "layers=1,2", "nodes=100,300", "name=grid")
+    return {"rows": rows, "now": time.time(), "example": example}
 
 
 def _link(root: Path, directory: Path) -> tuple[str, str]:
