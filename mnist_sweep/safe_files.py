@@ -45,6 +45,8 @@ Model = TypeVar("Model", bound="BaseModel")
 
 MAX_BYTES = 256 * 2**20
 """A larger file is refused unread: a record of 100,000 epochs has about 10 MB."""
+MAX_NODES = 2**20
+"""Values in a YAML file, aliases followed."""
 
 
 @contextmanager
@@ -131,12 +133,17 @@ def strict_yaml(path: Path, max_bytes: int = 2**20) -> Any:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is not a regular file or too large, not UTF-8, not YAML, has a key twice, or
-            is nested too deeply.
+        ValueError: It is not a regular file or too large, also with its aliases, not UTF-8, not
+            YAML, has a key twice, or is nested too deeply.
     """
     import yaml
 
     class Loader(yaml.SafeLoader):
+        def construct_document(self, node: Any) -> Any:
+            if _size(node, {}) > MAX_NODES:
+                raise ValueError("too large once its aliases are followed")
+            return super().construct_document(node)
+
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  (PyYAML's signature)
             pairs = node.value if isinstance(node, yaml.MappingNode) else ()
             keys = [key for key, _ in pairs if key.tag != "tag:yaml.org,2002:merge"]
@@ -152,6 +159,16 @@ def strict_yaml(path: Path, max_bytes: int = 2**20) -> Any:
         raise ValueError(f"not YAML: {error}") from error
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _size(node: Any, known: dict[int, float]) -> float:
+    """The values in a YAML node, as often as aliases repeat them; infinite within itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        parts = [] if isinstance(node.value, str) else node.value
+        inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+        known[id(node)] = 1 + sum(_size(one, known) for one in inner)
+    return known[id(node)]
 
 
 def refuse_newer(values: Mapping[str, Any], newest: int) -> None:

@@ -475,6 +475,12 @@ RULES = {
     "a billion laughs": (
         "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\nbaseline: [test.f1]", "no such key",
     ),
+    "ten billion laughs": (
+        "level: &a0 [x]\n" + "".join(
+            f"a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 10)}]\n" for k in range(10)
+        ), "too large once its aliases are followed",
+    ),
+    "a list within itself": ("baseline: &a [*a]", "too large once its aliases are followed"),
 }  # fmt: skip
 
 
