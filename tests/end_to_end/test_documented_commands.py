@@ -189,7 +189,8 @@ def test_a_tutorial_can_be_followed(tmp_path: Path, name: str, made: str):
             (tmp_path / file).write_text(text)
         elif block.language == "python":
             cells.append(block.text)
-        for line in block.text.splitlines() if block.language == "sh" else ():
+        lines = block.text.replace("\\\n", " ").splitlines()
+        for line in lines if block.language == "sh" else ():
             done = subprocess.run(
                 ["bash", "-c", line], cwd=tmp_path, env=environ, capture_output=True, text=True,
                 check=False,
