@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
 
 FORMATS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
-MAX_CONFUSIONS = 8
+MAX_CONFUSIONS = 5
 _FEW = 4
 """Fewer figures than this are drawn sooner than a process is worth."""
 
