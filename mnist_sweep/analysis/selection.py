@@ -41,7 +41,7 @@ Direction = Literal["worst", "best"]
 _TIE = 1e-12
 """Means of equal counts may differ by rounding; a real difference is one example or more."""
 _BLOCK = 64
-"""Candidates whose settings are read together: of 100,000 a selection names twenty."""
+"""Neighbours in the order whose settings are read together: of 100,000, twenty are named."""
 _REASONS = (
     "label", "status", "error.type", "error.message", "epochs", "epochs_trained",
     "history.val_accuracy",
@@ -216,7 +216,14 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
         places.setdefault(configuration_id, []).append(place)
     for own in places.values():
         own.sort(key=lambda place: (seeds[place] or 0, run_ids[place]))
-    firsts = [own[0] for own in places.values()]
+    sign = -1 if downward else 1
+
+    def rank(item: tuple[str, list[int]]) -> tuple[float, str]:
+        own = item[1]
+        return sign * fmean([values[place] for place in own]), without_seed(labels[own[0]])
+
+    ordered = sorted(places.items(), key=rank)
+    firsts = [own[0] for _, own in ordered]
 
     @cache
     def block(start: int) -> list[Settings]:
@@ -225,7 +232,7 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
     def setting_of(number: int) -> Settings:
         return block(number - number % _BLOCK)[number % _BLOCK]
 
-    found = [
+    return tuple(
         Candidate(
             configuration_id=configuration_id,
             label=without_seed(labels[own[0]]),
@@ -235,10 +242,8 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
             _directories=tuple(directories[place] or "" for place in own),
             _settings=partial(setting_of, number),
         )
-        for number, (configuration_id, own) in enumerate(places.items())
-    ]
-    sign = -1 if downward else 1
-    return tuple(sorted(found, key=lambda one: (sign * one.value, one.label)))
+        for number, (configuration_id, own) in enumerate(ordered)
+    )
 
 
 def error_of(row: Mapping[str, Any]) -> str:
