@@ -123,7 +123,7 @@ def _no_subcommand(word: str) -> str:
 def _subcommand(name: str, words: list[str]) -> int:
     import click
 
-    gc.set_threshold(100_000, 50, 100)  # a plan of 100,000 points is no cycle to search for
+    gc.set_threshold(100_000, 50, 100)  # a plan has many objects and no cycles
     subcommand = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
     try:
         result = subcommand.main(words, prog_name=command(name), standalone_mode=False)

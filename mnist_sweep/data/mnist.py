@@ -75,13 +75,14 @@ def find(
         tried.append(f"{label} ({path} is not MNIST)")
     searched = (
         f"{'; '.join(tried)}. To get MNIST, set {VARIABLE} to a folder with its IDX files (or an "
-        f".npz or CSV file), or run `{command('data', 'mnist')}` once with network access"
+        ".npz or CSV file), or run once with network access:"
     )
     if required:
-        raise DataError(f"MNIST was not found. Tried: {searched}.")
+        raise DataError(f"MNIST was not found. Tried: {searched} {command('data', 'mnist')}")
     notice = (
         "NOT MNIST: scikit-learn's bundled digits (1,797 real handwritten 8x8 digits) are used "
-        f"instead, as MNIST was not found. Tried: {searched}."
+        # Records keep it: the same words wherever it was made.
+        f"instead, as MNIST was not found. Tried: {searched} mnist-sweep data mnist"
     )
     return replace(fetch("digits", readers()["digits"]), notice=notice)
 

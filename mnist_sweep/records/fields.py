@@ -316,7 +316,7 @@ def objects(column: pd.Series[Any]) -> list[Any]:
 
 
 def typed(values: list[Any], name: str) -> Any:
-    """An array of the values' one type, or of objects: of names of files that are no UTF-8, too."""
+    """An array of the values' one type, else of objects, as of names that are not UTF-8."""
     import numpy as np
     import pandas as pd
 

@@ -109,8 +109,8 @@ class SweepContext:
     def end_processes(self) -> None:
         """End the fork server, and close what launchers opened."""
         try:
-            self._opened.close()
             self.connection = None
+            self._opened.close()
         finally:
             processes.end_fork_server()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -172,7 +173,7 @@ def _sweep(root: Path, directory: Path) -> dict[str, Any]:
         "shown": found.ranking.rows[:MAX_ROWS],
         "unfinished": [*reasons.itertuples(index=False, name=None)][:MAX_PROBLEMS],
         "problems": found.sweep.problems[:MAX_PROBLEMS],
-        "resume": command("resume", directory),
+        "resume": command("resume", shlex.quote(visible(str(directory.absolute())))),
         "facts": facts([found.sweep], frame, found.configurations),
         "has_report": SweepPaths(directory).report.is_file(),
         "curves": _curves(state, found),

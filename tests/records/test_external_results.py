@@ -120,7 +120,7 @@ def test_what_is_mixed_or_cannot_be_known_is_said(tmp_path):
     assert "2 of 4 runs have the settings and the seed of another" in load(tmp_path).notes[0]
     assert "of another" not in load(tmp_path / "first").notes[0]
     both = compare([load_side(tmp_path / name) for name in ("first", "second")])
-    assert "Data, code and machine are not known of both." in text(both)
+    assert "Data, code and machine are not known of all." in text(both)
 
 
 def test_it_is_a_runs_table_with_the_usual_columns(multiruns):
@@ -427,7 +427,7 @@ def test_of_several_experiments_one_can_be_chosen_and_all_are_named(tmp_path, ca
     assert chosen.objective == "lowest:test.rmse"
     assert "task.experiment" not in chosen.frame
     assert ms.load(tmp_path, experiment="digits").frame["test.f1"].to_list() == [0.5]
-    with pytest.raises(UsageError, match=r"no such experiment in .*there is 'digits', 'prices'"):
+    with pytest.raises(UsageError, match=r"no experiment '.*' in .*; known: 'digits', 'prices'"):
         load(tmp_path, mapping_of(None, [], "price"))
     one = (str(tmp_path), "--experiment", "digits")
     for words in (

@@ -21,14 +21,14 @@ def run(seconds=0.0):
 def test_a_run_that_does_not_hear_its_timer_is_killed_and_resumed(place: Place, launcher: str):
     (place.path / "modules" / "deaf.py").write_text(TASK)
     ended = place.run(
-        "-m", "task._target_=deaf.run", "task.seconds=0,10", "timeout_s=2", "name=deaf",
+        "-m", "task._target_=deaf.run", "task.seconds=0,30", "timeout_s=2", "name=deaf",
         "objective=rmse", "report=false", "n_jobs=2", f"hydra/launcher={launcher}",
     )  # fmt: skip
     assert ended.code == 1, ended
     assert ended.account == "1 of 2 runs finished, 1 failed"
     assert "stopped after timeout_s=2 s" in ended.out
     assert "again: " not in ended.err
-    failed = place.records("deaf")["task=deaf.run,seconds=10,seed=0"]
+    failed = place.records("deaf")["task=deaf.run,seconds=30,seed=0"]
     assert failed["error"]["message"].startswith("stopped after timeout_s=2 s")
     words = ("task._target_=deaf.run", "name=deaf", "objective=rmse", "report=false")
     no_time = place.run(

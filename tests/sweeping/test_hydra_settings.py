@@ -250,6 +250,8 @@ def test_a_secret_in_a_file_is_refused_and_a_place_is_not():
     check_secrets(OmegaConf.create(settings))
     with pytest.raises(MnistSweepError, match=r"model\.token: takes its value from an environment"):
         check_secrets(OmegaConf.create({**settings, "model": {"token": "a${oc.env:A,x}"}}))
+    with pytest.raises(MnistSweepError, match=r"^name: "):
+        check_secrets(OmegaConf.create({**settings, "name": "${hydra.launcher}"}))
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -
     wanted = mapping.experiment if mapping else None
     if wanted is not None:
         if wanted not in names:
-            known = f"there is {listed}" if names else "only an MLflow store has some"
-            raise UsageError(f"--experiment {wanted}: no such experiment in {path}; {known}.")
+            known = f"known: {listed}" if names else "only MLflow stores have experiments"
+            raise UsageError(f"There is no experiment {wanted!r} in {path}; {known}.")
         found.runs = [run for run in found.runs if run.experiment == wanted]
         found.notes.append(f"only the experiment {wanted!r}")
     elif len(names) > 1:

@@ -81,7 +81,6 @@ def convert(
         DirectoryError: It is of no known kind, or none of its runs can be used.
         UsageError: The mapping names an experiment that is not there.
     """
-    check_count(path, len(places))
     found = _read(path, kind, places, mapping)
     check_count(path, len(found.runs))  # of a table and a database only now
     choose_experiment(path, found, mapping)
@@ -123,6 +122,7 @@ def _read(path: Path, kind: str, places: list[Path], mapping: ResultMapping | No
             f"Expected results of another program at {path}, but none were recognised (Hydra, "
             "MLflow, TensorBoard, CSV). Say which files hold results: --record '*/results.json'."
         )
+    check_count(path, len(places))
     found: Found = READERS[kind].read(path, places)
     if mapping is not None:
         choose(found, mapping)

@@ -86,7 +86,7 @@ def _differences(comparison: Comparison) -> _Texts:
     ]
     nothing = "Nothing differs in settings, seeds, data, code or machine."
     if any(side.split is None for side in comparison.sides):
-        nothing = "Settings and seeds do not differ. Data, code and machine are not known of both."
+        nothing = "Settings and seeds do not differ. Data, code and machine are not known of all."
     notes = () if rows else (nothing,)
     headings = ("kind", "name", *(side.name for side in comparison.sides))
     return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)

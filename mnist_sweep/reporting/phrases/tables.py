@@ -27,10 +27,16 @@ def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
     return " and ".join(names) or "unknown data (there are no records)"
 
 
-def data_warning(name: str, notice: str) -> str:
-    """What to know of the data, in a line where MNIST was not found."""
+def data_warning(name: str, notice: str, remedy: str = "") -> str:
+    """What to know of the data, in a line where MNIST was not found.
+
+    Args:
+        name: The data's.
+        notice: As its records have it.
+        remedy: The command to give; by default one that works in this directory.
+    """
     if name == "digits":
-        remedy = command("data", "mnist")
+        remedy = remedy or command("data", "mnist")
         return f"MNIST was not found. To download it, or to see the reason: {remedy}"
     return visible(notice)
 

@@ -22,7 +22,7 @@ _KEY = re.compile(r"\$\{([\w.]+)\}")
 _SECRET = re.compile(r"\boc\.env\b")
 FROM_ENVIRONMENT = (
     "takes its value from an environment variable, which records, names and tables would show; let "
-    "your own code read a secret, and your shell what is none ($HOME, not ${oc.env:HOME})"
+    "your own code read a secret, and let the shell insert what is none ($HOME, not ${oc.env:HOME})"
 )
 _RECORDED = re.compile(
     r"(?!hydra\.|data\.path$).*"  # data.path names a place that is only read
@@ -130,7 +130,11 @@ def _with_referred(text: str, leaves: Mapping[str, Any]) -> str:
     found = {text: None}
     for one in (texts := [text]):
         referred = _KEY.findall(one.replace("${hydra:", "${hydra."))
-        new = [str(leaves[name]) for name in referred if name in leaves]
+        new = [
+            str(value)
+            for key, value in leaves.items()
+            if any(key == name or key.startswith(f"{name}.") for name in referred)
+        ]
         texts += [value for value in new if value not in found]
         found.update(dict.fromkeys(new))
     return " ".join(found)

@@ -129,9 +129,10 @@ class RayLauncher(SweepLauncher):
     def _connect(self, needs: Needs, threads: int) -> Connection:
         cpus = max(1, math.ceil(self._own_runs(threads) * needs.num_cpus))
         there = self.context.connection
-        # A Ray of our own that is too small, as for a study's later stage with more threads a run,
-        # is started again; nothing runs on it at that moment.
+        # A connection to another address, or a Ray of our own that is too small, as for a study's
+        # later stage with more threads a run, is replaced; nothing runs on it at that moment.
         if there and not there.serves(self.address, cpus, self.runtime_env):
+            self.context.connection = None
             there.close()
             there = None
         if there is None:
