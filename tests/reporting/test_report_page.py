@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
@@ -260,7 +259,7 @@ def test_repeats_are_added_in_the_switch_and_stand_there_one_by_one(tmp_path):
 
 def test_bundled_digits_are_said_loudly(tmp_path):
     page = page_of(write_sweep(tmp_path / "grid", reference_grid(bundled=True)[:1]))
-    assert command("data", "mnist") in page.said
+    assert "mnist-sweep data mnist" in page.said
     assert BUNDLED_NOTICE in page.said[: page.said.index("Ranking")]
     assert "NOT MNIST" in page.said
 
