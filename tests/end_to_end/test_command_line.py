@@ -259,7 +259,7 @@ def test_hydras_own_files_are_there(world: World, made: dict[str, Record]):
 def test_the_saved_model_is_plain_keras_and_predicts_the_same(
     world: World, made: dict[str, Record]
 ):
-    runtime.import_tensorflow()
+    runtime.configure(1)
     import keras
 
     content = json.loads((world.sweep() / "sweep.json").read_bytes())
