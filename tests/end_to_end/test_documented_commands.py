@@ -125,7 +125,7 @@ def as_run(words: tuple[str, ...]) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], Done]:
-    """What came of every command: one process and one folder for all, pages in order."""
+    """The result of each command; one process and one folder run all, in the order of the pages."""
     places = tmp_path_factory.mktemp("documented")
     work = work_in(places / "work")
     environ = environment(places, MNIST_SWEEP_DATA=str(work / "train.csv"), PYTHONPATH=str(ROOT))
