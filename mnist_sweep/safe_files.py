@@ -57,17 +57,22 @@ def opened(path: Path, max_bytes: float = math.inf) -> Iterator[io.BufferedReade
         OSError: It cannot be opened.
         ValueError: It is not a regular file, or larger than `max_bytes`.
     """
-    # Without waiting: opening a pipe would block until somebody writes to it.
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not a regular file")
-        if status.st_size > max_bytes:
-            raise ValueError(f"{status.st_size:,} bytes is too large")
+    with os.fdopen(_open(path), "rb") as file:
+        _check(os.fstat(file.fileno()), max_bytes)
         yield file
+
+
+def _open(path: Path) -> int:
+    # Without waiting: opening a pipe would block until somebody writes to it.
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+
+
+def _check(status: os.stat_result, max_bytes: float) -> os.stat_result:
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    if status.st_size > max_bytes:
+        raise ValueError(f"{status.st_size:,} bytes is too large")
+    return status
 
 
 def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
@@ -77,9 +82,15 @@ def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_resu
         OSError: It cannot be read.
         ValueError: It is not a regular file, or larger than `max_bytes`.
     """
-    with opened(path, max_bytes) as file:
-        status = os.fstat(file.fileno())
-        return file.read(status.st_size + 1), status  # no more, should it grow
+    descriptor = _open(path)  # a file object takes three times as long, of 100,000 small files
+    try:
+        status = _check(os.fstat(descriptor), max_bytes)
+        read = os.read(descriptor, status.st_size + 1)  # no more, should it grow
+        while len(read) < status.st_size and (more := os.read(descriptor, status.st_size)):
+            read += more
+        return read, status
+    finally:
+        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:

@@ -20,8 +20,9 @@ import os
 import tempfile
 import time
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
+from mnist_sweep.cores import on_cores
 from mnist_sweep.metrics import definitions
 from mnist_sweep.records.fields import Row, columns_of, flat, row_of
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
@@ -36,7 +38,7 @@ from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.safe_files import content, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MIN_RUNS = 1000
 """Fewer runs are read in less time than a cache takes."""
@@ -46,6 +48,12 @@ MANY_RUNS = 10_000
 """From here on it is worth recommending pyarrow."""
 RACY_NS = 2 * 10**9
 """The coarsest clock of file systems in use: FAT's two seconds."""
+
+MIN_RUNS_ON_CORES = 4000
+"""Fewer are read by one process in about a second."""
+BLOCK_RUNS = 500
+_Read = tuple[Row, str, int]
+"""A record's row, the key of its files, and when the latest of them was changed (ns)."""
 
 _MAX_BYTES = 2**32
 _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
@@ -84,19 +92,21 @@ def read_runs(
     rows: dict[str, Row] = {}
     unread: dict[str, Unread] = {}
     keys: dict[str, str] = {}
-    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+    new = []
     for name in names:
         key = file_key(name, _statuses(paths.runs, name)) if kept else ""
         if key in kept:
             keys[key], rows[name] = name, kept[key]
-            continue
-        found = read_run(RunPaths(paths.runs / name), label_and_run_id(name)[1])
+        else:
+            new.append(name)
+    for name, found in zip(new, _read_all(paths.runs, new), strict=True):
         if isinstance(found, Unread):
             unread[name] = found
             continue
-        rows[name] = row_of(flat(found[0]), kinds)
-        if now_ns is not None and _are_settled(found[1], now_ns):
-            keys[file_key(name, found[1])] = name
+        rows[name], key, latest_ns = found
+        # Files that were read after `now_ns` cannot have changed unnoticed since.
+        if now_ns is not None and latest_ns < now_ns - RACY_NS:
+            keys[key] = name
     if now_ns is not None and keys.keys() != kept.keys():
         found_rows = {key: rows[name] for key, name in keys.items()}
         if memory is None:
@@ -104,7 +114,28 @@ def read_runs(
         else:
             memory.clear()
             memory.update(found_rows)
-    return rows, unread
+    return {name: rows[name] for name in names if name in rows}, unread
+
+
+def _read_all(runs: Path, names: Sequence[str]) -> Iterator[_Read | Unread]:
+    """What `_read_some` finds, of very many records on all cores."""
+    size = BLOCK_RUNS if len(names) >= MIN_RUNS_ON_CORES else max(1, len(names))
+    blocks = [names[start : start + size] for start in range(0, len(names), size)]
+    return chain.from_iterable(on_cores(partial(_read_some, runs), blocks))
+
+
+def _read_some(runs: Path, names: Sequence[str]) -> list[_Read | Unread]:
+    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
+    done: list[_Read | Unread] = []
+    for name in names:
+        found = read_run(RunPaths(f"{runs}{os.sep}{name}"), label_and_run_id(name)[1])
+        if isinstance(found, Unread):
+            done.append(found)
+            continue
+        record, statuses = found
+        latest_ns = max(max(one.st_mtime_ns, one.st_ctime_ns) for one in statuses if one)
+        done.append((row_of(flat(record), kinds), file_key(name, statuses), latest_ns))
+    return done
 
 
 def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
@@ -114,27 +145,21 @@ def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
 def _statuses(runs: Path, name: str) -> list[os.stat_result | None]:
     """Of a run's record and the files beside it."""
     found: list[os.stat_result | None] = []
-    for file in (_PATHS.record, *_PATHS.artefacts):
+    for ending in _ENDINGS:
         try:
-            found.append(os.stat(f"{runs}{os.sep}{name}{os.sep}{file}"))  # noqa: PTH116  (a path costs as much as the call)
+            found.append(os.stat(f"{runs}{os.sep}{name}{ending}"))  # noqa: PTH116  (a path costs as much as the call)
         except OSError:
             found.append(None)
     return found
 
 
-_PATHS = RunPaths("")
+_ENDINGS = [f"{os.sep}{one.name}" for one in (RunPaths("").record, *RunPaths("").artefacts)]
 
 
 def file_key(name: str, statuses: Iterable[os.stat_result | None]) -> str:
     """What distinguishes the files of the run directory `name` from every other state of them."""
     # The name is quoted, since it may hold bytes that are not UTF-8.
     return f"{[one and identity(one) for one in statuses]} {name!r}"
-
-
-def _are_settled(statuses: Iterable[os.stat_result | None], now_ns: int) -> bool:
-    """Whether files that were read after `now_ns` cannot have changed unnoticed since."""
-    latest = now_ns - RACY_NS
-    return all(one is None or max(one.st_mtime_ns, one.st_ctime_ns) < latest for one in statuses)
 
 
 def clock_ns(directory: Path) -> int | None:

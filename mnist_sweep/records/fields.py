@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
@@ -93,33 +93,41 @@ def flat(record: Record) -> Flat:
         "parameters": record.parameters,
         "code.sha256": record.code.sha256 if record.code else None,
     }
-    data = record.data if record.data.sha256 else None
-    row |= {f"dataset.{name}": getattr(data, name, None) for name in _DATA}
+    row |= _part("dataset", _DATA, record.data if record.data.sha256 else None)
     metrics = record.metrics or Metrics()
     for split in (TRAIN, *HELD_OUT):
         values = getattr(metrics, split).values  # noqa: PD011  (no data frame)
-        for name in (*_metric_names(split), *values):
-            row[f"{split}.{name}"] = values.get(name)
+        names = tuple(dict.fromkeys((*_metric_names(split), *values)))
+        row |= zip(_dotted(split, names), map(values.get, names), strict=True)
     for split in HELD_OUT:
-        classes = {entry.label: entry for entry in getattr(metrics, split).per_class}
+        classes = getattr(metrics, split).per_class  # of the classes 0, 1, … in order
+        labels = tuple(range(len(classes) or record.data.classes))
         for name in _class_metric_names(split):
-            for label in classes or range(record.data.classes):
-                row[f"{split}.{name}.{label}"] = getattr(classes.get(label), name, None)
-    for name in _TIMES:
-        row[f"time.{name}"] = getattr(record.time, name) if record.time else None
+            own = [getattr(one, name) for one in classes] or [None] * len(labels)
+            row |= zip(_dotted(f"{split}.{name}", labels), own, strict=True)
+    row |= _part("time", _TIMES, record.time)
     epochs = record.time.epoch_s if record.time else []
     row["time.epoch_s"] = median(epochs) if epochs else None
-    for name in TrainingForm.model_fields:
-        row[f"training.{name}"] = getattr(record.training, name, None)
-    history = record.history.model_dump()
-    row["epochs_trained"] = max(len(series) for series in history.values())
+    row |= _part("training", tuple(TrainingForm.model_fields), record.training)
+    history = {**vars(record.history), **(record.history.model_extra or {})}
+    row["epochs_trained"] = max(map(len, history.values()))
     reached = record.history.val_accuracy
     row["history.val_accuracy"] = reached[-1] if reached else None
-    for name in Environment.model_fields:
-        row[f"environment.{name}"] = getattr(record.environment, name)
-    row["error.type"] = record.error.type if record.error else None
-    row["error.message"] = record.error.message if record.error else None
+    row |= _part("environment", tuple(Environment.model_fields), record.environment)
+    row |= _part("error", ("type", "message"), record.error)
     return row
+
+
+def _part(prefix: str, names: tuple[str, ...], part: object) -> Iterable[tuple[str, Any]]:
+    """Some fields of a part of a record as columns; None where there is no such part."""
+    own = [getattr(part, name, None) for name in names]
+    return zip(_dotted(prefix, names), own, strict=True)
+
+
+@lru_cache(10_000)
+def _dotted(prefix: str, names: tuple[object, ...]) -> tuple[str, ...]:
+    """Names of columns: the same strings in every row, which saves making and hashing them."""
+    return tuple(f"{prefix}.{name}" for name in names)
 
 
 def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[str, list[Any]]:

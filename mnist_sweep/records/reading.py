@@ -25,10 +25,10 @@ from mnist_sweep.metrics import (
     definitions,
 )
 from mnist_sweep.records.paths import RunPaths
-from mnist_sweep.records.record import SEALED, Record
+from mnist_sweep.records.record import SCHEMA_VERSION, SEALED, Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import is_sealed, seal
-from mnist_sweep.safe_files import content, sha256_of, strict_json
+from mnist_sweep.safe_files import content, refuse_newer, sha256_of, strict_json
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id
 from mnist_sweep.settings import run_id as run_id_of
 
@@ -108,7 +108,13 @@ def parse(read: bytes, run_id: str | None = None) -> Record:
     """
     # pydantic's parser takes NaN for a number, and of two values of one key the last.
     values = None if is_sealed(read) else strict_json(read)
-    record = Record.model_validate_json(read, context=SEALED if values is None else None)
+    try:
+        record = Record.model_validate_json(read, context=SEALED if values is None else None)
+    except ValidationError:
+        values = strict_json(read)
+        if isinstance(values, dict):  # a newer one may look different
+            refuse_newer(values, SCHEMA_VERSION)
+        raise
     if run_id not in (None, record.run_id):
         raise ValueError(f"holds run {record.run_id}, not the one its directory is named after")
     if values is None:

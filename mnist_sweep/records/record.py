@@ -39,7 +39,7 @@ SEALED = {"sealed": True}
 Plain = dict[str, Any]
 Share = Annotated[float, Field(ge=0, le=1)]
 """A share of one: accuracy, precision, recall, F1."""
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -132,7 +132,7 @@ class SplitMetrics(_Strict):
     @model_validator(mode="after")
     def _holds_together(self) -> SplitMetrics:
         classes = len(self.per_class)
-        if len(self.confusion) != classes or any(len(row) != classes for row in self.confusion):
+        if len(self.confusion) != classes or {*map(len, self.confusion)} - {classes}:
             raise ValueError(f"confusion must be {classes} x {classes}, one row per class")
         if [entry.label for entry in self.per_class] != list(range(classes)):
             raise ValueError(f"per_class must be of the classes 0 to {classes - 1}, each once")
@@ -248,13 +248,6 @@ class Record(_Strict):
     artefacts: dict[str, Sha256] = {}
     sha256: Sha256 | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_not_newer(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            refuse_newer(values, SCHEMA_VERSION)
-        return values
-
     @field_validator("config")
     @classmethod
     def _is_plain(cls, value: Plain, info: ValidationInfo) -> Plain:
@@ -268,6 +261,7 @@ class Record(_Strict):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Record:
+        refuse_newer({"schema_version": self.schema_version}, SCHEMA_VERSION)
         if not self.data.sha256 and self.task is None:
             raise ValueError("there are no data")
         if self.status in (RunStatus.MISSING, RunStatus.UNREADABLE):

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mnist_sweep import cores
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import cache
 from mnist_sweep.records.paths import RunPaths, SweepPaths
@@ -112,6 +113,17 @@ def test_a_record_is_read_once(sweep, monkeypatch):
     read = count_reads(monkeypatch)
     assert len(load(sweep).frame) == len(RUNS)
     assert read == []
+
+
+def test_processes_read_what_one_reads(sweep, monkeypatch):
+    cut(record(sweep, 1))
+    expected = without_cache(sweep, monkeypatch)
+    monkeypatch.setattr(cache, "MIN_RUNS_ON_CORES", 1)
+    monkeypatch.setattr(cache, "BLOCK_RUNS", 2)
+    monkeypatch.setattr(cores, "can_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    assert without_cache(sweep, monkeypatch) == expected
+    assert [repr(everything(sweep)) for _ in range(2)] == [expected] * 2
 
 
 def test_only_what_is_new_or_changed_is_read_again(sweep, monkeypatch):
@@ -406,7 +418,7 @@ def test_the_program_knows_its_own_code_however_it_is_installed(tmp_path, way):
     for name in ("settings", "records"):
         shutil.copytree(source / name, package / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "errors.py", "metrics.py", "plugins.py", "atomic_files.py",
-                 "safe_files.py"):  # fmt: skip
+                 "safe_files.py", "cores.py"):  # fmt: skip
         shutil.copy(source / name, package / name)
     place = way(package, tmp_path)
     code = "from mnist_sweep.records import cache as c; print(c.__file__, c.code())"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context, rcParams
 
+from mnist_sweep import cores
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures import drawing, files, matrices
@@ -88,7 +89,7 @@ def figures(tmp_path, runs, images=None):
 
 def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_CONFUSIONS", 1)
-    monkeypatch.setattr(files, "_two_cores", lambda: False)
+    monkeypatch.setattr(cores, "can_fork", lambda: False)
     runs = [
         make_run(layers=layers, nodes=nodes, seed=seed, accuracy=0.9 + nodes / 1e4)
         for layers in (1, 2) for nodes in (100, 200, 300) for seed in range(1 + (nodes == 100))
@@ -110,9 +111,10 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
 def test_two_processes_draw_what_one_draws(tmp_path, monkeypatch):
     drawers = {f"p{k}": partial(stub, f"title {k}") for k in range(5)}
     written = []
-    for cores in (1, 2):
-        monkeypatch.setattr(files, "_two_cores", lambda cores=cores: cores > 1)
-        found = files.write_figures(drawers, tmp_path / str(cores))
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    for forked in (False, True):
+        monkeypatch.setattr(cores, "can_fork", lambda forked=forked: forked)
+        found = files.write_figures(drawers, tmp_path / str(forked))
         written.append({path.name: path.read_bytes() for own in found.values() for path in own})
     assert written[0] == written[1]
     assert len(set(written[0].values())) == 10
@@ -170,8 +172,9 @@ PARENT = os.getpid()
 
 @forking
 def test_figures_of_a_process_that_was_killed_are_drawn_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_two_cores", lambda: True)
-    drawers = {f"p{k}": partial(killer if k == 2 else stub, "") for k in range(5)}
+    monkeypatch.setattr(cores, "can_fork", lambda: True)
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    drawers = {f"p{k}": partial(killer if k == 3 else stub, "") for k in range(5)}
     found = files.write_figures(drawers, tmp_path)
     assert list(found) == ["p0", "p1", "p2", "p3", "p4"]
     assert all(path.stat().st_size for own in found.values() for path in own)
@@ -179,7 +182,8 @@ def test_figures_of_a_process_that_was_killed_are_drawn_again(tmp_path, monkeypa
 
 @forking
 def test_what_keeps_the_other_process_from_writing_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_two_cores", lambda: True)
+    monkeypatch.setattr(cores, "can_fork", lambda: True)
+    monkeypatch.setattr(cores, "cores", lambda: 2)
     (tmp_path / "figures").write_text("a file stands in the directory's place")
     with pytest.raises(DirectoryError, match="figures"):
         files.write_figures({f"p{k}": partial(stub, "") for k in range(5)}, tmp_path / "figures")

@@ -1,15 +1,9 @@
-"""Which figures a report has, and how they become files, on two cores where there are two."""
+"""Which figures a report has, and how they become files, on all cores."""
 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import signal
-import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +15,7 @@ from mnist_sweep.analysis.configurations import (
     varying_settings,
 )
 from mnist_sweep.analysis.importance import is_continuous
-from mnist_sweep.cores import cores
+from mnist_sweep.cores import on_cores
 from mnist_sweep.records.plan_file import PlanFile
 from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.figures import drawing, gallery, matrices
@@ -114,28 +108,14 @@ def figures(
 def write_figures(drawers: Drawers, directory: Path) -> dict[str, list[Path]]:
     """Draw figures and write them as PNG and SVG; returns the files of each.
 
-    Forked processes have Matplotlib imported and the records read, so they start at once. Where
-    processes cannot be forked (Windows, macOS) or one is killed, or there is one core, it is done
-    here.
-
     Raises:
         DirectoryError: A file cannot be written.
     """
-    write = partial(_write, directory)
-    if len(drawers) >= _FEW and _two_cores():
-        import matplotlib.figure  # noqa: F401  (imported here once, for both)
+    import matplotlib.figure  # noqa: F401  (imported here once, for all processes)
 
-        context = multiprocessing.get_context("fork")
-        with warnings.catch_warnings():
-            # Threads of numerical libraries, which put themselves right after a fork.
-            warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
-            try:
-                with ProcessPoolExecutor(2, context, _leave_signals) as pool:
-                    done = pool.map(write, drawers, drawers.values())
-                    return dict(zip(drawers, done, strict=True))
-            except BrokenProcessPool:
-                pass
-    return {name: write(name, draw) for name, draw in drawers.items()}
+    write, names = partial(_write, directory, drawers), [*drawers]
+    few = len(names) < _FEW
+    return dict(zip(names, map(write, names) if few else on_cores(write, names), strict=True))
 
 
 def is_search(shown: Sequence[Configuration], plans: Sequence[PlanFile | None]) -> bool:
@@ -152,20 +132,10 @@ def is_search(shown: Sequence[Configuration], plans: Sequence[PlanFile | None]) 
     return any(map(is_continuous, columns)) and 2 * len(shown) < whole
 
 
-def _two_cores() -> bool:
-    return sys.platform == "linux" and cores() > 1
-
-
-def _leave_signals() -> None:
-    """Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _write(directory: Path, name: str, draw: Callable[[], Figure]) -> list[Path]:
+def _write(directory: Path, drawers: Drawers, name: str) -> list[Path]:
     written = [directory / f"{name}.{file_format}" for file_format in FORMATS]
     with drawing.styled():
-        figure = draw()
+        figure = drawers[name]()
         for path, file_format in zip(written, FORMATS, strict=True):
             write_bytes(path, drawing.rendered(figure, file_format))
     return written
