@@ -47,6 +47,10 @@ class MnistSweepError(Exception):
     def __str__(self) -> str:
         return harmless(super().__str__())
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: IPython calls this instead of printing a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(MnistSweepError):
     """The command line asks for something that does not exist or does not fit together."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.api.directory import Sweep
@@ -43,7 +44,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
 
     Raises:
         MnistSweepError: Nothing was run; the message gives the reason.
-        KeyboardInterrupt: The sweep was interrupted; finished runs are kept.
+        KeyboardInterrupt: The sweep was interrupted; finished runs are kept, and the same call
+            runs the others.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -52,9 +54,11 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
         ... )  # doctest: +SKIP
         >>> grid.best().value  # doctest: +SKIP
     """
+    from mnist_sweep.cli.sweep_account import SweepAccount
     from mnist_sweep.report_images import images_of
     from mnist_sweep.reporting.report import write_report
     from mnist_sweep.reporting.tables.tables import write_tables
+    from mnist_sweep.sweeping.interrupts import Interrupted
 
     result = _run([*overrides, *map(_override, settings, settings.values())])
     for notice in (*result.notices, *result.plan.notes()):
@@ -67,7 +71,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
             stacklevel=2,
         )
     if result.interrupted:
-        raise KeyboardInterrupt
+        account = SweepAccount.of(result, content)
+        raise Interrupted(f"{account}. The same call runs the others.")
     if result.report and tables:
         directories = [result.directory]
         images = images_of(directories)
@@ -196,7 +201,9 @@ def _override(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """An array, a NumPy number, a tuple or a range as plain values."""
+    """An array, a NumPy number, a tuple or a range as plain values; a function as its name."""
+    if isinstance(value, (FunctionType, type)):
+        return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, Mapping):

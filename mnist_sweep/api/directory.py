@@ -114,7 +114,8 @@ class Sweep(records.Sweep):
 
         shown = with_names(configurations(records.all_runs([self])))
         made = files.plots(shown, resolve(self.objective), [self.plan])
-        return Plots({one.name: drawing.draw(one, one.title) for one in made})
+        with drawing.styled():
+            return Plots({one.name: drawing.draw(one, one.title) for one in made})
 
     def report(self, output: str | os.PathLike[str] | None = None, *, figures: bool = True) -> Path:
         """Write report.html, figures and tables, and return the page's path.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class _Text:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        # Jupyter's own style breaks lines of <pre> within words.
+        style = "white-space: pre-wrap; word-break: normal"
+        return f'<pre style="{style}">{escape(str(self))}</pre>'
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,15 +95,22 @@ class Plots(dict[str, "Figure"]):
     def __init__(self, figures: dict[str, Figure]) -> None:
         super().__init__(figures)
         for figure in self.values():  # which without pyplot has no picture in a notebook
-            vars(figure)["_repr_svg_"] = partial(_svg, figure)
+            vars(figure)["_repr_png_"] = partial(_png, figure)
 
     def _repr_html_(self) -> str:
-        return "".join(map(_svg, self.values()))
+        return "".join(
+            f'<p><img src="data:image/png;base64,{b64encode(_png(figure)).decode()}" '
+            f'alt="{escape(name)}" width="{100 * figure.get_figwidth():.0f}"></p>'
+            for name, figure in self.items()
+        )
 
 
-def _svg(figure: Figure) -> str:
-    figure.savefig(file := StringIO(), format="svg", bbox_inches="tight")
-    return "".join(file.getvalue().partition("<svg")[1:])
+def _png(figure: Figure) -> bytes:
+    """PNG, since Jupyter shows SVG only in notebooks that were run on the same machine."""
+    from mnist_sweep.reporting.figures import drawing
+
+    with drawing.styled():
+        return drawing.rendered(figure, "png")
 
 
 @dataclass(frozen=True, repr=False)

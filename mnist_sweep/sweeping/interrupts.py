@@ -13,7 +13,11 @@ from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM, or Ctrl-C within `ctrl_c_interrupts`."""
+    """SIGTERM, or Ctrl-C within `ctrl_c_interrupts`; from Python with what was done until then."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it, in place of a traceback."""
+        return [f"Interrupted: {self}"]
 
 
 @contextmanager

@@ -91,7 +91,7 @@ class _NotebookLive:
         self._handle.update(self._notebook.HTML(text))
 
     def stop(self) -> None:
-        self._handle.update(self._notebook.HTML(""))
+        self.refresh()
 
 
 class Display(Progress):
@@ -107,7 +107,7 @@ class Display(Progress):
         self._rows: dict[str, _Row] = {}
         self._waiting: set[str] = set()
         self._total = self._ended = self._failed = self._pruned = self._widest = 0
-        self._workers = 1
+        self._workers, self._is_over = 1, False
         self._began, self._drawn = time.monotonic(), -math.inf
         self._expected_s = self._ended_expected_s = self._ended_s = 0.0
 
@@ -162,7 +162,9 @@ class Display(Progress):
             self._live.refresh()
 
     def end(self) -> None:
-        """Take the display away."""
+        """Take the display away; a notebook keeps the totals."""
+        self._rows.clear()
+        self._is_over = True
         self._live.stop()
 
     def _say(self, text: str, style: str) -> None:
@@ -187,7 +189,8 @@ class Display(Progress):
             epoch = f"{row.epoch}/{row.epochs}" if row.epochs else f"{row.epoch or ''}"
             spent = clock(time.monotonic() - row.started)
             table.add_row(Text(row.job.label), epoch, row.figure, spent)
-        yield table
+        if rows:
+            yield table
         if len(rows) > room:
             yield Text(f"and {len(rows) - room} more")
         yield Text(self._totals(), style="bold")
@@ -201,7 +204,7 @@ class Display(Progress):
         words = [f"{self._ended - self._failed - self._pruned} done"]
         words += [f"{n} {what}" for what, n in counted.items() if n or what == "left"]
         words += [f"{clock(time.monotonic() - self._began)} elapsed"]
-        if (remaining := self._remaining(left)) is not None:
+        if not self._is_over and (remaining := self._remaining(left)) is not None:
             words += [f"about {clock(remaining)} remaining"]
         return ", ".join(words)
 
