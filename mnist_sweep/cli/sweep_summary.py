@@ -36,7 +36,7 @@ from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.text import grids
-from mnist_sweep.reporting.tables.tables import comparison, write_tables
+from mnist_sweep.reporting.tables.tables import MAX_MISSING, comparison, write_tables
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids
 
@@ -147,7 +147,7 @@ def _tables(result: SweepResult) -> tuple[Sweep, list[Table]]:
         if found.frame.empty:
             return found, []
         click.echo(f"No tables written: {error}", err=True)
-        return found, comparison([found])
+        return found, comparison([found], most_missing=MAX_MISSING)
 
 
 def _print_notes(account: SweepAccount, found: Sweep) -> int:

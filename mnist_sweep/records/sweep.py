@@ -144,6 +144,21 @@ class Sweep:
         return [self.record(run_id) for run_id in self.frame["run_id"]]
 
     @cached_property
+    def missing_frame(self) -> pd.DataFrame:
+        """The missing points as rows of the runs table, see `all_runs`."""
+        points = self.missing
+        parent = f"{SweepPaths(self.directory).runs}{os.sep}"  # 100,000 Paths are slow
+        columns = {
+            **fields.columns_of_planned([(one.label, one.overrides) for one in points]),
+            "run_id": [one.run_id for one in points],
+            "label": [one.label for one in points],
+            "status": [str(RunStatus.MISSING)] * len(points),
+            "error.message": [one.reason for one in points],
+            "directory": [f"{parent}{one.label}-{one.run_id}" for one in points],
+        }
+        return fields.frame(columns, len(points))
+
+    @cached_property
     def _places(self) -> dict[str, int]:
         return {run_id: place for place, run_id in enumerate(self.frame["run_id"])}
 
@@ -341,22 +356,8 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     for sweep in sweeps:
         name = sweep.directory.name or str(sweep.directory)
         unread = fields.frame_of(_unreadable(sweep))
-        parts += [(sweep.frame, name), (_missing_runs(sweep), name), (unread, name)]
+        parts += [(sweep.frame, name), (sweep.missing_frame, name), (unread, name)]
     return fields.combined(parts)
-
-
-def _missing_runs(sweep: Sweep) -> pd.DataFrame:
-    points = sweep.missing
-    parent = f"{SweepPaths(sweep.directory).runs}{os.sep}"  # 100,000 Paths are slow
-    columns = {
-        **fields.columns_of_planned([(one.label, one.overrides) for one in points]),
-        "run_id": [one.run_id for one in points],
-        "label": [one.label for one in points],
-        "status": [str(RunStatus.MISSING)] * len(points),
-        "error.message": [one.reason for one in points],
-        "directory": [f"{parent}{one.label}-{one.run_id}" for one in points],
-    }
-    return fields.frame(columns, len(points))
 
 
 def _unreadable(sweep: Sweep) -> Iterator[fields.Flat]:

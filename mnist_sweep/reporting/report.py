@@ -16,7 +16,7 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, default_summary
 from mnist_sweep.reporting.tables.render import render as render_tables
-from mnist_sweep.reporting.tables.tables import comparison
+from mnist_sweep.reporting.tables.tables import MAX_MISSING, comparison
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def write_report(
     started = time.perf_counter()
     paths = SweepPaths(_output(directories, output))
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
-    compared = comparison(sweeps) if tables is None else tables
+    compared = comparison(sweeps, most_missing=MAX_MISSING) if tables is None else tables
     for name in TABLE_FORMATS if tables is None else ():
         write_text(paths.comparison(name), render_tables(compared, name))
     answer = default_summary(sweeps) if answer is None else answer

@@ -1,6 +1,7 @@
 """kill -9 of sweeps at random moments, on the pool and on Ray, repeated until they are done.
 
-    python tests/benchmarks/kills.py [--kills 500] [--launchers pool,ray] [--seed 1] [--networks]
+    python tests/benchmarks/kills.py [--kills 500] [--launchers pool,ray] [--seed 1]
+        [--sizes 6,12,24] [--pause 2] [--networks]
 
 In sweeps of 6, 12 and 24 runs: of a task that writes predictions and a file, or (`--networks`) of
 tiny networks on the bundled digits, whose TensorFlow needs ten times the processor time. Each kill
@@ -29,7 +30,6 @@ from support import real_sweeps
 from support.ray_cluster import cluster_of_two, on_cluster
 from support.real_sweeps import Place, kill_group, table, until
 
-SIZES = (6, 12, 24)
 VICTIMS = ("group", "driver", *["other"] * 6)
 TASK = """
 import os, time
@@ -52,9 +52,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--launchers", default="pool,ray")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sizes", default="6,12,24", help="runs of a sweep")
+    parser.add_argument("--pause", type=float, default=2, help="seconds to a kill, at most")
     parser.add_argument("--networks", action="store_true")
     options = parser.parse_args()
     launchers = options.launchers.split(",")
+    sizes = [int(size) for size in options.sizes.split(",")]
     real_sweeps.GUARD_S = 1200  # the machine may be busy
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (else Ray's runs starve)
     moments = random.Random(options.seed)
@@ -70,7 +73,7 @@ def main() -> None:
             return ["-m", "task._target_=killed.run", *words]
 
         wholes = {}
-        for size in SIZES:
+        for size in sizes:
             ended = place.run(*command(size, f"name=whole{size}"))
             if ended.code:
                 raise SystemExit(f"an undisturbed sweep failed:\n{ended.out}\n{ended.err}")
@@ -81,11 +84,12 @@ def main() -> None:
                 words = on_cluster(cluster, place) if cluster else []
                 words += ["hydra.launcher.num_cpus=0.3"] * bool(cluster)
                 while counts["kills"] < options.kills / len(launchers):
-                    size = moments.choice(SIZES)
+                    size = moments.choice(sizes)
                     name = f"{launcher}{counts['sweeps']}"
                     counts += one_sweep(
-                        place, command(size, f"name={name}", *words), name, size, moments
-                    )
+                        place, command(size, f"name={name}", *words), name, size, moments,
+                        options.pause,
+                    )  # fmt: skip
                     counts["tables that differ"] += table(place, name) != wholes[size]
                     print(launcher, dict(counts), flush=True)
                 until(place.gone, "for all processes to end")
@@ -97,7 +101,7 @@ def main() -> None:
 
 
 def one_sweep(
-    place: Place, command: list[str], name: str, size: int, moments: random.Random
+    place: Place, command: list[str], name: str, size: int, moments: random.Random, pause: float
 ) -> Counter[str]:
     """Kill a sweep until all its runs are finished, then run it once to its end."""
     counts: Counter[str] = Counter(sweeps=1)
@@ -109,7 +113,7 @@ def one_sweep(
         if moments.random() < 0.8:  # else while it prepares
             until(lambda p=process, n=begun: p.poll() is not None or len(place.executions()) > n)
         while process.poll() is None:
-            time.sleep(moments.uniform(0, 2))
+            time.sleep(moments.uniform(0, pause))
             victim = moments.choice(VICTIMS)
             if victim == "group":
                 kill_group(process)

@@ -15,7 +15,9 @@ import pytest
 
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting import report
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
+from mnist_sweep.reporting.html import contents
 from mnist_sweep.reporting.html.contents import busy_s, environments, failures
 from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report
@@ -236,8 +238,27 @@ def test_only_failures_that_are_shown_are_read(tmp_path):
     runs = [make_run(nodes=n, status="failed") for n in range(1, 206)]
     sweep = load(write_sweep(tmp_path / "grid", runs))
     rows = sweep.frame.assign(reason="why")
-    assert len(failures(rows, [sweep])) == 200
+    found = failures(rows, [sweep])
+    assert (len(found.shown), found.total) == (200, 205)
     assert len(sweep._read) == 200
+
+
+def test_of_very_many_missing_runs_few_are_shown_with_a_command_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "MAX_MISSING", 3)
+    monkeypatch.setattr(contents, "_MAX_FAILURES", 4)
+    done = [make_run(nodes=8), make_run(nodes=9, status="failed")]
+    missing = [make_run(nodes=n) for n in range(100, 110)]
+    sweep = write_sweep(tmp_path / "big grid", done, missing)
+    page = page_of(sweep)
+    command = f"mnist-sweep table --all '{sweep}'"
+    assert len(page.data["columns"]["label"]) == 2 + 3
+    assert f"7 more missing runs are not shown. To list them all: {command}" in page.said
+    assert "Without a result (11)" in page.said
+    assert f"7 more runs are not shown. To list them all: {command}" in page.said
+    assert "nodes=9," in page.said  # failed ones come before missing ones
+    first = json.loads((sweep / "tables" / "comparison.json").read_bytes())["tables"][0]
+    assert [row["status"] for row in first["rows"]].count("missing") == 3
+    assert any(command in note for note in first["notes"])
 
 
 def test_the_networks_of_the_switch_are_the_records_matrices(page):

@@ -127,8 +127,16 @@ def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return [(a, "" if a == b else b) for a, b in zip(short, full, strict=True)]
 
 
-def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
-    """Runs without a result, in the tables' order, then what could not be read; at most 200.
+@dataclass(frozen=True)
+class Failures:
+    """The first of some failures, and how many there are."""
+
+    shown: Sequence[Failure]
+    total: int
+
+
+def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> Failures:
+    """Runs without a result, in the tables' order, missing ones last, then what cannot be read.
 
     Not those that were stopped early, see `stopped`.
     """
@@ -137,13 +145,17 @@ def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
         for sweep in sweeps
         for problem in sweep.problems
     ]
-    is_known = rows["status"].isin((RunStatus.FINISHED, RunStatus.PRUNED))
-    return [*_ends(rows[~is_known], sweeps), *problems][:_MAX_FAILURES]
+    status = rows["status"]
+    is_missing = status == RunStatus.MISSING
+    others = rows[~(status.isin((RunStatus.FINISHED, RunStatus.PRUNED)) | is_missing)]
+    shown = [*_ends(others, sweeps), *problems, *_ends(rows[is_missing], ())][:_MAX_FAILURES]
+    return Failures(shown, len(others) + len(problems) + int(is_missing.sum()))
 
 
-def stopped(rows: pd.DataFrame) -> list[Failure]:
-    """Runs that were stopped early (pruned), in the tables' order: no failures; at most 200."""
-    return _ends(rows[rows["status"] == RunStatus.PRUNED], ())
+def stopped(rows: pd.DataFrame) -> Failures:
+    """Runs that were stopped early (pruned), in the tables' order: no failures."""
+    pruned = rows[rows["status"] == RunStatus.PRUNED]
+    return Failures(_ends(pruned, ()), len(pruned))
 
 
 def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:

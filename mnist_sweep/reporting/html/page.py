@@ -113,6 +113,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     ranked = ranking(shown, report.objective, report.directory)
     networks = contents.networks(shown)
     best = shown[ranked.columns["#"][0]].name if shown else ""
+    directories = [str(sweep.directory) for sweep in sweeps]
     scripts = "".join(map(_static, _SCRIPTS))
     scales = [c.records[0].data.scale for c in shown if c.records[0].data.scale]
     source, packed = embed.library() if report.plots else ("", "")
@@ -151,7 +152,8 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         scale=scales[0] if scales else 255.0,
         settings=contents.common_settings(runs),
         environment=contents.environments(runs),
-        again=phrases.report_command([str(sweep.directory) for sweep in sweeps]),
+        directories=directories,
+        again=phrases.report_command(directories),
         css=_static("report.css"),
         script=f'"use strict";\n(() => {{\n{scripts}}})();\n',
         source=source,

@@ -8,7 +8,7 @@ from typing import Any
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import count, duration, setting
-from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH
+from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH, not_shown  # noqa: F401  (the template calls it)
 
 PLOTS = {
     "history": ("Optimisation history", "The {by} of each run in order, and the best so far."),

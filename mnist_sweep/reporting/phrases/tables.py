@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,12 @@ def hidden_note(ends: int, hidden: Sequence[str], total: int) -> str:
         "with --where, the best first with --sort test.accuracy,desc. Other formats, and output to "
         "a pipe, have all rows."
     )
+
+
+def not_shown(count: int, what: str, directories: Sequence[str]) -> str:
+    """How many of very many a list leaves out, and the command that shows them all."""
+    everything = shlex.join(["mnist-sweep", "table", "--all", *directories])
+    return visible(f"{count:,} more {what} are not shown. To list them all: {everything}")
 
 
 def no_intervals_note(configurations: int, most: int) -> str:

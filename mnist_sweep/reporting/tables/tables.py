@@ -42,6 +42,8 @@ SHOWN_ENDS = 20
 MAX_WITH_INTERVALS = 500
 """Configurations whose intervals are computed unasked: each has the predictions of its runs read
 and resampled, and these with five runs each take about half a minute."""
+MAX_MISSING = 200
+"""Planned runs without a record that the tables of `tables/` and of the report list."""
 BY_CLASS = "f1_by_class"
 """The table with a column for each class."""
 
@@ -63,6 +65,7 @@ def comparison(
     runs: bool = False,
     level: float = DEFAULT_LEVEL,
     most: int | None = None,
+    most_missing: int | None = None,
     intervals: bool = False,
 ) -> list[Table]:
     """The comparison tables of one or several directories.
@@ -80,6 +83,8 @@ def comparison(
         level: Confidence level of the intervals.
         most: Of more rows than this, the first and the last are shown and a note says so; None
             shows all.
+        most_missing: Of more missing runs than this, the first are shown and a note says so; None
+            shows all.
         intervals: Also of each class, and of more than `MAX_WITH_INTERVALS` configurations, however
             long that takes.
 
@@ -96,6 +101,7 @@ def comparison(
         )
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
     everyone = ordered(rows, varying, sort)
+    everyone, hidden_missing = _few_missing(everyone, most_missing)
     settings, classes = [column(key) for key in varying], classes_of(rows.runs)
     if columns:
         settings = []
@@ -119,7 +125,10 @@ def comparison(
         word=classes.word,
     )
     notices = tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one)
-    notes = tuple(_notes(everyone, shown, level, is_resampled=is_resampled))
+    notes = _notes(everyone, shown, level, is_resampled=is_resampled)
+    if hidden_missing:
+        directories = [str(sweep.directory) for sweep in sweeps]
+        notes.insert(0, phrases.not_shown(hidden_missing, "missing runs", directories))
     # What the sweep says of its objective's direction, no name says better.
     objectives = (resolve(one.objective) for one in sweeps if ":" in one.objective)
     directions = {one.column: one.higher_is_better for one in objectives}
@@ -132,7 +141,7 @@ def comparison(
         every = make_columns([*settings, *_with_interval_columns(own, shown, level)], shown)
         # Marked among all rows, not those shown: a row looks the same in every format.
         marked = marks_of(own, everyone)
-        made.append(Table(name, titles[name], every, shown, notices, notes, marked))
+        made.append(Table(name, titles[name], every, shown, notices, tuple(notes), marked))
     return made
 
 
@@ -196,7 +205,7 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
         if not len(sweep.frame):
             return sweep, []
         clean_temporary(paths.tables)
-        tables = comparison([sweep])
+        tables = comparison([sweep], most_missing=MAX_MISSING)
         for name in TABLE_FORMATS:
             write_text(paths.comparison(name), render(tables, name))
     return sweep, tables
@@ -227,6 +236,13 @@ def _with_interval_columns(columns: Sequence[Column], rows: Rows, level: float) 
             heading = f"{100 * level:g} % interval"
             made.append(Column(f"{one.key}.interval", heading, one.format, interval_of=one.key))
     return made
+
+
+def _few_missing(rows: Rows, most: int | None) -> tuple[Rows, int]:
+    """The rows without those of missing runs after the first `most`, and how many these are."""
+    is_missing = (rows.frame["status"] == RunStatus.MISSING).to_numpy()
+    kept = ~is_missing | (is_missing.cumsum() <= (len(rows) if most is None else most))
+    return (rows, 0) if kept.all() else (rows.take(kept.nonzero()[0].tolist()), int((~kept).sum()))
 
 
 def _ends(rows: Rows, most: int | None) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.plain_rows import plain_rows
@@ -47,6 +48,7 @@ def _rows(table: Table, keys: list[str]) -> list[dict[str, Any]]:
     names |= {"configuration_id": "configuration_id"} if rows.are_configurations else {}
     about = {name: rows.values(key) for name, key in names.items()}
     values, spreads = ({key: of(key) for key in keys} for of in (rows.values, rows.spreads))
+    repeats = _repeats(rows, keys) if rows.are_configurations else []
     made = []
     for place, row in enumerate(table.rows):
         cells = zip(table.columns, row.cells, strict=True)
@@ -57,31 +59,36 @@ def _rows(table: Table, keys: list[str]) -> list[dict[str, Any]]:
         if rows.are_configurations:
             known = {key: own[place] for key, own in spreads.items()}
             value["spread"] = {key: one for key, one in known.items() if one is not None}
-            value |= _repeats(rows, place, keys)
+            value |= repeats[place]
         made.append(value)
     return made
 
 
-def _repeats(rows: Rows, place: int, keys: list[str]) -> dict[str, Any]:
-    """A configuration's runs and intervals."""
-    runs = rows.runs.iloc[rows.members[place]]
-    results = [key for key in keys if is_result(key) and key in runs]
+def _repeats(rows: Rows, keys: list[str]) -> list[dict[str, Any]]:
+    """Each configuration's runs and intervals."""
+    results = [key for key in keys if is_result(key) and key in rows.runs]
     names = ["run_id", "seed", "status", "reason"]
-    intervals = rows.intervals[place] if rows.intervals else {}
-    return {
-        "repeats": int(rows.frame["repeats"].iloc[place]),
-        "runs": [
-            {
-                **{name: run[name] for name in names},
-                "reason": run["reason"] or None,
-                "values": {key: run[key] for key in results},
-            }
-            for run in plain_rows(runs[[*names, *results]])
-        ],
-        "intervals": {
-            key: {"low": one.low, "high": one.high, "level": one.level, "covers": one.covers}
-            for key, one in intervals.items()
-            if key in keys
-        },
-        "intervals_unknown": (rows.unknown[place] if rows.unknown else "") or None,
-    }
+    # All at once: taking a few rows of very many costs as much for each configuration.
+    places = [place for own in rows.members for place in own]
+    runs = iter(plain_rows(rows.runs[[*names, *results]].iloc[places]))
+    made = []
+    for row, (own, repeats) in enumerate(zip(rows.members, rows.frame["repeats"], strict=True)):
+        intervals = rows.intervals[row] if rows.intervals else {}
+        made.append({
+            "repeats": int(repeats),
+            "runs": [
+                {
+                    **{name: run[name] for name in names},
+                    "reason": run["reason"] or None,
+                    "values": {key: run[key] for key in results},
+                }
+                for run in islice(runs, len(own))
+            ],
+            "intervals": {
+                key: {"low": one.low, "high": one.high, "level": one.level, "covers": one.covers}
+                for key, one in intervals.items()
+                if key in keys
+            },
+            "intervals_unknown": (rows.unknown[row] if rows.unknown else "") or None,
+        })  # fmt: skip
+    return made
