@@ -8,6 +8,7 @@ was never run, is named and never dropped.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, partial
@@ -21,7 +22,7 @@ from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.analysis.where import Condition, check_keys, holding, parse, plain, unmet
 from mnist_sweep.errors import SelectionError
-from mnist_sweep.metrics import HELD_OUT, Metric, resolve
+from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
@@ -168,7 +169,7 @@ def select(
     Args:
         runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metrics.resolve`.
+        by: The metric's name, see `metrics.resolve`; a class also by its name: `f1.shirt`.
         direction: Which end of the order.
         split: The split of a metric that names none.
 
@@ -176,6 +177,7 @@ def select(
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
     known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
+    by = _numbered(by, runs)
     metric = resolve(by, split, int(max(known)) if len(known) else None, measured(runs))
     conditions = parse(where)
     check_keys(conditions, runs.columns)
@@ -204,6 +206,27 @@ def select(
         notes=_notes(candidates, metric, counted),
         runs=counted,
     )
+
+
+def _numbered(by: str, runs: pd.DataFrame) -> str:
+    """A metric of one class with the class's number, where it is given by its name: f1.shirt."""
+    of_class = "|".join(name for name, one in definitions().items() if one.class_values)
+    split = "|".join(HELD_OUT)
+    found = re.fullmatch(
+        rf"(?P<metric>((highest|lowest):)?(({split})\.)?({of_class})\.)(?P<name>.+)", by
+    )
+    if found is None or found["name"].isdecimal():
+        return by
+    for directory in runs.loc[runs["status"] == RunStatus.FINISHED, "directory"].head(1):
+        names = read_record(RunPaths(directory).record).data.class_names
+        if found["name"] in names:
+            return f"{found['metric']}{names.index(found['name'])}"
+        if names:
+            known = ", ".join(names)
+            raise SelectionError(
+                f"No metric {by!r}: no class is called {found['name']!r}. The classes are {known}."
+            )
+    return by
 
 
 def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:

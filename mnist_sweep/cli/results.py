@@ -14,9 +14,10 @@ import click
 from mnist_sweep.cli.external import external_options, print_notes
 from mnist_sweep.cli.output import Choice, terminal, wrap
 from mnist_sweep.command import command
-from mnist_sweep.errors import DirectoryError
+from mnist_sweep.errors import DirectoryError, visible
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
+from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.tables.render import format_names, render
@@ -25,7 +26,7 @@ from mnist_sweep.safe_files import json_text
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mnist_sweep.analysis.selection import Direction
     from mnist_sweep.records.external.mapping import ResultMapping
@@ -136,8 +137,8 @@ def _selection_command(direction: Direction) -> click.Command:
     @click.option(
         "--by",
         metavar="METRIC",
-        help="f1_min, accuracy, f1.8 (one class), loss, time.train_s, test.f1, …  [default: the "
-        "sweep's objective]",
+        help="f1_min, accuracy, f1.8 (one class, by number or name), loss, time.train_s, test.f1, "
+        "…  [default: the sweep's objective]",
     )
     @click.option(
         "--split",
@@ -163,7 +164,7 @@ def _selection_command(direction: Direction) -> click.Command:
         type=click.IntRange(100, 1_000_000),
         default=2000,
         show_default=True,
-        help="Number of bootstrap samples of the images, for the uncertainty of the selection.",
+        help="Number of bootstrap samples of the examples, for the uncertainty of the selection.",
     )
     @click.option(
         "--exact",
@@ -191,12 +192,25 @@ def _selection_command(direction: Direction) -> click.Command:
             click.echo(json_text(value, indent=2))
         else:
             click.echo(wrap("\n".join(sentences(found))))
+            print_notes(_study_note(sweep))
         _print_problems([sweep])
 
     return run
 
 
 worst, best = _selection_command("worst"), _selection_command("best")
+
+
+def _study_note(sweep: Sweep) -> Iterator[str]:
+    """Of a study: its summary selects from fewer runs, so that it may name another one."""
+    study = load_study(sweep.directory)
+    if study is not None and any(stage.of for stage in study.stages):
+        first = [visible(stage.name) for stage in study.stages if not stage.of]
+        yield (
+            f"This directory is a study, and the runs of all its stages were compared. Its summary "
+            f"and report select from stage {', '.join(first)} alone, since the later stages' "
+            "configurations were chosen by these results."
+        )
 
 
 def need_records(sweeps: Sequence[Sweep]) -> None:

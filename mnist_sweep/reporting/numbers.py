@@ -66,7 +66,7 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+        return f"{value:.12g}"  # range(0.1,0.5,0.1) has 0.30000000000000004
     return visible(str(value))
 
 

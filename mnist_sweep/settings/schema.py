@@ -137,7 +137,7 @@ class StudySettings:
         open_low=True, open_high=True,
     )  # fmt: skip
     replicates: int = _sweep(
-        DEFAULT_REPLICATES, "bootstrap samples of the images", low=100, high=1_000_000
+        DEFAULT_REPLICATES, "bootstrap samples of the examples", low=100, high=1_000_000
     )
     decide: bool = _sweep(False, "add seeds while a selection is undecided")
     min_repeats: int = _sweep(2, "with decide: seeds before the first decision", low=2, high=1000)

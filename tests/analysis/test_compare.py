@@ -84,13 +84,14 @@ def test_single_runs_are_shown_as_they_were_seen(grid, tmp_path):
     assert "p =" not in words
 
 
-def test_a_verdict_is_about_the_sweeps_own_objective(tmp_path):
+@pytest.mark.parametrize("objective", ["validation.f1_min", "highest:f1_min"])
+def test_a_verdict_is_about_the_sweeps_own_objective(tmp_path, objective):
     sides = []
     for name, accuracy in (("a", 0.97), ("b", 0.90)):
         directory = write_sweep(
             tmp_path / name, [make_run(accuracy=accuracy, seed=seed) for seed in range(3)]
         )
-        sides.append(set_config(directory, objective="validation.f1_min"))
+        sides.append(set_config(directory, objective=objective))
     pair = one_pair(*sides)
     assert [c.metric for c in pair.changes[0].summaries][:2] == ["f1_min", "accuracy"]
     assert pair.verdict.change.metric == "f1_min"
@@ -143,7 +144,7 @@ def test_a_single_run_on_each_side_is_not_tested(tmp_path):
     assert accuracy.covers == "images"
     assert accuracy.p_value is None
     assert pair.verdict.kind is VerdictKind.UNTESTED
-    assert any("cover image sampling, not" in text for text in caveats(pair))
+    assert any("cover examples, not" in text for text in caveats(pair))
 
 
 def test_fewer_epochs_are_found_worse_with_the_right_digits(tmp_path):
@@ -267,7 +268,7 @@ def test_other_test_images_are_said_and_compared_unpaired(tmp_path):
     assert measured.flips is None
     assert measured.confusion is None
     assert pair.verdict.kind is VerdictKind.WORSE
-    assert any("different images" in text for text in caveats(pair))
+    assert any("different examples" in text for text in caveats(pair))
 
 
 def test_other_data_are_named(tmp_path):

@@ -172,3 +172,16 @@ def test_other_numbers_of_classes_work(table_of):
     assert {weak.label for weak in selection.weakest} == {0, 1, 2}
     with pytest.raises(SelectionError, match="0 to 2"):
         select(runs, by="f1.3")
+
+
+def test_a_metric_of_a_class_is_named_by_the_classs_name(table_of):
+    run = make_run(accuracy=0.7)
+    run.values["data"]["class_names"] = [f"shirt {k}" for k in range(10)]
+    runs = table_of([run])
+    for by in ("f1.shirt 8", "test.recall.shirt 3", "lowest:f1.8"):
+        number = by.replace("shirt ", "")
+        assert select(runs, by=by).metric == select(runs, by=number).metric
+    with pytest.raises(
+        SelectionError, match=r"no class is called 'skirt'. The classes are shirt 0"
+    ):
+        select(runs, by="f1.skirt")

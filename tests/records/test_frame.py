@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pandas.api.types import is_string_dtype
 
 from mnist_sweep.errors import DirectoryError, SelectionError
 from mnist_sweep.records.fields import columns_of_planned, combined, flat, frame, objects
@@ -60,7 +61,7 @@ def test_columns_have_types_that_allow_what_is_absent(sweep):
     assert types["layers"] == types["parameters"] == types["seed"] == "Int64"
     assert types["dropout"] == types["weight_decay"] == types["test.accuracy"] == "float64"
     assert types["save_model"] == "boolean"
-    assert types["status"] == "str"
+    assert is_string_dtype(sweep.frame["status"])  # str, and object before pandas 3
 
 
 def test_every_record_has_the_same_names(sweep):
@@ -106,7 +107,8 @@ def test_tables_below_each_other_keep_types_and_leave_gaps():
         "a": [1, None, 3], "b": ["x", "y", None], "c": [None, None, 0.5], "d": [None, None, [1]],
         "sweep": ["s", "s", "t"],
     }  # fmt: skip
-    assert [str(found[name].dtype) for name in "abcd"] == ["Int64", "str", "float64", "object"]
+    assert [str(found[name].dtype) for name in "acd"] == ["Int64", "float64", "object"]
+    assert is_string_dtype(found["b"].dropna())
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_the_effect_is_that_on_fresh_seeds_beside_the_naive(studies):
     one = about(found, "dropout=0.2 changed the test accuracy of 2 layers x 300 nodes")
     assert one.number == f"{100 * overall.estimate:+.2f} points"
     assert f"from {100 * overall.first:.2f} % to {100 * overall.second:.2f} %" in one.text
-    assert "(means over 3 new seeds, same images)" in one.text
+    assert "(means over 3 new seeds, same examples)" in one.text
     ends = f"{100 * overall.low:+.2f} to {100 * overall.high:+.2f} points"
     assert f"95 % interval {ends}" in one.certainty
     naive = about(found, "The runs by which 2 layers x 300 nodes was selected")
@@ -171,7 +171,7 @@ def test_single_runs_are_said_as_such(studies):
     for one in found:
         assert "not seeds" in one.certainty or "without a control" in one.number
     changed = about(found, "dropout=0.2 changed the test accuracy")
-    assert "(one new seed each, same images)" in changed.text
+    assert "(one new seed each, same examples)" in changed.text
 
 
 def test_with_repeats_other_seeds_are_covered(studies):

@@ -25,7 +25,7 @@ from mnist_sweep.reporting.numbers import (
         (9.999, Format.SECONDS, "10.0"), (123456, Format.COUNT, "123,456"),
         (None, Format.SHARE, NOTHING), (None, Format.SETTING, "null"),
         (True, Format.SETTING, "true"), (0.001, Format.SETTING, "0.001"),
-        (300, Format.SETTING, "300"), (0.1 + 0.2, Format.SETTING, "0.30000000000000004"),
+        (300, Format.SETTING, "300"), (0.1 + 0.2, Format.SETTING, "0.3"),
         ("a\nb", Format.SETTING, r"a\nb"),
     ],
 )  # fmt: skip
@@ -39,8 +39,12 @@ def test_three_digits_are_within_half_a_percent(value):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_setting_reads_back_exactly(value):
-    assert float(setting(value)) == value
+def test_a_setting_reads_back_to_twelve_digits(value):
+    assert float(setting(value)) == pytest.approx(value, rel=1e-11)
+
+
+def test_a_setting_of_a_range_is_shown_without_rounding_errors():
+    assert [setting(0.1 + k * 0.1) for k in range(4)] == ["0.1", "0.2", "0.3", "0.4"]
 
 
 def test_durations_are_read_as_people_say_them():

@@ -76,7 +76,7 @@ def test_a_single_run_is_shown_as_such(repeated):
     table = tables_of(repeated)[0]
     assert "±" not in cells(table, "test.accuracy")[-1].text
     assert cells(table, "repeats")[-1].text == "1"
-    assert any("single run covers test-image sampling, not seeds" in note for note in table.notes)
+    assert any("single run covers test examples, not seeds" in note for note in table.notes)
 
 
 def test_intervals_are_the_statistics_own(repeated):

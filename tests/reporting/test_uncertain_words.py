@@ -1,13 +1,14 @@
 """`worst` and `best` say how sure they are, in words and as JSON."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
 from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.cli.results import best, worst
-from mnist_sweep.records.study_file import Stage, Study
+from mnist_sweep.records.study_file import Stage, Study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.phrases.overview import certainty_line
 from mnist_sweep.reporting.phrases.selection import sentences
@@ -68,14 +69,14 @@ def test_single_runs_are_said_not_to_tell_of_other_seeds(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(**SIZE))
     text = "\n".join(sentences(select_with_uncertainty(load(directory))))
     assert "One run each, so a different seed could reverse this; of these runs it would be" in text
-    assert "300 validation images and one run each: it covers image sampling, not seeds." in text
+    assert "300 validation examples and one run each: it covers examples, not seeds." in text
     assert "a different seed could change the order" not in text  # said once
 
 
 def test_repeats_are_said_to_cover_seeds_and_shown_with_their_spread(tmp_path):
     directory = write_sweep(tmp_path / "grid", reference_grid(seeds=(0, 1), **SIZE))
     text = "\n".join(sentences(select_with_uncertainty(load(directory))))
-    assert "300 validation images and 2 runs each: it covers image sampling and seeds." in text
+    assert "300 validation examples and 2 runs each: it covers examples and seeds." in text
     assert " ± " in text
 
 
@@ -140,3 +141,11 @@ def test_a_senseless_level_or_count_is_a_wrong_command_line(close, arguments):
 )
 def test_no_probability_is_called_certain(probability, text):
     assert chance(probability) == text
+
+
+def test_best_of_a_study_says_that_all_stages_count(close, tmp_path):
+    copy = shutil.copytree(close, tmp_path / "study")
+    assert "study" not in invoke(best, copy).stderr
+    first, later = Stage(name="grid"), Stage(name="dropout", of="grid")
+    write_study(copy, Study(stages=[first, later]))
+    assert "select from stage grid alone" in " ".join(invoke(best, copy).stderr.split())

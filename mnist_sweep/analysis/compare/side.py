@@ -120,7 +120,8 @@ def _metrics(sweep: Sweep, table: pd.DataFrame, split: str | None) -> list[Metri
         return sorted(own, key=lambda one: one.name != name)
     split = split or TEST
     # Of an objective on validation the metric leads on the split that the user chose.
-    leading = [one.partition(".")[2] or one for one in (sweep.objective, DEFAULT_OBJECTIVE)]
+    objectives = (one.rpartition(":")[2] for one in (sweep.objective, DEFAULT_OBJECTIVE))
+    leading = [one.partition(".")[2] or one for one in objectives]
     known = [Metric(one, split) for one in of_split(split)]
     names = [one.name for one in known]
     metrics = [*(one for one in own if one.split == split and one.name not in names), *known]

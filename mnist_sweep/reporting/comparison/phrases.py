@@ -59,7 +59,7 @@ def verdict_sentence(pair: Pair) -> str:
         first=pair.first.name,
         second=pair.second.name,
         shared=shared,
-        images=f" for each of the {flips.images:,} {pair.first.split} images" if flips else "",
+        images=f" for each of the {flips.images:,} {pair.first.split} examples" if flips else "",
         n_tests=verdict.n_tests,
         metric=metric,
         size=size,
@@ -77,18 +77,17 @@ def caveats(pair: Pair) -> list[str]:
     evidence = {one.evidence for one in pair.changes}
     if Evidence.OTHER_IMAGES in evidence:
         found.append(
-            "The sides were evaluated on different images, so changes also reflect the images, "
-            "and predictions cannot be compared image by image."
+            "The sides were evaluated on different examples, so changes also reflect these, "
+            "and predictions cannot be compared example by example."
         )
     if Evidence.VALUES in evidence:
         reasons = [one.reason for one in pair.changes if one.reason]
         why = min(reasons) if reasons else "there are none."
-        found.append(f"Predictions could not be compared image by image: {why}")
+        found.append(f"Predictions could not be compared example by example: {why}")
     single = any(one.n_runs == (1, 1) and not one.identical for one in pair.changes)
     if single and evidence != {Evidence.VALUES}:
         found.append(
-            "For configurations with one run on each side, the intervals cover image sampling, not "
-            "seeds."
+            "For configurations with one run on each side, the intervals cover examples, not seeds."
         )
     for side in (pair.first, pair.second):
         if side.without_result:

@@ -40,7 +40,7 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     text = (
         f"{change_of(effect)} changed the {values.metric_title(full)} of {name} by {number} "
         f"{values.brackets(full, found.low, found.high)}, from {before} to {after} ({many}, "
-        f"same images): {_verdict(found)}."
+        f"same examples): {_verdict(found)}."
     )
     certainty = values.difference(found, found.p_holm)
     if found.p_holm is not None:

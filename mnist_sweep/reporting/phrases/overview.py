@@ -186,7 +186,7 @@ def _decision(decision: dict[str, Any]) -> str:
         case _:
             text = f"{contend} and need more repeats."
     if decision["limited_by_images"]:
-        text += " There are too few images to distinguish them, however many repeats are made."
+        text += " There are too few examples to distinguish them, however many repeats are made."
     return text
 
 

@@ -151,8 +151,8 @@ def ranking_note(has_repeats: bool, rows: int, top: int) -> str:  # noqa: FBT001
     if has_repeats:
         return f"Means over seeds, with 95 % intervals in small print.{few}"
     if rows > 1:
-        return f"In small print: 95 % intervals over images only.{few} {ONE_RUN_EACH}"
-    return "In small print: 95 % interval over images only."
+        return f"In small print: 95 % intervals over examples only.{few} {ONE_RUN_EACH}"
+    return "In small print: 95 % interval over examples only."
 
 
 def report_command(directories: Sequence[str]) -> str:

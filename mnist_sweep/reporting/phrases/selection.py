@@ -64,7 +64,7 @@ def confidence(found: UncertainSelection) -> str:
     if found.covers == Covers.IMAGES:
         return (
             f"one run each, so a different seed could reverse this; of these runs it would be the "
-            f"{direction} on other images too with {chance(found.probability)}"
+            f"{direction} on other examples too with {chance(found.probability)}"
         )
     others = [*zip(found.selection.candidates, found.confidences, strict=True)][1:]
     alike = [other for other, one in others if one.equivalent and not one.distinguishable]
@@ -192,7 +192,7 @@ def _note(note: Note, selection: Selection) -> str:
         case Note.SELECTED_ON_TEST:
             return (
                 "Selected on the test split, so its test results are too optimistic (or, for a "
-                "worst one, too pessimistic) as an estimate for new images."
+                "worst one, too pessimistic) as an estimate for new examples."
             )
         case Note.DIFFERENT_DATA:
             data = ", ".join(
@@ -209,12 +209,12 @@ def _coverage(found: UncertainSelection) -> str:
     """What the uncertainty is computed from, one sentence."""
     counts = sorted({len(one.values) for one in found.selection.candidates})
     many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    rests = "one run each: it covers image sampling, not seeds"
+    rests = "one run each: it covers examples, not seeds"
     if found.covers != Covers.IMAGES:
-        rests = f"{many} runs each: it covers image sampling and seeds"
+        rests = f"{many} runs each: it covers examples and seeds"
     return (
         f"The uncertainty (level {found.level:g}, {found.replicates:,} replicates) is computed "
-        f"from {found.images:,} {found.split} images and {rests}."
+        f"from {found.images:,} {found.split} examples and {rests}."
     )
 
 
@@ -226,7 +226,7 @@ def _runs(candidate: Candidate) -> str:
 
 
 def _weak(weak: WeakClass, data: DataRecord) -> str:
-    """A class with its F1 and what its images were misread as."""
+    """A class with its F1 and what its examples were misread as."""
     times = "\N{MULTIPLICATION SIGN}"
     of = weak.mistaken_for or weak.taken_for_it
     mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in of]

@@ -84,10 +84,12 @@ def repeats_notes(
     """What a mean, a standard deviation and an interval mean here, and where there are none."""
     notes = [f"Mean {PLUS_MINUS} standard deviation over seeds; best and worst refer to the mean."]
     if any(count > 1 for count in repeats):
-        notes.append(f"{100 * level:g} % intervals of the mean cover other images and other seeds.")
+        notes.append(
+            f"{100 * level:g} % intervals of the mean cover other examples and other seeds."
+        )
     if 1 in repeats:
         notes.append(
-            "The interval of a single run covers test-image sampling, not seeds: the result of a "
+            "The interval of a single run covers test examples, not seeds: the result of a "
             "different seed could lie outside it."
         )
     notes += [

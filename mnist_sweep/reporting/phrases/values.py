@@ -61,13 +61,13 @@ def brackets(metric: str | Metric, low: float, high: float) -> str:
 
 
 def interval(metric: str | Metric, found: Interval) -> str:
-    """'95 % interval 97.20 to 97.66 % (covers image sampling and seeds)'."""
+    """'95 % interval 97.20 to 97.66 % (covers examples and seeds)'."""
     text = f"{100 * found.level:g} % interval {ends(metric, found.low, found.high)}"
     return f"{text} ({coverage(found.covers)})"
 
 
 def difference(found: Difference, p: float | None = None) -> str:
-    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers image sampling and seeds)'."""
+    """'95 % interval -0.05 to +0.47 points, p = 0.11 (covers examples and seeds)'."""
     span = ends(found.metric, found.low, found.high, signed=True)
     shown = found.p_value if p is None else p
     tested = "" if shown is None else f", p {p_value(shown)}"
@@ -92,9 +92,9 @@ def not_distinguishable(found: Difference) -> str:
 def coverage(covers: str) -> str:
     """What an interval covers."""
     return {
-        str(Covers.IMAGES_AND_SEEDS): "covers image sampling and seeds",
-        str(Covers.SEEDS): "covers seeds, not image sampling",
-    }.get(covers, "this run, other images; not seeds")
+        str(Covers.IMAGES_AND_SEEDS): "covers examples and seeds",
+        str(Covers.SEEDS): "covers seeds, not examples",
+    }.get(covers, "this run, other examples; not seeds")
 
 
 def counted(number: int, noun: str) -> str:

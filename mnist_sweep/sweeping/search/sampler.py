@@ -197,7 +197,7 @@ class PrunerAdapter:
 
 
 REASONS = {
-    "median": "{figure} is {behind} the median of the runs that went on to their end",
+    "median": "{figure} is {behind} the median of the runs that were not stopped",
     "halving": "{figure} is not among the {direction} 1 in {reduction} that came this far",
     "hyperband": "{figure} is not among the {direction} 1 in {reduction} of its bracket so far",
 }
