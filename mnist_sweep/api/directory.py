@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.api.results import Plots, Selected, Tables
+from mnist_sweep.api.results import Plots, Selected, Tables, preformatted
 from mnist_sweep.errors import SelectionError, SettingsError
 from mnist_sweep.records import sweep as records
+from mnist_sweep.records.study_file import load_study
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,5 +170,22 @@ class Sweep(records.Sweep):
         return f"<Sweep {self.directory}: {', '.join(parts) or 'no runs'}>"
 
     def _repr_html_(self) -> str:
-        shown = self.table()._repr_html_() if len(self.frame) else ""
-        return f"<p><code>{escape(repr(self))}</code></p>{shown}"
+        lines = preformatted("\n".join([repr(self), *self._answers()]))
+        return lines + (self.table()._repr_html_() if len(self.frame) else "")
+
+    def _answers(self) -> Iterator[str]:
+        """The lines Best and Worst of a sweep's summary."""
+        from mnist_sweep.reporting.conclusions.selections import (
+            best_of,
+            default_selections,
+            standing_of,
+        )
+        from mnist_sweep.reporting.phrases.overview import certainty_line, standing_line
+
+        study = load_study(self.directory)
+        found = () if study else default_selections([self])
+        standings = [standing_of(self, one) for one in found or (best_of(self, study),) if one]
+        for one in standings:
+            label = one.found.selection.direction.capitalize()
+            yield f"{label:<8}{standing_line(one)}"
+        yield from filter(None, (certainty_line(one.found, study) for one in standings[:1]))

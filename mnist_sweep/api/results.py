@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from mnist_sweep.reporting.tables.table import Table
 
 
+def preformatted(text: str) -> str:
+    """Text as HTML with its spaces; Jupyter's own style breaks such lines within words."""
+    return f'<pre style="white-space: pre-wrap; word-break: normal">{escape(text)}</pre>'
+
+
 class _Text:
     """What is shown as text, also in a notebook."""
 
@@ -26,9 +31,7 @@ class _Text:
         return str(self)
 
     def _repr_html_(self) -> str:
-        # Jupyter's own style breaks lines of <pre> within words.
-        style = "white-space: pre-wrap; word-break: normal"
-        return f'<pre style="{style}">{escape(str(self))}</pre>'
+        return preformatted(str(self))
 
 
 @dataclass(frozen=True, repr=False)
