@@ -20,25 +20,28 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
-from itertools import chain
 from pathlib import Path
 from pkgutil import get_data
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.cores import on_cores
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.fields import Row, columns_of, flat, row_of
+from mnist_sweep.records.fields import flat, object_array, objects
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
+from mnist_sweep.records.rows import Rows, rows_of, stacked
 from mnist_sweep.safe_files import content, identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from mnist_sweep.records.fields import Flat
 
 MIN_RUNS = 1000
 """Fewer runs are read in less time than a cache takes."""
@@ -51,15 +54,13 @@ RACY_NS = 2 * 10**9
 
 MIN_RUNS_ON_CORES = 4000
 """Fewer are read by one process in about a second."""
-BLOCK_RUNS = 500
-_Read = tuple[Row, str, int]
-"""A record's row, the key of its files, and when the latest of them was changed (ns)."""
+BLOCK_RUNS = 2500
 
 _MAX_BYTES = 2**32
 _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
 _CODE = (
     *(f"records/{name}" for name in (
-        "record", "status", "fields", "reading", "paths", "cache", "predictions",
+        "record", "status", "fields", "rows", "reading", "paths", "cache", "predictions",
         "store",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
@@ -68,8 +69,8 @@ _NOT_INSTALLED = "it is not installed"
 
 
 def read_runs(
-    paths: SweepPaths, names: Sequence[str], memory: dict[str, Row] | None = None
-) -> tuple[dict[str, Row], dict[str, Unread]]:
+    paths: SweepPaths, names: Sequence[str], memory: list[Rows] | None = None
+) -> tuple[Rows, dict[str, Unread]]:
     """Read the records of run directories, from the cache as far as it has them.
 
     Args:
@@ -78,7 +79,7 @@ def read_runs(
         memory: Takes the place of the cache, and is updated; nothing is written then.
 
     Returns:
-        By name, in their order: the rows; and why other directories gave no record.
+        The rows, in the order of the names; and why other directories, by name, gave no record.
     """
     is_large = bool(
         memory or len(names) >= MIN_RUNS or _bytes_beside(paths.runs, names) >= MIN_BYTES
@@ -88,54 +89,51 @@ def read_runs(
         now_ns: int | None = time.time_ns()
     else:
         now_ns = clock_ns(paths.directory) if is_large and not problem() else None
-    kept = dict(memory or {}) or (read(paths.cache) if is_large else {})
-    rows: dict[str, Row] = {}
-    unread: dict[str, Unread] = {}
-    keys: dict[str, str] = {}
-    new = []
+    kept = memory[0] if memory else read(paths.cache) if is_large else None
+    place_of = {key: place for place, key in enumerate(kept.keys)} if kept else {}
+    old: dict[str, int] = {}
+    new: list[str] = []
     for name in names:
-        key = file_key(name, _statuses(paths.runs, name)) if kept else ""
-        if key in kept:
-            keys[key], rows[name] = name, kept[key]
-        else:
+        place = place_of.get(file_key(name, _statuses(paths.runs, name))) if place_of else None
+        if place is None:
             new.append(name)
-    for name, found in zip(new, _read_all(paths.runs, new), strict=True):
-        if isinstance(found, Unread):
-            unread[name] = found
-            continue
-        rows[name], key, latest_ns = found
-        # Files that were read after `now_ns` cannot have changed unnoticed since.
-        if now_ns is not None and latest_ns < now_ns - RACY_NS:
-            keys[key] = name
-    if now_ns is not None and keys.keys() != kept.keys():
-        found_rows = {key: rows[name] for key, name in keys.items()}
-        if memory is None:
-            write(paths.cache, found_rows)
         else:
-            memory.clear()
-            memory.update(found_rows)
-    return {name: rows[name] for name in names if name in rows}, unread
+            old[name] = place
+    size = BLOCK_RUNS if len(new) >= MIN_RUNS_ON_CORES else max(1, len(new))
+    blocks = [new[start : start + size] for start in range(0, len(new), size)]
+    done = on_cores(partial(_read_block, paths.runs), blocks)
+    parts = [rows for rows, _ in done if rows.names]
+    if kept and old:
+        parts.append(replace(kept.take([*old.values()]), names=[*old]))
+    rows = stacked(parts)
+    if old and new:
+        order = {name: place for place, name in enumerate(names)}
+        rows = rows.take(sorted(range(len(rows.names)), key=lambda k: order[rows.names[k]]))
+    if now_ns is not None:
+        # Files that were read after `now_ns` cannot have changed unnoticed since.
+        latest = now_ns - RACY_NS
+        settled = rows.take([k for k, ns in enumerate(rows.latest_ns) if ns < latest])
+        if {*settled.keys} != place_of.keys():
+            if memory is None:
+                write(paths.cache, settled)
+            else:
+                memory[:] = [replace(settled, latest_ns=[0] * len(settled.keys))]
+    return rows, {name: why for _, unread in done for name, why in unread.items()}
 
 
-def _read_all(runs: Path, names: Sequence[str]) -> Iterator[_Read | Unread]:
-    """What `_read_some` finds, of very many records on all cores."""
-    size = BLOCK_RUNS if len(names) >= MIN_RUNS_ON_CORES else max(1, len(names))
-    blocks = [names[start : start + size] for start in range(0, len(names), size)]
-    return chain.from_iterable(on_cores(partial(_read_some, runs), blocks))
-
-
-def _read_some(runs: Path, names: Sequence[str]) -> list[_Read | Unread]:
-    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
-    done: list[_Read | Unread] = []
+def _read_block(runs: Path, names: Sequence[str]) -> tuple[Rows, dict[str, Unread]]:
+    found: dict[str, Flat] = {}
+    keys, latest_ns, unread = list[str](), list[int](), dict[str, Unread]()
     for name in names:
-        found = read_run(RunPaths(f"{runs}{os.sep}{name}"), label_and_run_id(name)[1])
-        if isinstance(found, Unread):
-            done.append(found)
+        read = read_run(RunPaths(f"{runs}{os.sep}{name}"), label_and_run_id(name)[1])
+        if isinstance(read, Unread):
+            unread[name] = read
             continue
-        record, statuses = found
-        latest_ns = max(max(one.st_mtime_ns, one.st_ctime_ns) for one in statuses if one)
-        done.append((row_of(flat(record), kinds), file_key(name, statuses), latest_ns))
-    return done
+        record, statuses = read
+        found[name] = flat(record)
+        keys.append(file_key(name, statuses))
+        latest_ns.append(max(max(one.st_mtime_ns, one.st_ctime_ns) for one in statuses if one))
+    return rows_of([*found], keys, latest_ns, [*found.values()]), unread
 
 
 def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
@@ -171,10 +169,11 @@ def clock_ns(directory: Path) -> int | None:
         return None
 
 
-def read(path: Path) -> dict[str, Row]:
-    """The rows in a cache file by the keys of their files; none if this code wrote no such file."""
+def read(path: Path) -> Rows | None:
+    """The rows in a cache file, without names; None if this code wrote no such file."""
     if problem():
-        return {}
+        return None
+    import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -187,47 +186,50 @@ def read(path: Path) -> dict[str, Row]:
         known = file.schema_arrow.metadata or {}
         meta = json.loads(known[_META])
         if meta["code"] != code() or known[_DIGEST] != _digest(known[_META]):
-            return {}
-        columns = [
-            _decoded(column, is_json=is_json)
-            for column, is_json in zip(
-                file.read(use_threads=False).columns, meta["json"], strict=True
-            )
-        ]
+            return None
+        stored = file.read(use_threads=False)
         kinds = [tuple(meta["names"][place] for place in one) for one in meta["kinds"]]
-        *_, keys, numbers = columns
-        return {
-            key: (kinds[number], tuple(values[place] for place in meta["kinds"][number]))
-            for key, number, values in zip(keys, numbers, zip(*columns, strict=True), strict=True)
-        }
+        *_, keys, kind_of = (column.to_pylist() for column in stored.columns[-2:])
+        dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+        table = stored.select(range(len(meta["names"]))).to_pandas(
+            use_threads=False, ignore_metadata=True, types_mapper=dtypes.get
+        )
+        for place in meta["json"]:
+            texts = objects(table[str(place)])
+            values = [None if text is None else json.loads(text) for text in texts]
+            table[str(place)] = object_array(values)
+        table.columns = pd.Index(meta["names"])
+        return Rows([""] * len(keys), keys, [0] * len(keys), kinds, kind_of, table)
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
-        return {}
+        return None
 
 
-def write(path: Path, rows: dict[str, Row]) -> None:
-    """Store rows by the keys of their files; that it fails changes nothing."""
+def write(path: Path, rows: Rows) -> None:
+    """Store rows; that it fails changes nothing."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    values = columns_of(list(rows.values()))
-    names = {name: place for place, name in enumerate(values)}
-    kinds = {id(own): own for own, _ in rows.values()}
-    numbers = {key: number for number, key in enumerate(kinds)}
-    columns = [
-        _encoded(one)
-        for one in (*values.values(), [*rows], [numbers[id(own)] for own, _ in rows.values()])
-    ]
+    names = {str(name): place for place, name in enumerate(rows.table)}
+    columns, as_json = [], []
+    for name, place in names.items():
+        column = rows.table[name]
+        if column.dtype == object:  # Arrow has no one type for it
+            as_json.append(place)
+            texts = [None if one is None else json.dumps(one) for one in objects(column)]
+            columns.append(pa.array(texts, pa.string()))
+        else:
+            columns.append(pa.array(column, from_pandas=True))
     meta = {
         "code": code(),
         "names": [*names],
-        "kinds": [[names[name] for name in own] for own in kinds.values()],
-        "json": [is_json for _, is_json in columns],
+        "kinds": [[names[name] for name in own if name in names] for own in rows.kinds],
+        "json": as_json,
     }
     text = json.dumps(meta).encode()
+    columns += [pa.array(rows.keys, pa.string()), pa.array(rows.kind_of, pa.int64())]
     # Columns are numbered: settings may be called anything.
-    stored = pa.table(
-        [column for column, _ in columns], names=[str(place) for place in range(len(columns))]
-    ).replace_schema_metadata({_META: text, _DIGEST: _digest(text)})
+    stored = pa.table(columns, names=[str(place) for place in range(len(columns))])
+    stored = stored.replace_schema_metadata({_META: text, _DIGEST: _digest(text)})
     sink = pa.BufferOutputStream()
     parquet.write_table(
         stored, sink, compression="zstd", write_page_checksum=True, write_statistics=False,
@@ -239,29 +241,6 @@ def write(path: Path, rows: dict[str, Row]) -> None:
 def _digest(text: bytes) -> bytes:
     """Pages of values have checksums of their own, the metadata has none."""
     return hashlib.sha256(text).hexdigest().encode()
-
-
-def _encoded(values: list[Any]) -> tuple[Any, bool]:
-    """A column as Arrow has it, as JSON text where it has no one type for it."""
-    import pyarrow as pa
-
-    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-    kinds = set(map(type, values)) - {type(None)}
-    if len(kinds) == 1 and (kind := types.get(next(iter(kinds)))):
-        with suppress(OverflowError, UnicodeEncodeError, pa.ArrowException):
-            return pa.array(values, kind), False
-    texts = [None if value is None else json.dumps(value) for value in values]
-    return pa.array(texts, pa.string()), True
-
-
-def _decoded(column: Any, *, is_json: bool) -> list[Any]:
-    values = column.drop_null().to_numpy().tolist()
-    if is_json:
-        values = list(map(json.loads, values))
-    if not column.null_count:
-        return values  # type: ignore[no-any-return]  # pyarrow has no types
-    present = iter(values)
-    return [next(present) if one else None for one in column.is_valid().to_numpy().tolist()]
 
 
 def advice(runs: int) -> str:

@@ -35,8 +35,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,9 +62,6 @@ if TYPE_CHECKING:
 
 Flat = dict[str, Any]
 """Column (see above) -> plain value; None where the record has none."""
-Row = tuple[tuple[str, ...], tuple[Any, ...]]
-"""A flat row as its names and its values: rows of one kind share the names, so 100,000 take no more
-memory than their values."""
 
 MAX_CELLS = 2**26
 """Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes."""
@@ -242,38 +240,57 @@ def _usual_settings(keys: tuple[str, ...]) -> Flat:
     return flat_settings({key: value for key, value in defaults().items() if key in keys})
 
 
-def row_of(values: Mapping[str, Any], kinds: dict[tuple[str, ...], tuple[str, ...]]) -> Row:
-    """A flat row; `kinds` keeps the names that rows share."""
-    names = tuple(values)
-    return kinds.setdefault(names, names), tuple(values.values())
-
-
-def columns_of(rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Each name's value in every row, None where a row lacks it."""
-    kinds: dict[int, list[int]] = {}
-    for place, (names, _) in enumerate(rows):
-        kinds.setdefault(id(names), []).append(place)
-    found: dict[str, list[Any]] = {}
-    for places in kinds.values():
-        columns = zip(*(rows[place][1] for place in places), strict=True)
-        for name, values in zip(rows[places[0]][0], columns, strict=True):
-            column = found.setdefault(name, [None] * len(rows))
-            for place, value in zip(places, values, strict=True):
-                column[place] = value
-    return found
-
-
-def frame_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def frame_of(rows: Sequence[Flat]) -> pd.DataFrame:
     """The runs table of some flat rows."""
-    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}
-    packed = [row_of(row, kinds) for row in rows]
-    return frame(columns_of(packed), len(packed))
+    return frame(_columns_of(rows), len(rows))
 
 
 def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
     """The runs table of `n` rows: columns in order, ints beside floats made floats."""
     names = {*columns, *ALWAYS}
     return _table({name: typed(columns.get(name) or [None] * n, name) for name in names}, n)
+
+
+def frame_of_exact(table: pd.DataFrame, directories: list[str]) -> pd.DataFrame:
+    """The runs table of an exact table (see `exact_frame`), and each run's directory."""
+    columns: dict[str, list[Any]] = {}
+    for name in dict.fromkeys((*ALWAYS, *map(str, table))):
+        if name not in table:
+            columns[name] = [None] * len(table)
+        elif table[name].dtype == object or not table[name].notna().any():
+            columns[name] = objects(table[name])
+    columns["directory"] = directories
+    made = table.copy(deep=False)
+    for name, values in columns.items():
+        made[name] = typed(values, name)
+    ordered = sorted(map(str, made), key=column_order)
+    return made[ordered]
+
+
+def exact_frame(rows: Sequence[Flat]) -> pd.DataFrame:
+    """Flat rows as a table whose columns have a type only where all values have this type."""
+    columns = _columns_of(rows)
+    return _table({name: _exact(own, name) for name, own in columns.items()}, len(rows))
+
+
+def exactly_stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Exact tables one below the other."""
+    import pandas as pd
+
+    if all(one.dtypes.equals(tables[0].dtypes) for one in tables) and tables:
+        return pd.concat(tables, ignore_index=True)
+    names = {str(name) for one in tables for name in one}
+    columns = {name: _stacked(tables, name, _exact) for name in names}
+    return _table(columns, sum(map(len, tables)))
+
+
+def _exact(values: list[Any], _name: str) -> Any:
+    return _array(values, _kinds(values))
+
+
+def _columns_of(rows: Sequence[Flat]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(chain.from_iterable(rows))
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
@@ -290,11 +307,13 @@ def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
     if len(parts) == 1:
         return parts[0]
     names = {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}
-    return _table({name: _stacked(parts, name) for name in names}, sum(map(len, parts)))
+    return _table({name: _stacked(parts, name, typed) for name in names}, sum(map(len, parts)))
 
 
-def _stacked(tables: Sequence[pd.DataFrame], name: str) -> Any:
-    """A column of some tables, one below the other; where it has one type, without its values."""
+def _stacked(
+    tables: Sequence[pd.DataFrame], name: str, made: Callable[[list[Any], str], Any]
+) -> Any:
+    """A column of some tables, one below the other; `made` from its values if types differ."""
     import pandas as pd
 
     known = [name in table and bool(table[name].notna().any()) for table in tables]
@@ -309,7 +328,7 @@ def _stacked(tables: Sequence[pd.DataFrame], name: str) -> Any:
         objects(table[name]) if has else [None] * len(table)
         for table, has in zip(tables, known, strict=True)
     ]
-    return typed([value for part in values for value in part], name)
+    return made([value for part in values for value in part], name)
 
 
 def measured(runs: pd.DataFrame) -> list[str]:
@@ -325,12 +344,20 @@ def objects(column: pd.Series[Any]) -> list[Any]:
 
 def typed(values: list[Any], name: str) -> Any:
     """An array of the values' one type, else of objects, as of names that are not UTF-8."""
+    kinds = _kinds(values)
+    if kinds == {int, float} or (is_number(name) and not kinds):
+        kinds = {float}
+    return _array(values, kinds)
+
+
+def _kinds(values: list[Any]) -> set[type]:
+    return set(map(type, values)) - {type(None)}
+
+
+def _array(values: list[Any], kinds: set[type]) -> Any:
     import numpy as np
     import pandas as pd
 
-    kinds = set(map(type, values)) - {type(None)}
-    if kinds == {int, float} or (is_number(name) and not kinds):
-        kinds = {float}
     kind = _DTYPES.get(next(iter(kinds))) if len(kinds) == 1 else None
     try:
         if kind == "float64":
@@ -339,6 +366,14 @@ def typed(values: list[Any], name: str) -> Any:
             return pd.array(values, dtype=cast("Any", kind))
     except (OverflowError, UnicodeEncodeError, TypeError):
         pass  # a whole number of more than 64 bits; a file's name that is not UTF-8
+    return object_array(values)
+
+
+def object_array(values: list[Any]) -> Any:
+    """Values of several types, or lists, as a column of objects."""
+    import numpy as np
+    import pandas as pd
+
     made = np.empty(len(values), dtype=object)
     made[:] = values
     return pd.Series(made, dtype=object)  # of a bare array pandas would make text

@@ -22,6 +22,7 @@ from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, na
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.record import Metrics
+from mnist_sweep.records.rows import Rows, stacked
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
@@ -167,7 +168,7 @@ def load(
     directory: str | os.PathLike[str],
     mapping: ResultMapping | None = None,
     split: str = TEST,
-    memory: dict[str, fields.Row] | None = None,
+    memory: list[Rows] | None = None,
 ) -> Sweep:
     """Read a sweep's directory, a single run's, or what another program wrote.
 
@@ -201,16 +202,15 @@ def load(
         load_study(path)
     except DirectoryError as error:
         problems.append(Problem(paths.study_json, str(error)))
-    rows, begun = _runs(paths, problems, memory) if "runs" in names else ({}, {})
-    if not (rows or plan.points):
+    rows, begun = _runs(paths, problems, memory) if "runs" in names else (stacked([]), {})
+    if not (rows.names or plan.points):
         if found := _external(path, None, split):
             return found
         if not problems:
             raise DirectoryError(_holds_nothing(path))
-    columns = fields.columns_of(list(rows.values()))
-    missing = tuple(_missing(plan, begun, set(columns.get("run_id", ())), problems))
     parent = f"{paths.runs}{os.sep}"
-    runs = fields.frame({**columns, "directory": [parent + name for name in rows]}, len(rows))
+    runs = fields.frame_of_exact(rows.table, [parent + name for name in rows.names])
+    missing = tuple(_missing(plan, begun, set(runs["run_id"]), problems))
     objective = _objective(plan.objective, runs)
     return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
 
@@ -236,20 +236,21 @@ def _external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep | 
 
 
 def _runs(
-    paths: SweepPaths, problems: list[Problem], memory: dict[str, fields.Row] | None
-) -> tuple[dict[str, fields.Row], dict[str, Path]]:
+    paths: SweepPaths, problems: list[Problem], memory: list[Rows] | None
+) -> tuple[Rows, dict[str, Path]]:
     """The rows of a sweep's records, and by run id the directories without a record yet."""
     try:
         names = sorted(name for name in names_in(paths.runs) if not name.startswith("."))
     except OSError as error:
         problems.append(Problem(paths.runs, reason(error)))
-        return {}, {}
+        return stacked([]), {}
     rows, unread = read_runs(paths, names, memory)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
-    for name, (keys, values) in rows.items():
-        taken = first.setdefault(values[keys.index("run_id")], name)
+    run_ids = rows.table["run_id"] if rows.names else ()
+    for name, run_id in zip(rows.names, run_ids, strict=True):
+        taken = first.setdefault(run_id, name)
         if taken != name:
             why = f"the same run as {taken}, which was taken instead"
             found[name] = Unread("problem", why, RunPaths(name).record.name)
@@ -261,7 +262,7 @@ def _runs(
         for name, one in unread.items()
         if one.kind == "begun"
     }
-    return {name: row for name, row in rows.items() if name not in found}, begun
+    return rows.take([k for k, name in enumerate(rows.names) if name not in found]), begun
 
 
 def _single(path: Path) -> Sweep:
@@ -355,7 +356,7 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     parts = []
     for sweep in sweeps:
         name = sweep.directory.name or str(sweep.directory)
-        unread = fields.frame_of(_unreadable(sweep))
+        unread = fields.frame_of([*_unreadable(sweep)])
         parts += [(sweep.frame, name), (sweep.missing_frame, name), (unread, name)]
     return fields.combined(parts)
 

@@ -22,7 +22,7 @@ from mnist_sweep.reporting.phrases.names import with_names
 
 if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.fields import Row
+    from mnist_sweep.records.rows import Rows
 
 MAX_DEPTH = 6
 MAX_SWEEPS = 1000
@@ -204,8 +204,8 @@ def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noq
 
 
 @_until_changed(MAX_LOADED)
-def _memory(directory: Path, signature: Signature) -> dict[str, Row]:  # noqa: ARG001
-    return {}
+def _memory(directory: Path, signature: Signature) -> list[Rows]:  # noqa: ARG001
+    return []
 
 
 @_until_changed(MAX_LOADED)

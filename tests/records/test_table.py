@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.records.fields import columns_of, combined, flat, frame_of, objects, row_of
+from mnist_sweep.records.fields import combined, flat, frame_of, frame_of_exact, objects
+from mnist_sweep.records.rows import rows_of, stacked
 from support.factories import make_run
 
 values = st.sampled_from(
     [None, 1, 2, 1.0, 0.5, -0.0, True, False, "x", "", "1", [1, 2], [], 2**70, "\udcff"]
 )
-rows_of_all = st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=3), max_size=6)
+rows_of_all = st.lists(
+    st.dictionaries(st.sampled_from(["a", "b", "self"]), values, max_size=3), max_size=6
+)
 
 
 def contents(table):
@@ -20,17 +25,21 @@ def contents(table):
 
 
 def packed(rows):
-    kinds = {}
-    return [row_of(row, kinds) for row in rows]
+    empty = [""] * len(rows)
+    return rows_of(empty, empty, [0] * len(rows), rows)
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=rows_of_all)
-def test_rows_of_several_kinds_keep_names_order_and_values(rows):
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = columns_of(packed(rows))
-    assert list(columns) == list(names)
-    assert repr(columns) == repr({name: [row.get(name) for row in rows] for name in names})
+@given(
+    rows=rows_of_all, cuts=st.lists(st.integers(0, 6), max_size=3), kept=st.sets(st.integers(0, 5))
+)
+def test_rows_taken_and_stacked_make_the_table_that_they_make_alone(rows, cuts, kept):
+    ends = [0, *sorted(cuts), len(rows)]
+    parts = [packed(rows[start:end]) for start, end in itertools.pairwise(ends) if start < end]
+    places = [place for place in sorted(kept) if place < len(rows)]
+    made = frame_of_exact(stacked(parts).take(places).table, [""] * len(places))
+    alone = frame_of([{**rows[place], "directory": ""} for place in places])
+    assert contents(made) == contents(alone)
 
 
 @settings(deadline=None, max_examples=60)

@@ -25,7 +25,7 @@ from mnist_sweep.ui.app import application
 from support.factories import make_run, reference_grid, write_sweep
 
 if TYPE_CHECKING:
-    from mnist_sweep.records.fields import Row
+    from mnist_sweep.records.rows import Rows
 
 MARKUP = "<img src=x onerror=alert(1)>"
 RUNNING = make_run(layers=3, nodes=100)
@@ -163,7 +163,7 @@ def test_only_what_changed_is_read_and_nothing_is_written(root: Path, tmp_path: 
     run = cache.read_run
     monkeypatch.setattr(cache, "read_run", lambda p, i: (read.append(i), run(p, i))[1])
     before = sorted(map(str, sweep.rglob("*")))
-    memory: dict[str, Row] = {}
+    memory: list[Rows] = []
     first = load(sweep, memory=memory)
     assert len(read) == 4
     read.clear()
