@@ -20,6 +20,8 @@ from mnist_sweep.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
 MIN_EXPECTED_MAXIMUM = 64
 """If the largest of the grey levels is below this, their range is probably not 0 to 255."""
 
@@ -63,6 +65,7 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         _unusual_range(fetched),
         _absent_classes("validation", validation_labels, arrays.classes),
         _absent_classes("test", arrays.test_labels, arrays.classes),
+        _untrained_classes(arrays.train_labels, arrays.test_labels, arrays.classes),
         cache.notice(stored),
     ]
     return DatasetInfo(
@@ -142,9 +145,23 @@ def _absent_classes(split: str, labels: Bytes, classes: int) -> str | None:
     absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
     if not len(absent) or not len(labels):  # no validation split was asked for
         return None
-    names = ", ".join(map(str, absent))
-    those = f"class {names}" if len(absent) == 1 else f"classes {names}"
     return (
-        f"The {split} split has no examples of {those}: precision, recall, F1 and f1_min are "
-        "those of the other classes."
+        f"The {split} split has no examples of {_classes(absent)}: precision, recall, F1 and "
+        "f1_min are those of the other classes."
     )
+
+
+def _untrained_classes(train_labels: Bytes, test_labels: Bytes, classes: int) -> str | None:
+    trained, tested = (np.bincount(one, minlength=classes) for one in (train_labels, test_labels))
+    untrained = np.flatnonzero((tested > 0) & (trained == 0))
+    if not len(untrained):
+        return None
+    return (
+        f"The training data have no examples of {_classes(untrained)}, but the test split has: a "
+        "network cannot learn what it never sees, so f1_min is about 0."
+    )
+
+
+def _classes(labels: NDArray[np.intp]) -> str:
+    names = ", ".join(map(str, labels))
+    return f"class {names}" if len(labels) == 1 else f"classes {names}"

@@ -21,7 +21,7 @@ from mnist_sweep.training import fit, forms, optimizer
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replaced
-from mnist_sweep.training.model import own_methods
+from mnist_sweep.training.model import needs_fit
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
 
@@ -52,7 +52,7 @@ def train(
         except forms.FormError as error:
             choice = forms.Choice(choice.form.next, str(error))
     log.warning("trainer=compiled trains this network with Keras's fit: %s", choice.reason)
-    eagerly = not own_methods(network)
+    eagerly = needs_fit(network) is None
     return fit.train(network, dataset, settings, on_epoch, reason=choice.reason, eagerly=eagerly)
 
 

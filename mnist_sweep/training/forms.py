@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mnist_sweep.data import Dataset
 from mnist_sweep.training import runtime
-from mnist_sweep.training.model import own_methods
+from mnist_sweep.training.model import needs_fit
 
 _SLOW_IN_XLA = {
     "AvgPool", "AvgPool3D", "Conv2D", "Conv2DBackpropInput", "Conv3D", "Conv3DBackpropInputV2",
@@ -62,8 +62,8 @@ class FormError(Exception):
 
 def choose(network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]) -> Choice:
     """The form for a built network that is trained on a dataset with a run's settings."""
-    if own := own_methods(network):
-        return Choice(Form.FIT, f"the network has its own {' and '.join(own)}")
+    if reason := needs_fit(network):
+        return Choice(Form.FIT, reason)
     n = len(dataset.train_index)
     batch_size = min(settings["batch_size"], n)
     steps = settings["epochs"] * -(-n // batch_size)

@@ -17,6 +17,12 @@ import numpy as np
 from mnist_sweep.errors import ModelError
 
 Shape = tuple[int, ...]
+_METHODS_OF_FIT = (
+    "compile", "compute_loss", "compute_metrics", "fit", "make_test_function",
+    "make_train_function", "test_step", "train_step",
+)  # fmt: skip
+_SEEN = "_mnist_sweep_seen"
+"""Marks the layers of a network that a builder has returned."""
 
 
 def mlp(
@@ -93,7 +99,27 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
             f"the network of model._target_={target} gives an output of shape {output[1:]} for "
             f"an image; expected ({classes},), one probability per class."
         )
+    for layer in all_layers(network):
+        vars(layer)[_SEEN] = True
     return network
+
+
+def check_new(network: Any, target: str) -> None:
+    """Refuse a network with layers that an earlier network of this process had.
+
+    Hydra's own launchers run several jobs in a process: the weights would carry over.
+
+    Raises:
+        ModelError: A layer with trainable weights was in another run's network.
+    """
+    if not isinstance(network, keras.Model):
+        return
+    for layer in all_layers(network):
+        if _SEEN in vars(layer) and layer.trainable_variables:
+            raise ModelError(
+                f"model._target_={target} returned the layer {layer.name} of an earlier run's "
+                "network again, with the weights of that run. Build new layers in every call."
+            )
 
 
 def _channels_hint(input_shape: Shape) -> str:
@@ -127,12 +153,18 @@ def unused_parts(network: keras.Model) -> list[str]:
     return [said] if network.compiled else []
 
 
-def own_methods(network: keras.Model) -> list[str]:
-    """The methods of a user's own class that only `fit` calls."""
-    names = ("train_step", "test_step", "compute_loss", "compute_metrics")
-    return [
-        name for name in names if getattr(type(network), name) is not getattr(keras.Model, name)
+def needs_fit(network: keras.Model) -> str | None:
+    """Why only Keras's `fit` trains a network as it wants to be; None where others do."""
+    own = [
+        name
+        for name in _METHODS_OF_FIT
+        if name in vars(network) or getattr(type(network), name) is not getattr(keras.Model, name)
     ]
+    if own:
+        return f"the network has its own {' and '.join(own)}"
+    if network.dtype_policy.name == "mixed_float16":
+        return "float16 needs the scaled loss of Keras's fit"
+    return None
 
 
 def check_probabilities(network: keras.Model, target: str, input_shape: Shape) -> None:

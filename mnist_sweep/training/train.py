@@ -97,7 +97,9 @@ def train(
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings["seed"])
     target = settings["model"]["_target_"]
-    network = model.checked(build(info.shape, info.classes), target, info.shape, info.classes)
+    network = build(info.shape, info.classes)
+    model.check_new(network, target)
+    network = model.checked(network, target, info.shape, info.classes)
     for unused in model.unused_parts(network):
         log.warning("%s", unused)
     training = train_network(network, dataset, settings, on_epoch)

@@ -108,6 +108,42 @@ def test_classes_without_examples_in_a_split_are_named(
     assert "validation split" not in info.notice
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "declared", "said"),
+    [
+        ("023", "0123", None, "no examples of class 1, but the test split has"),
+        ("02", "0123", 4, "no examples of classes 1, 3, but the test split has"),
+        ("012", "012", 4, "test split has no examples of class 3:"),
+        ("023", "023", None, "test split has no examples of class 1:"),
+    ],
+)
+def test_classes_that_some_split_lacks_are_counted_and_said(
+    tmp_path: Path, environ: dict[str, str], data_settings: Settings, train, test, declared, said
+) -> None:
+    labels = [np.array([*map(int, one)] * 20, np.uint8) for one in (train, test)]
+    images = [np.full((len(one), 4, 4), 200, np.uint8) for one in labels]
+    more = {} if declared is None else {"classes": np.array(declared)}
+    np.savez(
+        tmp_path / "d.npz", x_train=images[0], y_train=labels[0], x_test=images[1],
+        y_test=labels[1], **more,
+    )  # fmt: skip
+    info = prepare(data_settings(name="npz", path=str(tmp_path / "d.npz")), environ)
+    assert info.classes == 4
+    assert said in str(info.notice)
+    assert ("training data" in str(info.notice)) == ("but" in said)
+
+
+def test_a_class_of_the_test_split_alone_is_refused_unless_declared(
+    tmp_path: Path, environ: dict[str, str], data_settings: Settings
+) -> None:
+    images, labels, test_images, test_labels = small_arrays(400, 60, (4, 5), 10)
+    known = labels < 9
+    arrays = (images[known], labels[known], test_images, test_labels)
+    npz = write_npz(tmp_path / "more.npz", arrays)
+    with pytest.raises(DataError, match=r"classes 0 to 8, but example \d+ in y_test .* label 9"):
+        prepare(data_settings(name="npz", path=str(npz)), environ)
+
+
 def test_a_csv_gets_a_test_split_by_the_seed_of_the_split(
     tmp_path: Path,
     environ: dict[str, str],
