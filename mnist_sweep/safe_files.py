@@ -62,7 +62,7 @@ def opened(path: Path, max_bytes: float = math.inf) -> Iterator[io.BufferedReade
         yield file
 
 
-def _open(path: Path) -> int:
+def _open(path: str | Path) -> int:
     # Without waiting: opening a pipe would block until somebody writes to it.
     return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
 
@@ -75,7 +75,7 @@ def _check(status: os.stat_result, max_bytes: float) -> os.stat_result:
     return status
 
 
-def content(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
+def content(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
     """The bytes of a regular file, and its status before it was read.
 
     Raises:

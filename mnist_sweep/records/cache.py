@@ -33,7 +33,7 @@ from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.cores import on_cores
 from mnist_sweep.metrics import definitions
 from mnist_sweep.records.fields import flat, object_array, objects
-from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
+from mnist_sweep.records.paths import CHECKED, RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.rows import Rows, rows_of, stacked
 from mnist_sweep.safe_files import content, identity
@@ -93,15 +93,16 @@ def read_runs(
     place_of = {key: place for place, key in enumerate(kept.keys)} if kept else {}
     old: dict[str, int] = {}
     new: list[str] = []
+    runs = paths.runs
     for name in names:
-        place = place_of.get(file_key(name, _statuses(paths.runs, name))) if place_of else None
+        place = place_of.get(file_key(name, _statuses(runs, name))) if place_of else None
         if place is None:
             new.append(name)
         else:
             old[name] = place
     size = BLOCK_RUNS if len(new) >= MIN_RUNS_ON_CORES else max(1, len(new))
     blocks = [new[start : start + size] for start in range(0, len(new), size)]
-    done = on_cores(partial(_read_block, paths.runs), blocks)
+    done = on_cores(partial(_read_block, runs), blocks)
     parts = [rows for rows, _ in done if rows.names]
     if kept and old:
         parts.append(replace(kept.take([*old.values()]), names=[*old]))
@@ -143,15 +144,12 @@ def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
 def _statuses(runs: Path, name: str) -> list[os.stat_result | None]:
     """Of a run's record and the files beside it."""
     found: list[os.stat_result | None] = []
-    for ending in _ENDINGS:
+    for ending in CHECKED:
         try:
             found.append(os.stat(f"{runs}{os.sep}{name}{ending}"))  # noqa: PTH116  (a path costs as much as the call)
         except OSError:
             found.append(None)
     return found
-
-
-_ENDINGS = [f"{os.sep}{one.name}" for one in (RunPaths("").record, *RunPaths("").artefacts)]
 
 
 def file_key(name: str, statuses: Iterable[os.stat_result | None]) -> str:

@@ -60,6 +60,12 @@ class RunPaths(_Paths):
         return self.predictions, self.model
 
 
+CHECKED = tuple(
+    f"{os.sep}{one.name}" for one in (RunPaths("").record, *RunPaths("").artefacts)
+)  # fmt: skip
+"""A run's record and its artefacts, as text to append: 100,000 runs' paths take seconds to make."""
+
+
 class SweepPaths(_Paths):
     """The files of a sweep's directory."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ from mnist_sweep.metrics import (
     counts_of,
     definitions,
 )
-from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.paths import CHECKED, RunPaths
 from mnist_sweep.records.record import SCHEMA_VERSION, SEALED, Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import is_sealed, seal
@@ -34,7 +35,6 @@ from mnist_sweep.settings import run_id as run_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _COMPARED = ("accuracy", "precision", "recall", "f1", "f1_min")
 """Metrics of every network's record, whichever version wrote it."""
@@ -67,18 +67,19 @@ def read_run(
         The record, and the status of it and of each of `RunPaths.artefacts` before it was read,
         None where there is no such file; or why the record cannot be used.
     """
-    file, statuses = paths.record, list[os.stat_result | None]()
+    file, *artefacts = [f"{paths.directory}{ending}" for ending in CHECKED]
+    statuses: list[os.stat_result | None] = []
     try:
         read, status = content(file)
         record = parse(read, run_id)
         statuses.append(status)
-        for file in paths.artefacts:
+        for file in artefacts:
             statuses.append(_check_artefact(record, file))
     except (OSError, ValueError) as error:
         kind = "problem"
         if not statuses and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             kind = "begun" if isinstance(error, FileNotFoundError) else "stray"
-        return Unread(kind, reason(error), file.name)
+        return Unread(kind, reason(error), Path(file).name)
     return record, statuses
 
 
@@ -127,12 +128,13 @@ def parse(read: bytes, run_id: str | None = None) -> Record:
     return record
 
 
-def _check_artefact(record: Record, path: Path) -> os.stat_result | None:
+def _check_artefact(record: Record, file: str) -> os.stat_result | None:
     """Check one file beside a record; its status, or None where there is no such file."""
     try:
-        status = path.stat()
+        status = os.stat(file)  # noqa: PTH116  (a path costs as much as the call)
     except FileNotFoundError:
         return None
+    path = Path(file)
     if record.status != RunStatus.FINISHED:
         return status  # of an earlier attempt: nothing that is shown comes from it
     expected = record.artefacts.get(path.name)

@@ -74,7 +74,7 @@ class DataRecord(_Strict):
     n_validation: Count
     n_test: Count
     notice: str | None = None
-    class_names: list[str] = []
+    class_names: list[str] = Field(default_factory=list)  # of a literal a copy would be made
 
 
 NO_DATA = DataRecord.model_construct(
@@ -117,8 +117,8 @@ class SplitMetrics(_Strict):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float | None]
 
-    per_class: list[ClassMetrics] = []
-    confusion: list[list[Count]] = []
+    per_class: list[ClassMetrics] = Field(default_factory=list)
+    confusion: list[list[Count]] = Field(default_factory=list)
 
     if TYPE_CHECKING:
 
@@ -138,11 +138,13 @@ class SplitMetrics(_Strict):
             raise ValueError(f"per_class must be of the classes 0 to {classes - 1}, each once")
         known = definitions()
         for name, value in self.values.items():
+            if value is not None and 0 <= value <= 1:
+                continue
             kind = known[name].format if name in known else None
             if value is None:
                 if kind is not Format.LOSS:
                     raise ValueError(f"{name} must be a number, got null")
-            elif kind and kind.is_share and not 0 <= value <= 1:
+            elif kind and kind.is_share:
                 raise ValueError(f"{name} must be between 0 and 1, got {value:g}")
         return self
 
@@ -245,7 +247,7 @@ class Record(_Strict):
     time: Times | None = None
     environment: Environment = Environment()
     error: Failure | None = None
-    artefacts: dict[str, Sha256] = {}
+    artefacts: dict[str, Sha256] = Field(default_factory=dict)
     sha256: Sha256 | None = None
 
     @field_validator("config")

@@ -248,7 +248,7 @@ def _runs(
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
-    run_ids = rows.table["run_id"] if rows.names else ()
+    run_ids = rows.table["run_id"].tolist() if rows.names else ()
     for name, run_id in zip(rows.names, run_ids, strict=True):
         taken = first.setdefault(run_id, name)
         if taken != name:

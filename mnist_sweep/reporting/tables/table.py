@@ -11,7 +11,7 @@ from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import shortened
-from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written
+from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written, written_all
 from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
@@ -231,18 +231,8 @@ def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> list[Cell]
     cells = [Cell(None, NOTHING)] * len(values)
     places = [k for k, value in enumerate(values) if value is not None or is_null[k]]
     values = [values[k] for k in places]
-    if {*map(type, values)} in ({int}, {str}):  # of settings there are few different ones
-        distinct = {value: written(value, style) for value in {*values}}
-        texts = [*map(distinct.__getitem__, values)]
-    else:
-        texts = [written(value, style) for value in values]
-    marks: list[Mark] = [""] * len(texts)
-    if marked:
-        statuses = rows.values("status")
-        marks = [
-            marked.get(text, "") if statuses[k] != RunStatus.PRUNED else ""
-            for text, k in zip(texts, places, strict=True)
-        ]
+    texts = written_all(values, style)
+    marks = _marks(texts, places, rows, marked)
     if rows.spread is not None:
         spreads = rows.spreads(key)
         texts = [
@@ -253,9 +243,25 @@ def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> list[Cell]
         texts = [text[:12] for text in texts]
     elif max(map(len, texts), default=0) > _MAX_SETTING:
         texts = [shortened(text, _MAX_SETTING) for text in texts]
-    for place, cell in zip(places, map(Cell, values, texts, marks), strict=True):
+    filled = map(Cell, values, texts, marks)
+    if len(places) == len(cells):
+        return [*filled]
+    for place, cell in zip(places, filled, strict=True):
         cells[place] = cell
     return cells
+
+
+def _marks(
+    texts: list[str], places: list[int], rows: Rows, marked: Mapping[str, Mark]
+) -> list[Mark]:
+    if not marked:
+        return [""] * len(texts)
+    marks: list[Mark] = [marked.get(text, "") for text in texts]
+    statuses = rows.values("status")
+    if RunStatus.PRUNED in statuses:
+        for number, place in enumerate(places):
+            marks[number] = "" if statuses[place] == RunStatus.PRUNED else marks[number]
+    return marks
 
 
 def _interval(found: Interval | None, style: Format) -> Cell:
