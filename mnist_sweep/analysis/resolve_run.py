@@ -93,15 +93,16 @@ def require_network(sweep: Sweep, run_id: str) -> None:
     record, files = sweep.record(run_id), sweep.run_paths(run_id).files
     if record.task is None:
         return
-    what = f"the task {record.task}"
-    way_out = "A task can store its model in the folder that it gets as `directory`"
-    if files.is_dir():
-        way_out = f"The files that the task stored are in {files}"
     if sweep.is_external:
-        what, way_out = "another program", "Give a run of mnist_sweep"
+        why = "another program", "Give a run of mnist_sweep"
+    elif files.is_dir():
+        why = f"the task {record.task}", f"The files that the task stored are in {files}"
+    else:
+        stores = "A task can store its model in the folder that it gets as `directory`"
+        why = f"the task {record.task}", stores
     raise ModelError(
-        f"Expected a run with a Keras network, but {record.label} is a run of {what}, "
-        f"and only its own code can apply what it made. {way_out}."
+        f"Expected a run with a Keras network, but {record.label} is a run of {why[0]}, "
+        f"and only its own code can apply what it made. {why[1]}."
     )
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mnist_sweep.cli.output import ExitCode, lasting_streams, wrap
 from mnist_sweep.command import command
 from mnist_sweep.errors import MnistSweepError, UsageError, harmless
-from mnist_sweep.sweeping.interrupts import ctrl_c_interrupts
+from mnist_sweep.sweeping.interrupts import END_SIGNALS, ctrl_c_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     with ctrl_c_interrupts(_leave_at_once), lasting_streams():
         code = _guarded(words)
     if arguments is None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: nothing to interrupt
+        for number in (signal.SIGINT, *END_SIGNALS):
+            signal.signal(number, signal.SIG_IGN)  # all is done: nothing to interrupt
     sys.exit(code)
 
 

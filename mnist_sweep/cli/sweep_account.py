@@ -46,6 +46,8 @@ class SweepAccount:
         lost = [o for o in result.summaries if o.status.is_final and o.run_id not in there]
         requested = {point.run_id for point in result.plan.points}
         ended = {one.run_id: one.status for one in reversed(result.summaries) if one not in lost}
+        for run_id in there - recorded.keys():  # whatever a run has told, its record cannot be read
+            ended.pop(run_id, None)
         # A failed record is replaced once the job in the queue has run.
         counted = (requested & recorded.keys()) - {one.job.run_id for one in result.queued}
         known = {run_id: RunStatus(recorded[run_id]) for run_id in counted}

@@ -15,8 +15,9 @@ from mnist_sweep.cli.output import terminal
 from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
+from mnist_sweep.records.fields import frame_of
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.sweep import Sweep, all_runs, load
+from mnist_sweep.records.sweep import Problem, Sweep, all_runs, load
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, conclusions_of
 from mnist_sweep.reporting.conclusions.selections import (
     Standing,
@@ -143,7 +144,11 @@ def _tables(result: SweepResult) -> tuple[Sweep, list[Table]]:
     try:
         return write_tables(result.directory)
     except DirectoryError as error:
-        found = load(result.directory)
+        try:
+            found = load(result.directory)
+        except DirectoryError as gone:  # meanwhile somebody has moved the directory away
+            problem = Problem(SweepPaths(result.directory).sweep_json, str(gone))
+            found = Sweep(result.directory, frame_of([]), (problem,))
         if found.frame.empty:
             return found, []
         click.echo(f"No tables written: {error}", err=True)
@@ -160,6 +165,11 @@ def _print_notes(account: SweepAccount, found: Sweep) -> int:
             f"{counted(len(lost), 'finished run')}, since {shown_path(result.directory)} was "
             "deleted or changed meanwhile. Run the same command again for "
             f"{listed([one.label for one in lost], MAX_SHOWN)}."
+        )
+    if result.plan.points and found.plan and not found.plan.points:
+        notes.append(
+            f"Lost: the plan, {SweepPaths(result.directory).sweep_json.name}, which was deleted "
+            "meanwhile. Run the same command again: it writes the plan and repeats no finished run."
         )
     if found.problems:
         notes.append(f"Could not be read: {listed([*map(str, found.problems)], MAX_SHOWN)}.")

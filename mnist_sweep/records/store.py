@@ -122,6 +122,19 @@ def make_directory(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
+def check_no_link(path: Path) -> None:
+    """Refuse a link in place of a directory that is written into: it may lead anywhere.
+
+    Raises:
+        DirectoryError: It is a link.
+    """
+    if path.is_symlink():
+        raise DirectoryError(
+            f"Cannot write into {path}: it is a link to {path.readlink()}, outside of the sweep's "
+            "directory for all that is known. Remove the link, then run the same command again."
+        )
+
+
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
     """A temporary directory in `directory`, for writers that choose their own file names.

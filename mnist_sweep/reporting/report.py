@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
-from mnist_sweep.records.store import write_text
+from mnist_sweep.records.store import check_no_link, write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, default_summary
@@ -71,6 +71,8 @@ def write_report(
     paths = SweepPaths(_output(directories, output))
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
     compared = comparison(sweeps, most_missing=MAX_MISSING) if tables is None else tables
+    for place in (paths.tables, paths.figures):
+        check_no_link(place)
     for name in TABLE_FORMATS if tables is None else ():
         write_text(paths.comparison(name), render_tables(compared, name))
     answer = default_summary(sweeps) if answer is None else answer

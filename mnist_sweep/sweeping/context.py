@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import UsageError
-from mnist_sweep.sweeping.interrupts import ctrl_c_counted, sigterm_interrupts
+from mnist_sweep.sweeping.interrupts import ctrl_c_counted, end_interrupts
 from mnist_sweep.sweeping.launch import processes
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def verbosity_of(words: Sequence[str]) -> tuple[Verbosity, list[str]]:
 class SweepContext:
     """A program run that starts processes; a context manager, at whose end nothing is left.
 
-    Within it SIGTERM raises `Interrupted`, and Ctrl-C is counted: some libraries swallow the
-    exception that it raises, which `interrupt_if_swallowed` makes up for.
+    Within it SIGTERM or SIGHUP raises `Interrupted`, and Ctrl-C is counted: some libraries swallow
+    the exception that it raises, which `interrupt_if_swallowed` makes up for.
     """
 
     _CURRENT: ClassVar[ContextVar[SweepContext]] = ContextVar("SweepContext")
@@ -90,7 +90,7 @@ class SweepContext:
         return found
 
     def __enter__(self) -> Self:
-        self._signals.enter_context(sigterm_interrupts())
+        self._signals.enter_context(end_interrupts())
         self._ctrl_c = self._signals.enter_context(ctrl_c_counted())
         token = self._CURRENT.set(self)
         self._signals.callback(self._CURRENT.reset, token)

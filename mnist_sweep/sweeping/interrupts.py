@@ -1,6 +1,6 @@
-"""Interrupts: SIGTERM ends a sweep as Ctrl-C does, whatever it is doing.
+"""Interrupts: SIGTERM and SIGHUP end a sweep as Ctrl-C does, whatever it is doing.
 
-Both raise a KeyboardInterrupt. Used by `context.SweepContext` and the command line.
+All raise a KeyboardInterrupt. Used by `context.SweepContext` and the command line.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+END_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""A request to end, and a terminal that was closed (not on Windows)."""
+
 
 class Interrupted(KeyboardInterrupt):
-    """SIGTERM, or Ctrl-C within `ctrl_c_interrupts`; from Python with what was done until then."""
+    """A signal to end; from Python it has what was done until then."""
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it, in place of a traceback."""
@@ -52,22 +57,28 @@ def ctrl_c_interrupts(at_second: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Raise `Interrupted` at the first SIGTERM within the block; clean-up ignores further ones."""
+def end_interrupts() -> Iterator[None]:
+    """Raise `Interrupted` at the first of `END_SIGNALS` in the block; clean-up ignores others."""
     if threading.current_thread() is not threading.main_thread():
         # Only the main thread may set handlers; a program that sweeps in another has its own.
         yield
         return
 
     def stop(_number: int, _frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
         raise Interrupted
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in END_SIGNALS}
+    if before.get(END_SIGNALS[-1]) is signal.SIG_IGN:  # nohup
+        del before[END_SIGNALS[-1]]
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

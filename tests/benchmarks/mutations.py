@@ -27,7 +27,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 READING, SAFE, RULES = "records/reading.py", "safe_files.py", "analysis/gate/rules.py"
 BELONGING, HOSTILE = "integrity/test_belonging.py", "integrity/test_hostile_files.py"
-DAMAGE = "integrity/test_damage.py"
+DAMAGE, STREAMS = "integrity/test_damage.py", "cli/test_streams.py"
+AS_KERAS, SUMMARY = "training/test_as_keras_trains.py", "cli/test_sweep_summary.py"
 CHEATS, COMMANDS = "analysis/test_gate_cheats.py", "sweeping/test_commands.py"
 LIMIT_S = 300
 MAX_MEMORY = 6 * 2**30
@@ -54,6 +55,8 @@ MUTATIONS = [
      "training/test_replaced.py::test_a_variable_frozen_by_hand_keeps_its_values"),
     ("1 layers are given back", "training/fast/program.py", "        replace(own)\n",
      "        pass\n", "training/test_replaced.py::test_layers_are_keras_s_again_whatever_happens"),
+    ("1 layers of an earlier run", "training/train.py",
+     "    model.check_new(network, target)\n", "", f"{AS_KERAS} -k earlier_run"),
     ("2 val_loss has added losses", "training/compiled.py",
      'loss += predictor.added_loss(images, held_out, settings["batch_size"])', "pass",
      "training/test_compiled.py::test_the_validation_loss_is_keras_s_with_all_added_losses"),
@@ -66,6 +69,15 @@ MUTATIONS = [
      "training/test_evaluate.py::test_a_class_without_examples_does_not_count"),
     ("3 the data say the classes", "data/arrays.py", "classes=classes or width", "classes=width",
      "data/test_own_data.py::test_the_data_say_how_many_classes_there_are"),
+    ("3 classes without training examples", "data/prepare.py", "(tested > 0) & (trained == 0)",
+     "(tested < 0) & (trained == 0)", "data/test_prepare.py -k some_split_lacks"),
+    ("4 methods that only fit calls", "training/model.py", '"compile", "compute_loss", ',
+     '"compute_loss", ', f"{AS_KERAS} -k only_fit_calls"),
+    ("4 methods of an instance", "training/model.py", "name in vars(network) or", "False or",
+     f"{AS_KERAS} -k only_fit_calls"),
+    ("4 the scaled loss of float16", "training/model.py",
+     'if network.dtype_policy.name == "mixed_float16":', "if False:",
+     f"{AS_KERAS} -k only_fit_calls"),
     ("4 subclassed networks are built by a call", "training/model.py",
      "if is_subclassed(network):\n            # Only", "if False:\n            # Only",
      "training/test_subclassed.py::test_one_that_needs_channels_is_refused_with_what_to_do"),
@@ -109,6 +121,9 @@ MUTATIONS = [
      f"{BELONGING} -k overwritten"),
     ("6 a run looks again at its end", "training/train.py", "        check_unchanged(dataset)\n",
      "", "training/test_evaluate.py::test_data_overwritten_during_a_run_fail_it"),
+    ("6 data that are cut while a run reads them", "data/dataset.py",
+     "if path.exists() and path.stat().st_size < array.nbytes:", "if False:",
+     f"{BELONGING} -k its_hash_or_fails"),
     ("7 no plan fails the gate", "analysis/gate/check.py",
      "yield Check(CheckKind.PLAN, Problem.MISSING)", "yield Check(CheckKind.PLAN)",
      f"{CHEATS}::test_a_plan_is_part_of_the_evidence"),
@@ -164,6 +179,16 @@ MUTATIONS = [
     ("9 submitted jobs are of their sweep", "sweeping/launch/submitted.py",
      "if not is_inside or not _RUN_ID.fullmatch(job.run_id):", "if False:",
      "sweeping/test_submitted.py::test_a_list_of_jobs_names_no_directory_outside_of_its_sweep"),
+    ("9 nothing is written through a link", "records/store.py", "if path.is_symlink():",
+     "if False:", f"{SUMMARY} -k through_a_link"),
+    ("10 a directory that was moved away", "cli/sweep_summary.py",
+     "except DirectoryError as gone:", "except ZeroDivisionError as gone:",
+     f"{SUMMARY} -k happened"),
+    ("10 records that cannot be read are no results", "cli/sweep_account.py",
+     "ended.pop(run_id, None)", "pass", f"{SUMMARY} -k happened"),
+    ("10 a deleted plan is said", "cli/sweep_summary.py",
+     "if result.plan.points and found.plan and not found.plan.points:", "if False:",
+     f"{SUMMARY} -k happened"),
     ("10 a deleted directory is said", "cli/sweep_account.py",
      "if o.status.is_final and o.run_id not in there", "if False",
      "cli/test_sweep_summary.py::test_what_was_lost_with_a_directory_is_said"),
@@ -213,6 +238,15 @@ MUTATIONS = [
     # The process.
     ("14 a second Ctrl-C", "sweeping/interrupts.py", "if len(pressed) > 1:", "if False:",
      "cli/test_streams.py::test_a_second_ctrl_c_ends_at_once_and_without_a_traceback"),
+    ("14 Ctrl-C before the imports", "__main__.py", "except KeyboardInterrupt:",
+     "except ZeroDivisionError:", f"{STREAMS} -k before_the_program"),
+    ("14 a terminal that closes", "sweeping/interrupts.py", '("SIGTERM", "SIGHUP")',
+     '("SIGTERM",)', f"{STREAMS} -k first_signal"),
+    ("14 further signals to end", "sweeping/interrupts.py",
+     "        for number in before:\n            signal.signal(number, signal.SIG_IGN)\n", "",
+     f"{STREAMS} -k first_signal"),
+    ("14 nohup", "sweeping/interrupts.py", "is signal.SIG_IGN:  # nohup", "is None:  # nohup",
+     f"{STREAMS} -k nohup"),
     ("14 stopped workers", "sweeping/launch/processes.py",
      "        if process.is_alive():\n            process.kill()\n", "        pass\n",
      "sweeping/test_worker.py::test_processes_whose_end_is_not_told_are_killed_and_not_waited_for"),

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mnist_sweep.analysis.gate import write_baseline
+from mnist_sweep.records.sweep import load
+from mnist_sweep.sweeping.interrupts import END_SIGNALS, Interrupted, end_interrupts
+from support.factories import make_run, write_sweep
 
 SAYS_MUCH = (
     "import mnist_sweep.cli as cli\n"
@@ -66,3 +72,103 @@ def test_a_second_ctrl_c_ends_at_once_and_without_a_traceback(tmp_path: Path):
     assert ended.returncode == 130
     assert ended.stdout == ""
     assert ended.stderr == "\nInterrupted at once. What has finished is kept.\n"
+
+
+PRESSED_WITHIN = """
+import importlib, os, signal
+import mnist_sweep.cli as cli
+def pressed(*arguments, **options):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+module, _, name = {place!r}.rpartition(".")
+setattr(importlib.import_module("mnist_sweep." + module), name, pressed)
+cli.main({words!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory):
+    """A sweep, and a baseline that it does not reach."""
+    folder = tmp_path_factory.mktemp("failing")
+    options = {"n_test": 60, "n_validation": 40, "epochs": 2}
+    better = write_sweep(folder / "better", [make_run(accuracy=1.0, **options)])
+    write_baseline(folder / "b.json", load(better))
+    return write_sweep(folder / "sweep", [make_run(accuracy=0.3, **options)])
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("cli.results.comparison", ["table", "DIR"]),
+        ("reporting.html.page.render", ["report", "--no-figures", "DIR"]),
+        ("cli.gate._check", ["check", "DIR", "--baseline", "BASE"]),
+        ("sweeping.launch.processes.start_fork_server", ["-m", "layers=1,2"]),
+        ("sweeping.launch.processes.end_fork_server", ["-m", "task._target_=nothing.run"]),
+    ],
+)
+def test_further_ctrl_cs_while_the_first_is_handled(tmp_path: Path, failing: Path, place, words):
+    names = {"DIR": str(failing), "BASE": str(failing.with_name("b.json"))}
+    program = PRESSED_WITHIN.format(place=place, words=[names.get(one, one) for one in words])
+    ended = run(program, tmp_path, stdout=subprocess.PIPE)
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr.endswith("\nInterrupted at once. What has finished is kept.\n")
+    assert "Traceback" not in ended.stderr
+    assert not (failing / "report.html").exists()
+
+
+def test_ctrl_c_before_the_program_is_imported(tmp_path: Path):
+    ended = run(
+        "import runpy, signal, sys\n"
+        "class Press:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'mnist_sweep.errors': signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Press())\n"
+        "runpy.run_module('mnist_sweep', run_name='__main__')\n",
+        tmp_path,
+    )
+    assert (ended.returncode, ended.stderr) == (130, "\nInterrupted.\n")
+
+
+@pytest.mark.parametrize("output", [">/dev/full", ">&- 2>&-", "| true"])
+def test_a_failing_check_whose_output_is_lost_fails(failing: Path, output: str):
+    words = f"-m mnist_sweep check {failing} --baseline {failing.with_name('b.json')}"
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} {words} {output}; exit ${{PIPESTATUS[0]}}"],
+        cwd=failing, text=True, check=False, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_to_end_interrupts_and_further_ones_do_not(number: int):
+    cleaned = []
+
+    def interrupted() -> None:
+        with end_interrupts():
+            try:
+                signal.raise_signal(number)
+            finally:
+                for one in END_SIGNALS:
+                    signal.raise_signal(one)
+                cleaned.append(number)
+
+    before = [signal.getsignal(one) for one in END_SIGNALS]
+    with pytest.raises(Interrupted):
+        interrupted()
+    assert cleaned
+    assert [signal.getsignal(one) for one in END_SIGNALS] == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal on Windows")
+def test_a_program_started_by_nohup_goes_on_when_its_terminal_closes():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with end_interrupts():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

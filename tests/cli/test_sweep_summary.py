@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from mnist_sweep import command
 from mnist_sweep.cli import sweep_summary
 from mnist_sweep.cli.sweep_account import SweepAccount
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records import study_file
 from mnist_sweep.records import sweep as sweeps
 from mnist_sweep.records.status import RunStatus
@@ -289,6 +291,74 @@ def test_what_was_lost_with_a_directory_is_said(tmp_path, capsys):
     said = " ".join(shown(result, capsys).split())
     assert "Lost: the record of 1 finished run, since" in said
     assert gone.values["label"] in said
+
+
+def moved(directory):
+    directory.rename(directory.with_name("moved"))
+
+
+def replaced_by_a_file(directory):
+    moved(directory)
+    directory.write_text("")
+
+
+def replaced_by_a_link_to_nothing(directory):
+    moved(directory)
+    directory.symlink_to("nowhere")
+
+
+def replaced_by_another(directory):
+    moved(directory)
+    write_sweep(directory, [make_run(nodes=300, **SMALL)])
+
+
+def emptied_records(directory):
+    for path in directory.glob("runs/*/record.json"):
+        path.write_bytes(b"")
+
+
+def without_plan(directory):
+    (directory / "sweep.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("happens", "finished", "said"),
+    [
+        (moved, 0, "Lost: the records of 2 finished runs"),
+        (replaced_by_a_file, 0, "Lost: the records of 2 finished runs"),
+        (replaced_by_a_link_to_nothing, 0, "Lost: the records of 2 finished runs"),
+        (replaced_by_another, 0, "Lost: the records of 2 finished runs"),
+        (emptied_records, 0, "record.json: the file is empty"),
+        (without_plan, 2, "Lost: the plan, sweep.json"),
+    ],
+)
+def test_what_happened_to_a_directory_meanwhile_is_said(tmp_path, capsys, happens, finished, said):
+    directory = write_sweep(tmp_path / "grid", RUNS[:2])
+    names = [(run.values["run_id"], run.values["label"]) for run in RUNS[:2]]
+    result = result_of(directory)
+    result.plan = plan_of(*(replace(point_of(), run_id=run_id) for run_id, _ in names))
+    result.summaries = [RunSummary(*one, RunStatus.FINISHED) for one in names]
+    happens(directory)
+    code = sweep_summary.show(result)
+    out, err = capsys.readouterr()
+    assert code == (0 if finished == 2 else 1)
+    assert f"{finished} of 2 runs finished" in out
+    assert said in " ".join(err.split())
+
+
+def test_tables_and_figures_are_not_written_through_a_link(tmp_path):
+    directory = write_sweep(tmp_path / "grid", RUNS[:1])
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (elsewhere / "comparison.csv").write_text("mine")
+    for name in ("tables", "figures"):
+        (directory / name).symlink_to(elsewhere)
+        with pytest.raises(DirectoryError, match=f"{name}: it is a link"):
+            report.write_report([directory])
+        if name == "tables":
+            with pytest.raises(DirectoryError, match="it is a link"):
+                tables.write_tables(directory)
+        (directory / name).unlink()
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
 def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys, on_terminal):

@@ -288,6 +288,88 @@ def test_data_that_were_overwritten_are_noticed_before_and_after_a_run(tmp_path,
         load(info)
 
 
+def cut(path):
+    os.truncate(path, 200)
+
+
+def removed(path):
+    path.unlink()
+
+
+def other_content(path):
+    """Another file of the same size, and with the same time."""
+    state, content = path.stat(), path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def link_to_other(path):
+    other = path.with_name("other.npy")
+    path.rename(other)
+    path.symlink_to(other)
+    other_content(other)
+
+
+def link_to_same(path):
+    other = path.with_name("other.npy")
+    path.rename(other)
+    path.symlink_to(other)
+
+
+@pytest.mark.parametrize("change", [cut, removed, other_content, link_to_other, link_to_same])
+def test_a_run_has_the_data_of_its_hash_or_fails(tmp_path, change):
+    from mnist_sweep.data import check_unchanged, load
+
+    info = prepared(tmp_path)
+    dataset = load(info)
+    before = dataset.train_images[-1].copy()
+    path = Path(info.cache) / "train_images.npy"
+    change(path)
+    # While a run has a file mapped, it still has a removed one's content, but not what was cut off.
+    if change is cut:
+        with pytest.raises(DataError, match="cut"):
+            check_unchanged(dataset)
+    else:
+        check_unchanged(dataset)
+        np.testing.assert_array_equal(dataset.train_images[-1], before)
+    # The next run of the same sweep.
+    if change is link_to_same:
+        np.testing.assert_array_equal(load(info).train_images[-1], before)
+    else:
+        with pytest.raises(DataError, match="missing or damaged"):
+            load(info)
+    # And the next sweep.
+    again = prepared(tmp_path)
+    assert again.sha256 == info.sha256
+    np.testing.assert_array_equal(load(again).train_images[-1], before)
+
+
+def test_a_file_of_the_users_that_is_edited_in_mid_sweep_is_another_dataset(tmp_path):
+    from mnist_sweep.data import load, prepare
+    from mnist_sweep.settings import defaults
+
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{kind}_{split}": values
+        for split in ("train", "test")
+        for kind, values in (
+            ("x", rng.integers(0, 256, (40, 4, 4), np.uint8)), ("y", np.arange(40) % 4),
+        )
+    }  # fmt: skip
+    path = tmp_path / "own.npz"
+    np.savez(path, **arrays)
+    settings = {**defaults()["data"], "name": "npz", "path": str(path)}
+    environment = {"MNIST_SWEEP_CACHE": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+    info = prepare(settings, environment)
+    arrays["x_train"][0] = 0
+    np.savez(path, **arrays)
+    assert load(info).train_images[0].any()  # of the sweep that runs
+    again = prepare(settings, environment)
+    assert again.deciding() != info.deciding()
+    assert not load(again).train_images[0].any()
+
+
 def test_data_whose_files_were_touched_alone_are_hashed_and_used(tmp_path, monkeypatch):
     from mnist_sweep.data import dataset, load
 

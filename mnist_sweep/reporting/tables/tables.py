@@ -13,7 +13,7 @@ from mnist_sweep.records.fields import measured
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import clean_temporary, write_text
+from mnist_sweep.records.store import check_no_link, clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
@@ -204,6 +204,7 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
         sweep = load(directory)
         if not len(sweep.frame):
             return sweep, []
+        check_no_link(paths.tables)
         clean_temporary(paths.tables)
         tables = comparison([sweep], most_missing=MAX_MISSING)
         for name in TABLE_FORMATS:

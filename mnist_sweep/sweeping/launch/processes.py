@@ -23,7 +23,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from mnist_sweep.errors import MnistSweepError, ModelError
-from mnist_sweep.sweeping.interrupts import ctrl_c_later
+from mnist_sweep.sweeping.interrupts import END_SIGNALS, ctrl_c_later
 
 PRELOAD = "mnist_sweep.sweeping.launch.preload"
 PRELOAD_TASK = "mnist_sweep.sweeping.launch.worker"
@@ -204,8 +204,9 @@ def ending(exit_code: int | None) -> str:
 
 
 def detach() -> None:
-    """In a child: leave Ctrl-C to the parent, and end when the parent ends, however it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a child: leave signals to the parent, and end when the parent ends, however it ended."""
+    for number in (signal.SIGINT, *END_SIGNALS):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = parent_process()
     if parent is not None:
