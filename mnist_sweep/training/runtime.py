@@ -91,6 +91,8 @@ def import_tensorflow() -> None:
     # By default TensorFlow uses it on some processors only, and convolutions take three times as
     # long on others.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # By default a process takes all of a GPU's memory, so that no other could use it.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with quiet_stderr(), _hidden("matplotlib", "pandas"):
         import keras
         import tensorflow as tf
@@ -172,3 +174,12 @@ def device() -> str:
     import tensorflow as tf
 
     return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+
+
+def count_gpus() -> int:
+    """The GPUs that TensorFlow can use; opens them, so call it in a process of its own."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    with quiet_stderr():
+        return len(tf.config.list_physical_devices("GPU"))

@@ -17,7 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 from rich.console import Console
 
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
@@ -36,6 +36,9 @@ class SweepLauncher(Launcher, ABC):
     reports_epochs: ClassVar[bool] = True
     """Whether running jobs report their epochs, so that they are displayed and may be pruned."""
 
+    shares_gpus: ClassVar[bool] = False
+    """Whether it gives each run its GPU, as the settings `gpus` and `runs_per_gpu` say."""
+
     can_leave: bool = False
     """Whether runs go on without this process, so that `wait=false` may be asked for."""
 
@@ -48,7 +51,16 @@ class SweepLauncher(Launcher, ABC):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives."""
+        """Keep what Hydra gives.
+
+        Raises:
+            SettingsError: A setting is not one for this launcher.
+        """
+        if not self.shares_gpus and (config.gpus is not None or config.runs_per_gpu != 1):
+            raise SettingsError(
+                "gpus and runs_per_gpu are settings of hydra/launcher=pool. Other launchers have "
+                "their own: hydra.launcher.num_gpus (ray), hydra.launcher.gpus_per_node (slurm)."
+            )
         self.config = config
         self.context = SweepContext.current()
         self.budget = Budget(config.get("budget_s"))

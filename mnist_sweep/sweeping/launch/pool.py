@@ -20,15 +20,19 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from multiprocessing import connection
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.cores import cores
 from mnist_sweep.records.locks import held
+from mnist_sweep.settings import is_task
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
+from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, Origin
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
@@ -46,10 +50,22 @@ ConfigStore.instance().store(
 class PoolLauncher(SweepLauncher):
     """`hydra/launcher=pool`: runs jobs on this machine; its settings are the sweep's own."""
 
+    shares_gpus = True
+
+    @cached_property
+    def gpus(self) -> Gpus:
+        """The GPUs of the sweep."""
+        tensorflow = not is_task(self.config)
+        return Gpus.of(self.config.gpus, self.config.runs_per_gpu, tensorflow=tensorflow)
+
     def workers(self, n_jobs: int, threads: int) -> int:
-        """How many runs go at a time: `n_jobs`, or one per core that `threads` leaves."""
-        chosen = self.config.n_jobs or max(1, cores() // threads)
-        return max(1, min(int(chosen), n_jobs))
+        """How many runs go at a time: as many as fit on the GPUs, or as the cores have threads for.
+
+        The setting `n_jobs` may ask for another number on cores, and for fewer on GPUs.
+        """
+        asked = self.config.n_jobs
+        fit = min(self.gpus.n, asked or self.gpus.n) or asked or cores() // threads
+        return max(1, min(int(fit), n_jobs))
 
     def dispatch(
         self,
@@ -59,16 +75,20 @@ class PoolLauncher(SweepLauncher):
         scheduler: JobScheduler | None,
     ) -> Pool:
         """A pool of workers."""
-        return Pool(workers, progress, scheduler=scheduler)
+        return Pool(self.gpus, workers, progress, scheduler=scheduler)
 
 
 class Pool(Dispatch[WorkerProcess]):
     """Runs each job in a process of its own; see `Dispatch`."""
 
+    def __init__(self, gpus: Gpus, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._gpus = gpus
+
     def start(self, job: Job) -> None:
         """Start a worker."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
-        self.active.append(WorkerProcess(started_now(job)))
+        self.active.append(WorkerProcess(started_now(job), self._gpus.take()))
         self.progress.started(job)
 
     def wait(self) -> None:
@@ -82,6 +102,7 @@ class Pool(Dispatch[WorkerProcess]):
                     process.answer(reason)
             if process.ended:
                 self.active.remove(process)
+                self._gpus.give_back(process.devices)
                 self._ended(process)
 
     def stop(self) -> None:
@@ -90,6 +111,8 @@ class Pool(Dispatch[WorkerProcess]):
             process.process.terminate()
         processes.end(*(process.process for process in self.active))
         self.finish_unreported(process.job for process in self.active)
+        for process in self.active:
+            self._gpus.give_back(process.devices)
         self.active.clear()
 
     def _ended(self, process: WorkerProcess) -> None:

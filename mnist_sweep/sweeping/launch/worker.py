@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -46,13 +46,19 @@ class Epoch:
     figures: dict[str, float]
 
 
-def run(pipe: Connection, job: Job) -> None:
+def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     """Run one job; sends an `Epoch` at its start, after each and at its end, and its `RunSummary`.
 
     Where the job may be pruned, each epoch waits for the parent's answer: None to go on, or why to
     stop.
+
+    Args:
+        pipe: To the parent.
+        job: What to run.
+        devices: The variables that say which GPUs are the run's.
     """
     detach()
+    os.environ.update(devices)
 
     def tell(epoch: int, figures: Mapping[str, float]) -> str | None:
         try:
@@ -122,8 +128,9 @@ def _yaml(value: Any) -> str:
 class WorkerProcess:
     """One run's process; `summary` is its result, None until it came and if the process died."""
 
-    def __init__(self, job: Job, function: Callable[..., None] = run, *arguments: Any) -> None:
+    def __init__(self, job: Job, devices: Mapping[str, str] | None = None) -> None:
         self.job = job
+        self.devices = dict(devices or {})
         self.started = time.monotonic()
         self.summary: RunSummary | None = None
         self.ended = False
@@ -134,7 +141,7 @@ class WorkerProcess:
         """Why its process was killed, where it did not end in time."""
         # Both ways only where the worker waits for an answer after each epoch.
         self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
-        self.process = processes.start(function, theirs, job, *arguments)
+        self.process = processes.start(run, theirs, job, self.devices)
         theirs.close()
 
     @property

@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import connection
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import Plain, is_task
-from mnist_sweep.sweeping.launch import processes, worker
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.connection import locked_directory
 from mnist_sweep.sweeping.launch.on_ray.node_data import place
@@ -130,7 +129,7 @@ def _in_a_process(job: Job, report: Report) -> TaskResult:
     own = is_task(job.settings)
     processes.start_fork_server(processes.PRELOAD_TASK if own else processes.PRELOAD)
     devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
-    process = WorkerProcess(job, run, devices)
+    process = WorkerProcess(job, devices)
     while not process.ended:
         if epoch := process.receive(connection.wait(process.handles, LOOK_S)):
             reason = report(epoch.number, epoch.figures)
@@ -138,13 +137,6 @@ def _in_a_process(job: Job, report: Report) -> TaskResult:
                 process.answer(reason)
     died = "" if process.summary else process.ending
     return TaskResult(process.summary, died, process.late, _files(job.paths))
-
-
-def run(pipe: Connection, job: Job, devices: dict[str, str]) -> None:
-    """The run's process: as with the pool, on the devices that Ray gave to the task."""
-    # The fork server may have been started for an earlier task with others.
-    os.environ.update(devices)
-    worker.run(pipe, job)
 
 
 def _files(paths: RunPaths) -> dict[str, bytes]:
