@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training import fit, forms, optimizer
+from mnist_sweep.training import fit, forms, optimizer, runtime
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replaced
@@ -65,6 +65,7 @@ def _train_in(
 ) -> Training:
     started = perf_counter()
     xla, logits = choice.form is forms.Form.XLA, settings["outputs"] == "logits"
+    runtime.make_deterministic(xla=xla)
     n, scale = len(dataset.train_index), dataset.info.scale
     batch_size = min(settings["batch_size"], n)
     update = optimizer.optimizer(settings, settings["epochs"] * -(-n // settings["batch_size"]))

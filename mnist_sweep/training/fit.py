@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training import forms, optimizer
+from mnist_sweep.training import forms, optimizer, runtime
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
@@ -78,6 +78,7 @@ def train(
         steps_per_execution=1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
         run_eagerly=eagerly,
     )
+    runtime.make_deterministic(xla=bool(network.jit_compile))
     result = Training(
         predictor=Predictor(network, dataset.info.scale, xla=False, logits=logits),
         compile_s=perf_counter() - started,

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training import runtime
+from mnist_sweep.training import runtime, small
 from mnist_sweep.training.model import needs_fit
 
 _SLOW_IN_XLA = {
@@ -24,10 +24,6 @@ _SLOW_IN_XLA = {
     "StatelessRandomNormalV2", "StatelessTruncatedNormalV2",
 }  # fmt: skip
 """TensorFlow's operations that take several times as long, or their gradients, in XLA on a CPU."""
-_PARAMETERS_PER_STEP = 50_000
-"""A step costs about as much as this many parameters, whatever the network's size."""
-_MAX_SMALL_WORK = 2.5e8
-"""Steps times parameters up to which XLA's compilation takes longer than it saves."""
 
 
 class Form(StrEnum):
@@ -65,14 +61,12 @@ def choose(network: keras.Model, dataset: Dataset, settings: Mapping[str, Any]) 
     if reason := needs_fit(network):
         return Choice(Form.FIT, reason)
     n = len(dataset.train_index)
-    batch_size = min(settings["batch_size"], n)
-    steps = settings["epochs"] * -(-n // batch_size)
-    parameters = network.count_params()
-    if steps * (parameters + _PARAMETERS_PER_STEP) <= _MAX_SMALL_WORK:
+    steps, parameters = small.steps_of(settings, n), network.count_params()
+    if small.is_small(parameters, steps):
         return Choice(
             Form.GRAPH, f"compiling would take longer than {steps} steps of {parameters} parameters"
         )
-    shape = (batch_size, *dataset.train_images.shape[1:])
+    shape = (min(settings["batch_size"], n), *dataset.train_images.shape[1:])
     try:
         slow = _SLOW_IN_XLA & set(_operations(network, shape))
     except OUT_OF_RESOURCES:

@@ -2,7 +2,7 @@
 
 A trainer is a function `train(network, dataset, settings, on_epoch) -> Training`, as
 `compiled.train`, whose docstring says what it has to do. To add one, write a module with such a
-function and name it in `_BUILT_IN` and in the choices of the setting, or declare the function in
+function and name it in `BUILT_IN` and in the choices of the setting, or declare the function in
 another package as an entry point of the group `mnist_sweep.trainers`.
 """
 
@@ -34,7 +34,7 @@ Trainer = Callable[[Any, Dataset, Mapping[str, Any], OnEpoch], Training]
 
 # Names, not functions: these modules import Keras, which has to wait for `runtime.configure`. A
 # trainer of another package imports Keras inside its function for the same reason.
-_BUILT_IN = {
+BUILT_IN = {
     "compiled": "mnist_sweep.training.compiled",
     "fit": "mnist_sweep.training.fit",
 }
@@ -118,12 +118,12 @@ def trainer(name: str) -> Trainer:
     Raises:
         SettingsError: There is none.
     """
-    if name in _BUILT_IN:
-        found: Trainer = import_module(_BUILT_IN[name]).train
+    if name in BUILT_IN:
+        found: Trainer = import_module(BUILT_IN[name]).train
         return found
     added: dict[str, Trainer] = plugins("trainers")
     if name not in added:
         raise SettingsError(
-            f"trainer={name} is unknown: expected one of {', '.join([*_BUILT_IN, *added])}."
+            f"trainer={name} is unknown: expected one of {', '.join([*BUILT_IN, *added])}."
         )
     return added[name]

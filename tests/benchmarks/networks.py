@@ -123,9 +123,9 @@ def epochs_of(way: str, name: str, options: argparse.Namespace) -> tuple[list[Ti
     runtime.configure(threads)
     import keras
 
-    from mnist_sweep.training import forms, train
+    from mnist_sweep.training import small, train
 
-    forms._MAX_SMALL_WORK = 0  # the form of a whole run
+    small.MAX_WORK = 0  # the form of a whole run
     keras.utils.set_random_seed(0)
     network, ends = networks()[name](), []
     training = train.trainer(way)(

@@ -11,11 +11,11 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
 
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import pool, processes
+from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.pool import PoolLauncher
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
@@ -65,8 +65,11 @@ def context() -> Iterator[SweepContext]:
 
 def made_by(target: str, **settings: Any) -> Any:
     config = OmegaConf.create(
-        {"hydra": {"launcher": {"_target_": target}}, "n_jobs": None, "wait": True, **settings}
-    )
+        {
+            "hydra": {"launcher": {"_target_": target}}, "n_jobs": None, "wait": True,
+            "gpus": None, "runs_per_gpu": 1, **settings,
+        }
+    )  # fmt: skip
     hydra_context: Any = None
     return make_launcher(hydra_context, lambda _: None, config)
 
@@ -121,6 +124,32 @@ def test_a_pool_has_a_worker_for_each_core_that_threads_leave_or_as_many_as_aske
 ):
     monkeypatch.setattr(pool, "cores", lambda: 8)
     assert made_by(POOL, n_jobs=n_jobs).workers(jobs, threads) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "expected"),
+    [
+        (3, {}, 3), (3, {"runs_per_gpu": 4}, 12), (3, {"gpus": 2}, 2), (3, {"n_jobs": 2}, 2),
+        (3, {"n_jobs": 9}, 3), (3, {"gpus": 0}, 8), (0, {"runs_per_gpu": 4}, 8),
+        (0, {"gpus": 0, "n_jobs": 5}, 5),
+    ],
+)  # fmt: skip
+def test_a_pool_has_as_many_workers_as_fit_on_the_gpus(
+    context: SweepContext,
+    monkeypatch: pytest.MonkeyPatch,
+    found: int,
+    settings: dict[str, Any],
+    expected: int,
+):
+    monkeypatch.setattr(pool, "cores", lambda: 8)
+    monkeypatch.setattr(gpus, "visible", lambda **_: [str(i) for i in range(found)])
+    assert made_by(POOL, **settings).workers(100, 1) == expected
+
+
+def test_settings_of_gpus_are_refused_where_a_launcher_would_ignore_them(context: SweepContext):
+    for settings in ({"gpus": 1}, {"gpus": 0}, {"runs_per_gpu": 2}):
+        with pytest.raises(SettingsError, match=r"hydra\.launcher\.num_gpus"):
+            made_by(BASIC, **settings)
 
 
 def test_another_programs_sweeper_is_refused(context: SweepContext):

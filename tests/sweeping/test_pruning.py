@@ -30,6 +30,7 @@ from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.display import Display
+from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, is_up_to_date, record_of, summary_of
 from mnist_sweep.sweeping.launch.pool import Pool
 from mnist_sweep.sweeping.launch.progress import Lines
@@ -218,7 +219,7 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     scheduler = Stopping(extra=jobs[2:])
     processes.start_fork_server()
     try:
-        pool = Pool(2, Lines(Console(quiet=True)), scheduler=scheduler)
+        pool = Pool(Gpus(), 2, Lines(Console(quiet=True)), scheduler=scheduler)
         summaries = pool.run(jobs[:2])
     finally:
         processes.end_fork_server()

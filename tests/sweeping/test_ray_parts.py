@@ -307,7 +307,10 @@ def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     preloaded: list[str] = []
-    ended = SimpleNamespace(ended=True, summary=None, ending="", late="")
+    left: list[int] = []
+    ended = SimpleNamespace(
+        ended=True, summary=None, ending="", late="", leave=lambda: left.append(1)
+    )
     monkeypatch.setattr(task.processes, "start_fork_server", preloaded.append)
     monkeypatch.setattr(task, "WorkerProcess", lambda *_: ended)
     monkeypatch.setattr(task, "_forget_main_file", lambda: None)
@@ -317,6 +320,7 @@ def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
     for job in (network, own):
         task._in_a_process(job, lambda *_: None)
     assert preloaded == [task.processes.PRELOAD, task.processes.PRELOAD_TASK]
+    assert len(left) == 2
 
 
 def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import tempfile
 from multiprocessing import Pipe, forkserver, resource_tracker
 from pathlib import Path
@@ -67,8 +70,9 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
     if prune:
         ours.send(None)
         ours.send("it is behind")
+    ours.send(None)
     with pytest.raises(LeftError):
-        worker.run(theirs, job)
+        worker.run(theirs, job, {})
     start, first, second, end, last = sent(ours)
     assert start == Epoch(0, {})
     figures = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.25}
@@ -89,9 +93,40 @@ def test_what_an_epoch_does_not_report_is_not_sent_with_it(
 
     monkeypatch.setattr(worker, "execute", validates_once)
     ours, theirs = Pipe()
+    ours.send(None)
     with pytest.raises(LeftError):
-        worker.run(theirs, job_of(tmp_path))
+        worker.run(theirs, job_of(tmp_path), {})
     assert sent(ours)[:2] == [Epoch(1, {"loss": 0.5, "val_loss": 0.6}), Epoch(2, {"loss": 0.4})]
+
+
+def test_jobs_that_follow_are_run_in_the_same_process_on_the_devices_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(worker, "execute", two_epochs)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    ours, theirs = Pipe()
+    jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
+    for job in jobs:
+        job.paths.directory.mkdir(parents=True)
+    for following in (*jobs[1:], None):
+        ours.send(following)
+    with pytest.raises(LeftError):
+        worker.run(theirs, jobs[0], {"CUDA_VISIBLE_DEVICES": "1"})
+    summaries = [message for message in sent(ours) if isinstance(message, RunSummary)]
+    assert [one.run_id for one in summaries] == [job.run_id for job in jobs]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux only")
+def test_the_memory_of_an_earlier_run_is_not_that_of_the_next():
+    code = (
+        "import os, sys, numpy as np; from mnist_sweep.sweeping.launch import execute, worker\n"
+        "if child := os.fork(): sys.exit(os.waitpid(child, 0)[1] > 0)\n"
+        "np.ones(2**25)\n"
+        "before = execute._peak_memory_mb(); worker._forget_peak_memory()\n"
+        "assert before - execute._peak_memory_mb() > 200, before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_keeps_a_record_from_being_written_is_sent(
@@ -102,9 +137,10 @@ def test_what_keeps_a_record_from_being_written_is_sent(
 
     monkeypatch.setattr(worker, "execute", full)
     ours, theirs = Pipe()
+    ours.send(None)
     job = job_of(tmp_path)
     with pytest.raises(LeftError):
-        worker.run(theirs, job)
+        worker.run(theirs, job, {})
     assert sent(ours) == [RunSummary.of(job, RunStatus.FAILED, "the disk is full")]
 
 
@@ -115,7 +151,7 @@ def test_a_worker_whose_parent_has_ended_ends(tmp_path: Path, monkeypatch: pytes
     job = job_of(tmp_path)
     job.paths.directory.mkdir(parents=True)
     with pytest.raises(LeftError):
-        worker.run(theirs, job)
+        worker.run(theirs, job, {})
 
 
 @pytest.mark.parametrize(
@@ -287,7 +323,7 @@ def test_a_run_that_died_after_its_record_is_its_result(
             write_run(run, job.paths.directory)
         monkeypatch.setattr(worker.processes, "start", lambda *_: Stub())
         process = worker.WorkerProcess(job)
-        process._end()
+        process._die()
         assert (process.summary is not None) is kept
         if process.summary:
             assert process.summary.status == status

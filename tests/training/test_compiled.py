@@ -6,7 +6,7 @@ import pytest
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.settings import OPTIMIZERS
-from mnist_sweep.training import compiled, fit, forms, model, optimizer
+from mnist_sweep.training import compiled, fit, model, optimizer, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
@@ -218,7 +218,7 @@ def test_the_validation_loss_is_keras_s_with_all_added_losses(
     digits, layer, batch_size, monkeypatch
 ):
     # Both forms, one with several batches and one with a single batch.
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0 if batch_size == 50 else 1e12)
+    monkeypatch.setattr(small, "MAX_WORK", 0 if batch_size == 50 else 1e12)
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [keras.Input((8, 8)), keras.layers.Flatten(), layer(),

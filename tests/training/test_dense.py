@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_sweep.training import compiled, forms, model, runtime
+from mnist_sweep.training import compiled, model, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dense
 from mnist_sweep.training.fast.program import replace
@@ -96,7 +96,7 @@ def test_it_is_for_plain_layers_but_the_first_of_sequential_networks():
 
 
 def test_what_is_trained_stays_plain_keras(monkeypatch):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0)
+    monkeypatch.setattr(small, "MAX_WORK", 0)
 
     class Data:
         class info:  # noqa: N801

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_sweep.data import load, prepare
-from mnist_sweep.training import compiled, forms, model, train
+from mnist_sweep.training import compiled, forms, model, small, train
 from mnist_sweep.training.forms import Form
 from mnist_sweep.training.predictor import Predictor
 from support.training_settings import settings
@@ -26,7 +26,7 @@ def digits():
 
 @pytest.fixture
 def no_small_runs(monkeypatch):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0)
+    monkeypatch.setattr(small, "MAX_WORK", 0)
 
 
 class WithoutXla(layers.Layer):
@@ -169,7 +169,7 @@ def test_all_probabilities_of_a_network_that_xla_cannot_compile(digits):
 @pytest.mark.parametrize("small", [True, False])
 @pytest.mark.parametrize("build", [lambda: network(Eager()), with_own_step])
 def test_what_is_no_graph_is_trained_by_fit_and_said(digits, build, small, monkeypatch, caplog):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 1e12 if small else 0)
+    monkeypatch.setattr(small, "MAX_WORK", 1e12 if small else 0)
     with caplog.at_level(logging.WARNING):
         training = compiled.train(build(), digits, settings(epochs=1, batch_size=500))
     assert training.form == Form.FIT

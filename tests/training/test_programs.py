@@ -12,9 +12,9 @@ from mnist_sweep.training import programs
 TRAIN = """
 import hashlib, sys
 from support.training_settings import settings
-from mnist_sweep.training import forms, model, train
+from mnist_sweep.training import model, small, train
 from mnist_sweep.data import prepare
-forms._MAX_SMALL_WORK = 0
+small.MAX_WORK = 0
 options = settings(data__name="digits", epochs=2)
 result = train.train(options, prepare(options["data"]), lambda s, c: model.mlp(s, c, 1, 8, 0.2))
 print(hashlib.sha256(b"".join(w.tobytes() for w in result.network.get_weights())).hexdigest())

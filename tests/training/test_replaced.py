@@ -6,7 +6,7 @@ import pytest
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, forms, model
+from mnist_sweep.training import compiled, fit, model, small
 from mnist_sweep.training.fast.dense import TransposedDense
 from mnist_sweep.training.fast.program import replaced
 from support.training_settings import settings
@@ -16,7 +16,7 @@ SHAPE, CLASSES = (8, 8), 10
 
 @pytest.fixture(autouse=True)
 def compiled_by_xla(monkeypatch):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0)
+    monkeypatch.setattr(small, "MAX_WORK", 0)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnist_sweep.training import compiled, forms, model, runtime
+from mnist_sweep.training import compiled, model, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor
 from mnist_sweep.training.fast import dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replace
@@ -218,7 +218,7 @@ def test_batches_that_are_very_many_do_without(images, labels, batch_size, used)
 
 
 def test_training_uses_it_where_it_helps_and_saves_a_plain_network(monkeypatch, images, labels):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 0)
+    monkeypatch.setattr(small, "MAX_WORK", 0)
     used = []
     monkeypatch.setattr(
         sparse_first_layer,

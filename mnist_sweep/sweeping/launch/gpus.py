@@ -5,6 +5,7 @@ A run sees its own GPU only: TensorFlow, like other frameworks, otherwise opens 
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -76,13 +77,14 @@ class Gpus:
 def visible(*, tensorflow: bool) -> list[str]:
     """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them."""
     named = os.environ.get(VISIBLE)
-    n = _in_machine()
+    n = _in_machine() if named not in ("", "-1") else 0
     if n and tensorflow:  # it may have been installed without CUDA, or for another GPU
         n = processes.call(runtime.count_gpus)
     if named is None:
         return [str(i) for i in range(n)]
+    names = (one.strip() for one in named.split(","))
     # CUDA stops at the first name that is none, usually -1.
-    return [one.strip() for one in named.split(",") if one.strip() not in ("", "-1")][:n]
+    return list(itertools.takewhile(lambda one: one not in ("", "-1"), names))[:n]
 
 
 def _in_machine() -> int:

@@ -1,18 +1,22 @@
 """A pool of workers on this machine: one process a run, started by a fork server.
 
-A process of its own for every run, and not one for many, because (tests/benchmarks/
-worker_processes.py measures it):
+A large run has a process of its own, because (tests/benchmarks/worker_processes.py measures it):
 
 - Time: the server has TensorFlow and Keras imported, so a new process costs a run less than 0.1 s.
-  A reused one saves nothing else: each network is a program of its own, to be traced and compiled
-  or fetched from disk (training/programs.py) all the same. There it even loses: the names in its
-  second and later programs count on, so that only a process that ran the same networks in the same
-  order finds them again; a fresh process always does, and that saves three quarters of compiling.
+  A reused one saves little, since each network is a program of its own, to be compiled or fetched
+  from disk (training/programs.py) all the same. There it even loses: the names in its second and
+  later programs count on, so that only a process that ran the same networks in the same order finds
+  them again; a fresh process always does, and that saves three quarters of compiling.
 - Memory: what a run leaves behind (programs, Keras's graphs) stays with a reused process: its own
   memory grew from 81 to 190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB, each
   after its run. The data are mapped: 45 to 50 MB of a worker's memory are pages of files, shared by
   all, and with MNIST instead of the bundled digits its own grew by 3 MB, for the larger network.
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
+
+Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
+after another, up to `MAX_RUNS`: half of such a run is what TensorFlow does once in a process, and
+nothing of it is found by name. Code of the user's own always gets a fresh process, as it may keep
+something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
@@ -28,17 +32,23 @@ from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.cores import cores
 from mnist_sweep.records.locks import held
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import is_task
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.gpus import Gpus
-from mnist_sweep.sweeping.launch.job import Job, Origin
+from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
+from mnist_sweep.sweeping.plan.estimate import parameters
+from mnist_sweep.training.small import is_small, steps_of
+from mnist_sweep.training.train import BUILT_IN
 
 REFRESH_S = 0.25
+MAX_RUNS = 25
+"""How many small runs share a process."""
 
 
 ConfigStore.instance().store(
@@ -84,11 +94,28 @@ class Pool(Dispatch[WorkerProcess]):
     def __init__(self, gpus: Gpus, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._gpus = gpus
+        self._idle: list[WorkerProcess] = []
+
+    def run(self, jobs: list[Job]) -> list[RunSummary]:
+        """Run the jobs."""
+        try:
+            return super().run(jobs)
+        finally:
+            while self._idle:
+                self._leave(self._idle.pop())
 
     def start(self, job: Job) -> None:
-        """Start a worker."""
+        """Start a worker, or give the job to one that waits."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
-        self.active.append(WorkerProcess(started_now(job), self._gpus.take()))
+        job = started_now(job)
+        waiting = self._idle.pop() if self._idle else None
+        if waiting and can_share(job, waiting.job):
+            waiting.give(job)
+            self.active.append(waiting)
+        else:
+            if waiting:
+                self._leave(waiting)
+            self.active.append(WorkerProcess(job, self._gpus.take()))
         self.progress.started(job)
 
     def wait(self) -> None:
@@ -102,7 +129,6 @@ class Pool(Dispatch[WorkerProcess]):
                     process.answer(reason)
             if process.ended:
                 self.active.remove(process)
-                self._gpus.give_back(process.devices)
                 self._ended(process)
 
     def stop(self) -> None:
@@ -115,8 +141,17 @@ class Pool(Dispatch[WorkerProcess]):
             self._gpus.give_back(process.devices)
         self.active.clear()
 
+    def _leave(self, process: WorkerProcess) -> None:
+        process.leave()
+        self._gpus.give_back(process.devices)
+
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary
+        finished = summary is not None and summary.status is RunStatus.FINISHED
+        if finished and process.runs < MAX_RUNS and can_share(job, job):
+            self._idle.append(process)
+        else:
+            self._leave(process)
         if summary is None:
             with held(job.lock) as free:  # it was freed with the process: another sweep may have it
                 if free:
@@ -127,3 +162,15 @@ class Pool(Dispatch[WorkerProcess]):
             self.postpone(job)
         else:
             self.finish(job, summary)
+
+
+def can_share(job: Job, earlier: Job) -> bool:
+    """Whether a run may go in the process in which another one has gone."""
+    settings = job.settings
+    if is_task(settings) or settings["trainer"]["name"] not in BUILT_IN:
+        return False
+    size = parameters(settings["model"], job.data.shape, job.data.classes)
+    moves = job.hydra.get("job", {}).get("chdir")
+    threads = settings["threads"] == earlier.settings["threads"]
+    steps = steps_of(settings, job.data.n_train)
+    return size is not None and not moves and threads and is_small(size, steps)

@@ -47,10 +47,11 @@ class Epoch:
 
 
 def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
-    """Run one job; sends an `Epoch` at its start, after each and at its end, and its `RunSummary`.
+    """Run a job, and those that the parent then sends.
 
-    Where the job may be pruned, each epoch waits for the parent's answer: None to go on, or why to
-    stop.
+    Sends an `Epoch` at a job's start, after each of its epochs and at its end, and its
+    `RunSummary`. Where a job may be pruned, each epoch waits for the parent's answer: None to go
+    on, or why to stop. After a summary the parent sends the next job, or None.
 
     Args:
         pipe: To the parent.
@@ -59,7 +60,19 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     """
     detach()
     os.environ.update(devices)
+    following: Job | None = job
+    while following:
+        pipe.send(_run(pipe, following))
+        try:
+            following = pipe.recv()
+        except (EOFError, OSError):
+            following = None
+        _forget_peak_memory()
+    pipe.close()
+    leave()
 
+
+def _run(pipe: Connection, job: Job) -> RunSummary:
     def tell(epoch: int, figures: Mapping[str, float]) -> str | None:
         try:
             pipe.send(Epoch(epoch, dict(figures)))
@@ -81,12 +94,15 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
         tell(WRITING, {})
 
     try:
-        summary = execute(job, on_epoch, on_start, on_end)
+        return execute(job, on_epoch, on_start, on_end)
     except MnistSweepError as error:  # its record cannot be written
-        summary = RunSummary.of(job, RunStatus.FAILED, str(error))
-    pipe.send(summary)
-    pipe.close()
-    leave()
+        return RunSummary.of(job, RunStatus.FAILED, str(error))
+
+
+def _forget_peak_memory() -> None:
+    """Have the kernel measure the most memory from now on, for the next run."""
+    with suppress(OSError):  # Linux only
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _log_to(path: Path) -> None:
@@ -126,23 +142,48 @@ def _yaml(value: Any) -> str:
 
 
 class WorkerProcess:
-    """One run's process; `summary` is its result, None until it came and if the process died."""
+    """A process for a run, or for one after another.
+
+    Attributes:
+        job: The run's.
+        devices: The variables that say which GPUs are the run's.
+        summary: The run's result; None until it came and if the process died.
+        ended: Whether the run has ended.
+        late: Why the process was killed, where the run did not end in time.
+        runs: How many it was given.
+    """
 
     def __init__(self, job: Job, devices: Mapping[str, str] | None = None) -> None:
-        self.job = job
         self.devices = dict(devices or {})
+        self.runs = 0
+        self._orphaned = False
+        self._take(job)
+        self._pipe, theirs = processes.context().Pipe()
+        self.process = processes.start(run, theirs, job, self.devices)
+        theirs.close()
+
+    def _take(self, job: Job) -> None:
+        self.job = job
         self.started = time.monotonic()
         self.summary: RunSummary | None = None
         self.ended = False
-        self._orphaned = False
+        self.late = ""
+        self.runs += 1
         self._ends_at = math.inf
         self._is_writing = False
-        self.late = ""
-        """Why its process was killed, where it did not end in time."""
-        # Both ways only where the worker waits for an answer after each epoch.
-        self._pipe, theirs = processes.context().Pipe(duplex=job.prune)
-        self.process = processes.start(run, theirs, job, self.devices)
-        theirs.close()
+
+    def give(self, job: Job) -> None:
+        """Give it the next run, once the one before has ended; its death is noticed later."""
+        self._take(job)
+        with suppress(OSError):
+            self._pipe.send(job)
+
+    def leave(self) -> None:
+        """Have it end: no other run follows."""
+        with suppress(OSError):
+            self._pipe.send(None)
+        processes.end(self.process)
+        self._pipe.close()
 
     @property
     def handles(self) -> list[Any]:
@@ -157,10 +198,10 @@ class WorkerProcess:
             try:
                 message: Epoch | RunSummary = self._pipe.recv()
             except (EOFError, OSError):
-                self._end()
+                self._die()
                 return None
             if isinstance(message, RunSummary):
-                self.summary = message
+                self.summary, self.ended = message, True
             elif message.number > 0:
                 return message
             elif self.job.timeout_s:
@@ -171,7 +212,7 @@ class WorkerProcess:
             # The sentinel is ready, too, where only the fork server has died.
             self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
-                self._end()
+                self._die()
         elif time.monotonic() > self._ends_at:
             trained = f"stopped: its files were not written within {WRITE_S:g} s"
             self.late = trained if self._is_writing else too_late(self.job.timeout_s or 0.0)
@@ -188,10 +229,10 @@ class WorkerProcess:
         """How the process ended, in words."""
         return f"its process {processes.ending(self.process.exitcode)}"
 
-    def _end(self) -> None:
+    def _die(self) -> None:
         processes.end(self.process)
-        if self.summary is None:  # it may have ended all the same, and only its message is missing
-            done = done_summary(self.job, Origin.RAN)
-            self.summary = done if done and done.status is not RunStatus.FAILED else None
+        # The run may have ended all the same, and only its message is missing.
+        done = done_summary(self.job, Origin.RAN)
+        self.summary = done if done and done.status is not RunStatus.FAILED else None
         self._pipe.close()
         self.ended = True

@@ -1,0 +1,30 @@
+"""Which runs are so small that compiling their network, or starting a process, is most of them.
+
+Does not import Keras: a sweep asks before it starts a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PARAMETERS_PER_STEP = 50_000
+"""A step costs about as much as this many parameters, whatever the network's size."""
+MAX_WORK = 2.5e8
+"""Steps times parameters up to which XLA's compilation takes longer than it saves."""
+
+
+def steps_of(settings: Mapping[str, Any], n_train: int) -> int:
+    """The batches of all epochs of a run that trains on so many examples."""
+    epochs: int = settings["epochs"]
+    return epochs * -(-n_train // min(settings["batch_size"], n_train))
+
+
+def is_small(parameters: int, steps: int) -> bool:
+    """Whether training takes less time than compiling the network would.
+
+    Args:
+        parameters: Weights of the network.
+        steps: Batches of all epochs.
+    """
+    return steps * (parameters + PARAMETERS_PER_STEP) <= MAX_WORK

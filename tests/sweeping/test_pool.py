@@ -1,0 +1,200 @@
+"""The pool: which runs share a process, and that nothing of one is seen by the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mnist_sweep.data import prepare
+from mnist_sweep.settings import defaults
+from mnist_sweep.sweeping.launch import gpus, pool, processes
+from mnist_sweep.sweeping.launch.gpus import VISIBLE, Gpus
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.pool import Pool, can_share
+from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.worker import WorkerProcess
+from mnist_sweep.sweeping.plan.environment import describe
+from mnist_sweep.sweeping.plan.points import identify
+from support.factories import make_settings
+from support.sweep_parts import info_of, job_of, point_of
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fork_server() -> Iterator[None]:
+    processes.start_fork_server()
+    yield
+    processes.end_fork_server()
+
+
+def small(sweep: Path, **changes: Any) -> Job:
+    info = prepare({**defaults()["data"], "name": "digits"})
+    values = {**defaults(), **make_settings(**{"nodes": 6, "epochs": 2} | changes), "name": "s"}
+    return Job(identify(values, [], info), info, sweep, describe())
+
+
+def run(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[WorkerProcess]]:
+    """What a pool of one worker returns, and the processes it started."""
+    started: list[WorkerProcess] = []
+
+    class Counted(WorkerProcess):
+        def __init__(self, *arguments: Any) -> None:
+            started.append(self)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(pool, "WorkerProcess", Counted)
+    return Pool(Gpus(), 1, Lines(Console(quiet=True))).run(jobs), started
+
+
+def predictions(job: Job) -> dict[str, Any]:
+    with np.load(job.paths.predictions) as arrays:
+        return dict(arrays)
+
+
+def test_small_runs_share_a_process_and_have_the_same_bits_as_in_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    variants: list[dict[str, Any]] = [
+        {"dropout": 0.3}, {"nodes": 7, "layers": 2}, {"trainer": {"name": "fit"}},
+        {"early_stopping": {"patience": 1}, "seed": 1}, {"dropout": 0.3, "seed": 2},
+    ]  # fmt: skip
+    shared, alone = ([small(tmp_path / place, **one) for one in variants] for place in "ab")
+    summaries, started = run(shared, monkeypatch)
+    assert [one.status for one in summaries] == ["finished"] * 5, summaries
+    assert [one.runs for one in started] == [5]
+    assert not started[0].process.is_alive()
+    monkeypatch.setattr(pool, "MAX_RUNS", 1)
+    _, started = run(alone, monkeypatch)
+    assert [one.runs for one in started] == [1] * 5
+    for one, other in zip(shared, alone, strict=True):
+        expected = predictions(other)
+        for name, array in predictions(one).items():
+            np.testing.assert_array_equal(array, expected[name], err_msg=f"{one.label} {name}")
+        log = one.paths.log.read_text()
+        assert f"run {one.run_id}" in log
+        assert log.count("test accuracy") == 1
+
+
+def test_a_run_that_failed_or_whose_process_died_leaves_its_process_to_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    jobs = [small(tmp_path, seed=seed) for seed in range(3)]
+    jobs[0] = small(tmp_path, learning_rate=1e30)
+    give = WorkerProcess.give
+
+    def killed(process: WorkerProcess, job: Job) -> None:
+        process.process.kill()
+        process.process.join()
+        give(process, job)
+
+    monkeypatch.setattr(WorkerProcess, "give", killed)
+    summaries, started = run(jobs, monkeypatch)
+    assert [one.status for one in summaries][1:] == ["finished", "failed"], summaries
+    assert "SIGKILL" in summaries[2].message
+    assert [one.runs for one in started] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "shares"),
+    [
+        ({}, True), ({"layers": 2, "seed": 3}, True), ({"trainer": {"name": "fit"}}, True),
+        ({"trainer": {"name": "mine"}}, False), ({"threads": 2}, False), ({"epochs": 500}, False),
+        ({"nodes": 60_000}, False), ({"model": {"_target_": "my.network"}}, False),
+        ({"task": {"_target_": "my.task"}}, False),
+    ],
+)  # fmt: skip
+def test_which_runs_may_go_where_another_one_went(
+    tmp_path: Path, changes: dict[str, Any], shares: bool
+):
+    info = info_of(n_train=1_293, shape=[8, 8])
+    first = job_of(tmp_path, data=info, point=point_of(nodes=5, epochs=2))
+    settings = {**first.settings, **changes}
+    if "layers" in changes or "nodes" in changes:
+        settings["model"] = {**settings["model"], **changes}
+    point = replace(first.point, settings=settings)
+    assert can_share(job_of(tmp_path, data=info, point=point), first) is shares
+    moves = {"job": {"chdir": True}}
+    assert not can_share(job_of(tmp_path, data=info, point=point, hydra=moves), first)
+
+
+def test_gpus_are_taken_in_turn_and_given_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1"])
+    found = Gpus.of(None, 2, tensorflow=True)
+    taken = [found.take()[VISIBLE] for _ in range(4)]
+    assert taken == ["0", "1", "0", "1"]
+    found.give_back({VISIBLE: "1"})
+    assert found.take() == {VISIBLE: "1"}
+    none = Gpus.of(0, 1, tensorflow=True)
+    assert [none.take(), none.take()] == [{VISIBLE: "-1"}] * 2
+    none.give_back({VISIBLE: "-1"})
+    assert none.n == 0
+
+
+def test_a_machine_without_gpus_leaves_the_variables_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gpus, "visible", lambda **_: [])
+    found = Gpus.of(None, 4, tensorflow=True)
+    assert found.take() == {}
+    found.give_back({})
+    assert found.n == 0
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "message"),
+    [(True, "gpus=3: this machine has one GPU that TensorFlow"), (False, "has 2 GPUs. Ask")],
+)
+def test_more_gpus_than_there_are_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensorflow: bool, message: str
+):
+    driver(tmp_path, monkeypatch, 2)
+    monkeypatch.delenv(VISIBLE, raising=False)
+    monkeypatch.setattr(gpus.processes, "call", lambda _: 1)
+    with pytest.raises(gpus.SettingsError, match=message):
+        Gpus.of(3, 1, tensorflow=tensorflow)
+
+
+def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Put a driver's tool that lists n GPUs on the path, and no other."""
+    tool = folder / "nvidia-smi"
+    lines = "".join(f"echo 'GPU {i}: a card (UUID: GPU-{i})'\n" for i in range(n))
+    tool.write_text(f"#!/bin/sh\n{lines}")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (None, ["0", "1", "2"]), ("", []), ("-1", []), ("2", ["2"]), ("2, 0", ["2", "0"]),
+        ("GPU-1,GPU-2", ["GPU-1", "GPU-2"]), ("0,1,2,3", ["0", "1", "2"]), ("1,-1,2", ["1"]),
+    ],
+)  # fmt: skip
+def test_the_gpus_that_may_be_used_are_those_that_cuda_would_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None, expected: list[str]
+):
+    driver(tmp_path, monkeypatch, 3)
+    if named is None:
+        monkeypatch.delenv(VISIBLE, raising=False)
+    else:
+        monkeypatch.setenv(VISIBLE, named)
+    assert gpus.visible(tensorflow=False) == expected
+
+
+def test_no_process_is_asked_for_gpus_where_there_is_no_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(gpus.processes, "call", pytest.fail)
+    assert gpus.visible(tensorflow=True) == []
+
+
+def test_tensorflow_is_asked_how_many_gpus_it_can_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    driver(tmp_path, monkeypatch, 2)
+    monkeypatch.delenv(VISIBLE, raising=False)
+    assert gpus.visible(tensorflow=True) == []  # there is none here
