@@ -16,8 +16,8 @@ MAX_WORK = 2.5e8
 
 def steps_of(settings: Mapping[str, Any], n_train: int) -> int:
     """The batches of all epochs of a run that trains on so many examples."""
-    epochs: int = settings["epochs"]
-    return epochs * -(-n_train // min(settings["batch_size"], n_train))
+    batches: int = -(-n_train // min(settings["batch_size"], n_train))
+    return batches * int(settings["epochs"])
 
 
 def is_small(parameters: int, steps: int) -> bool:
