@@ -122,7 +122,8 @@ def _metrics(pair: Pair, *, short: bool) -> _Texts:
     covers = sorted({change.covers for _, change in every if change.covers})
     note = "Without predictions or repeats nothing can be tested."
     if covers:
-        note = f"Intervals at 95 % cover {', in some rows only '.join(covers)}"
+        named = [one.replace("images", "examples") for one in covers]
+        note = f"Intervals at 95 % cover {', in some rows only '.join(named)}"
         tested = any(change.p_value is not None for _, change in every)
         corrected = "; p is corrected by Holm's method over the whole table."
         note += corrected if tested else "; with one run each there is no p."
