@@ -153,7 +153,9 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
     display = Display(console(80))
     display.begin(4, 2)
     one = job(layers=1)
+    assert "starting worker processes" in picture(display, 200)
     display.started(one)
+    assert "starting" not in picture(display, 200)
     assert "remaining" not in picture(display, 200)
     now[0] += 30
     display.ended(ended(one, "finished", accuracy=0.9765, total_s=30.0))

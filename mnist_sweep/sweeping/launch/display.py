@@ -191,6 +191,8 @@ class Display(Progress):
             table.add_row(Text(row.job.label), epoch, row.figure, spent)
         if rows:
             yield table
+        elif not (self._ended or self._waiting or self._is_over):
+            yield Text("starting worker processes")  # TensorFlow's import takes seconds
         if len(rows) > room:
             yield Text(f"and {len(rows) - room} more")
         yield Text(self._totals(), style="bold")
