@@ -106,11 +106,16 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
 
 def in_order(runs: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """The runs by some columns: null first, then numbers, then text; equal ones stay in place."""
+    return runs.iloc[order(runs, names)]
+
+
+def order(runs: pd.DataFrame, names: Iterable[str]) -> list[int]:
+    """The positions of the runs in the order of `in_order`."""
     import numpy as np
 
     ranks = [_ranks(used(name, runs)) for name in names]
     # NumPy sorts by the last key first, and keeps the order of what is equal.
-    return runs.iloc[np.lexsort(ranks[::-1])] if ranks else runs
+    return np.lexsort(ranks[::-1]).tolist() if ranks else [*range(len(runs))]
 
 
 def settings_of(runs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import groups
 from mnist_sweep.analysis.selection import reason_of
-from mnist_sweep.analysis.varying import SEED, in_order
+from mnist_sweep.analysis.varying import SEED, in_order, order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
@@ -55,7 +55,9 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
     check_keys(conditions, all_runs.columns)
     on_settings = [one for one in conditions if not is_result(one.key)]
     on_results = [one for one in conditions if is_result(one.key)]
-    found = all_runs[holding(on_settings, all_runs)].reset_index(drop=True)
+    found = all_runs
+    if on_settings:
+        found = all_runs[holding(on_settings, all_runs)].reset_index(drop=True)
     members = [] if runs else groups(found)
     rows = Rows(found.assign(reason=typed(_reasons(found), "reason")), found)
     if any(len(places) > 1 for places in members):
@@ -70,9 +72,9 @@ def ordered(rows: Rows, settings: Sequence[str], by: str | None) -> Rows:
     Raises:
         UsageError: There is no such setting or metric, or the order is neither asc nor desc.
     """
-    frame = in_order(rows.frame, settings)
     if not by:
-        return rows.take(list(frame.index))
+        return rows.take(order(rows.frame, settings))
+    frame = in_order(rows.frame, settings)
     key, _, direction = (part.strip() for part in by.partition(","))
     if direction not in ("", "asc", "desc"):
         raise UsageError(f"Expected --sort KEY or --sort KEY,desc, got {by!r}.")

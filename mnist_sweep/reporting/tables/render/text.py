@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import wrapped
-from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Column, Table
+from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Cells, Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,11 +59,12 @@ def render(tables: Sequence[Table], *, width: int | None = None, colour: bool = 
 
 def grids(table: Table, *, width: int | None = None, colour: bool = False) -> list[list[str]]:
     """The lines of a table's headings and rows, in as many parts as the width needs."""
-    columns, cells = table.columns, table.cells
-    texts = [[one.text + _SUFFIX[one.mark] for one in own] for own in cells]
+    columns = table.columns
     if width is None:
-        aligned = map(_aligned, columns, texts)
+        aligned = map(_aligned, columns, map(_with_marks, table.by_column()))
         return [[_GAP.join(line).rstrip() for line in zip(*aligned, strict=True)]]
+    cells = [*table.by_column()]
+    texts = [*map(_with_marks, cells)]
     narrow = [*map(narrowest, columns, texts)]
     found = []
     for part in _parts(columns, narrow, width):
@@ -74,7 +75,7 @@ def grids(table: Table, *, width: int | None = None, colour: bool = False) -> li
         styles: list[list[Mapping[str, Any]]] = [[{"bold": True}] * len(part)]
         for row, status in enumerate(table.content.values("status")):
             blocks.append([wrapped(texts[i][row], widths[i]) for i in part])
-            styles.append([_style(columns[i], cells[i][row].mark, status) for i in part])
+            styles.append([_style(columns[i], cells[i].marks[row], status) for i in part])
         lines = []
         for block, style in zip(blocks, styles, strict=True):
             for line in zip_longest(*block, fillvalue=""):
@@ -86,6 +87,12 @@ def grids(table: Table, *, width: int | None = None, colour: bool = False) -> li
         rule = "─" * (sum(widths.values()) + len(_GAP) * (len(part) - 1))
         found.append([*lines[:height], rule, *lines[height:]])
     return found
+
+
+def _with_marks(cells: Cells) -> list[str]:
+    if not any(cells.marks):
+        return cells.texts
+    return [text + _SUFFIX[mark] for text, mark in zip(cells.texts, cells.marks, strict=True)]
 
 
 def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
