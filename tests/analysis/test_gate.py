@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,16 @@ def sweep_in(path, runs, missing=()):
 
 def reasons(result):
     return [sentence(check) for check in result.failures]
+
+
+def test_very_many_missing_runs_are_counted_and_a_few_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["mnist_sweep.analysis.gate.check"], "MAX_MISSING", 2)
+    runs = [make_run(nodes=n, n_test=60, n_validation=40, epochs=2) for n in range(8, 14)]
+    baseline = baseline_of(sweep_in(tmp_path / "baseline", runs[:1]))
+    result = check(sweep_in(tmp_path / "sweep", runs[:1], runs[1:]), baseline, Rules())
+    found = [one for one in result.failures if one.kind is CheckKind.FINISHED]
+    assert [one.problem for one in found] == [Problem.MISSING] * 2 + [Problem.MORE_MISSING]
+    assert "All 3 runs that are not listed here have no record" in sentence(found[-1])
 
 
 def test_a_sweep_passes_against_itself(repeated):

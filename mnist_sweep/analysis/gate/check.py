@@ -35,6 +35,8 @@ EQUAL = 1e-6
 """Changes up to this are none: a baseline's file keeps six decimals."""
 SHOWN_METRIC = "test.accuracy"
 """What is shown of a configuration whose settings changed, if no rule names a metric."""
+MAX_MISSING = 200
+"""Planned runs without a record that have a failure each; the others are counted in one."""
 _SAME_SECONDS = 1e-3
 """A baseline's file keeps milliseconds."""
 
@@ -124,8 +126,10 @@ def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
     kind = CheckKind.FINISHED
     found = [
         Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
-        for point in sweep.missing
+        for point in sweep.missing[:MAX_MISSING]
     ]
+    if len(sweep.missing) > MAX_MISSING:
+        found.append(Check(kind, Problem.MORE_MISSING, count=len(sweep.missing) - MAX_MISSING))
     found += [
         Check(
             kind, Problem.NOT_FINISHED, configuration=row["label"], value=row["status"],

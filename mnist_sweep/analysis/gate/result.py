@@ -36,6 +36,7 @@ class Problem(StrEnum):
     NO_RUN = "no run"  # no finished one to check
     NOT_FINISHED = "not finished"  # a run failed, diverged or was pruned
     MISSING = "missing"  # the plan, a planned run, or a configuration of the baseline
+    MORE_MISSING = "more missing"  # of very many planned runs, those that are not listed
     UNPLANNED = "unplanned"  # the plan does not list a run that has a record
     FEWER_RUNS = "fewer runs"  # of a configuration than in the baseline
     CHANGED_SETTING = "changed setting"  # the configuration is there with other settings
