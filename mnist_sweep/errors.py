@@ -7,9 +7,11 @@ of libraries may hold anything, so what a terminal would obey is written out.
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+_NOTEBOOK_WIDTH = 90
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories of what is not seen: controls, direction marks, surrogates."""
 
@@ -49,7 +51,9 @@ class MnistSweepError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it: IPython calls this instead of printing a traceback."""
-        return [f"{type(self).__name__}: {self}"]
+        # Jupyter breaks longer lines within words.
+        lines = f"{type(self).__name__}: {self}".splitlines()
+        return [textwrap.fill(line, _NOTEBOOK_WIDTH, subsequent_indent="  ") for line in lines]
 
 
 class UsageError(MnistSweepError):

@@ -147,6 +147,21 @@ def test_quoted_text_is_read_back_by_hydra(value):
     assert getattr(read, "text", read) == value
 
 
+def test_a_function_stands_for_its_name():
+    name = "support.factories.make_run"
+    assert api._overrides("model", make_run) == ["model=own", f"model._target_={name}"]
+    assert api._overrides("task", make_run) == [f"task._target_={name}"]
+    assert api._overrides("seed", [0, 1]) == ["seed=0,1"]
+
+
+def test_a_notebook_shows_an_error_in_lines_that_need_no_break():
+    error = SettingsError("Nothing was run: a setting is wrong.\n  " + "word " * 60)
+    first, *rest = "\n".join(error._render_traceback_()).splitlines()
+    assert first == "SettingsError: Nothing was run: a setting is wrong."
+    assert len(rest) > 3
+    assert all(len(line) <= 90 for line in rest)
+
+
 def test_a_wrong_setting_is_refused_before_anything_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match="did you mean layers"):

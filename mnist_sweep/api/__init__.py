@@ -36,7 +36,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     Args:
         *overrides: Hydra's overrides: "layers=1,2", "+experiment=smoke", "model=cnn".
         **settings: Settings by name; a list or tuple holds several values to sweep over. Nested
-            settings are given by their dotted name: `**{"early_stopping.patience": 3}`.
+            settings are given by their dotted name: `**{"early_stopping.patience": 3}`. `model`,
+            `data` and `task` also accept a function of a module.
 
     Returns:
         The sweep with all runs, new and earlier ones, including failed ones. The tables are
@@ -60,7 +61,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     from mnist_sweep.reporting.tables.tables import write_tables
     from mnist_sweep.sweeping.interrupts import Interrupted
 
-    result = _run([*overrides, *map(_override, settings, settings.values())])
+    given = [word for name, value in settings.items() for word in _overrides(name, value)]
+    result = _run([*overrides, *given])
     for notice in (*result.notices, *result.plan.notes()):
         warnings.warn(notice, stacklevel=2)
     content, tables = write_tables(result.directory)
@@ -189,6 +191,14 @@ def _run(words: list[str]) -> SweepResult:
     if not isinstance(result, SweepResult):
         raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
     return result
+
+
+def _overrides(name: str, value: Any) -> list[str]:
+    """A keyword argument as overrides: model=build is `model=own` and its function's name."""
+    if name in ("model", "data", "task") and isinstance(value, FunctionType):
+        group = [f"{name}=own"] if name != "task" else []
+        return [*group, _override(f"{name}._target_", value)]
+    return [_override(name, value)]
 
 
 def _override(name: str, value: Any) -> str:

@@ -35,9 +35,11 @@ def not_importable(target: str) -> str | None:
     """Why the processes of runs cannot import a target, with the way out; None if they may."""
     if not target.startswith("__main__.") and "<" not in target:
         return None
+    name = target.rpartition(".")[2]
     return (
         "a function of a notebook, of a script or of another function cannot be imported by the "
-        "processes that run it; put it into a module, my_module.py, and name it my_module.build"
+        f"processes that run it; put it into a module, my_module.py (in a notebook: %%writefile "
+        f"my_module.py), and name it my_module.{name}"
     )
 
 

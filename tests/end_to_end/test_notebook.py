@@ -18,7 +18,7 @@ CELLS = {
     "misspelt": "ms.sweep(lyers=2)",
     "builder of a cell": (
         "def build(input_shape, classes): ...\n"
-        'ms.sweep("model=own", **{"model._target_": build}, data="digits")'
+        'ms.sweep(model=build, data="digits")'
     ),
     "interrupted": f"""
 import os, pathlib, signal, threading, time
@@ -84,7 +84,9 @@ def test_an_error_is_its_message_without_a_traceback(shown):
     assert error(shown["misspelt"]).startswith("SettingsError: ")
     assert "did you mean layers?" in error(shown["misspelt"])
     assert "Traceback" not in error(shown["misspelt"])
-    assert "put it into a module" in error(shown["builder of a cell"])
+    assert "(in a notebook: %%writefile my_module.py)" in " ".join(
+        error(shown["builder of a cell"]).split()
+    )
 
 
 def test_an_interrupted_sweep_says_what_is_done_and_the_kernel_goes_on(shown):

@@ -110,7 +110,7 @@ def test_a_digit_that_is_plainly_hardest_is_called_so(tmp_path):
 def test_a_digit_that_is_never_misread_is_hard_only_by_those_taken_for_it(tmp_path):
     accuracy = [1.0] * 9 + [0.5]
     found = conclusions(load(write_sweep(tmp_path / "s", [make_run(accuracy=accuracy, **SIZE)])))
-    assert re.search(r"\), never misread, but taken for it: 9 \(\d+\)", found[1].text)
+    assert re.search(r"\), never misread; others misread as it: 9 \(\d+\)", found[1].text)
     perfect = conclusions(load(write_sweep(tmp_path / "p", [make_run(accuracy=1.0, **SIZE)])))
     assert not any("hardest" in one.text for one in perfect)
 

@@ -34,7 +34,7 @@ def test_the_first_sentence_is_the_answer(grid):
     settings = selection.chosen.settings
     assert said(selection)[0] == (
         f"2 layers x {settings['nodes']} nodes is the worst of 2 configurations where layers=2, "
-        f"by validation f1_min: {selection.chosen.value:.4f} (one run, seed 0)."
+        f"by validation lowest F1: {selection.chosen.value:.4f} (one run, seed 0)."
     )
 
 
@@ -63,7 +63,7 @@ def test_a_class_without_mistakes_is_not_weak_and_others_say_what_lowers_them(ta
     lines = {o.kind: o.text for o in selection_lines(UncertainSelection(one_is_weak))}
     taken = f"9 \N{MULTIPLICATION SIGN}{last.taken_for_it[0][1]}"
     assert (
-        f"{last.label} (F1 {last.f1:.4f}; never misread, but taken for it: {taken})"
+        f"{last.label} (F1 {last.f1:.4f}; never misread; others misread as it: {taken})"
         in (lines[LineKind.WEAKEST])
     )
 
@@ -71,9 +71,12 @@ def test_a_class_without_mistakes_is_not_weak_and_others_say_what_lowers_them(ta
 def test_weakest_classes_are_called_by_their_names(table_of):
     run = make_run(accuracy=0.7)
     run.values["data"]["class_names"] = [f"shirt {k}" for k in range(10)]
-    lines = {o.kind: o.text for o in selection_lines(UncertainSelection(select(table_of([run]))))}
+    runs = table_of([run])
+    lines = {o.kind: o.text for o in selection_lines(UncertainSelection(select(runs)))}
     assert ": shirt " in lines[LineKind.WEAKEST]
     assert "misread as shirt " in lines[LineKind.WEAKEST]
+    found = select(runs, by="f1.shirt 8")
+    assert "by validation F1 of digit shirt 8: " in said(found)[0]
 
 
 def test_what_could_not_be_counted_the_data_and_the_notes_are_in_it(table_of):
@@ -106,7 +109,7 @@ def test_ties_and_times_are_said(table_of):
     twins = [make_run(layers=2, nodes=n, train_s=7.0) for n in (10, 20)]
     selection = select(table_of(twins), by="time.train_s")
     lines = {line.kind: line.text for line in selection_lines(UncertainSelection(selection))}
-    assert "by time.train_s: 7.00 s" in lines[LineKind.ANSWER]
+    assert "by training time: 7.00 s" in lines[LineKind.ANSWER]
     assert lines[LineKind.TIES] == "Tied for worst: 2 layers x 20 nodes."
 
 

@@ -161,7 +161,8 @@ def test_a_network_beside_a_task_is_refused():
 
 def test_a_function_of_a_notebook_is_refused_with_the_way_out():
     assert complaint(model={"_target_": "__main__.build"}).endswith(
-        "put it into a module, my_module.py, and name it my_module.build"
+        "put it into a module, my_module.py (in a notebook: %%writefile my_module.py), and name "
+        "it my_module.build"
     )
 
 

@@ -201,7 +201,7 @@ def _misread(weak: WeakClass, support: int, runs: int, called: Callable[[int], s
     start = f"{called(weak.label)} (F1 {weak.f1:.4f})"
     if not weak.mistaken_for:
         others = " and ".join(f"{called(k)} ({n})" for k, n in weak.taken_for_it[:2])
-        return f"{start}, never misread, but taken for it: {others}"
+        return f"{start}, never misread; others misread as it: {others}"
     images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
     parts = [
         f"{called(k)} ({n} of {images})" if not place else f"{called(k)} ({n})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,12 @@ from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import listed, shortened, visible
 from mnist_sweep.reporting.phrases import values
-from mnist_sweep.reporting.phrases.names import changed_settings, class_name, network_name
+from mnist_sweep.reporting.phrases.names import (
+    changed_settings,
+    class_name,
+    class_word,
+    network_name,
+)
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
@@ -125,7 +131,7 @@ def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
     yield (
         LineKind.ANSWER,
         (
-            f"{network_name(chosen.settings, named)} is {among}{where}, by {selection.metric}: "
+            f"{network_name(chosen.settings, named)} is {among}{where}, by {_metric(selection)}: "
             f"{value} ({_runs(chosen)})."
         ),
     )
@@ -151,6 +157,16 @@ def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
         if note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES:
             continue  # the certainty says so
         yield LineKind.NOTE, _note(note, selection)
+
+
+def _metric(selection: Selection) -> str:
+    """'validation lowest F1', 'test F1 of class Shirt'."""
+    metric = selection.metric
+    whole = values.metric_title(replace(metric, class_index=None))
+    if metric.class_index is None:
+        return whole
+    data = selection.candidates[0].records[0].data
+    return f"{whole} of {class_word(data.name)} {class_name(data, metric.class_index)}"
 
 
 def _data_lines(selection: Selection) -> Iterator[tuple[LineKind, str]]:
@@ -231,7 +247,7 @@ def _weak(weak: WeakClass, data: DataRecord) -> str:
     of = weak.mistaken_for or weak.taken_for_it
     mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in of]
     listed = " and ".join(filter(None, (", ".join(mistakes[:-1]), *mistakes[-1:])))
-    misread = "misread as" if weak.mistaken_for else "never misread, but taken for it:"
+    misread = "misread as" if weak.mistaken_for else "never misread; others misread as it:"
     return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread} {listed})"
 
 
