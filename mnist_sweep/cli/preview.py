@@ -8,6 +8,7 @@ from mnist_sweep.errors import listed
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
+from mnist_sweep.reporting.phrases.values import metric_title
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.preview import StagePreview, StudyPreview
@@ -82,11 +83,12 @@ def _stage_lines(preview: StagePreview) -> list[str]:
 
 
 def _selection(choice: SelectionRule) -> str:
-    """'the worst by validation f1_min where layers=2, from stage grid'."""
+    """'the worst by validation lowest F1 where layers=2, from stage grid'."""
     metric = resolve(choice.by, choice.split)
     where = f" where {' and '.join(choice.where)}" if choice.where else ""
     stages = "stage" if len(choice.among) == 1 else "stages"
-    text = f"the {choice.direction} by {metric}{where}, from {stages} {', '.join(choice.among)}"
+    among = f"{stages} {', '.join(choice.among)}"
+    text = f"the {choice.direction} by {metric_title(metric)}{where}, from {among}"
     return f"{text} (on the TEST split)" if metric.split == "test" else text
 
 

@@ -280,7 +280,7 @@ def test_a_plan_shows_what_later_stages_depend_on_and_writes_nothing(tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "2 points, 0 done, 2 to run." in done.stdout
     assert (
-        "the worst by validation f1_min where layers=2, from stage grid: 2 candidates"
+        "the worst by validation lowest F1 where layers=2, from stage grid: 2 candidates"
         in done.stdout
     )
     assert "with dropout=0.2 and unchanged, on new seed 1: 2 runs" in done.stdout
