@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 BLUE, ORANGE = COLOURS[:2]
 _COLUMNS = 4
 _LINES = {"points": "", "dashed": "--"}
-_WRITING: dict[str, dict[str, Any]] = {
-    "png": {"dpi": 130, "metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
-    "svg": {"metadata": {"Date": None}},
-}
+PNG_DPI = 130
+SVG_DPI = 72
+"""What SVG's own unit is, a point."""
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -165,10 +164,22 @@ def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any)
 
 def rendered(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
     """The figure as PNG or SVG bytes, without a date: the same figure gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     engine = figure.get_layout_engine()
     if engine is not None:  # worked out once: each format would do it again
         engine.execute(figure)
         figure.set_layout_engine("none")
     stream = BytesIO()
-    figure.savefig(stream, format=file_format, **_WRITING[file_format])
+    # Not by `savefig`, which draws everything twice.
+    if file_format == "png":
+        figure.dpi = PNG_DPI
+        pillow = {"compress_level": 3}
+        canvas: Any = FigureCanvasAgg(figure)  # without types
+        canvas.print_png(stream, metadata={"Software": None}, pil_kwargs=pillow)
+    else:
+        figure.dpi = SVG_DPI
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(stream, metadata={"Date": None})
     return stream.getvalue()
