@@ -166,10 +166,10 @@ def test_all_probabilities_of_a_network_that_xla_cannot_compile(digits):
     np.testing.assert_allclose(found.max(axis=1), outputs.probability, rtol=1e-5)
 
 
-@pytest.mark.parametrize("small", [True, False])
+@pytest.mark.parametrize("little", [True, False])
 @pytest.mark.parametrize("build", [lambda: network(Eager()), with_own_step])
-def test_what_is_no_graph_is_trained_by_fit_and_said(digits, build, small, monkeypatch, caplog):
-    monkeypatch.setattr(small, "MAX_WORK", 1e12 if small else 0)
+def test_what_is_no_graph_is_trained_by_fit_and_said(digits, build, little, monkeypatch, caplog):
+    monkeypatch.setattr(small, "MAX_WORK", 1e12 if little else 0)
     with caplog.at_level(logging.WARNING):
         training = compiled.train(build(), digits, settings(epochs=1, batch_size=500))
     assert training.form == Form.FIT
