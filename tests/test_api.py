@@ -12,6 +12,8 @@ import pytest
 import mnist_sweep as ms
 from mnist_sweep import api
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
+from mnist_sweep.sweeping.plan.points import Plan
+from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, reference_grid, write_sweep
 
 
@@ -152,6 +154,14 @@ def test_a_function_stands_for_its_name():
     assert api._overrides("model", make_run) == ["model=own", f"model._target_={name}"]
     assert api._overrides("task", make_run) == [f"task._target_={name}"]
     assert api._overrides("seed", [0, 1]) == ["seed=0,1"]
+
+
+def test_what_stands_in_for_mnist_is_a_warning_in_a_line(tmp_path, monkeypatch):
+    directory = write_sweep(tmp_path / "grid", reference_grid(bundled=True))
+    monkeypatch.setattr(api, "_run", lambda _: SweepResult(directory, Plan(), report=False))
+    with pytest.warns(UserWarning, match=r"^bundled digits \(NOT MNIST\): .* data mnist$") as found:
+        ms.sweep()
+    assert len(found) == 1
 
 
 def test_a_notebook_shows_an_error_in_lines_that_need_no_break():

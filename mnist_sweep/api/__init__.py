@@ -41,7 +41,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
 
     Returns:
         The sweep with all runs, new and earlier ones, including failed ones. The tables are
-        written, and the report unless `report=False`; notices are issued as warnings.
+        written, and the report unless `report=False`; notices, such as that MNIST was not found,
+        are issued as warnings.
 
     Raises:
         MnistSweepError: Nothing was run; the message gives the reason.
@@ -55,17 +56,21 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
         ... )  # doctest: +SKIP
         >>> grid.best().value  # doctest: +SKIP
     """
-    from mnist_sweep.cli.sweep_account import SweepAccount
     from mnist_sweep.report_images import images_of
+    from mnist_sweep.reporting.phrases.names import data_name
+    from mnist_sweep.reporting.phrases.tables import data_warning
     from mnist_sweep.reporting.report import write_report
     from mnist_sweep.reporting.tables.tables import write_tables
     from mnist_sweep.sweeping.interrupts import Interrupted
 
     given = [word for name, value in settings.items() for word in _overrides(name, value)]
     result = _run([*overrides, *given])
-    for notice in (*result.notices, *result.plan.notes()):
-        warnings.warn(notice, stacklevel=2)
     content, tables = write_tables(result.directory)
+    names = ["dataset.name", "dataset.notice"]
+    pairs = content.frame.reindex(columns=names).dropna().drop_duplicates().to_numpy()
+    data = [f"{data_name(*pair)}: {data_warning(*pair)}" for pair in pairs]
+    for notice in (*result.notices, *result.plan.notes(), *data):
+        warnings.warn(notice, stacklevel=2)
     if result.used_up:
         warnings.warn(
             f"budget_s={result.used_up:g} s is used up before all runs were started. The same "
@@ -73,8 +78,13 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
             stacklevel=2,
         )
     if result.interrupted:
-        account = SweepAccount.of(result, content)
-        raise Interrupted(f"{account}. The same call runs the others.")
+        finished = (
+            content.frame.query("status == 'finished'")["run_id"] if len(content.frame) else ()
+        )
+        done = len({*finished} & {point.run_id for point in result.plan.points})
+        raise Interrupted(
+            f"{done} of {result.requested} runs finished. The same call runs the others."
+        )
     if result.report and tables:
         directories = [result.directory]
         images = images_of(directories)

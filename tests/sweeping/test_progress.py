@@ -175,11 +175,15 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
 
 
 def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("CI", raising=False)
+    places = ("CI", "JPY_PARENT_PID")  # the second in what a notebook's `!` starts
+    for name in places:
+        monkeypatch.delenv(name, raising=False)
     assert isinstance(choose(console(80)), Display)
     assert isinstance(choose(console(80, terminal=False)), Summary)
-    monkeypatch.setenv("CI", "true")
-    assert isinstance(choose(console(80)), Summary)
+    for name in places:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "1")
+            assert isinstance(choose(console(80)), Summary)
     assert type(choose(console(80), Verbosity.VERBOSE)) is Lines
     assert type(choose(console(80), Verbosity.QUIET)) is Progress
 

@@ -47,7 +47,9 @@ def choose(
         return Progress()
     if verbosity is Verbosity.VERBOSE:
         return Lines(console)
-    is_live = console.is_jupyter or (console.is_terminal and not os.environ.get("CI"))
+    # A command after `!` in a notebook has a terminal that shows every frame below the last.
+    is_plain = any(map(os.environ.get, ("CI", "JPY_PARENT_PID")))
+    is_live = console.is_jupyter or (console.is_terminal and not is_plain)
     return Display(console) if is_live and reports_epochs else Summary(console)
 
 
