@@ -13,6 +13,8 @@ from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.result import SweepResult
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

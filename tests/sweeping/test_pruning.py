@@ -209,6 +209,7 @@ class Stopping:
         self.over.append((job.settings["nodes"], record and record.status))
 
 
+@pytest.mark.slow
 def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     info = prepare({**defaults()["data"], "name": "digits"})
     jobs = []

@@ -13,6 +13,7 @@ from support.real_sweeps import account
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
 
+pytestmark = pytest.mark.slow
 SMALL = ["data=digits", "epochs=2", "report=false", "name=s", "n_jobs=1"]
 
 

@@ -360,6 +360,7 @@ def train(lr=0.1, epochs=10, seed=0):
     return place / "outputs" / "line"
 
 
+@pytest.mark.slow
 def test_the_table_has_its_settings_and_metrics_and_nothing_of_keras(swept: Path):
     table = ms.load(swept).table().tables
     assert [one.name for one in table] == ["performance"]
@@ -371,6 +372,7 @@ def test_the_table_has_its_settings_and_metrics_and_nothing_of_keras(swept: Path
     assert marks[-1] == ["worst", "best"]  # less of rmse is better
 
 
+@pytest.mark.slow
 def test_best_and_worst_go_by_the_tasks_own_metric(swept: Path):
     sweep = ms.load(swept)
     assert sweep.objective == "lowest:test.rmse"
@@ -382,6 +384,7 @@ def test_best_and_worst_go_by_the_tasks_own_metric(swept: Path):
         sweep.best(by="rsme")
 
 
+@pytest.mark.slow
 def test_a_tasks_run_has_no_network_and_says_how_it_gets_predictions(swept: Path):
     run_id = load(swept).frame["run_id"].iloc[0]
     with pytest.raises(ModelError, match=r"task guarded\.train, and only .*as `directory`"):
@@ -392,6 +395,7 @@ def test_a_tasks_run_has_no_network_and_says_how_it_gets_predictions(swept: Path
         load(swept).predictions(run_id)
 
 
+@pytest.mark.slow
 def test_two_sweeps_are_compared_and_gated_over_seeds(swept: Path, tmp_path: Path):
     other = tmp_path / "other"
     shutil.copytree(swept, other)
@@ -408,6 +412,7 @@ def test_two_sweeps_are_compared_and_gated_over_seeds(swept: Path, tmp_path: Pat
     assert "test.rmse went from" in str(checked)
 
 
+@pytest.mark.slow
 def test_the_report_has_curves_and_no_pictures_of_classes(swept: Path):
     page = (swept / "report.html").read_text()
     assert 'id="confusion"' not in page
@@ -417,6 +422,7 @@ def test_the_report_has_curves_and_no_pictures_of_classes(swept: Path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_point_without_a_record_keeps_its_settings(swept: Path, tmp_path: Path):
     place = tmp_path / "line"
     shutil.copytree(swept, place)

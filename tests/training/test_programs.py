@@ -34,6 +34,7 @@ def kept(cache):
     return sorted((cache / "programs").glob("*/*.pb"))
 
 
+@pytest.mark.slow
 def test_a_program_from_disk_gives_the_bits_of_a_fresh_one_and_a_damaged_one_is_replaced(
     tmp_path,
 ):
