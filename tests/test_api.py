@@ -111,6 +111,8 @@ def test_a_report_is_made_of_what_was_loaded(grid, monkeypatch):
 def test_plots_are_figures_by_name_and_show_themselves(grid):
     plots = grid.plots()
     assert {"effects", "accuracy-against-cost"} <= set(plots)
+    engine = plots["learning-curves"].get_layout_engine()
+    assert engine is not None  # of the plots' own style: the legend covers no axis
     assert plots._repr_html_().count('<img src="data:image/png;base64,') == len(plots)
     figure = plots["learning-curves"]
     assert figure._repr_png_().startswith(b"\x89PNG")
