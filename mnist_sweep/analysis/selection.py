@@ -184,7 +184,7 @@ def select(
     matching = runs[holding(conditions, runs)] if conditions else runs
     has_value = matching.reindex(columns=[metric.column])[metric.column].notna()
     is_counted = has_value & (matching["status"] == RunStatus.FINISHED)
-    counted = matching[is_counted]
+    counted = matching if is_counted.all() else matching[is_counted]
     uncounted = tuple(
         Uncounted(row["label"], row["status"], reason_of(row, metric))
         for row in plain_rows(matching[~is_counted].reindex(columns=_REASONS))

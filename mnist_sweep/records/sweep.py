@@ -279,8 +279,7 @@ def _objective(name: str, runs: pd.DataFrame) -> str:
     Unless one was set, it is the first metric that the first finished run of a task returned, of
     the validation split if it returned any of that.
     """
-    known = fields.measured(runs)
-    if "task" not in runs or not known:
+    if "task" not in runs or not (known := fields.measured(runs)):
         return name
     try:
         if name == DEFAULT_OBJECTIVE and name not in known:
