@@ -61,6 +61,10 @@ DAMAGED = {
         TEXT.replace('"schema_version": 2', '"schema_version": 99').encode(),
         "schema_version 99 is newer",
     ),
+    "a newer schema of another form": (
+        TEXT.replace('"schema_version": 2', '"schema_version": 99, "x": 1').encode(),
+        "schema_version 99 is newer",
+    ),
     "a wrong type": (TEXT.replace('"parameters": 8', '"parameters": "8').encode(), ""),
     "a missing field": (TEXT.replace('"status"', '"state"').encode(), "status"),
     "deep nesting": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
