@@ -170,5 +170,7 @@ def test_a_program_started_by_nohup_goes_on_when_its_terminal_closes():
     try:
         with end_interrupts():
             signal.raise_signal(signal.SIGHUP)
+    except Interrupted:
+        pytest.fail("it was interrupted")
     finally:
         signal.signal(signal.SIGHUP, before)
