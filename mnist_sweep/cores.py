@@ -32,7 +32,7 @@ def cores() -> int:
 def can_fork() -> bool:
     """Whether forked processes would help, and are safe.
 
-    A fork has no threads but copies the locks that they hold: TensorFlow's, or others of Python.
+    A forked process has none of its parent's threads, but copies of the locks that they hold.
     """
     from multiprocessing import current_process
 
@@ -56,7 +56,7 @@ def on_cores(function: Callable[[Item], Result], items: Sequence[Item]) -> list[
                 started.append((number, *_forked(function, items[number::count])))
         found[0] = list(map(function, items[::count]))
         for number, _, reader in started:
-            with suppress(EOFError, OSError):
+            with suppress(Exception):  # what cannot be received is computed here
                 found[number] = reader.recv()
     finally:
         for _, process, reader in started:
@@ -77,20 +77,35 @@ def _forked(
 
     context = get_context("fork")
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_send, args=(reader, writer, function, items), daemon=True)
-    with warnings.catch_warnings(), writer:
-        # Threads of numerical libraries, which put themselves right after a fork.
-        warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
-        process.start()
+    arguments = (os.getpid(), reader, writer, function, items)
+    process = context.Process(target=_send, args=arguments, daemon=True)
+    # The child inherits that Ctrl-C is blocked: its parent handles it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with warnings.catch_warnings(), writer:
+            # Threads of numerical libraries, which restart after a fork.
+            warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process, reader
 
 
 def _send(
-    reader: Connection, writer: Connection, function: Callable[[Item], Result],
+    parent: int,
+    reader: Connection,
+    writer: Connection,
+    function: Callable[[Item], Result],
     items: Sequence[Item],
-) -> None:  # fmt: skip
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     reader.close()  # held here too, it would hide that the parent has died
-    with suppress(Exception):  # the parent meets it too, and reports it
-        writer.send(list(map(function, items)))
+
+    def of(item: Item) -> Result:
+        if os.getppid() != parent:  # it was killed
+            os._exit(1)
+        return function(item)
+
+    with suppress(Exception):  # the parent repeats the work, and raises the error
+        writer.send(list(map(of, items)))

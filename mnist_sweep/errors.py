@@ -11,7 +11,10 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
-_NOTEBOOK_WIDTH = 90
+_WRAPPER = textwrap.TextWrapper(
+    90, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+)
+"""For notebooks; paths and commands stay whole."""
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories of what is not seen: controls, direction marks, surrogates."""
 
@@ -53,7 +56,7 @@ class MnistSweepError(Exception):
         """What a notebook shows of it: IPython calls this instead of printing a traceback."""
         # Jupyter breaks longer lines within words.
         lines = f"{type(self).__name__}: {self}".splitlines()
-        return [textwrap.fill(line, _NOTEBOOK_WIDTH, subsequent_indent="  ") for line in lines]
+        return [_WRAPPER.fill(line) for line in lines]
 
 
 class UsageError(MnistSweepError):

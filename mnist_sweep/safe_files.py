@@ -86,7 +86,7 @@ def content(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.sta
     try:
         status = _check(os.fstat(descriptor), max_bytes)
         read = os.read(descriptor, status.st_size + 1)  # no more, should it grow
-        while len(read) < status.st_size and (more := os.read(descriptor, status.st_size)):
+        while (left := status.st_size - len(read)) > 0 and (more := os.read(descriptor, left)):
             read += more
         return read, status
     finally:

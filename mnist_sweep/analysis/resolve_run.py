@@ -94,15 +94,16 @@ def require_network(sweep: Sweep, run_id: str) -> None:
     if record.task is None:
         return
     if sweep.is_external:
-        why = "another program", "Give a run of mnist_sweep"
+        what, way_out = "another program", "Give a run of mnist_sweep"
     elif files.is_dir():
-        why = f"the task {record.task}", f"The files that the task stored are in {files}"
+        what = f"the task {record.task}"
+        way_out = f"The files that the task stored are in {files}"
     else:
-        stores = "A task can store its model in the folder that it gets as `directory`"
-        why = f"the task {record.task}", stores
+        what = f"the task {record.task}"
+        way_out = "A task can store its model in the folder that it gets as `directory`"
     raise ModelError(
-        f"Expected a run with a Keras network, but {record.label} is a run of {why[0]}, "
-        f"and only its own code can apply what it made. {why[1]}."
+        f"Expected a run with a Keras network, but {record.label} is a run of {what}, "
+        f"and only its own code can apply what it made. {way_out}."
     )
 
 

@@ -177,11 +177,11 @@ def select(
         SelectionError: Unknown metric or setting, or nothing with a value matches.
     """
     known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
-    by = _numbered(by, runs)
-    metric = resolve(by, split, int(max(known)) if len(known) else None, measured(runs))
     conditions = parse(where)
     check_keys(conditions, runs.columns)
     matching = runs[holding(conditions, runs)] if conditions else runs
+    by = _numbered(by, matching)
+    metric = resolve(by, split, int(max(known)) if len(known) else None, measured(runs))
     has_value = matching.reindex(columns=[metric.column])[metric.column].notna()
     is_counted = has_value & (matching["status"] == RunStatus.FINISHED)
     counted = matching if is_counted.all() else matching[is_counted]
@@ -217,16 +217,23 @@ def _numbered(by: str, runs: pd.DataFrame) -> str:
     )
     if found is None or found["name"].isdecimal():
         return by
-    for directory in runs.loc[runs["status"] == RunStatus.FINISHED, "directory"].head(1):
-        names = read_record(RunPaths(directory).record).data.class_names
-        if found["name"] in names:
-            return f"{found['metric']}{names.index(found['name'])}"
-        if names:
-            known = ", ".join(names)
-            raise SelectionError(
-                f"No metric {by!r}: no class is called {found['name']!r}. The classes are {known}."
-            )
-    return by
+    finished = runs[runs["status"] == RunStatus.FINISHED]
+    directories = finished.drop_duplicates("dataset.sha256")["directory"]
+    named = {tuple(read_record(RunPaths(one).record).data.class_names) for one in directories}
+    if not any(named):
+        return by
+    numbers = {own.index(found["name"]) if found["name"] in own else None for own in named}
+    if len(numbers) == 1 and None not in numbers:
+        return f"{found['metric']}{numbers.pop()}"
+    if len(named) == 1:
+        known = ", ".join(next(iter(named)))
+        raise SelectionError(
+            f"No metric {by!r}: no class is called {found['name']!r}. The classes are {known}."
+        )
+    raise SelectionError(
+        f"{by!r} is not the same class in all of the data that these runs were trained on. Choose "
+        "runs of one dataset, or give the class's number."
+    )
 
 
 def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:

@@ -202,5 +202,6 @@ def _same(value: Any, wanted: Any) -> bool:
     if isinstance(value, bool) or isinstance(wanted, bool) or value is None or wanted is None:
         return value is wanted
     if isinstance(value, (int, float)) and isinstance(wanted, (int, float)):
-        return value == wanted
+        # As settings are shown: range(0.1,0.5,0.1) has 0.30000000000000004.
+        return value == wanted or f"{value:.12g}" == f"{wanted:.12g}"
     return str(value) == str(wanted)

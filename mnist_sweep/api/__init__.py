@@ -73,8 +73,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
         warnings.warn(notice, stacklevel=2)
     if result.used_up:
         warnings.warn(
-            f"budget_s={result.used_up:g} s is used up before all runs were started. The same "
-            "call, or resume, runs the others.",
+            f"budget_s={result.used_up:g} s is used up before all runs were started. To run the "
+            f"others: mnist-sweep resume {result.directory}",
             stacklevel=2,
         )
     if result.interrupted:
@@ -83,7 +83,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
         )
         done = len({*finished} & {point.run_id for point in result.plan.points})
         raise Interrupted(
-            f"{done} of {result.requested} runs finished. The same call runs the others."
+            f"{done} of {result.requested} runs finished. To run the others: mnist-sweep resume "
+            f"{result.directory}"
         )
     if result.report and tables:
         directories = [result.directory]

@@ -112,8 +112,14 @@ def _png(figure: Figure) -> bytes:
     """PNG, since Jupyter shows SVG only in notebooks that were run on the same machine."""
     from mnist_sweep.reporting.figures import drawing
 
-    with drawing.styled():
-        return drawing.rendered(figure, "png")
+    dpi, engine, canvas = figure.dpi, figure.get_layout_engine(), figure.canvas
+    try:
+        with drawing.styled():
+            return drawing.rendered(figure, "png")
+    finally:
+        figure.dpi = dpi
+        figure.set_layout_engine(engine)
+        figure.set_canvas(canvas)
 
 
 @dataclass(frozen=True, repr=False)

@@ -169,7 +169,8 @@ def check_unchanged(dataset: Dataset) -> None:
     for name, array in four.items():
         path = directory / f"{name}.npy"
         # To read what was cut off a mapped file kills the process.
-        if path.exists() and path.stat().st_size < array.nbytes:
+        whole = getattr(array, "offset", 0) + array.nbytes
+        if path.exists() and path.stat().st_size < whole:
             raise _damaged(directory, f"{path.name} was cut")
     found = content_sha256(Arrays(**four, classes=info.classes, scale=info.scale))
     if found != info.sha256:

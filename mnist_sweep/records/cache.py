@@ -102,6 +102,8 @@ def read_runs(
             old[name] = place
     size = BLOCK_RUNS if len(new) >= MIN_RUNS_ON_CORES else max(1, len(new))
     blocks = [new[start : start + size] for start in range(0, len(new), size)]
+    if len(blocks) > 1:
+        import pandas  # noqa: F401, ICN001  (here once, for all processes)
     done = on_cores(partial(_read_block, runs), blocks)
     parts = [rows for rows, _ in done if rows.names]
     if kept and old:
@@ -187,18 +189,19 @@ def read(path: Path) -> Rows | None:
             return None
         stored = file.read(use_threads=False)
         kinds = [tuple(meta["names"][place] for place in one) for one in meta["kinds"]]
-        *_, keys, kind_of = (column.to_pylist() for column in stored.columns[-2:])
+        keys, kind_of = (column.to_pylist() for column in stored.columns[-2:])
         dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
         table = stored.select(range(len(meta["names"]))).to_pandas(
             use_threads=False, ignore_metadata=True, types_mapper=dtypes.get
         )
+        columns = dict(zip(meta["names"], (table[name] for name in table), strict=True))
         for place in meta["json"]:
             values: list[Any] = [None] * len(table)
             if stored.column(place).null_count < len(table):  # most are null in all runs
                 texts = objects(table[str(place)])
                 values = [None if text is None else json.loads(text) for text in texts]
-            table[str(place)] = object_array(values)
-        table.columns = pd.Index(meta["names"])
+            columns[meta["names"][place]] = object_array(values)
+        table = pd.DataFrame(columns, index=table.index)
         return Rows([""] * len(keys), keys, [0] * len(keys), kinds, kind_of, table)
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
         return None
@@ -222,7 +225,7 @@ def write(path: Path, rows: Rows) -> None:
     meta = {
         "code": code(),
         "names": [*names],
-        "kinds": [[names[name] for name in own if name in names] for own in rows.kinds],
+        "kinds": [[names[name] for name in own] for own in rows.kinds],
         "json": as_json,
     }
     text = json.dumps(meta).encode()

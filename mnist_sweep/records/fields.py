@@ -261,11 +261,11 @@ def frame_of_exact(table: pd.DataFrame, directories: list[str]) -> pd.DataFrame:
         elif table[name].dtype == object or not table[name].notna().any():
             columns[name] = objects(table[name])
     columns["directory"] = directories
-    made = table.copy(deep=False)
-    for name, values in columns.items():
-        made[name] = typed(values, name)
-    ordered = sorted(map(str, made), key=column_order)
-    return made[ordered]
+    names = sorted({*map(str, table), *columns}, key=column_order)
+    made = {
+        name: typed(columns[name], name) if name in columns else table[name] for name in names
+    }  # at once: one after the other, each column would be a block of its own
+    return _table(made, len(table))
 
 
 def exact_frame(rows: Sequence[Flat]) -> pd.DataFrame:

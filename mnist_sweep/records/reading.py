@@ -112,7 +112,7 @@ def parse(read: bytes, run_id: str | None = None) -> Record:
     try:
         record = Record.model_validate_json(read, context=SEALED if values is None else None)
     except ValidationError:
-        values = strict_json(read)
+        values = strict_json(read) if values is None else values
         if isinstance(values, dict):  # a newer one may look different
             refuse_newer(values, SCHEMA_VERSION)
         raise

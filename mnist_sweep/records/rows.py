@@ -26,12 +26,12 @@ class Rows:
     """Rows of some records.
 
     Attributes:
-        names: Of the run directories.
-        keys: What distinguishes the run's files from every other state of them.
-        latest_ns: When the latest of these files was changed; 0 of rows that were stored.
-        kinds: Names of columns that rows share.
-        kind_of: Of each row, its place in `kinds`.
-        table: The values, None or missing where a row has none.
+        names: The names of the run directories.
+        keys: Keys that distinguish the state of a run's files from every other one.
+        latest_ns: The time at which the latest of these files was changed; 0 for stored rows.
+        kinds: The combinations of columns that rows have.
+        kind_of: The place in `kinds` of each row.
+        table: The values; None or missing where a row has none.
     """
 
     names: list[str]
@@ -45,14 +45,18 @@ class Rows:
         """Some of the rows, in that order."""
         if len(places) == len(self.keys) and all(map(int.__eq__, places, range(len(places)))):
             return self
-        kind_of = [self.kind_of[place] for place in places]
-        present = {*chain.from_iterable(self.kinds[kind] for kind in {*kind_of})}
+        used = sorted({self.kind_of[place] for place in places})
+        number = {kind: place for place, kind in enumerate(used)}
+        kinds = [self.kinds[kind] for kind in used]
+        kind_of = [number[self.kind_of[place]] for place in places]
+        present = {*chain.from_iterable(kinds)}
         columns = [place for place, name in enumerate(self.table) if name in present]
         return replace(
             self,
             names=[self.names[place] for place in places],
             keys=[self.keys[place] for place in places],
             latest_ns=[self.latest_ns[place] for place in places],
+            kinds=kinds,
             kind_of=kind_of,
             table=self.table.iloc[list(places), columns].reset_index(drop=True),
         )

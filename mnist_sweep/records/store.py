@@ -130,8 +130,8 @@ def check_no_link(path: Path) -> None:
     """
     if path.is_symlink():
         raise DirectoryError(
-            f"Cannot write into {path}: it is a link to {path.readlink()}, outside of the sweep's "
-            "directory for all that is known. Remove the link, then run the same command again."
+            f"Cannot write into {path}: it is a link to {path.readlink()}, which may lead "
+            "outside the sweep's directory. Remove the link, then run the same command again."
         )
 
 

@@ -246,14 +246,16 @@ class Settings:
     )
     max_points: int = _sweep(10_000, "a grid with more points is refused", low=1)
     n_jobs: int | None = _sweep(
-        None, "number of worker processes; null: one per core, or as many as fit on the GPUs",
+        None, "number of worker processes; null: one per core or GPU",
         low=1, high=1024,
     )  # fmt: skip
     gpus: int | None = _sweep(
         None, "number of GPUs to train on; null: all of this machine; 0: train on its CPU",
         low=0, high=1024,
     )  # fmt: skip
-    runs_per_gpu: int = _sweep(1, "number of runs that share a GPU", low=1, high=64)
+    runs_per_gpu: int = _sweep(
+        1, "number of runs that share a GPU, if n_jobs is null", low=1, high=64
+    )
     retries: int = _sweep(1, "how often a run is repeated if its process dies", low=0, high=10)
     timeout_s: float | None = _sweep(
         None, "time limit of a run in seconds; then it is stopped as failed; null: none", low=0,

@@ -22,7 +22,7 @@ class Interrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it, in place of a traceback."""
-        return [f"Interrupted: {self}"]
+        return [f"Interrupted: {self}" if str(self) else "Interrupted."]
 
 
 @contextmanager
@@ -78,7 +78,8 @@ def end_interrupts() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # set by code that is not Python
+                signal.signal(number, handler)
 
 
 @contextmanager

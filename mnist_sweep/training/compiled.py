@@ -65,7 +65,7 @@ def _train_in(
 ) -> Training:
     started = perf_counter()
     xla, logits = choice.form is forms.Form.XLA, settings["outputs"] == "logits"
-    runtime.make_deterministic(xla=xla)
+    runtime.make_deterministic(on=not xla)
     n, scale = len(dataset.train_index), dataset.info.scale
     batch_size = min(settings["batch_size"], n)
     update = optimizer.optimizer(settings, settings["epochs"] * -(-n // settings["batch_size"]))

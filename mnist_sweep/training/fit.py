@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from mnist_sweep.data import Dataset
+from mnist_sweep.errors import ModelError
 from mnist_sweep.training import forms, optimizer, runtime
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -70,15 +72,24 @@ def train(
     logits = settings["outputs"] == "logits"
     steps = settings["epochs"] * -(-len(dataset.train_index) // settings["batch_size"])
     options = settings["trainer"]
-    network.compile(
-        optimizer.optimizer(settings, steps),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
-        metrics=["accuracy"],
-        jit_compile="auto" if options["jit_compile"] is None else options["jit_compile"],
-        steps_per_execution=1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
-        run_eagerly=eagerly,
-    )
-    runtime.make_deterministic(xla=bool(network.jit_compile))
+    compiled = {
+        "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
+        "metrics": ["accuracy"],
+        "jit_compile": "auto" if options["jit_compile"] is None else options["jit_compile"],
+        "steps_per_execution":
+            1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
+        "run_eagerly": eagerly,
+    }  # fmt: skip
+    update = optimizer.optimizer(settings, steps)
+    try:
+        inspect.signature(network.compile).bind(update, **compiled)
+    except TypeError as error:
+        raise ModelError(
+            f"the network's own compile must take what Keras's takes (optimizer, "
+            f"{', '.join(compiled)}): {error}"
+        ) from error
+    network.compile(update, **compiled)
+    runtime.make_deterministic(on=not network.jit_compile)
     result = Training(
         predictor=Predictor(network, dataset.info.scale, xla=False, logits=logits),
         compile_s=perf_counter() - started,

@@ -99,7 +99,7 @@ def checked(network: Any, target: str, input_shape: Shape, classes: int) -> kera
             f"the network of model._target_={target} gives an output of shape {output[1:]} for "
             f"an image; expected ({classes},), one probability per class."
         )
-    for layer in all_layers(network):
+    for layer in network._flatten_layers():  # noqa: SLF001  (also what layers have inside)
         vars(layer)[_SEEN] = True
     return network
 
@@ -114,8 +114,8 @@ def check_new(network: Any, target: str) -> None:
     """
     if not isinstance(network, keras.Model):
         return
-    for layer in all_layers(network):
-        if _SEEN in vars(layer) and layer.trainable_variables:
+    for layer in network._flatten_layers():  # noqa: SLF001
+        if _SEEN in vars(layer) and (layer.trainable_variables or hasattr(layer, "seed_generator")):
             raise ModelError(
                 f"model._target_={target} returned the layer {layer.name} of an earlier run's "
                 "network again, with the weights of that run. Build new layers in every call."

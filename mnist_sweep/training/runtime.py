@@ -179,17 +179,17 @@ def device() -> str:
     return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
 
 
-def make_deterministic(*, xla: bool) -> None:
-    """Have a GPU give the same bits each time.
+def make_deterministic(*, on: bool) -> None:
+    """Have TensorFlow's own kernels on a GPU give the same bits each time, or as by default.
 
-    TensorFlow's own kernels do so if asked. XLA's do by themselves, and if asked they compute
-    convolutions without cuDNN, a hundred times slower.
+    XLA's do so by themselves; where this is on, it computes convolutions without cuDNN, a hundred
+    times slower.
     """
-    import tensorflow as tf
+    # TensorFlow has no public name for switching it off.
+    from tensorflow.python.framework import config
 
     if device() == "GPU":
-        which = "disable" if xla else "enable"
-        getattr(tf.config.experimental, f"{which}_op_determinism")()
+        (config.enable_op_determinism if on else config.disable_op_determinism)()
 
 
 def count_gpus() -> int:

@@ -130,8 +130,9 @@ def test_a_pool_has_a_worker_for_each_core_that_threads_leave_or_as_many_as_aske
     ("found", "settings", "expected"),
     [
         (3, {}, 3), (3, {"runs_per_gpu": 4}, 12), (3, {"gpus": 2}, 2), (3, {"n_jobs": 2}, 2),
-        (3, {"n_jobs": 9}, 3), (3, {"gpus": 0}, 8), (0, {"runs_per_gpu": 4}, 8),
-        (0, {"gpus": 0, "n_jobs": 5}, 5),
+        (3, {"n_jobs": 9}, 9), (3, {"gpus": 0}, 8), (0, {"runs_per_gpu": 4}, 8),
+        (0, {"gpus": 0, "n_jobs": 5}, 5), (3, {"task": {"_target_": "my.task"}}, 8),
+        (3, {"task": {"_target_": "my.task"}, "gpus": 2}, 2),
     ],
 )  # fmt: skip
 def test_a_pool_has_as_many_workers_as_fit_on_the_gpus(
@@ -150,6 +151,16 @@ def test_settings_of_gpus_are_refused_where_a_launcher_would_ignore_them(context
     for settings in ({"gpus": 1}, {"gpus": 0}, {"runs_per_gpu": 2}):
         with pytest.raises(SettingsError, match=r"hydra\.launcher\.num_gpus"):
             made_by(BASIC, **settings)
+
+
+def test_gpus_that_are_not_there_are_refused_before_anything_is_written(
+    context: SweepContext, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(gpus, "visible", lambda **_: ["0"])
+    with pytest.raises(SettingsError, match="gpus=2: this machine has one GPU"):
+        made_by(POOL, gpus=2)
+    with pytest.raises(SettingsError, match="runs_per_gpu has no effect with gpus=0"):
+        made_by(POOL, gpus=0, runs_per_gpu=2)
 
 
 def test_another_programs_sweeper_is_refused(context: SweepContext):

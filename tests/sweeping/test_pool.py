@@ -14,13 +14,15 @@ from rich.console import Console
 from mnist_sweep.data import prepare
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import gpus, pool, processes
-from mnist_sweep.sweeping.launch.gpus import VISIBLE, Gpus
+from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES as VISIBLE
+from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.pool import Pool, can_share
 from mnist_sweep.sweeping.launch.progress import Lines
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
+from mnist_sweep.training import runtime
 from support.factories import make_settings
 from support.sweep_parts import info_of, job_of, point_of
 
@@ -38,9 +40,13 @@ def small(sweep: Path, **changes: Any) -> Job:
     return Job(identify(values, [], info), info, sweep, describe())
 
 
-def run(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[WorkerProcess]]:
+def run(
+    jobs: list[Job],
+    monkeypatch: pytest.MonkeyPatch,
+    started: list[WorkerProcess] | None = None,
+) -> tuple[list[Any], list[WorkerProcess]]:
     """What a pool of one worker returns, and the processes it started."""
-    started: list[WorkerProcess] = []
+    started = [] if started is None else started
 
     class Counted(WorkerProcess):
         def __init__(self, *arguments: Any) -> None:
@@ -80,23 +86,36 @@ def test_small_runs_share_a_process_and_have_the_same_bits_as_in_their_own(
         assert log.count("test accuracy") == 1
 
 
-def test_a_run_that_failed_or_whose_process_died_leaves_its_process_to_no_other(
+def test_a_run_that_failed_leaves_its_process_to_no_other_and_a_dead_one_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     jobs = [small(tmp_path, seed=seed) for seed in range(3)]
     jobs[0] = small(tmp_path, learning_rate=1e30)
-    give = WorkerProcess.give
+    started: list[WorkerProcess] = []
+    finish = Pool.finish
 
-    def killed(process: WorkerProcess, job: Job) -> None:
-        process.process.kill()
-        process.process.join()
-        give(process, job)
+    def then_killed(self: Pool, job: Job, summary: Any) -> None:
+        finish(self, job, summary)
+        started[-1].process.kill()
+        started[-1].process.join()
 
-    monkeypatch.setattr(WorkerProcess, "give", killed)
-    summaries, started = run(jobs, monkeypatch)
-    assert [one.status for one in summaries][1:] == ["finished", "failed"], summaries
-    assert "SIGKILL" in summaries[2].message
-    assert [one.runs for one in started] == [1, 2]
+    monkeypatch.setattr(Pool, "finish", then_killed)
+    summaries, _ = run(jobs, monkeypatch, started)
+    assert [one.status for one in summaries][1:] == ["finished"] * 2, summaries
+    assert [one.runs for one in started] == [1, 1, 1]
+
+
+def test_processes_that_wait_end_with_an_interrupted_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    started: list[WorkerProcess] = []
+    monkeypatch.setattr(pool.processes, "is_running", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run([small(tmp_path, seed=seed) for seed in range(2)], monkeypatch, started)
+    assert [one.process.is_alive() for one in started] == [False]
 
 
 @pytest.mark.parametrize(
@@ -122,30 +141,36 @@ def test_which_runs_may_go_where_another_one_went(
     assert not can_share(job_of(tmp_path, data=info, point=point, hydra=moves), first)
 
 
-def test_gpus_are_taken_in_turn_and_given_back(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1"])
-    found = Gpus.of(None, 2, tensorflow=True)
-    taken = [found.take()[VISIBLE] for _ in range(4)]
-    assert taken == ["0", "1", "0", "1"]
-    found.give_back({VISIBLE: "1"})
-    assert found.take() == {VISIBLE: "1"}
-    none = Gpus.of(0, 1, tensorflow=True)
-    assert [none.take(), none.take()] == [{VISIBLE: "-1"}] * 2
-    none.give_back({VISIBLE: "-1"})
-    assert none.n == 0
+def test_a_run_gets_the_gpu_that_has_the_fewest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1", "2"])
+    found = Gpus.of(2, tensorflow=True)
+    assert [found.acquire()[VISIBLE] for _ in range(4)] == ["0", "1", "0", "1"]
+    found.release({VISIBLE: "1"})
+    assert found.acquire() == {VISIBLE: "1"}
+    found.release({VISIBLE: "0"})
+    found.release({VISIBLE: "0"})
+    assert [found.acquire()[VISIBLE] for _ in range(2)] == ["0", "0"]
+    none = Gpus.of(0, tensorflow=True)
+    assert [none.acquire(), none.acquire()] == [{VISIBLE: "-1"}] * 2
+    none.release({VISIBLE: "-1"})
 
 
 def test_a_machine_without_gpus_leaves_the_variables_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gpus, "visible", lambda **_: [])
-    found = Gpus.of(None, 4, tensorflow=True)
-    assert found.take() == {}
-    found.give_back({})
-    assert found.n == 0
+    found = Gpus.of(None, tensorflow=True)
+    assert found.acquire() == {}
+    found.release({})
+
+
+def test_a_task_gets_gpus_only_if_they_are_requested(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1"])
+    assert Gpus.of(None, tensorflow=False).acquire() == {}
+    assert Gpus.of(1, tensorflow=False).acquire() == {VISIBLE: "0"}
 
 
 @pytest.mark.parametrize(
     ("tensorflow", "message"),
-    [(True, "gpus=3: this machine has one GPU that TensorFlow"), (False, "has 2 GPUs. Ask")],
+    [(True, "gpus=3: this machine has one GPU that TensorFlow"), (False, "has 2 GPUs. Request")],
 )
 def test_more_gpus_than_there_are_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensorflow: bool, message: str
@@ -154,7 +179,7 @@ def test_more_gpus_than_there_are_is_an_error(
     monkeypatch.delenv(VISIBLE, raising=False)
     monkeypatch.setattr(gpus.processes, "call", lambda _: 1)
     with pytest.raises(gpus.SettingsError, match=message):
-        Gpus.of(3, 1, tensorflow=tensorflow)
+        Gpus.of(3, tensorflow=tensorflow)
 
 
 def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
@@ -188,6 +213,8 @@ def test_no_process_is_asked_for_gpus_where_there_is_no_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(VISIBLE, raising=False)
+    monkeypatch.setattr(gpus, "_DEVICES", ())
     monkeypatch.setattr(gpus.processes, "call", pytest.fail)
     assert gpus.visible(tensorflow=True) == []
 
@@ -195,6 +222,17 @@ def test_no_process_is_asked_for_gpus_where_there_is_no_driver(
 def test_tensorflow_is_asked_how_many_gpus_it_can_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    driver(tmp_path, monkeypatch, 2)
     monkeypatch.delenv(VISIBLE, raising=False)
-    assert gpus.visible(tensorflow=True) == []  # there is none here
+    asked: list[Any] = []
+
+    def call(function: Any) -> int:
+        asked.append(function)
+        return 1
+
+    monkeypatch.setattr(gpus.processes, "call", call)
+    driver(tmp_path, monkeypatch, 2)
+    assert gpus.visible(tensorflow=True) == ["0"]
+    monkeypatch.setenv("PATH", "")  # a driver without its tool
+    monkeypatch.setattr(gpus, "_DEVICES", (str(tmp_path),))
+    assert gpus.visible(tensorflow=True) == ["0"]
+    assert asked == [runtime.count_gpus] * 2

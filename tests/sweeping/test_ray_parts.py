@@ -309,7 +309,7 @@ def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
     preloaded: list[str] = []
     left: list[int] = []
     ended = SimpleNamespace(
-        ended=True, summary=None, ending="", late="", leave=lambda: left.append(1)
+        ended=True, summary=None, ending="", late="", release=lambda: left.append(1)
     )
     monkeypatch.setattr(task.processes, "start_fork_server", preloaded.append)
     monkeypatch.setattr(task, "WorkerProcess", lambda *_: ended)

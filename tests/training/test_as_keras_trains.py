@@ -9,7 +9,7 @@ import pytest
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import compiled, fit, forms, model, optimizer, train
+from mnist_sweep.training import compiled, fit, forms, model, optimizer, small, train
 from mnist_sweep.training.epoch_program import epoch_order
 from mnist_sweep.training.forms import Form
 from support.training_settings import settings
@@ -194,7 +194,7 @@ def scaled(digits, rows):
     [*((build, "graph") for build in (*STATES, *LOSSES)), (constrained_afterwards, "xla")],
 )  # fmt: skip
 def test_an_epoch_is_keras_s(digits, build, form, monkeypatch):
-    monkeypatch.setattr(forms, "_MAX_SMALL_WORK", 1e12 if form == "graph" else 0)
+    monkeypatch.setattr(small, "MAX_WORK", 1e12 if form == "graph" else 0)
     ours, theirs = (made(build, seed=3) for _ in range(2))
     flags = [one.trainable for one in ours.variables]
     training = compiled.train(ours, digits, OPTIONS)
@@ -315,3 +315,28 @@ def test_layers_of_an_earlier_run_are_refused_unless_they_are_frozen(frozen):
     for build in (lambda *_: network(layer), lambda *_: first.network):
         with pytest.raises(ModelError, match="of an earlier run's network again"):
             train.train(options, info, build)
+
+
+@pytest.mark.parametrize("inner", [layers.Dense, layers.Dropout])
+def test_a_layer_inside_of_a_wrapper_and_one_that_draws_numbers_are_refused_too(inner):
+    shared = inner(8) if inner is layers.Dense else inner(0.5)
+
+    def build(*_):
+        rows = [layers.TimeDistributed(shared), layers.Flatten()]
+        return keras.Sequential([keras.Input((8, 8)), *rows, layers.Dense(10, "softmax")])
+
+    options = settings(data__name="digits", epochs=1)
+    info = prepare(options["data"])
+    train.train(options, info, build)
+    with pytest.raises(ModelError, match="of an earlier run's network again"):
+        train.train(options, info, build)
+
+
+def test_an_own_compile_that_does_not_take_what_keras_gives_is_named():
+    class Own(keras.Sequential):
+        def compile(self, optimizer, rate):  # noqa: ARG002
+            raise AssertionError
+
+    options = settings(data__name="digits", epochs=1)
+    with pytest.raises(ModelError, match=r"own compile must take .*steps_per_execution"):
+        train.train(options, prepare(options["data"]), lambda *_: Own(network().layers))

@@ -52,3 +52,22 @@ def test_a_users_own_settings_of_keras_do_not_count(tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert answer.stdout.strip() == "channels_last float32 1e-07"
+
+
+def test_a_gpu_gives_the_same_bits_in_every_form(monkeypatch):
+    from tensorflow.python.framework import config
+
+    monkeypatch.setattr(runtime, "device", lambda: "GPU")
+    try:
+        for on in (True, False, True):
+            runtime.make_deterministic(on=on)
+            assert config.is_op_determinism_enabled() is on
+    finally:
+        runtime.make_deterministic(on=False)
+
+
+def test_nothing_is_switched_on_a_cpu():
+    from tensorflow.python.framework import config
+
+    runtime.make_deterministic(on=True)
+    assert not config.is_op_determinism_enabled()

@@ -15,6 +15,7 @@ from mnist_sweep.analysis.configurations import (
     varying_settings,
 )
 from mnist_sweep.analysis.importance import is_continuous
+from mnist_sweep.atomic_files import clean_temporary
 from mnist_sweep.cores import on_cores
 from mnist_sweep.records.plan_file import PlanFile
 from mnist_sweep.records.store import write_bytes
@@ -111,6 +112,7 @@ def write_figures(drawers: Drawers, directory: Path) -> dict[str, list[Path]]:
     Raises:
         DirectoryError: A file cannot be written.
     """
+    clean_temporary(directory)
     import matplotlib.figure  # noqa: F401  (imported here once, for all processes)
 
     write, names = partial(_write, directory, drawers), [*drawers]

@@ -57,8 +57,8 @@ SENTENCES = {
     (CheckKind.FINISHED, None): "{runs} finished.",
     (CheckKind.FINISHED, Problem.MISSING): "The planned run has no record: {detail}.",
     (CheckKind.FINISHED, Problem.MORE_MISSING): (
-        "{runs} that are not listed here have no record either. The table command lists all runs "
-        "with --all."
+        "Planned runs without a record that are not listed here: {count:,}. The table command "
+        "lists all with --all."
     ),
     (CheckKind.FINISHED, Problem.NOT_FINISHED): "The run {ended}: {detail}.",
     (CheckKind.DATA, None): "{data}.",

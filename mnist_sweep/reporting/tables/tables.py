@@ -125,10 +125,13 @@ def comparison(
         word=classes.word,
     )
     notices = tuple(visible(one) for (one,) in _distinct(rows, "dataset.notice") if one)
-    notes = _notes(everyone, shown, level, is_resampled=is_resampled)
+    notes = _notes(everyone, shown, level)
+    if rows.are_configurations and not is_resampled:
+        notes.append(phrases.no_intervals_note(len(rows), MAX_WITH_INTERVALS))
     if hidden_missing:
         directories = [str(sweep.directory) for sweep in sweeps]
-        notes.insert(0, phrases.not_shown(hidden_missing, "missing runs", directories))
+        what = "configurations without a run" if rows.are_configurations else "missing runs"
+        notes.insert(0, phrases.not_shown(hidden_missing, what, directories))
     # What the sweep says of its objective's direction, no name says better.
     objectives = (resolve(one.objective) for one in sweeps if ":" in one.objective)
     directions = {one.column: one.higher_is_better for one in objectives}
@@ -254,7 +257,7 @@ def _ends(rows: Rows, most: int | None) -> Rows:
     return rows.take([k for k in range(count) if not SHOWN_ENDS <= k < count - SHOWN_ENDS])
 
 
-def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> list[str]:
+def _notes(everyone: Rows, shown: Rows, level: float) -> list[str]:
     notes = []
     statuses = everyone.frame["status"]
     if len(shown) < len(everyone):
@@ -264,8 +267,6 @@ def _notes(everyone: Rows, shown: Rows, level: float, *, is_resampled: bool) -> 
         counts = [n for n, own in zip(shown.frame[REPEATS], shown.intervals, strict=False) if own]
         unknown = [*filter(all, zip(shown.frame["label"], shown.unknown, strict=False))]
         notes += phrases.repeats_notes(counts, unknown, level)
-        if not is_resampled:
-            notes.append(phrases.no_intervals_note(len(everyone), MAX_WITH_INTERVALS))
     else:
         ids = everyone.frame.loc[statuses == RunStatus.FINISHED, "configuration_id"]
         if len(ids) > 1 and ids.is_unique:

@@ -59,7 +59,8 @@ class SweepLauncher(Launcher, ABC):
         if not self.shares_gpus and (config.gpus is not None or config.runs_per_gpu != 1):
             raise SettingsError(
                 "gpus and runs_per_gpu are settings of hydra/launcher=pool. Other launchers have "
-                "their own: hydra.launcher.num_gpus (ray), hydra.launcher.gpus_per_node (slurm)."
+                "their own: hydra.launcher.num_gpus (ray), hydra.launcher.gpus_per_node (slurm); "
+                "for the others set CUDA_VISIBLE_DEVICES."
             )
         self.config = config
         self.context = SweepContext.current()

@@ -1,4 +1,4 @@
-"""A pool of workers on this machine: one process a run, started by a fork server.
+"""A pool of workers on this machine: processes for runs, started by a fork server.
 
 A large run has a process of its own, because (tests/benchmarks/worker_processes.py measures it):
 
@@ -14,9 +14,9 @@ A large run has a process of its own, because (tests/benchmarks/worker_processes
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
-after another, up to `MAX_RUNS`: half of such a run is what TensorFlow does once in a process, and
-nothing of it is found by name. Code of the user's own always gets a fresh process, as it may keep
-something that the next run would see.
+after another, up to `MAX_RUNS`: half of the time of such a run is what TensorFlow does once in a
+process, and no program of theirs is kept on disk. Code of the user's own always gets a fresh
+process, as it may keep something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
@@ -31,6 +31,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.cores import cores
+from mnist_sweep.errors import SettingsError
 from mnist_sweep.records.locks import held
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import is_task
@@ -41,7 +42,7 @@ from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.worker import WorkerProcess
+from mnist_sweep.sweeping.launch.worker import MEMORY_IS_MEASURED, WorkerProcess
 from mnist_sweep.sweeping.plan.estimate import parameters
 from mnist_sweep.training.small import is_small, steps_of
 from mnist_sweep.training.train import BUILT_IN
@@ -65,16 +66,27 @@ class PoolLauncher(SweepLauncher):
     @cached_property
     def gpus(self) -> Gpus:
         """The GPUs of the sweep."""
-        tensorflow = not is_task(self.config)
-        return Gpus.of(self.config.gpus, self.config.runs_per_gpu, tensorflow=tensorflow)
+        return Gpus.of(self.config.gpus, tensorflow=not is_task(self.config))
+
+    def setup(self, **options: Any) -> None:
+        """Keep what Hydra gives.
+
+        Raises:
+            SettingsError: More GPUs are requested than there are, or none, and several runs a GPU.
+        """
+        super().setup(**options)
+        if self.config.gpus == 0 and self.config.runs_per_gpu != 1:
+            raise SettingsError("runs_per_gpu has no effect with gpus=0. Remove one of them.")
+        if self.config.gpus:
+            self.gpus  # noqa: B018  (looked for before anything is written)
 
     def workers(self, n_jobs: int, threads: int) -> int:
-        """How many runs go at a time: as many as fit on the GPUs, or as the cores have threads for.
+        """How many runs go at a time: the setting `n_jobs`, or as many as fit.
 
-        The setting `n_jobs` may ask for another number on cores, and for fewer on GPUs.
+        That is `runs_per_gpu` on each GPU; on the CPU one per core that `threads` leaves.
         """
-        asked = self.config.n_jobs
-        fit = min(self.gpus.n, asked or self.gpus.n) or asked or cores() // threads
+        on_gpus = len(self.gpus.names or ()) * self.config.runs_per_gpu
+        fit = self.config.n_jobs or on_gpus or cores() // threads
         return max(1, min(int(fit), n_jobs))
 
     def dispatch(
@@ -89,7 +101,7 @@ class PoolLauncher(SweepLauncher):
 
 
 class Pool(Dispatch[WorkerProcess]):
-    """Runs each job in a process of its own; see `Dispatch`."""
+    """Runs jobs in processes, large ones each in its own; see `Dispatch`."""
 
     def __init__(self, gpus: Gpus, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -102,21 +114,33 @@ class Pool(Dispatch[WorkerProcess]):
             return super().run(jobs)
         finally:
             while self._idle:
-                self._leave(self._idle.pop())
+                self._release(self._idle.pop())
 
     def start(self, job: Job) -> None:
         """Start a worker, or give the job to one that waits."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
         job = started_now(job)
-        waiting = self._idle.pop() if self._idle else None
-        if waiting and can_share(job, waiting.job):
-            waiting.give(job)
-            self.active.append(waiting)
+        process = self._waiting_for(job)
+        if process:
+            process.give(job)
         else:
-            if waiting:
-                self._leave(waiting)
-            self.active.append(WorkerProcess(job, self._gpus.take()))
+            process = WorkerProcess(job, self._gpus.acquire())
+        self.active.append(process)
         self.progress.started(job)
+
+    def _waiting_for(self, job: Job) -> WorkerProcess | None:
+        """A process that waits and may take the job; without one, another makes room for it."""
+        for process in list(self._idle):
+            alive = processes.is_running(process.process)
+            if alive and can_share(job, process.job):
+                self._idle.remove(process)
+                return process
+            if not alive:
+                self._idle.remove(process)
+                self._release(process)
+        if self._idle and len(self.active) + len(self._idle) >= self.workers:
+            self._release(self._idle.pop())
+        return None
 
     def wait(self) -> None:
         """Handle messages and ends of workers, for a moment."""
@@ -138,20 +162,15 @@ class Pool(Dispatch[WorkerProcess]):
         processes.end(*(process.process for process in self.active))
         self.finish_unreported(process.job for process in self.active)
         for process in self.active:
-            self._gpus.give_back(process.devices)
+            self._gpus.release(process.devices)
         self.active.clear()
 
-    def _leave(self, process: WorkerProcess) -> None:
-        process.leave()
-        self._gpus.give_back(process.devices)
+    def _release(self, process: WorkerProcess) -> None:
+        process.release()
+        self._gpus.release(process.devices)
 
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary
-        finished = summary is not None and summary.status is RunStatus.FINISHED
-        if finished and process.runs < MAX_RUNS and can_share(job, job):
-            self._idle.append(process)
-        else:
-            self._leave(process)
         if summary is None:
             with held(job.lock) as free:  # it was freed with the process: another sweep may have it
                 if free:
@@ -162,15 +181,25 @@ class Pool(Dispatch[WorkerProcess]):
             self.postpone(job)
         else:
             self.finish(job, summary)
+        finished = summary is not None and summary.status is RunStatus.FINISHED
+        if finished and process.runs < MAX_RUNS and is_shareable(job):
+            self._idle.append(process)
+        else:
+            self._release(process)
 
 
 def can_share(job: Job, earlier: Job) -> bool:
     """Whether a run may go in the process in which another one has gone."""
+    return is_shareable(job) and job.settings["threads"] == earlier.settings["threads"]
+
+
+def is_shareable(job: Job) -> bool:
+    """Whether a run is small, and leaves nothing behind that another one would see."""
     settings = job.settings
     if is_task(settings) or settings["trainer"]["name"] not in BUILT_IN:
         return False
     size = parameters(settings["model"], job.data.shape, job.data.classes)
-    moves = job.hydra.get("job", {}).get("chdir")
-    threads = settings["threads"] == earlier.settings["threads"]
-    steps = steps_of(settings, job.data.n_train)
-    return size is not None and not moves and threads and is_small(size, steps)
+    changes_directory = job.hydra.get("job", {}).get("chdir")
+    if size is None or changes_directory or not MEMORY_IS_MEASURED:
+        return False
+    return is_small(size, steps_of(settings, job.data.n_train))

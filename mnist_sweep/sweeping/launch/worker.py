@@ -1,4 +1,4 @@
-"""A worker: a process of its own for one run, and what it sends to its parent."""
+"""A worker: a process for a run, or for small ones in turn, and what it sends to its parent."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ WRITE_S = 300.0
 """How long a run with a `timeout_s` may take to write its files."""
 WRITING = -1
 """In place of an epoch's number: the run's result is there, and is written now."""
+_PEAK = Path("/proc/self/clear_refs")
+MEMORY_IS_MEASURED = _PEAK.exists()
+"""Whether the most memory of a run can be told from that of an earlier one in its process."""
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
@@ -64,9 +67,10 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     while following:
         pipe.send(_run(pipe, following))
         try:
-            following = pipe.recv()
+            message = pipe.recv()
         except (EOFError, OSError):
-            following = None
+            message = None
+        following = message if isinstance(message, Job) else None
         _forget_peak_memory()
     pipe.close()
     leave()
@@ -101,8 +105,8 @@ def _run(pipe: Connection, job: Job) -> RunSummary:
 
 def _forget_peak_memory() -> None:
     """Have the kernel measure the most memory from now on, for the next run."""
-    with suppress(OSError):  # Linux only
-        Path("/proc/self/clear_refs").write_text("5")
+    with suppress(OSError):
+        _PEAK.write_text("5")
 
 
 def _log_to(path: Path) -> None:
@@ -178,8 +182,8 @@ class WorkerProcess:
         with suppress(OSError):
             self._pipe.send(job)
 
-    def leave(self) -> None:
-        """Have it end: no other run follows."""
+    def release(self) -> None:
+        """Let it end: no other run follows."""
         with suppress(OSError):
             self._pipe.send(None)
         processes.end(self.process)

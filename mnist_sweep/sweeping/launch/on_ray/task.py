@@ -135,7 +135,7 @@ def _in_a_process(job: Job, report: Report) -> TaskResult:
             reason = report(epoch.number, epoch.figures)
             if job.prune:
                 process.answer(reason)
-    process.leave()
+    process.release()
     died = "" if process.summary else process.ending
     return TaskResult(process.summary, died, process.late, _files(job.paths))
 

@@ -15,7 +15,7 @@ from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.settings import Plain, is_task
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.gpus import VISIBLE
+from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES
 from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.launch.user_code.networks import builder
 from mnist_sweep.sweeping.plan.checks import raise_for
@@ -99,7 +99,7 @@ def _checked(
 def _problems_of_networks(networks: Sequence[Network]) -> tuple[list[str], list[str]]:
     from mnist_sweep.training import runtime
 
-    os.environ[VISIBLE] = "-1"  # building needs no GPU, and opening one takes seconds
+    os.environ[CUDA_VISIBLE_DEVICES] = "-1"  # building needs no GPU, and opening one takes seconds
     runtime.configure(1)
     from mnist_sweep.training.model import check_probabilities, checked, unused_parts
 
