@@ -16,6 +16,7 @@ from PIL import Image
 
 from mnist_sweep.cli import SUBCOMMANDS
 from mnist_sweep.cli.output import ExitCode
+from mnist_sweep.sweeping.launch import gpus
 from support.commands import Done, environment, run, run_all
 from support.data_files import csv_text, small_arrays, write_idx
 from support.doc_pages import CALLS, ROOT, blocks
@@ -104,7 +105,9 @@ def work_in(folder: Path) -> Path:
 
 
 def missing(words: tuple[str, ...]) -> str:
-    """The package of an extra that a command needs and this environment lacks."""
+    """What a command needs and this environment lacks: a package of an extra, or GPUs."""
+    if "gpus=2" in words and len(gpus.visible(tensorflow=True)) < 2:
+        return "two GPUs"
     for word, package in NEEDS.items():
         if word in words:
             try:
