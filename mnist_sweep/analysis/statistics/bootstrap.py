@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
 MAX_BLOCK = 256
+DRAWN_AT_ONCE = 2**15
+"""Images: more do not fit in a core's cache."""
 MIN_REPLICATES = 100
 """Fewer give no usable variance."""
 
@@ -164,8 +166,12 @@ def image_weights(
         drawn = rng.multinomial(images, patterns.counts / images, size=replicates)
         return np.ascontiguousarray(drawn.T.astype(np.float32))
     weights = np.empty((replicates, size), dtype=np.float32)
-    for row in weights:
-        row[:] = np.bincount(patterns.pattern_of[rng.integers(images, size=images)], minlength=size)
+    step = max(1, DRAWN_AT_ONCE // images)
+    for start in range(0, replicates, step):
+        rows = weights[start : start + step]
+        cells = patterns.pattern_of[rng.integers(images, size=(len(rows), images))]
+        cells += np.arange(0, rows.size, size)[:, None]
+        rows[:] = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
     return np.ascontiguousarray(weights.T)
 
 
