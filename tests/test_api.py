@@ -14,7 +14,7 @@ from mnist_sweep import api
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
-from support.factories import make_run, reference_grid, write_sweep
+from support.factories import Made, make_run, reference_grid, write_sweep
 
 
 @pytest.fixture
@@ -155,6 +155,10 @@ def test_a_function_stands_for_its_name():
     name = "support.factories.make_run"
     assert api._overrides("model", make_run) == ["model=own", f"model._target_={name}"]
     assert api._overrides("task", make_run) == [f"task._target_={name}"]
+    assert api._overrides("model", [make_run, Made]) == [
+        "model=own", f"model._target_={name},support.factories.Made",
+    ]  # fmt: skip
+    assert api._overrides("model", ["mlp", "cnn"]) == ["model=mlp,cnn"]
     assert api._overrides("seed", [0, 1]) == ["seed=0,1"]
 
 

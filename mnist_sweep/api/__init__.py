@@ -206,7 +206,9 @@ def _run(words: list[str]) -> SweepResult:
 
 def _overrides(name: str, value: Any) -> list[str]:
     """A keyword argument as overrides: model=build is `model=own` and its function's name."""
-    if name in ("model", "data", "task") and isinstance(value, FunctionType):
+    several = value if isinstance(value, (list, tuple)) and value else [value]
+    is_code = all(isinstance(one, (FunctionType, type)) for one in several)
+    if name in ("model", "data", "task") and is_code:
         group = [f"{name}=own"] if name != "task" else []
         return [*group, _override(f"{name}._target_", value)]
     return [_override(name, value)]
