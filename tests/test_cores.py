@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -59,12 +60,30 @@ def test_an_error_in_a_process_is_raised_here(three):
         cores.on_cores(fails, range(3))
 
 
-def test_nothing_is_forked_beside_threads():
-    done = threading.Event()
-    thread = threading.Thread(target=done.wait)
-    thread.start()
-    try:
-        assert not cores.can_fork()
-    finally:
-        done.set()
-        thread.join()
+@pytest.fixture
+def may_fork(monkeypatch):
+    """Where nothing is in the way, processes are forked (on Linux)."""
+    monkeypatch.setattr(cores, "cores", lambda: 2)
+    monkeypatch.setattr(cores.threading, "active_count", lambda: 1)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": False})
+    assert cores.can_fork() == (sys.platform == "linux")
+
+
+def in_a_daemon(monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setattr(cores, "cores", lambda: 1),
+        lambda patch: patch.setattr(cores.threading, "active_count", lambda: 2),
+        lambda patch: patch.setitem(sys.modules, "tensorflow", cores),
+        in_a_daemon,
+    ],
+    ids=["one core", "threads", "TensorFlow", "daemon"],
+)
+def test_nothing_is_forked_where_it_would_not_help_or_not_be_safe(may_fork, monkeypatch, change):
+    change(monkeypatch)
+    assert not cores.can_fork()
