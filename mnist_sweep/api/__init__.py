@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.api.directory import Sweep
 from mnist_sweep.api.results import Compared, Gate, Plots, Selected, Tables
+from mnist_sweep.command import command
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records import sweep as records
 
@@ -46,8 +47,8 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
 
     Raises:
         MnistSweepError: Nothing was run; the message gives the reason.
-        KeyboardInterrupt: The sweep was interrupted; finished runs are kept, and the same call
-            runs the others.
+        KeyboardInterrupt: The sweep was interrupted; finished runs are kept, and the message gives
+            the command that runs the others.
 
     Examples:
         >>> import mnist_sweep as ms
@@ -71,10 +72,10 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     data = [f"{data_name(*pair)}: {data_warning(*pair)}" for pair in pairs]
     for notice in (*result.notices, *result.plan.notes(), *data):
         warnings.warn(notice, stacklevel=2)
+    others = f"To run the others: {command('resume', result.directory)}"
     if result.used_up:
         warnings.warn(
-            f"budget_s={result.used_up:g} s is used up before all runs were started. To run the "
-            f"others: mnist-sweep resume {result.directory}",
+            f"budget_s={result.used_up:g} s is used up before all runs were started. {others}",
             stacklevel=2,
         )
     if result.interrupted:
@@ -82,10 +83,7 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
             content.frame.query("status == 'finished'")["run_id"] if len(content.frame) else ()
         )
         done = len({*finished} & {point.run_id for point in result.plan.points})
-        raise Interrupted(
-            f"{done} of {result.requested} runs finished. To run the others: mnist-sweep resume "
-            f"{result.directory}"
-        )
+        raise Interrupted(f"{done} of {result.requested} runs finished. {others}")
     if result.report and tables:
         directories = [result.directory]
         images = images_of(directories)

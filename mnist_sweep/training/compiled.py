@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.training import fit, forms, optimizer, runtime
+from mnist_sweep.training import fit, forms, optimizer, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
 from mnist_sweep.training.fast.program import replaced
@@ -68,7 +68,7 @@ def _train_in(
     runtime.make_deterministic(on=not xla)
     n, scale = len(dataset.train_index), dataset.info.scale
     batch_size = min(settings["batch_size"], n)
-    update = optimizer.optimizer(settings, settings["epochs"] * -(-n // settings["batch_size"]))
+    update = optimizer.optimizer(settings, small.steps_of(settings, n))
     columns = _active_columns(network, dataset, settings) if xla else None
     fast = {
         **dropout.replacements(network, settings["seed"]),

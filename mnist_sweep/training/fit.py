@@ -12,7 +12,7 @@ import numpy as np
 
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import ModelError
-from mnist_sweep.training import forms, optimizer, runtime
+from mnist_sweep.training import forms, optimizer, runtime, small
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
@@ -60,6 +60,9 @@ def train(
     """Train a network in place with `fit`, as `compiled.train`.
 
     `reason` says why with `fit`; `eagerly` runs the network's own Python code for every batch.
+
+    Raises:
+        ModelError: The network has a `compile` of its own that takes other arguments than Keras's.
     """
     started = perf_counter()
     scale = np.float32(dataset.info.scale)
@@ -70,7 +73,6 @@ def train(
     ]
     validates = bool(len(dataset.validation_index))
     logits = settings["outputs"] == "logits"
-    steps = settings["epochs"] * -(-len(dataset.train_index) // settings["batch_size"])
     options = settings["trainer"]
     compiled = {
         "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
@@ -80,7 +82,7 @@ def train(
             1 if eagerly else options["steps_per_execution"] or STEPS_PER_EXECUTION,
         "run_eagerly": eagerly,
     }  # fmt: skip
-    update = optimizer.optimizer(settings, steps)
+    update = optimizer.optimizer(settings, small.steps_of(settings, len(dataset.train_index)))
     try:
         inspect.signature(network.compile).bind(update, **compiled)
     except TypeError as error:

@@ -93,7 +93,7 @@ def train(
 
     train_network = trainer(settings["trainer"]["name"])
     dataset = load(info)
-    # Numbers in names of layers and all seeds restart: a run must not depend on earlier ones.
+    # A run must not depend on earlier ones: numbers in names of layers and all seeds restart.
     runtime.make_deterministic(on=False)
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings["seed"])

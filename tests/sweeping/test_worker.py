@@ -123,7 +123,7 @@ def test_the_memory_of_an_earlier_run_is_not_that_of_the_next():
         "import os, sys, numpy as np; from mnist_sweep.sweeping.launch import execute, worker\n"
         "if child := os.fork(): sys.exit(os.waitpid(child, 0)[1] > 0)\n"
         "np.ones(2**25)\n"
-        "before = execute._peak_memory_mb(); worker._forget_peak_memory()\n"
+        "before = execute._peak_memory_mb(); worker._reset_peak_memory()\n"
         "assert before - execute._peak_memory_mb() > 200, before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -42,7 +42,7 @@ from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.worker import MEMORY_IS_MEASURED, WorkerProcess
+from mnist_sweep.sweeping.launch.worker import CAN_RESET_PEAK_MEMORY, WorkerProcess
 from mnist_sweep.sweeping.plan.estimate import parameters
 from mnist_sweep.training.small import is_small, steps_of
 from mnist_sweep.training.train import BUILT_IN
@@ -200,6 +200,6 @@ def is_shareable(job: Job) -> bool:
         return False
     size = parameters(settings["model"], job.data.shape, job.data.classes)
     changes_directory = job.hydra.get("job", {}).get("chdir")
-    if size is None or changes_directory or not MEMORY_IS_MEASURED:
+    if size is None or changes_directory or not CAN_RESET_PEAK_MEMORY:
         return False
     return is_small(size, steps_of(settings, job.data.n_train))

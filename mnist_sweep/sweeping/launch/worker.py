@@ -33,8 +33,8 @@ WRITE_S = 300.0
 WRITING = -1
 """In place of an epoch's number: the run's result is there, and is written now."""
 _PEAK = Path("/proc/self/clear_refs")
-MEMORY_IS_MEASURED = _PEAK.exists()
-"""Whether the most memory of a run can be told from that of an earlier one in its process."""
+CAN_RESET_PEAK_MEMORY = _PEAK.exists()
+"""Whether the peak memory of each run of a shared process can be measured."""
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
@@ -71,7 +71,7 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
         except (EOFError, OSError):
             message = None
         following = message if isinstance(message, Job) else None
-        _forget_peak_memory()
+        _reset_peak_memory()
     pipe.close()
     leave()
 
@@ -103,8 +103,8 @@ def _run(pipe: Connection, job: Job) -> RunSummary:
         return RunSummary.of(job, RunStatus.FAILED, str(error))
 
 
-def _forget_peak_memory() -> None:
-    """Have the kernel measure the most memory from now on, for the next run."""
+def _reset_peak_memory() -> None:
+    """Have the kernel measure the peak memory anew, for the next run."""
     with suppress(OSError):
         _PEAK.write_text("5")
 
