@@ -196,16 +196,17 @@ def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
         )
 
 
-def validated(read: bytes, model: type[Model], newest: int) -> Model:
-    """A pydantic model of a strict JSON file's bytes.
+def validated(path: Path, model: type[Model], newest: int) -> Model:
+    """A pydantic model of a strict JSON file.
 
     Raises:
+        OSError: It cannot be read.
         ValueError: It is not strict JSON, was written by a later version, or does not fit.
     """
+    read = content(path)[0]
     values = strict_json(read)  # pydantic's parser accepts NaN and takes the last of equal keys
     if isinstance(values, dict):
         refuse_newer(values, newest)  # first: what is newer may look different
-    del values
     return model.model_validate_json(read)
 
 

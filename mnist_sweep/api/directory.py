@@ -143,7 +143,6 @@ class Sweep(records.Sweep):
             ModelError: The run is of a task, or its network is damaged or does not fit the record.
         """
         from mnist_sweep.analysis.resolve_run import require_network
-        from mnist_sweep.inference.load import RecordedNetwork
         from mnist_sweep.inference.load import load as load_network
         from mnist_sweep.training import runtime
 
@@ -157,8 +156,7 @@ class Sweep(records.Sweep):
         with suppress(SettingsError):  # other threads than before: these stay
             runtime.configure(record.environment.threads or 1)
         data = record.data
-        recorded = RecordedNetwork(tuple(data.shape), data.classes, record.parameters)
-        return load_network(paths.model, recorded)
+        return load_network(paths.model, tuple(data.shape), data.classes, record.parameters)
 
     def __fspath__(self) -> str:
         return str(self.directory)

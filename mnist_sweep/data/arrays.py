@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,36 +44,12 @@ class Examples:
     classes: int | None = None
     class_names: tuple[str, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        images: NDArray[np.generic],
-        labels: NDArray[np.generic],
-        images_from: str,
-        labels_from: str,
-        classes: int | None = None,
-    ) -> Examples:
-        """Examples of arrays of any numeric type; labels may be one-hot, see `as_labels`.
-
-        Raises:
-            DataError: A value is not a whole number from 0 to 255.
-        """
-        known, width = as_labels(labels, labels_from)
-        found = as_bytes(images, images_from)
-        return cls(found, known, images_from, labels_from, classes=classes or width)
-
 
 @dataclass(frozen=True)
 class Arrays:
-    """A whole dataset with a test split, checked.
+    """A whole dataset with a test split, checked: labels are below `classes`.
 
-    Attributes:
-        train_images: (n, *shape) uint8.
-        train_labels: (n,) uint8, each below `classes`.
-        test_images: (m, *shape) uint8.
-        test_labels: (m,) uint8, each below `classes`.
-        classes: Number of classes: as the data say, else the largest training label plus one.
-        scale: The raw pixel value that maps to 1.0.
+    Images are (n, *shape) uint8, labels (n,) uint8; `scale` is the raw pixel value that maps to 1.
     """
 
     train_images: Bytes
@@ -91,6 +69,35 @@ class Arrays:
         return {name: getattr(self, name) for name in ARRAY_NAMES}
 
 
+def parts_of(
+    arrays: Sequence[NDArray[np.generic]], where: Sequence[str], stated: object, stated_in: str
+) -> tuple[Examples, Examples | None]:
+    """Training and test examples of arrays of any numeric type; labels may be one-hot.
+
+    Args:
+        arrays: Images and labels to train on, and perhaps of the test split.
+        where: What each is called in messages.
+        stated: The number of classes or their names, if the data say it; else None.
+        stated_in: Where they say it.
+
+    Raises:
+        DataError: A value is not a whole number from 0 to 255.
+    """
+    names = None if stated is None else np.asarray(stated)
+    classes = None if names is None else class_count(names, stated_in)
+    own = tuple(names.astype(str).tolist()) if names is not None and names.ndim == 1 else ()
+    parts = []
+    for i in range(0, len(arrays), 2):
+        labels, width = as_labels(arrays[i + 1], where[i + 1])
+        images = as_bytes(arrays[i], where[i])
+        parts.append(
+            Examples(
+                images, labels, where[i], where[i + 1], classes=classes or width, class_names=own
+            )
+        )
+    return parts[0], parts[1] if parts[1:] else None
+
+
 def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
     """Whole numbers from 0 to 255 of any numeric type as uint8.
 
@@ -103,7 +110,7 @@ def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
         raise DataError(
             f"Expected whole numbers from 0 to 255 in {where}, found the type {array.dtype}."
         )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # of NaN; the comparison below finds it
         result = array.astype(np.uint8)
     bad = np.flatnonzero(result != array)
     if bad.size:
@@ -132,43 +139,32 @@ def as_labels(array: NDArray[np.generic], where: str) -> tuple[Bytes, int | None
     elif array.ndim == 2 and array.shape[1] > 1 and array.dtype.kind in "biuf":
         is_one_hot = ((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all()
         if is_one_hot:
-            classes, array = class_count(array.shape[1], where), array.argmax(axis=1)
+            classes = class_count(np.asarray(array.shape[1]), where)
+            array = array.argmax(axis=1)
     return as_bytes(array, where), classes
 
 
 def content_sha256(arrays: Arrays) -> str:
-    """SHA-256 (64 hex digits) of dtype, shape and bytes of all four arrays, classes and scale.
-
-    The scale counts because the same bytes are other images under another one, and runs on them
-    must not share a run id.
-    """
-    digest = hashlib.sha256()
+    """SHA-256 (64 hex digits) of dtype, shape and bytes of all four arrays, classes and scale."""
+    # The same bytes are other images under another scale: runs on them must not share a run id.
     head = {"classes": arrays.classes, "scale": arrays.scale}
-    digest.update(json.dumps(head, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for name, array in arrays.four().items():
-        text = json.dumps([name, array.dtype.str, list(array.shape)])
-        digest.update(text.encode())
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def class_count(value: object, where: str) -> int:
-    """The number of classes that data state: a whole number, or the classes' names.
+def class_count(stated: NDArray[Any], where: str) -> int:
+    """The number of classes that data state: a whole number (0-d), or the classes' names (1-d).
 
     Raises:
         DataError: It is neither, or not from 2 to 256.
     """
-    found = np.asarray(value)
-    count = len(found) if found.ndim == 1 else found.item() if found.ndim == 0 else None
+    count = len(stated) if stated.ndim == 1 else stated.item() if stated.ndim == 0 else None
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= MAX_CLASSES:
         raise DataError(
             f"{where} must be the number of classes, from 2 to {MAX_CLASSES}, or a list of their "
-            f"names; it is {str(value)[:100]}."
+            f"names; it is {str(stated)[:100]}."
         )
     return count
-
-
-def class_names(value: object) -> tuple[str, ...]:
-    """The names that data state for their classes; empty where they state a number or nothing."""
-    found = np.asarray(value)
-    return tuple(found.astype(str).tolist()) if found.ndim == 1 else ()

@@ -40,66 +40,6 @@ class Expected:
     classes: int
     reader: str = ""
 
-    @property
-    def pictures(self) -> tuple[str, ...]:
-        """The ends of the names of pictures that can be read for it."""
-        is_plain = self.reader == "folders"
-        return plain_pictures.SUFFIXES if is_plain else pictures.SUFFIXES
-
-    def fit(self, images: Bytes, where: str) -> Bytes:
-        """The images in the expected shape.
-
-        Args:
-            images: (n, *any shape) uint8 of as many pixels an image.
-            where: Their file (and array), for the message.
-
-        Raises:
-            DataError: There are none, they have another size, or a pixel is above the scale.
-        """
-        pixels = math.prod(self.shape)
-        found = images.shape[1:]
-        if not len(images):
-            raise DataError(f"{where} holds no images: its shape is {images.shape}.")
-        flat = (pixels,)
-        channel = (*self.shape, 1)
-        if found not in (self.shape, flat, channel) and (*found, 1) != self.shape:
-            raise DataError(
-                f"The network was trained on images of shape {self.shape}, but those in {where} "
-                f"are {found}. Give images of that size"
-                + (
-                    "."
-                    if self.reader == "folders"
-                    else ", or a picture file (PNG or JPEG), which is fitted to it."
-                )
-            )
-        fitted = images.reshape(len(images), *self.shape)
-        largest = int(fitted.max(initial=0))
-        if largest > self.scale:
-            raise DataError(
-                f"The network was trained on pixels from 0 to {self.scale:g}, but {where} has one "
-                f"of {largest}. Give pixels on that scale, or a run trained on such data."
-            )
-        return fitted
-
-    def check_labels(self, labels: Bytes, n_images: int, where: str) -> Bytes:
-        """The labels, if there is one for each image and each is a class.
-
-        Raises:
-            DataError: Otherwise.
-        """
-        if labels.ndim != 1 or len(labels) != n_images:
-            raise DataError(
-                f"There must be one label for each of {n_images} images, but {where} has the "
-                f"shape {labels.shape}. Do these belong together?"
-            )
-        largest = int(labels.max(initial=0))
-        if largest >= self.classes:
-            raise DataError(
-                f"The network knows the classes 0 to {self.classes - 1}, but {where} has the label "
-                f"{largest}. Leave the labels out, or give a run trained on such data."
-            )
-        return labels
-
 
 @dataclass(frozen=True)
 class Inputs:
@@ -121,12 +61,9 @@ class Inputs:
 def read(
     path: Path, expected: Expected, on_picture: Callable[[int], None] = lambda _: None
 ) -> Inputs:
-    """The images in a file or folder of any supported kind.
+    """The images in a file or folder of any supported kind; of a whole dataset the test split.
 
-    Args:
-        path: Where they are. Of a whole dataset the test split is read.
-        expected: What the network was trained on.
-        on_picture: Called after each picture with the number of files done.
+    `on_picture` is called after each picture with the number of files done.
 
     Raises:
         DataError: The file is missing or damaged, or its images are not as expected.
@@ -143,7 +80,7 @@ def read(
         found = "is not a regular file" if exists else "does not exist"
         raise DataError(f"{path} {found}. Expected {KINDS}.")
     suffix = path.suffix.lower()
-    if suffix in expected.pictures:
+    if suffix in _suffixes(expected):
         return _pictures([path], str(path), expected, on_picture)
     if csv.recognises(path):
         images, labels = csv.read_table(path)
@@ -161,8 +98,7 @@ def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -
         return _idx(images, labels, expected)
     if npz.recognises(path):
         return _npz(path, expected)
-    found = pictures.find(path, expected.pictures)
-    if found:
+    if found := pictures.find(path, _suffixes(expected)):
         return _pictures(found, str(path), expected, on_picture)
     if (path / TEST_FILE).is_file():
         return read(path / TEST_FILE, expected)
@@ -173,13 +109,9 @@ def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -
     raise DataError(f"The folder {path} contains nothing to predict. Expected {KINDS}.")
 
 
-def _inputs(
-    images: Bytes, labels: Bytes | None, where: tuple[str, str], expected: Expected
-) -> Inputs:
-    fitted = expected.fit(images, where[0])
-    if labels is not None:
-        labels = expected.check_labels(labels, len(fitted), where[1])
-    return Inputs(fitted, where[0], labels)
+def _suffixes(expected: Expected) -> tuple[str, ...]:
+    is_plain = expected.reader == "folders"
+    return plain_pictures.SUFFIXES if is_plain else pictures.SUFFIXES
 
 
 def _pictures(
@@ -196,7 +128,7 @@ def _pictures(
     else:
         images = pictures.read(paths, Frame.of(shape, expected.scale), on_picture)
     names = tuple(path.name for path in paths)
-    return Inputs(expected.fit(images, source), source, names=names)
+    return Inputs(_fitted(images, source, expected), source, names=names)
 
 
 def _idx(images: Path, labels: Path | None, expected: Expected) -> Inputs:
@@ -221,3 +153,41 @@ def _npz(path: Path, expected: Expected) -> Inputs:
         )
     known = None if labels is None else as_labels(labels, where[1])[0]
     return _inputs(images, known, where, expected)
+
+
+def _inputs(
+    images: Bytes, labels: Bytes | None, where: tuple[str, str], expected: Expected
+) -> Inputs:
+    """Images of any shape, and their labels, checked; `where` names the files of both."""
+    fitted = _fitted(images, where[0], expected)
+    if labels is not None and (labels.ndim != 1 or len(labels) != len(fitted)):
+        raise DataError(
+            f"There must be one label for each of {len(fitted)} images, but {where[1]} has the "
+            f"shape {labels.shape}. Do these belong together?"
+        )
+    if labels is not None and labels.max(initial=0) >= expected.classes:
+        raise DataError(
+            f"The network knows the classes 0 to {expected.classes - 1}, but {where[1]} has the "
+            f"label {labels.max()}. Leave the labels out, or give a run trained on such data."
+        )
+    return Inputs(fitted, where[0], labels)
+
+
+def _fitted(images: Bytes, where: str, expected: Expected) -> Bytes:
+    shape, found = expected.shape, images.shape[1:]
+    if not len(images):
+        raise DataError(f"{where} holds no images: its shape is {images.shape}.")
+    # The same pixels in another form: in one row, or with an axis for a single channel.
+    same = found in (shape, (math.prod(shape),), (*shape, 1)) or (*found, 1) == shape
+    if not same:
+        others = ", or a picture file (PNG or JPEG), which is fitted to it"
+        raise DataError(
+            f"The network was trained on images of shape {shape}, but those in {where} are "
+            f"{found}. Give images of that size{'' if expected.reader == 'folders' else others}."
+        )
+    if images.max(initial=0) > expected.scale:
+        raise DataError(
+            f"The network was trained on pixels from 0 to {expected.scale:g}, but {where} has one "
+            f"of {images.max()}. Give pixels on that scale, or a run trained on such data."
+        )
+    return images.reshape(len(images), *shape)

@@ -12,7 +12,6 @@ import importlib
 import io
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +45,16 @@ UNSAFE = {
 _PLAIN = ("__tuple__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
 
 
+class _RefusedError(Exception):
+    """What is unsafe about a file."""
+
+
 def inspect(path: Path, *, trust: bool = False) -> dict[str, str | None]:
     """Refuse a file that is not a plain Keras network.
 
-    Args:
-        path: A `.keras` file.
-        trust: Whether layers of the user's own are accepted.
-
     Returns:
-        The names of those, each with the module that the file names for it, if any.
+        With `trust`, the names of layers of the user's own, each with the module that the file
+        names for it, if any; otherwise these are refused, too.
 
     Raises:
         ModelError: It is missing, damaged, not in the `.keras` format, or unsafe.
@@ -85,10 +85,6 @@ def inspect(path: Path, *, trust: bool = False) -> dict[str, str | None]:
     return own
 
 
-class _RefusedError(Exception):
-    """What is unsafe about a file."""
-
-
 def _damaged(path: Path, reason: object) -> ModelError:
     return ModelError(
         f"Expected a network in Keras's format at {path}, but it cannot be read: {reason}. "
@@ -97,16 +93,13 @@ def _damaged(path: Path, reason: object) -> ModelError:
 
 
 def _members(archive: zipfile.ZipFile) -> tuple[dict[str, Any], bytes]:
-    """The configuration and the weights' file; sizes are checked before unpacking."""
+    # Sizes are checked before anything is unpacked: a small archive can fill the memory.
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    missing = [name for name in MEMBERS if name not in sizes]
-    if missing:
+    if missing := [name for name in MEMBERS if name not in sizes]:
         raise ValueError(f"it lacks {', '.join(missing)}")
-    extra = sorted(set(sizes) - set(MEMBERS))
+    extra = ", ".join(sorted(set(sizes) - set(MEMBERS)))
     if extra or len(archive.infolist()) > len(MEMBERS):
-        raise _RefusedError(
-            f"it contains more than a network ({', '.join(extra) or 'a file twice'})"
-        )
+        raise _RefusedError(f"it contains more than a network ({extra or 'a file twice'})")
     if sum(sizes.values()) > MAX_BYTES or sizes["config.json"] > MAX_CONFIG_BYTES:
         raise _RefusedError(f"it would unpack to {sum(sizes.values()):,} bytes")
     config = strict_json(archive.read("config.json"))
@@ -124,6 +117,7 @@ def _check_config(config: dict[str, Any], *, trust: bool) -> dict[str, str | Non
         if name in _PLAIN:
             continue
         ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
+        # Keras looks a registered name up before the module: it could be anybody's class.
         known = part.get("registered_name") in (None, name)
         if ours and known and isinstance(name, str):
             continue
@@ -154,6 +148,7 @@ def _check_weights(content: bytes) -> None:
 
     def check(group: Any) -> None:
         for name in group:
+            # The kind of link is asked first: to open an external one reads the other file.
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
                 raise _RefusedError(f"its weights {group.name}/{name} are a link to another place")
@@ -169,27 +164,20 @@ def _check_weights(content: bytes) -> None:
         check(file)
 
 
-@dataclass(frozen=True)
-class RecordedNetwork:
-    """What a record says about its network.
-
-    Attributes:
-        shape: One image's, as (28, 28).
-        classes: Number of its outputs.
-        parameters: Weights, trainable or not; None if the record does not say.
-    """
-
-    shape: tuple[int, ...]
-    classes: int
-    parameters: int | None
-
-
-def load(path: Path, recorded: RecordedNetwork, trusted: Sequence[str] = ()) -> keras.Model:
+def load(
+    path: Path,
+    shape: tuple[int, ...],
+    classes: int,
+    parameters: int | None,
+    trusted: Sequence[str] = (),
+) -> keras.Model:
     """Load a network in Keras's safe mode. Imports Keras: call `runtime.configure` first.
 
     Args:
         path: A `.keras` file.
-        recorded: What the run's record says about it.
+        shape: One image's, as the run's record says, as (28, 28).
+        classes: The number of its outputs, as the record says.
+        parameters: Weights, trainable or not; None if the record does not say.
         trusted: Modules to be imported for layers of the user's own; without any, none are loaded.
 
     Raises:
@@ -200,42 +188,32 @@ def load(path: Path, recorded: RecordedNetwork, trusted: Sequence[str] = ()) -> 
 
     try:
         modules = [importlib.import_module(name) for name in trusted]
-        classes = {name: getattr(m, name) for m in modules for name in own if hasattr(m, name)}
-        network = keras.saving.load_model(path, classes, compile=False, safe_mode=True)
-        shapes = _shapes(network, recorded.shape)
+        custom = {name: getattr(m, name) for m in modules for name in own if hasattr(m, name)}
+        network = keras.saving.load_model(path, custom, compile=False, safe_mode=True)
+        if hasattr(network, "input_shape"):
+            shapes = _of_one(network.input_shape), _of_one(network.output_shape)
+        else:  # a subclassed network has no shapes before its first call
+            outputs = network(np.zeros((1, *shape), "float32"))
+            shapes = shape, _of_one(tuple(outputs.shape))
     except Exception as error:  # with a damaged file any part of Keras may raise anything
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"Keras cannot load the network {path}: {reason[0][:300]}. Was it saved by a newer "
             f"Keras than {keras.__version__}? Otherwise run the point again."
         ) from error
-    _check(network, path, recorded, shapes)
-    return network
-
-
-def _check(
-    network: keras.Model, path: Path, recorded: RecordedNetwork, shapes: tuple[object, object]
-) -> None:
-    found = (*shapes, network.count_params())
-    parameters = found[2] if recorded.parameters is None else recorded.parameters
-    expected = (recorded.shape, (recorded.classes,), parameters)
-    if found != expected:
+    counted = network.count_params()
+    expected = counted if parameters is None else parameters
+    if (*shapes, counted) != (shape, (classes,), expected):
         raise ModelError(
             f"The network {path} is not the one of its record: expected images of shape "
-            f"{expected[0]}, an output of {expected[1]} and {expected[2]:,} parameters, found "
-            f"{found[0]}, {found[1]} and {found[2]:,}. Were files of two runs mixed?"
+            f"{shape}, an output of {(classes,)} and {expected:,} parameters, found "
+            f"{shapes[0]}, {shapes[1]} and {counted:,}. Were files of two runs mixed?"
         )
     if not all(np.isfinite(one).all() for one in network.get_weights() if one.dtype.kind == "f"):
         raise _damaged(path, "it has weights that are not finite")
+    return network
 
 
-def _shapes(network: keras.Model, shape: tuple[int, ...]) -> tuple[object, object]:
-    """Of input and output, without the batch's dimension."""
-    if not hasattr(network, "input_shape"):  # a subclassed one takes what it can
-        return shape, _shape(tuple(network(np.zeros((1, *shape), "float32")).shape))
-    return _shape(network.input_shape), _shape(network.output_shape)
-
-
-def _shape(shape: object) -> object:
-    """Without the batch's dimension; unchanged if the network has several inputs or outputs."""
+def _of_one(shape: object) -> object:
+    # Without the batch's dimension; of several inputs or outputs Keras gives a list.
     return tuple(shape[1:]) if isinstance(shape, tuple) else shape

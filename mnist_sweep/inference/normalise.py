@@ -38,13 +38,9 @@ class NoDigitError(ValueError):
 
 @dataclass(frozen=True)
 class Frame:
-    """The size and scale of normalised images.
+    """The size of normalised images, in pixels, and the longest side (`box`) of their digits.
 
-    Attributes:
-        height: Pixels.
-        width: Pixels.
-        scale: The raw value of full ink: 255, or 16 for the bundled digits.
-        box: Longest side of the digit, pixels.
+    `scale` is the raw value of full ink: 255, or 16 for the bundled digits.
     """
 
     height: int
@@ -54,13 +50,10 @@ class Frame:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], scale: float) -> Frame:
-        """The frame of a dataset whose images have this shape.
-
-        MNIST's proportions, except for images so small that a margin would cost too much: the
-        bundled 8x8 digits reach from edge to edge.
-        """
+        """The frame of a dataset whose images have this shape: MNIST's proportions."""
         height, width = shape[:2]
         side = min(height, width)
+        # A margin would cost too much of a small image: 8x8 digits reach from edge to edge.
         return cls(height, width, scale, side if side < 16 else round(side * MNIST_BOX))
 
 
@@ -70,8 +63,7 @@ def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.
     Args:
         grey: (height, width) float64, brightness from 0 (black) to 1 (white).
         frame: Size and scale of the result.
-        lossy: Whether the picture was compressed as JPEG does, which leaves faint rings around
-            strokes.
+        lossy: Whether the picture was compressed as JPEG does: faint differences may be artefacts.
 
     Returns:
         (frame.height, frame.width) uint8, 0 where there is no ink, up to `frame.scale`.
@@ -82,23 +74,14 @@ def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.
     ink = extract_ink(grey, lossy=lossy)
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    fitted = _fit(digit, frame.box)
-    placed = _place(fitted, frame)
+    placed = _place(_fit(digit, frame.box), frame)
     return np.rint(placed * frame.scale).astype(np.uint8)
 
 
 def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
     """The amount of ink at each pixel, from 0 to 1, for any paper, light and polarity.
 
-    Args:
-        grey: (height, width) float64, brightness from 0 to 1.
-        lossy: Whether faint differences may be compression artefacts.
-
-    Returns:
-        The same shape; a picture without noise keeps its grey levels.
-
-    Raises:
-        NoDigitError: Nothing stands out from the background.
+    A picture without noise keeps its grey levels. Arguments and errors are those of `normalise`.
     """
     difference = grey - _background(grey)
     # In a tight crop half of the pixels may be ink, but rarely half of its border.
@@ -113,6 +96,7 @@ def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
         raise NoDigitError("nothing in it stands out from the background")
     if noise > 0:
         ink = _without_specks(ink)
+        # The darkest pixels of a noisy picture are noise; nine tenths of its ink are lighter.
         full = float(np.quantile(ink[ink > 0], 0.9))
     else:
         full = float(ink.max())
@@ -121,11 +105,7 @@ def extract_ink(grey: Floats, *, lossy: bool = False) -> Floats:
 
 
 def _background(grey: Floats) -> Floats:
-    """Paper and light: a quadratic surface fitted to the pixels that are neither ink nor stain.
-
-    It is fitted to the picture's border first, most of which is paper, then to all pixels that are
-    close to it.
-    """
+    """Paper and light: a quadratic surface through the pixels that are neither ink nor stain."""
     height, width = grey.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1)
@@ -135,6 +115,7 @@ def _background(grey: Floats) -> Floats:
         # The light is even; a surface would bend towards the ink of a tight crop.
         return np.full(grey.shape, float(levels[counts.argmax()]) / 255)
     surface = np.full(grey.shape, np.median(grey[edge]))
+    # Fitted to the border first, most of which is paper, then to all pixels close to it.
     for region in (edge, edge, edge, edge, *[np.ones_like(edge)] * 4):
         difference = grey - surface
         near = region & (np.abs(difference) <= 2.5 * _spread(difference[region]) + 1e-9)
@@ -158,16 +139,12 @@ def _edge(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _spread(values: Floats) -> float:
-    """The standard deviation of `values` about 0, estimated robustly (median)."""
+    # The standard deviation about 0 by the median, which strokes and specks hardly move.
     return _MAD_TO_SIGMA * float(np.median(np.abs(values)))
 
 
 def _without_specks(ink: Floats) -> Floats:
-    """The ink without pieces that are small or faint compared to the largest one.
-
-    Raises:
-        NoDigitError: All of it is.
-    """
+    """The ink without pieces that are small or faint compared to the largest one."""
     pieces, count = ndimage.label(ink > MIN_CONTRAST / 2, structure=np.ones((3, 3)))
     mass = ndimage.sum_labels(ink, pieces, np.arange(1, count + 1))
     if not count or np.bincount(pieces.ravel())[1:].max() < max(4, ink.size / 2000):
@@ -192,19 +169,13 @@ def _fit(digit: Floats, box: int) -> Floats:
 
 
 def _place(digit: Floats, frame: Frame) -> Floats:
-    """Move the centre of mass to the middle, as far as the digit stays inside the frame.
-
-    The middle is pixel 14 of 0 to 27: only with that do MNIST's own images stay unchanged.
-    """
+    """Move the centre of mass to the middle, as far as the digit stays inside the frame."""
     placed = np.zeros((frame.height, frame.width))
-    fills = frame.box == min(frame.height, frame.width)
+    size, side = np.array(digit.shape), np.array(placed.shape)
     # Digits that reach from edge to edge are centred by their box, not by their ink.
-    centre = [n / 2 for n in digit.shape] if fills else ndimage.center_of_mass(digit)
-    corner = []
-    for middle, mass, size, side in zip(
-        (frame.height / 2, frame.width / 2), centre, digit.shape, placed.shape, strict=True
-    ):
-        corner.append(int(np.clip(np.floor(middle - mass + 0.5), 0, side - size)))
-    top, left = corner
-    placed[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
+    fills = frame.box == side.min()
+    centre = size / 2 if fills else np.array(ndimage.center_of_mass(digit))
+    # The middle is pixel 14 of 0 to 27: only with that do MNIST's own images stay unchanged.
+    top, left = np.clip(np.floor(side / 2 - centre + 0.5), 0, side - size).astype(int)
+    placed[top : top + size[0], left : left + size[1]] = digit
     return placed

@@ -35,21 +35,21 @@ def find(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
         ]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
-    return sorted(found, key=lambda path: _natural(path.name))
+
+    def natural(path: Path) -> list[str | int]:
+        # Text and numbers alternate, so that equal places of two keys have the same type.
+        parts = re.split(r"([0-9]+)", path.name.lower())
+        return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+    return sorted(found, key=natural)
 
 
 def read(
     paths: Sequence[Path], frame: Frame, on_picture: Callable[[int], None] = lambda _: None
 ) -> Bytes:
-    """Pictures of one digit each, fitted to the frame.
+    """Pictures of one digit each, PNG or JPEG, as (n, frame.height, frame.width) uint8.
 
-    Args:
-        paths: PNG or JPEG files, at least one.
-        frame: Size and scale of the images.
-        on_picture: Called after each with the number done.
-
-    Returns:
-        (n, frame.height, frame.width) uint8.
+    `on_picture` is called after each with the number done.
 
     Raises:
         DataError: Files cannot be read or show no digit; the message names the first five.
@@ -92,12 +92,6 @@ def _reduced(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     if max(grey.shape) <= WORKING_SIDE:
         return grey
     image = Image.fromarray(grey.astype(np.float32))
+    # A box filter averages: noise shrinks, and no ring appears around a stroke.
     image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     return np.asarray(image, dtype=np.float64)
-
-
-def _natural(name: str) -> list[str | int]:
-    """A sort key by which img2 comes before img10."""
-    # Text and numbers alternate, so that equal places of two keys have the same type.
-    parts = re.split(r"([0-9]+)", name.lower())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]

@@ -50,8 +50,8 @@ def predict(
         network: Maps float32 images in [0, 1] to class probabilities or logits.
         images: (n, *shape) uint8.
         scale: The raw pixel value that maps to 1.
-        xla: Whether the run was trained and evaluated by XLA.
         logits: Whether the network's outputs are logits.
+        xla: Whether the run was trained and evaluated by XLA.
         probabilities: Whether to return those of all classes.
         on_progress: Called with the number of images done.
     """

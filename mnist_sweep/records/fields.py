@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, is_metric, of_split
-from mnist_sweep.records.paths import is_of_task, settings_of
+from mnist_sweep.records.paths import settings_of
 from mnist_sweep.records.record import (
     ClassMetrics,
     DataRecord,
@@ -138,7 +138,7 @@ def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[st
     found: dict[str, list[Any]] = {}
     for kind in (RUN_KEYS, TASK_KEYS):
         wanted = kind is TASK_KEYS
-        places = [k for k, (label, _) in enumerate(points) if is_of_task(label) is wanted]
+        places = [k for k, (label, _) in enumerate(points) if label.startswith("task=") is wanted]
         for name, value in _usual_settings(kind).items() if places else ():
             column = found.setdefault(name, [None] * len(points))
             for place in places:

@@ -19,45 +19,19 @@ _held: set[int] = set()
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
-def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock file `path`; nothing is made or kept.
-
-    Whoever tries to take the lock at the same moment may find it held.
-    """
-    if fcntl is None:
-        return False
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+def _close_in_child() -> None:
+    # flock belongs to the open file, which a child shares: it would outlive its taker there.
+    while _held:
+        with suppress(OSError):
+            os.close(_held.pop())
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for the block, waiting for it as long as it takes.
-
-    Raises:
-        DirectoryError: The lock file cannot be made.
-    """
-    lock = _take(path, wait=True)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            release(lock)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
-def try_lock(path: Path) -> int | None:
-    """Take the lock file `path` if nobody has it.
+def try_lock(path: Path, *, wait: bool = False) -> int | None:
+    """Take the lock file `path` if nobody has it, or wait for it as long as it takes.
 
     Returns:
         An open file descriptor that holds the lock until `release` or the end of the process, or
@@ -66,13 +40,10 @@ def try_lock(path: Path) -> int | None:
     Raises:
         DirectoryError: The lock file cannot be made.
     """
-    return _take(path, wait=False)
-
-
-def _take(path: Path, *, wait: bool) -> int | None:
     descriptor = _open(path)
     try:
-        taken = _flock(descriptor, wait=wait)
+        # A file system without locks lets everyone through.
+        taken = _flock(descriptor, exclusive=True, wait=wait) is not False
     except BaseException:
         os.close(descriptor)
         raise
@@ -90,13 +61,13 @@ def release(descriptor: int) -> None:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
+def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold the lock file `path` for the block if nobody has it; yields whether it is held.
 
     Raises:
         DirectoryError: The lock file cannot be made.
     """
-    lock = try_lock(path)
+    lock = try_lock(path, wait=wait)
     try:
         yield lock is not None
     finally:
@@ -104,29 +75,41 @@ def held(path: Path) -> Iterator[bool]:
             release(lock)
 
 
-def _not_a_childs() -> None:
-    """In a forked process: a lock is its taker's, and must not outlive it in a child."""
-    while _held:
-        with suppress(OSError):
-            os.close(_held.pop())
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` for the block, waiting for it as long as it takes.
+
+    Raises:
+        DirectoryError: The lock file cannot be made.
+    """
+    with held(path, wait=True):
+        yield
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_not_a_childs)
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock file `path`; nothing is made or kept.
+
+    Whoever tries to take the lock at the same moment may find it held.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return _flock(descriptor) is False
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def supported(directory: Path) -> bool:
     """Whether the file system of `directory` has locks; without, sweeps must not share it."""
-    if fcntl is None:
-        return False
     descriptor = _open(directory / ".locks" / "probe")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in _NO_LOCKS
+        return _flock(descriptor) is not None
     finally:
         os.close(descriptor)
-    return True
 
 
 def _open(path: Path) -> int:
@@ -137,15 +120,17 @@ def _open(path: Path) -> int:
         raise cannot_write(path, error) from error
 
 
-def _flock(descriptor: int, *, wait: bool) -> bool:
-    """Lock; False where another holds it. A file system without locks lets everyone through."""
+def _flock(descriptor: int, *, exclusive: bool = False, wait: bool = False) -> bool | None:
+    """Whether the kernel gave the lock; None where there are no locks."""
     if fcntl is None:
-        return True
+        return None
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        return None
     return True

@@ -19,7 +19,7 @@ TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
 
 
 class _Below:
-    """A path below the directory of what has it."""
+    """A path below the directory of what has it: a property without three lines for each."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -116,28 +116,13 @@ def without_seed(label: str) -> str:
     return ",".join(part for part in label.split(",") if not part.startswith("seed=")) or label
 
 
-def names_in(directory: Path) -> list[str]:
-    """The names of what a directory holds, in no order; paths of 100,000 would take a second.
-
-    Raises:
-        OSError: It cannot be listed.
-    """
-    with os.scandir(directory) as entries:
-        return [entry.name for entry in entries]
-
-
-def is_of_task(label: str) -> bool:
-    """Whether a run's label is that of a task of the user's own."""
-    return label.startswith("task=")
-
-
 def settings_of(label: str, overrides: tuple[str, ...] = ()) -> dict[str, Any]:
     """The settings that a label (`layers=2,nodes=300,seed=0`) and overrides spell out.
 
     What is no setting of this program is passed over: a directory's name can be anything.
     """
     parts = label.rstrip("~").split(",")
-    if is_of_task(label):  # its settings' names stand there without `task.`
+    if label.startswith("task="):  # its settings' names stand there without `task.`
         parts = [one if one.startswith(TASK_KEYS) else f"task.{one}" for one in parts]
         overrides = tuple(one for one in overrides if not one.startswith("task="))
     return dict(found for part in (*parts, *overrides) if (found := _setting_of(part)))

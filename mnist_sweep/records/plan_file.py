@@ -1,7 +1,7 @@
 """`sweep.json`: every command given in a sweep's directory, and the points that it requested.
 
 Sweeps add to it (`sweeping.plan.directory`); `load` reads from it which runs there should be,
-the report where the images are. Keys this version does not know are kept when it is rewritten.
+the report where the images are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.safe_files import content, validated
+from mnist_sweep.safe_files import validated
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ SCHEMA_VERSION = 1
 
 
 class _Model(BaseModel):
+    # Keys that this version does not know are kept when the file is written again.
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
 
@@ -83,6 +84,11 @@ class PlanFile(_Model):
         return {point.run_id: point for one in self.invocations for point in one.points}
 
     @property
+    def last(self) -> Invocation | None:
+        """The last command; None where there is none."""
+        return self.invocations[-1] if self.invocations else None
+
+    @property
     def objective(self) -> str:
         """The objective of the last command, a metric such as `validation.accuracy`."""
         found = self.last.config.get("objective") if self.last else None
@@ -94,20 +100,6 @@ class PlanFile(_Model):
         found = self.last.config.get("margin") if self.last else None
         return found if isinstance(found, float) and 0 < found <= 1 else DEFAULT_MARGIN
 
-    @property
-    def last(self) -> Invocation | None:
-        """The last command; None where there is none."""
-        return self.invocations[-1] if self.invocations else None
-
-
-def parse_plan(read: bytes) -> PlanFile:
-    """The plan in a file's bytes.
-
-    Raises:
-        ValueError: It is no plan, or was written by a newer version of this program.
-    """
-    return validated(read, PlanFile, SCHEMA_VERSION)
-
 
 def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
     """The plan of a sweep's directory; an empty one where there is none.
@@ -118,7 +110,7 @@ def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
     """
     paths = SweepPaths(directory)
     try:
-        return parse_plan(content(paths.sweep_json)[0])
+        return validated(paths.sweep_json, PlanFile, SCHEMA_VERSION)
     except FileNotFoundError:
         return PlanFile(name=paths.directory.name, invocations=())
 

@@ -15,7 +15,7 @@ from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
-from mnist_sweep.safe_files import content, validated
+from mnist_sweep.safe_files import validated
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ Status = Literal["pending", "running", "done", "blocked"]
 
 
 class _Model(BaseModel):
+    # Unlike a plan, a study is written by one process from what it holds in memory.
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
@@ -85,11 +86,7 @@ class Study(_Model):
         return self
 
     def stage(self, name: str) -> Stage:
-        """The stage of that name.
-
-        Raises:
-            KeyError: There is none; a programming error.
-        """
+        """The stage of that name."""
         return {stage.name: stage for stage in self.stages}[name]
 
 
@@ -101,15 +98,14 @@ def load_study(directory: str | os.PathLike[str]) -> Study | None:
     """
     path = SweepPaths(directory).study_json
     try:
-        return validated(content(path)[0], Study, SCHEMA_VERSION)
+        return validated(path, Study, SCHEMA_VERSION)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        why = reason(error)
-    raise DirectoryError(
-        f"Expected a study at {path}, but it cannot be read: {why}. Run the study's command "
-        "again to write a new one."
-    )
+        raise DirectoryError(
+            f"Expected a study at {path}, but it cannot be read: {reason(error)}. Run the study's "
+            "command again to write a new one."
+        ) from error
 
 
 def write_study(directory: str | os.PathLike[str], study: Study) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.errors import ModelError
-from mnist_sweep.inference.load import UNSAFE, RecordedNetwork, inspect, load
+from mnist_sweep.inference.load import UNSAFE, inspect, load
 from mnist_sweep.inference.predict import BLOCK, predict
 from mnist_sweep.training import runtime
 from mnist_sweep.training.model import cnn, mlp
@@ -36,9 +36,7 @@ def path(tmp_path, network):
 
 
 def recorded(network, **changes):
-    return RecordedNetwork(
-        **{"shape": SHAPE, "classes": 3, "parameters": network.count_params(), **changes}
-    )
+    return {"shape": SHAPE, "classes": 3, "parameters": network.count_params(), **changes}
 
 
 def rewrite(path, name, content):
@@ -65,7 +63,7 @@ def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(path, network):
     images = np.random.default_rng(0).integers(0, 256, (BLOCK + 7, *SHAPE), dtype=np.uint8)
     done = []
     found = predict(
-        load(path, recorded(network)), images, 255.0, probabilities=True, on_progress=done.append
+        load(path, **recorded(network)), images, 255.0, probabilities=True, on_progress=done.append
     )
     labels = np.zeros(len(images), np.uint8)
     answers = Predictor(network, 255.0)(images, labels, np.arange(len(images), dtype=np.int32))
@@ -81,7 +79,7 @@ def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(path, network):
 def test_a_convolutional_network_is_loaded_too(tmp_path):
     network = cnn((8, 8), 10, filters=2, nodes=4, dropout=0.2)
     network.save(tmp_path / "model.keras")
-    assert load(tmp_path / "model.keras", RecordedNetwork((8, 8), 10, None)).count_params() > 0
+    assert load(tmp_path / "model.keras", (8, 8), 10, None).count_params() > 0
 
 
 @pytest.mark.parametrize(
@@ -91,7 +89,7 @@ def test_another_runs_network_is_refused(path, network, changes):
     with pytest.raises(
         ModelError, match=r"not the one of its record.*Were files of two runs mixed"
     ):
-        load(path, recorded(network, **changes))
+        load(path, **recorded(network, **changes))
 
 
 def test_weights_that_are_not_finite_are_refused(path, network):
@@ -100,7 +98,7 @@ def test_weights_that_are_not_finite_are_refused(path, network):
     clone.set_weights(weights)
     clone.save(path)
     with pytest.raises(ModelError, match="not finite"):
-        load(path, recorded(network))
+        load(path, **recorded(network))
 
 
 @pytest.mark.parametrize("name", UNSAFE)
@@ -143,15 +141,15 @@ def test_layers_of_ones_own_are_loaded_from_trusted_modules_alone(
     monkeypatch.delitem(sys.modules, "own_layers_of_a_test")
     capsys.readouterr()
     with pytest.raises(ModelError, match=r"Refused to load .* not Keras's own.*predict --trust"):
-        load(tmp_path / "own.keras", recorded(own))
+        load(tmp_path / "own.keras", **recorded(own))
     names = inspect(tmp_path / "own.keras", trust=True)
     assert set(names) == {"Doubles", "Shifts"}
     assert capsys.readouterr().out == ""
-    loaded = load(tmp_path / "own.keras", recorded(own), ["own_layers_of_a_test"])
+    loaded = load(tmp_path / "own.keras", **recorded(own), trusted=["own_layers_of_a_test"])
     assert "imported" in capsys.readouterr().out
     np.testing.assert_array_equal(loaded(images), expected)
     with pytest.raises(ModelError, match="cannot load"):
-        load(tmp_path / "own.keras", recorded(own), ["no_such_module"])
+        load(tmp_path / "own.keras", **recorded(own), trusted=["no_such_module"])
     edited = tmp_path / "lambda.keras"
     network.save(edited)
     edit_layer(edited, class_name="Lambda", module="keras.layers")
@@ -170,7 +168,7 @@ def test_a_real_lambda_layer_is_refused_and_does_not_run(tmp_path):
     ran.unlink()  # building it ran it
     network.save(tmp_path / "model.keras")
     with pytest.raises(ModelError, match="its Lambda runs Python code"):
-        load(tmp_path / "model.keras", RecordedNetwork((2,), 2, None))
+        load(tmp_path / "model.keras", (2,), 2, None)
     assert not ran.exists()
 
 
@@ -254,7 +252,7 @@ DAMAGE = {
 def test_a_damaged_file_is_one_error_with_its_path(path, network, name):
     DAMAGE[name](path)
     with pytest.raises(ModelError) as caught:
-        load(path, recorded(network))
+        load(path, **recorded(network))
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -25,7 +25,7 @@ from mnist_sweep.errors import (
 )
 from mnist_sweep.inference.load import inspect
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
-from mnist_sweep.records.plan_file import parse_plan, read_plan
+from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.predictions import read_predictions
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Problem, all_runs, load
@@ -121,10 +121,11 @@ def test_an_array_of_another_size_than_its_header_says_is_refused_unread(tmp_pat
 
 
 @pytest.mark.parametrize("point", [{"run_id": "../x"}, {"run_id": "a", "label": "../../etc"}])
-def test_a_plan_names_no_directory_elsewhere(point):
+def test_a_plan_names_no_directory_elsewhere(tmp_path, point):
     plan = {"schema_version": 1, "invocations": [{"points": [point]}]}
+    (tmp_path / "sweep.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="points"):
-        parse_plan(json.dumps(plan).encode())
+        read_plan(tmp_path)
 
 
 def test_names_that_are_no_text_are_shown_everywhere(tmp_path):
@@ -254,6 +255,7 @@ def test_an_ordinary_name_is_taken(name):
     assert not _sweep_name_problems(name)
 
 
-def test_a_newer_plan_is_refused_by_its_version():
+def test_a_newer_plan_is_refused_by_its_version(tmp_path):
+    (tmp_path / "sweep.json").write_text('{"schema_version": 9, "invocations": "another form"}')
     with pytest.raises(ValueError, match="schema_version 9 is newer than 1"):
-        parse_plan(b'{"schema_version": 9, "invocations": "another form"}')
+        read_plan(tmp_path)

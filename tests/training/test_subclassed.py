@@ -58,9 +58,9 @@ def test_a_subclassed_network_trains(kind, trainer, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         saved.verify(path, result, info, result.predictions)
     assert f"needs the code of {kind.__name__}:" in caplog.text
-    recorded = load.RecordedNetwork(SHAPE, CLASSES, result.parameters)
+    recorded = (SHAPE, CLASSES, result.parameters)
     with pytest.raises(ModelError, match=r"not Keras's own"):
-        load.load(path, recorded)
+        load.load(path, *recorded)
 
 
 @pytest.mark.parametrize("trainer", ["compiled", "fit"])

@@ -23,7 +23,7 @@ from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
-from mnist_sweep.safe_files import content, validated
+from mnist_sweep.safe_files import validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,7 +170,7 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFr
     if path.is_dir() or path.suffix.lower() == ".csv":
         return baseline_of(load(path, mapping))
     try:
-        return _frame(validated(content(path)[0], _File, SCHEMA_VERSION))
+        return _frame(validated(path, _File, SCHEMA_VERSION))
     except (OSError, ValueError, RecursionError) as error:
         name = "NEW-FILE" if path.exists() else path  # nobody's file is to be overwritten
         raise DirectoryError(

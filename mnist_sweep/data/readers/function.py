@@ -13,13 +13,12 @@ not go up to the last class.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import Examples, class_count, class_names
+from mnist_sweep.data.arrays import Examples, parts_of
 from mnist_sweep.data.readers.npz import CLASSES, NAMES
 from mnist_sweep.errors import DataError
 
@@ -48,14 +47,9 @@ def read(target: str) -> tuple[Examples, Examples | None]:
         ) from error
     arrays = _by_name(returned, target)
     stated = arrays.pop(CLASSES, None)
-    classes = None if stated is None else class_count(stated, f"{CLASSES} of {target}")
-    where = [f"{name} of {target}" for name in NAMES]
     found = [np.asarray(arrays[name]) for name in NAMES if name in arrays]
-    train, *test = (
-        Examples.of(found[i], found[i + 1], where[i], where[i + 1], classes)
-        for i in range(0, len(found), 2)
-    )
-    return replace(train, class_names=class_names(stated)), test[0] if test else None
+    where = [f"{name} of {target}" for name in NAMES]
+    return parts_of(found, where, stated, f"{CLASSES} of {target}")
 
 
 def _by_name(returned: Any, target: str) -> dict[str, Any]:

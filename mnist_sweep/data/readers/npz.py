@@ -10,14 +10,13 @@ KMNIST is a folder of `kmnist-train-imgs.npz`, `kmnist-train-labels.npz`, `kmnis
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.data.arrays import Examples, class_count, class_names
+from mnist_sweep.data.arrays import Examples, parts_of
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, npz_names, opened
 
@@ -71,20 +70,16 @@ def read(path: Path) -> tuple[Examples, Examples | None]:
             numbers from 0 to 255.
     """
     files = find(path)
-    stated = classes = None
+    stated = None
     if len(files) > 1:
         arrays, where = [_single(file) for file in files], [str(file) for file in files]
     else:
         found = _arrays(path, lambda names: _of_dataset(names, path), f"arrays {', '.join(NAMES)}")
         stated = found.pop(CLASSES, None)
-        classes = None if stated is None else class_count(stated, f"{CLASSES} in {path}")
         arrays, where = list(found.values()), [f"{name} in {path}" for name in found]
-        for i, more in enumerate(arrays[4:]):
+        for i, more in enumerate(arrays[4:]):  # MedMNIST's validation split
             arrays[i] = np.concatenate([arrays[i], more])
-    train, test = (
-        Examples.of(arrays[i], arrays[i + 1], where[i], where[i + 1], classes) for i in (0, 2)
-    )
-    return replace(train, class_names=class_names(stated)), test
+    return parts_of(arrays[:4], where, stated, f"{CLASSES} in {path}")
 
 
 def read_images(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[str, str]]:

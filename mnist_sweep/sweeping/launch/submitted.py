@@ -24,7 +24,7 @@ from mnist_sweep.records.locks import held, is_held, locked
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.safe_files import content, validated
+from mnist_sweep.safe_files import validated
 from mnist_sweep.sweeping.launch.dispatch import end_of_log
 from mnist_sweep.sweeping.launch.execute import write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
@@ -225,7 +225,7 @@ def _read(sweep: Path) -> list[SubmittedJob]:
     """The jobs that were noted here, without those of a directory that this is a copy of."""
     path = SweepPaths(sweep).submitted
     try:
-        found = validated(content(path)[0], _File, SCHEMA_VERSION).jobs
+        found = validated(path, _File, SCHEMA_VERSION).jobs
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
