@@ -13,6 +13,7 @@ from mnist_sweep.analysis.statistics.bootstrap import checked_replicates
 from mnist_sweep.analysis.statistics.variance import checked_level
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import VALIDATION, resolve
+from mnist_sweep.records.computed import Computed
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_MARGIN, DEFAULT_REPLICATES
@@ -239,7 +240,7 @@ def select_with_uncertainty(
     if most is not None and len(chosen.candidates) > most:
         return replace(found, unknown=Unknown.TOO_MANY)
     try:
-        return _with_confidences(found)
+        return _with_confidences(found, sweep)
     except (DirectoryError, DataError) as error:
         return replace(found, unknown=Unknown.UNREADABLE, detail=str(error))
 
@@ -266,35 +267,47 @@ def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
     return select_with_uncertainty(sweep, by=name, **{key: value[key] for key in options})
 
 
-def _with_confidences(found: UncertainSelection) -> UncertainSelection:
+def _with_confidences(found: UncertainSelection, sweep: Sweep) -> UncertainSelection:
     import numpy as np
 
     selection, candidates = found.selection, found.selection.candidates
     directories = [place for one in candidates for place in one.directories]
-    answers = read_predicted(directories, str(selection.metric.split))
-    rng = np.random.default_rng(found.seed)
     name, classes = selection.metric.name, int(selection.runs["dataset.classes"].max())
-    table = resample_predictions(
-        answers.predicted, answers.true, [name], rng, replicates=found.replicates, classes=classes
-    )[name]
-    ends = np.cumsum([len(candidate.values) for candidate in candidates])
-    groups = np.split(np.arange(ends[-1]), ends[:-1])
-    # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
-    compared = compare_all(
-        table, groups, selection.direction, rng,
-        chosen=0, level=found.level, margin=found.margin, questions=found.questions,
-    )  # fmt: skip
-    for mean, candidate in zip(compared.means, candidates, strict=True):
-        if not math.isclose(mean, candidate.value, abs_tol=_SAME):
-            known = f"{mean:.6f} from predictions, {candidate.value:.6f} in the records"
-            return replace(found, unknown=Unknown.MISMATCH, detail=f"{candidate.label}: {known}")
-    none = np.full(len(candidates), None)
-    p_values, p_equivalent = (
-        none if one is None else one for one in (compared.p_values, compared.p_equivalent)
+    split = str(selection.metric.split)
+    options = {key: getattr(found, key) for key in _STATISTICS}
+    values = [one.values for one in candidates]
+    known = Computed(
+        sweep, [name, split, classes, selection.direction, options, values], directories
     )
-    columns = (
-        compared.probability, p_values, p_equivalent, compared.distinguishable, compared.equivalent,
-    )  # fmt: skip
+    if known.answer is not None:
+        columns, images, covers = known.answer
+    else:
+        answers = read_predicted(directories, split)
+        rng = np.random.default_rng(found.seed)
+        table = resample_predictions(
+            answers.predicted, answers.true, [name], rng,
+            replicates=found.replicates, classes=classes,
+        )[name]  # fmt: skip
+        ends = np.cumsum([len(own) for own in values])
+        groups = np.split(np.arange(ends[-1]), ends[:-1])
+        # The chosen one stays the one compared with, even where rounding resolves a tie otherwise.
+        compared = compare_all(
+            table, groups, selection.direction, rng,
+            chosen=0, level=found.level, margin=found.margin, questions=found.questions,
+        )  # fmt: skip
+        for mean, candidate in zip(compared.means, candidates, strict=True):
+            if not math.isclose(mean, candidate.value, abs_tol=_SAME):
+                detail = (
+                    f"{candidate.label}: {mean:.6f} from predictions, {candidate.value:.6f} in "
+                    "the records"
+                )
+                return replace(found, unknown=Unknown.MISMATCH, detail=detail)
+        none = np.full(len(candidates), None)
+        parts = (compared.probability, compared.p_values, compared.p_equivalent,
+                 compared.distinguishable, compared.equivalent)  # fmt: skip
+        columns = [(none if one is None else one).tolist() for one in parts]
+        images, covers = compared.images, compared.covers
+        known.keep([columns, images, covers])
     ids = [candidate.configuration_id for candidate in candidates]
-    confidences = tuple(map(Confidence, ids, *(column.tolist() for column in columns)))
-    return replace(found, confidences=confidences, images=compared.images, covers=compared.covers)
+    confidences = tuple(map(Confidence, ids, *columns))
+    return replace(found, confidences=confidences, images=images, covers=Covers(covers))

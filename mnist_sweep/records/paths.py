@@ -79,6 +79,8 @@ class SweepPaths(_Paths):
     """The directory of the comparison tables."""
     cache = _Below(".runs.parquet")
     """The runs table of a large sweep as it was last read; may be deleted at any time."""
+    computed = _Below(".computed.json")
+    """Intervals and selections as they were last computed; may be deleted at any time."""
     report = _Below("report.html")
     """The report, one self-contained HTML file."""
     figures = _Below("figures")

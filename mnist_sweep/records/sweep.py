@@ -79,6 +79,7 @@ class Sweep:
         plan: What was asked for; None of a single run, and where there is no plan.
         is_external: Whether another program wrote the directory.
         notes: Then what was assumed, and what cannot be known.
+        may_keep: Whether what is computed of it may be written into its directory.
     """
 
     directory: Path
@@ -90,6 +91,7 @@ class Sweep:
     plan: PlanFile | None = None
     is_external: bool = False
     notes: tuple[str, ...] = ()
+    may_keep: bool = False
     _read: dict[str, Record] = field(default_factory=dict, repr=False)
 
     def record(self, run_id: str) -> Record:
@@ -222,7 +224,10 @@ def load(
     runs = fields.frame_of_exact(rows.table, [parent + name for name in rows.names])
     missing = tuple(_missing(plan, begun, set(runs["run_id"]), problems))
     objective = _objective(plan.objective, runs)
-    return Sweep(path, runs, tuple(problems), missing, objective, plan.margin, plan=plan)
+    return Sweep(
+        path, runs, tuple(problems), missing, objective, plan.margin, plan,
+        may_keep=memory is None,
+    )  # fmt: skip
 
 
 def _external(path: Path, mapping: ResultMapping | None, split: str) -> Sweep | None:

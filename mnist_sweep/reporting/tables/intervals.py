@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnist_sweep.analysis.statistics import (
+    Covers,
     Interval,
     SeedVariances,
     interval,
     resample_predictions,
 )
+from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import resolve
+from mnist_sweep.records.computed import Computed
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_REPLICATES
@@ -24,16 +27,19 @@ from mnist_sweep.settings import DEFAULT_REPLICATES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
     from mnist_sweep.metrics import Metric
+    from mnist_sweep.records.sweep import Sweep
     from mnist_sweep.reporting.tables.table import Rows
 
 _SAME = 1e-9
 
 
 def with_intervals(
-    rows: Rows, columns: Iterable[str], level: float, most: int | None = None
+    rows: Rows,
+    columns: Iterable[str],
+    level: float,
+    most: int | None = None,
+    sweep: Sweep | None = None,
 ) -> Rows:
     """The rows with intervals of those results that predictions give.
 
@@ -45,41 +51,52 @@ def with_intervals(
         columns: Of the runs table; losses, times and settings are ignored.
         level: Confidence level.
         most: Only so many rows get intervals, the first.
+        sweep: The one that all rows are of; keeps the intervals for the next command.
     """
     if "dataset.sha256" not in rows.runs:
         return rows  # there is no record
     present = [column for column in columns if column in rows.runs]
     metrics = [*filter(None, map(_from_predictions, present))]
-    variances = {metric.column: _variances(rows, metric.column) for metric in metrics}
-    firsts = [members[0] for members in rows.members]
-    data = rows.runs["dataset.sha256"].iloc[firsts].to_numpy()
-    intervals, unknown = [], []
-    for place, members in enumerate(rows.members[:most]):
-        runs = rows.runs.iloc[members]
-        finished = runs[runs["status"] == RunStatus.FINISHED]
-        same = (data == data[place]) & (np.arange(len(data)) != place)
-        others = {c: SeedVariances(v[same & (df > 0)], df[same & (df > 0)])
-                  for c, (v, df) in variances.items()}  # fmt: skip
-        found: dict[str, Interval] = {}
-        why = ""
-        if len(finished) and metrics:
-            directories = [*map(Path, finished["directory"])]
-            classes = int(finished["dataset.classes"].fillna(0).iloc[0])
-            try:
-                found = _intervals(directories, metrics, classes, level, others)
-            except (DirectoryError, DataError) as error:
-                why = str(error)
-        for column, one in found.items():
-            recorded = float(rows.frame[column].iloc[place])
-            if not math.isclose(one.estimate, recorded, abs_tol=_SAME):
-                why = (
-                    f"The stored predictions give {column} {one.estimate:.6f}, the records "
-                    f"{recorded:.6f}: they do not belong together."
-                )
-        intervals.append({} if why else found)
-        unknown.append(why)
-    rest = len(rows.members) - len(intervals)
-    return replace(rows, intervals=(*intervals, *[{}] * rest), unknown=(*unknown, *[""] * rest))
+    # As lists: pandas needs a millisecond to take a few rows of a wide table.
+    status, directory, classes, data = (
+        plain(rows.runs[name])
+        for name in ("status", "directory", "dataset.classes", "dataset.sha256")
+    )
+    finished = [[k for k in own if status[k] == RunStatus.FINISHED] for own in rows.members]
+    values = {one.column: plain(rows.runs[one.column]) for one in metrics}
+    recorded = {name: plain(rows.frame[name]) for name in values}
+    data = [data[members[0]] for members in rows.members]
+    groups = finished[:most]
+    known = Computed(
+        sweep,
+        [level, groups, finished, values, recorded, data, classes],
+        [Path(directory[k]) for own in groups for k in own],
+    )
+    if known.answer is not None:
+        found = [({c: _kept(one) for c, one in own.items()}, "") for own in known.answer]
+    else:
+        variances = {column: _variances(own, finished) for column, own in values.items()}
+        found = []
+        for place, own in enumerate(groups):
+            beside = np.array([one == data[place] for one in data])
+            beside[place] = False
+            others = {
+                column: SeedVariances(of_rows[beside & (df > 0)], df[beside & (df > 0)])
+                for column, (of_rows, df) in variances.items()
+            }
+            paths = [Path(directory[k]) for k in own]
+            expected = {column: own_values[place] for column, own_values in recorded.items()}
+            n_classes = int(classes[own[0]] or 0) if own else 0
+            found.append(_of_row(paths, metrics, n_classes, level, others, expected))
+        if not any(why for _, why in found):
+            known.keep([{c: asdict(one) for c, one in own.items()} for own, _ in found])
+    found += [({}, "")] * (len(finished) - len(groups))
+    intervals, unknown = zip(*found, strict=True)
+    return replace(rows, intervals=intervals, unknown=unknown)
+
+
+def _kept(one: dict[str, Any]) -> Interval:
+    return Interval(**{**one, "covers": Covers(one["covers"])})
 
 
 def _from_predictions(column: str) -> Metric | None:
@@ -91,30 +108,42 @@ def _from_predictions(column: str) -> Metric | None:
     return metric if metric.is_from_counts and metric.column == column else None
 
 
-def _variances(rows: Rows, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _variances(values: Sequence[float | None], rows: Sequence[Sequence[int]]) -> SeedVariances:
     """Of each row's finished runs; no degrees of freedom where it has no repeats."""
-    values = rows.runs[column].where(rows.runs["status"] == RunStatus.FINISHED)
-    groups = [values.iloc[members].dropna().to_numpy("float64") for members in rows.members]
-    own = [group.var(ddof=1) if len(group) > 1 else 0.0 for group in groups]
-    return np.array(own), np.array([len(group) - 1.0 for group in groups])
+    groups = [[v for k in own if (v := values[k]) is not None] for own in rows]
+    own = [float(np.var(group, ddof=1)) if len(group) > 1 else 0.0 for group in groups]
+    return SeedVariances(np.array(own), np.array([len(group) - 1.0 for group in groups]))
 
 
-def _intervals(
+def _of_row(
     directories: Sequence[Path],
     metrics: Sequence[Metric],
     classes: int,
     level: float,
     others: dict[str, SeedVariances],
-) -> dict[str, Interval]:
+    recorded: dict[str, float],
+) -> tuple[dict[str, Interval], str]:
+    """The intervals of a configuration by column, or why there are none."""
     found: dict[str, Interval] = {}
-    for split in dict.fromkeys(str(metric.split) for metric in metrics):
-        names = [metric.name for metric in metrics if metric.split == split]
-        known = read_predicted(directories, split)
-        tables = resample_predictions(
-            known.predicted, known.true, names,
-            np.random.default_rng(0), replicates=DEFAULT_REPLICATES, classes=classes,
-        )  # fmt: skip
-        for name, table in tables.items():
-            column = f"{split}.{name}"
-            found[column] = interval(table, level, others=others[column])
-    return found
+    if not directories:
+        return found, ""
+    try:
+        for split in dict.fromkeys(str(metric.split) for metric in metrics):
+            names = [metric.name for metric in metrics if metric.split == split]
+            known = read_predicted(directories, split)
+            tables = resample_predictions(
+                known.predicted, known.true, names,
+                np.random.default_rng(0), replicates=DEFAULT_REPLICATES, classes=classes,
+            )  # fmt: skip
+            for name, table in tables.items():
+                column = f"{split}.{name}"
+                found[column] = interval(table, level, others=others[column])
+    except (DirectoryError, DataError) as error:
+        return {}, str(error)
+    for column, one in found.items():
+        if not math.isclose(one.estimate, recorded[column], abs_tol=_SAME):
+            return {}, (
+                f"The stored predictions give {column} {one.estimate:.6f}, the records "
+                f"{recorded[column]:.6f}: they do not belong together."
+            )
+    return found, ""

@@ -117,7 +117,9 @@ def comparison(
 
         # Those of every class are many; `intervals` and a choice of columns have them.
         wanted = [own for name, own in chosen.items() if intervals or name != BY_CLASS]
-        shown = with_intervals(shown, [one.key for own in wanted for one in own], level)
+        results = [one.key for own in wanted for one in own]
+        only = sweeps[0] if len(sweeps) == 1 else None
+        shown = with_intervals(shown, results, level, sweep=only)
     titles = phrases.table_titles(
         _distinct(rows, "dataset.name", "dataset.notice"),
         are_means=rows.are_configurations and not columns,
