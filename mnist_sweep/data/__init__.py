@@ -1,8 +1,8 @@
 """Data: from settings to uint8 arrays on disk that every run maps into memory.
 
 `prepare` finds, reads, verifies, hashes and splits the data once, before any run; `load` is what a
-run does. `readers/` holds one module per file format, `mnist` the search for MNIST, `cache` the
-prepared arrays on disk.
+run does. `readers/` has a module for each file format, `mnist` searches for MNIST, `cache` keeps
+the prepared arrays on disk.
 
 May import `settings` and the modules beside the packages. Nothing here imports TensorFlow, Keras or
 Hydra; scikit-learn is imported only where it computes a split or its digits are read.

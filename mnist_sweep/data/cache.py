@@ -74,10 +74,8 @@ class Stored:
 class Cache:
     """The directories of prepared datasets; the first one that can be written is written to.
 
-    Attributes:
-        configured: The user's cache directory.
-        private: One in the temporary directory, for this user only, used if the other one cannot
-            be written.
+    `configured` is the user's cache directory, `private` one in the temporary directory for this
+    user only, used if the other one cannot be written.
     """
 
     configured: Path
@@ -159,8 +157,7 @@ def absolute(path: str, given_by: str) -> Path:
 
 def cache_root(environ: Mapping[str, str]) -> Path:
     """The directory that `MNIST_SWEEP_CACHE` names, or the platform's usual one."""
-    configured = environ.get(VARIABLE)
-    if configured:
+    if configured := environ.get(VARIABLE):
         return absolute(configured, VARIABLE)
     return platformdirs.user_cache_path("mnist-sweep", appauthor=False)
 
@@ -173,7 +170,6 @@ def open_cache(environ: Mapping[str, str]) -> Cache:
 
 
 def _make(root: Path, *, private: bool) -> None:
-    """Make the cache directory; one in a directory open to all must belong to this user only."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
     if private and not _is_private(root):
         raise PermissionError(13, "exists and belongs to another user or is open to others")
@@ -204,9 +200,6 @@ def stamp(directory: Path) -> Stamp | None:
 def map_arrays(directory: Path) -> dict[str, Bytes]:
     """The four arrays of a dataset's directory, memory-mapped; never write to them.
 
-    The mapping is copy-on-write: processes share pages as long as nobody writes, and NumPy treats
-    the array as writable, which DLPack needs for handing it on without a copy.
-
     Raises:
         OSError: A file is missing or cannot be read.
         ValueError: A file is not exactly one array of uint8.
@@ -214,6 +207,8 @@ def map_arrays(directory: Path) -> dict[str, Bytes]:
     arrays: dict[str, Bytes] = {}
     for name in ARRAY_NAMES:
         path = directory / f"{name}.npy"
+        # Copy-on-write: processes share pages as long as nobody writes, and NumPy treats the
+        # array as writable, which DLPack needs for handing it on without a copy.
         array = np.load(path, mmap_mode="c", allow_pickle=False)
         if not isinstance(array, np.memmap) or array.dtype != np.uint8:
             raise ValueError(f"{path} does not contain an array of uint8")
@@ -247,12 +242,11 @@ def verified(directory: Path, sha256: str) -> Stored | None:
 
 
 def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
-    """Write a dataset to `folder`/`sha256`, replacing a damaged one.
-
-    Raises:
-        OSError: It cannot be written; nothing is left behind.
-    """
-    _remove_abandoned(folder)
+    """Write a dataset to `folder`/`sha256`, replacing a damaged one; nothing is left on failure."""
+    for path in folder.glob(".*-*"):  # of processes that were killed while writing
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(path, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=folder))
     try:
         temporary.chmod(0o755)
@@ -271,8 +265,7 @@ def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
         with suppress(OSError):  # ENOTEMPTY: another process was first, or a damaged one is there
             temporary.rename(directory)
             sync_directory(directory.parent)
-        stored = verified(directory, sha256)
-        if stored:
+        if stored := verified(directory, sha256):
             return stored
         # Moved aside and not deleted in place: a run may still have the files mapped.
         aside = directory.parent / f".damaged-{os.getpid()}-{attempt}-{sha256[:12]}"
@@ -283,11 +276,3 @@ def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
         else:
             aside.unlink(missing_ok=True)
     raise OSError(f"{directory} does not keep written data")
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Delete what processes that were killed while writing left a day ago or earlier."""
-    for path in folder.glob(".*-*"):
-        with suppress(OSError):
-            if time.time() - path.lstat().st_mtime > ABANDONED_AFTER_S:
-                shutil.rmtree(path, ignore_errors=True)

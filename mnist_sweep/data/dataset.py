@@ -30,12 +30,8 @@ class DatasetInfo:
         source: Where it came from, for people.
         sha256: Hash of the content (64 hex digits): the four arrays, `classes` and `scale`.
         shape: The shape of one image, as (28, 28).
-        classes: Number of classes.
         scale: The raw pixel value that maps to 1.0.
-        n_train: Examples to train on.
-        n_validation: Examples to validate on, split off the training data.
-        n_test: Examples to test on.
-        validation_fraction: The requested share of validation examples.
+        n_validation: Examples to validate on, split off the training data; `n_train` are left.
         split_seed: Seed of the splits.
         test_fraction: Share of the test split; None if the data has its own.
         cache: The directory of the arrays.
@@ -107,7 +103,6 @@ class Dataset:
     """The arrays of a dataset, memory-mapped and shared between processes; never write to them.
 
     Attributes:
-        info: What it is.
         train_images: (n_train + n_validation, *shape) uint8, raw pixels from 0 to `info.scale`.
         train_labels: (n_train + n_validation,) uint8.
         test_images: (n_test, *shape) uint8.
@@ -127,9 +122,6 @@ class Dataset:
 
 def load(info: DatasetInfo) -> Dataset:
     """Map the arrays of a prepared dataset into memory, and check that they are the right ones.
-
-    Cheap enough for every run: they are hashed only where their files are not those that `prepare`
-    has hashed, going by size, times and inode.
 
     Raises:
         DataError: A file is missing, unreadable or not as described.
@@ -164,11 +156,11 @@ def check_unchanged(dataset: Dataset) -> None:
     info = dataset.info
     directory = Path(info.cache)
     if info.stamp is not None and info.stamp == stamp(directory):
-        return
+        return  # cheap enough for every run: the files are those that `prepare` has hashed
     four = {name: getattr(dataset, name) for name in ARRAY_NAMES}
     for name, array in four.items():
         path = directory / f"{name}.npy"
-        # To read what was cut off a mapped file kills the process.
+        # Reading what was cut off a mapped file kills the process (SIGBUS).
         whole = getattr(array, "offset", 0) + array.nbytes
         if path.exists() and path.stat().st_size < whole:
             raise _damaged(directory, f"{path.name} was cut")

@@ -40,14 +40,9 @@ logger = logging.getLogger(__name__)
 def find(
     fetch: Fetch, environ: Mapping[str, str], download_timeout_s: float, *, required: bool
 ) -> Fetched:
-    """MNIST from the first place that has it.
+    """MNIST from the first place that has it, read by `fetch`.
 
-    Args:
-        fetch: Reads a dataset.
-        environ: The environment, for `MNIST_SWEEP_DATA` and `KERAS_HOME`.
-        download_timeout_s: Seconds for the download; 0 does not try.
-        required: Whether to fail without MNIST; otherwise scikit-learn's digits replace it, with a
-            notice.
+    Unless it is `required`, scikit-learn's digits replace it where it is not found, with a notice.
 
     Raises:
         DataError: `MNIST_SWEEP_DATA` names something unusable, or MNIST is required and was not
@@ -57,7 +52,16 @@ def find(
         # What a user has set is meant: an error there never falls back to another place.
         path = absolute(environ[VARIABLE], VARIABLE)
         found = fetch(*source.at(path, VARIABLE), path, VARIABLE)
-        return found if found.stored.is_mnist else _not_mnist(found, path, required=required)
+        if found.stored.is_mnist:
+            return found
+        if required:
+            raise DataError(
+                f"data=mnist accepts only the original MNIST, but {VARIABLE}={path} is something "
+                "else (its content has another hash). Use data=auto to use it, or point the "
+                "variable at MNIST's files."
+            )
+        notice = f"{VARIABLE}={path} is not the original MNIST; it is used as is."
+        return replace(found, notice=notice)
     tried = [f"{VARIABLE} (not set)"]
     places: dict[str, Callable[[], Path]] = {
         "Keras's cache": lambda: _cached(environ),
@@ -87,16 +91,6 @@ def find(
     return replace(fetch("digits", readers()["digits"]), notice=notice)
 
 
-def _not_mnist(found: Fetched, path: Path, *, required: bool) -> Fetched:
-    if required:
-        raise DataError(
-            f"data=mnist accepts only the original MNIST, but {VARIABLE}={path} is something else "
-            "(its content has another hash). Use data=auto to use it, or "
-            "point the variable at MNIST's files."
-        )
-    return replace(found, notice=f"{VARIABLE}={path} is not the original MNIST; it is used as is.")
-
-
 def _cached(environ: Mapping[str, str]) -> Path:
     path = cached_file(environ)
     if not path.exists():
@@ -113,12 +107,7 @@ def cached_file(environ: Mapping[str, str]) -> Path:
 def download(environ: Mapping[str, str], timeout_s: float) -> Path:
     """Download the file that `keras.datasets.mnist` downloads, into Keras's cache.
 
-    Args:
-        environ: The environment, for `KERAS_HOME`.
-        timeout_s: Seconds for all of it; 0 does not try.
-
-    Returns:
-        The downloaded file, complete and with the expected hash.
+    It takes at most `timeout_s` seconds; 0 does not try. The file is complete and has its hash.
 
     Raises:
         DataError: It failed or took too long; the text is a clause for a longer sentence.

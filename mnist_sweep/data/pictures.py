@@ -39,8 +39,6 @@ Levels = NDArray[np.uint8] | NDArray[np.uint16]
 def decode(path: Path, formats: tuple[str, ...] | None = None) -> tuple[Levels, bool]:
     """A picture's grey levels, and whether it was compressed with loss.
 
-    Transparent parts become background: white for dark ink, black for light ink.
-
     Args:
         path: The file.
         formats: Pillow's names of the formats that are accepted; None accepts all.
@@ -59,23 +57,20 @@ def decode(path: Path, formats: tuple[str, ...] | None = None) -> tuple[Levels, 
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=formats) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise DataError(
-                        f"{path} has {image.width} x {image.height} pixels, more than "
-                        f"{MAX_PIXELS:,}."
-                    )
-                is_deep = image.mode.startswith("I;16") or (image.format, image.mode) == (
-                    "PNG", "I",
-                )  # fmt: skip
+                    size = f"{image.width} x {image.height}"
+                    raise DataError(f"{path} has {size} pixels, more than {MAX_PIXELS:,}.")
+                # Pillow opens a PNG of 16 bits as I;16 or, in older versions, as I.
+                is_deep = image.mode.startswith("I;16") or (
+                    image.format == "PNG" and image.mode == "I"
+                )
                 if image.mode[0] in "IF" and not is_deep:
                     raise DataError(
                         f"{path} has grey levels of 32 bits (mode {image.mode}), whose range is "
                         "unknown. Save it with 8 or 16 bits."
                     )
                 upright = ImageOps.exif_transpose(image)
-                return (
-                    np.asarray(upright).astype(np.uint16) if is_deep else _grey(upright),
-                    image.format in LOSSY,
-                )
+                levels = np.asarray(upright).astype(np.uint16) if is_deep else _grey(upright)
+                return levels, image.format in LOSSY
     except UnidentifiedImageError as error:
         kind = " nor ".join(f"a {one}" for one in formats or ())
         said = f"is neither {kind} picture" if formats else "cannot be read as a picture"
@@ -91,20 +86,16 @@ def _grey(image: Image.Image) -> NDArray[np.uint8]:
     colour = image.convert("RGBA")
     opacity = np.asarray(colour.getchannel("A"), dtype=np.float64) / 255
     ink = np.asarray(colour.convert("RGB").convert("L"), dtype=np.float64)
+    # Transparent parts become background: white for dark ink, black for light ink.
     shown = opacity.sum()
     paper = 255.0 if not shown or (ink * opacity).sum() / shown < 127.5 else 0.0
     return np.rint(ink * opacity + paper * (1 - opacity)).astype(np.uint8)
 
 
 def read(paths: Sequence[Path], on_picture: Callable[[int], None] = lambda _: None) -> Bytes:
-    """Pictures of one size as they are, (n, height, width) uint8.
+    """Pictures of one size as they are, (n, height, width) uint8; at least one.
 
-    Some programs put 8 bits into 16: whether the 16 bits are used is decided for all pictures
-    together, since a single one may be dark.
-
-    Args:
-        paths: The files, at least one.
-        on_picture: Called after each with the number done.
+    `on_picture` is called after each with the number done.
 
     Raises:
         DataError: One cannot be read, or has another size than the first.
@@ -119,8 +110,9 @@ def read(paths: Sequence[Path], on_picture: Callable[[int], None] = lambda _: No
             )
         found.append(levels)
         on_picture(len(found))
-    deep = [one for one in found if one.dtype == np.uint16]
-    factor = 257 if any(one.max(initial=0) > 255 for one in deep) else 1
+    # Some programs put 8 bits into 16. Whether the 16 bits are used is decided for all pictures
+    # together, since a single one may be dark.
+    factor = 257 if any(one.max(initial=0) > 255 for one in found) else 1
     return np.stack([
         one.astype(np.uint8) if one.dtype == np.uint8 else np.rint(one / factor).astype(np.uint8)
         for one in found

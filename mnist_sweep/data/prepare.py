@@ -18,7 +18,7 @@ from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -27,24 +27,25 @@ MIN_EXPECTED_MAXIMUM = 64
 
 
 def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> DatasetInfo:
-    """Find, read, verify and cache the data of some settings.
+    """Find, read, verify and cache the data of some settings; called once, before any run.
 
-    Called once, before any run. Files that were read before are not read again unless they
-    changed, but the content in the cache is hashed each time.
+    Files that were read before are not read again unless they changed, but the content in the
+    cache is hashed each time.
 
     Args:
         settings: The plain values of `settings.DataSettings`, all keys.
         environ: The environment, for `MNIST_SWEEP_DATA`, `MNIST_SWEEP_CACHE` and `KERAS_HOME`.
 
-    Returns:
-        A description that `load` maps into memory, in any process of this machine.
-
     Raises:
         DataError: The data is missing or damaged, or its hash is not `data.sha256`.
     """
     cache = open_cache(environ)
-    splitting = {name: settings[name] for name in ("test_fraction", "split_seed")}
-    fetched = _find(settings, environ, partial(fetch, cache=cache, **splitting))
+    fraction, seed = settings["validation_fraction"], settings["split_seed"]
+    fetched = _find(
+        settings,
+        environ,
+        partial(fetch, cache=cache, test_fraction=settings["test_fraction"], split_seed=seed),
+    )
     stored = fetched.stored
     wanted = settings["sha256"]
     if wanted and wanted.lower() != stored.sha256:
@@ -54,18 +55,11 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         )
     arrays = stored.arrays
     train_index, validation_index = validation_rows(
-        stored.directory,
-        arrays.train_labels,
-        settings["validation_fraction"],
-        settings["split_seed"],
+        stored.directory, arrays.train_labels, fraction, seed
     )
-    validation_labels = arrays.train_labels[validation_index]
     notices = [
         fetched.notice,
-        _unusual_range(fetched),
-        _absent_classes("validation", validation_labels, arrays.classes),
-        _absent_classes("test", arrays.test_labels, arrays.classes),
-        _untrained_classes(arrays.train_labels, arrays.test_labels, arrays.classes),
+        *_notices(fetched, arrays.train_labels[validation_index]),
         cache.notice(stored),
     ]
     return DatasetInfo(
@@ -79,8 +73,8 @@ def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         n_train=len(train_index),
         n_validation=len(validation_index),
         n_test=len(arrays.test_labels),
-        validation_fraction=settings["validation_fraction"],
-        split_seed=settings["split_seed"],
+        validation_fraction=fraction,
+        split_seed=seed,
         test_fraction=None if fetched.has_test_split else settings["test_fraction"],
         cache=str(stored.directory),
         notice=" ".join(filter(None, notices)) or None,
@@ -128,40 +122,35 @@ def _find(settings: Mapping[str, Any], environ: Mapping[str, str], fetch: Fetch)
     return mnist.find(fetch, environ, settings["download_timeout_s"], required=name == "mnist")
 
 
-def _unusual_range(fetched: Fetched) -> str | None:
+def _notices(fetched: Fetched, validation_labels: Bytes) -> Iterator[str]:
+    """What is unusual about the pixels and the classes of a dataset."""
     arrays = fetched.stored.arrays
-    if arrays.scale != GREY_LEVELS or fetched.stored.is_mnist:
-        return None
-    largest = int(arrays.train_images.max())
-    if largest >= MIN_EXPECTED_MAXIMUM:
-        return None
-    return (
-        f"The largest pixel value in {fetched.text} is {largest}, but values are assumed "
-        "to range from 0 to 255: if they do not, scale them in the file."
+    # MNIST's range is known, and a reader that knows another one says so by the scale.
+    if arrays.scale == GREY_LEVELS and not fetched.stored.is_mnist:
+        largest = int(arrays.train_images.max())
+        if largest < MIN_EXPECTED_MAXIMUM:
+            yield (
+                f"The largest pixel value in {fetched.text} is {largest}, but values are assumed "
+                "to range from 0 to 255: if they do not, scale them in the file."
+            )
+    trained, validated, tested = (
+        np.bincount(labels, minlength=arrays.classes)
+        for labels in (arrays.train_labels, validation_labels, arrays.test_labels)
     )
+    for split, counts in (("validation", validated), ("test", tested)):
+        if counts.any() and not counts.all():  # there may be no validation split at all
+            yield (
+                f"The {split} split has no examples of {_classes(counts == 0)}: precision, "
+                "recall, F1 and f1_min are those of the other classes."
+            )
+    untrained = (tested > 0) & (trained == 0)
+    if untrained.any():
+        yield (
+            f"The training data have no examples of {_classes(untrained)}, but the test split has: "
+            "a network cannot learn what it never sees, so f1_min is about 0."
+        )
 
 
-def _absent_classes(split: str, labels: Bytes, classes: int) -> str | None:
-    absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
-    if not len(absent) or not len(labels):  # no validation split was asked for
-        return None
-    return (
-        f"The {split} split has no examples of {_classes(absent)}: precision, recall, F1 and "
-        "f1_min are those of the other classes."
-    )
-
-
-def _untrained_classes(train_labels: Bytes, test_labels: Bytes, classes: int) -> str | None:
-    trained, tested = (np.bincount(one, minlength=classes) for one in (train_labels, test_labels))
-    untrained = np.flatnonzero((tested > 0) & (trained == 0))
-    if not len(untrained):
-        return None
-    return (
-        f"The training data have no examples of {_classes(untrained)}, but the test split has: a "
-        "network cannot learn what it never sees, so f1_min is about 0."
-    )
-
-
-def _classes(labels: NDArray[np.intp]) -> str:
-    names = ", ".join(map(str, labels))
-    return f"class {names}" if len(labels) == 1 else f"classes {names}"
+def _classes(chosen: NDArray[np.bool_]) -> str:
+    labels = np.flatnonzero(chosen)
+    return f"{'class' if len(labels) == 1 else 'classes'} {', '.join(map(str, labels))}"

@@ -84,14 +84,13 @@ def fetch(
         return _state(kind, reader, path, (test_fraction, split_seed))
 
     before, changed_at = key()
-    stored = cache.remembered(before) if before else None
-    if stored:
+    if before and (stored := cache.remembered(before)):
         return Fetched(_name(kind, path), text, stored, reader.has_test_split)
     train, test = reader.read(path or Path())
     arrays = assemble(train, test, test_fraction=test_fraction, split_seed=split_seed)
     stored = replace(cache.store(arrays), class_names=train.class_names)
-    is_old = time.time() - changed_at > MIN_AGE_S
-    if before and is_old and key()[0] == before:
+    # Files that changed meanwhile, or may within a tick of the clock, are read again next time.
+    if before and time.time() - changed_at > MIN_AGE_S and key()[0] == before:
         cache.remember(before, stored)
     return Fetched(_name(kind, path), text, stored, test is not None)
 
@@ -127,10 +126,7 @@ def at(path: Path, found_by: str = "") -> tuple[str, Reader]:
 def _state(
     kind: str, reader: Reader, path: Path | None, splitting: tuple[float, int]
 ) -> tuple[str | None, float]:
-    """A hash that changes whenever reading again could give other arrays, and the newest change.
-
-    The hash is None for readers without a version: their files are always read.
-    """
+    """A hash that changes whenever reading again could give other arrays, and the newest change."""
     try:
         states = [(file, file.stat()) for file in (reader.find(path) if path else ())]
     except OSError as error:  # no permission for a directory above it, a name is too long
@@ -139,7 +135,7 @@ def _state(
         ) from error
     changed_at = max((max(state.st_mtime, state.st_ctime) for _, state in states), default=0.0)
     if reader.version is None:
-        return None, changed_at
+        return None, changed_at  # their files are always read
     parts: list[Any] = [reader.version, kind]
     if not reader.has_test_split:
         # The test split is scikit-learn's, and so are the bundled digits.
@@ -153,11 +149,7 @@ def assemble(
 ) -> Arrays:
     """Check what a reader returned and make a dataset of it.
 
-    Args:
-        train: The examples to train and validate on; all examples if `test` is None.
-        test: The data's own test split, if it has one.
-        test_fraction: Share of the test split otherwise, stratified.
-        split_seed: Seed of that split.
+    Where the data have no test split, `test_fraction` of them become one, stratified.
 
     Raises:
         DataError: Images and labels do not match, a part is empty, the two parts differ in shape,

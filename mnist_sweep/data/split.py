@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +79,9 @@ def split(
 def validation_rows(
     directory: Path, labels: Bytes, fraction: float, seed: int
 ) -> tuple[Rows, Rows]:
-    """The validation split of a dataset: the one kept in `directory`, or computed and kept.
+    """Rows to train on and rows to validate on, each sorted, int32.
 
-    Keeping it saves every run the import of scikit-learn. The file is an .npz for its checksums.
-
-    Returns:
-        Rows to train on and rows to validate on, sorted, int32; of the latter none for fraction 0.
+    The split is kept in `directory`, which saves every run the import of scikit-learn.
 
     Raises:
         DataError: A class has too few examples.
@@ -94,9 +91,12 @@ def validation_rows(
     # Another version of scikit-learn may split differently.
     version = importlib.metadata.version("scikit-learn")
     key = hashlib.sha256(json.dumps([1, fraction, seed, version]).encode()).hexdigest()[:16]
-    path = directory / f"split-{key}.npz"
-    kept = _kept(path, len(labels))
-    if kept is None:
+    path = directory / f"split-{key}.npz"  # an archive for its checksums
+    kept = None
+    # One that is missing or damaged is computed again.
+    with suppress(*ARRAY_FILE_ERRORS), opened(path) as file:
+        kept = npz_arrays(file, ["validation_index"])["validation_index"]
+    if kept is None or not _are_rows(kept, len(labels)):
         train_index, kept = split(labels, fraction, seed)
         # A read-only cache costs time, nothing else.
         with suppress(OSError), atomic(path) as file:
@@ -107,13 +107,7 @@ def validation_rows(
     return np.flatnonzero(~chosen).astype(np.int32), kept
 
 
-def _kept(path: Path, n_rows: int) -> Rows | None:
-    """The rows in the file, or None if it is missing or damaged."""
-    try:
-        with opened(path) as file:
-            rows = npz_arrays(file, ["validation_index"])["validation_index"]
-    except ARRAY_FILE_ERRORS:
-        return None
-    is_row_numbers = rows.dtype == np.int32 and rows.ndim == 1 and 0 < len(rows) < n_rows
-    is_sorted = is_row_numbers and bool(np.all(np.diff(rows) > 0))
-    return rows if is_sorted and rows[0] >= 0 and rows[-1] < n_rows else None
+def _are_rows(rows: NDArray[Any], n_rows: int) -> bool:
+    if rows.dtype != np.int32 or rows.ndim != 1 or not 0 < len(rows) < n_rows:
+        return False
+    return bool(np.all(np.diff(rows) > 0) and rows[0] >= 0 and rows[-1] < n_rows)

@@ -17,14 +17,6 @@ from mnist_sweep.data.readers import csv, digits, folders, idx, npz
 from mnist_sweep.plugins import plugins
 
 
-def _no_files(_path: Path) -> list[Path]:
-    return []
-
-
-def _not_recognised(_path: Path) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Reader:
     """How datasets of one format are read.
@@ -34,19 +26,18 @@ class Reader:
             test split. Raises DataError, naming the file.
         find: A path to the files that `read` opens. Raises DataError if one is missing.
         description: The format, as in "IDX files in" PATH; the whole text if there is no path.
-        recognises: Whether a path is of this format, for paths given without one
-            (MNIST_SWEEP_DATA).
+        recognises: Whether a path is of this format, where only a path is given (MNIST_SWEEP_DATA).
         needs_path: Whether `data.path` is needed; `read` and `find` ignore it otherwise.
-        version: Increased whenever `read` returns other examples for the same files. None (the
-            default, for readers of other packages) reads the files again for every sweep.
+        version: Increased whenever `read` returns other examples for the same files. None reads
+            the files again for every sweep.
         has_test_split: Whether all data of the format have a test split of their own. It must be
             right if there is a `version`; otherwise what `read` returns counts.
     """
 
     read: Callable[[Path], tuple[Examples, Examples | None]]
-    find: Callable[[Path], list[Path]] = _no_files
+    find: Callable[[Path], list[Path]] = lambda _: []
     description: str = "data in"
-    recognises: Callable[[Path], bool] = _not_recognised
+    recognises: Callable[[Path], bool] = lambda _: False
     needs_path: bool = True
     version: int | None = None
     has_test_split: bool = False

@@ -40,14 +40,9 @@ _LABELS = ("label", "labels", "class", "target", "digit", "y")
 _INDEXES = ("", "index", "id", "imageid", "unnamed: 0")
 _LEVEL = re.compile(r"[0-9]{1,20}(\.0*)?")
 _ERRORS = (
-    OSError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-)
+    OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile,
+    NotImplementedError, RuntimeError,  # zipfile: unknown compression, encrypted
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

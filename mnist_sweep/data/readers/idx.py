@@ -4,9 +4,8 @@ The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a byte for the ty
 unsigned byte), a byte for the number of dimensions, each dimension as a big-endian 32-bit
 integer, then the values, the last dimension fastest.
 
-QMNIST's labels are integers, eight columns of which the first is the class. EMNIST's images lie on
-their side: `data=emnist` turns them upright. torchvision keeps the files in `MNIST/raw` below the
-folder that it is given.
+EMNIST's images lie on their side: `data=emnist` turns them upright. torchvision keeps the files in
+`MNIST/raw` below the folder that it is given.
 """
 
 from __future__ import annotations
@@ -70,21 +69,19 @@ def find(folder: Path) -> list[Path]:
             f"Expected a folder with the IDX files {_WANTED}, but {folder} {found}. "
             "Give the folder that contains them."
         )
-    candidates: dict[tuple[str, str], dict[str, Path]] = {role: {} for role in _ROLES}
     try:
         folder = _place(folder)
         files = (path for path in folder.iterdir() if not path.name.startswith("."))  # macOS's ._
         names = sorted(files, key=lambda path: (path.suffix == ".gz", path.name))
     except OSError as error:
         raise DataError(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    candidates: dict[tuple[str, str], dict[str, Path]] = {role: {} for role in _ROLES}
     for path in names:
-        match = _NAME.fullmatch(path.name)
-        if match:
+        if match := _NAME.fullmatch(path.name):
             part = "train" if match["part"].lower() == "train" else "test"
             stem = f"{match['prefix']}{match['part']}"
             candidates[part, match["kind"].lower()].setdefault(stem, path)
-    missing = [" ".join(role) for role, found_files in candidates.items() if not found_files]
-    if missing:
+    if missing := [" ".join(role) for role, found_files in candidates.items() if not found_files]:
         present = ", ".join(path.name for path in names[:6]) or "nothing"
         raise DataError(
             f"Expected the IDX files {_WANTED} in {folder}, but found none for the "
@@ -108,16 +105,14 @@ def read(folder: Path) -> tuple[Examples, Examples | None]:
     """
     paths = find(folder)
     arrays = [read_file(path) for path in paths]
-    parts = [Examples(arrays[i], arrays[i + 1], str(paths[i]), str(paths[i + 1])) for i in (0, 2)]
-    return parts[0], parts[1]
+    train, test = (
+        Examples(arrays[i], arrays[i + 1], str(paths[i]), str(paths[i + 1])) for i in (0, 2)
+    )
+    return train, test
 
 
 def read_emnist(folder: Path) -> tuple[Examples, Examples | None]:
-    """As `read`, with the images of EMNIST turned upright.
-
-    Raises:
-        DataError: As `read`.
-    """
+    """As `read`, with the images of EMNIST turned upright."""
     train, test = (replace(part, images=upright(part.images)) for part in read(folder) if part)
     return train, test
 
@@ -129,8 +124,6 @@ def upright(images: Bytes) -> Bytes:
 
 def read_file(path: Path) -> Bytes:
     """One IDX file as an array of the shape in its header.
-
-    QMNIST's labels also tell writers and such, beyond a byte; only their first column is read.
 
     Raises:
         DataError: It cannot be read, is not IDX, its length is wrong, or a value is not a whole
@@ -181,6 +174,7 @@ def _parse(stream: IO[bytes], path: Path) -> Bytes:
             f"values, but {found} follow. Fetch or copy the file again."
         )
     array = np.frombuffer(body, dtype=dtype).reshape(shape)
+    # QMNIST's labels also tell writers and such, beyond a byte; the first column is the class.
     if array.ndim == 2 and array.shape[1] == QMNIST_COLUMNS and dtype != np.uint8:
         array = array[:, 0]
     return as_bytes(array, str(path))
