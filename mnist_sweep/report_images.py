@@ -28,9 +28,6 @@ def images_of(
 ) -> dict[str, NDArray[np.uint8]]:
     """The test images of the data that some sweeps chose, as far as they are at hand.
 
-    Args:
-        directories: Of sweeps, or of single runs inside a sweep.
-
     Returns:
         Data hash -> (n_test, height, width) uint8, memory-mapped. Data that are not in the cache of
         this machine are left out: the report says so.

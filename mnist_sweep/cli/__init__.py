@@ -15,18 +15,17 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from mnist_sweep.cli.output import ExitCode, lasting_streams, wrap
 from mnist_sweep.command import command
 from mnist_sweep.errors import MnistSweepError, UsageError, harmless
 from mnist_sweep.sweeping.interrupts import END_SIGNALS, ctrl_c_interrupts
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+# Subcommand -> the module that holds its Click command; imported only when it is called.
 SUBCOMMANDS = {
     "table": "mnist_sweep.cli.results",
     "worst": "mnist_sweep.cli.results",
@@ -42,15 +41,10 @@ SUBCOMMANDS = {
     "status": "mnist_sweep.cli.status",
     "ui": "mnist_sweep.cli.ui",
 }
-"""Subcommand -> the module that holds its Click command; imported only when it is called."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the program and exit.
-
-    Args:
-        arguments: Without the program's name; None takes the process's own.
-    """
+    """Run the program and exit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     with ctrl_c_interrupts(_leave_at_once), lasting_streams():
         code = _guarded(words)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import SETTINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 SCRIPTS = {
     "bash": """\
@@ -64,18 +61,7 @@ def script(shell: str) -> str:
 def complete(
     shell: str, place: int, words: Sequence[str], subcommands: Mapping[str, str]
 ) -> list[str]:
-    """What may stand at a place of a command line.
-
-    Args:
-        shell: bash takes `=` for the end of a word.
-        place: Of the word to complete.
-        words: The words so far, the program's name first.
-        subcommands: Name -> the module that holds it.
-
-    Returns:
-        Whole words, with a space after those that are complete; of `key=value` bash wants the
-        value alone.
-    """
+    """What may stand at a place of a command line."""
     before, word = list(words[1:place]), words[place] if place < len(words) else ""
     cut = 0
     if shell == "bash":

@@ -21,10 +21,10 @@ class ExitCode(IntEnum):
     """The program's exit codes."""
 
     DONE = 0
+    # Some run has no result.
     SOME_FAILED = 1
-    """Some run has no result."""
+    # Input that was refused; see `errors`.
     NOTHING_RUN = 2
-    """Input that was refused; see `errors`."""
     GATE_FAILED = 3
     INTERRUPTED = 130
 
@@ -119,11 +119,7 @@ def wrap(text: str, *, err: bool = False) -> str:
 
 
 def terminal(*, err: bool = False) -> Terminal:
-    """The width of the terminal and whether to use colour; no width where output is piped.
-
-    Args:
-        err: Of standard error.
-    """
+    """The width of the terminal and whether to use colour; no width where output is piped."""
     if not (sys.stderr if err else sys.stdout).isatty():
         return {"width": None, "colour": False}
     width = max(shutil.get_terminal_size().columns, 20)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mnist_sweep.inference import Inputs
     from mnist_sweep.inference.predict import Predicted
 
+# From this many images on a progress bar is shown.
 MIN_IMAGES_FOR_PROGRESS = 5_000
-"""From this many images on a progress bar is shown."""
 
 
 @click.command("predict")

@@ -15,18 +15,13 @@ from mnist_sweep.sweeping.study.preview import StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
 
 MAX_NAMES = 5
+# Points that are listed unasked; of more the first and the last `SHOWN_ENDS`.
 MAX_POINTS = 12
-"""Points that are listed unasked; of more the first and the last `SHOWN_ENDS`."""
 SHOWN_ENDS = 3
 
 
 def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
-    """What would run, how long and how large.
-
-    Args:
-        preview: What was planned.
-        whole: Whether to list every point of a large sweep.
-    """
+    """What would run, how long and how large."""
     lines = []
     if isinstance(preview, SweepPreview):
         lines = _sweep_lines(preview, whole=whole)

@@ -16,8 +16,8 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.report_images import images_of
 from mnist_sweep.reporting.report import Written, write_report
 
+# Between looks at the directories while watching.
 SETTLE_S = 1.0
-"""Between looks at the directories while watching."""
 
 
 @click.command("report")

@@ -49,24 +49,24 @@ if TYPE_CHECKING:
     from mnist_sweep.sweeping.launch.job import RunSummary
     from mnist_sweep.sweeping.result import SweepResult
 
+# Notes, reasons of failures and unreadable files that are named; the rest is counted.
 MAX_SHOWN = 2
-"""Notes, reasons of failures and unreadable files that are named; the rest is counted."""
 MIN_ROWS, MAX_ROWS = 3, 10
+# The conclusions that a summary shows, and what stands before them.
 _OF_A_STUDY = {
     ConclusionKind.BLOCKED: "Blocked",
     ConclusionKind.EFFECT: "Effect",
     ConclusionKind.CLASS_EFFECTS: "Effect",
     ConclusionKind.AGAINST_BEST: "Versus",
 }
-"""The conclusions that a summary shows, and what stands before them."""
 _LABEL = 8
+# Configurations among which one sees which settings matter.
 FEW = 20
-"""Configurations among which one sees which settings matter."""
+# Runs of which that is not computed at a sweep's end.
 MANY = 5000
-"""Runs of which that is not computed at a sweep's end."""
 MAX_LINES, MAX_STUDY_LINES = 25, 40
+# Lines of a study that are kept for its last conclusion, the table and what comes next.
 ROOM = 15
-"""Lines of a study that are kept for its last conclusion, the table and what comes next."""
 
 
 @dataclass

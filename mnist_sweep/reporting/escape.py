@@ -11,8 +11,8 @@ from mnist_sweep.errors import listed, visible
 
 __all__ = ["csv_text", "latex", "listed", "markdown", "shortened", "visible", "wrapped"]
 
+# The last four are the full-width forms of the others, which spreadsheets take for the same.
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the full-width forms of the others, which spreadsheets take for the same."""
 _T1 = "ÐÞðþ\N{MULTIPLICATION SIGN}\N{DIVISION SIGN}"
 _GAPS = ("\t", "\r", "\n")
 _WORDS = re.compile(r" *[^ ]+")

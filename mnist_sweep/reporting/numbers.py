@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.escape import visible
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 UNITS = {Format.SECONDS: "s", Format.PERCENT: "%"}
+# Stands where there is no value.
 NOTHING = "—"
-"""Stands where there is no value."""
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 

@@ -25,8 +25,8 @@ from mnist_sweep.ui.access import NOTHING, OwnPagesOnly, file, inside
 from mnist_sweep.ui.sweeps import is_sweep, loaded, state_of
 
 HOST = "127.0.0.1"
+# Between two looks at a directory; longer where a look takes long.
 POLL_S = 0.5
-"""Between two looks at a directory; longer where a look takes long."""
 TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
@@ -54,13 +54,7 @@ def application(root: Path) -> Starlette:
 
 
 def serve(root: Path, port: int, started: Callable[[str], None]) -> None:
-    """Serve until interrupted.
-
-    Args:
-        root: The directory.
-        port: The preferred port; another one is taken where it is in use.
-        started: Told the address.
-    """
+    """Serve until interrupted."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

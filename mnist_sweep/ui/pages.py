@@ -29,10 +29,10 @@ from mnist_sweep.ui.table import merged
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# How long one look at the list reads sweeps that it has not read yet; the next goes on.
 LOAD_S = 0.5
-"""How long one look at the list reads sweeps that it has not read yet; the next goes on."""
+# Finished configurations whose learning curves stand beside those of running runs.
 MAX_CURVES = 6
-"""Finished configurations whose learning curves stand beside those of running runs."""
 MAX_ROWS = 200
 MAX_PROBLEMS = 20
 

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 6
 MAX_SWEEPS = 1000
+# Sweeps whose runs are kept in memory.
 MAX_LOADED = 100
-"""Sweeps whose runs are kept in memory."""
 
 T = TypeVar("T")
+# Path, size and time of change of each file that says what a sweep holds.
 Signature = tuple[tuple[str, int, int], ...]
-"""Path, size and time of change of each file that says what a sweep holds."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mnist_sweep.records.sweep import Sweep
     from mnist_sweep.reporting.tables.table import Column, Rows
 
+# Rows that a browser still sorts at once.
 MAX_ROWS = 2000
-"""Rows that a browser still sorts at once."""
 _DATA = "dataset.name"
 
 
@@ -62,11 +62,6 @@ class Merged:
 
 def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | None:
     """The runs or configurations of some sweeps in one table; None where there are no runs.
-
-    Args:
-        root: The directory that is served.
-        sweeps: By the name that is shown.
-        runs: Every run has a row of its own, repeats too.
 
     Raises:
         MnistSweepError: The sweeps' common objective is no metric of their runs.

@@ -28,20 +28,20 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.changes import ConfigurationChange
     from mnist_sweep.reporting.tables.table import Table
 
+# Of the JSON.
 SCHEMA_VERSION = 1
-"""Of the JSON."""
+# Of the text below the verdict, unless all is asked for.
 MAX_LINES = 30
-"""Of the text below the verdict, unless all is asked for."""
+# Characters of Markdown: GitHub accepts comments of up to 65,536.
 MAX_MARKDOWN = 60_000
-"""Characters of Markdown: GitHub accepts comments of up to 65,536."""
 MORE = "More: --full shows all tables, -o comparison.html writes a page."
+# Of red and of green, in the page's confusion matrices.
 N_SHADES = 4
-"""Of red and of green, in the page's confusion matrices."""
+# What stands before a verdict; a warning sign before all others.
 SIGN = {
     VerdictKind.IDENTICAL: "✅", VerdictKind.NOISE: "✅", VerdictKind.BETTER: "✅",
     VerdictKind.WORSE: "❌",
 }  # fmt: skip
-"""What stands before a verdict; a warning sign before all others."""
 
 
 def text(comparison: Comparison, *, full: bool = False) -> str:
@@ -94,12 +94,7 @@ def markdown_page(comparison: Comparison) -> str:
 
 
 def html(comparison: Comparison, home: str = "") -> str:
-    """One self-contained page: no script, nothing loaded, styles by hash.
-
-    Args:
-        comparison: What it shows.
-        home: The address of a page that it links back to.
-    """
+    """One self-contained page: no script, nothing loaded, styles by hash."""
     style = _resource("comparison.css")
     return _template().render(
         home=home,
@@ -129,13 +124,13 @@ def as_json(comparison: Comparison) -> str:
     return json_text(plain(value)) + "\n"
 
 
+# Format -> what writes it, ending with a line break.
 FORMATS: dict[str, Callable[[Comparison], str]] = {
     "text": partial(text, full=True),
     "md": markdown_page,
     "json": as_json,
     "html": html,
 }
-"""Format -> what writes it, ending with a line break."""
 
 
 def _title(comparison: Comparison) -> str:

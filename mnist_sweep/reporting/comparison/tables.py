@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.compare.changes import Change
     from mnist_sweep.metrics import Metric
 
+# Rows of one table; the JSON has all.
 MAX_ROWS = 40
-"""Rows of one table; the JSON has all."""
+# Rows of one table where there are few lines in all.
 SHORT_ROWS = 6
-"""Rows of one table where there are few lines in all."""
+# Tables that a reader sees first; the others may be folded away.
 OPEN = ("differs", "configurations", "average")
-"""Tables that a reader sees first; the others may be folded away."""
 MAX_SHOWN_FLIPS = 12
+# Confusions of one configuration.
 MAX_MOVED = 8
-"""Confusions of one configuration."""
 _MAX_NAMES = 8
 _MAX_NAME = 24
 

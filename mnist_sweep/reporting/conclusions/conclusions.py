@@ -81,16 +81,7 @@ def conclusions_of(
 def conclusions(
     sweep: Sweep, study: Study | None = None, known: Sequence[UncertainSelection] = ()
 ) -> list[Conclusion]:
-    """What can be concluded from a sweep, or from a study and its stages.
-
-    Args:
-        sweep: What was loaded from the directory; the runs' predictions are read from there.
-        study: Its study (`records.study_file.load_study`), or None for an ordinary sweep.
-        known: Of an ordinary sweep, the best and the worst if they were selected before.
-
-    Returns:
-        Conclusions in order of the argument; none where nothing finished.
-    """
+    """What can be concluded from a sweep, or from a study and its stages."""
     published = is_reference(sweep, study)
     if study is None:
         best = next((one for one in known if one.selection.direction == "best"), None)
@@ -183,11 +174,6 @@ def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float
     """Classes whose F1 is not distinguishable from the hardest one's.
 
     It was chosen by looking, so p-values are corrected over all pairs, not over its own alone.
-
-    Args:
-        tables: `f1.K` -> the metric resampled, for each class.
-        hardest: The class of lowest F1.
-        level: Confidence level.
     """
     pairs = list(combinations(range(len(tables)), 2))
     found = corrected(

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics import Resampled
     from mnist_sweep.records.study_file import Study
 
+# The report's question: which two-layer network is worst, by f1_min?
 TWO_LAYERS = ("layers=2",)
-"""The report's question: which two-layer network is worst, by f1_min?"""
+# Of more runs nothing is resampled unless asked for: it would take longer than the report.
 MAX_RUNS = 200
-"""Of more runs nothing is resampled unless asked for: it would take longer than the report."""
 
 _NOT_COMPUTED = f"it is computed for one directory of at most {MAX_RUNS} runs."
 

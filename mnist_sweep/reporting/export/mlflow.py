@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from mnist_sweep.records.sweep import Sweep
 
 RUN_ID = "mnist_sweep.run_id"
+# Set last: a run without it is not whole.
 RECORD = "mnist_sweep.record_sha256"
-"""Set last: a run without it is not whole."""
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 _MAX_BATCH = 1000
 _MAX_PARAMETERS = 100
+# MLflow's own limits, the last a little below it.
 _MAX_TEXT = 5000
-"""MLflow's own limits, the last a little below it."""
 _QUIET = {
     # MLflow reports its use to its makers, unless told not to; a sweep is nobody else's business.
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -68,10 +68,6 @@ def _folder(tracking_uri: str) -> Path | None:
 
 def export(sweep: Sweep, options: ExportOptions) -> Exported:
     """Log all runs to MLflow, in an experiment that is made if it is not there.
-
-    Args:
-        sweep: The runs, finished or not.
-        options: `tracking_uri` is any that MLflow knows: sqlite:///FILE, http://HOST:PORT.
 
     Raises:
         UsageError: MLflow, or what it needs for this store, is not installed.

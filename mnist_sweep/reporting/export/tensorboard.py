@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from mnist_sweep.records.record import Record
     from mnist_sweep.records.sweep import Sweep
 
+# The results that the table of runs shows.
 HEADLINES = (
     "validation/f1_min", "validation/accuracy", "validation/f1", "validation/loss",
     "test/f1_min", "test/accuracy", "test/f1", "test/loss", "time/train_s", "parameters",
 )  # fmt: skip
-"""The results that the table of runs shows."""
+# TensorBoard reads files with `tfevents` in their names.
 EVENT_FILE = "events.out.tfevents.records"
-"""TensorBoard reads files with `tfevents` in their names."""
 _FILE_VERSION = "brain.Event:2"
 
 

@@ -19,8 +19,8 @@ BLUE, ORANGE = COLOURS[:2]
 _COLUMNS = 4
 _LINES = {"points": "", "dashed": "--"}
 PNG_DPI = 130
+# What SVG's own unit is, a point.
 SVG_DPI = 72
-"""What SVG's own unit is, a point."""
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,

@@ -28,13 +28,13 @@ from mnist_sweep.reporting.figures.plot import (
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import setting_title, text_of
 
+# Fewer lines of parallel coordinates than this are read more easily in the tables.
 MIN_LINES = 6
-"""Fewer lines of parallel coordinates than this are read more easily in the tables."""
 _MAX_SETTINGS = 12
 _MAX_VALUES = 24
 _MAX_COLUMNS, _MAX_TICKS = 9, 12
+# Lines are drawn in this many shades, one series each: 1,000 series would be slow.
 _SHADES = 8
-"""Lines are drawn in this many shades, one series each: 1,000 series would be slow."""
 _RESULTS = (resolve("time.train_s"), resolve("test.accuracy"))
 
 

@@ -35,23 +35,17 @@ if TYPE_CHECKING:
 
 FORMATS: tuple[Literal["png", "svg"], ...] = ("png", "svg")
 MAX_CONFUSIONS = 5
+# Fewer figures than this are drawn sooner than a process is worth.
 _FEW = 4
-"""Fewer figures than this are drawn sooner than a process is worth."""
 
+# Figures to be drawn: the file's name without ending -> what draws it.
 Drawers = Mapping[str, "Callable[[], Figure]"]
-"""Figures to be drawn: the file's name without ending -> what draws it."""
 
 
 def plots(
     shown: Sequence[Configuration], by: Metric, plans: Sequence[PlanFile | None] = ()
 ) -> list[Plot]:
-    """The plots of a report, those of how good the networks are first.
-
-    Args:
-        shown: The configurations.
-        by: The objective: the best and the worst by it are shown where not all can be.
-        plans: Of the sweeps, where there are any: they know whether it was a search.
-    """
+    """The plots of a report, those of how good the networks are first."""
     if not shown:
         return []
     found = [history(shown, by)] if is_search(shown, plans) else []

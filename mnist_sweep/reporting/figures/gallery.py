@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+# Predictions of at most this many runs are read, evenly spread over all.
 MAX_RUNS = 60
-"""Predictions of at most this many runs are read, evenly spread over all."""
 SHOWN = 40
 _PITCH = 1.25
 

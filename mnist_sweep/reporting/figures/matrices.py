@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+# With more classes than this the cells are too small for numbers.
 _NUMBERED_CLASSES = 30
-"""With more classes than this the cells are too small for numbers."""
 
 
 def with_classes(shown: Sequence[Configuration]) -> list[Configuration]:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.configurations import Configuration
 
+# Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-"""Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, too pale on white."""
+# Plotly's name of a marker -> Matplotlib's, for whoever cannot tell colours apart.
 MARKERS = {
     "circle": "o", "square": "s", "triangle-up": "^", "diamond": "D", "triangle-down": "v",
     "cross": "P", "x": "X", "star": "*", "triangle-left": "<", "triangle-right": ">",
     "hexagon": "h",
 }  # fmt: skip
-"""Plotly's name of a marker -> Matplotlib's, for whoever cannot tell colours apart."""
 
 
 @dataclass(frozen=True)

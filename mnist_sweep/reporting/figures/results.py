@@ -26,12 +26,12 @@ from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import extent
 
 MAX_CURVES, MAX_ROWS = 8, 30
+# More configurations than this are dots alike, without a legend.
 _MAX_NAMED = 12
-"""More configurations than this are dots alike, without a legend."""
+# Epochs of a line with a marker for each.
 _MAX_MARKED = 30
-"""Epochs of a line with a marker for each."""
+# What is drawn of networks, with its title and factor; of a task the first two that it reports.
 _MEASURES = {"loss": ("Loss", 1), "accuracy": ("Accuracy [%]", 100)}
-"""What is drawn of networks, with its title and factor; of a task the first two that it reports."""
 _ACCURACY = resolve("test.accuracy")
 _COSTS = (resolve("time.train_s"), resolve("parameters"))
 _SPREAD = (_ACCURACY, resolve("test.f1_min"))

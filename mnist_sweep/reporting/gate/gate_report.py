@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.gate import BaselinePair, Check, GateResult
 
 SCHEMA_VERSION = 1
+# Characters that XML 1.0 cannot hold, not even escaped (section 2.2).
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
 
 
 def text(result: GateResult) -> str:
@@ -115,8 +115,8 @@ def baseline_changes(pairs: Sequence[BaselinePair], runs: pd.DataFrame) -> str:
     return "\n".join(["Changes of the baseline:", *map(visible, lines)])
 
 
+# Format -> what writes it, ending with a line break.
 FORMATS = {"text": text, "json": as_json, "junit": junit}
-"""Format -> what writes it, ending with a line break."""
 
 
 def _ordered(result: GateResult) -> list[Check]:

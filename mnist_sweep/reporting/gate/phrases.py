@@ -105,8 +105,8 @@ SENTENCES = {
         "{metric} is unknown for some runs of the baseline, or is 0."
     ),
 }
+# What may be intended, and then calls for another baseline.
 _INTENDED = (Problem.CHANGED_SETTING, Problem.VIOLATED, Problem.MISSING)
-"""What may be intended, and then calls for another baseline."""
 
 
 def title(check: Check) -> str:

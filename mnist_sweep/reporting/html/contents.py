@@ -27,8 +27,8 @@ from mnist_sweep.reporting.tables.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+# The test split first: a report is about new images.
 SPLITS = tuple(reversed(HELD_OUT))
-"""The test split first: a report is about new images."""
 _STARTED = "environment.started_at"
 _MAX_TRACEBACK = 4000
 _MAX_FAILURES = 200

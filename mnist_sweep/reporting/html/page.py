@@ -82,12 +82,7 @@ class Report:
 
 
 def render(report: Report, pictures: Mapping[str, bytes]) -> str:
-    """The page. Everything in it that came from a record is escaped by the template.
-
-    Args:
-        report: What stands in it.
-        pictures: Name of a plot -> its SVG file, for print and where scripts do not run.
-    """
+    """The page. Everything in it that came from a record is escaped by the template."""
     import pandas as pd
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

@@ -24,8 +24,8 @@ from mnist_sweep.settings import DEFAULT_LEVEL
 if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics import Interval
 
+# Rows that are shown until all are asked for; only these have intervals.
 SHOWN = 10
-"""Rows that are shown until all are asked for; only these have intervals."""
 _OTHERS = ("test.accuracy", "test.f1_min", "time.train_s", "parameters")
 _WITH_INTERVALS = 2
 
@@ -67,13 +67,7 @@ class Ranking:
 
 
 def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
-    """The configurations by the objective.
-
-    Args:
-        shown: The configurations.
-        by: The objective.
-        page: The directory that the page lies in, for links to the runs' directories.
-    """
+    """The configurations by the objective."""
     metrics = [*dict.fromkeys((by, *known(shown, map(resolve, _OTHERS))))]
     order = ranked(shown, by)
     rows = [shown[place] for place in order]

@@ -63,14 +63,7 @@ def best(
     accuracy: Interval | str,
     reported: str = "",
 ) -> Conclusion:
-    """Which configuration is best, with its figures on the test split.
-
-    Args:
-        found: The selection of the best one.
-        test: Its mean `accuracy` and `f1` on the test split.
-        accuracy: The interval of that accuracy, or why it is not known.
-        reported: What the published report says.
-    """
+    """Which configuration is best, with its figures on the test split."""
     metric, count = found.selection.metric, len(found.selection.candidates)
     name, title = chosen_name(found.selection), values.metric_title(metric)
     text = f"{name} is the only configuration with a result: {title} {_value(found)}"
@@ -134,15 +127,7 @@ def hardest_classes(
     support: Sequence[int],
     reported: str = "",
 ) -> Conclusion:
-    """Which classes are hardest for the best configuration on the test split.
-
-    Args:
-        best: Its selection.
-        weak: The hardest classes, with the intervals of their F1.
-        alike: Classes that are not distinguishable from the first of them.
-        support: Images of each class.
-        reported: What the published report says.
-    """
+    """Which classes are hardest for the best configuration on the test split."""
     data, runs = best.chosen.records[0].data, len(best.chosen.records)
     word, plural = class_word(data.name), class_word(data.name, plural=True)
     called = partial(class_name, data)

@@ -32,8 +32,8 @@ LONGEST_NAME = 60
 _MAX_VALUE = 24
 _MAX_STATUS = 100
 _MAX_NUMBER = 10
+# Settings of a network of one's own that name it where none of them varies.
 _SHOWN_OWN = 3
-"""Settings of a network of one's own that name it where none of them varies."""
 
 
 def setting_title(name: str) -> str:
@@ -45,13 +45,7 @@ def setting_title(name: str) -> str:
 
 
 def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> str:
-    """'2 layers x 300 nodes, dropout=0.2'; of a network of one's own 'resnet, depth=18'.
-
-    Args:
-        settings: The settings that the network and its options use, by dotted name, as
-            `analysis.configurations.settings_of` gives them.
-        varying: Those that tell it from others, to be named as far as it uses them.
-    """
+    """'2 layers x 300 nodes, dropout=0.2'; of a network of one's own 'resnet, depth=18'."""
     parts: list[str] = []
     others = [name for name in varying if name in settings and name not in (TASK, MODEL, SEED)]
     others = [name for name in others if not name.startswith((f"{TASK}.", f"{MODEL}."))]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mnist_sweep.reporting.conclusions.selections import Standing
 
 GAP = "   "
+# Places that a name has at least on a line of fixed width.
 MIN_NAME = 20
-"""Places that a name has at least on a line of fixed width."""
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MIN_SHARE = 0.01
 MAX_SETTINGS = 3

@@ -10,6 +10,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import count, duration, setting
 from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH, not_shown  # noqa: F401  (the template calls it)
 
+# Name of a plot -> its title, and what it shows in a sentence.
 PLOTS = {
     "history": ("Optimisation history", "The {by} of each run in order, and the best so far."),
     "learning-curves": ("Learning curves", "Solid: validation. Dashed: training."),
@@ -25,7 +26,6 @@ PLOTS = {
     ),
     "spread": ("Variation between seeds", "Dots: runs of a configuration. Orange: their mean."),
 }
-"""Name of a plot -> its title, and what it shows in a sentence."""
 FIGURES = {
     "confusion": "Confusion matrix: {name} ({data}, test split)",
     "difference": "Confusion difference: {best} minus {worst} ({data}, test split)",

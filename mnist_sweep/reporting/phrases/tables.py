@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from mnist_sweep.command import command
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import PLUS_MINUS
 from mnist_sweep.reporting.phrases.names import data_name
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
 SHOWN_UNKNOWN = 3
 ONE_RUN_EACH = "One run per configuration: a different seed could change the order."
 
 
 def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
-    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both.
-
-    Args:
-        data: Name and notice of each data set; None of a run without a record.
-    """
+    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both."""
     names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
     return " and ".join(names) or "unknown data (there are no records)"
 
 
 def data_warning(name: str, notice: str, remedy: str = "") -> str:
-    """What to know of the data, in a line where MNIST was not found.
-
-    Args:
-        name: The data's.
-        notice: As its records have it.
-        remedy: The command to give; by default one that works in this directory.
-    """
+    """What to know of the data, in a line where MNIST was not found."""
     if name == "digits":
         remedy = remedy or command("data", "mnist")
         return f"MNIST was not found. To download it, or to see the reason: {remedy}"

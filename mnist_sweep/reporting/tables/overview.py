@@ -16,18 +16,18 @@ from mnist_sweep.reporting.tables.tables import column, metric_column
 if TYPE_CHECKING:
     from mnist_sweep.reporting.tables.table import Rows
 
+# Configurations that are shown of more than there is room for, with the worst.
 SHOWN_BEST = 5
-"""Configurations that are shown of more than there is room for, with the worst."""
 RANK = "rank"
+# What is shown, in this order; units follow.
 _HEADINGS = {
     "validation.accuracy": "Val", "test.accuracy": "Test", "test.f1": "Test F1",
     "test.precision": "Test precision", "test.recall": "Test recall",
     "test.f1_min": "Lowest test F1",
     "train.loss": "Train loss", "train.accuracy": "Train", "time.train_s": "Time",
 }  # fmt: skip
-"""What is shown, in this order; units follow."""
+# What stays where there is little room, after the metric that ranks.
 _FIRST = ("test.accuracy", "test.f1_min", "time.train_s", "test.f1")
-"""What stays where there is little room, after the metric that ranks."""
 
 
 def overview(rows: Rows, metric: Metric, width: int | None, most: int) -> Table | None:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+# The column with the number of finished runs of a configuration.
 REPEATS = "repeats"
-"""The column with the number of finished runs of a configuration."""
+# The status of a configuration of which some runs finished and others did not.
 PARTIAL = "partial"
-"""The status of a configuration of which some runs finished and others did not."""
 
 _OF_ONE_RUN = (SEED, "run_id", "directory")
 _NO_MEANS = ("error.", "environment.", "training.")
@@ -42,11 +42,6 @@ def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool)
     """The rows for which all conditions hold; those on results hold or not of the means.
 
     Leaving out single repeats by their results would make the mean of the others a wrong one.
-
-    Args:
-        all_runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
-        where: Conditions such as `layers=2`.
-        runs: Every run has a row of its own, repeats too.
 
     Raises:
         SelectionError: A condition is malformed or names nothing that there is.

@@ -59,8 +59,8 @@ class Column:
         return f"{self.heading} [{self.unit}]" if self.unit else self.heading
 
 
+# The column that says why a run has no values; it is there if any row has a reason.
 STATUS = Column("status", "Status", is_numeric=False)
-"""The column that says why a run has no values; it is there if any row has a reason."""
 
 
 class Cell(NamedTuple):

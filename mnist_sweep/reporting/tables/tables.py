@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
 from mnist_sweep.analysis.where import parse, plain, unmet
@@ -31,21 +33,17 @@ from mnist_sweep.reporting.tables.table import (
 )
 from mnist_sweep.settings import DEFAULT_LEVEL
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
+# Rows of a table on a terminal: a few screens.
 MAX_ROWS = 200
-"""Rows of a table on a terminal: a few screens."""
+# Rows from either end where there are more.
 SHOWN_ENDS = 20
-"""Rows from either end where there are more."""
+# Configurations whose intervals are computed unasked: each has the predictions of its runs read
+# and resampled, and these with five runs each take about half a minute.
 MAX_WITH_INTERVALS = 500
-"""Configurations whose intervals are computed unasked: each has the predictions of its runs read
-and resampled, and these with five runs each take about half a minute."""
+# Planned runs without a record that the tables of `tables/` and of the report list.
 MAX_MISSING = 200
-"""Planned runs without a record that the tables of `tables/` and of the report list."""
+# The table with a column for each class.
 BY_CLASS = "f1_by_class"
-"""The table with a column for each class."""
 
 PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
 SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
@@ -72,21 +70,6 @@ def comparison(
 
     Where a configuration has repeats the rows are configurations, with mean, standard deviation and
     interval; otherwise they are runs.
-
-    Args:
-        sweeps: What was loaded from them.
-        where: Conditions on the rows, such as `layers=2`.
-        sort: `KEY` or `KEY,desc`; None orders by the settings that are shown.
-        columns: Columns of the runs table or metrics: one table of exactly these instead of the
-            usual three.
-        runs: Every run has a row of its own, repeats too.
-        level: Confidence level of the intervals.
-        most: Of more rows than this, the first and the last are shown and a note says so; None
-            shows all.
-        most_missing: Of more missing runs than this, the first are shown and a note says so; None
-            shows all.
-        intervals: Also of each class, and of more than `MAX_WITH_INTERVALS` configurations, however
-            long that takes.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -176,12 +159,7 @@ def _default_columns(rows: Rows, classes: Classes) -> dict[str, list[Column]]:
 
 
 def column(key: str, classes: Classes = NUMBERED) -> Column:
-    """A column of the runs table, as its metric says; a setting is written as it was set.
-
-    Args:
-        key: The column.
-        classes: What the classes are called.
-    """
+    """A column of the runs table, as its metric says; a setting is written as it was set."""
     if key == STATUS.key:
         return STATUS
     try:
@@ -195,9 +173,6 @@ def column(key: str, classes: Classes = NUMBERED) -> Column:
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
     """Write the comparison of a sweep's directory into its `tables/`, in every format.
-
-    Returns:
-        What was loaded from the directory, and its tables; of no record none are written.
 
     Raises:
         DirectoryError: The directory holds nothing of ours, or cannot be written.

@@ -36,13 +36,6 @@ def render(
 ) -> str:
     """The tables in a format, ending with a line break.
 
-    Args:
-        tables: Tables over the same runs.
-        format_name: One of `format_names()`.
-        width: For text: columns of the terminal, into which the tables are laid out; None is plain
-            aligned text of any width, for pipes and files.
-        colour: For text on a terminal: whether to style it.
-
     Raises:
         UsageError: There is no such format.
     """

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 _SCIENTIFIC = re.compile(r"(-?\d(?:\.\d+)?)e([+-]\d+)")
 _COMMAND = {"best": r"\textbf", "worst": r"\underline"}
+# Characters in a row up to which a size fits the 345 points of an article's text, and the space
+# on either side of a column then, in points.
 _SIZES = ((60, r"\small", 6), (72, r"\footnotesize", 3), (88, r"\scriptsize", 2))
-"""Characters in a row up to which a size fits the 345 points of an article's text, and the space
-on either side of a column then, in points."""
 _SMALLEST = (r"\tiny", 2)
+# A wider table is scaled down as a whole, which takes graphicx.
 _WIDEST = 110
-"""A wider table is scaled down as a whole, which takes graphicx."""
+# Characters of a line in a column of numbers and of words; what is longer is stacked.
 _NARROW, _WORDS = 11, 16
-"""Characters of a line in a column of numbers and of words; what is longer is stacked."""
 
 
 def render(tables: Sequence[Table]) -> str:

@@ -6,9 +6,10 @@ and if that is not enough its columns come in several parts, each beginning with
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.cells import cell_len
@@ -18,11 +19,8 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import wrapped
 from mnist_sweep.reporting.tables.table import LEGEND, STATUS, Cells, Column, Table
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+# What follows a marked value, so that marks survive without colour.
 _SUFFIX = {"": "", "best": "*", "worst": "!"}
-"""What follows a marked value, so that marks survive without colour."""
 _STYLE: Mapping[str, Mapping[str, Any]] = {
     "": {}, "best": {"fg": "green", "bold": True}, "worst": {"fg": "red"},
 }  # fmt: skip
@@ -31,13 +29,7 @@ _NARROWEST_STATUS = 18
 
 
 def render(tables: Sequence[Table], *, width: int | None = None, colour: bool = False) -> str:
-    """All tables one below the other.
-
-    Args:
-        tables: Tables over the same runs.
-        width: Of the terminal; None is any width.
-        colour: Whether to style marked cells, titles and notes.
-    """
+    """All tables one below the other."""
     lines: list[str] = []
 
     def add(text: str, **style: Any) -> None:
