@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def images_of(
-    directories: Sequence[str | os.PathLike[str]],
-) -> dict[str, NDArray[np.uint8]]:
+def images_of(directories: Sequence[str | os.PathLike[str]]) -> dict[str, NDArray[np.uint8]]:
     """The test images of the data that some sweeps chose, as far as they are at hand.
 
     Returns:

@@ -146,11 +146,7 @@ def _selection_command(direction: Direction) -> click.Command:
         help="Split of a metric that is given without one.  [default: validation]",
     )
     @click.option(
-        "--format",
-        "format_name",
-        type=Choice(["text", "json"]),
-        default="text",
-        show_default=True,
+        "--format", "format_name", type=Choice(["text", "json"]), default="text", show_default=True
     )
     @_LEVEL
     @click.option(

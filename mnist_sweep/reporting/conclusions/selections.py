@@ -11,11 +11,7 @@ import numpy as np
 from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.selection import Direction, select
 from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
-from mnist_sweep.analysis.uncertainty import (
-    UncertainSelection,
-    Unknown,
-    select_with_uncertainty,
-)
+from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import HELD_OUT, TEST, VALIDATION, Metric, resolve

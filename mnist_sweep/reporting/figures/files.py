@@ -8,12 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mnist_sweep.analysis.configurations import (
-    Configuration,
-    extremes,
-    ranked,
-    varying_settings,
-)
+from mnist_sweep.analysis.configurations import Configuration, extremes, ranked, varying_settings
 from mnist_sweep.analysis.importance import is_continuous
 from mnist_sweep.atomic_files import clean_temporary
 from mnist_sweep.cores import on_cores

@@ -10,14 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from mnist_sweep.analysis.gate import SHOWN_METRIC, mean_of
 from mnist_sweep.errors import harmless
 from mnist_sweep.reporting.escape import markdown, visible
-from mnist_sweep.reporting.gate.phrases import (
-    changes_text,
-    headline,
-    moved,
-    notes,
-    sentence,
-    title,
-)
+from mnist_sweep.reporting.gate.phrases import changes_text, headline, moved, notes, sentence, title
 from mnist_sweep.reporting.tables.render.md import grid
 from mnist_sweep.safe_files import json_text, plain
 

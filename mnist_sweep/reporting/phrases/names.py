@@ -6,16 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import Configuration
-from mnist_sweep.analysis.varying import (
-    DATA,
-    MODEL,
-    SEED,
-    SIZE,
-    TARGET,
-    TASK,
-    TASK_TARGET,
-    used,
-)
+from mnist_sweep.analysis.varying import DATA, MODEL, SEED, SIZE, TARGET, TASK, TASK_TARGET, used
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET, SETTINGS

@@ -23,14 +23,7 @@ from mnist_sweep.reporting.phrases.names import changed_settings, setting_title
 from mnist_sweep.reporting.tables.classes import NUMBERED, Classes, classes_of
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
-from mnist_sweep.reporting.tables.table import (
-    STATUS,
-    Column,
-    Rows,
-    Table,
-    make_columns,
-    marks_of,
-)
+from mnist_sweep.reporting.tables.table import STATUS, Column, Rows, Table, make_columns, marks_of
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 # Rows of a table on a terminal: a few screens.
