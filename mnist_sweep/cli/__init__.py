@@ -31,15 +31,15 @@ SUBCOMMANDS = {
     "worst": "mnist_sweep.cli.results",
     "best": "mnist_sweep.cli.results",
     "compare": "mnist_sweep.cli.compare",
-    "check": "mnist_sweep.cli.gate",
-    "baseline": "mnist_sweep.cli.gate",
+    "check": "mnist_sweep.cli.compare",
+    "baseline": "mnist_sweep.cli.compare",
     "data": "mnist_sweep.cli.data",
     "report": "mnist_sweep.cli.report",
-    "predict": "mnist_sweep.cli.predict",
-    "export": "mnist_sweep.cli.export",
-    "resume": "mnist_sweep.cli.resume",
+    "predict": "mnist_sweep.cli.data",
+    "export": "mnist_sweep.cli.report",
+    "resume": "mnist_sweep.cli.sweep",
     "status": "mnist_sweep.cli.status",
-    "ui": "mnist_sweep.cli.ui",
+    "ui": "mnist_sweep.cli.report",
 }
 
 
@@ -47,21 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     with ctrl_c_interrupts(_leave_at_once), lasting_streams():
-        code = _guarded(words)
+        try:
+            code = _run(words)
+        except MnistSweepError as error:
+            code = error.exit_code
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                traceback.print_exception(error, file=sys.stderr)
+            else:
+                print(wrap(f"mnist-sweep: {error}", err=True), file=sys.stderr)
+        except KeyboardInterrupt:
+            print("\nInterrupted.", file=sys.stderr)
+            code = ExitCode.INTERRUPTED
     if arguments is None and threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *END_SIGNALS):
             signal.signal(number, signal.SIG_IGN)  # all is done: nothing to interrupt
     sys.exit(code)
-
-
-def _guarded(words: list[str]) -> int:
-    try:
-        return _run(words)
-    except MnistSweepError as error:
-        return _complain(error)
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return ExitCode.INTERRUPTED
 
 
 def _leave_at_once() -> NoReturn:
@@ -81,12 +81,12 @@ def _run(words: list[str]) -> int:
     if first in SUBCOMMANDS:
         return _subcommand(first, words[1:])
     if first in ("--completion", "--complete"):
-        from mnist_sweep.cli import completion
+        from mnist_sweep.cli import help as helping
 
         if first == "--completion":
-            print(completion.script("".join(words[1:2])), end="")
+            print(helping.script("".join(words[1:2])), end="")
         else:
-            for text in completion.complete(words[1], int(words[2]), words[3:], SUBCOMMANDS):
+            for text in helping.complete(words[1], int(words[2]), words[3:], SUBCOMMANDS):
                 print(text)
         return ExitCode.DONE
     if words in (["--help"], ["-h"]):
@@ -100,19 +100,16 @@ def _run(words: list[str]) -> int:
         print(f"mnist-sweep {__version__}")
         return ExitCode.DONE
     if first and "=" not in first and first[0] not in "-+~":
-        raise UsageError(_no_subcommand(first))
+        if Path(first).is_dir():
+            shows = command("table", Path(first))
+            raise UsageError(f"{first!r} is a directory: `{shows}` shows its results.")
+        close = difflib.get_close_matches(first, SUBCOMMANDS, n=1)
+        others = f"did you mean {close[0]}?" if close else f"there are {', '.join(SUBCOMMANDS)}."
+        raise UsageError(
+            f"There is no subcommand {first!r}: {others} Expected key=value for a setting, as "
+            f"in layers=1,2; `{command('--help')}` lists all."
+        )
     return _hydra(words)
-
-
-def _no_subcommand(word: str) -> str:
-    if Path(word).is_dir():
-        return f"{word!r} is a directory: `{command('table', Path(word))}` shows its results."
-    close = difflib.get_close_matches(word, SUBCOMMANDS, n=1)
-    others = f"did you mean {close[0]}?" if close else f"there are {', '.join(SUBCOMMANDS)}."
-    return (
-        f"There is no subcommand {word!r}: {others} Expected key=value for a setting, as "
-        f"in layers=1,2; `{command('--help')}` lists all."
-    )
 
 
 def _subcommand(name: str, words: list[str]) -> int:
@@ -147,11 +144,3 @@ def _hydra(words: list[str]) -> int:
 
         context.interrupt_if_swallowed()  # some libraries go on whatever is raised in an import
         return sweep(context, [Command(tuple(words))])
-
-
-def _complain(error: MnistSweepError) -> int:
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        traceback.print_exception(error, file=sys.stderr)
-    else:
-        print(wrap(f"mnist-sweep: {error}", err=True), file=sys.stderr)
-    return error.exit_code

@@ -1,20 +1,25 @@
-"""The subcommand `compare`: directories beside each other, without TensorFlow or Hydra."""
+"""The subcommands `compare`, `check` and `baseline`: without TensorFlow and Hydra."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from mnist_sweep.analysis import gate
 from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
-from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.cli.output import wrap
-from mnist_sweep.errors import UsageError
+from mnist_sweep.cli.options import directory_argument, external_options, output_option, print_notes
+from mnist_sweep.cli.output import ExitCode, wrap
+from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.store import write_text
+from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.comparison.render import FORMATS, render, text
+from mnist_sweep.reporting.gate import gate_report
+from mnist_sweep.reporting.phrases.values import counted
 
 ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
@@ -29,15 +34,14 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
     type=click.Choice([*FORMATS]),
     help="Output format.  [default: text, or the format of the -o file's extension]",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
-)
+@output_option
 @click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
 @click.option(
-    "--split", type=click.Choice(HELD_OUT),
+    "--split",
+    type=click.Choice(HELD_OUT),
     help="Split on which metrics are compared.  [default: test; for results of other programs that "
     "of their objective]",
-)  # fmt: skip
+)
 @external_options
 def compare(
     directories: tuple[Path, ...],
@@ -67,3 +71,121 @@ def compare(
     else:
         write_text(output, written)
         click.echo(f"Written to {output}", err=True)
+
+
+@click.command("check")
+@directory_argument
+@click.option(
+    "--baseline",
+    "baseline_path",
+    metavar="FILE-OR-DIR",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File written by the command `baseline`, or the directory of another sweep.",
+)
+@click.option(
+    "--rules",
+    "rules_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="YAML file with floors, baseline, ratios, all_finished, level.  [default: all points must "
+    "be finished, and test accuracy may drop only within the variation between seeds]",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice([*gate_report.FORMATS]),
+    default="text",
+    show_default=True,
+)
+@output_option
+@external_options
+def check(
+    directory: Path,
+    baseline_path: Path,
+    rules_path: Path | None,
+    format_name: str,
+    output: Path | None,
+    mapping: ResultMapping | None,
+) -> int:
+    """Check a sweep against a baseline. Prints the reasons and exits with code 3 if it fails.
+
+    The check fails whenever something cannot be checked: without a baseline, plan or records, with
+    a damaged record, a value that is not finite, a missing configuration, fewer runs or different
+    data.
+    """
+    rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
+    result = _check(directory, baseline_path, rules, mapping)
+    shown = gate_report.text(result)
+    written = gate_report.FORMATS[format_name](result)
+    _append_summary(gate_report.summary(result))
+    if output is None:
+        click.echo(wrap(written) if format_name == "text" else written.rstrip("\n"))
+    else:
+        write_text(output, written)
+        # The file is for a machine; the job's log should show the reasons.
+        click.echo(wrap(shown, err=True), err=True)
+    return 0 if result.passed else ExitCode.GATE_FAILED
+
+
+@click.command("baseline")
+@directory_argument
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write.",
+)
+@click.option(
+    "--update", is_flag=True, help="Show what changes in an existing file, then overwrite it."
+)
+@external_options
+def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, update: bool) -> None:
+    """Write a sweep's results to a small file to commit, with which `check` compares later sweeps.
+
+    Repeats (seed=0,1,2) show how much a metric varies between seeds; without them a rule needs a
+    tolerance.
+    """
+    sweep = load(directory, mapping)
+    print_notes(sweep.notes)
+    runs = gate.baseline_of(sweep)
+    if update:
+        pairs = gate.pair_up(gate.read_baseline(output), runs)
+        click.echo(wrap(gate_report.baseline_changes(pairs, runs)))
+    gate.write_baseline(output, sweep, runs)
+    count = runs["configuration_id"].nunique()
+    left = len(sweep.frame) - len(runs)
+    without = f", without {left} that did not finish" if left else ""
+    written = f"{counted(len(runs), 'run')} of {counted(count, 'configuration')}"
+    click.echo(f"{written} written to {output}{without}")
+    if len(runs) == count:
+        click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
+
+
+def _check(
+    directory: Path, baseline_path: Path, rules: gate.Rules, mapping: ResultMapping | None
+) -> gate.GateResult:
+    # What cannot be read is a failed check like others, so that CI shows it where it shows those.
+    try:
+        runs = gate.read_baseline(baseline_path, mapping)
+    except DirectoryError as error:
+        return gate.refused(gate.CheckKind.BASELINE, str(error))
+    try:
+        sweep = load(directory, mapping)
+        print_notes(sweep.notes)
+    except DirectoryError as error:
+        return gate.refused(gate.CheckKind.RECORDS, str(error))
+    return gate.check(sweep, runs, rules, baseline_path)
+
+
+def _append_summary(text: str) -> None:
+    """Add to the CI job's summary, where the job has one; a summary never decides a gate."""
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    try:
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        click.echo(f"The summary could not be written to {place}: {error.strerror}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import shutil
@@ -11,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, TypedDict
-
-import click
 
 from mnist_sweep.reporting.escape import wrapped
 
@@ -92,23 +89,6 @@ class _LastingStream(io.TextIOWrapper):
         os.close(nowhere)
         if not isinstance(error, BrokenPipeError) and self.fileno() == 1:
             print(f"mnist-sweep: output was lost: {error.strerror}", file=sys.stderr)
-
-
-class Choice(click.Choice[str]):
-    """One of some words; a misspelt one is answered with the closest."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word.
-
-        Raises:
-            click.BadParameter: It is none of them.
-        """
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as error:
-            close = difflib.get_close_matches(str(value), self.choices, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
 
 
 def wrap(text: str, *, err: bool = False) -> str:

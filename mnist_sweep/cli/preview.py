@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mnist_sweep.errors import listed
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
-from mnist_sweep.reporting.phrases.values import metric_title
+from mnist_sweep.reporting.phrases.values import counted, metric_title
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.preview import StagePreview, StudyPreview
@@ -21,7 +19,7 @@ SHOWN_ENDS = 3
 
 
 def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
-    """What would run, how long and how large."""
+    """What would run, how long and how large; of a large sweep some points, unless `whole`."""
     lines = []
     if isinstance(preview, SweepPreview):
         lines = _sweep_lines(preview, whole=whole)
@@ -46,10 +44,10 @@ def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
         lines.append(f"{run.point.run_id}  {state:<6}  {figures}  {run.point.label}")
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done
-    lines += ["", f"{_count(len(preview.runs), 'point')}, {done} done, {left} to run."]
+    lines += ["", f"{counted(len(preview.runs), 'point')}, {done} done, {left} to run."]
     if left:
         lines.append(
-            f"Expected: {duration(preview.wall_s)} with {_count(preview.workers, 'run')} at a "
+            f"Expected: {duration(preview.wall_s)} with {counted(preview.workers, 'run')} at a "
             f"time, {preview.memory_mb:,.0f} MB of memory; {_basis(preview.n_records)}."
         )
     return lines
@@ -63,12 +61,16 @@ def _stage_lines(preview: StagePreview) -> list[str]:
         seeds = f"seeds {first} to {others[-1]}" if others else f"seed {first}"
         lines.append(
             f"Stage {stage.name} starts from the selection of stage {stage.of}, with {changes} "
-            f"and unchanged, on new {seeds}: {_count(preview.n_runs, 'run')}, at most "
+            f"and unchanged, on new {seeds}: {counted(preview.n_runs, 'run')}, at most "
             f"about {duration(preview.wall_s)}."
         )
     if stage.select:
-        names = _names(preview.candidates)
-        lines.append(f"Stage {stage.name} selects {_selection(stage.select)}: {names}.")
+        names, count = preview.candidates, len(preview.candidates)
+        candidates = "one candidate" if count == 1 else f"{count} candidates"
+        lines.append(
+            f"Stage {stage.name} selects {_selection(stage.select)}: {candidates}, "
+            f"{listed(names, MAX_NAMES)}."
+        )
         if preview.n_deciding:
             lines.append(
                 f"  To decide this, up to {preview.n_deciding} further runs of the remaining "
@@ -85,11 +87,6 @@ def _selection(choice: SelectionRule) -> str:
     among = f"{stages} {', '.join(choice.among)}"
     text = f"the {choice.direction} by {metric_title(metric)}{where}, from {among}"
     return f"{text} (on the TEST split)" if metric.split == "test" else text
-
-
-def _names(labels: Sequence[str]) -> str:
-    count = "one candidate" if len(labels) == 1 else f"{len(labels)} candidates"
-    return f"{count}, {listed(labels, MAX_NAMES)}"
 
 
 def _search_lines(preview: SearchPreview) -> list[str]:
@@ -119,11 +116,7 @@ def _search_lines(preview: SearchPreview) -> list[str]:
     return lines
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def _basis(records: int) -> str:
     if not records:
         return "a rough guess, since this machine has no records yet"
-    return f"from {_count(records, 'record')} of this machine"
+    return f"from {counted(records, 'record')} of this machine"

@@ -1,19 +1,30 @@
-"""The subcommand `report`: writes report.html, figures and tables, once or while runs finish."""
+"""The subcommands that show results elsewhere: `report`, `export`, `ui`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.errors import DirectoryError
+from mnist_sweep.cli.options import (
+    Choice,
+    directories_argument,
+    directory_argument,
+    external_options,
+    print_notes,
+)
+from mnist_sweep.cli.results import need_records
+from mnist_sweep.command import command
+from mnist_sweep.errors import DirectoryError, UsageError, visible
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.sweep import load
 from mnist_sweep.report_images import images_of
+from mnist_sweep.reporting.export import ExportOptions, find, names
+from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.report import Written, write_report
 
 # Between looks at the directories while watching.
@@ -21,7 +32,7 @@ SETTLE_S = 1.0
 
 
 @click.command("report")
-@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@directories_argument
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]"
 )
@@ -54,22 +65,22 @@ def report(
     """
     if watch:
         _watch(directories, output, interval, mapping)
+    # Once more after watching: with figures, and without the reload.
     sweeps = [load(directory, mapping) for directory in directories]
     print_notes(note for sweep in sweeps for note in sweep.notes)
     written = write_report(
         directories, output, images=images_of(directories), figures=figures, loaded=sweeps
     )
-    click.echo(said(written))
+    click.echo(_said(written))
 
 
-def said(written: Written) -> str:
-    """One line: what was written, and how long that took."""
+def _said(written: Written) -> str:
     drawn = f", {len(written.figures)} figures" if written.figures else ""
     return f"Report: {written.page}{drawn} ({written.seconds:.1f} s)"
 
 
 def _watch(
-    directories: tuple[str, ...], output: str | None, interval: int, mapping: ResultMapping | None
+    directories: Sequence[str], output: str | None, interval: int, mapping: ResultMapping | None
 ) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
     seen: set[tuple[str, int]] | None = None
@@ -80,12 +91,18 @@ def _watch(
             now = _signature(directories)
             try:
                 if now != seen:
+                    sweeps = [load(one, mapping) for one in directories]
+                    images = images_of(directories)
                     written = write_report(
-                        directories, output, images=images_of(directories), figures=False,
-                        refresh_s=interval, loaded=[load(one, mapping) for one in directories],
-                    )  # fmt: skip
+                        directories,
+                        output,
+                        images=images,
+                        figures=False,
+                        refresh_s=interval,
+                        loaded=sweeps,
+                    )
                     seen = now
-                    click.echo(f"{said(written)}, {written.missing} runs missing")
+                    click.echo(f"{_said(written)}, {written.missing} runs missing")
                     if written.missing == 0:
                         return
             except DirectoryError as error:
@@ -100,7 +117,7 @@ def _watch(
         click.echo("Stopped watching; the page no longer reloads.", err=True)
 
 
-def _signature(directories: tuple[str, ...]) -> set[tuple[str, int]]:
+def _signature(directories: Sequence[str]) -> set[tuple[str, int]]:
     """What changes when a run finishes or more are planned: the files' times of change."""
     found = set()
     for paths in map(SweepPaths, directories):
@@ -108,3 +125,93 @@ def _signature(directories: tuple[str, ...]) -> set[tuple[str, int]]:
             with suppress(OSError):  # replaced this very moment: the next look finds it
                 found.add((str(path), path.stat().st_mtime_ns))
     return found
+
+
+@click.command("export")
+@directory_argument
+@click.option(
+    "--to",
+    "tracker",
+    required=True,
+    type=Choice(names()),
+    help="Target; needs pip install 'mnist-sweep[tensorboard]' or 'mnist-sweep[mlflow]'.",
+)
+@click.option(
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where to write.  [default: DIR/tensorboard or DIR/mlflow]",
+)
+@click.option(
+    "--tracking-uri",
+    metavar="URI",
+    help="MLflow server or database to use instead: http://localhost:5000, sqlite:///mlflow.db.",
+)
+@click.option(
+    "--experiment",
+    metavar="NAME",
+    help="Name of the MLflow experiment.  [default: the directory's name]",
+)
+def export(
+    directory: Path,
+    tracker: str,
+    output: Path | None,
+    tracking_uri: str | None,
+    experiment: str | None,
+) -> None:
+    """Export a sweep's runs to TensorBoard or MLflow: settings, curves, results.
+
+    A repeated export adds new runs and changes nothing else.
+    """
+    if tracker == "tensorboard" and (tracking_uri or experiment):
+        raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
+    if output and tracking_uri:
+        raise UsageError("--output and --tracking-uri both name a store: give one of them.")
+    sweep = load(directory)
+    need_records([sweep])
+    name = experiment or directory.absolute().name
+    done = find(tracker)(sweep, ExportOptions(output or directory / tracker, tracking_uri, name))
+    known = f", {done.known} there already," if done.known else ""
+    click.echo(f"{counted(done.new, 'run')} exported{known} {done.place}")
+    if done.command:
+        click.echo(f"To view it: {done.command}")
+    for problem in sweep.problems:
+        click.echo(f"Not exported (cannot be read): {problem}", err=True)
+    for point in sweep.missing:
+        click.echo(visible(f"Not exported (no record): {point.label} ({point.reason})"), err=True)
+
+
+@click.command("ui")
+@click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8707,
+    show_default=True,
+    help="Port to listen on; if it is in use, another one is chosen.",
+)
+def ui(directory: Path, port: int) -> None:
+    """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
+
+    The page shows progress, ranked tables, learning curves, comparisons and reports. It
+    changes no results, and it can be opened only from this machine. Ctrl-C ends it.
+    """
+    if not directory.is_dir():
+        raise DirectoryError(
+            f"Expected a directory with sweeps at {directory}, but there is none. Name one: "
+            f"{command('ui')} DIR."
+        )
+    try:
+        from mnist_sweep.ui.app import serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("mnist_sweep"):
+            raise
+        raise UsageError(
+            f"`ui` needs {error.name}, which is not installed: pip install 'mnist-sweep[ui]'."
+        ) from error
+
+    def started(address: str) -> None:
+        click.echo(f"Sweeps below {directory}: {address}   (press Ctrl-C to stop)")
+
+    with suppress(KeyboardInterrupt):
+        serve(directory, port, started)

@@ -1,18 +1,26 @@
 """The subcommands that read records: `table`, `worst`, `best`.
 
-Nothing here imports TensorFlow or Hydra, and pandas only when a command runs. Results go to
-standard output, what could not be read to standard error; errors are raised for the program's
-entry to print.
+Results go to standard output, what could not be read to standard error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mnist_sweep.cli.external import external_options, print_notes
-from mnist_sweep.cli.output import Choice, terminal, wrap
+from mnist_sweep.cli.options import (
+    Choice,
+    directories_argument,
+    directory_argument,
+    external_options,
+    level_option,
+    print_notes,
+    where_option,
+)
+from mnist_sweep.cli.output import terminal, wrap
 from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, visible
 from mnist_sweep.metrics import HELD_OUT
@@ -23,32 +31,16 @@ from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 from mnist_sweep.safe_files import json_text
-from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mnist_sweep.analysis.selection import Direction
     from mnist_sweep.records.external.mapping import ResultMapping
 
 _SHOWN_PROBLEMS = 20
-_WHERE_HELP = (
-    "Only runs that meet this condition: layers=2, layers=1,2, 'dropout>0', 'test.accuracy>0.98' "
-    "(a fraction, although shown in percent). Repeatable."
-)
-
-
-_LEVEL = click.option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=DEFAULT_LEVEL,
-    show_default=True,
-    help="Confidence level of intervals and comparisons.",
-)
 
 
 @click.command("table")
-@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@directories_argument
 @click.option(
     "--format",
     "format_name",
@@ -62,7 +54,7 @@ _LEVEL = click.option(
     metavar="KEY[,desc]",
     help="Sort by a setting or metric, such as test.accuracy,desc, instead of by the settings.",
 )
-@click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
+@where_option
 @click.option(
     "--columns",
     metavar="A,B,…",
@@ -83,7 +75,7 @@ _LEVEL = click.option(
     is_flag=True,
     help=f"Compute intervals also for more than {MAX_WITH_INTERVALS} configurations (slow).",
 )
-@_LEVEL
+@level_option
 @external_options
 def table(
     *,
@@ -125,15 +117,13 @@ def table(
 
 
 def _selection_command(direction: Direction) -> click.Command:
-    """`worst` or `best`."""
-
     @click.command(
         direction,
         help=f"Show the {direction} configuration, its uncertainty, its weakest classes and the "
         "classes they are confused with.",
     )
-    @click.argument("directory", metavar="DIR", type=click.Path())
-    @click.option("--where", multiple=True, metavar="EXPR", help=_WHERE_HELP)
+    @directory_argument
+    @where_option
     @click.option(
         "--by",
         metavar="METRIC",
@@ -148,7 +138,7 @@ def _selection_command(direction: Direction) -> click.Command:
     @click.option(
         "--format", "format_name", type=Choice(["text", "json"]), default="text", show_default=True
     )
-    @_LEVEL
+    @level_option
     @click.option(
         "--margin",
         type=click.FloatRange(0, 1, min_open=True),
@@ -169,9 +159,8 @@ def _selection_command(direction: Direction) -> click.Command:
     )
     @external_options
     def run(
-        *, directory: str, by: str | None, split: str | None, format_name: str, exact: bool,
-        mapping: ResultMapping | None, **options: Any,
-    ) -> None:  # fmt: skip
+        directory: Path, format_name: str, mapping: ResultMapping | None, *, exact: bool, **how: Any
+    ) -> None:
         # These import NumPy and SciPy, which `table` and `--help` do without.
         from mnist_sweep.analysis.uncertainty import MAX_COMPARED, select_with_uncertainty
         from mnist_sweep.reporting.phrases.selection import sentences
@@ -179,13 +168,10 @@ def _selection_command(direction: Direction) -> click.Command:
         sweep = load(directory, mapping)
         need_records([sweep])
         most = None if exact else MAX_COMPARED
-        found = select_with_uncertainty(
-            sweep, by=by, direction=direction, split=split, most=most, **options
-        )
+        found = select_with_uncertainty(sweep, direction=direction, most=most, **how)
         if format_name == "json":
             problems = [{"path": str(p.path), "reason": p.reason} for p in sweep.problems]
-            value = {**found.to_json(), "problems": problems}
-            click.echo(json_text(value, indent=2))
+            click.echo(json_text({**found.to_json(), "problems": problems}, indent=2))
         else:
             click.echo(wrap("\n".join(sentences(found))))
             print_notes(_study_note(sweep))

@@ -21,12 +21,11 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases.names import status_text
+from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.safe_files import json_text, plain
 from mnist_sweep.ui.sweeps import find, is_sweep, state_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 
 MAX_RUNNING, MAX_FAILED, MAX_SWEEPS = 6, 3, 15
@@ -52,25 +51,18 @@ class Running:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a sweep is.
-
-    Attributes:
-        directory: The sweep's.
-        requested: How many runs its commands asked for.
-        counts: State -> number of runs, without states that no run is in.
-        running: The runs under way.
-        failed: Label, status and reason of the runs that failed.
-        queue: Jobs in a cluster's queue, those that run included.
-        remaining_s: Seconds until all have ended, with as many at a time as now; None if unknown.
-        problem: Why the queue is unknown; empty where it is not.
-    """
+    """How far a sweep is."""
 
     directory: Path
     requested: int
+    # State -> number of runs, without states that no run is in.
     counts: dict[str, int]
     running: list[Running]
+    # Label, status and reason of each.
     failed: list[tuple[str, str, str]]
+    # Jobs in a cluster's queue, those that run included; `problem` says why they are unknown.
     queue: list[SubmittedJob]
+    # Until all have ended, with as many at a time as now.
     remaining_s: float | None
     problem: str = ""
 
@@ -114,7 +106,14 @@ def status_of(directory: Path) -> Status:
     Raises:
         DirectoryError: It cannot be read.
     """
-    queue, problem = _queue(directory)
+    queue, problem = list[SubmittedJob](), ""
+    if SweepPaths(directory).submitted.exists():
+        from mnist_sweep.sweeping.launch.submitted import collect  # imports Hydra
+
+        try:
+            queue = collect(directory)
+        except DirectoryError as error:
+            problem = str(error)
     state, sweep, paths = state_of(directory), load(directory), SweepPaths(directory)
     columns = ["run_id", "label", "status", "error.type", "error.message"]
     frame = sweep.frame.reindex(columns=columns)
@@ -133,16 +132,17 @@ def status_of(directory: Path) -> Status:
     begun = {one.run_id for one in state.active} & rest
     if at_work - {one.job.run_id for one in queue}:  # a command is there that will run the rest
         waiting, rest, begun = waiting | rest, set(), set()
-    counts = Counter(str(row[2]) for row in ended)
-    counts |= Counter(
-        {
-            "running": len(running),
-            "waiting": len(waiting),
-            _ENDED_WITHOUT: len(begun),
-            "not started": len(rest - begun),
-            "unreadable": len(sweep.problems),
-        }
-    )
+    others = {
+        "running": len(running),
+        "waiting": len(waiting),
+        _ENDED_WITHOUT: len(begun),
+        "not started": len(rest - begun),
+    }
+    counts = Counter(str(row[2]) for row in ended) | Counter(others)
+    # A file that cannot be read is no run of the table, but counts as one that the sweep has.
+    counts[RunStatus.UNREADABLE] += len(sweep.problems)
+    took = sweep.frame.reindex(columns=["status", "time.total_s"])
+    times = [*took.loc[took["status"] == RunStatus.FINISHED, "time.total_s"].dropna()]
     order = [*RunStatus, "running", "waiting", _ENDED_WITHOUT, "not started"]
     return Status(
         directory=directory,
@@ -151,20 +151,9 @@ def status_of(directory: Path) -> Status:
         running=running,
         failed=[one for one in failed if one[1] in _FAILED],
         queue=queue,
-        remaining_s=_remaining_s(_times(sweep.frame), running, len(waiting)),
+        remaining_s=_remaining_s(times, running, len(waiting)),
         problem=problem,
     )
-
-
-def _queue(directory: Path) -> tuple[list[SubmittedJob], str]:
-    if not SweepPaths(directory).submitted.exists():
-        return [], ""
-    from mnist_sweep.sweeping.launch.submitted import collect  # imports Hydra
-
-    try:
-        return collect(directory), ""
-    except DirectoryError as error:
-        return [], str(error)
 
 
 def _running(paths: SweepPaths, run_id: str, label: str) -> Running:
@@ -175,13 +164,6 @@ def _running(paths: SweepPaths, run_id: str, label: str) -> Running:
         seconds = None
     progress = read_progress(run.progress)
     return Running(run_id, label, progress.epoch, progress.epochs, seconds)
-
-
-def _times(frame: pd.DataFrame) -> list[float]:
-    """Seconds that each finished run took."""
-    if "time.total_s" not in frame:
-        return []
-    return [*frame.loc[frame["status"] == RunStatus.FINISHED, "time.total_s"].dropna()]
 
 
 def _remaining_s(times: list[float], running: list[Running], waiting: int) -> float | None:
@@ -200,8 +182,7 @@ def _remaining_s(times: list[float], running: list[Running], waiting: int) -> fl
 def _lines(found: Status) -> list[str]:
     counts = dict(found.counts)
     finished = counts.pop(RunStatus.FINISHED, 0)
-    runs = "run" if found.requested == 1 else "runs"
-    parts = [f"{finished} of {found.requested} {runs} finished"]
+    parts = [f"{finished} of {counted(found.requested, 'run')} finished"]
     parts += [f"{number} {word}" for word, number in counts.items()]
     name = visible(found.directory.absolute().name)
     lines = [f"{name} · {', '.join(parts)}"]
@@ -210,26 +191,19 @@ def _lines(found: Status) -> list[str]:
         texts = [f"epoch {one.epoch}{epochs}"] if one.epoch else []
         texts += [duration(one.seconds)] if one.seconds is not None else []
         lines.append(f"Running  {visible(one.label)}{''.join(f', {text}' for text in texts)}")
-    lines += _more(len(found.running) - MAX_RUNNING)
+    if (more := len(found.running) - MAX_RUNNING) > 0:
+        lines.append(f"         and {more} more")
     for label, kind, why in found.failed[:MAX_FAILED]:
         reason = status_text(kind, why).removeprefix("failed: ")
         lines.append(f"Failed   {visible(label)}: {reason}")
-    lines += _more(len(found.failed) - MAX_FAILED)
+    if (more := len(found.failed) - MAX_FAILED) > 0:
+        lines.append(f"         and {more} more")
     if found.remaining_s is not None:
         at_a_time = f"{len(found.running)} at a time"
         lines.append(f"Left     about {duration(found.remaining_s)}, with {at_a_time}")
     if found.problem:
         lines.append(f"Queue    {visible(found.problem)}")
-    return lines + _next_lines(found)
-
-
-def _more(number: int) -> list[str]:
-    return [f"         and {number} more"] if number > 0 else []
-
-
-def _next_lines(found: Status) -> list[str]:
-    """The queue, and the commands that come next."""
-    lines, directory = [], found.directory.absolute()
+    directory = found.directory.absolute()
     if found.queue:
         from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids
 
@@ -239,31 +213,33 @@ def _next_lines(found: Status) -> list[str]:
         lines.append(f"Cancel   {cancel_command(found.queue)}")
     if RunStatus.FINISHED in found.counts:
         lines.append(f"Table    {command('table', directory)}")
-    if found.running or found.queue:
-        return lines
-    if found.counts.keys() - {RunStatus.FINISHED, RunStatus.PRUNED, RunStatus.UNREADABLE}:
-        lines.append(f"Resume   {command('resume', directory)}")
-    else:
-        lines.append(f"Report   {command('report', directory)}")
+    if not (found.running or found.queue):
+        ended = {RunStatus.FINISHED, RunStatus.PRUNED, RunStatus.UNREADABLE}
+        following = "resume" if found.counts.keys() - ended else "report"
+        lines.append(f"{following.capitalize()}   {command(following, directory)}")
     return lines
 
 
 def _json(found: Status) -> str:
     keys = ("label", "status", "reason")
-    return json_text(
-        plain(
-            {
-                "directory": str(found.directory),
-                "requested": found.requested,
-                "counts": found.counts,
-                "running": [asdict(one) for one in found.running],
-                "failed": [dict(zip(keys, one, strict=True)) for one in found.failed],
-                "queue": [
-                    {"run_id": one.job.run_id, "label": one.job.label, "cluster": one.cluster,
-                     "job_id": one.job_id, "state": one.state} for one in found.queue
-                ],
-                "remaining_s": found.remaining_s,
-                "problem": found.problem or None,
-            }
-        )
-    )  # fmt: skip
+    queue = [
+        {
+            "run_id": one.job.run_id,
+            "label": one.job.label,
+            "cluster": one.cluster,
+            "job_id": one.job_id,
+            "state": one.state,
+        }
+        for one in found.queue
+    ]
+    value = {
+        "directory": str(found.directory),
+        "requested": found.requested,
+        "counts": found.counts,
+        "running": [asdict(one) for one in found.running],
+        "failed": [dict(zip(keys, one, strict=True)) for one in found.failed],
+        "queue": queue,
+        "remaining_s": found.remaining_s,
+        "problem": found.problem or None,
+    }
+    return json_text(plain(value))

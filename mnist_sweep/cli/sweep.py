@@ -1,15 +1,20 @@
-"""`python -m mnist_sweep [-m] …`: runs a sweep, or prints what Hydra's options ask for."""
+"""`python -m mnist_sweep [-m] …` runs a sweep; the subcommand `resume` continues one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import click
 
 from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
+from mnist_sweep.errors import UsageError
 from mnist_sweep.reporting import preimport
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import Command, SweepContext, Verbosity
+from mnist_sweep.sweeping.plan.commands import commands_of
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -35,7 +40,39 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
             results.append(found)
             if found.interrupted:
                 break
-    context.end_processes()
+    context.end_processes()  # the summary needs the cores
     for further in results[1:]:
         results[0].join(further)
     return show(results[0], context.verbosity) if results else ExitCode.DONE
+
+
+@click.command("resume")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Run commands that load code (a network, config files) even if somebody else gave them.",
+)
+@click.option(
+    "--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print only totals and failures."
+)
+@click.option(
+    "--verbose", "verbosity", flag_value=Verbosity.VERBOSE, help="Print every run and all tables."
+)
+def resume(
+    directory: Path, overrides: tuple[str, ...], *, trust: bool, verbosity: Verbosity | None
+) -> int:
+    """Resume a sweep: repeat its directory's commands and run the points that are not finished.
+
+    If the data have changed since, nothing is run. Settings after DIR replace those of each command
+    or are added: seed=0,1,2 for more repeats, n_jobs=1.
+    """
+    # The working directory is on Python's path, and a sweep's directory may be anybody's.
+    if Path.cwd().resolve().is_relative_to(directory.resolve()):
+        raise UsageError(
+            f"Python would import modules from {directory}, a sweep's directory, because it is "
+            "the working directory. Resume from the directory where the sweep was started."
+        )
+    with SweepContext(verbosity or Verbosity.NORMAL) as context:
+        return sweep(context, commands_of(directory, overrides, trust=trust))

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mnist_sweep.cli.output import ExitCode
 from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch.job import Origin
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mnist_sweep.records.sweep import Sweep
-    from mnist_sweep.sweeping.launch.job import RunSummary
-    from mnist_sweep.sweeping.launch.submitted import SubmittedJob
-    from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.sweeping.launch.job import Origin, RunSummary
+from mnist_sweep.sweeping.launch.submitted import SubmittedJob
+from mnist_sweep.sweeping.result import SweepResult
 
 _WITHOUT_RESULT = (RunStatus.FAILED, RunStatus.DIVERGED)
 _NOT_FINISHED = (*_WITHOUT_RESULT, RunStatus.PRUNED)
@@ -25,16 +21,12 @@ _NOT_FINISHED = (*_WITHOUT_RESULT, RunStatus.PRUNED)
 
 @dataclass(frozen=True)
 class SweepAccount:
-    """How the requested runs ended.
-
-    Attributes:
-        result: What the command did.
-        statuses: Run id -> status, of those that have a record, or failed without one.
-        lost: Runs that left a record which is gone: somebody deleted it meanwhile.
-    """
+    """How the requested runs ended."""
 
     result: SweepResult
+    # Run id -> status, of those that have a record, or failed without one.
     statuses: Mapping[str, RunStatus]
+    # Runs that left a record which is gone: somebody deleted it meanwhile.
     lost: Sequence[RunSummary]
 
     @classmethod
@@ -60,8 +52,7 @@ class SweepAccount:
         elsewhere = sum(one.origin is Origin.ALREADY_DONE for one in result.summaries)
         by_whom = [f"{earlier} earlier"] if earlier else []
         by_whom += [f"{elsewhere} by another sweep"] if elsewhere else []
-        runs = "run" if result.requested == 1 else "runs"
-        finished = f"{counts[RunStatus.FINISHED]} of {result.requested} {runs} finished"
+        finished = f"{counts[RunStatus.FINISHED]} of {counted(result.requested, 'run')} finished"
         parts = [f"{finished} ({', '.join(by_whom)})" if by_whom else finished]
         parts += [f"{counts[status]} {status}" for status in _NOT_FINISHED if counts[status]]
         queued = len(self.queued)

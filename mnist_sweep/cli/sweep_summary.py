@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.cells import cell_len
 
 from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.analysis.importance import importance
-from mnist_sweep.cli.output import terminal
+from mnist_sweep.analysis.selection import Selection
+from mnist_sweep.cli.output import ExitCode, terminal
 from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
@@ -37,17 +39,12 @@ from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.text import grids
+from mnist_sweep.reporting.tables.table import Table
 from mnist_sweep.reporting.tables.tables import MAX_MISSING, comparison, write_tables
 from mnist_sweep.sweeping.context import Verbosity
+from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.cli.output import ExitCode
-    from mnist_sweep.reporting.tables.table import Table
-    from mnist_sweep.sweeping.launch.job import RunSummary
-    from mnist_sweep.sweeping.result import SweepResult
+from mnist_sweep.sweeping.result import SweepResult
 
 # Notes, reasons of failures and unreadable files that are named; the rest is counted.
 MAX_SHOWN = 2
@@ -105,11 +102,10 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     notes = _print_notes(account, found)
     page = _Page(**terminal())
     _add_header(page, account, found)
-    if result.leaves and result.queued:
+    is_left = result.leaves and bool(result.queued)
+    if is_left:
         _add_left(page, result)
-        print("\n".join(page.lines))
-        return account.exit_code
-    if verbosity is Verbosity.QUIET:
+    if is_left or verbosity is Verbosity.QUIET:
         print("\n".join(page.lines))
         return account.exit_code
     standings = _standings(result, found)
@@ -123,11 +119,10 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     _add_next(foot, account, found, standings)
     is_reported = bool(tables) and result.report and not result.interrupted
     if standings:
-        if matters := _what_matters(found, standings[0]):
-            page.add("Matters", matters, bold=True)
-        most = MAX_STUDY_LINES if result.study else MAX_LINES
-        most -= notes + page.height + foot.height + is_reported + 4
-        _add_table(page, tables, standings[0], max(MIN_ROWS, min(MAX_ROWS, most)))
+        # The table gets the lines that are left of a screen.
+        room = MAX_STUDY_LINES if result.study else MAX_LINES
+        room -= notes + foot.height + is_reported + 4
+        _add_table(page, found, tables[0], standings[0].found.selection, room)
     if verbosity is Verbosity.VERBOSE and tables:
         page.lines += ["", render(tables, width=page.width, colour=page.colour).rstrip()]
     print("\n".join([*page.lines, "", *foot.lines]))
@@ -263,20 +258,16 @@ def _add_results(
             page.add(_OF_A_STUDY[one.kind], one.text, bold=True)
 
 
-def _add_table(page: _Page, tables: Sequence[Table], best: Standing, most: int) -> None:
-    """The best configurations and the worst, in at most `most` rows."""
-    shown = overview(tables[0].content, best.found.selection.metric, page.width, most)
+def _add_table(page: _Page, found: Sweep, table: Table, best: Selection, room: int) -> None:
+    """Which settings matter, where one does not see it; the best configurations and the worst."""
+    if len(best.candidates) > FEW and len(found.frame) <= MANY:
+        matters = importance(configurations(all_runs([found])), best.metric)
+        if line := phrases.importance_line(matters, best.metric):
+            page.add("Matters", line, bold=True)
+    most = max(MIN_ROWS, min(MAX_ROWS, room - page.height))
+    shown = overview(table.content, best.metric, page.width, most)
     if shown is not None:
         page.lines += ["", *grids(shown, width=page.width, colour=page.colour)[0]]
-
-
-def _what_matters(found: Sweep, best: Standing) -> str:
-    """Which settings matter most, where there are too many configurations to see it."""
-    selection = best.found.selection
-    if len(selection.candidates) <= FEW or len(found.frame) > MANY:
-        return ""
-    shown = configurations(all_runs([found]))
-    return phrases.importance_line(importance(shown, selection.metric), selection.metric)
 
 
 def _add_next(

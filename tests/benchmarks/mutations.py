@@ -202,7 +202,7 @@ MUTATIONS = [
     ("11 paths as choices of a group", "sweeping/plan/commands.py",
      'return not is_path and ("/" in value or "\\\\" in value)', "return False",
      f"{COMMANDS}::test_code_runs_only_from_this_users_own_commands"),
-    ("11 not from within the directory", "cli/resume.py",
+    ("11 not from within the directory", "cli/sweep.py",
      "if Path.cwd().resolve().is_relative_to(directory.resolve()):", "if False:",
      "cli/test_resume.py::test_nothing_is_resumed_from_within_the_directory"),
     ("11 no module of the directory", "__main__.py", 'if Path("sweep.json").exists():', "if False:",

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from mnist_sweep.cli import SUBCOMMANDS
-from mnist_sweep.cli.completion import SCRIPTS, complete, script
+from mnist_sweep.cli.help import SCRIPTS, complete, script
 from mnist_sweep.errors import UsageError
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mnist_sweep.cli import sweep as cli
-from mnist_sweep.cli.resume import resume
+from mnist_sweep.cli.sweep import resume
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext

@@ -105,7 +105,7 @@ def failing(tmp_path_factory):
     [
         ("cli.results.comparison", ["table", "DIR"]),
         ("reporting.html.page.render", ["report", "--no-figures", "DIR"]),
-        ("cli.gate._check", ["check", "DIR", "--baseline", "BASE"]),
+        ("cli.compare._check", ["check", "DIR", "--baseline", "BASE"]),
         ("sweeping.launch.processes.start_fork_server", ["-m", "layers=1,2"]),
         ("sweeping.launch.processes.end_fork_server", ["-m", "task._target_=nothing.run"]),
     ],

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import REPOSITORY
-from mnist_sweep.cli.export import export
+from mnist_sweep.cli.report import export
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.fields import flat
 from mnist_sweep.records.sweep import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +55,9 @@ def facts(
     found.append(("Data", " and ".join(data) or "unknown"))
     commands = [sweep.plan.last for sweep in sweeps if sweep.plan]
     words = [[*last.hydra_overrides, *last.overrides] for last in commands if last]
-    return found + [("Command", phrases.command(own)) for own in words if own]
+    return found + [
+        ("Command", visible(f"mnist-sweep -m {shlex.join(own)}")) for own in words if own
+    ]
 
 
 def busy_s(runs: pd.DataFrame) -> float:
@@ -77,8 +80,10 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
     """
     made = []
     for one in with_classes(shown):
-        made.append(_network(phrases.network(one.name, len(one.records)), one.records, one.name))
-        if len(one.records) > 1:
+        count = len(one.records)
+        name = f"{one.name} ({count} runs added)" if count > 1 else one.name
+        made.append(_network(name, one.records, one.name))
+        if count > 1:
             made += [_network(f"{one.name}, seed {run.seed}", [run]) for run in one.records]
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,9 +21,11 @@ from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of
 from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS, Plot, axis_title
 from mnist_sweep.reporting.html import contents, embed
 from mnist_sweep.reporting.html.ranking import SHOWN, ranking
-from mnist_sweep.reporting.phrases import report as phrases
+from mnist_sweep.reporting.numbers import NOTHING, duration
 from mnist_sweep.reporting.phrases.names import with_names
+from mnist_sweep.reporting.phrases.report import PREDICTED, TRUE
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
+from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH, not_shown
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import Table
 
@@ -111,6 +114,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     directories = [str(sweep.directory) for sweep in sweeps]
     scripts = "".join(map(_static, _SCRIPTS))
     scales = [c.records[0].data.scale for c in shown if c.records[0].data.scale]
+    busy_s = contents.busy_s(runs)
     source, packed = embed.library() if report.plots else ("", "")
     payload = {
         "columns": contents.row_columns(report.tables, shown),
@@ -122,7 +126,10 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         "refresh": report.refresh_s,
     }
     return environment.get_template("report.html.j2").render(
-        said=phrases,
+        one_run_each=ONE_RUN_EACH,
+        not_shown=not_shown,
+        true_axis=TRUE,
+        predicted_axis=PREDICTED,
         tables=report.tables,
         answer=report.answer,
         plots=report.plots,
@@ -131,7 +138,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         refresh_s=report.refresh_s,
         title=", ".join(visible(one.directory.name or str(one.directory)) for one in sweeps),
         facts=contents.facts(sweeps, runs, shown),
-        took=phrases.took(contents.busy_s(runs)),
+        took=duration(busy_s) if busy_s else NOTHING,
         runs=len(rows),
         finished=int((rows["status"] == RunStatus.FINISHED).sum()),
         notices=contents.notices(rows),
@@ -148,7 +155,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         settings=contents.common_settings(runs),
         environment=contents.environments(runs),
         directories=directories,
-        again=phrases.report_command(directories),
+        again=visible(shlex.join(["mnist-sweep", "report", *directories])),
         css=_static("report.css"),
         script=f'"use strict";\n(() => {{\n{scripts}}})();\n',
         source=source,

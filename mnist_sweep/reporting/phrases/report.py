@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.numbers import count, duration, setting
-from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH, not_shown  # noqa: F401  (the template calls it)
+from mnist_sweep.reporting.numbers import setting
 
 # Name of a plot -> its title, and what it shows in a sentence.
 PLOTS = {
@@ -99,64 +98,3 @@ def date(at: str) -> str:
         return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M %Z").strip()
     except ValueError:
         return visible(at)
-
-
-def command(words: Sequence[str]) -> str:
-    """The command of a sweep as it can be given again."""
-    from shlex import join
-
-    return visible(f"mnist-sweep -m {join(words)}")
-
-
-def finished(done: int, total: int) -> str:
-    """'5 of 5'."""
-    return f"{count(done)} of {count(total)}"
-
-
-def took(seconds: float) -> str:
-    """How long the runs took, in words; a dash where it is not known."""
-    return duration(seconds) if seconds else "—"
-
-
-def network(name: str, runs: int) -> str:
-    """A network in the switch of confusion matrices."""
-    return f"{name} ({runs} runs added)" if runs > 1 else name
-
-
-def answers(predicted: Sequence[tuple[int, int]]) -> str:
-    """What a digit was taken for, most often first: '4', or '4 x3, 7 x1'."""
-    several = len(predicted) > 1
-    return ", ".join(
-        f"{label} \N{MULTIPLICATION SIGN}{runs}" if several else str(label)
-        for label, runs in predicted[:3]
-    )
-
-
-def not_here(sha256: str) -> str:
-    """That test images are not on this machine."""
-    return (
-        "The test images are not on this machine. They are looked up in the cache of prepared data "
-        f"by their content hash, {sha256[:12]}."
-    )
-
-
-def candidates(direction: str) -> str:
-    """What a selection's details are called."""
-    return f"How the {direction} was selected"
-
-
-def ranking_note(has_repeats: bool, rows: int, top: int) -> str:  # noqa: FBT001
-    """What the intervals of the ranked table are, and how far its order can be trusted."""
-    few = f" Only the first {top} have intervals." if rows > top else ""
-    if has_repeats:
-        return f"Means over seeds, with 95 % intervals in small print.{few}"
-    if rows > 1:
-        return f"In small print: 95 % intervals over examples only.{few} {ONE_RUN_EACH}"
-    return "In small print: 95 % interval over examples only."
-
-
-def report_command(directories: Sequence[str]) -> str:
-    """The command that writes the report again."""
-    from shlex import join
-
-    return visible(join(["mnist-sweep", "report", *directories]))

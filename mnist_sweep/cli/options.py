@@ -1,7 +1,8 @@
-"""Options of commands that also read what other programs wrote."""
+"""Arguments and options that several subcommands share."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -12,6 +13,46 @@ import click
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.external.mapping import mapping_of, read_mapping
+from mnist_sweep.settings import DEFAULT_LEVEL
+
+directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+directories_argument = click.argument(
+    "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path()
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
+)
+where_option = click.option(
+    "--where",
+    multiple=True,
+    metavar="EXPR",
+    help="Only runs that meet this condition: layers=2, layers=1,2, 'dropout>0', "
+    "'test.accuracy>0.98' (a fraction, although shown in percent). Repeatable.",
+)
+level_option = click.option(
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=DEFAULT_LEVEL,
+    show_default=True,
+    help="Confidence level of intervals and comparisons.",
+)
+
+
+class Choice(click.Choice[str]):
+    """One of some words; a misspelt one is answered with the closest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word.
+
+        Raises:
+            click.BadParameter: It is none of them.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            close = difflib.get_close_matches(str(value), self.choices, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
 
 
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,6 +84,7 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         help="YAML file with record, metrics, lower_is_better (a list), seed or experiment.",
     )
+    # Click takes the help from what it decorates: `wraps` hands on the command's own.
     @wraps(command)
     def run(
         record: str | None,
