@@ -106,7 +106,8 @@ def status_of(directory: Path) -> Status:
     Raises:
         DirectoryError: It cannot be read.
     """
-    queue, problem = list[SubmittedJob](), ""
+    queue: list[SubmittedJob] = []
+    problem = ""
     if SweepPaths(directory).submitted.exists():
         from mnist_sweep.sweeping.launch.submitted import collect  # imports Hydra
 

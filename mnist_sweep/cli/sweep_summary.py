@@ -19,6 +19,7 @@ from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
 from mnist_sweep.records.fields import frame_of
 from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.records.status import MAX_MISSING
 from mnist_sweep.records.sweep import Problem, Sweep, all_runs, load
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, conclusions_of
 from mnist_sweep.reporting.conclusions.selections import (
@@ -40,7 +41,7 @@ from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.text import grids
 from mnist_sweep.reporting.tables.table import Table
-from mnist_sweep.reporting.tables.tables import MAX_MISSING, comparison, write_tables
+from mnist_sweep.reporting.tables.tables import comparison, write_tables
 from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.launch.submitted import cancel_command, shown_ids

@@ -25,3 +25,7 @@ class RunStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether running it again would give the same result."""
         return self in (RunStatus.FINISHED, RunStatus.DIVERGED)
+
+
+# Missing runs that a check and the report name; of more, which may be 100,000, they tell the count.
+MAX_MISSING = 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any
 
 from mnist_sweep.metrics import Format
@@ -25,12 +26,13 @@ def written(value: Any, style: Format) -> str:
 
 def written_all(values: Sequence[Any], style: Format) -> list[str]:
     """Each value as `written` writes it; a whole column takes half the time."""
-    kinds = {*map(type, values)}
+    kinds = {*map(type, values)} - {NoneType}
     if kinds == {float}:
-        return [*map(_WRITERS[style], values)]
+        writer, nothing = _WRITERS[style], written(None, style)
+        return [nothing if value is None else writer(value) for value in values]
     if kinds in ({int}, {str}):  # of settings there are few different ones
         distinct = {value: written(value, style) for value in {*values}}
-        return [*map(distinct.__getitem__, values)]
+        return [distinct[value] for value in values]
     return [written(value, style) for value in values]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.tables import tables
+from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
 from support.factories import make_run, write_sweep
 
@@ -45,3 +48,15 @@ def test_shown_rows_look_and_are_marked_as_in_the_whole_table(sweep):
 def test_fewer_rows_than_the_limit_and_no_limit_show_all(sweep):
     for most in (20, None):
         assert all(len(table.rows) == 20 for table in comparison([sweep], most=most))
+
+
+def test_a_csv_has_every_missing_run_since_it_has_no_notes(tmp_path):
+    missing = [make_run(layers=3, nodes=nodes) for nodes in range(1, 9)]
+    sweep = load(write_sweep(tmp_path / "part", RUNS[:2], missing))
+    made = comparison([sweep], most_missing=2)
+    assert len(made[0].rows) == 4
+    assert "6 more missing runs are not shown" in made[0].notes[0]
+    rows = [*csv.DictReader(render(made, "csv").splitlines())]
+    assert {row["label"] for row in rows} == {run.values["label"] for run in RUNS[:2] + missing}
+    assert [row["status"] for row in rows] == ["finished"] * 2 + ["missing"] * 8
+    assert all(row["reason"] for row in rows[2:])

@@ -19,7 +19,7 @@ from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.analysis.selection import error_of
 from mnist_sweep.analysis.where import holding, parse
 from mnist_sweep.records.paths import without_seed
-from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.status import MAX_MISSING, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +35,6 @@ EQUAL = 1e-6
 """Changes up to this are none: a baseline's file keeps six decimals."""
 SHOWN_METRIC = "test.accuracy"
 """What is shown of a configuration whose settings changed, if no rule names a metric."""
-MAX_MISSING = 200
-"""Planned runs without a record that have a failure each; the others are counted in one."""
 _SAME_SECONDS = 1e-3
 """A baseline's file keeps milliseconds."""
 

@@ -103,7 +103,11 @@ def conclusions(
     made += [one for effect in effects for one in _effect(effect, published=published)]
     if best is not None:
         name = chosen_name(best.selection)
-        made += [_against_best(one, name, published=published) for one in effects if one.overall]
+        for effect in effects:
+            if effect.overall:
+                is_claimed = published and "dropout" in effect.change
+                claim = reported.against_best() if is_claimed else ""
+                made.append(effect_phrases.against_best(effect, name, claim))
     return made
 
 
@@ -198,10 +202,3 @@ def _effect(effect: StudyEffect, *, published: bool) -> Iterator[Conclusion]:
         yield effect_phrases.overall_effect(effect, metric, name, claim)
     yield effect_phrases.retraining(effect)
     yield effect_phrases.class_effects(effect, name)
-
-
-def _against_best(effect: StudyEffect, name: str, *, published: bool) -> Conclusion:
-    """How the changed network compares with the best one, of that name."""
-    changed = f"{effect_phrases.unchanged_name(effect)} with {effect_phrases.change_of(effect)}"
-    claim = reported.against_best() if published and "dropout" in effect.change else ""
-    return effect_phrases.against_best(changed, name, effect.against_best or "", claim)

@@ -106,8 +106,8 @@ def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict
     keys |= dict.fromkeys(f"{split}.{one.name}" for split in SPLITS for one in of_split(split))
     columns = {key: [*map(_plain, rows.values(key))] for key in keys}
     for table in tables:
-        for column, cells in zip(table.columns, table.cells, strict=True):
-            columns[column.key] = [_plain(cell.value) for cell in cells]
+        for column, cells in zip(table.columns, table.by_column(), strict=True):
+            columns[column.key] = [*map(_plain, cells.values)]
     place = {(c.sweep, c.configuration_id): index for index, c in enumerate(shown)}
     own = zip(rows.values("sweep"), rows.values("configuration_id"), strict=True)
     return {**columns, "#": [place.get(key, -1) for key in own]}

@@ -37,10 +37,15 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     many = "one new seed each" if seeds == 1 else f"means over {seeds} new seeds"
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
+    better = "better" if found.estimate > 0 else "worse"
+    verdict = f"{better} in this single run, a different seed could reverse this"
+    if found.p_value is not None:
+        verdict = values.not_distinguishable(found)
+        verdict = f"distinguishably {better}" if found.differs else verdict
     text = (
         f"{change_of(effect)} changed the {values.metric_title(full)} of {name} by {number} "
         f"{values.brackets(full, found.low, found.high)}, from {before} to {after} ({many}, "
-        f"same examples): {_verdict(found)}."
+        f"same examples): {verdict}."
     )
     certainty = values.difference(found, found.p_holm)
     if found.p_holm is not None:
@@ -78,30 +83,30 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
     listed = "; ".join(f"{names[one.metric]} ({_from_to(one)})" for one in moved or [largest])
     start, change, split = f"{word.capitalize()} by {word}", change_of(effect), effect.split
     certainty = values.coverage(per_class[0].covers)
+    is_tested = per_class[0].p_value is not None
     if moved:
         text = f"{start}, {change} changed the {split} F1 of {name} distinguishably for {listed}."
-    elif per_class[0].p_value is None:
-        text = (
-            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split). "
-            "With one seed each, a different seed could reverse this."
-        )
-    else:
+    elif is_tested:
         text = (
             f"{start}, no change of F1 by {change} is distinguishable ({split} split); the "
             f"largest is of {listed}."
         )
-    if per_class[0].p_value is not None:
+    else:
+        text = (
+            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split). "
+            "With one seed each, a different seed could reverse this."
+        )
+    if is_tested:
         level = per_class[0].level
         certainty = f"p is corrected for all tests of the study, level {level:g}; {certainty}"
     number = f"{values.change('f1', largest.estimate)} ({word} {names[largest.metric]})"
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 
 
-def against_best(
-    changed: str, best_name: str, found: Difference | str, reported: str = ""
-) -> Conclusion:
+def against_best(effect: StudyEffect, best_name: str, reported: str = "") -> Conclusion:
     """How a changed network compares with the best one."""
-    kind = ConclusionKind.AGAINST_BEST
+    kind, found = ConclusionKind.AGAINST_BEST, effect.against_best or ""
+    changed = f"{unchanged_name(effect)} with {change_of(effect)}"
     if isinstance(found, str):
         text = f"How {changed} compares with the best network, {best_name}, is unknown: {found}"
         return make(kind, text)
@@ -135,13 +140,6 @@ def _unpaired(run: Uncounted) -> str:
     if run.status == RunStatus.FINISHED:
         return f"{run.label} (its partner did not finish)"
     return f"{run.label} ({run.status}: {run.reason})"
-
-
-def _verdict(found: Difference) -> str:
-    better = "better" if found.estimate > 0 else "worse"
-    if found.p_value is None:
-        return f"{better} in this single run, a different seed could reverse this"
-    return f"distinguishably {better}" if found.differs else values.not_distinguishable(found)
 
 
 def _from_to(found: Difference) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -15,8 +16,6 @@ from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written, 
 from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     import pandas as pd
 
     from mnist_sweep.analysis.statistics import Interval
@@ -29,22 +28,15 @@ _MAX_SETTING = 40
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
-
-    Attributes:
-        key: Its name in the runs table.
-        heading: For people, without the unit.
-        format: How values are written.
-        higher_is_better: None where no value is better than another.
-        interval_of: The key of the column whose interval this one shows: formats for programs leave
-            it out and carry both ends beside the value itself.
-        is_numeric: Whether it is aligned right.
-    """
+    """One column of the runs table: its key there, a heading without the unit, and a format."""
 
     key: str
     heading: str
     format: Format = Format.SETTING
+    # None where no value is better than another.
     higher_is_better: bool | None = None
+    # The key of the column whose interval this one shows: formats for programs leave it out and
+    # carry both ends beside the value itself.
     interval_of: str = ""
     is_numeric: bool = True
 
@@ -81,21 +73,16 @@ class Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """What stands in the rows: runs, or configurations with means over their finished runs.
+    """What stands in the rows: runs, or configurations with means over their finished runs."""
 
-    Attributes:
-        frame: A row of the runs table each, with `reason`; of a configuration `repeats` too.
-        runs: The runs that the configurations are made of.
-        members: Positions in `runs` of each configuration's runs; empty where the rows are runs.
-        spread: Standard deviations of the configurations' results, NaN of fewer than two runs.
-        intervals: Of each configuration, result -> interval, where there is one.
-        unknown: Why a configuration has no intervals; empty if it has, or none were wanted.
-    """
-
+    # A row of the runs table each, with `reason`; of a configuration `repeats` too.
     frame: pd.DataFrame
+    # The runs that the configurations are made of, and the positions in it of each one's.
     runs: pd.DataFrame
     members: tuple[list[int], ...] = ()
+    # Standard deviations of the configurations' results, NaN of fewer than two runs.
     spread: pd.DataFrame | None = None
+    # Of each configuration, result -> interval; and why it has none, where some were wanted.
     intervals: tuple[Mapping[str, Interval], ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -112,18 +99,21 @@ class Rows:
         frame = self.frame.iloc[places].reset_index(drop=True)
         if self.spread is None:
             return replace(self, frame=frame)
-        return replace(
-            self,
-            frame=frame,
-            spread=self.spread.iloc[places].reset_index(drop=True),
-            members=tuple(self.members[place] for place in places),
-        )
+        spread = self.spread.iloc[places].reset_index(drop=True)
+        members = tuple(self.members[place] for place in places)
+        return replace(self, frame=frame, spread=spread, members=members)
 
     def values(self, key: str) -> list[Any]:
         """The plain value of a column in each row; None where it is missing or not used."""
         if key not in self.frame:
             return [None] * len(self.frame)
         return plain(used(key, self.frame) if is_setting(key) else self.frame[key])
+
+    def spreads(self, key: str) -> list[float | None]:
+        """The standard deviation of a result in each row; None where there is none."""
+        if self.spread is None or key not in self.spread:
+            return [None] * len(self.frame)
+        return plain(self.spread[key])
 
     def cells(self, column: Column, marked: Mapping[str, Mark]) -> Cells:
         """A column's cells; those of settings are made once for all tables of these rows."""
@@ -137,12 +127,6 @@ class Rows:
     def _cells(self) -> dict[Column, Cells]:
         return {}
 
-    def spreads(self, key: str) -> list[float | None]:
-        """The standard deviation of a result in each row; None where there is none."""
-        if self.spread is None or key not in self.spread:
-            return [None] * len(self.frame)
-        return plain(self.spread[key])
-
 
 class Row(NamedTuple):
     """The cells of one row, and how its run ended."""
@@ -154,38 +138,21 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """One table, ready for any renderer.
+    """One table, ready for any renderer, which makes those cells that it needs."""
 
-    Its cells are made when they are asked for: not at all where raw values are wanted.
-
-    Attributes:
-        name: For files and programs.
-        title: For people.
-        columns: Its columns.
-        content: Its rows.
-        notices: To be shown loudly beside the title.
-        notes: To stand below it.
-        marked: Of each column what the best and the worst value look like.
-    """
-
+    # For files and programs; `title` is for people.
     name: str
     title: str
     columns: tuple[Column, ...]
     content: Rows = field(repr=False, compare=False)
+    # To be shown loudly beside the title.
     notices: tuple[str, ...] = ()
+    # To stand below it.
     notes: tuple[str, ...] = ()
+    # Of each column what the best and the worst value look like.
     marked: Mapping[str, Mapping[str, Mark]] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """The rows with all their cells."""
-        cells = zip(*self.cells, strict=True)
-        return tuple(map(Row, self.content.values("status"), self.content.values("reason"), cells))
-
-    @property
-    def has_marks(self) -> bool:
-        """Whether any cell is marked, so that the marks need an explanation."""
-        return any(any(own.marks) for own in self.by_column())
+    # The rows that are left out, as a note says; a format without notes has them too.
+    left_out: Rows | None = field(default=None, repr=False, compare=False)
 
     def by_column(self) -> Iterator[Cells]:
         """The cells of each column, in the order of the rows."""
@@ -193,9 +160,15 @@ class Table:
             yield self.content.cells(one, self.marked.get(one.key, {}))
 
     @cached_property
-    def cells(self) -> list[list[Cell]]:
-        """As `by_column`, a `Cell` each."""
-        return [[*map(Cell, *own)] for own in self.by_column()]
+    def rows(self) -> tuple[Row, ...]:
+        """The rows with all their cells."""
+        cells = zip(*(map(Cell, *own) for own in self.by_column()), strict=True)
+        return tuple(map(Row, self.content.values("status"), self.content.values("reason"), cells))
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether any cell is marked, so that the marks need an explanation."""
+        return any(any(own.marks) for own in self.by_column())
 
 
 def make_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
@@ -206,13 +179,9 @@ def make_columns(columns: Sequence[Column], rows: Rows) -> tuple[Column, ...]:
 
 
 def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]]:
-    """Of each column what the best and the worst value among some rows look like.
-
-    What looks equal is marked alike, and nothing where all look equal: a mark must not tell apart
-    what its reader cannot. Marks go by the mean. What was stopped early is no candidate: it took
-    less time, which is no merit.
-    """
+    """Of each column what the best and the worst value among some rows look like, by the mean."""
     found: dict[str, dict[str, Mark]] = {}
+    # What was stopped early is no candidate: it took less time, which is no merit.
     candidates = rows.frame[rows.frame["status"] != RunStatus.PRUNED]
     for column in columns:
         if column.higher_is_better is None or column.key not in candidates:
@@ -221,6 +190,7 @@ def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]
         if not known:
             continue
         low, high = (written(end(known), column.format) for end in (min, max))
+        # By their looks: a mark must not tell apart what its reader cannot.
         if low != high:
             worst, best = (low, high) if column.higher_is_better else (high, low)
             found[column.key] = {worst: "worst", best: "best"}
@@ -228,57 +198,45 @@ def marks_of(columns: Sequence[Column], rows: Rows) -> dict[str, dict[str, Mark]
 
 
 def _cells(column: Column, rows: Rows, marked: Mapping[str, Mark]) -> Cells:
-    key, style = column.key, column.format
+    # A column at a time: tables of very many runs spend their time here.
+    key, style, values = column.key, column.format, rows.values(column.key)
+    marks: list[Mark] = [""] * len(values)
     if column.interval_of:
         ends = [own.get(column.interval_of) for own in rows.intervals]
-        lows = [one and one.low for one in ends]
-        return Cells(lows, [_interval(one, style) for one in ends], [""] * len(ends))
-    values = rows.values(key)
+        spans = [
+            f"{written(one.low, style)} to {written(one.high, style)}" if one else NOTHING
+            for one in ends
+        ]
+        return Cells([one and one.low for one in ends], spans, marks)
     if key == STATUS.key:
         reasons = [*zip(values, rows.values("reason"), strict=True)]
         made = {one: status_text(*one) for one in {*reasons}}
-        return Cells(values, [made[one] for one in reasons], [""] * len(values))
-    is_null = [False] * len(values)
-    if None in values and is_setting(key) and key in rows.frame:
-        is_null = is_known(key, rows.frame).tolist()
-    # A column at a time: tables of very many runs spend their time here.
-    cells = Cells(values, [NOTHING] * len(values), [""] * len(values))
-    places = [k for k, value in enumerate(values) if value is not None or is_null[k]]
-    values = [values[k] for k in places]
+        return Cells(values, [made[one] for one in reasons], marks)
     texts = written_all(values, style)
-    marks = _marks(texts, places, rows, marked)
+    if style is Format.SETTING and None in values:
+        # Null may be a setting's value; elsewhere there is none.
+        may_be_null = is_setting(key) and key in rows.frame
+        is_null = is_known(key, rows.frame).tolist() if may_be_null else [False] * len(values)
+        texts = [
+            text if null or value is not None else NOTHING
+            for text, value, null in zip(texts, values, is_null, strict=True)
+        ]
+    if marked:
+        statuses = rows.values("status")
+        marks = [
+            "" if status == RunStatus.PRUNED else marked.get(text, "")
+            for text, status in zip(texts, statuses, strict=True)
+        ]
     if rows.spread is not None:
-        spreads = rows.spreads(key)
         texts = [
             text if spread is None else with_spread(value, spread, style)
-            for value, spread, text in zip(values, (spreads[k] for k in places), texts, strict=True)
+            for text, value, spread in zip(texts, values, rows.spreads(key), strict=True)
         ]
     if key.endswith("sha256"):
         texts = [text[:12] for text in texts]
     elif max(map(len, texts), default=0) > _MAX_SETTING:
         texts = [shortened(text, _MAX_SETTING) for text in texts]
-    if len(places) == len(cells.values):
-        return Cells(values, texts, marks)
-    for place, text, mark in zip(places, texts, marks, strict=True):
-        cells.texts[place], cells.marks[place] = text, mark
-    return cells
-
-
-def _marks(
-    texts: list[str], places: list[int], rows: Rows, marked: Mapping[str, Mark]
-) -> list[Mark]:
-    if not marked:
-        return [""] * len(texts)
-    marks: list[Mark] = [marked.get(text, "") for text in texts]
-    statuses = rows.values("status")
-    if RunStatus.PRUNED in statuses:
-        for number, place in enumerate(places):
-            marks[number] = "" if statuses[place] == RunStatus.PRUNED else marks[number]
-    return marks
-
-
-def _interval(found: Interval | None, style: Format) -> str:
-    return f"{written(found.low, style)} to {written(found.high, style)}" if found else NOTHING
+    return Cells(values, texts, marks)
 
 
 def _is_numeric(column: Column, rows: Rows) -> bool:
@@ -286,7 +244,6 @@ def _is_numeric(column: Column, rows: Rows) -> bool:
         return True
     if column.key == STATUS.key or column.key not in rows.frame:
         return False
-    values = rows.frame[column.key]
-    if values.dtype.kind in "biuf":
+    if rows.frame[column.key].dtype.kind in "biuf":
         return True
     return {*map(type, rows.values(column.key))} <= {int, float, bool, type(None)}

@@ -14,7 +14,7 @@ from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.fields import measured
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
-from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.status import MAX_MISSING, RunStatus
 from mnist_sweep.records.store import check_no_link, clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
@@ -26,15 +26,11 @@ from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_
 from mnist_sweep.reporting.tables.table import STATUS, Column, Rows, Table, make_columns, marks_of
 from mnist_sweep.settings import DEFAULT_LEVEL
 
-# Rows of a table on a terminal: a few screens.
-MAX_ROWS = 200
-# Rows from either end where there are more.
-SHOWN_ENDS = 20
+# Rows of a table on a terminal: a few screens; of more the first and the last are shown.
+MAX_ROWS, SHOWN_ENDS = 200, 20
 # Configurations whose intervals are computed unasked: each has the predictions of its runs read
 # and resampled, and these with five runs each take about half a minute.
 MAX_WITH_INTERVALS = 500
-# Planned runs without a record that the tables of `tables/` and of the report list.
-MAX_MISSING = 200
 # The table with a column for each class.
 BY_CLASS = "f1_by_class"
 
@@ -59,10 +55,12 @@ def comparison(
     most_missing: int | None = None,
     intervals: bool = False,
 ) -> list[Table]:
-    """The comparison tables of one or several directories.
+    """The comparison tables of one or several directories; with `columns` one table of these.
 
-    Where a configuration has repeats the rows are configurations, with mean, standard deviation and
-    interval; otherwise they are runs.
+    Where a configuration has repeats, and not `runs`, the rows are configurations, with mean,
+    standard deviation and interval. Of more than `most` rows the first and the last are shown, of
+    more than `most_missing` missing runs the first; a note says so. With `intervals` each class and
+    more than `MAX_WITH_INTERVALS` configurations have such too, however long that takes.
 
     Raises:
         SelectionError: A condition is malformed, names nothing known, or matches no run.
@@ -76,8 +74,7 @@ def comparison(
             f"Expected runs to compare ({conditions}), but none matches{there and ': '}{there}."
         )
     varying = [*shown_settings(rows.frame), *changed_settings(rows.frame)]
-    everyone = ordered(rows, varying, sort)
-    everyone, hidden_missing = _few_missing(everyone, most_missing)
+    everyone, left_out = _few_missing(ordered(rows, varying, sort), most_missing)
     settings, classes = [column(key) for key in varying], classes_of(rows.runs)
     if columns:
         settings = []
@@ -86,7 +83,9 @@ def comparison(
     else:
         settings += [column(REPEATS)] if rows.are_configurations else []
         chosen = _default_columns(rows, classes)
-    shown = _ends(everyone, most)
+    shown, count = everyone, len(everyone)
+    if most is not None and count > most:
+        shown = everyone.take([k for k in range(count) if not SHOWN_ENDS <= k < count - SHOWN_ENDS])
     is_resampled = rows.are_configurations and (intervals or len(rows) <= MAX_WITH_INTERVALS)
     if is_resampled:
         from mnist_sweep.reporting.tables.intervals import with_intervals  # SciPy, for repeats only
@@ -106,10 +105,10 @@ def comparison(
     notes = _notes(everyone, shown, level)
     if rows.are_configurations and not is_resampled:
         notes.append(phrases.no_intervals_note(len(rows), MAX_WITH_INTERVALS))
-    if hidden_missing:
+    if left_out is not None:
         directories = [str(sweep.directory) for sweep in sweeps]
         what = "configurations without a run" if rows.are_configurations else "missing runs"
-        notes.insert(0, phrases.not_shown(hidden_missing, what, directories))
+        notes.insert(0, phrases.not_shown(len(left_out), what, directories))
     # What the sweep says of its objective's direction, no name says better.
     objectives = (resolve(one.objective) for one in sweeps if ":" in one.objective)
     directions = {one.column: one.higher_is_better for one in objectives}
@@ -122,7 +121,9 @@ def comparison(
         every = make_columns([*settings, *_with_interval_columns(own, shown, level)], shown)
         # Marked among all rows, not those shown: a row looks the same in every format.
         marked = marks_of(own, everyone)
-        made.append(Table(name, titles[name], every, shown, notices, tuple(notes), marked))
+        made.append(
+            Table(name, titles[name], every, shown, notices, tuple(notes), marked, left_out)
+        )
     return made
 
 
@@ -137,16 +138,13 @@ def _default_columns(rows: Rows, classes: Classes) -> dict[str, list[Column]]:
         names = (*names, *(key for key in added if key not in (*PERFORMANCE, *SCORES)))
         if tasks.all():
             known = {*returned, "time.train_s"}
+    by_class = [key for key in map(str, rows.frame) if key.startswith("test.f1.") and key in known]
     chosen = {
         "performance": [metric_column(key) for key in names if key in known],
         "scores": [
             metric_column(key, resolve(key).definition.title) for key in SCORES if key in known
         ],
-        BY_CLASS: [
-            metric_column(key, classes.name(key.rpartition(".")[2]))
-            for key in map(str, rows.frame)
-            if key.startswith("test.f1.") and key in known
-        ],
+        BY_CLASS: [metric_column(key, classes.name(key.rpartition(".")[2])) for key in by_class],
     }
     return {name: own for name, own in chosen.items() if own or name == "performance"}
 
@@ -162,6 +160,21 @@ def column(key: str, classes: Classes = NUMBERED) -> Column:
     if is_metric:
         return metric_column(key, classes=classes)
     return Column(key, _HEADINGS.get(key) or setting_title(key))
+
+
+def metric_column(key: str, heading: str = "", classes: Classes = NUMBERED) -> Column:
+    """A column of a metric, under a heading of its own or the metric's title with its split."""
+    metric = resolve(key, measured=[key])
+    if not heading:
+        heading = metric.definition.title
+        if metric.split:
+            # The title of a task's own metric is the name that the task gave it.
+            known = heading != metric.name
+            heading = heading.lower().replace("f1", "F1") if known else heading
+            heading = f"{_SPLIT_WORDS[metric.split]} {heading}"
+        if metric.class_index is not None:
+            heading = f"{heading} of {classes.name(metric.class_index)}"
+    return Column(metric.column, heading, metric.format, metric.higher_is_better)
 
 
 def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]:
@@ -185,46 +198,26 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
     return sweep, tables
 
 
-def metric_column(key: str, heading: str = "", classes: Classes = NUMBERED) -> Column:
-    """A column of a metric, under a heading of its own or the metric's title with its split."""
-    metric = resolve(key, measured=[key])
-    if not heading:
-        heading = metric.definition.title
-        if metric.split:
-            # The title of a task's own metric is the name that the task gave it.
-            known = heading != metric.name
-            heading = heading.lower().replace("f1", "F1") if known else heading
-            heading = f"{_SPLIT_WORDS[metric.split]} {heading}"
-        if metric.class_index is not None:
-            heading = f"{heading} of {classes.name(metric.class_index)}"
-    return Column(metric.column, heading, metric.format, metric.higher_is_better)
-
-
 def _with_interval_columns(columns: Sequence[Column], rows: Rows, level: float) -> list[Column]:
     """The columns, each followed by one for its intervals where any row has such."""
     known = {key for own in rows.intervals for key in own}
+    heading = f"{100 * level:g} % interval"
     made = []
     for one in columns:
         made.append(one)
         if one.key in known:
-            heading = f"{100 * level:g} % interval"
             made.append(Column(f"{one.key}.interval", heading, one.format, interval_of=one.key))
     return made
 
 
-def _few_missing(rows: Rows, most: int | None) -> tuple[Rows, int]:
-    """The rows without those of missing runs after the first `most`, and how many these are."""
+def _few_missing(rows: Rows, most: int | None) -> tuple[Rows, Rows | None]:
+    """The rows without those of missing runs after the first `most`, and these, if any."""
     is_missing = (rows.frame["status"] == RunStatus.MISSING).to_numpy()
-    kept = ~is_missing | (is_missing.cumsum() <= (len(rows) if most is None else most))
-    return (rows, 0) if kept.all() else (rows.take(kept.nonzero()[0].tolist()), int((~kept).sum()))
-
-
-def _ends(rows: Rows, most: int | None) -> Rows:
-    """All rows, or of more than `most` the first and the last `SHOWN_ENDS`."""
-    if most is None or len(rows) <= most:
-        return rows
-    count = len(rows)
-    return rows.take([k for k in range(count) if not SHOWN_ENDS <= k < count - SHOWN_ENDS])
+    is_left_out = is_missing & (is_missing.cumsum() > (len(rows) if most is None else most))
+    if not is_left_out.any():
+        return rows, None
+    kept, others = (part.nonzero()[0].tolist() for part in (~is_left_out, is_left_out))
+    return rows.take(kept), rows.take(others)
 
 
 def _notes(everyone: Rows, shown: Rows, level: float) -> list[str]:

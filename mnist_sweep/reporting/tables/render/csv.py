@@ -19,20 +19,22 @@ IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice
 
 
 def render(tables: Sequence[Table]) -> str:
-    """All tables as one; an empty cell where there is no value.
+    """All tables as one, with the rows that they leave out; an empty cell where there is no value.
 
     Where rows are configurations, a result is followed by its standard deviation (`.spread`) and
     the ends of its interval (`.low`, `.high`), if any row has such.
     """
     import pandas as pd
 
-    rows = tables[0].content
+    parts = [*filter(None, (tables[0].content, tables[0].left_out))]
     keys = [column.key for table in tables for column in table.columns if not column.interval_of]
     columns: dict[str, Sequence[Any]] = {}
     for key in dict.fromkeys((*IDENTITY, *keys)):
         if key != "status":
-            columns |= {key: rows.values(key), **_more(key, rows)}
-    columns |= {"status": rows.values("status"), "reason": rows.values("reason")}
+            columns |= {key: [one for rows in parts for one in rows.values(key)]}
+            columns |= _more(key, tables[0].content)
+    for key in ("status", "reason"):
+        columns |= {key: [one for rows in parts for one in rows.values(key)]}
     texts = {name: pd.Series([*map(_cell, own)], dtype=object) for name, own in columns.items()}
     return pd.DataFrame(texts).to_csv(index=False, lineterminator="\n")
 

@@ -44,6 +44,9 @@ def _table(table: Table) -> str:
         caption += r". \textbf{Best} and \underline{worst} in column"
     notices = "".join(rf" \textbf{{NOTICE: {latex(notice)}}}" for notice in table.notices)
     alignment = "".join("r" if column.is_numeric else "l" for column in table.columns)
+    rows = [_line(map(_cell, row.cells, table.columns)) for row in table.rows]
+    if any(r"\shortstack" in line for line in rows):
+        rows = "\n    \\addlinespace\n".join(rows).split("\n")
     width = _width(table)
     size, space = next(((size, space) for most, size, space in _SIZES if width <= most), _SMALLEST)
     lines = [
@@ -57,7 +60,7 @@ def _table(table: Table) -> str:
         r"    \toprule",
         _line([_stacked(column.title, column) for column in table.columns]),
         r"    \midrule",
-        *_rows(table),
+        *rows,
         r"    \bottomrule",
         r"  \end{tabular}" + ("}" if width > _WIDEST else ""),
         r"\end{table}",
@@ -65,18 +68,11 @@ def _table(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(table: Table) -> list[str]:
-    """The lines of the rows, with some space between them where any has a stacked cell."""
-    lines = [_line(map(_cell, row.cells, table.columns)) for row in table.rows]
-    apart = [r"    \addlinespace"] if any(r"\shortstack" in line for line in lines) else []
-    return [part for line in lines for part in (*apart, line)][len(apart) :]
-
-
 def _width(table: Table) -> int:
     """Characters in the widest row, stacked as its cells are, and one more for each column."""
     width = len(table.columns)
-    for column, cells in zip(table.columns, table.cells, strict=True):
-        texts = {column.title, *(one.text for one in cells)}
+    for column, cells in zip(table.columns, table.by_column(), strict=True):
+        texts = {column.title, *cells.texts}
         width += max(len(line) for text in texts for line in _broken(text, column) or [""])
     return width
 
@@ -91,7 +87,10 @@ def _broken(text: str, column: Column) -> list[str]:
 def _stacked(text: str, column: Column) -> str:
     lines = [latex(line) for line in _broken(text, column)]
     if column.is_numeric:
-        lines = [_SCIENTIFIC.sub(_power, line) for line in lines]
+        lines = [
+            _SCIENTIFIC.sub(lambda n: rf"${n[1]} \times 10^{{{int(n[2])}}}$", line)
+            for line in lines
+        ]
     if len(lines) < 2:
         return "".join(lines)
     return rf"\shortstack[{'r' if column.is_numeric else 'l'}]{{" + r"\\{}".join(lines) + "}"
@@ -105,7 +104,3 @@ def _line(cells: Iterable[str]) -> str:
 def _cell(cell: Cell, column: Column) -> str:
     text = _stacked(cell.text, column)
     return rf"{_COMMAND[cell.mark]}{{{text}}}" if cell.mark else text
-
-
-def _power(number: re.Match[str]) -> str:
-    return rf"${number[1]} \times 10^{{{int(number[2])}}}$"
