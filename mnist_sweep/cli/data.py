@@ -181,7 +181,7 @@ def predict(
 
 
 def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool, trust: bool) -> Predicted:
-    from mnist_sweep.inference.load import RecordedNetwork, inspect, load
+    from mnist_sweep.inference.load import inspect, load
     from mnist_sweep.training import runtime
 
     own = inspect(chosen.paths.model, trust=trust)
@@ -196,8 +196,8 @@ def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool, trust:
     runtime.configure(int(record.config.get("threads") or 1))
     from mnist_sweep.inference.predict import predict as predict_images
 
-    recorded = RecordedNetwork(tuple(record.data.shape), record.data.classes, record.parameters)
-    network = load(chosen.paths.model, recorded, sorted(modules))
+    shape, classes = tuple(record.data.shape), record.data.classes
+    network = load(chosen.paths.model, shape, classes, record.parameters, sorted(modules))
     count = len(inputs.images)
     with _progress("Predicting", count if count >= MIN_IMAGES_FOR_PROGRESS else 0) as advance:
         return predict_images(

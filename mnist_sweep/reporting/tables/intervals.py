@@ -41,7 +41,7 @@ def with_intervals(
     most: int | None = None,
     sweep: Sweep | None = None,
 ) -> Rows:
-    """The first `most` rows with intervals of those results that predictions give.
+    """The rows with intervals of those results that predictions give.
 
     The images are resampled for each configuration by itself, so the cost grows with their number
     only; the variance over seeds is pooled over all rows of the same data.
