@@ -272,7 +272,9 @@ def _with_confidences(found: UncertainSelection, sweep: Sweep) -> UncertainSelec
 
     selection, candidates = found.selection, found.selection.candidates
     directories = [place for one in candidates for place in one.directories]
-    name, classes = selection.metric.name, int(selection.runs["dataset.classes"].max())
+    name = selection.metric.name
+    # Runs of other programs have no data, and no predictions: reading these says so.
+    classes = int(selection.runs["dataset.classes"].fillna(0).max())
     split = str(selection.metric.split)
     options = {key: getattr(found, key) for key in _STATISTICS}
     values = [one.values for one in candidates]

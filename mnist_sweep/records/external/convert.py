@@ -72,8 +72,8 @@ def convert(
 
     Args:
         path: The directory, or a CSV file.
-        kind: What it was recognised as.
-        places: Where its runs are.
+        kind: What it was recognised as, and `places` where its runs are.
+        places: See `recognised`.
         mapping: What the user says of it; None finds out.
         split: Of metrics whose names say none.
 
@@ -135,9 +135,8 @@ def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
     for run in runs:
         for name, value in run.settings.items():
             values.setdefault(name, set()).add(repr(value))
-    common = {name for name, seen in values.items() if len(seen) == 1}
     for run in runs:
-        run.settings = dict(sorted(run.settings.items(), key=lambda item: item[0] in common))
+        run.settings = dict(sorted(run.settings.items(), key=lambda one: len(values[one[0]]) == 1))
     return runs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,14 @@ class FoundRun:
     failed: str = ""
     experiment: str = ""
 
+    def add(self, name: str, values: Sequence[Any]) -> None:
+        """Add a metric by its values in order: the last is its result, several are its history."""
+        numbers = [number(value) for value in values]
+        if numbers and numbers[-1] is not None:
+            self.metrics[name] = numbers[-1]
+            if len(numbers) > 1:
+                self.history[name] = numbers
+
 
 @dataclass
 class Found:
@@ -83,13 +91,10 @@ def split_and_name(name: str, split: str = TEST) -> tuple[str, str]:
     for place, word in enumerate(words):
         if word.lower() in _SPLITS and len(words) > 1:
             return _SPLITS[word.lower()], _plain("_".join(words[:place] + words[place + 1 :]))
-    first, _, rest = words[-1].partition("_") if words else ("", "", "")
-    head, _, last = words[-1].rpartition("_") if words else ("", "", "")
-    group = words[:-1]
-    if rest and first.lower() in _SPLITS:
-        return _SPLITS[first.lower()], _plain("_".join([*group, rest]))
-    if head and last.lower() in _SPLITS:
-        return _SPLITS[last.lower()], _plain("_".join([*group, head]))
+    *group, last = words or [""]
+    for part, rest in (last.partition("_")[::2], last.rpartition("_")[::-2]):
+        if rest and part.lower() in _SPLITS:  # val_acc, acc_val
+            return _SPLITS[part.lower()], _plain("_".join([*group, rest]))
     return split, _plain("_".join(words))
 
 
@@ -115,10 +120,9 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
-        found = float(value)
-    except OverflowError:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond any float
         return None
-    return found if math.isfinite(found) else None
 
 
 def numbers_in(value: Any) -> tuple[Numbers, Series]:

@@ -18,6 +18,8 @@ from mnist_sweep.records.external import csv
 from mnist_sweep.records.external.found import (
     Found,
     FoundRun,
+    Numbers,
+    Series,
     check_count,
     number,
     numbers_in,
@@ -77,12 +79,7 @@ class ResultMapping(BaseModel):
 def mapping_of(
     record: str | None, metrics: Sequence[str], experiment: str | None = None
 ) -> ResultMapping | None:
-    """A mapping from the command line's words; None where they say nothing.
-
-    Args:
-        record: A glob, or None.
-        metrics: NAME=PATH each, or a PATH alone, which is its own name.
-        experiment: The name of an MLflow experiment, or None.
+    """A mapping from the command line's words, NAME=PATH or PATH for a metric; None without any.
 
     Raises:
         UsageError: A metric is given twice or malformed, or the glob leads out.
@@ -121,9 +118,7 @@ def read_mapping(path: Path) -> ResultMapping:
 
 
 def read_mapped(path: Path, mapping: ResultMapping) -> Found:
-    """The runs in the files that a mapping names.
-
-    A file that cannot be used, or that lacks a metric, becomes a problem.
+    """The runs in the files that a mapping names; unusable files become problems.
 
     Raises:
         DirectoryError: There is no such directory, or no file matches.
@@ -184,14 +179,8 @@ def _choose(run: FoundRun, mapping: ResultMapping, found: Found) -> None:
     run.failed = "" if run.metrics else f"no {', '.join(absent)}"
 
 
-def _metrics(
-    file: Path, mapping: ResultMapping, found: Found
-) -> tuple[dict[str, float], dict[str, list[float | None]]]:
-    """The metrics of a file and their history; what is not there becomes a problem.
-
-    Raises:
-        ValueError: It cannot be read, or has none of them.
-    """
+def _metrics(file: Path, mapping: ResultMapping, found: Found) -> tuple[Numbers, Series]:
+    """The metrics of a file and their history; what is not there becomes a problem."""
     value = value_in(file)
     every, history = numbers_in(value)
     if not mapping.metrics:
@@ -213,25 +202,20 @@ def _metrics(
 
 
 def _number(value: Any, path: str) -> float:
-    """The number at a dotted path.
-
-    Raises:
-        ValueError: There is none; the text says how far the path led.
-    """
+    """The number at a dotted path; the error says how far the path led."""
     steps = path.split(".")
-    for index, step in enumerate(steps):
-        value = _step(value, step, ".".join(steps[: index + 1]))
+    for index, step in enumerate(steps, 1):
+        so_far = ".".join(steps[:index])
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and re.fullmatch(r"-?\d{1,9}", step):
+            if not -len(value) <= int(step) < len(value):
+                raise ValueError(f"no {so_far}: the list has {len(value)} entries")
+            value = value[int(step)]
+        else:
+            names = list(value)[:8] if isinstance(value, dict) else []
+            known = f"; there is {', '.join(map(str, names))}" if names else ""
+            raise ValueError(f"no {so_far}{known}")
     if (found := number(value)) is None:
         raise ValueError(f"{path} is {repr(value)[:40]}, not a finite number")
     return found
-
-
-def _step(value: Any, step: str, so_far: str) -> Any:
-    if isinstance(value, dict) and step in value:
-        return value[step]
-    if isinstance(value, list) and re.fullmatch(r"-?\d{1,9}", step):
-        if -len(value) <= int(step) < len(value):
-            return value[int(step)]
-        raise ValueError(f"no {so_far}: the list has {len(value)} entries")
-    known = f"; there is {', '.join(map(str, list(value)[:8]))}" if isinstance(value, dict) else ""
-    raise ValueError(f"no {so_far}{known}")

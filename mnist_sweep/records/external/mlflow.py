@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.external.found import Found, FoundRun, number
+from mnist_sweep.records.external.found import Found, FoundRun
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import content, strict_yaml
@@ -43,7 +43,10 @@ def read(_path: Path, places: list[Path]) -> Found:
     """The runs with their parameters, last metrics and their history."""
     found = Found("an MLflow store")
     if places[0].suffix == ".db":
-        found.runs += _rows(places[0])
+        try:
+            found.runs += _runs_in(places[0])
+        except sqlite3.Error as error:
+            raise DirectoryError(f"Expected MLflow's database at {places[0]}: {error}.") from error
         return found
     names = {folder: _experiment(folder) for folder in {meta.parent.parent for meta in places}}
     for meta in places:
@@ -75,18 +78,11 @@ def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
             lines = [line.split() for line in content(file)[0].decode("utf-8").splitlines() if line]
             # Timestamp, value, step: the last is what MLflow calls the latest.
             lines.sort(key=lambda words: (*map(int, words[2:]), int(words[0]), float(words[1])))
-            _add(run, name, [number(float(words[1])) for words in lines])
+            run.add(name, [float(words[1]) for words in lines])
     status = about.get("status")
     status = _STATUS.get(status, status) if isinstance(status, int) else status
     _check_status(run, str(status))
     return run
-
-
-def _add(run: FoundRun, name: str, values: list[float | None]) -> None:
-    if values and values[-1] is not None:
-        run.metrics[name] = values[-1]
-        if len(values) > 1:
-            run.history[name] = values
 
 
 def _check_status(run: FoundRun, status: str) -> None:
@@ -97,19 +93,8 @@ def _check_status(run: FoundRun, status: str) -> None:
         run.failed = "it logged no metric"
 
 
-def _rows(database: Path) -> list[FoundRun]:
-    """The runs in a database, which is opened for reading alone.
-
-    Raises:
-        DirectoryError: It is damaged, or not MLflow's.
-    """
-    try:
-        return _runs_in(database)
-    except sqlite3.Error as error:
-        raise DirectoryError(f"Expected MLflow's database at {database}: {error}.") from error
-
-
 def _runs_in(database: Path) -> list[FoundRun]:
+    # Opened for reading alone: MLflow may be writing.
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as store:
         runs = {
             key: (FoundRun(key, database, experiment=experiment), status)
@@ -120,10 +105,10 @@ def _runs_in(database: Path) -> list[FoundRun]:
                 runs[key][0].settings[name] = scalar(value)
         series: dict[tuple[str, str], list[float | None]] = {}
         for key, name, value in store.execute(_HISTORY):
-            series.setdefault((key, name), []).append(number(value))
+            series.setdefault((key, name), []).append(value)
     for (key, name), values in series.items():
         if key in runs:
-            _add(runs[key][0], name, values)
+            runs[key][0].add(name, values)
     for run, status in runs.values():
         _check_status(run, status)
     return [run for run, _ in runs.values()]

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.external.found import Found, FoundRun, flattened, number, split_and_name
+from mnist_sweep.records.external.found import Found, FoundRun, flattened, split_and_name
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.safe_files import strict_yaml
 
@@ -69,7 +69,8 @@ def read(path: Path, folders: list[Path]) -> Found:
             is_part = above and (is_group or (_TIME.fullmatch(last) and times[folder.parent] == 1))
             name = (parent or path.name) if is_split or is_part else relative
             run = runs.setdefault(name if name != "." else path.name, FoundRun(name, folder))
-            _take(run, series)
+            for tag, points in series.items():
+                run.add(tag, [value for _, value in sorted(points, key=lambda one: one[0])])
             run.settings |= _hyperparameters(events)
             with suppress(FileNotFoundError):  # Lightning's
                 run.settings |= flattened(strict_yaml(folder / "hparams.yaml") or {})
@@ -96,15 +97,6 @@ def _series(events: Any) -> dict[str, list[tuple[int, float]]]:
         if all(value.ndim == 0 and value.dtype.kind in "fiu" for _, value in values):
             series.setdefault(tag, []).extend((step, value.item()) for step, value in values)
     return {tag: points for tag, points in series.items() if not tag.startswith("_hparams_")}
-
-
-def _take(run: FoundRun, series: dict[str, list[tuple[int, float]]]) -> None:
-    for tag, points in series.items():
-        numbers = [number(float(value)) for _, value in sorted(points, key=lambda one: one[0])]
-        if numbers and numbers[-1] is not None:
-            run.metrics[tag] = numbers[-1]
-            if len(numbers) > 1:
-                run.history[tag] = numbers
 
 
 def _hyperparameters(events: Any) -> dict[str, Any]:
