@@ -1,12 +1,8 @@
 """Every metric, declared once: its title, format, direction, splits, and how it is computed.
 
-All packages read this registry: evaluation computes the metrics of a split from counts, records and
-the runs table name their columns after them, selections and the gate take their direction from
-here, tables their titles and formats. To add a metric add one entry to `_BUILT_IN`, or an entry
-point in the group `mnist_sweep.metrics` of another package.
-
-Counts are arrays whose last axis is the class: `support` (examples truly of the class),
-`predicted` (examples predicted to be of it) and `hits` (both).
+To add one, add an entry to `_BUILT_IN`, or an entry point in the group `mnist_sweep.metrics` of
+another package. Counts are arrays whose last axis is the class: `support` (examples truly of the
+class), `predicted` (examples predicted to be of it) and `hits` (both).
 """
 
 from __future__ import annotations
@@ -41,20 +37,13 @@ HELD_OUT = (VALIDATION, TEST)
 class Format(StrEnum):
     """How the values of a column are written."""
 
-    SETTING = "setting"
-    """As on the command line: 300, 0.2, null, adam."""
-    SECONDS = "seconds"
-    """Three digits: 0.83, 14.2, 142, 1,420."""
-    LOSS = "loss"
-    """Three digits, small ones in scientific form: 0.0123, 9.78e-04."""
-    PERCENT = "percent"
-    """A share of one as a percentage: 97.43. One of 10,000 images is 0.01."""
-    SHARE = "share"
-    """A share of one with four digits: 0.9743."""
-    NUMBER = "number"
-    """Four significant digits: 0.9743, 12.35, 1.2e-05."""
-    COUNT = "count"
-    """A whole number with separators: 123,456."""
+    SETTING = "setting"  # as on the command line: 300, 0.2, null, adam
+    SECONDS = "seconds"  # three digits: 0.83, 14.2, 142, 1,420
+    LOSS = "loss"  # three digits, small ones in scientific form: 0.0123, 9.78e-04
+    PERCENT = "percent"  # a share of one: 97.43, so that one of 10,000 images is 0.01
+    SHARE = "share"  # a share of one with four digits: 0.9743
+    NUMBER = "number"  # four significant digits: 0.9743, 12.35, 1.2e-05
+    COUNT = "count"  # a whole number with separators: 123,456
 
     @property
     def is_share(self) -> bool:
@@ -64,37 +53,22 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class MetricDefinition:
-    """What a metric is.
-
-    Attributes:
-        name: As users write it: accuracy, f1_min, time.train_s.
-        title: As tables and plots show it: "Lowest F1".
-        format: How values are written.
-        higher_is_better: The direction of "best".
-        splits: The splits it is measured on; empty for values of a whole run (times, parameters).
-        from_counts: How it is computed from counts of classes; None if it is not (loss, times).
-        class_values: Counts to a value per class, (..., classes), where the metric also exists for
-            single classes (`f1.8`); else None.
-    """
+    """What a metric is; the directions, formats and formulas of all packages."""
 
     name: str
     title: str
     format: Format
     higher_is_better: bool
     splits: tuple[str, ...] = ()
+    """Empty for values of a whole run: times, parameters."""
     from_counts: FromCounts | None = None
     class_values: FromCounts | None = None
+    """Counts to a value per class, (..., classes), where single classes have it too (`f1.8`)."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric on a split: what a selection, a rule or a column refers to.
-
-    Attributes:
-        definition: What the metric is.
-        split: train, validation or test; None for values of a whole run.
-        class_index: The class of `f1.8`; None for all classes together.
-    """
+    """A metric on a split (None for a whole run), of one class or of all together."""
 
     definition: MetricDefinition
     split: str | None = None
@@ -128,15 +102,7 @@ class Metric:
         return self.split in HELD_OUT and known is not None
 
     def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
-        """The metric from counts of classes.
-
-        Args:
-            support: Examples truly of each class, (..., classes), broadcastable with the others.
-            predicted: Examples predicted to be of each class, (..., classes).
-            hits: Examples both truly and predictedly of each class, (..., classes).
-
-        Returns:
-            The metric, (...).
+        """The metric, (...), from counts of classes, (..., classes) or broadcastable.
 
         Raises:
             SelectionError: The metric is not a function of counts.
@@ -159,10 +125,7 @@ def confusion_matrix(
 ) -> NDArray[np.int64]:
     """Number of examples by true class (rows) and predicted class, (classes, classes) int64.
 
-    Args:
-        true: (n,) integer, or broadcastable with `predicted`.
-        predicted: (n,) integer; (n_runs, n) counts all runs.
-        classes: Their number.
+    `predicted` is (n,), or (n_runs, n) to count all runs together.
     """
     import numpy as np
 
@@ -179,9 +142,9 @@ def counts_of(confusion: Any) -> tuple[Floats, Floats, Floats]:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """Quotients, with scikit-learn's `zero_division=0`."""
     import numpy as np
 
+    # scikit-learn's `zero_division=0`
     return np.divide(top, bottom, out=np.zeros(np.shape(bottom)), where=bottom > 0)
 
 
@@ -203,13 +166,11 @@ def _f1(support: Floats, predicted: Floats, hits: Floats) -> Floats:
 
 
 def _mean_of(class_values: FromCounts) -> FromCounts:
-    """The macro average over the classes with examples.
-
-    As scikit-learn's `average="macro"` with `labels=unique(y_true)`: of a class without examples
-    there is nothing to measure.
-    """
+    """The macro average over the classes with examples."""
 
     def mean(support: Floats, predicted: Floats, hits: Floats) -> Floats:
+        # As scikit-learn's `average="macro"` with `labels=unique(y_true)`: of a class without
+        # examples there is nothing to measure.
         counts = support > 0
         values = class_values(support, predicted, hits) * counts
         return _ratio(values.sum(axis=-1), counts.sum(axis=-1))
@@ -278,13 +239,7 @@ _DIRECTIONS = {"lowest": False, "highest": True}
 
 
 def named_metric(name: str, split: str, measured: Collection[str] = ()) -> Metric:
-    """The metric of a name that is not in the registry; its direction is guessed from the name.
-
-    Args:
-        name: As for `resolve`.
-        split: The split of a name without one, if it was measured there.
-        measured: As for `resolve`.
-    """
+    """The metric of a name that is not in the registry; its direction is guessed from the name."""
     split, name = _split_and_name(name, split, measured)
     words = {word.lower() for word in _WORD.findall(name)}
     higher = not (words & _LOWER or name.endswith("_s"))
@@ -377,9 +332,7 @@ def is_metric(column: str) -> bool:
 def overall(columns: Iterable[str], objective: str = "") -> list[Metric]:
     """The metrics among some columns that were measured, without those of single classes.
 
-    Args:
-        columns: Of the runs table.
-        objective: Declares the direction of its metric on every split: highest:test.latency.
+    An objective declares the direction of its metric on every split: highest:test.latency.
     """
     found = [resolve(name, measured=[name]) for name in columns if is_metric(name)]
     word, _, rest = objective.partition(":")

@@ -1,8 +1,7 @@
 """The worst or best configuration by a metric, among those where some conditions hold.
 
-Works on the runs table (`records.sweep.all_runs`). Runs that differ only in seed are repeats of one
-configuration, which counts with their mean. What cannot be counted, because it failed, diverged or
-was never run, is named and never dropped.
+Runs that differ only in seed are repeats of one configuration, which counts with their mean. What
+cannot be counted, because it failed, diverged or was never run, is named and never dropped.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
     Settings = dict[str, Any]
 
 Direction = Literal["worst", "best"]
+# Means of equal counts may differ by rounding; a real difference is one example or more.
 _TIE = 1e-12
-"""Means of equal counts may differ by rounding; a real difference is one example or more."""
+# Neighbours in the order whose settings are read together: of 100,000, twenty are named.
 _BLOCK = 64
-"""Neighbours in the order whose settings are read together: of 100,000, twenty are named."""
 _REASONS = (
     "label", "status", "error.type", "error.message", "epochs", "epochs_trained",
     "history.val_accuracy",
@@ -52,26 +51,16 @@ _REASONS = (
 class Note(StrEnum):
     """What a reader of a selection must know."""
 
+    # Its test figures are then no unbiased estimate of what it does on new images.
     SELECTED_ON_TEST = "selected on the test split"
-    """Its test figures are then no unbiased estimate of what it does on new images."""
     DIFFERENT_DATA = "the candidates saw different data"
-    """Their values do not compare."""
     SINGLE_RUNS = "one run each"
-    """Another seed may change the order."""
     UNEQUAL_REPEATS = "unequal numbers of runs"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One configuration with its finished runs, in order of seed.
-
-    Attributes:
-        configuration_id: Its id.
-        label: The label of its runs, without the seed.
-        run_ids: Its runs.
-        seeds: Their seeds.
-        values: Their values of the metric.
-    """
+    """One configuration with its finished runs, in order of seed; `label` is without it."""
 
     configuration_id: str
     label: str
@@ -113,29 +102,17 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, from what, and what could not be counted.
-
-    Attributes:
-        metric: The metric and its split.
-        direction: worst or best.
-        where: The conditions, as they were written.
-        candidates: All configurations, the chosen one first, then in order.
-        ties: Other configurations whose value equals the chosen one's.
-        uncounted: Runs that failed, diverged or were not run.
-        weakest_split: The split of `weakest`.
-        notes: What a reader of the selection must know.
-        runs: The candidates' rows of the runs table.
-    """
+    """What was chosen, from what, and what could not be counted."""
 
     metric: Metric
     direction: Direction
     where: tuple[str, ...]
-    candidates: tuple[Candidate, ...]
-    ties: tuple[Candidate, ...]
+    candidates: tuple[Candidate, ...]  # the chosen one first, then in order
+    ties: tuple[Candidate, ...]  # others whose value equals the chosen one's
     uncounted: tuple[Uncounted, ...]
     weakest_split: str
     notes: tuple[Note, ...]
-    runs: pd.DataFrame = field(repr=False, compare=False)
+    runs: pd.DataFrame = field(repr=False, compare=False)  # the candidates' rows
 
     @property
     def chosen(self) -> Candidate:
@@ -164,14 +141,10 @@ def select(
     *,
     split: str = "validation",
 ) -> Selection:
-    """Select a configuration.
+    """Select a configuration among the runs for which all conditions hold.
 
-    Args:
-        runs: The runs table of one or several sweeps (`records.sweep.all_runs`).
-        where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metrics.resolve`; a class also by its name: `f1.shirt`.
-        direction: Which end of the order.
-        split: The split of a metric that names none.
+    `by` is a metric's name (see `metrics.resolve`), of a class also with the class's name:
+    `f1.shirt`; `split` counts for one that names none.
 
     Raises:
         SelectionError: Unknown metric or setting, or nothing with a value matches.
@@ -193,8 +166,14 @@ def select(
         raise SelectionError(_nothing(conditions, metric, runs, uncounted))
     downward = metric.higher_is_better == (direction == "best")
     candidates = _candidates(counted, metric.column, downward=downward)
-    value = candidates[0].value
+    value, repeats = candidates[0].value, {len(one.values) for one in candidates}
     ties = takewhile(lambda one: math.isclose(one.value, value, rel_tol=_TIE), candidates[1:])
+    notes = {
+        Note.SELECTED_ON_TEST: metric.split == "test",
+        Note.DIFFERENT_DATA: len(set(counted["dataset.sha256"])) > 1,
+        Note.SINGLE_RUNS: len(candidates) > 1 and repeats == {1},
+        Note.UNEQUAL_REPEATS: len(repeats) > 1,
+    }
     return Selection(
         metric=metric,
         direction=direction,
@@ -203,7 +182,7 @@ def select(
         ties=tuple(ties),
         uncounted=uncounted,
         weakest_split=metric.split if metric.split in HELD_OUT else split,
-        notes=_notes(candidates, metric, counted),
+        notes=tuple(note for note, holds in notes.items() if holds),
         runs=counted,
     )
 
@@ -238,22 +217,16 @@ def _numbered(by: str, runs: pd.DataFrame) -> str:
 
 def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:
     """The configurations by their means, equal ones by label."""
-    run_ids, labels, directories = (plain(runs[name]) for name in ("run_id", "label", "directory"))
+    # As lists: a group of pandas' for each of 100,000 configurations takes minutes.
+    run_ids, labels, directories, values = (
+        plain(runs[name]) for name in ("run_id", "label", "directory", column)
+    )
     seeds = plain(runs[SEED]) if SEED in runs else [None] * len(runs)
-    values = [float(value) for value in runs[column]]
     places: dict[str, list[int]] = {}
     for place, configuration_id in enumerate(plain(runs["configuration_id"])):
         places.setdefault(configuration_id, []).append(place)
     for own in places.values():
         own.sort(key=lambda place: (seeds[place] or 0, run_ids[place]))
-    sign = -1 if downward else 1
-
-    def rank(item: tuple[str, list[int]]) -> tuple[float, str]:
-        own = item[1]
-        return sign * fmean([values[place] for place in own]), without_seed(labels[own[0]])
-
-    ordered = sorted(places.items(), key=rank)
-    firsts = [own[0] for _, own in ordered]
 
     @cache
     def block(start: int) -> list[Settings]:
@@ -262,13 +235,22 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
     def setting_of(number: int) -> Settings:
         return block(number - number % _BLOCK)[number % _BLOCK]
 
+    sign = -1 if downward else 1
+    ordered = sorted(
+        places.items(),
+        key=lambda item: (
+            sign * fmean(float(values[place]) for place in item[1]),
+            without_seed(labels[item[1][0]]),
+        ),
+    )
+    firsts = [own[0] for _, own in ordered]
     return tuple(
         Candidate(
             configuration_id=configuration_id,
             label=without_seed(labels[own[0]]),
             run_ids=tuple(run_ids[place] for place in own),
             seeds=tuple(seeds[place] for place in own),
-            values=tuple(values[place] for place in own),
+            values=tuple(float(values[place]) for place in own),
             _directories=tuple(directories[place] or "" for place in own),
             _settings=partial(setting_of, number),
         )
@@ -282,29 +264,13 @@ def error_of(row: Mapping[str, Any]) -> str:
 
 
 def reason_of(row: Mapping[str, Any], metric: Metric | None = None) -> str:
-    """Why a run has no value, in a few words.
-
-    Args:
-        row: Of the runs table, None where it has no value.
-        metric: The metric of which a finished run has no value.
-    """
+    """Why a run has no value, or of a finished one no value of `metric`, in a few words."""
     if row["status"] == RunStatus.PRUNED:
         epochs, accuracy = row.get("epochs"), row.get("history.val_accuracy")
         of_all = f" of {epochs}" if epochs else ""
         reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
         return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
     return error_of(row) or (f"has no finite {metric}" if metric else "no reason recorded")
-
-
-def _notes(candidates: Sequence[Candidate], metric: Metric, runs: pd.DataFrame) -> tuple[Note, ...]:
-    counts = {len(one.values) for one in candidates}
-    said = {
-        Note.SELECTED_ON_TEST: metric.split == "test",
-        Note.DIFFERENT_DATA: len(set(runs["dataset.sha256"])) > 1,
-        Note.SINGLE_RUNS: len(candidates) > 1 and counts == {1},
-        Note.UNEQUAL_REPEATS: len(counts) > 1,
-    }
-    return tuple(note for note, holds in said.items() if holds)
 
 
 def _nothing(

@@ -41,58 +41,32 @@ class Unknown(StrEnum):
 
 @dataclass(frozen=True)
 class Confidence:
-    """What is known of one candidate beside the chosen one, see `Comparisons`.
-
-    One that is neither distinguishable nor equivalent is undecided.
-
-    Attributes:
-        configuration_id: Which candidate.
-        probability: That it is the worst (or best); over all candidates they sum to 1.
-        p_value: Of no difference from the chosen one; None with single runs.
-        p_equivalent: Of a difference from the chosen one beyond the margin.
-        distinguishable: Whether it differs from the chosen one at the level.
-        equivalent: Whether it is shown to lie within the margin of the chosen one.
-    """
+    """What is known of one candidate beside the chosen one, see `Comparisons`."""
 
     configuration_id: str
-    probability: float
-    p_value: float | None
-    p_equivalent: float | None
+    probability: float  # that it is the worst (or best); over all candidates they sum to 1
+    p_value: float | None  # of no difference from the chosen one; None with single runs
+    p_equivalent: float | None  # of a difference beyond the margin
     distinguishable: bool
-    equivalent: bool
+    equivalent: bool  # one that is neither is undecided
 
 
 @dataclass(frozen=True)
 class UncertainSelection:
-    """A selection with its uncertainty, or with the reason why that is not known.
-
-    Attributes:
-        selection: What was chosen, from what, and what could not be counted.
-        confidences: One per candidate, in the selection's order; empty if not known.
-        unknown: Why they are not known; None if they are.
-        detail: What exactly could not be read or does not fit.
-        level: Confidence level.
-        margin: The largest difference that counts as none.
-        replicates: Bootstrap samples of the images.
-        seed: Of the statistics' randomness, not of a run.
-        questions: How many families of tests its p-values are corrected for, itself included.
-        images: How many images the candidates were measured on; 0 if not known.
-        covers: What would vary were it all done again; None if not known.
-        run_ids: The runs that could count, in order of id; None for all of the sweep.
-    """
+    """A selection with its uncertainty, or with the reason why that is not known."""
 
     selection: Selection
-    confidences: tuple[Confidence, ...] = ()
+    confidences: tuple[Confidence, ...] = ()  # one per candidate, in the selection's order
     unknown: Unknown | None = None
-    detail: str = ""
+    detail: str = ""  # what exactly could not be read or does not fit
     level: float = DEFAULT_LEVEL
-    margin: float = DEFAULT_MARGIN
+    margin: float = DEFAULT_MARGIN  # the largest difference that counts as none
     replicates: int = DEFAULT_REPLICATES
-    seed: int = 0
-    questions: int = 1
+    seed: int = 0  # of the statistics' randomness, not of a run
+    questions: int = 1  # families of tests that its p-values are corrected for, itself included
     images: int = 0
     covers: Covers | None = None
-    run_ids: tuple[str, ...] | None = None
+    run_ids: tuple[str, ...] | None = None  # the runs that could count; None for all
 
     @property
     def chosen(self) -> Candidate:
@@ -201,13 +175,13 @@ def select_with_uncertainty(
     Args:
         sweep: What was loaded from a directory; the runs' predictions are read from there.
         where: Conditions such as `layers=2`; all must hold.
-        by: The metric's name, see `metrics.resolve`; None takes the objective, on `split` if given.
+        by: The metric's name, see `select`; None takes the objective, on `split` if given.
         direction: Which end of the order.
         split: The split of a metric that names none; None is validation.
         level: Confidence level.
         margin: The largest difference that counts as none; None takes the sweep's.
         replicates: Bootstrap samples of the images, at least 100.
-        seed: Of the randomness; the same seed gives the same answer.
+        seed: Of the randomness.
         questions: How many families of tests are answered together, this one included.
         run_ids: Only these runs count; None takes all.
         most: Among more configurations than this nothing is resampled; None resamples always.

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mnist_sweep.records.record import Record, SplitMetrics
 
 SHOWN_CLASSES = 3
@@ -16,13 +19,10 @@ SHOWN_MISTAKES = 3
 
 @dataclass(frozen=True)
 class WeakClass:
-    """One class: its F1 (mean over the runs) and what lowers it.
+    """One class: its F1 (mean over the runs) and what lowers it, most first.
 
-    Attributes:
-        label: The class.
-        f1: Its F1.
-        mistaken_for: (predicted class, examples of this one), most first, summed over the runs.
-        taken_for_it: (true class, examples of that one), likewise.
+    `mistaken_for` has (predicted class, examples of this one) summed over the runs, `taken_for_it`
+    (true class, examples of that one).
     """
 
     label: int
@@ -36,26 +36,22 @@ def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, .
 
     Classes without a mistake are not among them.
     """
+    import numpy as np
+
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()
+    confusion = np.sum([run.confusion for run in runs], axis=0)
     classes = []
     for index, entry in enumerate(runs[0].per_class):
-        f1 = sum(run.per_class[index].f1 for run in runs) / len(runs)
-        predicted = [
-            sum(column) for column in zip(*(r.confusion[index] for r in runs), strict=True)
-        ]
-        true = [
-            sum(row[index] for row in rows)
-            for rows in zip(*(r.confusion for r in runs), strict=True)
-        ]
-        mistakes = _largest(predicted, index), _largest(true, index)
+        mistakes = _largest(confusion[index], index), _largest(confusion[:, index], index)
         if any(mistakes):
+            f1 = sum(run.per_class[index].f1 for run in runs) / len(runs)
             classes.append(WeakClass(entry.label, f1, *mistakes))
     classes.sort(key=lambda weak: (weak.f1, weak.label))
     return tuple(classes[:SHOWN_CLASSES])
 
 
-def _largest(counts: Sequence[int], own: int) -> tuple[tuple[int, int], ...]:
-    mistakes = [(k, n) for k, n in enumerate(counts) if k != own and n > 0]
+def _largest(counts: NDArray[np.int64], own: int) -> tuple[tuple[int, int], ...]:
+    mistakes = [(k, n) for k, n in enumerate(counts.tolist()) if k != own and n > 0]
     return tuple(sorted(mistakes, key=lambda pair: (-pair[1], pair[0]))[:SHOWN_MISTAKES])

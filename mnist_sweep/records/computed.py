@@ -28,7 +28,7 @@ _MAX_KEPT = 20
 _MAX_BYTES = 2**26
 _PACKAGE = Path(__file__).parents[1]
 _CODE = (
-    "metrics.py", "analysis/uncertainty.py", "analysis/statistics/*.py",
+    "metrics.py", "analysis/*.py", "analysis/statistics/*.py",
     "reporting/tables/intervals.py", "records/predictions.py", "records/computed.py",
 )  # fmt: skip
 

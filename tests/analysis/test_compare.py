@@ -312,7 +312,7 @@ def test_times_do_not_compare_between_machines(tmp_path):
     second.values["environment"] |= {"cpu": "another processor", "workers": 4}
     second.values["time"]["epoch_s"] = [1.0] * 9 + [5.0]
     pair = one_pair(write_run(first, tmp_path / "a"), write_run(second, tmp_path / "b"))
-    assert pair.time_conditions.busy == (0, 1)
+    assert pair.busy == (0, 1)
     reasons = " ".join(time_reasons(pair))
     assert "cpu a processor against another processor" in reasons
     assert "workers 1 against 4" in reasons

@@ -2,7 +2,6 @@
 
 `load_side` reads a directory, `compare` puts several beside each other (the first is what the
 others are measured against) and returns a `Comparison` of fields; `reporting.comparison` writes it.
-Only `side`, `changes` and `times` read files. May import records and the rest of analysis.
 """
 
 from mnist_sweep.analysis.compare.comparison import Comparison, Pair, Verdict, VerdictKind, compare

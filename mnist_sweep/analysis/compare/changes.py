@@ -1,8 +1,7 @@
 """What changed in one configuration that both sides have: metrics, images, times.
 
-Every metric is tested in the one way of `analysis.statistics`. With predictions, images and seeds
-vary; without, seeds alone. A single run on each side gives an interval over images, which is about
-these two runs, and no p-value.
+With predictions, images and seeds vary; without, seeds alone. A single run on each side gives an
+interval over images, which is about these two runs, and no p-value.
 """
 
 from __future__ import annotations
@@ -10,20 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.compare.times import CostChange, cost_changes, values_of
+from mnist_sweep.analysis.statistics import difference, of_values, resample_predictions
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from mnist_sweep.analysis.compare.matching import Shared
@@ -36,6 +38,7 @@ BY_CLASS = "f1"
 """The metric that is compared class by class."""
 MAX_FLIPS = 1000
 """Flipped images kept by number; their counts are always exact."""
+COSTS = ("time.train_s", "time.epoch_s", "time.total_s", "environment.peak_memory_mb")
 
 
 class Evidence(StrEnum):
@@ -43,39 +46,24 @@ class Evidence(StrEnum):
 
     SAME_IMAGES = "same images"
     OTHER_IMAGES = "other images"
-    VALUES = "values"
-    """No predictions: the metrics' values alone."""
+    VALUES = "values"  # no predictions
 
 
 @dataclass(frozen=True)
 class Change:
-    """A metric's change from the first side to the second, on the metric's scale.
-
-    Attributes:
-        metric: Its name.
-        first: Mean over the first side's runs.
-        second: Mean over the second side's.
-        change: second - first.
-        low: Lower end of the change's interval; None if its uncertainty is not known.
-        high: Upper end.
-        p_value: Of no change, two-sided; None if it cannot be tested.
-        p_holm: The same after Holm's correction over the comparison's family.
-        better: Whether the change is for the better; None if there is none.
-        covers: What the interval covers: "images", "seeds", "images and seeds", or "".
-        p_equivalent: Of a change beyond the margin; None if it cannot be tested.
-    """
+    """A metric's change, second side less first, on the metric's own scale."""
 
     metric: str
-    first: float
+    first: float  # the mean over its runs
     second: float
     change: float
-    low: float | None = None
+    low: float | None = None  # of the change's interval; None if its uncertainty is not known
     high: float | None = None
-    p_value: float | None = None
-    p_holm: float | None = None
-    better: bool | None = None
-    covers: str = ""
-    p_equivalent: float | None = None
+    p_value: float | None = None  # of no change, two-sided; None if it cannot be tested
+    p_holm: float | None = None  # corrected over all changes of the comparison
+    better: bool | None = None  # None if there is no change
+    covers: str = ""  # what the interval covers: "images", "seeds", "images and seeds"
+    p_equivalent: float | None = None  # of a change beyond the margin
 
     @property
     def significant(self) -> bool:
@@ -112,31 +100,34 @@ class Flips:
     examples: tuple[Flip, ...]
 
 
+@dataclass(frozen=True)
+class CostChange:
+    """A time (seconds) or memory (MB): the median over either side's runs, and their ratio."""
+
+    name: str
+    first: float
+    second: float
+
+    @property
+    def ratio(self) -> float | None:
+        """The second over the first; None if the first is 0."""
+        return self.second / self.first if self.first > 0 else None
+
+
 @dataclass(frozen=True, eq=False)
 class ConfigurationChange:
-    """A configuration that both sides have, and all that changed in it.
-
-    Attributes:
-        shared: Its runs on both sides.
-        summaries: Changes of the metrics over all classes.
-        digits: Changes of each class's F1.
-        costs: Changes of times and memory.
-        evidence: What the metrics' changes rest on.
-        identical: Whether both sides predict the same class for every image, run by run.
-        flips: Images that flipped; None unless both sides saw the same ones.
-        confusion: Change of the mean confusion matrix, (classes, classes); None likewise.
-        reason: Why there are no predictions to compare; empty otherwise.
-    """
+    """A configuration that both sides have, and all that changed in it."""
 
     shared: Shared
-    summaries: tuple[Change, ...]
-    digits: tuple[Change, ...]
+    summaries: tuple[Change, ...]  # of the metrics over all classes
+    digits: tuple[Change, ...]  # of each class's F1
     costs: tuple[CostChange, ...]
     evidence: Evidence
-    identical: bool = False
-    flips: Flips | None = None
+    identical: bool = False  # the same class for every image, run by run
+    flips: Flips | None = None  # None unless both sides saw the same images
+    # Change of the mean confusion matrix, (classes, classes); None likewise.
     confusion: tuple[tuple[float, ...], ...] | None = None
-    reason: str = ""
+    reason: str = ""  # why there are no predictions to compare
 
     @property
     def n_runs(self) -> tuple[int, int]:
@@ -151,7 +142,12 @@ def configuration_change(
     split = first.split
     tables: Tables = {}
     digits: list[Metric] = []
-    found = ConfigurationChange(shared, (), (), cost_changes(shared), Evidence.VALUES)
+    costs = tuple(
+        CostChange(name.partition(".")[2], median(before), median(after))
+        for name in COSTS
+        if (before := _values(shared.first, name)) and (after := _values(shared.second, name))
+    )
+    found = ConfigurationChange(shared, (), (), costs, Evidence.VALUES)
     sides = (shared.first, shared.second)
     if split is not None and all(own["dataset.classes"].notna().all() for own in sides):
         classes = int(max(own["dataset.classes"].max() for own in sides))
@@ -163,12 +159,16 @@ def configuration_change(
             tables = _resampled(one, two, names, classes, rng, same=same)
             found = replace(found, evidence=Evidence.OTHER_IMAGES)
             if same:
+                matrices = [
+                    confusion_matrix(side.true, side.predicted, classes) / len(side.predicted)
+                    for side in (one, two)
+                ]
                 found = replace(
                     found,
                     evidence=Evidence.SAME_IMAGES,
                     identical=np.array_equal(one.predicted, two.predicted),
                     flips=flips(one, two),
-                    confusion=_confusion_change(one, two, classes),
+                    confusion=tuple(map(tuple, (matrices[1] - matrices[0]).tolist())),
                 )
         except MnistSweepError as error:  # missing, damaged, or no classes of the record's
             found = replace(found, reason=str(error))
@@ -177,15 +177,6 @@ def configuration_change(
         for own in (metrics, digits)
     )
     return replace(found, summaries=summaries, digits=of_digits)
-
-
-def corrected(changes: Iterable[Change]) -> list[Change]:
-    """The changes with `p_holm` over those that were tested."""
-    from mnist_sweep.analysis.statistics import holm
-
-    members = list(changes)
-    adjusted = iter(holm([one.p_value for one in members if one.p_value is not None]))
-    return [one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in members]
 
 
 def change_of_means(metric: Metric, first: float, second: float) -> Change:
@@ -218,16 +209,6 @@ def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.asarray(votes.argmax(axis=0))
 
 
-def _confusion_change(
-    first: Predicted, second: Predicted, classes: int
-) -> tuple[tuple[float, ...], ...]:
-    before, after = (
-        confusion_matrix(side.true, side.predicted, classes) / len(side.predicted)
-        for side in (first, second)
-    )
-    return tuple(map(tuple, (after - before).tolist()))
-
-
 def _resampled(
     first: Predicted,
     second: Predicted,
@@ -237,29 +218,25 @@ def _resampled(
     *,
     same: bool,
 ) -> Tables:
-    from mnist_sweep.analysis.statistics import resample_predictions
-
-    def tables(predicted: NDArray[np.uint8], true: NDArray[np.uint8]) -> dict[str, Resampled]:
-        return resample_predictions(
-            predicted, true, names, rng, replicates=DEFAULT_REPLICATES, classes=classes
-        )
-
+    """Each metric under resampled images, on either side."""
+    tables = partial(
+        resample_predictions,
+        metrics=names, rng=rng, replicates=DEFAULT_REPLICATES, classes=classes,
+    )  # fmt: skip
     if not same:
         # Resampled independently, so their difference varies as two samples of images do.
         one, two = (tables(side.predicted, side.true) for side in (first, second))
         return {name: (one[name], two[name]) for name in names}
-    both, cut = np.vstack([first.predicted, second.predicted]), len(first.predicted)
-    sides = range(cut), range(cut, len(both))
-    found = tables(both, first.true)
-    return {name: (found[name].rows(sides[0]), found[name].rows(sides[1])) for name in names}
+    cut = len(first.predicted)
+    both = tables(np.vstack([first.predicted, second.predicted]), first.true)
+    n = cut + len(second.predicted)
+    return {name: (one.rows(range(cut)), one.rows(range(cut, n))) for name, one in both.items()}
 
 
 def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Change | None:
-    from mnist_sweep.analysis.statistics import difference, of_values
-
     sides = tables.get(metric.name)
     if sides is None:
-        before, after = (values_of(runs, metric.column) for runs in (shared.first, shared.second))
+        before, after = (_values(runs, metric.column) for runs in (shared.first, shared.second))
         if not before or not after:
             return None
         if len(before) == len(after) == 1:
@@ -276,3 +253,7 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
         covers=str(found.covers),
         p_equivalent=found.p_equivalent,
     )
+
+
+def _values(runs: pd.DataFrame, column: str) -> list[float]:
+    return runs[column].dropna().astype("float64").tolist() if column in runs else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,21 +15,34 @@ from mnist_sweep.analysis.compare.changes import (
     ConfigurationChange,
     change_of_means,
     configuration_change,
-    corrected,
 )
-from mnist_sweep.analysis.compare.matching import Differing, Matched, differing, match
-from mnist_sweep.analysis.compare.times import MACHINE, TimeConditions, columns_of, time_conditions
+from mnist_sweep.analysis.compare.matching import (
+    MACHINE,
+    Differing,
+    Matched,
+    columns_of,
+    differing,
+    match,
+)
+from mnist_sweep.analysis.statistics import holm
 from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.reading import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from mnist_sweep.analysis.compare.side import Side
     from mnist_sweep.metrics import Metric
 
 _CODE = ("git_sha", "git_dirty", "mnist_sweep", "python", "tensorflow", "keras", "numpy", "hydra")
-_DATA = ("name", "sha256")
+# An epoch this many times as long as the median one shows that the machine did other work.
+_BUSY = 2.0
+_MIN_EPOCHS = 4
+_MIN_EPOCH_S = 0.2  # the time of a shorter epoch says nothing of the machine's load
 
 
 class VerdictKind(StrEnum):
@@ -49,56 +62,43 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict of one pair of sides.
-
-    Attributes:
-        kind: See `VerdictKind`.
-        change: The change it is about: the largest significant one, or the largest at all; of
-            single runs the mean over configurations.
-        configuration: The name of its configuration; empty if it is the mean over all.
-        n_changed: In how many configurations that metric changed significantly; of single runs,
-            in how many it moved in the direction of the mean.
-        n_tests: How many changes were tested.
-        digits: Classes whose F1 changed significantly, with the mean of these changes, largest
-            first.
-        equivalent: Whether the leading metric's change is shown to be below the margin in every
-            configuration.
-    """
+    """The verdict of one pair of sides."""
 
     kind: VerdictKind
+    # What it is about: the largest significant change, or the largest at all; of single runs the
+    # mean over configurations.
     change: Change | None = None
-    configuration: str = ""
+    configuration: str = ""  # of the change; empty if it is the mean over all
+    # In how many configurations that metric changed significantly; of single runs, in how many it
+    # moved in the direction of the mean.
     n_changed: int = 0
     n_tests: int = 0
+    # Classes whose F1 changed significantly, with the mean of these changes, largest first.
     digits: tuple[tuple[str, float], ...] = ()
+    # Whether the leading metric's change is shown to be below the margin in every configuration.
     equivalent: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The first side and another one: what changed in the configurations that both have.
-
-    `mean` is the mean change of every metric over them, as it was seen, without a test.
-    """
+    """The first side and another one: what changed in the configurations that both have."""
 
     first: Side
     second: Side
     matched: Matched
     changes: tuple[ConfigurationChange, ...]
-    mean: tuple[Change, ...]
-    time_conditions: TimeConditions
+    mean: tuple[Change, ...]  # of every metric over them, as it was seen, without a test
+    machine: tuple[Differing, ...]  # what differs between the machines
+    busy: tuple[int, int]  # runs with epochs that only other work on the machine explains
     verdict: Verdict
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Several sides, with a pair for each after the first.
-
-    `differs` has, for settings, seeds, data, code and machine, what differs in them.
-    """
+    """Several sides, with a pair for each after the first."""
 
     sides: tuple[Side, ...]
-    differs: dict[str, tuple[Differing, ...]]
+    differs: dict[str, tuple[Differing, ...]]  # in settings, seeds, data, code and machine
     pairs: tuple[Pair, ...]
 
 
@@ -113,7 +113,7 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     first, *others = _named(sides)
     rng = np.random.default_rng(seed)
     columns = {
-        "data": tuple(f"dataset.{name}" for name in (*_DATA, f"n_{first.split}")),
+        "data": tuple(f"dataset.{name}" for name in ("name", "sha256", f"n_{first.split}")),
         "code": ("code.sha256", *(f"environment.{name}" for name in _CODE)),
         "machine": MACHINE,
     }
@@ -132,15 +132,17 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
     ]
     # Metrics and digits of all pairs are shown together: one family.
     every = (change for own in changes for one in own for change in (*one.summaries, *one.digits))
-    family = iter(corrected(every))
+    adjusted = iter(holm([one.p_value for one in every if one.p_value is not None]))
+
+    def corrected(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        return tuple(
+            one if one.p_value is None else replace(one, p_holm=next(adjusted)) for one in changes
+        )
+
     pairs = []
     for other, shared, own in zip(others, matched, changes, strict=True):
         tested = tuple(
-            replace(
-                one,
-                summaries=tuple(next(family) for _ in one.summaries),
-                digits=tuple(next(family) for _ in one.digits),
-            )
+            replace(one, summaries=corrected(one.summaries), digits=corrected(one.digits))
             for one in own
         )
         pairs.append(_pair(first, other, shared, tested))
@@ -172,9 +174,26 @@ def _pair(
         if own:
             means = (fmean(c.first for c in own), fmean(c.second for c in own))
             mean.append(change_of_means(metric, *means))
-    verdict = _verdict(changes, mean, [metric.name for metric in metrics])
-    conditions = time_conditions(first, second)
-    return Pair(first, second, matched, changes, tuple(mean), conditions, verdict)
+    return Pair(
+        first, second, matched, changes, tuple(mean),
+        machine=differing([columns_of(side.runs, MACHINE) for side in (first, second)]),
+        busy=(_n_busy(first.runs), _n_busy(second.runs)),
+        verdict=_verdict(changes, mean, [metric.name for metric in metrics]),
+    )  # fmt: skip
+
+
+def _n_busy(runs: pd.DataFrame) -> int:
+    """Runs with an epoch that took much longer than most, but for the first, which may compile."""
+    if "time.epoch_s" not in runs:
+        return 0
+    # Only these records are read: the table has the median alone.
+    slow = runs[runs["time.epoch_s"] >= _MIN_EPOCH_S]
+    found = 0
+    for directory in slow["directory"]:
+        times = read_record(RunPaths(directory).record).time
+        epochs = times.epoch_s[1:] if times else []
+        found += len(epochs) >= _MIN_EPOCHS and max(epochs) > _BUSY * median(epochs)
+    return found
 
 
 def _verdict(
@@ -205,7 +224,12 @@ def _verdict(
     signs = {change.better for _, change in found}
     kind = VerdictKind.BETTER if signs == {True} else VerdictKind.WORSE
     kind = VerdictKind.MIXED if len(signs) > 1 else kind
-    return Verdict(kind, change, name, len(found), len(tested), _digits(changes))
+    steps: dict[str, list[float]] = {}
+    for own in (own for one in changes for own in one.digits if own.significant):
+        steps.setdefault(own.metric.partition(".")[2], []).append(own.change)
+    order = sorted(steps, key=lambda label: -abs(sum(steps[label])))
+    digits = tuple((label, fmean(steps[label])) for label in order)
+    return Verdict(kind, change, name, len(found), len(tested), digits)
 
 
 def _largest(
@@ -217,11 +241,3 @@ def _largest(
         if own:
             return max(own, key=lambda one: abs(one[1].change))
     return found[0] if found else ("", None)
-
-
-def _digits(changes: Sequence[ConfigurationChange]) -> tuple[tuple[str, float], ...]:
-    steps: dict[str, list[float]] = {}
-    for change in (change for one in changes for change in one.digits if change.significant):
-        steps.setdefault(change.metric.partition(".")[2], []).append(change.change)
-    order = sorted(steps, key=lambda label: -abs(sum(steps[label])))
-    return tuple((label, fmean(steps[label])) for label in order)

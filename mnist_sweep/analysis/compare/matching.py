@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.varying import SEED, order_key
 from mnist_sweep.records.paths import without_seed
 
@@ -18,17 +19,16 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.compare.side import Settings, Side
 
+MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
+"""Columns without which times do not compare."""
 ABSENT = "(not set)"
-DATASET = "dataset"
+_DATASET = "dataset"
 """The data as a setting, where one side has runs on several."""
 
 
 @dataclass(frozen=True)
 class Differing:
-    """A setting, or another named value, that is not the same on all sides.
-
-    `by_side` has one tuple per side: the distinct values there, in rising order.
-    """
+    """A setting, or another named value, with the distinct values of every side in rising order."""
 
     name: str
     by_side: tuple[tuple[Any, ...], ...]
@@ -36,12 +36,9 @@ class Differing:
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """A configuration that is on both sides, with its runs in order of seed.
+    """A configuration that is on both sides, with its runs in order of seed."""
 
-    `name` lists the settings in which it differs from the others: "layers=2,nodes=300".
-    """
-
-    name: str
+    name: str  # the settings in which it differs from the others: "layers=2,nodes=300"
     first: pd.DataFrame
     second: pd.DataFrame
 
@@ -67,6 +64,12 @@ def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, .
             by_side = (tuple(sorted(own.values(), key=_order)) for own in texts)
             found.append(Differing(name, tuple(by_side)))
     return tuple(found)
+
+
+def columns_of(runs: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Some columns as a row per run, without their prefix; those that are there."""
+    known = {name: name.partition(".")[2] for name in names if name in runs}
+    return plain_rows(runs[[*known]].rename(columns=known))
 
 
 def match(first: Side, second: Side) -> Matched:
@@ -108,7 +111,7 @@ def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, pd.DataFram
     settings: Sequence[Settings] = side.settings
     if mixed:
         data = [str(one)[:12] for one in side.runs["dataset.sha256"]]
-        settings = [own | {DATASET: one} for own, one in zip(settings, data, strict=True)]
+        settings = [own | {_DATASET: one} for own, one in zip(settings, data, strict=True)]
     keys = [_key(own) for own in settings]
     first = dict(zip(reversed(keys), reversed(settings), strict=True))
     return {

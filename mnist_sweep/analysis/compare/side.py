@@ -29,27 +29,15 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A directory's runs.
+    """A directory's runs."""
 
-    Attributes:
-        name: The directory's name; different for all sides of a comparison.
-        directory: The directory.
-        split: On which split the runs are compared; None for another program's results.
-        runs: The finished runs, a row each, see `records.fields`.
-        settings: Of each of these runs.
-        metrics: What is compared, all classes together, the objective's metric first.
-        without_result: Runs without a result, or without one of its metrics, and what else could
-            not be read.
-        margin: The largest difference of a share that counts as none.
-        notes: How another program's directory was read.
-    """
-
-    name: str
+    name: str  # the directory's; different for all sides of a comparison
     directory: Path
-    split: str | None
-    runs: pd.DataFrame
-    settings: tuple[Settings, ...]
-    metrics: tuple[Metric, ...]
+    split: str | None  # on which the runs are compared; None for another program's results
+    runs: pd.DataFrame  # the finished ones
+    settings: tuple[Settings, ...]  # of each of these
+    metrics: tuple[Metric, ...]  # what is compared, the objective's metric first
+    # Runs without a result, or without one of its metrics, and what else could not be read.
     without_result: tuple[Uncounted, ...]
     margin: float = DEFAULT_MARGIN
     notes: tuple[str, ...] = ()
@@ -63,11 +51,7 @@ def load_side(
 ) -> Side:
     """Read a sweep's or a run's directory, or another program's through a mapping.
 
-    Args:
-        directory: The directory.
-        split: Whose metrics are compared; None: test, and of another program the objective's.
-        mapping: How to read another program's.
-        loaded: The sweep, if it has been read already.
+    `split` is that whose metrics are compared; None: test, and of another program the objective's.
 
     Raises:
         DirectoryError: It does not exist, holds nothing of ours, or no run of it finished.
@@ -76,7 +60,11 @@ def load_side(
     table = all_runs([sweep])
     metrics = _metrics(sweep, table, split)
     if mapping is not None and mapping.lower_is_better is not None:
-        metrics = [_directed(one, higher=not mapping.is_lower(one.name)) for one in metrics]
+        metrics = [
+            replace(one, definition=replace(one.definition, higher_is_better=not is_lower))
+            for one in metrics
+            for is_lower in [mapping.is_lower(one.name)]
+        ]
     columns = ["label", "status", "error.type", "error.message"]
     without = [
         Uncounted(row["label"], row["status"], why)
@@ -127,7 +115,3 @@ def _metrics(sweep: Sweep, table: pd.DataFrame, split: str | None) -> list[Metri
     metrics = [*(one for one in own if one.split == split and one.name not in names), *known]
     metrics.sort(key=lambda one: leading.index(one.name) if one.name in leading else 9)
     return metrics
-
-
-def _directed(metric: Metric, *, higher: bool) -> Metric:
-    return replace(metric, definition=replace(metric.definition, higher_is_better=higher))

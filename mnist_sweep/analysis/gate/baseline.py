@@ -2,7 +2,7 @@
 
 In memory it is a runs table, whether it comes from a file or from a sweep's directory. The file
 keeps every run's numbers and confusion matrices, which give the metrics of single classes, and no
-predictions. Repeats in it show by how much seeds move a metric.
+predictions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mnist_sweep.analysis.compare.times import MACHINE
+from mnist_sweep.analysis.compare.matching import MACHINE
 from mnist_sweep.analysis.gate.rules import Strict, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.command import command
@@ -38,12 +38,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DECIMALS = 6
 """Digits that are kept of a metric; smaller changes are none."""
-
-SPLIT = ("validation_fraction", "test_fraction", "split_seed")
-"""The settings by which the data are split."""
+_SPLIT = ("validation_fraction", "test_fraction", "split_seed")
 DATA = (
     "dataset.sha256", "dataset.n_train", "dataset.n_validation", "dataset.n_test",
-    *(f"data.{name}" for name in SPLIT),
+    *(f"data.{name}" for name in _SPLIT),
 )  # fmt: skip
 """Columns that say which images a run was evaluated on."""
 _DATASET = ("name", "sha256", "n_train", "n_validation", "n_test")
@@ -97,8 +95,6 @@ class _Configuration(Strict):
 
 
 class _File(Strict):
-    """The format of the file."""
-
     kind: Literal["mnist_sweep baseline"]
     schema_version: Annotated[int, Field(ge=1)]
     dataset: dict[str, str | int | None]
@@ -160,10 +156,6 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
 def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFrame:
     """A baseline's runs from a file, or from a sweep's directory or another program's.
 
-    Args:
-        path: The file or directory.
-        mapping: How another program's is read; None finds out.
-
     Raises:
         DirectoryError: There is none, or it is damaged; the text says why.
     """
@@ -188,7 +180,7 @@ def write_baseline(path: Path, sweep: Sweep, runs: pd.DataFrame | None = None) -
     """
     runs = baseline_of(sweep) if runs is None else runs
     first = first_row(runs)
-    split = {name: first.get(f"data.{name}") for name in SPLIT}
+    split = {name: first.get(f"data.{name}") for name in _SPLIT}
     dataset = {name: first.get(f"dataset.{name}") for name in _DATASET}
     head = {
         "kind": "mnist_sweep baseline",
@@ -209,7 +201,6 @@ def write_baseline(path: Path, sweep: Sweep, runs: pd.DataFrame | None = None) -
 
 
 def _run(row: dict[str, Any], record: Record) -> dict[str, Any]:
-    """One run as the file keeps it."""
     known = {name: value for name, value in row.items() if value is not None}
     metrics = [Metric(one, split) for split in HELD_OUT for one in of_split(split)]
     metrics += [one for one in overall(known) if one.split in HELD_OUT]
@@ -224,7 +215,6 @@ def _run(row: dict[str, Any], record: Record) -> dict[str, Any]:
 
 
 def _frame(file: _File) -> pd.DataFrame:
-    """The file's runs as a runs table."""
     import pandas as pd
 
     dataset = {f"dataset.{k}": v for k, v in file.dataset.items() if k != "split"}
@@ -232,7 +222,7 @@ def _frame(file: _File) -> pd.DataFrame:
     split = json.loads(text) if isinstance(text, str) else {}
     if not isinstance(split, dict):
         raise ValueError("dataset.split: not a mapping")  # noqa: TRY004  (a damaged file)
-    dataset |= {f"data.{name}": split.get(name) for name in SPLIT}
+    dataset |= {f"data.{name}": split.get(name) for name in _SPLIT}
     machine = {f"environment.{name}": value for name, value in file.machine.items()}
     rows = [
         {

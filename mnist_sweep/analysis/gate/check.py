@@ -9,16 +9,15 @@ from dataclasses import replace
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.compare.times import MACHINE
+from mnist_sweep.analysis.compare.matching import MACHINE
 from mnist_sweep.analysis.gate.baseline import DATA
-from mnist_sweep.analysis.gate.match import mean_of, pair_up, values_of
+from mnist_sweep.analysis.gate.match import label_of, mean_of, pair_up, values_of
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
-from mnist_sweep.analysis.gate.result import Changed, Check, CheckKind, GateResult, Problem
+from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.gate.rules import Relative, costs
 from mnist_sweep.analysis.plain_rows import first_row, plain_rows
 from mnist_sweep.analysis.selection import error_of
 from mnist_sweep.analysis.where import holding, parse
-from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.status import MAX_MISSING, RunStatus
 
 if TYPE_CHECKING:
@@ -31,12 +30,10 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.gate.rules import Floor, Rules
     from mnist_sweep.records.sweep import Sweep
 
-EQUAL = 1e-6
-"""Changes up to this are none: a baseline's file keeps six decimals."""
 SHOWN_METRIC = "test.accuracy"
 """What is shown of a configuration whose settings changed, if no rule names a metric."""
-_SAME_SECONDS = 1e-3
-"""A baseline's file keeps milliseconds."""
+_EQUAL = 1e-6  # a baseline's file keeps six decimals
+_SAME_SECONDS = 1e-3  # and milliseconds
 
 
 def refused(kind: CheckKind, detail: str) -> GateResult:
@@ -82,13 +79,15 @@ def check(
     for name, highest in rules.ratios.items():
         checks += [_ratio(name, highest, pair) for pair in shared]
     found = sum(pair.sweep is not None for pair in pairs)
+    before, after = first_row(baseline), first_row(finished)
+    machine = ((name, before.get(name), after.get(name)) for name in MACHINE)
     return replace(
         result,
         checks=tuple(checks),
         n_new=finished["configuration_id"].nunique() - found,
         n_unfinished=0 if must_finish else len(sweep.missing) + len(unfinished),
         n_copied=_n_copied(baseline, finished),
-        other_machine=_other_machine(baseline, finished) if rules.ratios else (),
+        other_machine=tuple(one for one in machine if one[1] != one[2]) if rules.ratios else (),
         without_noise=tuple(
             dict.fromkeys(one.metric for one in relative if one.passed and one.noticeable is None)
         ),
@@ -188,7 +187,7 @@ def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
             problem = Problem.NO_VALUE
         elif value < bound if operator == ">=" else value > bound:
             problem = Problem.VIOLATED
-        label = without_seed(group["label"].iloc[0])
+        label = label_of(group)
         checks.append(
             replace(common, problem=problem, configuration=label, value=value, count=len(group))
         )
@@ -206,7 +205,9 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
     if before is None or after is None or pair.sweep is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
         runs = pair.baseline if pair.sweep is None else pair.sweep
-        return replace(check, problem=missing, detail=_experiments(runs))
+        # A tracking store's runs: each of its experiments may measure something else.
+        names = runs["task.experiment"].dropna() if "task.experiment" in runs else ()
+        return replace(check, problem=missing, detail=", ".join(sorted({*map(str, names)})))
     check = replace(check, baseline=fmean(before), value=fmean(after), count=len(after))
     room = room_of(metric, check.baseline, pair.sweep)
     if tolerance >= room:
@@ -219,17 +220,10 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
         allowed, noticeable = (limit + tolerance for limit in limits)
         check = replace(check, limit=allowed, noticeable=noticeable)
     else:
-        allowed = tolerance + EQUAL
+        allowed = tolerance + _EQUAL
         problem = problem if tolerance else Problem.NOISE_UNKNOWN
         check = replace(check, limit=tolerance or None)
     return replace(check, problem=problem if worse_by > allowed else None)
-
-
-def _experiments(runs: pd.DataFrame) -> str:
-    """The experiments of a tracking store's runs: each may measure something else."""
-    if "task.experiment" not in runs:
-        return ""
-    return ", ".join(sorted({str(name) for name in runs["task.experiment"].dropna()}))
 
 
 def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:
@@ -251,9 +245,3 @@ def _n_copied(baseline: pd.DataFrame, finished: pd.DataFrame) -> int:
     known = both[both.notna().all(axis=1)]
     apart = [(known[f"{name}_x"] - known[f"{name}_y"]).abs() for name in names]
     return sum(max(own) <= _SAME_SECONDS for own in zip(*apart, strict=True))
-
-
-def _other_machine(baseline: pd.DataFrame, finished: pd.DataFrame) -> Changed:
-    before, after = first_row(baseline), first_row(finished)
-    both = ((name, before.get(name), after.get(name)) for name in MACHINE)
-    return tuple(one for one in both if one[1] != one[2])

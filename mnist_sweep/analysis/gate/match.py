@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.gate.result import Changed
 
-ABSENT = "(not set)"
+_ABSENT = "(not set)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +49,12 @@ def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair
     known = set(baseline["configuration_id"])
     by_id = dict(list(finished.groupby("configuration_id", sort=False)))
     free = {key: group for key, group in by_id.items() if key not in known}
-    labels = {key: _label(group) for key, group in free.items()}
+    labels = {key: label_of(group) for key, group in free.items()}
     names = list(labels.values())
     by_label = {label: key for key, label in labels.items() if names.count(label) == 1}
     found = []
     for key, group in baseline.groupby("configuration_id", sort=False):
-        label, own = _label(group), by_id.get(key)
+        label, own = label_of(group), by_id.get(key)
         if own is None and label in by_label:
             own = free.pop(by_label[label])
         found.append(BaselinePair(label, group, own))
@@ -66,6 +66,11 @@ def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair
                 closest = min(others, key=lambda key: len(changes[key]))
                 found[place] = replace(pair, sweep=free.pop(closest), changed=changes[closest])
     return found
+
+
+def label_of(runs: pd.DataFrame) -> str:
+    """The label of a configuration's runs, without the seed."""
+    return without_seed(str(runs["label"].iloc[0]))
 
 
 def values_of(runs: pd.DataFrame | None, column: str) -> list[float] | None:
@@ -82,18 +87,14 @@ def mean_of(runs: pd.DataFrame | None, column: str) -> float | None:
     return fmean(values) if values else None
 
 
-def _label(runs: pd.DataFrame) -> str:
-    return without_seed(str(runs["label"].iloc[0]))
-
-
 @cache
 def _settings(label: str) -> dict[str, Any]:
+    """The settings of a label, which leaves out what is at its default."""
     usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
     return {**usual, **settings_of(label)}
 
 
 def _changed(before: str, after: str) -> Changed:
-    """The settings in which two labels differ."""
     old, new = _settings(before), _settings(after)
-    sides = ((name, old.get(name, ABSENT), new.get(name, ABSENT)) for name in old | new)
+    sides = ((name, old.get(name, _ABSENT), new.get(name, _ABSENT)) for name in old | new)
     return tuple(one for one in sides if one[1] != one[2])

@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 POWER = 0.8
 """The chance with which the smallest noticeable change is noticed."""
-N_DRAWS = 20_000
-ROUNDING = 1e-3
-"""Share of a loss by which another processor's rounding may move it."""
-N_CLASSES = 10
-"""Assumed where the number of classes is not known."""
+_N_DRAWS = 20_000
+# Share of a loss by which another processor's rounding may move it.
+_ROUNDING = 1e-3
+_N_CLASSES = 10  # where their number is not known
 
 
 def level_of_each(level: float, comparisons: int) -> float:
@@ -39,8 +38,7 @@ def noise_limits(
 ) -> tuple[float, float] | None:
     """How far a metric's mean may be worse by chance, and the smallest noticeable true change.
 
-    Both are on the metric's scale; the level is one-sided. None if a side has no repeats. Other
-    processors round differently: the spread of runs is never taken to be below `resolution`.
+    The level is one-sided. None if a side has no repeats.
     """
     from scipy.special import stdtrit
 
@@ -50,6 +48,7 @@ def noise_limits(
         return None
     found = difference(of_values(before), of_values(after))
     error, df = found.standard_error, found.df
+    # Other processors round differently: runs never spread by less than the resolution.
     least = resolution * (1 / len(before) + 1 / len(after)) ** 0.5
     if error <= least or df is None:
         error, df = least, len(before) - 1
@@ -60,22 +59,20 @@ def noise_limits(
 
 @lru_cache
 def _noticeable_errors(n_before: int, n_after: int, level: float) -> float:
-    """How many standard errors, as estimated, a change is that is noticed with chance `POWER`.
-
-    The true error is not known, and the next sweep estimates its own: both are drawn, with the
-    baseline's runs in common. A worse network that varies more is noticed less often.
-    """
+    """How many standard errors, as estimated, a change is that is noticed with chance `POWER`."""
     import numpy as np
     from scipy.special import stdtrit
 
+    # The true error is not known, and the next sweep estimates its own: both are drawn, with the
+    # baseline's runs in common. A worse network that varies more is noticed less often.
     rng = np.random.default_rng(0)
     df_before, df_after = n_before - 1, n_after - 1
-    before = rng.chisquare(df_before, N_DRAWS) / df_before
-    now, later = rng.chisquare(df_after, (2, N_DRAWS)) / df_after
+    before = rng.chisquare(df_before, _N_DRAWS) / df_before
+    now, later = rng.chisquare(df_after, (2, _N_DRAWS)) / df_after
     total = 1 / n_before + 1 / n_after
     parts = before / n_before, later / n_after
     df: Any = sum(parts) ** 2 / (parts[0] ** 2 / df_before + parts[1] ** 2 / df_after)
-    needed = stdtrit(df, level) * np.sqrt(sum(parts) / total) + rng.standard_normal(N_DRAWS)
+    needed = stdtrit(df, level) * np.sqrt(sum(parts) / total) + rng.standard_normal(_N_DRAWS)
     estimated = np.sqrt((parts[0] + now / n_after) / total)
     return float(np.quantile(needed / estimated, POWER))
 
@@ -86,7 +83,7 @@ def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
     images = baseline[column].iloc[0] if column in baseline else None
     if metric.definition.from_counts is not None and images is not None and images > 0:
         return float(1 / images)
-    return ROUNDING * abs(float(baseline[metric.column].mean()))
+    return _ROUNDING * abs(float(baseline[metric.column].mean()))
 
 
 def room_of(metric: Metric, value: float, runs: pd.DataFrame) -> float:
@@ -95,5 +92,5 @@ def room_of(metric: Metric, value: float, runs: pd.DataFrame) -> float:
         return math.inf
     if not metric.format.is_share:
         known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
-        return max(abs(value), math.log(max(known, default=N_CLASSES)))
+        return max(abs(value), math.log(max(known, default=_N_CLASSES)))
     return value if metric.higher_is_better else 1 - value

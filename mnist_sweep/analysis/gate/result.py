@@ -1,7 +1,4 @@
-"""What the gate found: a `GateResult` of one `Check` for every rule and configuration.
-
-Fields only. `reporting.gate` makes the sentences, the JSON and the JUnit file from them.
-"""
+"""What the gate found: a `GateResult` of one `Check` for every rule and configuration."""
 
 from __future__ import annotations
 
@@ -48,39 +45,23 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One rule applied to one configuration, or to the whole sweep.
-
-    Attributes:
-        kind: What is checked.
-        problem: Why it does not hold; None if it does.
-        rule: A bound as its user wrote it: "test.accuracy >= 0.97 where layers=2".
-        configuration: The configuration's or the run's label; empty for the whole sweep.
-        metric: The column that is checked; for data the column that differs.
-        baseline: The baseline's value: a mean over runs, for costs a median.
-        value: The sweep's.
-        limit: The bound; how far a metric may be worse; the highest ratio.
-        tolerance: The part of the limit that the rules allow, beside the noise of seeds.
-        noticeable: The smallest change for the worse that is noticed with 80 % power.
-        count: How many runs, records or configurations it is about.
-        changed: Settings that explain the problem.
-        values: Of configurations whose settings changed: label, the metric then and now.
-        detail: Text of others: a path with the reason, an error's message, the experiments.
-    """
+    """One rule applied to one configuration, or to the whole sweep."""
 
     kind: CheckKind
-    problem: Problem | None = None
-    rule: str = ""
-    configuration: str = ""
-    metric: str = ""
-    baseline: Any = None
-    value: Any = None
-    limit: float | None = None
-    tolerance: float = 0.0
-    noticeable: float | None = None
-    count: int = 0
+    problem: Problem | None = None  # why it does not hold
+    rule: str = ""  # a bound as its user wrote it: "test.accuracy >= 0.97 where layers=2"
+    configuration: str = ""  # its label, or the run's; empty for the whole sweep
+    metric: str = ""  # the column that is checked; for data the column that differs
+    baseline: Any = None  # a mean over runs, for costs a median
+    value: Any = None  # the sweep's
+    limit: float | None = None  # the bound; how far a metric may be worse; the highest ratio
+    tolerance: float = 0.0  # the part of the limit that the rules allow, beside noise of seeds
+    noticeable: float | None = None  # the smallest worsening that is noticed with 80 % power
+    count: int = 0  # of the runs, records or configurations that it is about
     changed: Changed = ()
+    # Of configurations whose settings changed: label, the metric then and now.
     values: tuple[tuple[str, float | None, float | None], ...] = ()
-    detail: str = ""
+    detail: str = ""  # text of others: a path with the reason, an error, the experiments
 
     @property
     def passed(self) -> bool:
@@ -90,27 +71,16 @@ class Check:
 
 @dataclass(frozen=True)
 class GateResult:
-    """All checks, and what a reader should know beside them.
-
-    Attributes:
-        checks: In the order of the rules.
-        directory: The sweep's.
-        baseline: Path of the baseline; empty if it was not read from one.
-        n_new: Configurations of the sweep that the baseline does not have: only bounds apply.
-        n_unfinished: Runs without a result, where the rules do not ask for all of them.
-        n_copied: Runs that are the baseline's own: the same measurement, not a new one.
-        other_machine: With rules on costs, what differs between the machines.
-        without_noise: Metrics whose noise the baseline does not show.
-    """
+    """All checks, and what a reader should know beside them."""
 
     checks: tuple[Check, ...]
     directory: str = ""
-    baseline: str = ""
-    n_new: int = 0
-    n_unfinished: int = 0
-    n_copied: int = 0
-    other_machine: Changed = ()
-    without_noise: tuple[str, ...] = ()
+    baseline: str = ""  # its path
+    n_new: int = 0  # configurations that the baseline does not have: only bounds apply
+    n_unfinished: int = 0  # runs without a result, where the rules do not ask for all of them
+    n_copied: int = 0  # runs that are the baseline's own: the same measurement, not a new one
+    other_machine: Changed = ()  # with rules on costs
+    without_noise: tuple[str, ...] = ()  # metrics whose noise the baseline does not show
 
     @property
     def passed(self) -> bool:

@@ -43,11 +43,9 @@ from mnist_sweep.safe_files import strict_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_LEVEL = 0.9999
-"""With a higher level the noise of seeds allows any drop."""
+MAX_LEVEL = 0.9999  # with a higher one the noise of seeds allows any drop
 MAX_RATIO = 100.0
-MAX_LOSS = 100.0
-"""A network that guesses among 10 classes has a loss of 2.3."""
+MAX_LOSS = 100.0  # a network that guesses among 10 classes has a loss of 2.3
 _BOUND = re.compile(r"\s*((?:(?:lowest|highest):)?[A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
 _LARGEST = {Format.PERCENT: 1.0, Format.SHARE: 1.0, Format.LOSS: MAX_LOSS, Format.NUMBER: math.inf}
 _EXPECTED = {

@@ -128,12 +128,11 @@ def change_words(change: Change, metric: Metric) -> str:
 
 def time_reasons(pair: Pair) -> list[str]:
     """Why times do not compare; empty if they do."""
-    conditions = pair.time_conditions
     found = []
-    for one in conditions.machine:
+    for one in pair.machine:
         first, second = (", ".join(map(setting, values)) for values in one.by_side)
         found.append(f"{one.name} {first} against {second}")
-    for side, busy in zip((pair.first, pair.second), conditions.busy, strict=True):
+    for side, busy in zip((pair.first, pair.second), pair.busy, strict=True):
         if busy:
             found.append(
                 f"the machine was busy with other work during {busy} of {len(side.runs)} runs of "
