@@ -257,10 +257,7 @@ def declared(name: str) -> str:
 
 
 def resolve(
-    name: str,
-    split: str = VALIDATION,
-    classes: int | None = None,
-    measured: Collection[str] = (),
+    name: str, split: str = VALIDATION, classes: int | None = None, measured: Collection[str] = ()
 ) -> Metric:
     """The metric that `name` means: f1_min, test.accuracy, f1.8, time.train_s, train.loss.
 

@@ -35,26 +35,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One configuration of one sweep with its finished runs, in order of seed.
-
-    Attributes:
-        configuration_id: Its id.
-        sweep: The name of its sweep's directory.
-        settings: The settings that its network and options use, by dotted name, with the name and
-            the hash of the data and the sweep; None is null.
-        varying: The settings in which it and those beside it differ, see `varying`.
-        key: Letters, digits, `=`, `,`, `.`, `-`; different for every configuration: for file names.
-        frame: Its runs' rows of the runs table.
-        name: What people call it; set by `reporting.phrases.names.with_names`.
-    """
+    """One configuration of one sweep with its finished runs, in order of seed."""
 
     configuration_id: str
-    sweep: str
+    sweep: str  # the name of its directory
+    # What its network and options use, by dotted name, with the name and the hash of the data and
+    # the sweep; None is null.
     settings: Mapping[str, Any]
-    varying: tuple[str, ...]
-    key: str
-    frame: pd.DataFrame = field(repr=False, compare=False)
-    name: str = ""
+    varying: tuple[str, ...]  # in which it and those beside it differ
+    key: str  # for file names: letters, digits, `=`, `,`, `.`, `-`; different for every one
+    frame: pd.DataFrame = field(repr=False, compare=False)  # its runs' rows of the runs table
+    name: str = ""  # what people call it; set by `reporting.phrases.names.with_names`
 
     @property
     def run_ids(self) -> tuple[str, ...]:
@@ -112,7 +103,8 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
     for places in groups(ordered):
         frame = ordered.iloc[places]
         first = frame.iloc[0]
-        key = _key(first)
+        label = re.sub(r"[^A-Za-z0-9=,.]", "-", without_seed(str(first["label"]))).strip(".-")
+        key = f"{label[:80]}-{str(first['configuration_id'])[:12]}".strip("-")
         keys[key] = keys.get(key, 0) + 1
         made.append(
             Configuration(
@@ -205,8 +197,3 @@ def varying_settings(shown: Sequence[Configuration]) -> list[str]:
         for name in names
         if name not in (SEED, SWEEP) and len({repr(one.settings.get(name)) for one in shown}) > 1
     ]
-
-
-def _key(row: pd.Series[Any]) -> str:
-    safe = re.sub(r"[^A-Za-z0-9=,.]", "-", without_seed(str(row["label"]))).strip(".-")
-    return f"{safe[:80]}-{str(row['configuration_id'])[:12]}".strip("-")

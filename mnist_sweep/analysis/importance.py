@@ -2,8 +2,7 @@
 
 Main effects, fitted together by least squares so that an unbalanced sweep does not blame one
 setting for another (first-order indices of Sobol', 1993; in a grid the shares of an ANOVA). The
-rest is interactions, seeds and images. Intervals are of the Bayesian bootstrap (Rubin, 1981), which
-weights runs instead of leaving some out, so every value of a small grid stays.
+rest is interactions, seeds and images.
 """
 
 from __future__ import annotations
@@ -63,6 +62,8 @@ def importance(shown: Sequence[Configuration], metric: Metric) -> list[Importanc
     rng = np.random.default_rng(0)
     even = np.full(len(y), 1 / len(y))
     shares = _shares(parts, y, even)
+    # The Bayesian bootstrap (Rubin, 1981) weights runs instead of leaving some out, so every value
+    # of a small grid stays.
     weights = rng.dirichlet(np.ones(len(y)), REPLICATES)
     spread = np.array([_shares(parts, y, one) for one in weights])
     low, high = np.quantile(spread, [0.025, 0.975], axis=0)

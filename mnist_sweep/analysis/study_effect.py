@@ -12,12 +12,7 @@ import numpy as np
 from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, reason_of
-from mnist_sweep.analysis.statistics import (
-    Difference,
-    corrected,
-    difference,
-    resample_predictions,
-)
+from mnist_sweep.analysis.statistics import Difference, corrected, difference, resample_predictions
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predictions import read_predicted
@@ -49,46 +44,28 @@ class UnknownEffect(StrEnum):
 
 @dataclass(frozen=True)
 class StudyEffect:
-    """What one change did to the configuration that a stage selected.
+    """What one change did to the configuration that a stage selected."""
 
-    Attributes:
-        stage: The stage that made the change.
-        of: The stage whose selection it started from.
-        change: The settings that were changed.
-        split: The split it was measured on.
-        selected_split: The split the selection was made on.
-        seeds: The fresh seeds on which both finished, in order.
-        unpaired: Runs that do not count: without a result, or finished without their partner.
-        overall: Metric -> its difference on fresh seeds and the same images, changed less
-            unchanged; empty if not known. `p_holm` is corrected over all metrics and classes of
-            all changes of the study, see `corrected_in_sequence`.
-        per_class: The same for each class's F1.
-        against_best: Accuracy of the changed configuration less that of the best one; why it is not
-            known; or None where nobody asked.
-        selected_mean: Mean accuracy of the runs that the configuration was selected by. A network
-            chosen for being worst was partly unlucky, so it does better when merely trained again:
-            the change is never measured against those runs.
-        unknown: Why it is not known; None if it is.
-        detail: What exactly could not be read.
-        changed: Records of the changed runs in the order of `seeds`.
-        unchanged: The same of the unchanged ones.
-        selected: Records of the runs that the selection was made by.
-    """
-
-    stage: str
-    of: str
+    stage: str  # that made the change
+    of: str  # the stage whose selection it started from
     change: dict[str, Any]
     split: str
-    selected_split: str | None
-    seeds: tuple[int, ...]
-    unpaired: tuple[Uncounted, ...]
+    selected_split: str | None  # the selection was made on
+    seeds: tuple[int, ...]  # fresh ones on which both finished
+    unpaired: tuple[Uncounted, ...]  # without a result, or finished without their partner
+    # Metric -> its difference on fresh seeds and the same images, changed less unchanged; empty if
+    # not known. `p_holm` is corrected over all changes of the study (`corrected_in_sequence`).
     overall: dict[str, Difference] = field(default_factory=dict)
-    per_class: tuple[Difference, ...] = ()
+    per_class: tuple[Difference, ...] = ()  # the same for each class's F1
+    # Accuracy of the changed configuration less that of the best one, or why it is not known.
     against_best: Difference | str | None = None
+    # Mean accuracy of the runs that the configuration was selected by. A network chosen for being
+    # worst was partly unlucky, so it does better when merely trained again: the change is never
+    # measured against those runs.
     selected_mean: float = math.nan
     unknown: UnknownEffect | None = None
-    detail: str = ""
-    changed: tuple[Record, ...] = field(default=(), repr=False)
+    detail: str = ""  # what exactly could not be read
+    changed: tuple[Record, ...] = field(default=(), repr=False)  # in the order of `seeds`
     unchanged: tuple[Record, ...] = field(default=(), repr=False)
     selected: tuple[Record, ...] = field(default=(), repr=False)
 
@@ -112,17 +89,10 @@ _COLUMNS = (
 def study_effects(
     study: Study, sweep: Sweep, best: UncertainSelection | None = None
 ) -> list[StudyEffect]:
-    """The effect of every change that a study made to a selected configuration.
+    """The effects of all changes that a study made to selected configurations, in order of stages.
 
-    Args:
-        study: The study.
-        sweep: What was loaded from its directory; predictions are read from there.
-        best: The best configuration, to compare the changed ones with. The effects are one family
-            of tests beside its `questions`, the comparison with it another.
-
-    Returns:
-        One per changed configuration, in order of the stages; those of which nothing is known yet
-        say why. A stage whose source has selected nothing yet has none.
+    Those of which nothing is known yet say why; a stage whose source has selected nothing has none.
+    `best` is compared with the changed ones: a family of tests of its own, beside its `questions`.
     """
     runs = all_runs([sweep]).reindex(columns=_COLUMNS)
     effects = [
@@ -132,26 +102,25 @@ def study_effects(
         for changed_id in stage.changed
     ]
     times = (best.questions if best else 1) * sum(bool(one.overall) for one in effects)
-    return [_corrected(one, times) for one in effects]
-
-
-def _corrected(effect: StudyEffect, times: int) -> StudyEffect:
-    """With p-values corrected over all that the study's conclusions say of its changes."""
-    beside = effect.against_best
-    if isinstance(beside, Difference):
-        (beside,) = corrected([beside], times)
-    tested = corrected_in_sequence([*effect.overall.values(), *effect.per_class], times)
-    overall = dict(zip(effect.overall, tested, strict=False))
-    return replace(effect, overall=overall, per_class=tested[len(overall) :], against_best=beside)
+    found = []
+    for one in effects:
+        tested = corrected_in_sequence([*one.overall.values(), *one.per_class], times)
+        beside = one.against_best
+        if isinstance(beside, Difference):
+            (beside,) = corrected([beside], times)
+        overall = dict(zip(one.overall, tested, strict=False))
+        per_class = tested[len(overall) :]
+        found.append(replace(one, overall=overall, per_class=per_class, against_best=beside))
+    return found
 
 
 def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Difference, ...]:
     """P-values of one change: its first metric first, the others only where that one changed.
 
-    A fixed sequence (Maurer, Hothorn and Lehmacher, 1995): the first test takes the whole level,
-    and the others (Holm) count only if it is rejected, so they cost it nothing. `times` is how many
-    such families are tested together (Bonferroni).
+    `times` is how many such families are tested together (Bonferroni).
     """
+    # A fixed sequence (Maurer, Hothorn and Lehmacher, 1995): the first test takes the whole level,
+    # and the others (Holm) count only if it is rejected, so they cost it nothing.
     first, rest = corrected(family[:1], times), corrected(family[1:], times)
     return first + tuple(
         replace(one, p_holm=max(one.p_holm, first[0].p_holm))

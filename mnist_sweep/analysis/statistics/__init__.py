@@ -5,16 +5,10 @@
 - `compare_all`: which configurations differ from the worst (or best), and how probable is it to be
   that? `decide` asks it again after every further repeat.
 
-They take `Resampled` tables: a metric of some runs, as observed, (n_runs,), and in bootstrap
-replicates of the images, (n_runs, n_replicates), made of predictions by `resample_predictions`, or
-of values alone by `of_values`. `holm` corrects p-values that are printed together. Randomness comes
-from the numpy Generator given, so the same seed gives the same answer.
-
-The model and its rules are in `variance`. What an answer is about stands in `covers`: single runs
-cover images alone, so they have no p-values. Simulated coverage and error rates are kept in
-`tests/benchmarks/statistics_calibration.md`.
-
-This folder imports numpy and SciPy, `mnist_sweep.metrics` and `errors`; neither records nor words.
+They take `Resampled` tables: a metric of some runs, as observed and in bootstrap replicates of the
+images, made of predictions by `resample_predictions`, or of values alone by `of_values`.
+What an answer is about stands in `covers`: single runs cover images alone, so they have no
+p-values. The model is in `variance`; simulated coverage in `tests/benchmarks`.
 """
 
 from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample_predictions

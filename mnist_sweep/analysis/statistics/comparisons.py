@@ -1,8 +1,4 @@
-"""One configuration beside many: which differ from it, and how probably it is the most extreme.
-
-`compare_all` serves selections, where the one compared with was chosen by looking at the same
-values; `chance_of_extreme` adds the probability of each to be the worst or best.
-"""
+"""One configuration beside many: which differ from it, and how probably it is the most extreme."""
 
 from __future__ import annotations
 
@@ -27,25 +23,13 @@ Direction = Literal["worst", "best"]
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Each of k configurations beside the chosen one.
+    """Each of k configurations beside the chosen one; p-values are None with single runs."""
 
-    Attributes:
-        means: Mean of the metric over each one's runs, (k,).
-        chosen: The index of the chosen one.
-        probability: Of each to be the most extreme, (k,); they sum to 1.
-        p_values: Of no difference from the chosen one, corrected for having chosen, (k,); 1 for the
-            chosen one itself. None with single runs, which say nothing of configurations.
-        p_equivalent: Of a difference from the chosen one beyond the margin, corrected over all
-            pairs (Holm), (k,); 0 for the chosen one. None with single runs or without a margin.
-        level: Confidence level.
-        images: How many images.
-        covers: What would vary were it all done again.
-    """
-
-    means: Floats
+    means: Floats  # of the metric over each one's runs, (k,)
     chosen: int
-    probability: Floats
-    p_values: Floats | None
+    probability: Floats  # of each to be the most extreme, (k,); they sum to 1
+    p_values: Floats | None  # of no difference, corrected for having chosen, (k,); its own is 1
+    # Of a difference beyond the margin, corrected over all pairs (Holm), (k,); its own is 0.
     p_equivalent: Floats | None
     level: float
     images: int
@@ -87,12 +71,10 @@ def compare_all(
         groups: The rows of each of k configurations.
         direction: "worst" for the lowest mean, "best" for the highest.
         rng: Where the randomness of the probabilities comes from.
-        chosen: The index of the configuration to compare with; None takes the most extreme, the
-            first of those that are equal.
+        chosen: The index of the configuration to compare with; None takes the most extreme.
         level: Confidence level.
         margin: The largest difference that counts as none, to test equivalence.
-        questions: How many selections and other families of tests are answered together: all
-            p-values count for so many (Bonferroni).
+        questions: How many families of tests are answered together (Bonferroni).
 
     Raises:
         DataError: A level outside 0 to 1.
@@ -124,18 +106,14 @@ def compare_all(
 
 
 def corrected_for_choice(p_values: Floats, chosen: int, *, equal: bool = True) -> Floats:
-    """P-values against a configuration that was chosen by looking at all of them.
+    """P-values against a configuration that was chosen by looking at all of them, (k,).
 
-    Any pair could have been looked at, so each p-value counts for all pairs whose hypotheses may
-    hold given what was rejected before it: first all k (k - 1) / 2. Once one is rejected there is
-    one fewer (Holm); of hypotheses of equality, once the chosen one differs from any, there are
-    (k - 1) (k - 2) / 2 at most (Shaffer, 1986, J. Am. Stat. Assoc. 81:826, a sharper Holm).
-
-    Args:
-        p_values: Of each of k configurations against the chosen one, (k,).
-        chosen: Its index; its own corrected p-value is 1 of equality, else 0.
-        equal: Whether the hypotheses are of equality.
+    The chosen one's own is 1 if the hypotheses are of equality, else 0.
     """
+    # Any pair could have been looked at, so each p-value counts for all pairs whose hypotheses may
+    # hold given what was rejected before it: first all k (k - 1) / 2. Once one is rejected there is
+    # one fewer (Holm); of hypotheses of equality, once the chosen one differs from any, there are
+    # (k - 1) (k - 2) / 2 at most (Shaffer, 1986, J. Am. Stat. Assoc. 81:826, a sharper Holm).
     k = len(p_values)
     result = np.full(k, float(equal))
     others = np.delete(np.arange(k), chosen)
@@ -148,15 +126,13 @@ def corrected_for_choice(p_values: Floats, chosen: int, *, equal: bool = True) -
 
 
 def chance_of_extreme(means: Means, sign: float, rng: np.random.Generator) -> Floats:
-    """The probability of each configuration to have the lowest true mean, (k,).
+    """The probability of each configuration to have the lowest sign x true mean, (k,).
 
     Counting how often each is lowest among resampled means overrates the lowest one: it was partly
     unlucky, and resampling repeats its luck. So the means are first drawn towards each other as far
     as their noise calls for: true means are taken as normal around a common one, their variance
     is learned from the data (half-Cauchy prior at the noise's own scale; Gelman, 2006, Bayesian
     Analysis 1:515), and each replicate is one draw of the truth given the data.
-
-    `sign` is 1; -1 asks for the highest instead.
     """
     count = len(means.values)
     if count == 1:
@@ -190,12 +166,10 @@ def direction_sign(direction: str) -> float:
 
 
 def _errors_drawn(means: Means, rng: np.random.Generator) -> Floats:
-    """Draws of how far the means may lie from the truth, (k, n_replicates).
-
-    Image noise is the bootstrap's own. Seed noise is normal, with the variance in common.
-    """
+    """Draws of how far the means may lie from the truth, (k, n_replicates)."""
     if not means.knows_seeds:
         return means.deviations
+    # Image noise is the bootstrap's own. Seed noise is normal, with the variance in common.
     df = means.repeats - 1
     common = float(df @ (means.run_variance - means.interaction) / df.sum())
     seeds = np.sqrt(max(common, 0.0) / means.repeats)[:, None]

@@ -33,28 +33,18 @@ MIN_REPEATS = 2
 
 @dataclass(frozen=True)
 class Decision:
-    """Where a selection stands; configurations by their place in `groups`.
+    """Where a selection stands; configurations by their place in `groups`."""
 
-    Attributes:
-        state: "decided"; "undecided": run `next_runs` and ask again; or "spent": every repeat
-            permitted is used and it is still open.
-        selected: The configuration in front.
-        contenders: All that still contend, the selected first, then by estimate.
-        eliminated: Configuration -> the number of repeats after which it was eliminated.
-        next_runs: Configurations to be given one more run; empty unless undecided.
-        looks: How many interim analyses were made so far.
-        repeats: Repeats of each contender in the last of them.
-        limited_by_images: Whether further seeds are of no use: at the differences as they stand,
-            the images alone are too few to distinguish any of the contenders.
-    """
-
+    # "undecided": run `next_runs` and ask again; "spent": every repeat permitted is used.
     state: State
-    selected: int
-    contenders: tuple[int, ...]
-    eliminated: dict[int, int]
-    next_runs: tuple[int, ...]
-    looks: int
-    repeats: int
+    selected: int  # the one in front
+    contenders: tuple[int, ...]  # all that still contend, the selected first, then by estimate
+    eliminated: dict[int, int]  # configuration -> the repeats after which it was eliminated
+    next_runs: tuple[int, ...]  # to be given one more run
+    looks: int  # interim analyses so far
+    repeats: int  # of each contender in the last of them
+    # Whether further seeds are of no use: at the differences as they stand, the images alone are
+    # too few to distinguish any of the contenders.
     limited_by_images: bool
 
 
@@ -123,11 +113,7 @@ def decide(
 def _analysis(
     table: Resampled, groups: Sequence[NDArray[np.intp]], sign: float, error: float
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_], bool]:
-    """The contenders' order, which of them stay, and whether the images are what limits.
-
-    The truly worst is eliminated only if it seems better than some other, of which there are one
-    fewer than contenders: so one-sided p-values are multiplied by their number.
-    """
+    """The contenders' order, which of them stay, and whether the images are what limits."""
     from scipy.special import ndtri
 
     means = means_of(table, groups)
@@ -135,6 +121,8 @@ def _analysis(
     front, others = int(order[0]), len(groups) - 1
     apart = sign * (means.centers - means.centers[front])
     found = means.uncertainty(front)
+    # The truly worst is eliminated only if it seems better than some other, of which there are one
+    # fewer than contenders: so one-sided p-values are multiplied by their number.
     stays = others * found.tail(-apart) > error
     stays[front] = True
     is_open = stays & (np.arange(len(groups)) != front)

@@ -6,14 +6,7 @@ is A + x: x is the sample variance of the runs over n, A the covariance over ima
 runs, from the bootstrap. A is known well and x is not: intervals and p-values average over what the
 true variance over seeds may be (Tsui and Weerahandi, 1989). For a difference the x of both sides
 are added and A is that of the difference, so images that are hard for everyone cancel out.
-`docs/statistics-method.md` has the formulas and their sources.
-
-- The variance over seeds is pooled over all configurations that are known beside each other; whose
-  seeds vary clearly more (F test, Bonferroni) stands for itself.
-- No interval is narrower, and no p-value smaller, than images alone call for: runs that agree by
-  chance do not make images certain.
-- If nothing has repeats, nothing is known of seeds, and everything is about these very runs on
-  other images.
+`docs/statistics-method.md` has the formulas, the rules and their sources.
 """
 
 from __future__ import annotations
@@ -36,19 +29,22 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.statistics.bootstrap import Resampled
 
 
+# Level of the test by which a configuration's seeds vary more than the others'.
 MORE_VARIABLE = 0.05
-"""Level of the test by which a configuration's seeds vary more than the others'."""
+_MAX_STEPS = 100
+_PRECISION = 1e-9
+_POSITIONS, _WEIGHTS = np.polynomial.legendre.leggauss(128)
+# Quantiles u**4 of the chi-squared distribution: dense near 0, where seeds vary most.
+_POSITIONS = (_POSITIONS + 1) / 2
+_WEIGHTS = 2 * _POSITIONS**3 * _WEIGHTS
 
 
 class Covers(StrEnum):
     """What would vary if everything was done again, and so what an interval is about."""
 
-    IMAGES = "images"
-    """These very runs, on other images of the kind: single runs."""
-    SEEDS = "seeds"
-    """Configurations on these very images: repeats without predictions."""
-    IMAGES_AND_SEEDS = "images and seeds"
-    """Configurations on other images."""
+    IMAGES = "images"  # these very runs, on other images of the kind: single runs
+    SEEDS = "seeds"  # configurations on these very images: repeats without predictions
+    IMAGES_AND_SEEDS = "images and seeds"  # configurations on other images
 
 
 class SeedVariances(NamedTuple):
@@ -60,19 +56,12 @@ class SeedVariances(NamedTuple):
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The uncertainty of k estimates: a known variance of images and an estimated one of seeds.
+    """The uncertainty of k estimates: a known variance of images and an estimated one of seeds."""
 
-    Attributes:
-        images: A, the variance over images with endless repeats, (k,).
-        seeds: x, the estimated variance over seeds, (k,).
-        df: Degrees of freedom of `seeds`; infinite if they are known.
-        image_error: Standard errors over images alone, of these very runs.
-    """
-
-    images: Floats
-    seeds: Floats
-    df: Floats
-    image_error: Floats
+    images: Floats  # A, the variance over images with endless repeats, (k,)
+    seeds: Floats  # x, the estimated variance over seeds, (k,)
+    df: Floats  # of `seeds`; infinite if it is known
+    image_error: Floats  # standard errors over images alone, of these very runs
 
     @property
     def error(self) -> Floats:
@@ -89,6 +78,7 @@ class Uncertainty:
         from scipy.special import ndtri, stdtrit
 
         above = (1 - level) / 2
+        # Runs that agree by chance do not make images certain.
         least = -ndtri(above) * self.image_error
         # Satterthwaite's degrees of freedom give a first estimate, a little too narrow.
         df = self.df * (1 + ratio(self.images, self.seeds)) ** 2
@@ -132,14 +122,6 @@ class Uncertainty:
         return self.tail(np.abs(apart) - margin)
 
 
-_MAX_STEPS = 100
-_PRECISION = 1e-9
-_POSITIONS, _WEIGHTS = np.polynomial.legendre.leggauss(128)
-# Quantiles u**4 of the chi-squared distribution: dense near 0, where seeds vary most.
-_POSITIONS = (_POSITIONS + 1) / 2
-_WEIGHTS = 2 * _POSITIONS**3 * _WEIGHTS
-
-
 @lru_cache(maxsize=1024)
 def _chi_squared_factors(df: float) -> Floats:
     """The ratio df / chi-squared(df) at the nodes of the quadrature; 1 for infinite df."""
@@ -152,30 +134,19 @@ def _chi_squared_factors(df: float) -> Floats:
 
 @dataclass(frozen=True)
 class Means:
-    """A metric's mean over the runs of each of k configurations, with its variance components.
+    """A metric's mean over the runs of each of k configurations, with its variance components."""
 
-    Attributes:
-        values: The means as observed, (k,).
-        centers: The means less their bias by the bootstrap, (k,). It matters for extremes such as
-            `f1_min`; for an accuracy it is 0 but for the bootstrap's own noise.
-        deviations: Deviations of the means under resampled images, (k, n_replicates).
-        repeats: Runs of each, (k,) float64.
-        run_variance: Variance over runs, (k,): pooled, or its own where that is clearly larger.
-        interaction: The part of a run's variance that is images x seeds, (k,).
-        df: Degrees of freedom of `run_variance`, (k,); infinite if nothing has repeats.
-        pooled: Which share the pooled variance, (k,) bool.
-        n_examples: How many images; 0 if images do not vary.
-    """
-
-    values: Floats
+    values: Floats  # as observed, (k,)
+    # Less their bias by the bootstrap, (k,). It matters for extremes such as `f1_min`; for an
+    # accuracy it is 0 but for the bootstrap's own noise.
     centers: Floats
-    deviations: Floats
-    repeats: Floats
-    run_variance: Floats
-    interaction: Floats
-    df: Floats
-    pooled: NDArray[np.bool_]
-    n_examples: int
+    deviations: Floats  # of the means under resampled images, (k, n_replicates)
+    repeats: Floats  # runs of each, (k,) float64
+    run_variance: Floats  # over runs, (k,): pooled, or its own where that is clearly larger
+    interaction: Floats  # the part of a run's variance that is images x seeds, (k,)
+    df: Floats  # of `run_variance`, (k,); infinite if nothing has repeats
+    pooled: NDArray[np.bool_]  # which share the pooled variance, (k,)
+    n_examples: int  # how many images; 0 if images do not vary
 
     @property
     def knows_seeds(self) -> bool:
@@ -248,13 +219,8 @@ def means_of(
 def pooled_variances(own: Floats, df: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Variances over seeds pooled over k configurations, but for those that vary clearly more.
 
-    Args:
-        own: Of each configuration's runs, (k,).
-        df: Their degrees of freedom, (k,); 0 for a single run, which counts for nothing.
-
-    Returns:
-        Variances, their degrees of freedom (infinite if nothing has repeats), and which are the
-        pooled one, each (k,).
+    From variances of the runs and their degrees of freedom (0 for a single run), (k,) each, to
+    variances, degrees of freedom (infinite if nothing has repeats) and which are the pooled one.
     """
     from scipy.special import fdtrc
 
@@ -283,11 +249,7 @@ def ratio(apart: Floats, errors: Floats) -> Floats:
 
 
 def checked_level(level: float) -> float:
-    """The confidence level.
-
-    Raises:
-        DataError: It does not lie between 0 and 1.
-    """
+    """The confidence level, which a DataError refuses unless it is between 0 and 1."""
     if not 0 < level < 1:
         raise DataError(f"A confidence level must be between 0 and 1, such as 0.95; got {level}.")
     return level
