@@ -49,17 +49,12 @@ def write_report(
     loaded: Sequence[Sweep] | None = None,
     tables: Sequence[Table] | None = None,
 ) -> Written:
-    """Write report.html, figures/ and tables/.
+    """Write report.html, figures/ and tables/ into `output`, or into the one directory itself.
 
-    Args:
-        directories: Of sweeps or single runs.
-        output: Where to write; None is the one directory itself.
-        answer: What the page begins with; None selects the best and the worst.
-        images: Data hash -> test images (n_test, height, width) uint8, for the gallery.
-        figures: Whether to draw the figures; they take most of the time.
-        refresh_s: Seconds after which the page reloads; 0 is never.
-        loaded: What the directories hold, where that was loaded already; None loads it.
-        tables: Their comparison tables, where those were made and written already.
+    `answer` is what the page begins with; None selects the best and the worst. `images` is data
+    hash -> test images (n_test, height, width) uint8, for the gallery. The page reloads every
+    `refresh_s` seconds unless this is 0. What was `loaded` before, and `tables` that were written
+    before, are not made again.
 
     Raises:
         DirectoryError: A directory holds nothing of ours, or `output` cannot be written.
@@ -69,7 +64,14 @@ def write_report(
     from mnist_sweep.reporting.html.page import Report, render
 
     started = time.perf_counter()
-    paths = SweepPaths(_output(directories, output))
+    if output is None and len(directories) != 1:
+        raise UsageError(
+            f"Expected --output DIR, because the report is about {len(directories)} directories "
+            "and belongs to none of them. For example: --output outputs/together."
+        )
+    if output is None and Path(directories[0]).is_file():  # another program's
+        raise UsageError(f"Expected --output DIR, because {directories[0]} is a file.")
+    paths = SweepPaths(directories[0] if output is None else output)
     sweeps = [load(directory) for directory in directories] if loaded is None else loaded
     compared = comparison(sweeps, most_missing=MAX_MISSING) if tables is None else tables
     for place in (paths.tables, paths.figures):
@@ -89,19 +91,3 @@ def write_report(
         sum(len(sweep.missing) for sweep in sweeps),
         time.perf_counter() - started,
     )
-
-
-def _output(
-    directories: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str] | None
-) -> Path:
-    if output is not None:
-        return Path(output)
-    if len(directories) != 1:
-        raise UsageError(
-            f"Expected --output DIR, because the report is about {len(directories)} directories "
-            "and belongs to none of them. For example: --output outputs/together."
-        )
-    path = Path(directories[0])
-    if path.is_file():  # another program's
-        raise UsageError(f"Expected --output DIR, because {path} is a file.")
-    return path

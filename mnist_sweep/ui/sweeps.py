@@ -46,24 +46,19 @@ class Active:
 
 @dataclass(frozen=True)
 class State:
-    """How far a sweep is, from its directory's listing alone.
-
-    Attributes:
-        directory: The sweep's.
-        done: How many runs have a record.
-        asked: How many runs its commands asked for so far.
-        active: Its runs without a record.
-        changed_s: When something changed last, seconds since 1970.
-        signature: What changes when `results` do.
-        problem: Why its plan cannot be read; empty where it can.
-    """
+    """How far a sweep is, from its directory's listing alone."""
 
     directory: Path
+    # How many runs have a record.
     done: int
+    # How many runs its commands asked for so far.
     asked: int
     active: tuple[Active, ...]
+    # When something changed last, seconds since 1970.
     changed_s: float
+    # What changes when `results` do.
     signature: Signature
+    # Why its plan cannot be read; empty where it can.
     problem: str = ""
 
     @property

@@ -39,24 +39,18 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Merged:
-    """The table.
+    """The table."""
 
-    Attributes:
-        table: Sweep, settings in which the rows differ, metrics; the best row first.
-        links: Of each row, those to its runs' files.
-        values: What it is sorted and filtered by, see `row_columns`.
-        total: How many rows there are, shown or not.
-        by: The metric that orders them.
-        has_repeats: Whether a row may be of several runs.
-        folded: Keys of columns that are hidden until they are asked for.
-    """
-
+    # Sweep, settings in which the rows differ, metrics; the best row first.
     table: Table
+    # Of each row, those to its runs' files.
     links: list[list[Link]]
+    # What it is sorted and filtered by, see `row_columns`.
     values: Mapping[str, Any]
     total: int
     by: Metric
     has_repeats: bool
+    # Keys of columns that are hidden until they are asked for.
     folded: list[str]
 
 

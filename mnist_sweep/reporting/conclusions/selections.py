@@ -35,18 +35,14 @@ _NOT_COMPUTED = f"it is computed for one directory of at most {MAX_RUNS} runs."
 
 @dataclass(frozen=True)
 class Standing:
-    """A selected configuration with its value on the test split.
-
-    Attributes:
-        found: The selection.
-        on_test: The metric that selected it, on the test split; None where it has no splits.
-        value: Its mean there; None where it is not known.
-        interval: Of that mean; None where predictions do not give it.
-    """
+    """A selected configuration with its value on the test split."""
 
     found: UncertainSelection
+    # The metric that selected it, on the test split; None where it has no splits.
     on_test: Metric | None = None
+    # Its mean there; None where it is not known.
     value: float | None = None
+    # Of that mean; None where predictions do not give it.
     interval: Interval | None = None
 
 

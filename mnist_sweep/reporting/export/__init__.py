@@ -24,33 +24,25 @@ BUILT_IN = ("tensorboard", "mlflow")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Where an export goes.
-
-    Attributes:
-        output: A local folder.
-        tracking_uri: A server or database instead of the folder; None for the folder.
-        experiment: The name under which the tracker shows the runs.
-    """
+    """Where an export goes."""
 
     output: Path
+    # A server or database instead of the folder; None for the folder.
     tracking_uri: str | None = None
+    # The name under which the tracker shows the runs.
     experiment: str = ""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export did.
-
-    Attributes:
-        new: How many runs were written.
-        known: How many runs were there already, unchanged.
-        place: Where they are, in words: "in outputs/grid/tensorboard".
-        command: A shell command that shows them; empty if there is none.
-    """
+    """What an export did."""
 
     new: int
+    # How many runs were there already, unchanged.
     known: int
+    # Where they are, in words: "in outputs/grid/tensorboard".
     place: str
+    # A shell command that shows them; empty if there is none.
     command: str = ""
 
 

@@ -27,24 +27,19 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Content:
-    """A run as a tracker takes it.
+    """A run as a tracker takes it."""
 
-    Attributes:
-        name: Readable, unlike any other run's, and fit to be a directory's name.
-        settings: Name -> plain value; nested ones dotted.
-        series: `epoch/loss`, `epoch/val_accuracy`, … -> one value per epoch; NaN where the
-            record has null.
-        results: `validation/accuracy`, `test/f1.8`, `time/train_s`, … -> value.
-        epochs: Epochs carried out, the step of the results.
-        started_s: Seconds since 1970; 0 where the record does not tell.
-        ended_s: The same.
-    """
-
+    # Readable, unlike any other run's, and fit to be a directory's name.
     name: str
+    # Name -> plain value; nested ones dotted.
     settings: dict[str, Any]
+    # `epoch/loss`, `epoch/val_accuracy`, … -> one value per epoch; NaN where the record has null.
     series: dict[str, list[Value]]
+    # `validation/accuracy`, `test/f1.8`, `time/train_s`, … -> value.
     results: dict[str, float]
+    # Epochs carried out, the step of the results.
     epochs: int
+    # Seconds since 1970; 0 where the record does not tell.
     started_s: float
     ended_s: float
 

@@ -58,12 +58,7 @@ def figures(
 ) -> dict[str, Callable[[], Figure]]:
     """All figures of a report: its plots, and those of single digits; see `Drawers`.
 
-    Args:
-        shown: The configurations.
-        plotted: See `plots`.
-        pictures: The most mistaken test images.
-        images: Data hash -> (n_test, height, width) uint8; without it there is no gallery.
-        by: The objective.
+    `images` is data hash -> (n_test, height, width) uint8; without it there is no gallery.
     """
     data = " and ".join(dict.fromkeys(data_name(*one.data) for one in shown))
     found: dict[str, Callable[[], Figure]] = {
@@ -78,12 +73,10 @@ def figures(
     order = [same[k] for k in ranked(same, by) if same[k].mean(by.column) is not None]
     if len(order) > 1:
         best, worst = order[0], order[-1]
-        title = FIGURES["difference"].format(
-            best=best.name, worst=worst.name, data=data_name(*best.data)
-        )
-        found["confusion-difference"] = partial(
-            matrices.draw_difference, worst.records, best.records, (worst.name, best.name), title
-        )
+        names, data_of_both = (worst.name, best.name), data_name(*best.data)
+        title = FIGURES["difference"].format(best=best.name, worst=worst.name, data=data_of_both)
+        draw = partial(matrices.draw_difference, worst.records, best.records, names, title)
+        found["confusion-difference"] = draw
     if with_classes:
         rows = extremes(with_classes, MAX_ROWS, by)
         part = extent(rows, with_classes, by)

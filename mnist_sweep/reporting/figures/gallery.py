@@ -28,39 +28,27 @@ _PITCH = 1.25
 
 
 class Mistaken(NamedTuple):
-    """One test image that networks get wrong.
-
-    Attributes:
-        row: Its row in the test images.
-        true: Its class.
-        predicted: (class, runs) pairs of the wrong predictions, most frequent first.
-        wrong: Runs that got it wrong.
-        confidence: Mean probability that the wrong runs gave their prediction.
-    """
+    """A row of the test images that networks get wrong."""
 
     row: int
     true: int
+    # (class, runs) pairs of the wrong predictions, most frequent first.
     predicted: tuple[tuple[int, int], ...]
     wrong: int
+    # Mean probability that the wrong runs gave their prediction.
     confidence: float
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The most mistaken images, the most mistaken first.
-
-    Attributes:
-        mistaken: At most `SHOWN` of them.
-        runs: How many runs' predictions were looked at.
-        all_wrong: How many test images every one of these runs gets wrong.
-        sha256: The data's content hash.
-        unread: Why predictions could not be read, one sentence each.
-    """
+    """The most mistaken images, the most mistaken first, among `runs` runs on the same data."""
 
     mistaken: Sequence[Mistaken] = ()
     runs: int = 0
+    # How many test images every one of these runs gets wrong.
     all_wrong: int = 0
     sha256: str = ""
+    # Why predictions could not be read, one sentence each.
     unread: Sequence[str] = ()
 
 
@@ -100,30 +88,18 @@ def gallery_of(shown: Sequence[Configuration]) -> Gallery:
     confidence = np.where(wrong, probability, 0.0).sum(axis=0) / np.maximum(counts, 1)
     # Of images that equally many get wrong, those that are wrong most confidently come first.
     order = np.lexsort((np.arange(true.size), -confidence, -counts))[:SHOWN]
-    return Gallery(
-        [
-            Mistaken(int(row), int(true[row]), _answers(predicted[wrong[:, row], row]),
-                     int(counts[row]), float(confidence[row]))
-            for row in order if counts[row]
-        ],
-        len(read), int((counts == len(read)).sum()), sha256, unread,
-    )  # fmt: skip
-
-
-def _answers(predicted: NDArray[np.integer]) -> tuple[tuple[int, int], ...]:
-    """(class, runs) pairs, most frequent first."""
-    pairs = Counter(predicted.tolist()).items()
-    return tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+    worst = []
+    for row in order[counts[order] > 0].tolist():
+        pairs = Counter(predicted[wrong[:, row], row].tolist()).items()
+        answers = tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+        worst.append(
+            Mistaken(row, int(true[row]), answers, int(counts[row]), float(confidence[row]))
+        )
+    return Gallery(worst, len(read), int((counts == len(read)).sum()), sha256, unread)
 
 
 def draw(gallery: Gallery, images: NDArray[np.uint8], title: str) -> Figure:
-    """The images in a grid, dark ink on white.
-
-    Args:
-        gallery: Which images.
-        images: The data's test images, (n_test, height, width) uint8.
-        title: The figure's title.
-    """
+    """The images, of (n_test, height, width) uint8, in a grid, dark ink on white."""
     columns = 8
     rows = -(-len(gallery.mistaken) // columns)
     figure = drawing.new(9.6, 0.4 + 1.5 * rows, title)

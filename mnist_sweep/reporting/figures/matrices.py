@@ -38,6 +38,11 @@ def confusion_of(records: Sequence[Record], split: str = "test") -> NDArray[np.i
     return counts
 
 
+def class_names(record: Record) -> list[str]:
+    """What the classes of a record's data are called, by label."""
+    return [class_name(record.data, label) for label in range(record.data.classes)]
+
+
 def draw_confusion(records: Sequence[Record], title: str) -> Figure:
     """Counts and shares; confusions and right answers in scales of their own."""
     counts = confusion_of(records)
@@ -52,7 +57,7 @@ def draw_confusion(records: Sequence[Record], title: str) -> Figure:
         for row in np.stack([counts, shares, is_right], axis=-1)
     ]
     note = phrases.confusion_note(len(records), largest)
-    return _square(colours, texts, title, note, _names(records[0]))
+    return _square(colours, texts, title, note, class_names(records[0]))
 
 
 def draw_difference(
@@ -66,7 +71,14 @@ def draw_difference(
     worse = np.where(np.eye(len(counts), dtype=bool), -counts, counts)
     texts = [[signed(value) if value else "·" for value in row] for row in counts.tolist()]
     colours = 0.75 * worse / max(float(np.abs(worse).max()), 1e-9)
-    return _square(colours, texts, title, phrases.difference_note(*names), _names(first[0]))
+    note = phrases.difference_note(*names)
+    return _square(colours, texts, title, note, class_names(first[0]))
+
+
+def signed(value: float) -> str:
+    """A number with its sign, as '+3' or '+0.5'; minus is the minus sign, not a hyphen."""
+    text = f"{value:+.0f}" if value == int(value) else f"{value:+.1f}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def draw_f1(shown: Sequence[Configuration], title: str) -> Figure:
@@ -77,7 +89,8 @@ def draw_f1(shown: Sequence[Configuration], title: str) -> Figure:
     axes = figure.add_subplot()
     low, high = float(np.nanmin(f1)), float(np.nanmax(f1))
     axes.imshow(f1, cmap="cividis", vmin=low, vmax=max(high, low + 1e-9), aspect="auto")
-    _label_columns(axes, _names(max((one.records[0] for one in shown), key=_classes)))
+    # Configurations on different data may have unequal numbers of classes.
+    _label_columns(axes, max((class_names(one.records[0]) for one in shown), key=len))
     axes.set_yticks(range(rows), [drawing.wrapped(one.name, 38) for one in shown])
     axes.set_xlabel("F1, test split")
     for (row, column), value in np.ndenumerate(f1) if columns <= _NUMBERED_CLASSES else ():
@@ -92,12 +105,6 @@ def f1_by_class(shown: Sequence[Configuration]) -> NDArray[np.float64]:
     classes = max(int(one.frame["dataset.classes"].max()) for one in shown)
     means = [[one.mean(f"test.f1.{label}") for label in range(classes)] for one in shown]
     return np.array(means, dtype=np.float64)
-
-
-def signed(value: float) -> str:
-    """A number with its sign, as '+3' or '+0.5'; minus is the minus sign, not a hyphen."""
-    text = f"{value:+.0f}" if value == int(value) else f"{value:+.1f}"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _square(
@@ -121,22 +128,13 @@ def _square(
     axes.set_yticks(range(classes), names)
     for true, row in enumerate(texts if classes <= _NUMBERED_CLASSES else ()):
         for predicted, text in enumerate(row):
-            drawing.in_cell(
-                axes, predicted, true, text, va="center", fontsize=7.5,
-                fontweight="bold" if true == predicted else "normal",
-                color="#999999" if text == "·" else "black",
-            )  # fmt: skip
+            weight = "bold" if true == predicted else "normal"
+            ink = "#999999" if text == "·" else "black"
+            style = {"va": "center", "fontsize": 7.5, "fontweight": weight, "color": ink}
+            drawing.in_cell(axes, predicted, true, text, **style)
     drawing.bare(axes)
     figure.supxlabel(drawing.wrapped(below, 84), fontsize=8.5)
     return figure
-
-
-def _names(record: Record) -> list[str]:
-    return [class_name(record.data, label) for label in range(_classes(record))]
-
-
-def _classes(record: Record) -> int:
-    return record.data.classes
 
 
 def _label_columns(axes: Axes, names: Sequence[str]) -> None:

@@ -55,24 +55,17 @@ Kind = Literal["points", "line", "dashed", "both"]
 
 @dataclass(frozen=True)
 class Series:
-    """Points, joined or not.
-
-    Attributes:
-        points: In the order of the line.
-        panel: In which panel it is drawn.
-        name: In the legend; empty for none. Series of one name are switched on and off together.
-        look: Place in `COLOURS` and `MARKERS`.
-        kind: Points alone, a line, a dashed line, or a line with points: `both`.
-        shade: 0 to 1 instead of a colour of its own: how strong the one colour is.
-        size: Of the points, in pixels.
-        opacity: 0 to 1.
-    """
+    """Points, joined or not."""
 
     points: Sequence[Point]
     panel: int = 0
+    # In the legend; empty for none. Series of one name are switched on and off together.
     name: str = ""
+    # Place in `COLOURS` and `MARKERS`.
     look: int = 0
+    # Points alone, a line, a dashed line, or a line with points: `both`.
     kind: Kind = "points"
+    # 0 to 1 instead of a colour of its own: how strong the one colour is.
     shade: float | None = None
     size: float = 8
     opacity: float = 1.0
@@ -80,26 +73,20 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of one or several panels beside each other.
+    """A plot of one or several panels beside each other."""
 
-    Attributes:
-        name: Of its files, and its id in the page.
-        x: The x axis of each panel.
-        y: The y axis of each panel, or the one that all share.
-        series: What is drawn.
-        part: Which part of all configurations is shown, in words; empty for all.
-        by: The metric that it is about, for its caption.
-        height: Of a panel, in pixels.
-        labels: Texts at the vertical axes of parallel coordinates: (x, y, text).
-    """
-
+    # Of its files, and its id in the page.
     name: str
     x: Sequence[Axis]
+    # The y axis of each panel, or the one that all share.
     y: Sequence[Axis]
     series: Sequence[Series]
+    # Which part of all configurations is shown, in words; empty for all.
     part: str = ""
     by: str = ""
+    # Of a panel, in pixels.
     height: int = 340
+    # Texts at the vertical axes of parallel coordinates: (x, y, text).
     labels: Sequence[tuple[float, float, str]] = ()
 
     @property

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +17,10 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import shortened, visible
-from mnist_sweep.reporting.figures.matrices import confusion_of, with_classes
+from mnist_sweep.reporting.figures.matrices import class_names, confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
-from mnist_sweep.reporting.phrases.names import class_name, data_name, text_of
+from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
@@ -35,14 +34,20 @@ _MAX_TRACEBACK = 4000
 _MAX_FAILURES = 200
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """A run or file without a result: what it is, and why; also a run that was stopped early."""
 
     label: str
     status: str
     reason: str
     traceback: str = ""
+
+
+class Failures(NamedTuple):
+    """The first of some failures, and how many there are."""
+
+    shown: Sequence[Failure]
+    total: int
 
 
 def facts(
@@ -90,7 +95,7 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
 
 def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
     counts = {split: confusion_of(records, split).tolist() for split in SPLITS}
-    names = [class_name(records[0].data, label) for label in range(records[0].data.classes)]
+    names = class_names(records[0])
     return {"name": name, "runs": len(records), "of": configuration, "names": names, **counts}
 
 
@@ -132,19 +137,8 @@ def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return [(a, "" if a == b else b) for a, b in zip(short, full, strict=True)]
 
 
-@dataclass(frozen=True)
-class Failures:
-    """The first of some failures, and how many there are."""
-
-    shown: Sequence[Failure]
-    total: int
-
-
 def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> Failures:
-    """Runs without a result, in the tables' order, missing ones last, then what cannot be read.
-
-    Not those that were stopped early, see `stopped`.
-    """
+    """Runs without a result, in the tables' order, and files that cannot be read; missing last."""
     problems = [
         Failure(visible(str(problem.path)), RunStatus.UNREADABLE, visible(problem.reason))
         for sweep in sweeps
@@ -164,7 +158,7 @@ def stopped(rows: pd.DataFrame) -> Failures:
 
 
 def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
-    """How runs ended, fit to be shown; tracebacks with their line breaks, and their end kept."""
+    """How runs ended, fit to be shown; a traceback with its line breaks, and its end kept."""
     found = []
     columns = rows[["label", "run_id", "status", "reason"]].head(_MAX_FAILURES)
     for values in columns.itertuples(index=False):

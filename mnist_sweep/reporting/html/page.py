@@ -40,22 +40,16 @@ _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a report is made of.
-
-    Attributes:
-        sweeps: What was loaded from the directories.
-        tables: The comparison tables.
-        answer: What is concluded from them.
-        images: Data hash -> test images (n_test, height, width) uint8, where they are at hand.
-        directory: Where the page will lie.
-        refresh_s: Seconds after which the page reloads, while a sweep runs; 0 is never.
-    """
+    """What a report is made of."""
 
     sweeps: Sequence[Sweep]
     tables: Sequence[Table]
     answer: ReportSummary
+    # Data hash -> test images (n_test, height, width) uint8, where they are at hand.
     images: Mapping[str, NDArray[np.uint8]]
+    # Where the page will lie.
     directory: Path
+    # Seconds after which the page reloads, while a sweep runs; 0 is never.
     refresh_s: int = 0
 
     @cached_property

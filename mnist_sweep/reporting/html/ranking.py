@@ -48,70 +48,57 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True)
 class Ranking:
-    """The table.
-
-    Attributes:
-        metrics: Its columns.
-        rows: From best to worst; those without a value come last.
-        columns: What it is sorted by, row by row: `#`, the place among all configurations, `name`,
-            and each metric's column.
-        has_repeats: Whether a row may be of several runs.
-        best: The best value with its unit; a dash where there is none.
-    """
+    """The configurations from best to worst; those without a value come last."""
 
     metrics: Sequence[Metric]
     rows: Sequence[Ranked]
+    # What it is sorted by, row by row: `#`, the place among all configurations, `name`, and each
+    # metric's column.
     columns: Mapping[str, Sequence[Any]]
     has_repeats: bool
+    # The best value with its unit; a dash where there is none.
     best: str
 
 
 def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
-    """The configurations by the objective."""
+    """The configurations by the objective, with links from the directory `page`."""
     metrics = [*dict.fromkeys((by, *known(shown, map(resolve, _OTHERS))))]
     order = ranked(shown, by)
     rows = [shown[place] for place in order]
     # In full: a search's names differ in what a short one leaves out.
     names = [network_name(one.settings, one.varying) or one.name for one in rows]
     means = {metric.column: [one.mean(metric.column) for one in rows] for metric in metrics}
-    few = [metric.column for metric in metrics[:_WITH_INTERVALS]]
-    intervals = _intervals(rows, few)
-    ranked_rows = [
-        Ranked(
-            place, names[k], _links(rows[k], page),
-            [Value(written(means[m.column][k], m.format), _ends(m, intervals[k])) for m in metrics],
-        )
-        for k, place in enumerate(order)
-    ]  # fmt: skip
+    intervals = _intervals(rows, [metric.column for metric in metrics[:_WITH_INTERVALS]])
+    ranked_rows = []
+    for k, place in enumerate(order):
+        values = []
+        for metric in metrics:
+            span, found = "", intervals[k].get(metric.column)
+            if found:
+                span = ends(metric.name, found.low, found.high).removesuffix(" %")
+            values.append(Value(written(means[metric.column][k], metric.format), span))
+        ranked_rows.append(Ranked(place, names[k], _links(rows[k], page), values))
     best = means[by.column][0] if rows else None
-    return Ranking(
-        metrics, ranked_rows, {"#": order, "name": names, **means}, has_repeats(shown),
-        NOTHING if best is None else amount(by, best),
-    )  # fmt: skip
-
-
-def _ends(metric: Metric, known: Mapping[str, Interval]) -> str:
-    found = known.get(metric.column)
-    return ends(metric.name, found.low, found.high).removesuffix(" %") if found else ""
+    shown_best = NOTHING if best is None else amount(by, best)
+    columns: dict[str, Sequence[Any]] = {"#": order, "name": names, **means}
+    return Ranking(metrics, ranked_rows, columns, has_repeats(shown), shown_best)
 
 
 def _intervals(
-    ranked: Sequence[Configuration], columns: Sequence[str]
+    rows: Sequence[Configuration], columns: Sequence[str]
 ) -> Sequence[Mapping[str, Interval]]:
-    """Of the first configurations the intervals that the predictions of their runs give.
-
-    All of them tell how much seeds matter.
-    """
+    """Of the first configurations the intervals that the predictions of their runs give."""
     import pandas as pd
 
-    if not ranked or "dataset.classes" not in ranked[0]:
-        return [{}] * len(ranked)
-    runs = pd.concat([one.frame for one in ranked], ignore_index=True)
-    ends_at = np.cumsum([len(one.frame) for one in ranked])
+    if not rows or "dataset.classes" not in rows[0]:
+        return [{}] * len(rows)
+    # Of all of them, since all tell how much seeds matter.
+    runs = pd.concat([one.frame for one in rows], ignore_index=True)
+    ends_at = np.cumsum([len(one.frame) for one in rows])
     members = [part.tolist() for part in np.split(np.arange(len(runs)), ends_at[:-1])]
-    frame = pd.DataFrame({column: [one.mean(column) for one in ranked] for column in columns})
-    rows = Rows(frame, runs, tuple(members))
-    return with_intervals(rows, columns, DEFAULT_LEVEL, SHOWN).intervals
+    frame = pd.DataFrame({column: [one.mean(column) for one in rows] for column in columns})
+    found = with_intervals(Rows(frame, runs, tuple(members)), columns, DEFAULT_LEVEL, SHOWN)
+    return found.intervals
 
 
 def _links(one: Configuration, page: Path) -> list[tuple[str, str]]:
