@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -14,8 +15,6 @@ from mnist_sweep.reporting.phrases.selection import chosen_name, differing
 from mnist_sweep.reporting.phrases.values import amount, chance, counted, metric_title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from mnist_sweep.analysis.importance import Importance
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 GAP = "   "
 # Places that a name has at least on a line of fixed width.
 MIN_NAME = 20
-ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 MIN_SHARE = 0.01
 MAX_SETTINGS = 3
 
@@ -38,10 +36,9 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     In less than `room` places words are shortened, what the table has too is left out, and then
     the name is cut: of the best one, which the table's first row names too, before its interval.
     """
-    found, on_test = standing.found, standing.on_test
-    selection, chosen = found.selection, found.chosen
-    metric, interval = selection.metric, standing.interval
-    name = chosen_name(selection)
+    selection, metric = standing.found.selection, standing.found.selection.metric
+    on_test, interval = standing.on_test, standing.interval
+    name, chosen = chosen_name(selection), selection.chosen
     value, on_class, spans, further = _value(metric, chosen.value), "", "", ""
     if metric.name == "f1_min" and selection.weakest:
         data = chosen.records[0].data
@@ -50,17 +47,22 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
         low, high = (written(end, on_test.format) for end in (interval.low, interval.high))
         spans = f" [{low}, {high}]"
     if metric != on_test and on_test is not None and standing.value is not None:
-        further = f"{GAP}{_value(on_test, standing.value, bare=True)}"
+        further = f"{GAP}{on_test.split} {amount(on_test, standing.value)}"
     else:
         value, spans = value + spans, ""
     short = value.replace("validation ", "val ")
-    figures = [f"{value}{on_class}{further}{spans}", f"{value}{further}{spans}",
-               f"{short}{further}{spans}", f"{short}{further}", short]  # fmt: skip
+    figures = [
+        f"{value}{on_class}{further}{spans}",
+        f"{value}{further}{spans}",
+        f"{short}{further}{spans}",
+        f"{short}{further}",
+        short,
+    ]
     names = [name]
     if selection.where:
         condition = visible(" and ".join(selection.where))
-        names = [f"{name}, of {len(selection.candidates)} with {condition}",
-                 f"{name}, of {condition}", name]  # fmt: skip
+        count = len(selection.candidates)
+        names = [f"{name}, of {count} with {condition}", f"{name}, of {condition}", name]
     lines = [f"{one}{GAP}{text}" for one in names for text in figures]
     if room is None:
         return lines[0]
@@ -72,13 +74,19 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     return f"{_cut(name, max(room - cell_len(GAP + text), MIN_NAME))}{GAP}{text}"
 
 
+def _value(metric: Metric, value: float) -> str:
+    """'validation lowest F1 0.9421', 'validation 97.97 %' of accuracy."""
+    called = (metric.split or "") if metric.name == "accuracy" else metric_title(metric)
+    return f"{called} {amount(metric, value)}".lstrip()
+
+
 def _cut(name: str, room: int) -> str:
     """As many of a name's settings as fit, or the start of the first."""
     if cell_len(name) <= room:
         return name
     settings = name.split(", ")
     for count in range(len(settings) - 1, 0, -1):
-        if cell_len(kept := ", ".join([*settings[:count], ELLIPSIS])) <= room:
+        if cell_len(kept := ", ".join([*settings[:count], "…"])) <= room:
             return kept
     return shortened(name, room)
 
@@ -92,9 +100,8 @@ def certainty_line(found: UncertainSelection, study: Study | None = None) -> str
     if len(selection.candidates) == 1:
         return ""
     if selection.ties:
-        count = len(selection.ties)
-        tied = f"{count} others"
-        if count == 1:
+        tied = f"{len(selection.ties)} others"
+        if len(selection.ties) == 1:
             tied = network_name(selection.ties[0].settings, differing(selection))
         return f"Tied for {selection.direction} with {tied}."
     if found.probability is None or found.covers == Covers.IMAGES:
@@ -107,7 +114,7 @@ def certainty_line(found: UncertainSelection, study: Study | None = None) -> str
     others = len(found.not_distinguishable)
     if not others:
         return f"{certain}; distinguishable from all others."
-    return f"{certain}; not distinguishable from {others} other{'s' if others > 1 else ''}."
+    return f"{certain}; not distinguishable from {counted(others, 'other')}."
 
 
 def fallback_line(runs: pd.DataFrame, room: int | None = None) -> str:
@@ -122,11 +129,9 @@ def fallback_line(runs: pd.DataFrame, room: int | None = None) -> str:
     more = f" (and {counted(len(reasons) - 1, 'other reason')})" if len(reasons) > 1 else ""
     start = f"Trained by Keras's slower fit: {len(fell)} of {counted(len(runs), 'run')}, since "
     why = visible(str(reasons[0]))
-    return (
-        start
-        + (why if room is None else shortened(why, max(room - len(start + more), MIN_NAME)))
-        + more
-    )
+    if room is not None:
+        why = shortened(why, max(room - len(start + more), MIN_NAME))
+    return f"{start}{why}{more}"
 
 
 def importance_line(found: Sequence[Importance], metric: Metric) -> str:
@@ -138,21 +143,31 @@ def importance_line(found: Sequence[Importance], metric: Metric) -> str:
 
 def stage_lines(study: Study) -> list[tuple[str, str]]:
     """Of each stage a label and how far it is, with what decided its selection."""
-    return [
-        (
-            f"Stage {number}",
-            " ".join(filter(None, (f"{stage.name}: {_state(stage)}", _decided(stage)))),
-        )
-        for number, stage in enumerate(study.stages, 1)
-    ]
+    lines = []
+    for number, stage in enumerate(study.stages, 1):
+        texts = (f"{stage.name}: {_state(stage)}", _decided(stage))
+        lines.append((f"Stage {number}", " ".join(filter(None, texts))))
+    return lines
 
 
-def _value(metric: Metric, value: float, *, bare: bool = False) -> str:
-    """'validation lowest F1 0.9421', 'test 97.97 %'."""
-    called = metric_title(metric)
-    if bare or metric.name == "accuracy":
-        called = metric.split or ""
-    return f"{called} {amount(metric, value)}".lstrip()
+def _state(stage: Stage) -> str:
+    beside = len(stage.control_run_ids)
+    count = counted(len(stage.run_ids) + beside, "run")
+    why = f" {visible(stage.reason)}" if stage.reason else ""
+    match stage.status:
+        case "done":
+            fresh = ""
+            if stage.of:
+                changed = ", ".join(f"{key}={value}" for key, value in stage.params.items())
+                fresh = f", {len(stage.run_ids)} with {changed} and {beside} unchanged"
+                fresh = visible(f"{fresh}, on new seeds")
+            return f"{count}{fresh}.{why}"
+        case "blocked":
+            return f"BLOCKED.{why}"
+        case "running":
+            return f"interrupted, {count} planned.{why}"
+        case _:
+            return "not started."
 
 
 def _decided(stage: Stage) -> str:
@@ -188,25 +203,3 @@ def _decision(decision: dict[str, Any]) -> str:
     if decision["limited_by_images"]:
         text += " There are too few examples to distinguish them, however many repeats are made."
     return text
-
-
-def _state(stage: Stage) -> str:
-    runs = len(stage.run_ids) + len(stage.control_run_ids)
-    count = "1 run" if runs == 1 else f"{runs} runs"
-    why = f" {visible(stage.reason)}" if stage.reason else ""
-    match stage.status:
-        case "done":
-            beside = len(stage.control_run_ids)
-            changed = ", ".join(f"{key}={value}" for key, value in stage.params.items())
-            fresh = (
-                f", {len(stage.run_ids)} with {changed} and {beside} unchanged, on new seeds"
-                if stage.of
-                else ""
-            )
-            return f"{count}{visible(fresh)}.{why}"
-        case "blocked":
-            return f"BLOCKED.{why}"
-        case "running":
-            return f"interrupted, {count} planned.{why}"
-        case _:
-            return "not started."

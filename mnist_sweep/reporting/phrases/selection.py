@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,16 +24,25 @@ from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from mnist_sweep.analysis.selection import Candidate, Selection, Uncounted
-    from mnist_sweep.analysis.uncertainty import Confidence, UncertainSelection
+    from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.analysis.weakest import WeakClass
     from mnist_sweep.records.record import DataRecord
 
 SHOWN = 20
 _MAX_REASON = 200
 _NOT_NAMED = (SEED, SWEEP, *DATA)
+_NOTES = {
+    Note.SELECTED_ON_TEST: (
+        "Selected on the test split, so its test results are too optimistic (or, for a worst one, "
+        "too pessimistic) as an estimate for new examples."
+    ),
+    Note.DIFFERENT_DATA: (
+        "The candidates used different data, so values are not comparable: {data}."
+    ),
+    Note.SINGLE_RUNS: "One run each: a different seed could change the order.",
+    Note.UNEQUAL_REPEATS: "The candidates have unequal numbers of runs.",
+}
 
 
 class LineKind(StrEnum):
@@ -65,7 +75,7 @@ def sentences(found: UncertainSelection) -> list[str]:
 def confidence(found: UncertainSelection) -> str:
     """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
-        return f"uncertainty not known: {why_unknown(found)}"
+        return f"uncertainty not known: {_why_unknown(found)}"
     direction, named = found.selection.direction, differing(found.selection)
     if found.covers == Covers.IMAGES:
         return (
@@ -86,7 +96,7 @@ def confidence(found: UncertainSelection) -> str:
     return "; ".join(parts)
 
 
-def why_unknown(found: UncertainSelection) -> str:
+def _why_unknown(found: UncertainSelection) -> str:
     """Why the uncertainty is not known, without a full stop."""
     match found.unknown:
         case Unknown.NOT_FROM_PREDICTIONS:
@@ -109,77 +119,59 @@ def differing(selection: Selection) -> tuple[str, ...]:
     return tuple(name for name in found if name not in _NOT_NAMED)
 
 
-def selection_lines(found: UncertainSelection) -> list[Line]:
-    """What was selected, how sure that is, how close the others are, and what was left out."""
-    return [Line(kind, text) for kind, text in _lines(found)]
-
-
 def chosen_name(selection: Selection) -> str:
     """The name of the selected configuration."""
     return network_name(selection.chosen.settings, differing(selection))
 
 
-def _lines(found: UncertainSelection) -> Iterator[tuple[LineKind, str]]:
+def selection_lines(found: UncertainSelection) -> list[Line]:
+    """What was selected, how sure that is, how close the others are, and what was left out."""
+    selection = found.selection
+    lines = [*_answer_lines(found)]
+    if found.confidences:
+        lines.append(Line(LineKind.COVERAGE, _coverage(found)))
+    lines += [Line(LineKind.EXCLUDED, text) for text in _excluded_lines(selection.uncounted)]
+    for one in selection.data:
+        if one["notice"]:
+            lines.append(Line(LineKind.NOTICE, data_warning(one["name"], one["notice"])))
+        about = f"{one['name']} ({one['source']}), {one['examples']:,} {selection.weakest_split}"
+        text = visible(f"Data: {about} examples, sha256 {one['sha256'][:12]}.")
+        lines.append(Line(LineKind.DATA, text))
+    sets = ", ".join(visible(f"{one['name']} ({one['sha256'][:8]})") for one in selection.data)
+    for note in selection.notes:
+        # Of single runs the confidence says so.
+        if not (note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES):
+            lines.append(Line(LineKind.NOTE, _NOTES[note].format(data=sets)))
+    return lines
+
+
+def _answer_lines(found: UncertainSelection) -> Iterator[Line]:
     selection, chosen = found.selection, found.chosen
-    count = len(selection.candidates)
-    among = f"the {selection.direction} of {count} configurations"
+    count, direction, named = len(selection.candidates), selection.direction, differing(selection)
+    among = f"the {direction} of {count} configurations"
     if count == 1:
         among = "the only configuration with a result, so there is nothing to compare it with"
     where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
-    value = amount_of_runs(selection.metric, chosen.values, chosen.value)
-    named = differing(selection)
-    yield (
-        LineKind.ANSWER,
-        (
-            f"{network_name(chosen.settings, named)} is {among}{where}, by {_metric(selection)}: "
-            f"{value} ({_runs(chosen)})."
-        ),
-    )
+    metric, label = selection.metric, selection.metric.class_index
+    by = values.metric_title(replace(metric, class_index=None))
+    if label is not None:
+        data = chosen.records[0].data
+        by += f" of {class_word(data.name)} {class_name(data, label)}"
+    value = amount_of_runs(metric, chosen.values, chosen.value)
+    name = network_name(chosen.settings, named)
+    yield Line(LineKind.ANSWER, f"{name} is {among}{where}, by {by}: {value} ({_runs(chosen)}).")
     if count > 1:
         text = visible(confidence(found))
-        yield LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}."
+        yield Line(LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}.")
     if selection.ties:
-        yield LineKind.TIES, f"Tied for {selection.direction}: {_names(selection.ties, named)}."
+        yield Line(LineKind.TIES, f"Tied for {direction}: {_names(selection.ties, named)}.")
     if selection.weakest:
-        data = chosen.records[0].data
+        data, split = chosen.records[0].data, selection.weakest_split
         weak = "; ".join(_weak(one, data) for one in selection.weakest)
-        split = selection.weakest_split
-        yield LineKind.WEAKEST, f"Its weakest classes on the {split} split: {weak}."
+        yield Line(LineKind.WEAKEST, f"Its weakest classes on the {split} split: {weak}.")
     if count > 1:
         shown = "\n".join(_candidate_lines(found, named))
-        yield LineKind.CANDIDATES, f"Candidates:\n{shown}"
-    if found.confidences:
-        yield LineKind.COVERAGE, _coverage(found)
-    for text in _excluded_lines(selection.uncounted):
-        yield LineKind.EXCLUDED, text
-    yield from _data_lines(selection)
-    for note in selection.notes:
-        if note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES:
-            continue  # the certainty says so
-        yield LineKind.NOTE, _note(note, selection)
-
-
-def _metric(selection: Selection) -> str:
-    """'validation lowest F1', 'test F1 of class Shirt'."""
-    metric = selection.metric
-    whole = values.metric_title(replace(metric, class_index=None))
-    if metric.class_index is None:
-        return whole
-    data = selection.candidates[0].records[0].data
-    return f"{whole} of {class_word(data.name)} {class_name(data, metric.class_index)}"
-
-
-def _data_lines(selection: Selection) -> Iterator[tuple[LineKind, str]]:
-    for data in selection.data:
-        if data["notice"]:
-            yield LineKind.NOTICE, data_warning(data["name"], data["notice"])
-        yield (
-            LineKind.DATA,
-            (
-                f"Data: {visible(data['name'])} ({visible(data['source'])}), {data['examples']:,} "
-                f"{selection.weakest_split} examples, sha256 {visible(data['sha256'][:12])}."
-            ),
-        )
+        yield Line(LineKind.CANDIDATES, f"Candidates:\n{shown}")
 
 
 def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
@@ -202,25 +194,6 @@ def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
         yield "With the excluded runs, a different configuration might have been selected."
 
 
-def _note(note: Note, selection: Selection) -> str:
-    """What a reader of the selection must know."""
-    match note:
-        case Note.SELECTED_ON_TEST:
-            return (
-                "Selected on the test split, so its test results are too optimistic (or, for a "
-                "worst one, too pessimistic) as an estimate for new examples."
-            )
-        case Note.DIFFERENT_DATA:
-            data = ", ".join(
-                f"{visible(one['name'])} ({visible(one['sha256'][:8])})" for one in selection.data
-            )
-            return f"The candidates used different data, so values are not comparable: {data}."
-        case Note.SINGLE_RUNS:
-            return "One run each: a different seed could change the order."
-        case Note.UNEQUAL_REPEATS:
-            return "The candidates have unequal numbers of runs."
-
-
 def _coverage(found: UncertainSelection) -> str:
     """What the uncertainty is computed from, one sentence."""
     counts = sorted({len(one.values) for one in found.selection.candidates})
@@ -236,43 +209,39 @@ def _coverage(found: UncertainSelection) -> str:
 
 def _runs(candidate: Candidate) -> str:
     seeds = ", ".join(str(seed) for seed in candidate.seeds if seed is not None)
-    if len(candidate.values) == 1:
-        return f"one run, seed {seeds}" if seeds else "one run"
-    return f"{runs(len(candidate.values))}{seeds and f', seeds {seeds}'}"
+    word = "seed" if len(candidate.values) == 1 else "seeds"
+    return runs(len(candidate.values)) + (f", {word} {seeds}" if seeds else "")
 
 
 def _weak(weak: WeakClass, data: DataRecord) -> str:
     """A class with its F1 and what its examples were misread as."""
-    times = "\N{MULTIPLICATION SIGN}"
     of = weak.mistaken_for or weak.taken_for_it
-    mistakes = [f"{class_name(data, k)} {times}{n}" for k, n in of]
-    listed = " and ".join(filter(None, (", ".join(mistakes[:-1]), *mistakes[-1:])))
+    mistakes = [f"{class_name(data, k)} \N{MULTIPLICATION SIGN}{n}" for k, n in of]
+    shown = " and ".join(filter(None, (", ".join(mistakes[:-1]), *mistakes[-1:])))
     misread = "misread as" if weak.mistaken_for else "never misread; others misread as it:"
-    return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread} {listed})"
+    return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread} {shown})"
 
 
 def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterator[str]:
+    """Each with its probability, and whether it is distinguishable from the selected one."""
     selection = found.selection
     for index, candidate in enumerate(selection.candidates[:SHOWN]):
         value = amount_of_runs(selection.metric, candidate.values, candidate.value)
         line = f"  {value}  {network_name(candidate.settings, named)} ({_runs(candidate)})"
         if found.confidences:
-            line += f"; {_beside(found.confidences[index], found, first=not index)}"
+            one = found.confidences[index]
+            line += f"; {chance(one.probability)}"
+            if index and one.p_value is not None:
+                line += ", differs" if one.distinguishable else ", not distinguishable"
+                if one.equivalent:
+                    within = values.margin(selection.metric, found.margin)
+                    line += f", equivalent within {within}"
+                elif not one.distinguishable:
+                    line += ", undecided"
+                line += f" (corrected p {p_value(one.p_value)})"
         yield line
     if (left := len(selection.candidates) - SHOWN) > 0:
         yield f"  … and {left} more"
-
-
-def _beside(one: Confidence, found: UncertainSelection, *, first: bool) -> str:
-    """A candidate's probability, and whether it is distinguishable from the selected one."""
-    if first or one.p_value is None:
-        return chance(one.probability)
-    apart = "differs" if one.distinguishable else "not distinguishable"
-    if one.equivalent:
-        apart += f", equivalent within {values.margin(found.selection.metric, found.margin)}"
-    elif not one.distinguishable:
-        apart += ", undecided"
-    return f"{chance(one.probability)}, {apart} (corrected p {p_value(one.p_value)})"
 
 
 def _names(candidates: Sequence[Candidate], named: Sequence[str]) -> str:

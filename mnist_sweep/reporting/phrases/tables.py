@@ -16,7 +16,10 @@ ONE_RUN_EACH = "One run per configuration: a different seed could change the ord
 
 
 def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
-    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both."""
+    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both.
+
+    By name and notice of each dataset; None of a run without a record.
+    """
     names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
     return " and ".join(names) or "unknown data (there are no records)"
 
