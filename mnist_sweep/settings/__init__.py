@@ -1,8 +1,7 @@
 """What can be set: the schema, its checks, the canonical form and the run id.
 
-`SETTINGS` declares each setting once. Everything that must know the settings reads it: Hydra's
-schema and the help screen, checks, run ids and labels, comparisons, tables and the reference page.
-Of this program it imports only errors, metrics and plugins; all packages may import it.
+`SETTINGS` declares each setting once, and everything that must know the settings reads it. Of this
+program it imports only errors, metrics and plugins; all packages may import it.
 """
 
 from mnist_sweep.settings.all_settings import (
@@ -35,7 +34,6 @@ from mnist_sweep.settings.schema import (
     MLP_TARGET,
     MOMENTUM_OPTIMIZERS,
     OPTIMIZERS,
-    EarlyStopping,
     Plain,
     SearchSettings,
     Settings,
@@ -67,7 +65,6 @@ __all__ = [
     "SETTINGS",
     "SWEEP_KEYS",
     "TASK_KEYS",
-    "EarlyStopping",
     "Plain",
     "Problem",
     "SearchSettings",

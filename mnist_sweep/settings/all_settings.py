@@ -11,27 +11,22 @@ from mnist_sweep.settings.schema import MLP, Plain, Settings
 from mnist_sweep.settings.setting import Setting, value_at
 
 
-def _read(schema: type, prefix: str = "") -> list[Setting]:
-    """The declarations of a schema's fields, nested ones included."""
-    found: list[Setting] = []
+def _read(schema: type, prefix: str = "") -> Iterator[Setting]:
     hints, instance = get_type_hints(schema), schema()
     for one in fields(schema):
         key, hint = prefix + one.name, hints[one.name]
         if _is_schema(hint):
-            found += _read(hint, f"{key}.")
+            yield from _read(hint, f"{key}.")
             continue
         kinds = [kind for kind in get_args(hint) if kind is not NoneType]
         plain = hint if get_origin(hint) in (dict, list) or not kinds else kinds[0]
-        found.append(
-            Setting(
-                key=key,
-                type=get_origin(plain) or plain,
-                optional=NoneType in get_args(hint),
-                default=getattr(instance, one.name),
-                **one.metadata,
-            )
+        yield Setting(
+            key=key,
+            type=get_origin(plain) or plain,
+            optional=NoneType in get_args(hint),
+            default=getattr(instance, one.name),
+            **one.metadata,
         )
-    return found
 
 
 def _is_schema(hint: Any) -> TypeGuard[type]:
@@ -48,9 +43,8 @@ NESTED: Mapping[str, type] = MappingProxyType(
 
 
 def _top_keys(scope: str) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys(k.partition(".")[0] for k, one in SETTINGS.items() if one.scope == scope)
-    )
+    keys = (key.partition(".")[0] for key, one in SETTINGS.items() if one.scope == scope)
+    return tuple(dict.fromkeys(keys))
 
 
 RUN_KEYS, SWEEP_KEYS = _top_keys("run"), _top_keys("sweep")
@@ -58,7 +52,6 @@ RUN_KEYS, SWEEP_KEYS = _top_keys("run"), _top_keys("sweep")
 
 MLP_KEYS = tuple(key for key, one in SETTINGS.items() if one.only_if is MLP)
 """What the network of model=mlp is made of; its `model.…` refer to these keys at the top."""
-
 
 TASK_KEYS = ("task", "seed", "threads")
 """Keys at the top that a run of a task of the user's own has; all others are Keras's."""
@@ -82,10 +75,7 @@ def epochs_of(settings: Mapping[str, Any]) -> int | None:
 
 def known_keys() -> list[str]:
     """Every key that can be set, dotted: `layers`, `data.path`, … (`model` takes any below it)."""
-    keys: dict[str, None] = {}
-    for key in SETTINGS:
-        keys[key.partition(".")[0]] = keys[key] = None
-    return list(keys)
+    return list(dict.fromkeys(k for key in SETTINGS for k in (key.partition(".")[0], key)))
 
 
 def is_setting(key: str) -> bool:
@@ -96,9 +86,7 @@ def is_setting(key: str) -> bool:
 
 def affects_result(key: str) -> bool:
     """Whether a setting with this dotted key may affect a result: part of the run id."""
-    if key in SETTINGS:
-        return SETTINGS[key].affects_result
-    return is_setting(key) and SETTINGS[key.partition(".")[0]].affects_result
+    return is_setting(key) and (SETTINGS.get(key) or SETTINGS[key.partition(".")[0]]).affects_result
 
 
 def used(settings: Mapping[str, Any]) -> Plain:
@@ -106,22 +94,17 @@ def used(settings: Mapping[str, Any]) -> Plain:
 
     Settings that others make meaningless (momentum of adam) are left out, as in the run id. The
     network of model=mlp appears as layers, nodes, …; another one as `model._target_` and its
-    arguments.
-
-    Args:
-        settings: A run's settings, nested or as a flat row.
+    arguments. `settings` are nested or a flat row.
     """
-    flat = dict(_flat(settings))
+    flat = {key: value for key, value in _flat(settings) if key not in ("model", "task")}
     if is_task(flat):
-        keys = {key: value for key, value in flat.items() if key.partition(".")[0] in TASK_KEYS}
-        return {key: value for key, value in keys.items() if key != "task"}
+        return {key: value for key, value in flat.items() if key.partition(".")[0] in TASK_KEYS}
     below_model = not MLP.holds(flat)
     return {
         key: value
         for key, value in flat.items()
         if affects_result(key)
-        and key.partition(".")[0] != "task"
-        and key != "model"
+        and not key.startswith("task.")
         and (SETTINGS[key].applies(flat) if key in SETTINGS else below_model)
     }
 
@@ -141,7 +124,7 @@ def unused(settings: Mapping[str, Any]) -> Plain:
 
 
 def effective(settings: Mapping[str, Any]) -> Plain:
-    """The same with those at their defaults."""
+    """The same settings with those that are `unused` at their defaults."""
     found = dict(settings)
     for key in unused(settings):
         top, _, rest = key.partition(".")
@@ -172,7 +155,9 @@ def defaults() -> Plain:
 
 def run_settings(settings: Mapping[str, Any]) -> Plain:
     """The part of `settings` that belongs to a run: what a record's `config` holds."""
-    task = is_task(settings)
-    asked = ("data",) if task and settings["data"] != defaults()["data"] else ()
-    keys = (*TASK_KEYS, *asked) if task else [key for key in RUN_KEYS if key != "task"]
+    keys = [key for key in RUN_KEYS if key != "task"]
+    if is_task(settings):
+        # A task's record has data only where they were asked for: most tasks use none.
+        asked = ("data",) if settings["data"] != defaults()["data"] else ()
+        keys = [*TASK_KEYS, *asked]
     return {key: settings[key] for key in keys}

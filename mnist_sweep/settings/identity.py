@@ -1,8 +1,7 @@
 """Which run a point is: the canonical form of its settings, the run id, the label.
 
 The run id is a hash over everything that decides a run's result and nothing else, so two points
-that train the same network on the same data in the same way share one id, however they were
-written. All of it is read from the schema (`affects_result`, `only_if`).
+that train the same network on the same data in the same way share one id.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 
 from mnist_sweep.settings.all_settings import MLP_KEYS, SETTINGS, TASK_KEYS, is_task, task_name
 from mnist_sweep.settings.schema import MLP_TARGET, Plain
-from mnist_sweep.settings.setting import Setting, shown
+from mnist_sweep.settings.setting import shown
 
 CANONICAL_VERSION = 1
 _VERSION_1_KEYS = frozenset({
@@ -33,9 +32,6 @@ def canonical(
 ) -> Plain:
     """Everything that decides a run's result, in one form however it was written.
 
-    A network's own settings (`layers`, …) count through `model`, which refers to them, so a model
-    that does not use `nodes` is the same run when `nodes` changes.
-
     Args:
         settings: A point's settings, plain and resolved.
         data: What decides the examples: `sha256`, `validation_fraction`, `split_seed` and
@@ -43,18 +39,17 @@ def canonical(
             that uses none.
         code: Hash of the source of the user's own code; None where there is none.
     """
+    form: Plain = {"version": CANONICAL_VERSION}
+    form |= {} if code is None else {"code": code}
+    form |= {"data": dict(data)} if data or not is_task(settings) else {}
     if is_task(settings):
-        own = {key: settings[key] for key in TASK_KEYS}
-        used = {"data": dict(data)} if data else {}
-        return _with_code({"version": CANONICAL_VERSION, **own, **used}, code)
-    form: Plain = {
-        "version": CANONICAL_VERSION,
-        "data": dict(data),
-        "model": dict(settings["model"]),
-    }
+        return form | {key: settings[key] for key in TASK_KEYS}
+    form["model"] = dict(settings["model"])
     for key, one in SETTINGS.items():
         group, _, name = key.rpartition(".")
         part = form.get(group, {}) if group else form
+        # The settings of model=mlp count through `model`, which refers to them: for a model that
+        # does not use `nodes` a change of `nodes` changes nothing.
         if not one.affects_result or key in (*MLP_KEYS, "task") or name in part:
             continue
         applies, value = one.applies(settings), one.value(settings)
@@ -68,30 +63,23 @@ def canonical(
             part[name] = None
     if not form["early_stopping"]["patience"]:
         form["early_stopping"] = None
-    return _with_code(form, code)
-
-
-def _with_code(form: Plain, code: str | None) -> Plain:
-    return form if code is None else {**form, "code": code}
+    return form
 
 
 def run_id(canonical_form: Mapping[str, Any]) -> str:
     """12 hex digits of the SHA-256 of the canonical form's JSON."""
-    return _digest(canonical_form)
+    form = _one_form(canonical_form)
+    text = json.dumps(form, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def configuration_id(canonical_form: Mapping[str, Any]) -> str:
     """As `run_id` without the seed: runs that share it are repeats of one configuration."""
-    return _digest({key: value for key, value in canonical_form.items() if key != "seed"})
-
-
-def _digest(value: Mapping[str, Any]) -> str:
-    text = json.dumps(_one_form(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return run_id({key: value for key, value in canonical_form.items() if key != "seed"})
 
 
 def _one_form(value: Any) -> Any:
-    """Equal values as equal JSON: 1.0 and 1, 0.0 and -0.0 mean the same."""
+    # Equal values as equal JSON: 1.0 and 1, 0.0 and -0.0 mean the same.
     if isinstance(value, Mapping):
         return {key: _one_form(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -108,37 +96,30 @@ def label(settings: Mapping[str, Any]) -> str:
 
     It always has the seed, and layers and nodes or the arguments of a network of the user's own;
     other settings where they differ from the default. A setting that does not affect the result is
-    left out, as in `canonical`, so that one run has one directory however it was written.
+    left out, so that one run has one directory however it was written.
     """
+    seed = f"seed={settings['seed']}"
     if is_task(settings):
         own = [
             f"{key}={shown(value)}" for key, value in settings["task"].items() if key != "_target_"
         ]
-        return _label([f"task={task_name(settings)}", *own, f"seed={settings['seed']}"])
+        return _label([f"task={task_name(settings)}", *own, seed])
     target = str(settings["model"].get("_target_"))
     parts = [] if target == MLP_TARGET else [f"model={target.rpartition('.')[2]}"]
     for key, value in settings["model"].items():
         always = key in LABEL_KEYS or key not in MLP_KEYS
         if key != "_target_" and (always or value != SETTINGS[key].default):
             parts.append(f"{key}={shown(value)}")
-    parts += [
-        f"{name}={shown(one.value(settings))}"
-        for one in sorted(SETTINGS.values(), key=lambda one: "." in one.key)
-        for name in [_label_name(one)]
-        if name and one.applies(settings) and one.value(settings) != one.default
-    ]
-    return _label([*parts, f"seed={settings['seed']}"])
+    for one in sorted(SETTINGS.values(), key=lambda one: "." in one.key):
+        group, _, name = one.key.rpartition(".")
+        elsewhere = group == "data" or one.key in (*MLP_KEYS, "model", "task", "seed")
+        if elsewhere or not one.affects_result or not one.applies(settings):
+            continue
+        if one.value(settings) != one.default:
+            parts.append(f"{group if name == 'name' else name}={shown(one.value(settings))}")
+    return _label([*parts, seed])
 
 
 def _label(parts: Sequence[str]) -> str:
     text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
     return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "~"
-
-
-def _label_name(one: Setting) -> str | None:
-    """What a label calls a setting: patience, trainer; None for those it does not show."""
-    group, _, name = one.key.rpartition(".")
-    shown_elsewhere = one.key in (*MLP_KEYS, "model", "task", "seed") or group == "data"
-    if shown_elsewhere or not one.affects_result:
-        return None
-    return group if name == "name" else name

@@ -1,7 +1,4 @@
-"""The settings as text: for `--help`, and as the page docs/reference/settings.md.
-
-`python -m mnist_sweep.settings.reference > docs/reference/settings.md` writes the page again.
-"""
+"""The settings as text: for `--help`, and as the page docs/reference/settings.md."""
 
 from __future__ import annotations
 
@@ -39,7 +36,10 @@ def help_text() -> str:
         lines += ["", f"  {title}"]
         for one in members:
             words = f"{one.key}={_default(one)}".ljust(_KEY_WIDTH)
-            text = f"    {words} {one.help}{_rules_in_help(one)}"
+            choices = ", ".join(one.choices)
+            listed = f": {choices}" if 0 < len(choices) <= MAX_CHOICES else ""
+            condition = f" ({one.only_if})" if one.only_if else ""
+            text = f"    {words} {one.help}{listed}{condition}"
             lines += textwrap.wrap(
                 text, max(width, 2 * _KEY_WIDTH), subsequent_indent=" " * (_KEY_WIDTH + 5)
             )
@@ -50,16 +50,12 @@ def page() -> str:
     """The reference page in Markdown."""
     parts = [_PAGE]
     for title, members in _sections():
-        rows = "\n".join(_row(one) for one in members)
-        parts.append(
-            f"## {title}\n\n| setting | default | values | | meaning |\n"
-            f"| --- | --- | --- | --- | --- |\n{rows}\n"
-        )
+        head = "| setting | default | values | | meaning |\n| --- | --- | --- | --- | --- |\n"
+        parts.append(f"## {title}\n\n{head}" + "".join(_row(one) for one in members))
     return "\n".join(parts)
 
 
 def _sections() -> Iterator[tuple[str, list[Setting]]]:
-    """The settings in groups that belong together: of a run, of its nested keys, of the sweep."""
     ordered = sorted(SETTINGS.values(), key=lambda one: (one.scope != "run", "." in one.key))
     for title, members in groupby(ordered, key=_title):
         yield title, list(members)
@@ -81,18 +77,12 @@ def _default(one: Setting) -> str:
     return "…" if one.type is dict else shown(one.default)
 
 
-def _rules_in_help(one: Setting) -> str:
-    choices = ", ".join(one.choices)
-    listed = f": {choices}" if choices and len(choices) <= MAX_CHOICES else ""
-    return listed + (f" ({one.only_if})" if one.only_if else "")
-
-
 def _row(one: Setting) -> str:
     allowed = one.allowed + (", or null" if one.optional else "")
     notes = ["result"] if one.affects_result else []
     if one.only_if:
         notes.append(f"if {one.only_if}")
-    return f"| `{one.key}` | {_default(one)} | {allowed} | {'; '.join(notes)} | {one.help} |"
+    return f"| `{one.key}` | {_default(one)} | {allowed} | {'; '.join(notes)} | {one.help} |\n"
 
 
 if __name__ == "__main__":

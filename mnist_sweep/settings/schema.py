@@ -1,12 +1,13 @@
 """The schema: every setting, declared once with type, default, range, scope and meaning.
 
-To add a setting, add a field here. The classes are also what Hydra composes (it reads types and
-defaults); `all_settings.SETTINGS` holds the same as one mapping, which everything else reads.
+To add a setting, add a field here. Hydra composes these classes; `SETTINGS` holds the same as one
+mapping, which everything else reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mnist_sweep.settings.setting import OnlyIf
@@ -46,25 +47,18 @@ _FIT = OnlyIf("trainer.name", ("fit",))
 _MAX_SEED = 2**32 - 1
 
 
-def _result(default: Any, text: str, **rules: Any) -> Any:
-    """A run's setting that affects its result, and so its run id. `rules`: see `Setting`."""
-    return _declare(default, help=text, scope="run", affects_result=True, **rules)
-
-
-def _run(default: Any, text: str, **rules: Any) -> Any:
-    """A run's setting that does not affect its result."""
-    return _declare(default, help=text, scope="run", affects_result=False, **rules)
-
-
-def _sweep(default: Any, text: str, **rules: Any) -> Any:
-    """A setting of the whole sweep; it cannot differ between points."""
-    return _declare(default, help=text, scope="sweep", affects_result=False, **rules)
-
-
-def _declare(default: Any, **metadata: Any) -> Any:
+def _declare(default: Any, text: str, **rules: Any) -> Any:
+    metadata = {"help": text, **rules}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+# A run's setting, in or without effect on its result, and one of the whole sweep. Called with the
+# default, the meaning and further attributes of `Setting`.
+_result = partial(_declare, scope="run", affects_result=True)
+_run = partial(_declare, scope="run", affects_result=False)
+_sweep = partial(_declare, scope="sweep", affects_result=False)
 
 
 @dataclass

@@ -1,8 +1,4 @@
-"""What a setting is: its key, type, default, range, scope, and whether it affects a result.
-
-The schema declares one `Setting` a field; checks, run ids, labels, comparisons, the help screen and
-the reference page read them, so that a new setting is declared once.
-"""
+"""What a setting is: its key, type, default, range, scope, and whether it affects a result."""
 
 from __future__ import annotations
 
@@ -67,19 +63,13 @@ class Setting:
     """The declaration of one setting.
 
     Attributes:
-        key: Dotted: layers, early_stopping.patience.
-        type: bool, int, float, str, dict or list.
         optional: Whether null is a value.
-        default: The value where none is given.
-        help: Its meaning in one line.
         scope: "run": may differ between points; "sweep": steers the whole sweep.
         affects_result: Whether a different value may give a different result. Such settings make
             the run id; comparisons and tables of what varies ignore all others.
         only_if: Without this, the setting is not used and does not affect the result.
         choices: Allowed values; empty where any are.
         plugins: Group of entry points whose names are choices too.
-        low: Lowest number; `open_low` excludes it.
-        high: Highest number; `open_high` excludes it.
         metric: Whether its values are names of metrics.
     """
 
@@ -112,9 +102,12 @@ class Setting:
         if value is None:
             return None if self.optional else "must not be null"
         if self.choices:
-            return None if value in self.choices else self._not_a_choice(value)
-        right = self._is_number(value) if self.type in (int, float) else self._has_type(value)
-        return None if right else f"must be {self.allowed}"
+            # In this order, since looking for plugins takes long and is rarely needed.
+            if value in self.choices or value in self.all_choices():
+                return None
+            close = difflib.get_close_matches(str(value), self.all_choices(), n=1)
+            return f"must be {self.allowed}" + (f" (did you mean {close[0]}?)" if close else "")
+        return None if self._fits(value) else f"must be {self.allowed}"
 
     @property
     def allowed(self) -> str:
@@ -129,29 +122,17 @@ class Setting:
         """The choices of this package and those of installed plugins."""
         return (*self.choices, *(plugins(self.plugins) if self.plugins else ()))
 
-    def _not_a_choice(self, value: Any) -> str | None:
-        choices = self.all_choices()
-        if value in choices:
-            return None
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        return f"must be {self.allowed}" + (f" (did you mean {close[0]}?)" if close else "")
-
-    def _has_type(self, value: Any) -> bool:
-        return isinstance(value, Mapping if self.type is dict else self.type)
-
-    def _is_number(self, value: Any) -> bool:
+    def _fits(self, value: Any) -> bool:
+        if self.type not in (int, float):
+            return isinstance(value, Mapping if self.type is dict else self.type)
         numbers = int if self.type is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, numbers):
+        if isinstance(value, bool) or not isinstance(value, numbers) or abs(value) == math.inf:
             return False
-        if isinstance(value, float) and not math.isfinite(value):
-            return False
-        too_low = self.low is not None and (
-            value < self.low or (self.open_low and value == self.low)
-        )
-        too_high = self.high is not None and (
-            value > self.high or (self.open_high and value == self.high)
-        )
-        return not too_low and not too_high
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        above = low < value if self.open_low else low <= value
+        below = value < high if self.open_high else value <= high
+        return above and below  # both false of nan
 
     def _range_text(self) -> str:
         if self.low is None:

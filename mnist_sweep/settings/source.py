@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import itertools
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -62,9 +63,6 @@ def nested_targets(model: Mapping[str, Any]) -> tuple[str, ...]:
 def source_of(*targets: str) -> Plain | None:
     """The user's own code behind some targets; None where it is this package's or installed code.
 
-    Args:
-        targets: As in `_target_`: package.module.function.
-
     Returns:
         `files`: each module's file, as `my_package/net.py`, with the SHA-256 of its code; and
         `sha256`, one hash over all of them. They are the same on every machine.
@@ -80,16 +78,11 @@ def source_of(*targets: str) -> Plain | None:
 
 
 def files_of(*targets: str) -> dict[str, Path]:
-    """The files that `source_of` hashes, by the names that it gives them.
-
-    Raises:
-        UsageError: A file cannot be read.
-    """
+    """The files that `source_of` hashes, by the names that it gives them."""
     return {file: path for file, path, _ in _own_code(*targets)}
 
 
 def _own_code(*targets: str) -> Iterator[tuple[str, Path, bytes]]:
-    """The user's own files behind some targets: name, place, and what of it is hashed."""
     importlib.invalidate_caches()  # a module may just have been written
     waiting = [one for target in targets for one in _prefixes(target)]
     seen = set(waiting)
@@ -111,9 +104,8 @@ def _own_code(*targets: str) -> Iterator[tuple[str, Path, bytes]]:
 
 
 def _prefixes(dotted: str) -> list[str]:
-    """a, a.b and a.b.c of a.b.c: importing a module imports its packages too."""
-    parts = dotted.split(".")
-    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+    # a, a.b and a.b.c of a.b.c: importing a module imports its packages too.
+    return list(itertools.accumulate(dotted.split("."), "{}.{}".format))
 
 
 def _find(name: str) -> ModuleSpec | None:
@@ -136,7 +128,6 @@ def _find(name: str) -> ModuleSpec | None:
 
 
 def _own_file(name: str) -> tuple[Path | None, str]:
-    """A module's file, and its name below the folder of its top package, if it is the user's."""
     top, spec = name.partition(".")[0], _find(name)
     known = top in (_PACKAGE, "hydra_plugins", "__main__") or top in sys.stdlib_module_names
     if known or spec is None or not spec.has_location or not spec.origin:
@@ -157,7 +148,6 @@ def is_installed(root: Path) -> bool:
 
 
 def _parse(code: bytes) -> tuple[ast.Module | None, bytes]:
-    """The syntax tree and what is hashed of it; the code itself where it cannot be parsed."""
     try:
         tree = ast.parse(code)
         return tree, _dump(tree).encode()
@@ -166,7 +156,7 @@ def _parse(code: bytes) -> tuple[ast.Module | None, bytes]:
 
 
 def _imports(tree: ast.Module | None, package: str) -> Iterator[str]:
-    """The dotted names that a module's import statements may import as modules."""
+    # A name imported from a module may be a module itself.
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -178,11 +168,8 @@ def _imports(tree: ast.Module | None, package: str) -> Iterator[str]:
 
 
 def _dump(node: Any) -> str:
-    """The syntax tree as text that is the same in every version of Python.
-
-    `ast.dump` is not: it gains fields from version to version. Empty fields are left out here, and
-    strings that stand alone, which are docstrings.
-    """
+    # Not `ast.dump`, which gains fields from one version of Python to the next: here empty fields
+    # are left out, and strings that stand alone, which are docstrings.
     if isinstance(node, list):
         return f"[{','.join(_dump(item) for item in node if not _is_text(item))}]"
     if not isinstance(node, ast.AST):

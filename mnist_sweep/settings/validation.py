@@ -36,14 +36,14 @@ _ALIASES = {
 """Common names elsewhere, and ours."""
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
+MAX_SHOWN = 200
+"""Characters of a wrong setting that a message repeats."""
 
 
 def suggestion(key: str, among: list[str] | None = None) -> str:
-    """'did you mean layers?' for a key that is close to one, else the known keys at the top.
+    """'did you mean layers?' for a key that is close to one, else the names at the top.
 
-    Args:
-        key: What the user wrote.
-        among: The names that exist; None: the settings.
+    `among` are the names that exist; None: the settings.
     """
     among = known_keys() if among is None else among
     known = [_ALIASES[key]] if _ALIASES.get(key) in among else []
@@ -51,10 +51,6 @@ def suggestion(key: str, among: list[str] | None = None) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return f"known: {', '.join(name for name in among if '.' not in name)}"
-
-
-MAX_SHOWN = 200
-"""Characters of a wrong setting that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -76,24 +72,25 @@ def problems(settings: Mapping[str, Any]) -> list[Problem]:
     Args:
         settings: All keys of `Settings` as plain nested values, interpolations resolved.
     """
-    nested = {key: settings.get(key) for key in NESTED}
-    flat = {key: value for key, value in settings.items() if key not in NESTED}
-    wrong = []
-    for key, values in nested.items():
-        if isinstance(values, Mapping):
+    found, flat = [], {key: value for key, value in settings.items() if key not in NESTED}
+    for key in NESTED:
+        if isinstance(values := settings.get(key), Mapping):
             flat |= {f"{key}.{name}": value for name, value in values.items()}
         else:
             names = [one.partition(".")[2] for one in SETTINGS if one.startswith(f"{key}.")]
-            wrong.append(Problem(key, values, f"must be a mapping of {', '.join(names)}"))
-    found = _problems_of(flat) + wrong
-    if is_task(settings):
-        return found or [*_task_problems(settings), *_of_data_and_name(settings)]
-    found += _metric_problems(settings)
-    return found or [*_relations(settings), *_of_data_and_name(settings)]
+            found.append(Problem(key, values, f"must be a mapping of {', '.join(names)}"))
+    found = [*_problems_of(flat), *found]
+    if not is_task(settings):
+        found += _metric_problems(settings)
+    # Rules between settings need values that are right by themselves.
+    if found:
+        return found
+    found = _task_problems(settings) if is_task(settings) else _keras_problems(settings)
+    return [*found, *_data_problems(settings), *_name_problems(settings.get("name"))]
 
 
 def _problems_of(flat: Mapping[str, Any]) -> list[Problem]:
-    """Problems of values by their dotted keys: unknown keys, then values in the schema's order."""
+    """Unknown keys, then wrong values in the schema's order."""
     found = [
         Problem(key, value, f"no such setting; {suggestion(key)}")
         for key, value in flat.items()
@@ -108,8 +105,6 @@ def _problems_of(flat: Mapping[str, Any]) -> list[Problem]:
 
 def value_problem(key: str, value: Any) -> Problem | None:
     """What is wrong with one value of one dotted key of the schema, taken alone."""
-    if key in NESTED:
-        return None
     rule = SETTINGS[key]
     if rule.type is str and isinstance(value, (int, float)):
         # name=2024 is read as a number and becomes text in the schema's field.
@@ -129,11 +124,7 @@ def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:
 
 
 def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Values that have an effect in none of some points: accepted, they would be ignored.
-
-    Args:
-        points: Settings as they were given.
-    """
+    """Values that have an effect in none of some points (settings as they were given)."""
     asked = {(key, value) for settings in points for key, value in unused(settings).items()}
     return [
         Problem(key, value, f"has no effect here: it needs {one.only_if}")
@@ -141,19 +132,6 @@ def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:
         for one in [SETTINGS[key]]
         if not any(one.applies(point) and one.value(point) == value for point in points)
     ]
-
-
-def _relations(settings: Mapping[str, Any]) -> list[Problem]:
-    """Settings that are each allowed, but not together."""
-    found = []
-    if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
-        found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
-    if settings.get("task"):
-        others = ", ".join(key for key in settings["task"] if key != "_target_")
-        if others:
-            text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
-            found.append(Problem("task", "keras", text))
-    return found + _model_problems(settings)
 
 
 def _task_problems(settings: Mapping[str, Any]) -> list[Problem]:
@@ -170,22 +148,17 @@ def _task_problems(settings: Mapping[str, Any]) -> list[Problem]:
     if (model := settings["model"]).get("_target_") != MLP_TARGET:
         text = f"has no effect on the task {task}, which trains no network of `model`"
         found.append(Problem("model._target_", model.get("_target_"), text))
-    return found + [
-        Problem(
-            rule.key,
-            value,
-            f"has no effect on the task {task}, whose settings are task.{rule.key}=…",
-        )
-        for rule in SETTINGS.values()
-        if rule.scope == "run" and rule.type is not dict
-        if rule.key.partition(".")[0] not in (*TASK_KEYS, "data")
-        for value in [rule.value(settings)]
-        if value != rule.default
-    ]
+    for rule in SETTINGS.values():
+        is_keras = rule.key.partition(".")[0] not in (*TASK_KEYS, "data")
+        if rule.scope == "run" and rule.type is not dict and is_keras:
+            value = rule.value(settings)
+            text = f"has no effect on the task {task}, whose settings are task.{rule.key}=…"
+            found += [Problem(rule.key, value, text)] if value != rule.default else []
+    return found
 
 
 def _metric_problems(settings: Mapping[str, Any]) -> list[Problem]:
-    """Names that are no metrics; what a task returns is known only when it has returned."""
+    # Not of a task: which metrics it returns is known only when it has returned.
     found = []
     for rule in SETTINGS.values():
         name = rule.value(settings)
@@ -197,33 +170,17 @@ def _metric_problems(settings: Mapping[str, Any]) -> list[Problem]:
     return found
 
 
-def _of_data_and_name(settings: Mapping[str, Any]) -> list[Problem]:
-    found, data = [], settings["data"]
-    if data["name"] in FORMATS and not data["path"]:
-        found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
-    if (data["name"] == "own") != bool(data.get("_target_")):
-        text = "data=own, and no other, needs the name of a function: package.module.function"
-        found.append(Problem("data._target_", data.get("_target_"), text))
-    if data["validation_fraction"] == 0 and not is_task(settings):
-        found += _needs_validation(settings)
-    found += _sweep_name_problems(settings.get("name"))
-    return found
-
-
-def _needs_validation(settings: Mapping[str, Any]) -> list[Problem]:
-    """What goes by validation examples although there are none."""
+def _keras_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    """Rules between the settings of a run that trains a network."""
     found = []
-    if patience := settings["early_stopping"]["patience"]:
-        text = "needs validation examples: set data.validation_fraction above 0"
-        found.append(Problem("early_stopping.patience", patience, text))
-    objective = settings.get("objective")
-    if objective and resolve(objective).split == VALIDATION:
-        text = (
-            "needs validation examples, and data.validation_fraction=0 leaves none: set "
-            "objective=test.accuracy or another metric of the test split"
-        )
-        found.append(Problem("objective", objective, text))
-    return found
+    if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
+        found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
+    if settings.get("task"):
+        others = ", ".join(key for key in settings["task"] if key != "_target_")
+        if others:
+            text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
+            found.append(Problem("task", "keras", text))
+    return [*found, *_model_problems(settings)]
 
 
 def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
@@ -251,7 +208,29 @@ def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def _sweep_name_problems(name: Any) -> list[Problem]:
+def _data_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    found, data = [], settings["data"]
+    if data["name"] in FORMATS and not data["path"]:
+        found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
+    if (data["name"] == "own") != bool(data.get("_target_")):
+        text = "data=own, and no other, needs the name of a function: package.module.function"
+        found.append(Problem("data._target_", data.get("_target_"), text))
+    if data["validation_fraction"] > 0 or is_task(settings):
+        return found
+    if patience := settings["early_stopping"]["patience"]:
+        text = "needs validation examples: set data.validation_fraction above 0"
+        found.append(Problem("early_stopping.patience", patience, text))
+    objective = settings.get("objective")
+    if objective and resolve(objective).split == VALIDATION:
+        text = (
+            "needs validation examples, and data.validation_fraction=0 leaves none: set "
+            "objective=test.accuracy or another metric of the test split"
+        )
+        found.append(Problem("objective", objective, text))
+    return found
+
+
+def _name_problems(name: Any) -> list[Problem]:
     ok = (
         isinstance(name, str)
         and re.fullmatch(r"[^/\\:*?\"<>|]{1,100}", name)

@@ -33,7 +33,7 @@ from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.safe_files import json_text, strict_json
-from mnist_sweep.settings.validation import _sweep_name_problems
+from mnist_sweep.settings.validation import _name_problems
 from mnist_sweep.sweeping.plan.commands import commands_of
 from support.damage import SMALL
 from support.factories import make_run, write_sweep
@@ -247,12 +247,12 @@ def test_nothing_that_a_terminal_obeys_gets_through(tmp_path, text):
     ],
 )
 def test_a_sweep_s_name_that_some_system_takes_for_something_else_is_refused(name):
-    assert _sweep_name_problems(name)
+    assert _name_problems(name)
 
 
 @pytest.mark.parametrize("name", ["grid", "null", "a.b", "a-x", "größe", "2026-01-02", "consul"])
 def test_an_ordinary_name_is_taken(name):
-    assert not _sweep_name_problems(name)
+    assert not _name_problems(name)
 
 
 def test_a_newer_plan_is_refused_by_its_version(tmp_path):
