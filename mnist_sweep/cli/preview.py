@@ -9,7 +9,7 @@ from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases.values import counted, metric_title
 from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
-from mnist_sweep.sweeping.study.preview import StagePreview, StudyPreview
+from mnist_sweep.sweeping.study.stage_points import StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
 
 MAX_NAMES = 5

@@ -75,8 +75,18 @@ class SweepResult:
         """How many of them failed or diverged."""
         return sum(summary.failed for summary in self.summaries)
 
+    def add(self, part: SweepResult) -> None:
+        """Add the result of some of its points."""
+        known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
+        self.skipped += [run_id for run_id in part.skipped if run_id not in known]
+        self.summaries += part.summaries
+        self.queued += [one for one in part.queued if one not in self.queued]
+        self.used_up = self.used_up or part.used_up
+        self.workers = max(self.workers, part.workers)
+
     def join(self, other: SweepResult) -> None:
         """Add the result of a further command in the same directory."""
+        # Of a search more runs are requested than there are points yet.
         unplanned = sum(one.requested - len(one.plan.points) for one in (self, other))
         self.add(other)
         self.plan = union([self.plan, other.plan])
@@ -88,18 +98,3 @@ class SweepResult:
         self.study = other.study or self.study
         self.selections |= other.selections
         self.objective = other.objective or self.objective
-
-    def part(self, plan: Plan) -> SweepResult:
-        """An empty result of some of the points, to be added with `add`."""
-        return SweepResult(
-            self.directory, plan, self.invocation, self.environment, report=self.report
-        )
-
-    def add(self, part: SweepResult) -> None:
-        """Add the result of a part of the points."""
-        known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
-        self.skipped += [run_id for run_id in part.skipped if run_id not in known]
-        self.summaries += part.summaries
-        self.queued += [one for one in part.queued if one not in self.queued]
-        self.used_up = self.used_up or part.used_up
-        self.workers = max(self.workers, part.workers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,13 +19,13 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is_task
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch import processes, submitted
+from mnist_sweep.sweeping.launch.dispatch import JobScheduler
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import longest_first
-from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
@@ -35,11 +37,8 @@ DEFAULT_DIRECTORY = "outputs/${name}"
 class SweepRequest:
     """What Hydra gives to a sweep, a study or a search.
 
-    Attributes:
-        launcher: Runs the jobs.
-        config: The sweep's own, composed by Hydra.
-        loader: Hydra's, to compose points.
-        overrides: What the points are made of: the config's own sweep, then the command line's.
+    `config` is the sweep's own, `loader` composes points, and `overrides` are what these are made
+    of: the config's own sweep, then the command line's.
     """
 
     launcher: SweepLauncher
@@ -56,12 +55,6 @@ class SweepRequest:
     def single(self) -> bool:
         """Whether it requests one run, not a sweep: neither -m nor hydra.mode=MULTIRUN is given."""
         return self.command.single and self.config.hydra.mode is None
-
-    @property
-    def calls_tasks(self) -> bool:
-        """Whether runs may call a task of the user's own, whose metrics only its runs tell."""
-        swept = any(bare(text).partition(".")[0] == "task" for text in self.overrides)
-        return swept or is_task(cast("Plain", OmegaConf.to_container(self.config)))
 
 
 def place(request: SweepRequest) -> tuple[Path, bool]:
@@ -100,8 +93,7 @@ def check_leaving(request: SweepRequest) -> None:
 def check_models(plan: Plan) -> list[str]:
     """Build each network of the user's own once, and check each task's settings, in a worker.
 
-    Returns:
-        What of them is not used in training, as sentences.
+    Returns sentences: what of them is not used in training.
 
     Raises:
         ModelError: Lists networks that cannot be built, are no Keras model, or do not fit the data.
@@ -147,10 +139,17 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
     if command.repeats:
         directory.check_same_data(path, command.repeats, plan)
     environment = describe()
+    # Options for Hydra itself, without which it would compose other points.
+    hydra = [
+        *(str(text) for text in config.hydra.overrides.hydra),
+        *(f"--config-dir={source.path}" for source in config.hydra.runtime.config_sources
+          if source.provider == "command-line"),
+    ]  # fmt: skip
+    own = OmegaConf.to_container(OmegaConf.masked_copy(config, list(SWEEP_KEYS)), resolve=True)
+    settings = {**cast("Plain", own), "sweeper": config.hydra.runtime.choices["hydra/sweeper"]}
     invocation = directory.invocation_of(
-        plan, command.words, request.overrides, _hydra_words(config), _sweep_settings(config),
-        environment,
-    )  # fmt: skip
+        plan, command.words, request.overrides, hydra, settings, environment
+    )
     claimed = directory.claim(path, own=made_up)
     result = SweepResult(
         claimed, plan, invocation, environment, leaves=not config.wait, report=bool(config.report)
@@ -168,17 +167,29 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
     jobs = _open_jobs(request, result)
     if not jobs:
         return
+    threads = max(job.settings["threads"] for job in jobs)
+    result.workers = request.launcher.workers(len(jobs), threads)
+    jobs = [job.with_environment(workers=result.workers) for job in jobs]
+    run_jobs(request, result, jobs, len(jobs), sum(job.expected_s for job in jobs))
+
+
+def run_jobs(
+    request: SweepRequest,
+    result: SweepResult,
+    jobs: list[Job],
+    n_runs: int,
+    expected_s: float,
+    scheduler: JobScheduler | None = None,
+) -> None:
+    """Run jobs, and those that a scheduler adds, `n_runs` in all; fills in the result."""
     launcher = request.launcher
     launcher.context.interrupt_if_swallowed()
     progress = launcher.progress()
-    threads = max(job.settings["threads"] for job in jobs)
-    result.workers = launcher.workers(len(jobs), threads)
-    jobs = [job.with_environment(workers=result.workers) for job in jobs]
-    progress.begin(len(jobs), result.workers, sum(job.expected_s for job in jobs))
+    progress.begin(n_runs, result.workers, expected_s)
     if result.report and launcher.reports_epochs:  # others may fork, which threads would disturb
         launcher.context.first_run_waits()
     try:
-        launcher.launch_jobs(jobs, result.workers, progress)
+        launcher.launch_jobs(jobs, result.workers, progress, scheduler)
     finally:
         result.summaries = launcher.summaries
         result.queued += launcher.submitted
@@ -186,33 +197,39 @@ def launch(request: SweepRequest, result: SweepResult) -> None:
         progress.end()
 
 
+@contextmanager
+def interruptible(result: SweepResult) -> Iterator[None]:
+    """Keep what was done where Ctrl-C, or a signal to end, interrupts the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        result.interrupted = True
+
+
 class Jobs:
     """Makes jobs of a sweep's points."""
 
     def __init__(self, request: SweepRequest, result: SweepResult) -> None:
         config = request.config
-        self._hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
-        self._rerun_failed = bool(config.rerun_failed)
-        self._objective = str(config.objective)
-        self._directory = result.directory
-        self._environment = {**result.environment, "workers": 1}
-        self._timeout_s = config.timeout_s
+        hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         self._estimator = request.launcher.estimator(result.directory)
+        self._shared: Plain = {
+            "sweep": result.directory,
+            "environment": {**result.environment, "workers": 1},
+            "rerun_failed": bool(config.rerun_failed),
+            "hydra": hydra,
+            "timeout_s": config.timeout_s,
+            "objective": str(config.objective),
+        }
 
     def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Job:
         """The job of a point on its prepared data; `prune` lets it be stopped early."""
+        expected_s, estimated = (
+            self._estimator.of(point, info).seconds,
+            self._estimator.knows(point),
+        )
         return Job(
-            point,
-            info,
-            self._directory,
-            self._environment,
-            rerun_failed=self._rerun_failed,
-            prune=prune,
-            hydra=self._hydra,
-            expected_s=self._estimator.of(point, info).seconds,
-            estimated=self._estimator.knows(point),
-            timeout_s=self._timeout_s,
-            objective=self._objective,
+            point, info, prune=prune, expected_s=expected_s, estimated=estimated, **self._shared
         )
 
 
@@ -231,20 +248,3 @@ def _open_jobs(request: SweepRequest, result: SweepResult) -> list[Job]:
         else:
             jobs.append(job)
     return jobs
-
-
-def _hydra_words(config: DictConfig) -> list[str]:
-    """Options and overrides for Hydra itself, without which it would compose other points."""
-    sources = [
-        f"--config-dir={source.path}"
-        for source in config.hydra.runtime.config_sources
-        if source.provider == "command-line"
-    ]
-    return [*(str(text) for text in config.hydra.overrides.hydra), *sources]
-
-
-def _sweep_settings(config: DictConfig) -> Plain:
-    """Settings of the whole sweep, such as its objective, and which sweeper carried it out."""
-    own = OmegaConf.masked_copy(config, list(SWEEP_KEYS))
-    settings = cast("Plain", OmegaConf.to_container(own, resolve=True))
-    return {**settings, "sweeper": config.hydra.runtime.choices["hydra/sweeper"]}

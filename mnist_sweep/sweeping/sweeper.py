@@ -36,6 +36,7 @@ from mnist_sweep.sweeping.sweep import (
     begin,
     check_leaving,
     check_models,
+    interruptible,
     launch,
     preview,
 )
@@ -98,12 +99,14 @@ class GridSweeper(Sweeper):
         """
         if self.config is None or self.hydra_context is None or self.launcher is None:
             raise UsageError("The sweep was started before Hydra set it up.")
-        overrides = self._overrides(arguments)
+        started = time.monotonic()
         loader = self.hydra_context.config_loader
-        request = SweepRequest(self.launcher, self.config, loader, overrides)
+        request = SweepRequest(self.launcher, self.config, loader, self._overrides(arguments))
         check_leaving(request)
         found = self.run(request)
         found.plan.remarks[:0] = replaced(request.command.words)
+        if isinstance(found, SweepResult):
+            found.wall_s = time.monotonic() - started
         return found
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
@@ -112,7 +115,7 @@ class GridSweeper(Sweeper):
         Raises:
             MnistSweepError: Nothing was run: settings, data or directory are not right.
         """
-        started, config = time.monotonic(), request.config
+        config = request.config
         if config.study.stages:
             if request.single:
                 raise UsageError("A study is a sweep of several stages: add -m to run it.")
@@ -124,11 +127,8 @@ class GridSweeper(Sweeper):
         if config.plan:
             return preview(request, plan)
         result = begin(request, plan)
-        try:
+        with interruptible(result):
             launch(request, result)
-        except KeyboardInterrupt:
-            result.interrupted = True
-        result.wall_s = time.monotonic() - started
         return result
 
     def _overrides(self, arguments: list[str]) -> list[str]:
@@ -144,19 +144,15 @@ class GridSweeper(Sweeper):
         ]  # fmt: skip
 
     def _plan(self, request: SweepRequest) -> Plan:
-        given = sets.sets_of(request.config.points) or sets.sets_of(self._points) or [[]]
-        twice = [line for one in given for line in replaced(one)]
-        if twice:
+        given = [sets.words_of(item) for item in request.config.points or self._points] or [[]]
+        if twice := [line for one in given for line in replaced(one)]:
             raise UsageError(f"points: {' '.join(twice)}")
-        words = request.command.words
-        if any(bare(text) == "points" for text in words):
-            both = {bare(text) for one in given for text in one} & {bare(text) for text in words}
-            if both:
-                raise UsageError(
-                    f"{', '.join(sorted(both))}: given in points and on its own; give one of them."
-                )
-        single = request.single
-        if single and len(given) > 1:
+        own = {bare(text) for text in request.command.words}
+        if "points" in own and (both := own & {bare(text) for one in given for text in one}):
+            raise UsageError(
+                f"{', '.join(sorted(both))}: given in points and on its own; give one of them."
+            )
+        if request.single and len(given) > 1:
             raise UsageError("Several points make a sweep: add -m to run all of them.")
         asked = [[*one, *request.overrides] for one in given]
-        return make_plan(asked, request.config, request.loader, prepare, single=single)
+        return make_plan(asked, request.config, request.loader, prepare, single=request.single)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import mnist_sweep  # noqa: F401  (makes the plugins known)
 from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.compose import Composer
 
 
@@ -26,8 +26,8 @@ class Loaded:
     loader: ConfigLoader
     master: DictConfig
 
-    def composer(self, *words: str) -> tuple[Composer, list[grid.Axis]]:
-        axes = grid.axes(overrides.parse(words), 10_000)
+    def composer(self, *words: str) -> tuple[Composer, list[overrides.Axis]]:
+        axes = overrides.axes(overrides.parse(words), 10_000)
         return Composer(self.loader, self.master, axes), axes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,20 +12,23 @@ from omegaconf import OmegaConf
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import NESTED, SETTINGS, Settings, problems
 from mnist_sweep.settings.setting import value_at
-from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.compose import Composer, compose, to_plain
 from support.setting_values import override_texts
+
+
+def points(axes: list[overrides.Axis]) -> list[tuple[overrides.Option, ...]]:
+    return list(product(*(axis.options for axis in axes)))
 
 
 def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     """Settings of every point, composed our way and Hydra's."""
     loaded = load()
     composer, axes = loaded.composer(*words)
-    points = list(grid.points(axes))
-    ours = [composer.settings(point) for point in points]
+    ours = [composer.settings(point) for point in points(axes)]
     hydras = [
         to_plain(compose(loaded.loader, loaded.master, [option.text for option in point]))
-        for point in points
+        for point in points(axes)
     ]
     return ours, hydras
 
@@ -42,7 +46,7 @@ def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..
     loaded = hydra_master()
     keys = [key for key, one in SETTINGS.items() if one.type is not dict]
     words = [f"{key}={','.join(override_texts(key))}" for key in keys]
-    axes = [grid.axis_of(one) for one in overrides.parse(words)]
+    axes = [overrides.axis_of(one) for one in overrides.parse(words)]
     composer = Composer(loaded.loader, loaded.master, axes)
     found = []
     for number in range(2):
@@ -105,7 +109,7 @@ def test_settings_hold_every_key_of_the_schema_and_none_of_hydras(
 
 def test_one_point_does_not_leak_into_the_next(hydra_master: Callable[..., Any]):
     composer, axes = hydra_master().composer("layers=1,2", "+model.own=1,2")
-    start, *_, end = grid.points(axes)
+    start, *_, end = points(axes)
     first = composer.settings(start)
     composer.settings(end)["model"]["own"] = 99
     assert composer.settings(start) == first
@@ -127,7 +131,7 @@ def test_what_hydra_cannot_compose_is_told_with_its_overrides(
 ):
     composer, axes = hydra_master().composer(*words)
     with pytest.raises(SettingsError) as refused:
-        composer.settings(next(grid.points(axes)))
+        composer.settings(points(axes)[0])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -139,5 +143,5 @@ def test_every_choice_of_every_group_composes_to_sound_settings(hydra_master: Ca
     }  # fmt: skip
     for key, choices in words.items():
         composer, axes = hydra_master().composer(f"{key}={choices}")
-        for point in grid.points(axes):
+        for point in points(axes):
             assert problems(composer.settings(point)) == []

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.sweeping.plan import grid, overrides
+from mnist_sweep.sweeping.plan import overrides
 
 
 def expanded(*words: str, max_points: int = 10_000) -> list[list[str]]:
-    axes = grid.axes(overrides.parse(words), max_points)
-    return [[option.text for option in point] for point in grid.points(axes)]
+    axes = overrides.axes(overrides.parse(words), max_points)
+    points = itertools.product(*(axis.options for axis in axes))
+    return [[option.text for option in point] for point in points]
 
 
 def test_no_override_is_one_point():
@@ -48,7 +49,7 @@ def test_groups_additions_and_quoted_words_keep_their_form():
 
 
 def test_axes_know_their_values_and_whether_they_choose_a_group():
-    axes = grid.axes(overrides.parse(["data=digits,mnist", "layers=1,2", "dropout=0.5"]), 100)
+    axes = overrides.axes(overrides.parse(["data=digits,mnist", "layers=1,2", "dropout=0.5"]), 100)
     found = [(a.key, [o.value for o in a.options], a.group, a.swept) for a in axes]
     assert found == [
         ("data", ["digits", "mnist"], True, True), ("layers", [1, 2], False, True),
@@ -58,7 +59,7 @@ def test_axes_know_their_values_and_whether_they_choose_a_group():
 
 @pytest.mark.parametrize("words", ["shuffle(1,2,3,4,5,6,7,8)", "shuffle(range(1,9))"])
 def test_a_shuffled_axis_pairs_each_value_with_its_own_override(words: str):
-    (axis,) = grid.axes(overrides.parse([f"layers={words}"]), 100)
+    (axis,) = overrides.axes(overrides.parse([f"layers={words}"]), 100)
     assert {option.text for option in axis.options} == {f"layers={n}" for n in range(1, 9)}
     assert all(option.text == f"layers={option.value}" for option in axis.options)
 
@@ -93,7 +94,7 @@ def test_the_size_of_a_range_is_known_without_expanding_it(start: int, stop: int
     if expected == 0:
         return
     override = overrides.parse([f"seed=range({start},{stop},{step})"])
-    assert grid._size(override[0]) == expected == len(grid.axes(override, 1000)[0].options)
+    assert overrides.size(override[0]) == expected == len(overrides.axes(override, 1000)[0].options)
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1, max_size=4))

@@ -10,8 +10,8 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.grid import Option
-from mnist_sweep.sweeping.plan.points import Point, _Composed, _identify, identify, make_plan
+from mnist_sweep.sweeping.plan.compose import Composed
+from mnist_sweep.sweeping.plan.points import Point, _identify, identify, make_plan
 from support.factories import make_settings
 from support.sweep_parts import info_of
 
@@ -24,9 +24,9 @@ def points(*all_changes: dict[str, Any]) -> list[dict[str, Any]]:
     return [point(**changes) for changes in all_changes]
 
 
-def composed(settings: list[dict[str, Any]]) -> list[_Composed]:
+def composed(settings: list[dict[str, Any]]) -> list[Composed]:
     """The points, with the overrides 0, 1, …"""
-    return [_Composed((Option("x", str(i), i),), one) for i, one in enumerate(settings)]
+    return [Composed([str(i)], one, one) for i, one in enumerate(settings)]
 
 
 def prepare(data: dict[str, Any]) -> DatasetInfo:

@@ -9,7 +9,6 @@ import pytest
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.settings import SearchSettings
-from mnist_sweep.sweeping.plan import grid
 from mnist_sweep.sweeping.search.sampler import suggest
 from mnist_sweep.sweeping.search.search_plan import read_search_plan
 from mnist_sweep.sweeping.search.space import Dimension, Space
@@ -63,7 +62,7 @@ def test_a_whole_numbered_key_has_whole_numbers_only(space_of, word: str, size: 
     space = space_of(word)
     assert space.size == size
     for attempt in range(5):
-        settings = space.settings(at_random(space, attempt))
+        settings = space.composed(at_random(space, attempt)).settings
         assert isinstance(settings["nodes"], int)
 
 
@@ -80,7 +79,7 @@ def test_of_a_networks_own_setting_the_writing_tells_whether_it_is_whole(
 ):
     space = space_of("model=cnn", f"model.filters={word}")
     assert (space.size < float("inf")) is whole
-    found = [space.settings(at_random(space, n))["model"]["filters"] for n in range(5)]
+    found = [space.composed(at_random(space, n)).settings["model"]["filters"] for n in range(5)]
     assert {type(value) for value in found} == {int if whole else float}
     if whole:
         assert list(space.like({"model.filters": found[0]}.get)) == [(found[0],)]
@@ -92,9 +91,9 @@ def test_every_point_is_composed_as_hydra_would_and_found_again(hydra_master, at
     words = [*WORDS, "name=fixed"]  # by default the time
     space = Space(words, loaded.master, loaded.loader)
     parameters = at_random(space, attempt)
-    settings = space.settings(parameters)
-    composer, axes = loaded.composer(*space.overrides(parameters))
-    assert settings == composer.settings(next(grid.points(axes)))
+    settings = space.composed(parameters).settings
+    composer, axes = loaded.composer(*space.composed(parameters).overrides)
+    assert settings == composer.settings(tuple(axis.options[0] for axis in axes))
     assert list(space.like(settings.__getitem__)) == [parameters]
     # Four digits, and still between the ends.
     assert float(f"{settings['learning_rate']:.4g}") == settings["learning_rate"]
@@ -105,9 +104,8 @@ def test_every_point_is_composed_as_hydra_would_and_found_again(hydra_master, at
 
 def test_a_group_is_searched_and_a_run_fits_each_of_its_choices(space_of):
     space = space_of("model=mlp,cnn", "nodes=8,16")
-    assert [space.settings(p)["model"]["_target_"].rpartition(".")[2] for p in space.points()] == [
-        "mlp", "mlp", "cnn", "cnn",
-    ]  # fmt: skip
+    models = [space.composed(p).settings["model"]["_target_"] for p in space.points()]
+    assert [target.rpartition(".")[2] for target in models] == ["mlp", "mlp", "cnn", "cnn"]
     assert list(space.like({"nodes": 16}.get)) == [(0, 1), (1, 1)]
     assert list(space.like({"nodes": 17}.get)) == []
 
@@ -143,7 +141,7 @@ def test_all_that_is_wrong_is_said_at_once(space_of):
 
 def test_a_setting_without_effect_at_an_end_has_its_default_there(space_of):
     ends = space_of("momentum=0,0.9", "optimizer=adam,sgd").ends
-    assert [(s["momentum"], s["optimizer"]) for _, s in ends] == [
+    assert [(s["momentum"], s["optimizer"]) for s in ends] == [
         (0, "adam"), (0, "adam"), (0, "sgd"),
     ]  # fmt: skip
 

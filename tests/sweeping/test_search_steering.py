@@ -13,7 +13,6 @@ from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.plan.directory import note_points
 from mnist_sweep.sweeping.plan.points import Plan
-from mnist_sweep.sweeping.search.history import point_of
 from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
 from support.factories import DATA_SHA256
 from support.search_simulation import Searched
@@ -189,7 +188,7 @@ def test_a_grid_of_which_much_is_there_goes_on_with_the_rest(searched):
     there = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"])
     space = there.start()._space
     points = list(space.points())
-    first = [point_of(space, one, info_of(sha256=DATA_SHA256)) for one in points[:205]]
+    first = [space.point(one, info_of(sha256=DATA_SHA256)) for one in points[:205]]
     (there.directory / "runs").mkdir(parents=True)
     note_points(there.directory, Invocation(), Plan(points=first))
     rest = searched("long", "search.sampler=grid", words=[*grid, "epochs=1"]).start()

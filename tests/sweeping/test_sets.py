@@ -55,7 +55,8 @@ def test_words_in_brackets_are_quoted_for_hydra(written: str, read: str):
 
 
 def test_a_set_is_a_list_a_text_or_a_mapping():
-    assert sets.sets_of([["a=1", "b=2,3"], "a=1 'b=x y'", {"a": 1, "b": [2, 3], "c": None}]) == [
+    given = [["a=1", "b=2,3"], "a=1 'b=x y'", {"a": 1, "b": [2, 3], "c": None}]
+    assert [sets.words_of(one) for one in given] == [
         ["a=1", "b=2,3"], ["a=1", "b=x y"], ["a=1", "b=2,3", "c=null"],
     ]  # fmt: skip
     assert [one.text for one in sets.exclusions_of(["layers=1", "nodes>2"])] == [

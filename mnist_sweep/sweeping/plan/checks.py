@@ -26,7 +26,7 @@ from mnist_sweep.sweeping.plan.overrides import (
     chooses_group,
     group_exists,
     interval_ends,
-    range_size,
+    size,
     values,
     written,
 )
@@ -46,7 +46,7 @@ def check(given: Iterable[Override], *, intervals: bool = False) -> None:
 
 def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") -> None:
     """Raise one SettingsError that lists all problems, if there are any."""
-    unique = list(dict.fromkeys(str(problem) for problem in found))
+    unique = list(dict.fromkeys(map(str, found)))
     if unique:
         lines = "\n".join(f"  {line}" for line in unique)
         count = "a setting is" if len(unique) == 1 else f"{len(unique)} settings are"
@@ -67,11 +67,17 @@ def _problems(override: Override, *, intervals: bool) -> list[Problem]:
         return [Problem(f"~{key}" if override.is_delete() else key, written(override), text)]
     if key not in known_keys() or key in ("model", "task") or chooses_group(override):
         return []
-    values_given = _values_to_check(override)
-    if key in NESTED:
-        return [problem for value in values_given for problem in _mapping_problems(key, value)]
-    plain = [one for one in values_given if not (isinstance(one, str) and "${" in one)]
-    return [problem for one in plain if (problem := value_problem(key, one))]
+    found: list[Problem] = []
+    for value in _values_to_check(override):
+        if key in NESTED and isinstance(value, Mapping):
+            found += nested_problems(key, value)
+        elif key in NESTED:
+            below = " or ".join(f"{one}=…" for one in known_keys() if one.startswith(f"{key}."))
+            found.append(Problem(key, value, f"has settings of its own: set {below}"))
+        # What refers to another setting is known, and checked, when the point is composed.
+        elif not (isinstance(value, str) and "${" in value):
+            found += filter(None, [value_problem(key, value)])
+    return found
 
 
 def _problem_of_key(override: Override, key: str) -> str:  # noqa: PLR0911 (a kind of key each)
@@ -116,24 +122,10 @@ def _problem_of_sweep(override: Override) -> str:
     is_range = isinstance(sweep, RangeSweep)
     if is_range and sweep.step == 0:
         return "a range whose step is 0 never ends; give it another step"
-    # Iterating over a shuffled range would make the whole of it.
-    is_empty = (
-        range_size(sweep) == 0
-        if is_range
-        else override.is_sweep_override() and not any(True for _ in override.sweep_iterator())
-    )
-    if is_empty:
-        hint = "; a range ends before its stop: range(1,3) is 1,2" if is_range else ""
-        return f"gives no value at all{hint}"
-    return ""
-
-
-def _mapping_problems(key: str, value: Any) -> list[Problem]:
-    """Problems of `early_stopping={patience: 3}` and its like."""
-    if isinstance(value, Mapping):
-        return nested_problems(key, value)
-    below = [f"{known}=…" for known in known_keys() if known.startswith(f"{key}.")]
-    return [Problem(key, value, f"has settings of its own: set {' or '.join(below)}")]
+    if size(override):
+        return ""
+    hint = "; a range ends before its stop: range(1,3) is 1,2" if is_range else ""
+    return f"gives no value at all{hint}"
 
 
 def _values_to_check(override: Override) -> list[Any]:
@@ -141,7 +133,7 @@ def _values_to_check(override: Override) -> list[Any]:
     sweep: Any = override.value()
     if override.is_interval_sweep():
         return list(interval_ends(override))
-    if isinstance(sweep, RangeSweep) and (size := range_size(sweep)) > LONG_RANGE:
+    if isinstance(sweep, RangeSweep) and size(override) > LONG_RANGE:
         start, step = cast("Any", sweep.start), cast("Any", sweep.step)
-        return [start, start + (size - 1) * step]
+        return [start, start + (size(override) - 1) * step]
     return values(override)

@@ -39,10 +39,9 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
         DirectoryError: There is no plan, or it is damaged.
         UsageError: A command of someone else's would run code.
     """
-    found: dict[tuple[str, ...], Invocation] = {}
-    for one in directory.read(place).invocations:
-        if one.at:
-            found[tuple(text for text in _words(one) if _decides(text))] = one
+    given = [one for one in directory.read(place).invocations if one.at]
+    # Commands whose words differ only in what steers the runs are the same: the last one counts.
+    found = {tuple(text for text in _words(one) if _decides(text)): one for one in given}
     if not found:
         raise DirectoryError(
             f"{place} holds no sweep to resume: expected {SweepPaths(place).sweep_json}. "
@@ -56,13 +55,11 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
         )
     changed = {bare(text) for text in changes}
     here = f"hydra.sweep.dir={hydra_text(str(place.absolute()))}"
-    return [
-        Command(
-            ("-m", *(t for t in _words(one) if bare(t) not in changed), *changes, here),
-            repeats=one,
-        )
-        for one in found.values()
-    ]
+    commands = []
+    for one in found.values():
+        kept = [text for text in _words(one) if bare(text) not in changed]
+        commands.append(Command(("-m", *kept, *changes, here), repeats=one))
+    return commands
 
 
 def _words(one: Invocation) -> list[str]:

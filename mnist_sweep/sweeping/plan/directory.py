@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,17 @@ def invocation_of(
     )
 
 
+def _what_is_planned(plan: Plan) -> dict[str, Any]:
+    """The part of a command that grows with its plan."""
+    return {
+        "data": {key: info.to_dict() for key, info in plan.datasets.items() if key},
+        "points": tuple(
+            PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
+            for point in plan.points
+        ),
+    }
+
+
 def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
     """Add a command to `sweep.json`; two sweeps at once do not lose each other's.
 
@@ -95,24 +107,30 @@ def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
     Raises:
         DirectoryError: The plan that is there is damaged.
     """
-    with locked(directory / ".locks" / "sweep"):
-        # Under this lock nobody else writes here; a killed sweep may have left its part.
-        store.clean_temporary(directory, below=False)
-        content = read(directory)
-        notices = _changes(content.last, invocation) if content.last else []
-        _write(directory, content, [*content.invocations, invocation])
-    return notices
+    before = _change(directory, lambda there: [*there, invocation])
+    return _changes(before.last, invocation) if before.last else []
 
 
 def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
     """Let a command's points grow: those of a study's later stages, once they are known."""
     grown = invocation.model_copy(update=_what_is_planned(plan))
+
+    def replaced(there: list[Invocation]) -> list[Invocation]:
+        others = [grown if one.id == grown.id else one for one in there]
+        return others if grown in others else [*others, grown]  # the file was lost meanwhile
+
+    _change(directory, replaced)
+
+
+def _change(directory: Path, change: Callable[[list[Invocation]], list[Invocation]]) -> PlanFile:
+    """Change the commands in `sweep.json`; returns what was there."""
     with locked(directory / ".locks" / "sweep"):
-        content = read(directory)
-        others = [grown if one.id == grown.id else one for one in content.invocations]
-        if grown not in others:  # the file was lost meanwhile
-            others.append(grown)
-        _write(directory, content, others)
+        # Under this lock nobody else writes here; a killed sweep may have left its part.
+        store.clean_temporary(directory, below=False)
+        before = read(directory)
+        changed = tuple(change(list(before.invocations)))
+        write_plan(directory, before.model_copy(update={"invocations": changed}))
+    return before
 
 
 def read(directory: Path) -> PlanFile:
@@ -134,10 +152,6 @@ def read(directory: Path) -> PlanFile:
         ) from error
 
 
-def _write(directory: Path, content: PlanFile, invocations: list[Invocation]) -> None:
-    write_plan(directory, content.model_copy(update={"invocations": tuple(invocations)}))
-
-
 def dataset_of(directory: Path, key: str) -> DatasetInfo:
     """The prepared dataset that the plan in `directory` chose for some data settings.
 
@@ -153,17 +167,6 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
         f"{SweepPaths(directory).sweep_json} holds no plan with these data settings: {key}. "
         f"Start the sweep with `{command('-m …')}`."
     )
-
-
-def _what_is_planned(plan: Plan) -> dict[str, Any]:
-    """The part of a command that grows with its plan."""
-    return {
-        "data": {key: info.to_dict() for key, info in plan.datasets.items() if key},
-        "points": tuple(
-            PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
-            for point in plan.points
-        ),
-    }
 
 
 def check_same_data(directory: Path, before: Invocation, plan: Plan) -> None:
@@ -190,8 +193,8 @@ def _sources(invocation: Invocation) -> dict[str, str]:
 def _changes(last: Invocation, entry: Invocation) -> list[str]:
     """What differs between two commands in the same directory, for the person who reads it."""
     notices = []
-    before, now = _sources(last).keys(), _sources(entry).keys()
-    if before and not before & now:
+    before, now = _sources(last), _sources(entry)
+    if before and not before.keys() & now.keys():
         notices.append(
             "The data differ from this directory's last sweep, so its runs are not reused."
         )
@@ -201,20 +204,16 @@ def _changes(last: Invocation, entry: Invocation) -> list[str]:
             notices.append(f"{name} is {new}; this directory's last sweep ran with {old}.")
     if last.git.sha != entry.git.sha:
         notices.append("The code (git commit) differs from this directory's last sweep.")
-    if _network_edited(last, entry):
+    # The same name, data and settings with another run id: only the user's code can have changed.
+    known = {point.label: point.run_id for point in last.points}
+    same_data = last.data.keys() == entry.data.keys() and before == now
+    if same_data and any(
+        point.label.startswith(("model=", "task="))
+        and known.get(point.label, point.run_id) != point.run_id
+        for point in entry.points
+    ):
         notices.append(
             "The code of a network or task differs from this directory's last sweep, or was not "
             "part of the run id then: its runs count as others."
         )
     return notices
-
-
-def _network_edited(last: Invocation, entry: Invocation) -> bool:
-    """Whether points with the same name, data and settings have another run id."""
-    before = {point.label: point.run_id for point in last.points}
-    same = last.data.keys() == entry.data.keys() and _sources(last) == _sources(entry)
-    return same and any(
-        point.label.startswith(("model=", "task="))
-        and before.get(point.label, point.run_id) != point.run_id
-        for point in entry.points
-    )

@@ -14,39 +14,31 @@ GIT_TIMEOUT_S = 5.0
 
 
 def describe() -> Plain:
-    """The record's `environment`, without what only the run itself knows.
-
-    Versions come from the installed packages' metadata, so nothing heavy is imported.
-    """
-    versions = {name: _version(package) for name, package in _PACKAGES.items()}
+    """The record's `environment`, without what only the run itself knows."""
     from mnist_sweep import __version__
 
+    # The commit of the working directory's repository, and whether tracked files differ from it.
+    sha = _git("rev-parse", "HEAD") or None
+    changes = _git("status", "--porcelain", "--untracked-files=no") if sha else None
     return {
         "python": platform.python_version(),
-        **versions,
+        **{name: _version(package) for name, package in _PACKAGES.items()},
         "mnist_sweep": __version__,
-        **_git(),
+        "git_sha": sha,
+        "git_dirty": None if changes is None else bool(changes),
         "cpu": cpu(),
     }
 
 
 def _version(package: str) -> str | None:
+    # From the installed package's metadata, so that nothing heavy is imported.
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _git() -> Plain:
-    """Commit of the working directory's repository, and whether tracked files differ from it."""
-    sha = _git_says("rev-parse", "HEAD")
-    if not sha:
-        return {"git_sha": None, "git_dirty": None}
-    changes = _git_says("status", "--porcelain", "--untracked-files=no")
-    return {"git_sha": sha, "git_dirty": bool(changes) if changes is not None else None}
-
-
-def _git_says(*arguments: str) -> str | None:
+def _git(*arguments: str) -> str | None:
     try:
         answer = subprocess.run(
             ["git", "--no-optional-locks", *arguments],

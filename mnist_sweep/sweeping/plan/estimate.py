@@ -25,17 +25,17 @@ from mnist_sweep.settings import MLP_TARGET, Plain, is_task
 from mnist_sweep.sweeping.plan.environment import cpu
 from mnist_sweep.sweeping.plan.points import Plan, Point
 
+# An optimizer's update of all weights costs about as much as the products of eight examples.
 EXAMPLES_PER_UPDATE = 8
-"""An optimizer's update of all weights costs about as much as the products of eight examples."""
 UNKNOWN_PARAMETERS = 1_000_000
 DEFAULT_SECONDS_PER_WORK = 6e-11
 DEFAULT_OVERHEAD_S = 2.5
 DEFAULT_MEMORY_MB = 700.0
+# Of a task of the user's own of which nothing is known yet.
 DEFAULT_TASK_S = 10.0
 DEFAULT_TASK_MB = 200.0
-"""Of a task of the user's own of which nothing is known yet."""
+# Weight, gradient and an optimizer's two moments, and the best weights of early stopping.
 BYTES_PER_PARAMETER = 24
-"""Weight, gradient and an optimizer's two moments, and the best weights of early stopping."""
 MAX_RECORDS = 200
 NEAREST = 3
 
@@ -66,7 +66,7 @@ class Estimator:
     """Estimates from past records."""
 
     def __init__(self, records: Sequence[Record] = ()) -> None:
-        self._rates: list[tuple[float, float]] = []
+        self._rates: list[tuple[float, float]] = []  # work of an epoch, seconds a unit of it
         overheads, memory = [], []
         tasks: dict[str, list[float]] = {}
         for record in records:
@@ -98,7 +98,7 @@ class Estimator:
             return Estimate(self._tasks.get(name, DEFAULT_TASK_S), DEFAULT_TASK_MB)
         size = parameters(point.settings["model"], info.shape, info.classes)
         units = work(size, point.settings, info.n_train)
-        # From the runs whose epochs were nearest in work.
+        # A unit takes longer in small networks: from the runs whose epochs were nearest in work.
         nearest = sorted(self._rates, key=lambda rate: abs(math.log(rate[0] / units)))[:NEAREST]
         rate = median([rate for _, rate in nearest] or [DEFAULT_SECONDS_PER_WORK])
         own = (size or UNKNOWN_PARAMETERS) * BYTES_PER_PARAMETER / 2**20
@@ -110,7 +110,7 @@ def past_runs(directory: Path) -> Estimator:
     """Estimates from the newest finished runs of this machine beside a sweep's directory."""
     found, here = list[Record](), cpu()
     paths = directory.parent.glob("*/runs/*/record.json")
-    for path in heapq.nlargest(MAX_RECORDS, paths, key=_age):
+    for path in heapq.nlargest(MAX_RECORDS, paths, key=_modified):
         with suppress(DirectoryError):
             record = read_record(path)
             if record.status == RunStatus.FINISHED and record.environment.cpu == here:
@@ -118,7 +118,7 @@ def past_runs(directory: Path) -> Estimator:
     return Estimator(found)
 
 
-def _age(path: Path) -> float:
+def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:  # removed in this moment
@@ -138,10 +138,9 @@ def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:
     return sorted(points, key=lambda point: -cost(point))
 
 
-def wall_s(seconds: Sequence[float], workers: int) -> float:
+def wall_s(seconds: Iterable[float], workers: int) -> float:
     """Seconds until all runs have ended, each taken by the worker that is free first."""
     busy = [0.0] * max(1, workers)
     for run in seconds:
-        first = busy.index(min(busy))
-        busy[first] += run
+        heapq.heapreplace(busy, busy[0] + run)
     return max(busy)

@@ -6,7 +6,7 @@ docs/reference/hydra.md lists all of Hydra's settings, honoured and refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -15,6 +15,7 @@ from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.settings import SWEEP_KEYS
 
 JOB_EVENTS = ("on_job_start", "on_job_end", "on_run_start", "on_run_end")
 _STOCK = "choose hydra/launcher=basic, which runs each job as Hydra does"
@@ -33,13 +34,13 @@ _RECORDED = re.compile(
 
 
 def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
-    """Refuse settings of Hydra's that would have no effect.
+    """Refuse settings of Hydra's that would have no effect; `stock`: with a launcher of Hydra's.
 
     Raises:
         UsageError: Names each.
     """
     raw: Any = OmegaConf.to_container(hydra, resolve=False)
-    job, found = raw["job"], []
+    found = []
     if raw["sweep"]["subdir"] != "runs/${hydra.job.num}":
         found.append(
             f"hydra.sweep.subdir={raw['sweep']['subdir']}: a run's directory is always "
@@ -47,7 +48,7 @@ def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
         )
     if raw["mode"] is not None and str(hydra.mode.name) != "MULTIRUN":
         found.append("hydra.mode=RUN: not supported; leave out -m for a single run")
-    kept = job["config"]["override_dirname"]
+    kept = raw["job"]["config"]["override_dirname"]
     if kept != {"kv_sep": "=", "item_sep": ",", "exclude_keys": []}:
         found.append("hydra.job.config.override_dirname: a run's directory is runs/LABEL-RUNID")
     place = PureWindowsPath(hydra.output_subdir or "")  # also knows the separator of the others
@@ -76,36 +77,35 @@ def _without_hydras_jobs(raw: dict[str, Any]) -> list[str]:
         if not callback or "_target_" not in callback:  # null switches one off
             continue
         kind = get_class(callback["_target_"])
-        events = [
-            event for event in JOB_EVENTS
-            if getattr(kind, event, None) not in (None, getattr(Callback, event))
-        ]  # fmt: skip
+        own = {event: getattr(kind, event, None) for event in JOB_EVENTS}
+        events = [event for event in own if own[event] not in (None, getattr(Callback, event))]
         if events:
             found.append(f"hydra.callbacks.{name}: {' and '.join(events)} not called; {_STOCK}")
     return found
 
 
-def check_place(master: DictConfig, varying: Collection[str]) -> None:
-    """Refuse a sweep's directory that refers to what differs between its points.
+def check_varying(master: DictConfig, varying: Collection[str], what: str = "sweep") -> None:
+    """Refuse different values, in the points of one sweep, of what belongs to the whole of it.
 
     Raises:
-        UsageError: It does.
+        UsageError: They are settings of the sweep, or the name of its directory refers to them.
     """
+    whole = [key for key in dict.fromkeys(varying) if key.partition(".")[0] in SWEEP_KEYS]
+    if whole:
+        raise UsageError(f"{', '.join(whole)}: one value for the whole {what}, not several.")
     raw: Any = OmegaConf.to_container(master, resolve=False)
     text = f"{raw['hydra']['sweep']['dir']} {raw['hydra']['run']['dir']} {raw['name']}"
-    swept = sorted({*_KEY.findall(text)} & {*varying})
-    if swept:
+    if named := sorted({*_KEY.findall(text)} & {*varying}):
         raise UsageError(
-            f"{', '.join(swept)}: differs between points, and the name of the sweep's directory "
+            f"{', '.join(named)}: differs between points, and the name of the sweep's directory "
             "refers to it. All runs of a sweep are in one directory, each in one of its own."
         )
 
 
 def check_secrets(config: DictConfig) -> None:
-    """Refuse settings that come from the environment: they would be recorded, and so be no secret.
+    """Refuse settings, of a sweep or a point, that come from the environment.
 
-    Args:
-        config: A sweep's own, or a point's.
+    They would be recorded, and so be no secret.
 
     Raises:
         UsageError: Names the first.
@@ -127,20 +127,19 @@ def is_secret(key: str, value: object) -> bool:
 
 def _with_referred(text: str, leaves: Mapping[str, Any]) -> str:
     """A value and what it refers to: settings of Hydra's that are not recorded by themselves."""
-    found = {text: None}
-    for one in (texts := [text]):
+    texts = [text]
+    for one in texts:  # which grows by what each refers to
         referred = _KEY.findall(one.replace("${hydra:", "${hydra."))
         new = [
             str(value)
             for key, value in leaves.items()
             if any(key == name or key.startswith(f"{name}.") for name in referred)
         ]
-        texts += [value for value in new if value not in found]
-        found.update(dict.fromkeys(new))
-    return " ".join(found)
+        texts += [value for value in dict.fromkeys(new) if value not in texts]
+    return " ".join(texts)
 
 
-def _leaves(value: Any, prefix: str = "") -> Any:
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{prefix}{key}.")

@@ -1,10 +1,11 @@
-"""Overrides of a command line as Hydra reads them, and what they give their keys."""
+"""Overrides of a command line as Hydra reads them, and the grid of values that they describe."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
@@ -12,14 +13,16 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     Override,
+    OverrideType,
     Quote,
     QuotedString,
     RangeSweep,
+    Transformer,
 )
 from hydra.errors import OverrideParseException
 
 from mnist_sweep.command import command
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.settings import SETTINGS, is_whole, known_keys
 
 _WORD = re.compile(r"[\w./-]+", re.ASCII)
@@ -31,12 +34,39 @@ _WHOLE_ENDS = re.compile(
 """An interval whose ends are written as whole numbers; Hydra reads both as fractions."""
 
 
-def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
-    """Hydra's own reading of overrides.
+@dataclass(frozen=True)
+class Option:
+    """One value of an axis: its key, `key=value` as Hydra writes it, and the plain value."""
 
-    Args:
-        arguments: The overrides.
-        loader: Hydra's, which knows the choices that `glob(*)` stands for.
+    key: str
+    text: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What one override stands for.
+
+    Attributes:
+        key: Dotted key or group.
+        options: Its values; one if it is not swept.
+        group: Whether it chooses a config group.
+        plain: Whether it only sets a value (no +, ~ or package).
+    """
+
+    key: str
+    options: tuple[Option, ...]
+    group: bool
+    plain: bool
+
+    @property
+    def swept(self) -> bool:
+        """Whether it has more than one value."""
+        return len(self.options) > 1
+
+
+def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
+    """Hydra's own reading of overrides; its loader knows what `glob(*)` stands for.
 
     Raises:
         UsageError: One is not an override; the text says which and what was expected.
@@ -49,9 +79,9 @@ def addable(text: str) -> str:
     return f"++{text}" if text.startswith("task.") else text
 
 
+# Parsing takes milliseconds, and `app`, the sweeper and a study's stages read the same texts.
 @lru_cache(maxsize=4096)
 def _parsed(text: str, loader: ConfigLoader | None) -> Override:
-    # Parsing takes milliseconds; `app` and the sweeper read the same texts.
     try:
         if not bare(text):
             raise OverrideParseException(text, "it has no key")  # noqa: TRY301
@@ -67,11 +97,71 @@ def _parsed(text: str, loader: ConfigLoader | None) -> Override:
     return override
 
 
+def axes(overrides: Iterable[Override], max_points: int) -> list[Axis]:
+    """The axes of a grid, in the order of the command line; the last one varies fastest.
+
+    Raises:
+        SettingsError: The grid has more than `max_points` points; nothing is expanded.
+    """
+    given = latest(overrides)
+    sizes = {override.get_key_element(): size(override) for override in given}
+    n_points = math.prod(sizes.values())
+    if n_points > max_points:
+        product = " x ".join(f"{size} {key}" for key, size in sizes.items() if size > 1)
+        raise SettingsError(
+            f"The grid has {n_points:,} points ({product}), more than max_points={max_points:,}. "
+            f"Make it smaller, or allow it with max_points={n_points}."
+        )
+    return [axis_of(override) for override in given]
+
+
+def latest(overrides: Iterable[Override]) -> list[Override]:
+    """Of several overrides of a key the last, at the place of the first."""
+    # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
+    found = {(one.get_key_element(), chooses_group(one)): one for one in overrides}
+    return list(found.values())
+
+
+def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
+    """What an override stands for; an interval, which has no list of values, by its ends."""
+    name = override.get_key_element()
+    if ends:
+        options = [(f"{name}={end!r}", end) for end in ends]
+    elif override.is_sweep_override():
+        # Iterated once: shuffle() gives another order each time.
+        swept = list(override.sweep_iterator())
+        options = [(f"{name}={Transformer.str(value)}", _plain(value)) for value in swept]
+    else:
+        options = [
+            (str(override.input_line), None if override.is_delete() else values(override)[0])
+        ]
+    sets = (OverrideType.CHANGE, OverrideType.FORCE_ADD)
+    plain = override.type in sets and override.package is None
+    key = override.key_or_group
+    own = tuple(Option(key, text, value) for text, value in options)
+    return Axis(key, own, chooses_group(override), plain)
+
+
+def size(override: Override) -> int:
+    """How many values it has; of a range with a fraction as its step to within one."""
+    if not override.is_sweep_override():
+        return 1
+    sweep: Any = override.value()
+    if isinstance(sweep, RangeSweep):  # not iterated: range(0,1000000000000) would take for ever
+        start, stop, step = (float(cast("Any", x)) for x in (sweep.start, sweep.stop, sweep.step))
+        return max(0, math.ceil((stop - start) / step))
+    return sum(1 for _ in override.sweep_iterator())
+
+
 def values(override: Override) -> list[Any]:
     """The plain values an override gives its key: one, or those of its sweep."""
     if override.is_sweep_override():
-        return [plain_value(value) for value in override.sweep_iterator()]
-    return [plain_value(override.value())]
+        return [_plain(value) for value in override.sweep_iterator()]
+    return [_plain(override.value())]
+
+
+def _plain(value: Any) -> Any:
+    return value.text if isinstance(value, QuotedString) else value
 
 
 def interval_ends(override: Override) -> tuple[float, float]:
@@ -88,15 +178,14 @@ def interval_ends(override: Override) -> tuple[float, float]:
     return ends
 
 
-def range_size(sweep: RangeSweep) -> int:
-    """How many values a range has, to within one where its step is a fraction."""
-    start, stop, step = (float(cast("Any", x)) for x in (sweep.start, sweep.stop, sweep.step))
-    return max(0, math.ceil((stop - start) / step))
-
-
 def bare(text: str) -> str:
     """The key of an override that was not parsed, without +, ++, ~ and package."""
     return text.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def written(override: Override) -> str:
+    """The value as it stands on the command line."""
+    return str(override.input_line).partition("=")[2]
 
 
 def replaced(texts: Iterable[str]) -> list[str]:
@@ -104,8 +193,7 @@ def replaced(texts: Iterable[str]) -> list[str]:
     seen: dict[tuple[str, bool], str] = {}
     found = []
     for text in texts:
-        # model=cnn chooses and model={filters: 8} sets: neither takes the other's place.
-        key = (bare(text), text.startswith("~") or "={" in text)
+        key = (bare(text), text.startswith("~") or "={" in text)  # as in `latest`
         if key in seen:
             found.append(f"{seen[key]} has no effect: it is replaced by a later {text}.")
         seen[key] = text
@@ -115,9 +203,7 @@ def replaced(texts: Iterable[str]) -> list[str]:
 def hydra_text(value: Any, *, verbatim: bool = False) -> str:
     """A plain value in Hydra's grammar; text that is more than a word is quoted.
 
-    Args:
-        value: None, bool, number, text, list or mapping.
-        verbatim: Whether text is in Hydra's grammar already: `1,2`, `range(1,5)`.
+    With `verbatim` text is in Hydra's grammar already: `1,2`, `range(1,5)`.
     """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -135,16 +221,6 @@ def config_text(value: Any) -> str:
     """A config file's value as the command line has it: text as written, a list as a sweep."""
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return ",".join(hydra_text(one, verbatim=True) for one in (value if several else [value]))
-
-
-def plain_value(value: Any) -> Any:
-    """A parsed value without Hydra's wrapping of quoted text."""
-    return value.text if isinstance(value, QuotedString) else value
-
-
-def written(override: Override) -> str:
-    """The value as it stands on the command line."""
-    return str(override.input_line).partition("=")[2]
 
 
 def chooses_group(override: Override) -> bool:

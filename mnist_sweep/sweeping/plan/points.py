@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
@@ -17,11 +17,11 @@ from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import SettingsError, UsageError, listed
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
-from mnist_sweep.sweeping.plan import checks, grid, overrides
-from mnist_sweep.sweeping.plan.compose import Composer
-from mnist_sweep.sweeping.plan.grid import Option
-from mnist_sweep.sweeping.plan.hydra_settings import check_place
-from mnist_sweep.sweeping.plan.sets import Exclusion, exclusions_of, row_of
+from mnist_sweep.sweeping.plan import checks, overrides
+from mnist_sweep.sweeping.plan.compose import Composed, Composer
+from mnist_sweep.sweeping.plan.hydra_settings import check_varying
+from mnist_sweep.sweeping.plan.overrides import Axis
+from mnist_sweep.sweeping.plan.sets import exclusions_of
 
 MAX_NAMED = 3
 Prepare = Callable[[Plain], DatasetInfo]
@@ -78,18 +78,18 @@ class Plan:
         """The remarks, and how many of the requested points are left out, and why."""
         found = list(self.remarks)
         for text, n in self.excluded.items():
-            left = f"{_points(n)} left out by" if n else "No point matches"
+            left = f"{_points_were(n)} left out by" if n else "No point matches"
             found.append(f"{left} exclude={text}.")
         if self.duplicates:
             why = f" ({', '.join(sorted(self.unused))}: no effect there)" if self.unused else ""
             found.append(
-                f"{_points(len(self.duplicates))} left out as duplicates{why}: "
+                f"{_points_were(len(self.duplicates))} left out as duplicates{why}: "
                 f"{listed(self.duplicates, MAX_NAMED)}."
             )
         return found
 
 
-def _points(number: int) -> str:
+def _points_were(number: int) -> str:
     return "1 point was" if number == 1 else f"{number} points were"
 
 
@@ -97,15 +97,6 @@ def data_key(settings: Plain) -> str:
     """Points with the same data settings share one prepared dataset; empty for no data."""
     used = schema.run_settings(settings).get("data")
     return "" if used is None else json.dumps(used, sort_keys=True)
-
-
-class _Composed(NamedTuple):
-    """A point before its data are known; `excluded` is the condition that leaves it out."""
-
-    options: tuple[Option, ...]
-    settings: Plain
-    unused: tuple[str, ...] = ()
-    excluded: str = ""
 
 
 def make_plan(
@@ -130,85 +121,72 @@ def make_plan(
         SettingsError: Lists every problem of every point.
         DataError: A dataset was not found or is damaged.
     """
-    exclusions = exclusions_of(master.exclude)
-    composed = _compose(asked, master, loader, exclusions, single=single)
-    plan = _identify(composed, prepare)
-    for one in exclusions:
+    grids = []
+    for words in asked:
+        parsed = overrides.parse(words, loader)
+        checks.check(parsed)
+        grids.append(overrides.axes(parsed, int(master.max_points)))
+    swept = [axis.key for grid in grids for axis in grid if axis.swept]
+    if single and swept:
+        raise UsageError(
+            f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
+        )
+    firsts = [{axis.key: axis.options[0].text for axis in grid} for grid in grids]
+    differing = [
+        key for one in firsts for key in one if any(t.get(key) != one[key] for t in firsts)
+    ]
+    check_varying(master, [*swept, *differing])
+    plan = _identify(_composed(grids, master, loader), prepare)
+    for one in exclusions_of(master.exclude):
         plan.excluded.setdefault(one.text, 0)
     return plan
 
 
-def _compose(
-    asked: Sequence[Sequence[str]],
-    master: DictConfig,
-    loader: ConfigLoader,
-    exclusions: Sequence[Exclusion],
-    *,
-    single: bool,
-) -> list[_Composed]:
-    """The checked settings of every point; those without effect are at their defaults."""
+def _composed(
+    grids: Iterable[Sequence[Axis]], master: DictConfig, loader: ConfigLoader
+) -> list[Composed]:
+    """The checked settings of every point, those that are excluded too."""
     found = Counter[str]()
-    points: list[_Composed] = []
-    raw: list[Plain] = []
-    texts: list[dict[str, str]] = []
-    varying: set[str] = set()
-    for words in asked:
-        parsed = overrides.parse(words, loader)
-        checks.check(parsed)
-        axes = grid.axes(parsed, int(master.max_points))
-        texts.append({axis.key: axis.options[0].text for axis in axes})
-        swept = [axis.key for axis in axes if axis.swept]
-        varying.update(swept)
-        if single and swept:
-            raise UsageError(
-                f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
-            )
-        whole = [key for key in swept if key.partition(".")[0] in schema.SWEEP_KEYS]
-        if whole:
-            raise UsageError(f"{', '.join(whole)}: one value for the whole sweep, not several.")
+    points: list[Composed] = []
+    for axes in grids:
         composer = Composer(loader, master, axes)
-        for options in grid.points(axes):
+        for options in itertools.product(*(axis.options for axis in axes)):
             try:
-                given = composer.settings(options)
+                one = composer.point(options)
             except SettingsError as error:
                 found[str(error)] += 1
                 continue
-            row = row_of(given, options)
-            excluded = next((one.text for one in exclusions if one.holds(row)), "")
-            settings = schema.effective(given)
-            if not excluded:
-                raw.append(given)
-                found.update(map(str, schema.problems(settings)))
-            points.append(_Composed(options, settings, tuple(schema.unused(given)), excluded))
-    varying |= {key for one in texts for key in one if any(t.get(key) != one[key] for t in texts)}
-    check_place(master, varying)
+            points.append(one)
+            if not one.excluded:
+                found.update(map(str, schema.problems(one.settings)))
+    wanted = [one.given for one in points if not one.excluded]
     if not found:
-        found.update(map(str, schema.without_effect(raw)))
+        found.update(map(str, schema.without_effect(wanted)))
     checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
-    if not raw:
+    if not wanted:
         raise UsageError("exclude leaves no point to run.")
     return points
 
 
-def _identify(composed: Iterable[_Composed], prepare: Prepare) -> Plan:
+def _identify(composed: Iterable[Composed], prepare: Prepare) -> Plan:
     """Points by what decides their results, without the duplicates."""
     plan = Plan()
-    seen: dict[str, tuple[str, ...]] = {}
+    first: dict[str, Composed] = {}
     find_source = functools.cache(source_of)  # once a plan: the file may be edited before the next
-    for options, settings, unused, excluded in composed:
-        if excluded:
-            plan.excluded[excluded] = plan.excluded.get(excluded, 0) + 1
+    for one in composed:
+        if one.excluded:
+            plan.excluded[one.excluded] = plan.excluded.get(one.excluded, 0) + 1
             continue
-        key = data_key(settings)
+        key = data_key(one.settings)
         if key not in plan.datasets:
-            plan.datasets[key] = prepare(settings["data"]) if key else NO_DATA
-        words = [option.text for option in options]
-        point = identify(settings, words, plan.datasets[key], find_source)
-        if point.run_id in seen:
+            plan.datasets[key] = prepare(one.settings["data"]) if key else NO_DATA
+        point = identify(one.settings, one.overrides, plan.datasets[key], find_source)
+        if point.run_id in first:
             plan.duplicates.append(point.label)
-            plan.unused.update(unused, seen[point.run_id])
+            same = (one, first[point.run_id])
+            plan.unused.update(key for each in same for key in schema.unused(each.given))
         else:
-            seen[point.run_id] = unused
+            first[point.run_id] = one
             plan.points.append(point)
     return plan
 

@@ -14,9 +14,8 @@ from mnist_sweep.sweeping.plan.points import Plan, Point
 class Preview:
     """What `plan=true` returns in place of a result: nothing was made or run.
 
-    Attributes:
-        directory: The sweep's; it may not exist.
-        plan: The requested points, as far as they are known.
+    `directory` is the sweep's, and may not exist. `plan` has the requested points, as far as they
+    are known.
     """
 
     directory: Path
@@ -52,18 +51,23 @@ class SweepPreview(Preview):
 
 
 def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
-    """What a plan would run."""
+    """What a plan would run; `done` are run ids."""
     estimator = past_runs(directory)
-    expected = {
-        point.run_id: estimator.of(point, plan.datasets[point.data_key]) for point in plan.points
+    runs = {
+        point.run_id: PlannedRun(
+            point,
+            point.run_id in done,
+            estimator.of(point, plan.datasets[point.data_key]),
+        )
+        for point in plan.points
     }
-    order = longest_first(plan.points, plan)
-    left = [expected[point.run_id] for point in order if point.run_id not in done]
+    ordered = (runs[point.run_id] for point in longest_first(plan.points, plan))
+    left = [run.expected for run in ordered if not run.is_done]
     memory = sorted((estimate.memory_mb for estimate in left), reverse=True)
     return SweepPreview(
         directory,
         plan,
-        tuple(PlannedRun(p, p.run_id in done, expected[p.run_id]) for p in plan.points),
+        tuple(runs.values()),
         workers,
         wall_s([estimate.seconds for estimate in left], workers),
         sum(memory[:workers]),

@@ -21,8 +21,7 @@ from mnist_sweep.analysis.where import Condition, check_keys, parse
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.records.fields import Flat, flat_settings
 from mnist_sweep.settings import Plain, known_keys
-from mnist_sweep.sweeping.plan.grid import Option
-from mnist_sweep.sweeping.plan.overrides import bare, config_text
+from mnist_sweep.sweeping.plan.overrides import Option, bare, config_text
 
 KEYS = ("points", "exclude")
 MAX_NESTED = 20
@@ -49,9 +48,27 @@ def _quoted(text: str) -> str:
     return QuotedString(text, Quote.single).with_quotes()
 
 
-def sets_of(raw: Iterable[Any] | None) -> list[list[str]]:
-    """The words of each set of `points`."""
-    return [_words(item) for item in raw or ()]
+def _split(text: str) -> list[str]:
+    """At its commas, outside of brackets, before another word: `a=1,2,b=3` is `a=1,2` and `b=3`."""
+    parts, depth = [""], 0
+    for position, character in enumerate(text):
+        depth += _BRACKETS.get(character, 0)
+        if character == "," and not depth and _WORD.match(text, position + 1):
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
+
+
+def words_of(item: Any) -> list[str]:
+    """The words of one set."""
+    if isinstance(item, Mapping):
+        return [f"{key}={config_text(value)}" for key, value in item.items()]
+    if isinstance(item, str):
+        return shlex.split(item)
+    if isinstance(item, Sequence):
+        return [str(word) for word in item]
+    raise SettingsError(f"Expected a list or a text of key=value in points and exclude, not {item}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +93,7 @@ def exclusions_of(raw: Sequence[Any] | None) -> list[Exclusion]:
     if items and all(isinstance(item, str) and " " not in item for item in items):
         items = [items]
     found = []
-    for item in items:
-        words = _words(item)
+    for words in map(words_of, items):
         conditions = parse(words)
         # What a network or a task of the user's own takes is not in the schema.
         settings = [one for one in conditions if not one.key.startswith(("model.", "task."))]
@@ -90,25 +106,3 @@ def row_of(settings: Plain, options: Iterable[Option]) -> Flat:
     """A point as conditions see it: its settings, and what was asked for."""
     asked = {option.key: option.value for option in options if option.value is not None}
     return {**flat_settings(settings), "dataset.name": settings["data"]["name"], **asked}
-
-
-def _words(item: Any) -> list[str]:
-    if isinstance(item, Mapping):
-        return [f"{key}={config_text(value)}" for key, value in item.items()]
-    if isinstance(item, str):
-        return shlex.split(item)
-    if isinstance(item, Sequence):
-        return [str(word) for word in item]
-    raise SettingsError(f"Expected a list or a text of key=value in points and exclude, not {item}")
-
-
-def _split(text: str) -> list[str]:
-    """At its commas, outside of brackets, before another word: `a=1,2,b=3` is `a=1,2` and `b=3`."""
-    parts, depth = [""], 0
-    for position, character in enumerate(text):
-        depth += _BRACKETS.get(character, 0)
-        if character == "," and not depth and _WORD.match(text, position + 1):
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]

@@ -47,11 +47,11 @@ def _key() -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a new key, unless another process has just done so: what was signed must stay valid."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
+        # Another process that has just made a key keeps it: what it signed must stay valid.
         with suppress(FileExistsError):
             os.link(temporary, path)
     finally:

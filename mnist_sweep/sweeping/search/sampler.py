@@ -9,7 +9,7 @@ halving: Li et al., MLSys 2020; Hyperband: Li et al., JMLR 2018.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
-from mnist_sweep.sweeping.search.space import Dimension, Parameters, Space
+from mnist_sweep.sweeping.search.space import Parameters, Space
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -88,20 +88,26 @@ def suggest(
         chance = np.random.default_rng(seeds)
         return tuple(dimension.draw(chance) for dimension in space.dimensions)
     optuna = library()
+    kinds, distributions = optuna.distributions, {}
+    for one in space.dimensions:
+        if one.interval or one.ordered:
+            kind = kinds.IntDistribution if one.whole else kinds.FloatDistribution
+            distributions[one.axis.key] = kind(one.low, one.high, log=one.log)
+        else:
+            distributions[one.axis.key] = kinds.CategoricalDistribution(tuple(one.ends))
     # Runs at work count as poor ones, so that workers do not flock to one place.
     sampler = optuna.samplers.TPESampler(
         seed=int(seeds.generate_state(1)[0]), n_startup_trials=settings.n_startup,
         constant_liar=True,
     )  # fmt: skip
     study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
-    distributions = {d.axis.key: _distribution(d, optuna.distributions) for d in space.dimensions}
-    for one in tried:
-        study.add_trial(_trial(one, distributions, optuna.trial))
+    for trial in tried:
+        study.add_trial(_optunas(trial, distributions, optuna.trial))
     drawn = study.ask(distributions).params
     return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
 
 
-def _trial(one: Trial, distributions: Mapping[str, Any], trial: Any) -> Any:
+def _optunas(one: Trial, distributions: dict[str, Any], trial: Any) -> Any:
     states = trial.TrialState
     # A diverged run was a poor choice, and so is one whose metric is not finite; a failure says
     # nothing about its point.
@@ -114,16 +120,9 @@ def _trial(one: Trial, distributions: Mapping[str, Any], trial: Any) -> Any:
         state=state,
         value=one.value if state is states.COMPLETE else None,
         params=dict(zip(distributions, one.parameters, strict=True)),
-        distributions=dict(distributions),
+        distributions=distributions,
         intermediate_values={} if one.status == RunStatus.DIVERGED else one.after_epoch,
     )
-
-
-def _distribution(dimension: Dimension, kinds: Any) -> Any:
-    if not dimension.interval and not dimension.ordered:
-        return kinds.CategoricalDistribution(tuple(dimension.ends))
-    kind = kinds.IntDistribution if dimension.whole else kinds.FloatDistribution
-    return kind(dimension.low, dimension.high, log=dimension.log)
 
 
 def _direction(maximize: bool) -> str:  # noqa: FBT001
@@ -133,10 +132,7 @@ def _direction(maximize: bool) -> str:  # noqa: FBT001
 class PrunerAdapter:
     """Says which runs are to stop, from their figures and those of the others.
 
-    Args:
-        settings: Of the search.
-        maximize: Whether more of the figure is better.
-        epochs: The most epochs that a run has.
+    `maximize`: whether more of the figure is better; `epochs`: the most that a run has.
     """
 
     def __init__(self, settings: SearchSettings, *, maximize: bool, epochs: int) -> None:
@@ -187,7 +183,7 @@ class PrunerAdapter:
             pruned = one.status in (RunStatus.PRUNED, RunStatus.DIVERGED)
             self._study.tell(trial, state=self._states.PRUNED if pruned else self._states.FAIL)
 
-    def replay(self, run_id: str, one: Trial, epochs: int) -> None:
+    def replay(self, run_id: str, one: Trial, epochs: float) -> None:
         """Take in a run of an earlier invocation; after the last of its epochs nobody asked."""
         self.begin(run_id)
         for epoch, figure in one.after_epoch.items():
@@ -196,16 +192,11 @@ class PrunerAdapter:
         self.end(run_id, one)
 
 
-REASONS = {
-    "median": "{figure} is {behind} the median of the runs that were not stopped",
-    "halving": "{figure} is not among the {direction} 1 in {reduction} that came this far",
-    "hyperband": "{figure} is not among the {direction} 1 in {reduction} of its bracket so far",
-}
-
-
 def reason(settings: SearchSettings, figure: str) -> str:
     """Why a run was stopped."""
-    return REASONS[settings.pruner].format(
-        figure=figure, reduction=settings.reduction, direction=settings.direction,
-        behind="behind" if settings.direction == "best" else "ahead of",
-    )  # fmt: skip
+    if settings.pruner == "median":
+        behind = "behind" if settings.direction == "best" else "ahead of"
+        return f"{figure} is {behind} the median of the runs that were not stopped"
+    those = {"halving": "that came this far", "hyperband": "of its bracket so far"}
+    among = f"the {settings.direction} 1 in {settings.reduction} {those[settings.pruner]}"
+    return f"{figure} is not among {among}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -20,15 +19,14 @@ from mnist_sweep.metrics import Format
 from mnist_sweep.records.fields import value_of
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import SearchSettings, epochs_of
+from mnist_sweep.settings import epochs_of
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_of
 from mnist_sweep.sweeping.plan.directory import note_points
 from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import PastTrial, point_of
 from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
 from mnist_sweep.sweeping.search.search_plan import SearchPlan
-from mnist_sweep.sweeping.search.space import Parameters, Space
+from mnist_sweep.sweeping.search.space import Parameters, PastTrial, Space
 from mnist_sweep.sweeping.sweep import Jobs
 
 MAX_ATTEMPTS = 200
@@ -62,21 +60,26 @@ class Search:
         self._judge = PrunerAdapter(
             asked.settings,
             maximize=asked.maximize_figure,
-            epochs=max(epochs_of(settings) or 1 for _, settings in space.ends),
+            epochs=max(epochs_of(settings) or 1 for settings in space.ends),
         )
-        self._grid = _grid(space, asked.settings) if asked.settings.sampler == "grid" else None
-        self._failed_at: dict[str, str | None] = {}
+        self._grid: Iterator[Parameters] | None = None
+        if asked.settings.sampler == "grid":
+            points = list(space.points())
+            if asked.prunes:
+                # A grid begins with its smallest networks, by which all others would be judged.
+                random.Random(asked.settings.seed).shuffle(points)  # noqa: S311  (no secret)
+            self._grid = iter(points)
+        self._failed_at = {one.point.run_id: failed_at(one.record) for one in known}
         for one in known:
             self._take_in(one)
 
     def _take_in(self, one: PastTrial) -> None:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
-        self._failed_at[run_id] = failed_at(one.record)
         if is_up_to_date(self._job(one.point), one.record):
             self._outcome.skipped.append(run_id)
             self._tried[run_id] = self._result(one.parameters, one.record)
-            epochs = epochs_of(one.point.settings) or sys.maxsize
+            epochs = epochs_of(one.point.settings) or math.inf
             self._judge.replay(run_id, self._tried[run_id], epochs)
         else:
             self._first.append(one.point)
@@ -101,10 +104,7 @@ class Search:
 
     def next(self) -> Job | None:
         """The next run's job, or None where the search is at its end."""
-        while True:
-            point = self._first.popleft() if self._first else self._ask()
-            if point is None:
-                return None
+        while point := self._first.popleft() if self._first else self._ask():
             job = self._job(point)
             if not is_up_to_date(job, record_of(job)):
                 if self._prune:
@@ -112,13 +112,13 @@ class Search:
                 return job
             # Another sweep in the same directory has done it meanwhile.
             self._outcome.skipped.append(point.run_id)
-            self._judge.begin(point.run_id)
-            self._end(point.run_id, job)
+            self.ended(job)
+        return None
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
         """Why a run is to stop after this epoch, or None."""
         figure = self._asked.figure_of(figures)
-        last = figure is None or epoch >= (epochs_of(job.settings) or sys.maxsize)
+        last = figure is None or epoch >= (epochs_of(job.settings) or math.inf)
         finite = all(math.isfinite(value) for value in figures.values())
         # What diverges says so in its own record, and at the last epoch nothing is saved.
         if last or not finite or not self._judge.stops(job.run_id, epoch, figure):
@@ -130,12 +130,9 @@ class Search:
 
     def ended(self, job: Job) -> None:
         """Learn from a run that has ended."""
-        self._judge.begin(job.run_id)
-        self._end(job.run_id, job)
-
-    def _end(self, run_id: str, job: Job) -> None:
-        parameters = self._tried[run_id].parameters
-        self._tried[run_id] = self._result(parameters, record_of(job))
+        run_id = job.run_id
+        self._judge.begin(run_id)
+        self._tried[run_id] = self._result(self._tried[run_id].parameters, record_of(job))
         self._judge.end(run_id, self._tried[run_id])
 
     def _result(self, parameters: Parameters, record: Record | None) -> Trial:
@@ -147,11 +144,10 @@ class Search:
         return Trial(parameters, record.status, value, tuple(figures))
 
     def _job(self, point: Point) -> Job:
-        job = self._jobs.of(point, self._info, prune=self._prune).with_environment(
-            workers=self.workers
-        )
+        job = self._jobs.of(point, self._info, prune=self._prune)
         # Of two searches in one directory one tries a failed run again, not each after the other.
-        return replace(job, failed_at=self._failed_at.get(point.run_id))
+        job = replace(job, failed_at=self._failed_at.get(point.run_id))
+        return job.with_environment(workers=self.workers)
 
     def _ask(self) -> Point | None:
         """A point that was not there before, or None where there are enough or no more."""
@@ -159,7 +155,7 @@ class Search:
             return None
         for parameters in self._suggestions() if self._grid is None else self._grid:
             try:
-                point = point_of(self._space, parameters, self._info)
+                point = self._space.point(parameters, self._info)
             except SettingsError as error:
                 self._misfits[str(error)] += 1
                 continue
@@ -179,14 +175,3 @@ class Search:
                 self._space, tried, self._asked.settings,
                 maximize=self._asked.maximize, attempt=attempt,
             )  # fmt: skip
-
-
-def _grid(space: Space, settings: SearchSettings) -> Iterator[Parameters]:
-    """A grid's points, shuffled where runs are held against each other.
-
-    A grid begins with its smallest networks, and the first runs of all meet the mildest judges.
-    """
-    points = list(space.points())
-    if settings.pruner != "none":
-        random.Random(settings.seed).shuffle(points)  # noqa: S311  (no secret)
-    return iter(points)

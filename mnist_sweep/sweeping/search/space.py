@@ -14,7 +14,8 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -22,21 +23,18 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
-from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.settings import (
-    MLP_KEYS,
-    SETTINGS,
-    SWEEP_KEYS,
-    Plain,
-    effective,
-    problems,
-    without_effect,
-)
-from mnist_sweep.sweeping.plan import checks, grid, overrides
-from mnist_sweep.sweeping.plan.compose import Composer
-from mnist_sweep.sweeping.plan.grid import Axis, Option
-from mnist_sweep.sweeping.plan.hydra_settings import check_place
-from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
+from mnist_sweep.data import DatasetInfo
+from mnist_sweep.errors import DirectoryError, SettingsError, UsageError
+from mnist_sweep.records.fields import columns_of_planned
+from mnist_sweep.records.record import Record
+from mnist_sweep.records.sweep import load
+from mnist_sweep.settings import MLP_KEYS, SETTINGS, Plain, problems, without_effect
+from mnist_sweep.settings.setting import value_at
+from mnist_sweep.sweeping.plan import checks, overrides
+from mnist_sweep.sweeping.plan.compose import Composed, Composer
+from mnist_sweep.sweeping.plan.hydra_settings import check_varying
+from mnist_sweep.sweeping.plan.overrides import Axis, Option
+from mnist_sweep.sweeping.plan.points import Point, identify
 
 Parameters = tuple[float, ...]
 """A point: of each dimension the number of an option (from 0), or the value itself."""
@@ -55,21 +53,24 @@ class Dimension:
 
     Attributes:
         axis: Its options; of an interval both ends.
+        low: The lowest parameter: an interval's lower end, or the first option's number, 0.
+        high: The highest.
         interval: Whether it is an interval.
         ordered: Whether its options are in order.
         log: Whether it is drawn by its logarithm.
-        low: The lowest parameter: an interval's lower end, or the first option's number, 0.
-        high: The highest.
-        whole: Whether parameters are whole numbers.
     """
 
     axis: Axis
+    low: Any
+    high: Any
     interval: bool
     ordered: bool
     log: bool
-    low: Any
-    high: Any
-    whole: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether parameters are whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
     def size(self) -> float:
@@ -93,7 +94,9 @@ class Dimension:
         """A parameter at random, rounded."""
         if self.whole and not self.log:
             return int(chance.integers(self.low, self.high + 1))
-        low, high = (self.low - 0.5, self.high + 0.5) if self.whole else (self.low, self.high)
+        low, high = self.low, self.high
+        if self.whole:  # so that both ends are as likely as the numbers between
+            low, high = low - 0.5, high + 0.5
         if self.log:
             return self.rounded(math.exp(chance.uniform(math.log(low), math.log(high))))
         return self.rounded(chance.uniform(low, high))
@@ -132,60 +135,62 @@ class Space:
         checks.check(parsed, intervals=True)
         self.dimensions: list[Dimension] = []
         self._axes: list[Axis] = []
-        for override in grid.latest(parsed):
+        for override in overrides.latest(parsed):
             if override.is_sweep_override():
                 self.dimensions.append(_dimension(override))
                 self._axes.append(self.dimensions[-1].axis)
             else:
-                self._axes.append(grid.axis_of(override))
+                self._axes.append(overrides.axis_of(override))
         if not self.dimensions:
             raise UsageError(
                 "A search needs something to search: leave settings open, as in "
                 "layers=choice(1,2,3) nodes=range(50,400,50) dropout=interval(0,0.5)."
             )
         self.keys = [dimension.axis.key for dimension in self.dimensions]
-        sweeps = [key for key in self.keys if key.partition(".")[0] in SWEEP_KEYS]
-        if sweeps:
-            raise UsageError(f"{', '.join(sweeps)}: one value for the whole search, not several.")
+        check_varying(master, self.keys, "search")
         if any(key.partition(".")[0] == "data" for key in self.keys):
             raise UsageError("data: a search compares runs on the same data; give one value.")
-        check_place(master, self.keys)
         self._composer = Composer(loader, master, self._axes)
-        self._exclusions = exclusions_of(master.exclude)
 
     @property
     def size(self) -> float:
         """How many points there are; infinite where a dimension holds fractions."""
         return math.prod(dimension.size for dimension in self.dimensions)
 
-    def overrides(self, parameters: Parameters) -> list[str]:
-        """The overrides of a point."""
-        return [option.text for option in self._options(parameters)]
-
-    def settings(self, parameters: Parameters) -> Plain:
-        """The settings of a point, plain and resolved; see `problems` of `mnist_sweep.settings`.
+    def composed(self, parameters: Parameters) -> Composed:
+        """A point's settings; whether they fit together is not checked.
 
         Raises:
             SettingsError: Hydra cannot compose them, or they are excluded.
         """
-        return effective(self._given(parameters))
+        chosen = {
+            id(dimension.axis): dimension.option(parameter)
+            for dimension, parameter in zip(self.dimensions, parameters, strict=True)
+        }
+        one = self._composer.point([chosen.get(id(x), x.options[0]) for x in self._axes])
+        if one.excluded:
+            raise ExcludedError(f"left out by exclude={one.excluded}")
+        return one
 
-    def _given(self, parameters: Parameters) -> Plain:
-        options = self._options(parameters)
-        given = self._composer.settings(options)
-        row = row_of(given, options)
-        if found := [one.text for one in self._exclusions if one.holds(row)]:
-            raise ExcludedError(f"left out by exclude={found[0]}")
-        return given
+    def point(self, parameters: Parameters, info: DatasetInfo) -> Point:
+        """The point of some parameters.
+
+        Raises:
+            SettingsError: Its settings do not fit together, or it is excluded.
+        """
+        one = self.composed(parameters)
+        if wrong := problems(one.settings):
+            raise SettingsError("; ".join(map(str, wrong)))
+        return identify(one.settings, one.overrides, info)
 
     @cached_property
-    def ends(self) -> list[tuple[Parameters, Plain]]:
-        """The points at the space's ends with their settings: every option and every end once.
+    def ends(self) -> list[Plain]:
+        """The settings at the space's ends: every option and every end once.
 
         Raises:
             SettingsError: Hydra cannot compose one, or none of them could be run.
         """
-        fine, given, found = [], list[Plain](), list[str]()
+        fine, found = list[Composed](), list[str]()
         first = tuple(dimension.ends[0] for dimension in self.dimensions)
         every = (
             (*first[:index], end, *first[index + 1 :])
@@ -194,27 +199,22 @@ class Space:
         )
         for parameters in dict.fromkeys(every):
             try:
-                one = self._given(parameters)
+                one = self.composed(parameters)
             except ExcludedError as error:
                 found.append(str(error))
                 continue
-            settings = effective(one)
-            if wrong := problems(settings):
+            if wrong := problems(one.settings):
                 found += map(str, wrong)
             else:
-                fine.append((parameters, settings))
-                given.append(one)
+                fine.append(one)
         if not fine:
             checks.raise_for(found)
+        given = [one.given for one in fine]
+        # An end may be without effect beside one option and have an effect beside another.
         checks.raise_for(
             [p for p in without_effect(given) if not any(SETTINGS[p.key].applies(g) for g in given)]
         )
-        return fine
-
-    @property
-    def threads(self) -> int:
-        """The most threads that a run may have."""
-        return max(int(settings["threads"]) for _, settings in self.ends)
+        return [one.settings for one in fine]
 
     def points(self) -> Iterator[Parameters]:
         """All points, the last dimension varying fastest.
@@ -230,43 +230,34 @@ class Space:
         return itertools.product(*(dimension.ends for dimension in self.dimensions))
 
     def like(self, value_of: Callable[[str], Any]) -> Iterator[Parameters]:
-        """Points that a run may have come from."""
+        """Points that a run may have come from, by what it says of each setting."""
         choices: list[Sequence[float]] = []
         for dimension in self.dimensions:
             key = dimension.axis.key
             found = dimension.parameter(value_of(key))
+            rule = SETTINGS[key].only_if if key in SETTINGS and key not in MLP_KEYS else None
+            unused = rule and not rule.holds({rule.key: value_of(rule.key)})
             if dimension.axis.group:  # a run tells what a choice led to, not what it was
                 choices.append(dimension.ends)
-            elif found is None and not _has_effect(key, value_of):
+            elif found is None and unused:  # its record has the default
                 choices.append(dimension.ends[:1])
             else:
                 choices.append([] if found is None else [found])
         return itertools.product(*choices)
 
-    def _options(self, parameters: Parameters) -> list[Option]:
-        chosen = {
-            id(dimension.axis): dimension.option(parameter)
-            for dimension, parameter in zip(self.dimensions, parameters, strict=True)
-        }
-        return [chosen.get(id(axis), axis.options[0]) for axis in self._axes]
-
-
-def _has_effect(key: str, value_of: Callable[[str], Any]) -> bool:
-    """Whether a run used a setting; where it did not, its record has the default."""
-    rule = SETTINGS[key].only_if if key in SETTINGS and key not in MLP_KEYS else None
-    return rule is None or rule.holds({rule.key: value_of(rule.key)})
-
 
 def _dimension(override: Override) -> Dimension:
     sweep: Any = override.value()
     is_range, log = isinstance(sweep, RangeSweep), "log" in sweep.tags
-    interval = override.is_interval_sweep() or (is_range and log)
-    low, high = ends = _ends_of(override) if interval else (0, 0)
-    axis = grid.axis_of(override, ends if interval else ())
-    if not interval:
-        high = len(axis.options) - 1
-    whole = isinstance(low, int) and isinstance(high, int)
-    return Dimension(axis, interval, is_range, log, low, high, whole)
+    if not override.is_interval_sweep() and not (is_range and log):
+        axis = overrides.axis_of(override)
+        return Dimension(
+            axis, 0, len(axis.options) - 1, interval=False, ordered=is_range, log=False
+        )
+    ends = _ends_of(override)
+    return Dimension(
+        overrides.axis_of(override, ends), *ends, interval=True, ordered=is_range, log=log
+    )
 
 
 def _ends_of(override: Override) -> tuple[Any, Any]:
@@ -280,3 +271,48 @@ def _ends_of(override: Override) -> tuple[Any, Any]:
             f"up; write tag(log,interval({found[0]},{found[-1]})) for all numbers between."
         )
     return found[0], found[-1]
+
+
+@dataclass(frozen=True)
+class PastTrial:
+    """A run of a directory that lies in a search's space; `record` is None where it has none."""
+
+    point: Point
+    parameters: Parameters
+    record: Record | None
+
+
+def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTrial]:
+    """The runs in a directory that a search might have asked for, in the order they started.
+
+    Those of a grid count too, where all their settings lie in the space. Planned ones without a
+    record come last, in the order they were planned. There is no other memory of a search.
+    """
+    try:
+        sweep = load(directory)
+    except DirectoryError:
+        return []
+    started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
+    found = [_find(one.run_id, partial(value_at, one.config), one, space, info) for one in started]
+    planned = columns_of_planned([(one.label, one.overrides) for one in sweep.missing])
+    for place, one in enumerate(sweep.missing):
+        settings = {name: values[place] for name, values in planned.items()}
+        found.append(_find(one.run_id, settings.get, None, space, info))
+    return [one for one in found if one]
+
+
+def _find(
+    run_id: str,
+    value_of: Callable[[str], Any],
+    record: Record | None,
+    space: Space,
+    info: DatasetInfo,
+) -> PastTrial | None:
+    for parameters in space.like(value_of):
+        try:
+            point = space.point(parameters, info)
+        except SettingsError:
+            continue
+        if point.run_id == run_id:
+            return PastTrial(point, parameters, record)
+    return None

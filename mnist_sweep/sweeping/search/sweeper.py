@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from hydra.core.config_store import ConfigStore
@@ -21,13 +19,23 @@ from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.history import PastTrial, past_trials, point_of
 from mnist_sweep.sweeping.search.sampler import library, suggest
 from mnist_sweep.sweeping.search.search import Search
 from mnist_sweep.sweeping.search.search_plan import SearchPlan, read_search_plan
-from mnist_sweep.sweeping.search.space import Dimension, Space
-from mnist_sweep.sweeping.sweep import Jobs, SweepRequest, begin, check_models, place
+from mnist_sweep.sweeping.search.space import Dimension, PastTrial, Space, past_trials
+from mnist_sweep.sweeping.sweep import (
+    Jobs,
+    SweepRequest,
+    begin,
+    check_models,
+    interruptible,
+    place,
+    run_jobs,
+)
 from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
+
+SAMPLES = 30
+"""Points drawn at random for the estimate of a run's time."""
 
 
 @dataclass
@@ -40,89 +48,6 @@ class SearchSweeperConf(GridSweeperConf):
 ConfigStore.instance().store(
     group="hydra/sweeper", name="search", node=SearchSweeperConf, provider="mnist_sweep"
 )
-
-
-class SearchSweeper(GridSweeper):
-    """Chooses the points of a space one after another."""
-
-    def run(self, request: SweepRequest) -> SweepResult | Preview:
-        """Run a search, or only say what it would do (`plan=true`).
-
-        Raises:
-            MnistSweepError: Nothing was run: space, settings, data or directory are not right.
-        """
-        started = time.monotonic()
-        if request.single:
-            raise UsageError("A search is a sweep: add -m to run it.")
-        if request.config.study.stages:
-            raise UsageError(
-                "A study's stages are grids: leave hydra/sweeper=search away, or search first."
-            )
-        if self._points or request.config.points:
-            raise UsageError(
-                "points belongs to a grid; hydra.sweeper.params and the command line "
-                "tell what a search may choose."
-            )
-        space = Space(request.overrides, request.config, request.loader)
-        settings = [one for _, one in space.ends]
-        asked = read_search_plan(request.config, space)
-        if asked.settings.sampler == "tpe" or asked.prunes:
-            library()
-        key = data_key(settings[0])
-        info = prepare(settings[0]["data"]) if key else NO_DATA
-        resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
-        plan = Plan([identify(one, [], info) for one in settings], {key: info})
-        plan.remarks = check_models(plan)
-        path, made_up = place(request)
-        known = [] if made_up else past_trials(path, space, info)
-        plan.points = [one.point for one in known]
-        if request.config.plan:
-            return _preview(request, path, plan, asked, space, known)
-        outcome = begin(request, plan)
-        outcome.n_requested = asked.runs
-        outcome.objective = (asked.by, asked.direction)
-        try:
-            _run_jobs(request, outcome, asked, space, known, info)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-        outcome.wall_s = time.monotonic() - started
-        return outcome
-
-
-def _run_jobs(
-    request: SweepRequest,
-    outcome: SweepResult,
-    asked: SearchPlan,
-    space: Space,
-    known: list[PastTrial],
-    info: DatasetInfo,
-) -> None:
-    launcher = request.launcher
-    prune = asked.prunes and launcher.reports_epochs
-    if asked.prunes and not prune:
-        outcome.notices.append(
-            f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
-            "launcher every run is completed."
-        )
-    jobs = Jobs(request, outcome)
-    search = Search(space, asked, info, outcome, jobs, known, prune=prune)
-    if not search.left:
-        return
-    progress = launcher.progress()
-    outcome.workers = search.workers = launcher.workers(search.left, space.threads)
-    expected = search.left * expected_s(space, info, launcher.estimator(outcome.directory))
-    progress.begin(search.left, outcome.workers, expected)
-    try:
-        launcher.launch_jobs([], outcome.workers, progress, search)
-    finally:
-        outcome.summaries = launcher.summaries
-        outcome.used_up = launcher.used_up
-        progress.end()
-        outcome.notices += search.notices()
-
-
-SAMPLES = 30
-"""Points drawn at random for the estimate of a run's time."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +73,79 @@ class SearchPreview(Preview):
     n_records: int
 
 
+class SearchSweeper(GridSweeper):
+    """Chooses the points of a space one after another."""
+
+    def run(self, request: SweepRequest) -> SweepResult | Preview:
+        """Run a search, or only say what it would do (`plan=true`).
+
+        Raises:
+            MnistSweepError: Nothing was run: space, settings, data or directory are not right.
+        """
+        if request.single:
+            raise UsageError("A search is a sweep: add -m to run it.")
+        if request.config.study.stages:
+            raise UsageError(
+                "A study's stages are grids: leave hydra/sweeper=search away, or search first."
+            )
+        if self._points or request.config.points:
+            raise UsageError(
+                "points belongs to a grid; hydra.sweeper.params and the command line "
+                "tell what a search may choose."
+            )
+        space = Space(request.overrides, request.config, request.loader)
+        asked = read_search_plan(request.config, space)
+        if asked.settings.sampler == "tpe" or asked.prunes:
+            library()
+        settings = space.ends[0]
+        key = data_key(settings)
+        info = prepare(settings["data"]) if key else NO_DATA
+        resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
+        plan = Plan([identify(one, [], info) for one in space.ends], {key: info})
+        plan.remarks = check_models(plan)
+        path, made_up = place(request)
+        known = [] if made_up else past_trials(path, space, info)
+        plan.points = [one.point for one in known]
+        if request.config.plan:
+            return _preview(request, plan, asked, space, known)
+        outcome = begin(request, plan)
+        outcome.n_requested = asked.runs
+        direction = asked.settings.direction
+        outcome.objective = (asked.by, "worst" if direction == "worst" else "best")
+        with interruptible(outcome):
+            _launch(request, outcome, asked, space, known)
+        return outcome
+
+
+def _launch(
+    request: SweepRequest,
+    outcome: SweepResult,
+    asked: SearchPlan,
+    space: Space,
+    known: list[PastTrial],
+) -> None:
+    launcher = request.launcher
+    (info,) = outcome.plan.datasets.values()
+    prune = asked.prunes and launcher.reports_epochs
+    if asked.prunes and not prune:
+        outcome.notices.append(
+            f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
+            "launcher every run is completed."
+        )
+    jobs = Jobs(request, outcome)
+    search = Search(space, asked, info, outcome, jobs, known, prune=prune)
+    if not search.left:
+        return
+    outcome.workers = search.workers = launcher.workers(search.left, _threads(space))
+    expected = search.left * expected_s(space, info, launcher.estimator(outcome.directory))
+    try:
+        run_jobs(request, outcome, [], search.left, expected, search)
+    finally:
+        outcome.notices += search.notices()
+
+
 def _preview(
     request: SweepRequest,
-    directory: Path,
     plan: Plan,
     asked: SearchPlan,
     space: Space,
@@ -161,14 +156,20 @@ def _preview(
     )
     done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
     left = max(0, asked.runs - done)
+    directory, _ = place(request)
     workers, estimator, run_s = None, past_runs(directory), 0.0
     if left and request.launcher.reports_epochs:
-        workers = request.launcher.workers(left, space.threads)
+        workers = request.launcher.workers(left, _threads(space))
         (info,) = plan.datasets.values()
         run_s = expected_s(space, info, estimator)
     return SearchPreview(
         directory, plan, asked, space.dimensions, counts, left, run_s, workers, estimator.based_on
     )
+
+
+def _threads(space: Space) -> int:
+    """The most threads that a run may have."""
+    return max(int(settings["threads"]) for settings in space.ends)
 
 
 def expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:
@@ -178,5 +179,5 @@ def expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:
     for attempt in range(SAMPLES):
         parameters = suggest(space, [], at_random, maximize=True, attempt=attempt)
         with suppress(SettingsError):
-            found.append(estimator.of(point_of(space, parameters, info), info).seconds)
+            found.append(estimator.of(space.point(parameters, info), info).seconds)
     return fmean(found) if found else 0.0

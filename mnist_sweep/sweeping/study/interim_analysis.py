@@ -50,9 +50,7 @@ class InterimAnalysis:
     def to_json(self, *, stopped: str, wall_s: float) -> Plain:
         """The decision as plain values, with what it cost and what it saved.
 
-        Args:
-            stopped: Why no further runs are made although it is open; empty if there is no reason.
-            wall_s: Seconds that the rounds took.
+        `stopped`: why no further runs are made although it is open; empty if there is no reason.
         """
         names, plain = self.candidates, asdict(self.decision)
         # Had every candidate been given as many runs as the one that got the most:
@@ -106,9 +104,7 @@ def analyze(
         table,
         np.split(np.arange(sum(counts)), np.cumsum(counts)[:-1]),
         choice.direction,
-        max_repeats=study["max_repeats"],
-        min_repeats=study["min_repeats"],
-        level=study["level"],
+        **{key: study[key] for key in ("max_repeats", "min_repeats", "level")},
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
     attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]

@@ -8,9 +8,9 @@ selection that nothing can match, is found before the first run.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -20,10 +20,13 @@ from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError, listed
 from mnist_sweep.metrics import is_metric, resolve
 from mnist_sweep.records.fields import Flat, flat_settings, result_columns
+from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
+from mnist_sweep.sweeping.plan.estimate import past_runs, wall_s
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, union
+from mnist_sweep.sweeping.plan.preview import SweepPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
 
 CHECKED_CANDIDATES = 25
@@ -67,9 +70,8 @@ class Points:
         self.excluded: set[str] = set()
         self.sampled: set[str] = set()
         self._firsts: dict[str, Plan] = {}
-        study: Any = OmegaConf.to_container(master.study, resolve=True)
-        self._most = int(study["max_repeats"]) if study["decide"] else 0
-        self.seeds = _seeds(asked, int(master.seed), study)
+        self._study = cast("Plain", OmegaConf.to_container(master.study, resolve=True))
+        self.seeds = _seeds(asked, int(master.seed), self._study)
 
     def named(self, name: str) -> Stage:
         """The stage of a name."""
@@ -78,15 +80,14 @@ class Points:
     def first(self, stage: Stage) -> Plan:
         """The plan of a stage that has a grid of its own."""
         if stage.name not in self._firsts:
-            words = [*self._shared, *stage.overrides, _seeds_text(self.seeds)]
-            self._firsts[stage.name] = self._plan(words)
+            plan = self._plan([*self._shared, *stage.overrides], self.seeds)
+            self._firsts[stage.name] = plan
         return self._firsts[stage.name]
 
     def after(self, stage: Stage, base: Point) -> FollowUp:
         """What a stage `of` another runs once it is known which configuration it starts from."""
-        seeds = _seeds_text(self.seeds_of(stage))
-        control = self._plan([*_seedless(base), seeds])
-        plan = self._changed(stage, base, seeds)
+        seeds = self.seeds_of(stage)
+        control, plan = self._plan(base.overrides, seeds), self._changed(stage, base, seeds)
         controls = [point.run_id for point in control.points]
         mine = {bare(key) for key in stage.params}
         changed = {
@@ -102,14 +103,34 @@ class Points:
 
     def further(self, base: Point, seed: int) -> Plan:
         """The plan of one more repeat of a configuration."""
-        return self._plan([*_seedless(base), f"seed={seed}"])
+        return self._plan(base.overrides, [seed])
+
+    def _changed(self, stage: Stage, base: Point, seeds: Sequence[int]) -> Plan:
+        mine = {bare(key) for key in stage.params}
+        kept = [text for text in base.overrides if bare(text) not in mine]
+        return self._plan([*kept, *stage.overrides], seeds)
+
+    def _plan(self, words: Sequence[str], seeds: Sequence[int]) -> Plan:
+        asked = [text for text in words if bare(text) != "seed"]
+        asked.append(f"seed={','.join(map(str, seeds))}")
+        plan = make_plan([asked], self._master, self._loader, self._prepare)
+        self.excluded |= {text for text, n in plan.excluded.items() if n}
+        return plan
+
+    def _prepare(self, data: Plain) -> DatasetInfo:
+        # Data are chosen once for the whole study, before any run.
+        key = json.dumps(data, sort_keys=True)
+        if key not in self.datasets:
+            self.datasets[key] = self._ready(data)
+        return self.datasets[key]
 
     def seeds_of(self, stage: Stage) -> list[int]:
         """The stage's seeds: those of the study, or as many that no earlier stage can have used."""
         level, count = depth(stage, self.stages), len(self.seeds)
         if not level:
             return self.seeds
-        block = max(count, self._most)
+        # A selection that is decided by further seeds may use up to max_repeats of them.
+        block = max(count, int(self._study["max_repeats"]) if self._study["decide"] else 0)
         start = max(self.seeds) + 1 + (block - count) + (level - 1) * block
         return list(range(start, start + count))
 
@@ -128,22 +149,18 @@ class Points:
             except SettingsError as error:
                 checks.raise_for(error.problems, f"Nothing was run, stage {stage.name}")
                 raise
-            first: dict[str, Point] = {}
-            for point in points:
-                first.setdefault(point.configuration_id, point)
-            found[stage.name] = list(first.values())
+            found[stage.name] = _one_each(points)
             self.candidates(stage, found)
         return found
 
     def _possible_of(self, stage: Stage, earlier: dict[str, list[Point]]) -> list[Point]:
         if stage.of is None:
             return self.first(stage).points
-        # If a seed is out of range, the last one is.
-        seed = _seeds_text(self.seeds_of(stage)[-1:])
         bases = self.candidates(self.named(stage.of), earlier)
         if len(bases) > CHECKED_CANDIDATES or stage.of in self.sampled:
             self.sampled.add(stage.name)
             bases = bases[:: -(-len(bases) // CHECKED_CANDIDATES)]
+        seed = self.seeds_of(stage)[-1:]  # if one is out of range, the last is
         plans = [self._changed(stage, base, seed) for base in bases]
         return [*(point for plan in plans for point in plan.points), *bases]
 
@@ -155,52 +172,103 @@ class Points:
         """
         if stage.select is None:
             return []
-        among = [point for name in stage.select.among for point in possible[name]]
-        points = list({point.configuration_id: point for point in among}.values())
+        points = _one_each(point for name in stage.select.among for point in possible[name])
         try:
             return self._matching(stage.select, points)
         except SelectionError as error:
             raise SelectionError(f"Nothing was run: stage {stage.name}: {error}") from error
 
-    def _matching(self, choice: SelectionRule, points: Sequence[Point]) -> list[Point]:
+    def _matching(self, choice: SelectionRule, points: list[Point]) -> list[Point]:
         infos = [self.datasets[point.data_key] for point in points]
-        resolve(choice.by, choice.split, max(info.classes for info in infos) or None)
+        classes = max(info.classes for info in infos)
+        resolve(choice.by, choice.split, classes or None)
         rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
         planned = {name for row in rows for name in row}
         conditions = parse(choice.where)
-        classes = max(info.classes for info in infos)
         # Which metrics a task has only its runs tell.
         free = {one.key for one in conditions if not classes and is_metric(one.key)}
         check_keys(conditions, planned | set(result_columns(classes)) | {"seed", *free})
         # What only a run can tell (a metric, a time, its status) may still come to hold.
         known = [condition for condition in conditions if condition.key in planned]
         found = [p for p, row in zip(points, rows, strict=True) if matches(known, row)]
-        if not found and self.sampled & set(choice.among):
-            return list(points)  # one that was not gone through may match
-        if not found:
-            there = "; ".join(_there(key, rows) for key in dict.fromkeys(c.key for c in known))
-            raise SelectionError(
-                f"select: no configuration of {', '.join(choice.among)} can match where "
-                f"{' and '.join(choice.where)}: there is {there}."
+        if found:
+            return found
+        if self.sampled & set(choice.among):
+            return points  # one that was not gone through may match
+        there = "; ".join(
+            f"{key} {listed(list(dict.fromkeys(str(row.get(key)) for row in rows)), 8, ', ')}"
+            for key in dict.fromkeys(condition.key for condition in known)
+        )
+        raise SelectionError(
+            f"select: no configuration of {', '.join(choice.among)} can match where "
+            f"{' and '.join(choice.where)}: there is {there}."
+        )
+
+    def previews(self, known: SweepPreview, possible: dict[str, list[Point]]) -> StudyPreview:
+        """What each stage selects, and what those that start from a selection will run."""
+        estimator, stages = past_runs(known.directory), []
+        for stage in self.stages:
+            candidates = self.candidates(stage, possible)
+            names = [without_seed(candidate.label) for candidate in candidates]
+            more = (self._study["max_repeats"] - len(self.seeds)) * len(candidates)
+            n_deciding = max(0, more) if self._study["decide"] else 0
+            if stage.of is None:
+                stages.append(StagePreview(stage, names, n_deciding))
+                continue
+            base = self.candidates(self.named(stage.of), possible)[0]
+            runs = len(self.after(stage, base).plan.points)
+            longest = max(
+                estimator.of(point, self.datasets[point.data_key]).seconds
+                for point in possible[stage.name]
             )
-        return found
+            expected = wall_s([longest] * runs, min(known.workers, runs))
+            seeds = self.seeds_of(stage)
+            stages.append(StagePreview(stage, names, n_deciding, seeds, runs, expected))
+        return StudyPreview(**vars(known), stages=stages)
 
-    def _changed(self, stage: Stage, base: Point, seeds: str) -> Plan:
-        mine = {bare(key) for key in stage.params}
-        kept = [text for text in _seedless(base) if bare(text) not in mine]
-        return self._plan([*kept, *stage.overrides, seeds])
 
-    def _plan(self, words: Sequence[str]) -> Plan:
-        plan = make_plan([words], self._master, self._loader, self._prepare)
-        self.excluded |= {text for text, n in plan.excluded.items() if n}
-        return plan
+@dataclass(frozen=True)
+class StagePreview:
+    """What is known of a stage before anything runs.
 
-    def _prepare(self, data: Plain) -> DatasetInfo:
-        """Data are chosen once for the whole study, before any run."""
-        key = json.dumps(data, sort_keys=True)
-        if key not in self.datasets:
-            self.datasets[key] = self._ready(data)
-        return self.datasets[key]
+    Attributes:
+        stage: The stage.
+        candidates: Labels, without seed, of the configurations that may be selected.
+        n_deciding: The most further runs that deciding the selection may take.
+        seeds: Fresh ones of a stage that starts from what another selects; else none.
+        n_runs: With the unchanged configuration.
+        wall_s: Seconds they take at most.
+    """
+
+    stage: Stage
+    candidates: Sequence[str]
+    n_deciding: int
+    seeds: Sequence[int] = ()
+    n_runs: int = 0
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class StudyPreview(SweepPreview):
+    """What a study would run: the points that are known, and its stages."""
+
+    stages: Sequence[StagePreview]
+
+
+def _one_each(points: Iterable[Point]) -> list[Point]:
+    """The first point of each configuration."""
+    found: dict[str, Point] = {}
+    for point in points:
+        found.setdefault(point.configuration_id, point)
+    return list(found.values())
+
+
+def _planned_row(point: Point, info: DatasetInfo) -> Flat:
+    """What is known of a point's configuration before it runs, by the columns of the runs table."""
+    settings = flat_settings(point.settings)
+    del settings["seed"]
+    data = {f"dataset.{name}": value for name, value in info.record_fields().items()}
+    return settings | data
 
 
 def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
@@ -217,53 +285,30 @@ def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
 
 def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     """The study's seeds: those the command line names, or `repeats` from the one it names."""
-    decide, repeats = study["decide"], int(study["repeats"])
+    decide, repeats, most = study["decide"], int(study["repeats"]), study["max_repeats"]
     is_asked = any(bare(text) == "study.repeats" for text in asked)
-    if decide and study["min_repeats"] > study["max_repeats"]:
+    if decide and study["min_repeats"] > most:
         raise SettingsError(
             f"study.min_repeats={study['min_repeats']} is more than study.max_repeats="
-            f"{study['max_repeats']}: leave room between the two."
+            f"{most}: leave room between the two."
         )
     given = [text for text in asked if bare(text) == "seed"]
     parsed = overrides.parse(given[-1:])
     checks.check(parsed)
+    seeds = list(dict.fromkeys(overrides.values(parsed[-1]))) if parsed else [first]
     if parsed and parsed[-1].is_sweep_override():
         if is_asked and repeats > 1:
             raise UsageError(
                 f"{given[-1]} and study.repeats={repeats} both say how many repeats there are: "
                 "give one of them."
             )
-        seeds = list(dict.fromkeys(overrides.values(parsed[-1])))
     else:
-        start = overrides.values(parsed[-1])[0] if parsed else first
         if decide:  # further ones follow where they are needed
             repeats = max(repeats if is_asked else 1, study["min_repeats"])
-        seeds = list(range(start, start + repeats))
-    if decide and len(seeds) > study["max_repeats"]:
+        seeds = list(range(seeds[0], seeds[0] + repeats))
+    if decide and len(seeds) > most:
         raise SettingsError(
-            f"{len(seeds)} repeats are more than study.max_repeats={study['max_repeats']}, the "
+            f"{len(seeds)} repeats are more than study.max_repeats={most}, the "
             "most that deciding may use: set study.max_repeats higher."
         )
     return seeds
-
-
-def _seedless(point: Point) -> list[str]:
-    return [text for text in point.overrides if bare(text) != "seed"]
-
-
-def _seeds_text(seeds: Sequence[int]) -> str:
-    return f"seed={','.join(map(str, seeds))}"
-
-
-def _planned_row(point: Point, info: DatasetInfo) -> Flat:
-    """What is known of a point's configuration before it runs, by the columns of the runs table."""
-    settings = flat_settings(point.settings)
-    del settings["seed"]
-    data = {f"dataset.{name}": value for name, value in info.record_fields().items()}
-    return settings | data
-
-
-def _there(key: str, rows: Sequence[Flat]) -> str:
-    """'layers 1, 2': the values a setting takes."""
-    values = list(dict.fromkeys(str(row.get(key)) for row in rows))
-    return f"{key} {listed(values, 8, ', ')}"

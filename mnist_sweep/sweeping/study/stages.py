@@ -7,7 +7,7 @@ A stage may select, from its own runs or those of the stages named in `among`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -78,115 +78,124 @@ def read_stages(
     Raises:
         SettingsError: Lists everything that is wrong with them.
     """
-    reader = _Reader(objective, tasks=tasks)
+    stages: list[Stage] = []
+    problems: list[str] = []
     for number, entry in enumerate(raw, 1):
-        reader.read(entry, f"stage {number} of the study")
-    raise_for(reader.problems)
-    return reader.stages
+        wrong: list[str] = []
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if isinstance(entry, Mapping):
+            stages.append(_stage(entry, stages, objective, wrong, tasks=tasks))
+        else:
+            wrong.append(f"must be a mapping of {', '.join(_STAGE)}")
+        place = f"stage {number} of the study" if name is None else f"stage {name}"
+        problems += [f"{place}: {text}" for text in wrong]
+    raise_for(problems)
+    return stages
 
 
-class _Reader:
-    """Reads stages one after another, and collects what is wrong with them."""
-
-    def __init__(self, objective: str, *, tasks: bool) -> None:
-        self.stages: list[Stage] = []
-        self.problems: list[str] = []
-        self._objective, self._tasks, self._place = objective, tasks, ""
-
-    def read(self, entry: Any, place: str) -> None:
-        self._place = place
-        if not isinstance(entry, Mapping):
-            return self._wrong(f"must be a mapping of {', '.join(_STAGE)}")
-        raw_name, of, select = entry.get("name"), entry.get("of"), entry.get("select")
-        name = str(raw_name)
-        if raw_name is not None:
-            self._place = f"stage {name}"
-        self._check_keys("", entry, _STAGE)
-        if raw_name is None or not _NAME.fullmatch(name):
-            self._wrong(f"name={raw_name}: must be a word of letters, digits, - and _")
-        if name in self._names:
-            self._wrong("there is one of that name already; give each its own")
-        params = self._params(entry.get("params"))
-        if of is not None:
-            self._check_source(str(of), name)
-            if not params:
-                self._wrong(f"is of {of} but changes nothing; name a change in its params")
-        rule = None if select is None else self._rule(select, name)
-        self.stages.append(Stage(name, None if of is None else str(of), params, rule))
-        return None
-
-    @property
-    def _names(self) -> list[str]:
-        return [stage.name for stage in self.stages]
-
-    def _wrong(self, text: str) -> None:
-        self.problems.append(f"{self._place}: {text}")
-
-    def _check_keys(self, part: str, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
-        for key in values:
-            if key not in known:
-                self._wrong(f"{part}{key}: no such key; {suggestion(str(key), list(known))}")
-
-    def _check_source(self, of: str, name: str) -> None:
-        if of not in self._names:
-            self._wrong(f"of={of}: {self._no_earlier(of, name)}")
-        elif self.stages[self._names.index(of)].select is None:
-            self._wrong(f"of={of}: that stage selects nothing; give it a select")
-
-    def _no_earlier(self, wanted: str, name: str) -> str:
-        """Why a stage cannot refer to `wanted`."""
-        itself = "it cannot start from itself; " if wanted == name else ""
-        there = f"earlier are {', '.join(self._names)}" if self.stages else "it is the first"
-        return f"{itself}must be the name of an earlier stage; {there}"
-
-    def _params(self, raw: Any) -> dict[str, str]:
-        if not isinstance(raw, Mapping):
-            if raw is not None:
-                self._wrong(f"params={raw}: must be a mapping of settings to values")
-            return {}
-        for key in raw:
-            top = str(key).lstrip("+~").partition(".")[0].partition("/")[0]
-            if not _KEY.fullmatch(str(key)):
-                self._wrong(f"params: {key!r} is no setting")
-            elif top in ("hydra", "experiment", *SWEEP_KEYS):
-                self._wrong(f"params.{key}: belongs to the whole study; set it outside")
-            elif top == "seed":
-                self._wrong(
-                    "params.seed: repeats belong to the whole study; set study.repeats, or "
-                    "seed=range(0,5) on the command line"
-                )
-        return {str(key): config_text(value) for key, value in raw.items()}
-
-    def _rule(self, raw: Any, name: str) -> SelectionRule:
-        values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-        if not isinstance(raw, Mapping):
-            self._wrong(f"select={raw}: must be a mapping of {', '.join(_SELECT)}")
-        self._check_keys("select: ", values, _SELECT)
-        where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
-        by, split = str(values.get("by", self._objective)), str(values.get("split", "validation"))
-        if self._tasks:
-            by = declared(by)
-        direction = values.get("direction", "worst")
-        if direction not in ("worst", "best"):
-            self._wrong(f"select.direction={direction}: must be worst or best")
-        for check in (lambda: parse(where), lambda: resolve(by, split)):
-            try:
-                check()
-            except SelectionError as error:
-                self._wrong(f"select: {error}")
-        for other in among:
-            if other not in (*self._names, name):
-                self._wrong(f"select.among={other}: {self._no_earlier(other, '')}, or this one")
-        return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
+def _stage(
+    entry: Mapping[str, Any],
+    earlier: Sequence[Stage],
+    objective: str,
+    wrong: list[str],
+    *,
+    tasks: bool,
+) -> Stage:
+    """One stage; what is wrong with it is added to `wrong`."""
+    wrong += _unknown_keys("", entry, _STAGE)
+    name = str(entry.get("name"))
+    of = None if entry.get("of") is None else str(entry["of"])
+    if entry.get("name") is None or not _NAME.fullmatch(name):
+        wrong.append(f"name={entry.get('name')}: must be a word of letters, digits, - and _")
+    before = {stage.name: stage for stage in earlier}
+    if name in before:
+        wrong.append("there is one of that name already; give each its own")
+    params = entry.get("params")
+    wrong += _wrong_params(params)
+    params = params if isinstance(params, Mapping) else {}
+    if of is not None:
+        if of not in before:
+            itself = "it cannot start from itself; " if of == name else ""
+            wrong.append(f"of={of}: {itself}{_no_earlier(before)}")
+        elif before[of].select is None:
+            wrong.append(f"of={of}: that stage selects nothing; give it a select")
+        if not params:
+            wrong.append(f"is of {of} but changes nothing; name a change in its params")
+    rule = None
+    if entry.get("select") is not None:
+        rule = _rule(entry["select"], name, objective, wrong, tasks=tasks)
+        wrong += [
+            f"select.among={other}: {_no_earlier(before)}, or this one"
+            for other in rule.among
+            if other not in (*before, name)
+        ]
+    return Stage(name, of, {str(key): config_text(value) for key, value in params.items()}, rule)
 
 
-def depth(stage: Stage, stages: Iterable[Stage]) -> int:
+def _unknown_keys(part: str, values: Mapping[str, Any], known: Sequence[str]) -> list[str]:
+    return [
+        f"{part}{key}: no such key; {suggestion(str(key), list(known))}"
+        for key in values
+        if key not in known
+    ]
+
+
+def _no_earlier(names: Mapping[str, Any]) -> str:
+    there = f"earlier are {', '.join(names)}" if names else "it is the first"
+    return f"must be the name of an earlier stage; {there}"
+
+
+def _wrong_params(raw: Any) -> list[str]:
+    if not isinstance(raw, Mapping):
+        return [] if raw is None else [f"params={raw}: must be a mapping of settings to values"]
+    wrong = []
+    for key in raw:
+        top = str(key).lstrip("+~").partition(".")[0].partition("/")[0]
+        if not _KEY.fullmatch(str(key)):
+            wrong.append(f"params: {key!r} is no setting")
+        elif top in ("hydra", "experiment", *SWEEP_KEYS):
+            wrong.append(f"params.{key}: belongs to the whole study; set it outside")
+        elif top == "seed":
+            wrong.append(
+                "params.seed: repeats belong to the whole study; set study.repeats, or "
+                "seed=range(0,5) on the command line"
+            )
+    return wrong
+
+
+def _rule(raw: Any, name: str, objective: str, wrong: list[str], *, tasks: bool) -> SelectionRule:
+    values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
+    if not isinstance(raw, Mapping):
+        wrong.append(f"select={raw}: must be a mapping of {', '.join(_SELECT)}")
+    wrong += _unknown_keys("select: ", values, _SELECT)
+    where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
+    by, split = str(values.get("by", objective)), str(values.get("split", "validation"))
+    if tasks:
+        by = declared(by)
+    direction = values.get("direction", "worst")
+    if direction not in ("worst", "best"):
+        wrong.append(f"select.direction={direction}: must be worst or best")
+    for check in (lambda: parse(where), lambda: resolve(by, split)):
+        try:
+            check()
+        except SelectionError as error:
+            wrong.append(f"select: {error}")
+    return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def depth(stage: Stage, stages: Sequence[Stage]) -> int:
     """How many stages it goes through: 0 for a grid of its own, 1 for one `of` that."""
     by_name = {other.name: other for other in stages}
     sources = [stage.of] if stage.of else []
     if stage.of and (choice := by_name[stage.of].select):
         sources += choice.among
-    return max((1 + depth(by_name[name], by_name.values()) for name in sources), default=0)
+    return max((1 + depth(by_name[name], stages) for name in sources), default=0)
 
 
 def undecidable(stage: Stage) -> list[str]:
@@ -198,9 +207,3 @@ def undecidable(stage: Stage) -> list[str]:
         "made of predictions, such as accuracy, f1_min, or one class's as in f1.8"
     )
     return [text]
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -20,17 +20,24 @@ from mnist_sweep.errors import MnistSweepError, listed
 from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
-from mnist_sweep.settings import nested_problems
+from mnist_sweep.settings import Plain, is_task, nested_problems
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
+from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
-from mnist_sweep.sweeping.study.preview import study_preview
-from mnist_sweep.sweeping.study.stage_points import FollowUp, Points
+from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, read_stages, undecidable
-from mnist_sweep.sweeping.sweep import SweepRequest, begin, check_models, launch, preview
+from mnist_sweep.sweeping.sweep import (
+    SweepRequest,
+    begin,
+    check_models,
+    interruptible,
+    launch,
+    preview,
+)
 
 
 def run(request: SweepRequest) -> SweepResult | Preview:
@@ -39,10 +46,14 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     Raises:
         MnistSweepError: Nothing was run: stages, settings, data or directory are not right.
     """
-    started, config = time.monotonic(), request.config
+    config = request.config
     settings: Any = OmegaConf.to_container(config.study, resolve=True)
     raise_for(nested_problems("study", settings))
-    stages = read_stages(settings["stages"], str(config.objective), tasks=request.calls_tasks)
+    # Which metrics a task returns, only its runs tell.
+    tasks = is_task(cast("Plain", OmegaConf.to_container(config))) or any(
+        bare(text).partition(".")[0] == "task" for text in request.overrides
+    )
+    stages = read_stages(settings["stages"], str(config.objective), tasks=tasks)
     if settings["decide"]:
         raise_for([text for stage in stages for text in undecidable(stage)])
     points = Points(stages, request.overrides, config, request.loader, prepare)
@@ -54,27 +65,19 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     for text in unmatched if points.sampled else unmatched & points.excluded:
         del plan.excluded[text]  # it holds, or may hold, for points of later stages
     if config.plan:
-        return study_preview(preview(request, plan), points, possible, settings)
+        return points.previews(preview(request, plan), possible)
     carried_out = _StudyRun(request, points, begin(request, plan), settings)
-    outcome = carried_out.outcome
-    try:
+    with interruptible(carried_out.outcome):
         carried_out.run()
-    except KeyboardInterrupt:
-        outcome.interrupted = True
-    outcome.study = carried_out.study
-    outcome.wall_s = time.monotonic() - started
-    return outcome
+    carried_out.outcome.study = carried_out.study
+    return carried_out.outcome
 
 
 class _StudyRun:
     """A study while it is carried out; `study` is what study.json holds."""
 
     def __init__(
-        self,
-        request: SweepRequest,
-        points: Points,
-        outcome: SweepResult,
-        settings: dict[str, Any],
+        self, request: SweepRequest, points: Points, outcome: SweepResult, settings: Plain
     ) -> None:
         self._request, self._points, self._settings = request, points, settings
         self.outcome = outcome
@@ -114,9 +117,9 @@ class _StudyRun:
         self._note(stage, status="running")
         if stage.of is None:
             plan = self._points.first(stage)
-            self._note(stage, run_ids=_ids(plan))
+            self._note(stage, run_ids=[point.run_id for point in plan.points])
         else:
-            plan = self._follow(stage)
+            plan = self._follow(stage, stage.of)
         self._launch(plan)
         if stage.select and not self._stopped:
             try:
@@ -125,22 +128,17 @@ class _StudyRun:
                 return f"Nothing could be selected: {error}"
         return self._stopped
 
-    def _follow(self, stage: Stage) -> Plan:
-        """Find out what a stage runs, now that the configuration it starts from is known."""
-        selection = self.study.stage(str(stage.of)).selection or {}
-        chosen = selection["configuration_id"]
+    def _follow(self, stage: Stage, of: str) -> Plan:
+        """What a stage runs, now that the configuration it starts from is known."""
+        chosen = (self.study.stage(of).selection or {})["configuration_id"]
         base = next(p for p in self._known.values() if p.configuration_id == chosen)
-        found: FollowUp = self._points.after(stage, base)
+        found = self._points.after(stage, base)
         if found.same:
             self.outcome.notices.append(
                 f"Stage {stage.name}: the change has no effect in {'; '.join(found.same)}."
             )
-        self._note(
-            stage,
-            run_ids=[run_id for run_id in _ids(found.plan) if run_id not in found.control],
-            control_run_ids=found.control,
-            changed=found.changed,
-        )
+        ids = [point.run_id for point in found.plan.points if point.run_id not in found.control]
+        self._note(stage, run_ids=ids, control_run_ids=found.control, changed=found.changed)
         return found.plan
 
     @property
@@ -153,34 +151,35 @@ class _StudyRun:
 
     def _launch(self, plan: Plan) -> None:
         """Run what of a plan is not done."""
-        part = self.outcome.part(plan)
-        known = {point.run_id for point in self.outcome.plan.points}
+        outcome = self.outcome
+        known = {point.run_id for point in outcome.plan.points}
         if any(point.run_id not in known for point in plan.points):
             # A condition may well match no point of one stage.
             plan.excluded = {text: n for text, n in plan.excluded.items() if n}
-            self.outcome.plan = union([self.outcome.plan, plan])
-            directory.note_points(
-                self.outcome.directory, self.outcome.invocation, self.outcome.plan
-            )
+            outcome.plan = union([outcome.plan, plan])
+            directory.note_points(outcome.directory, outcome.invocation, outcome.plan)
         self._known |= {point.run_id: point for point in plan.points}
+        part = SweepResult(
+            outcome.directory, plan, outcome.invocation, outcome.environment, report=outcome.report
+        )
         try:
             launch(self._request, part)
         finally:
-            self.outcome.add(part)
+            outcome.add(part)
 
     def _select(self, stage: Stage, choice: SelectionRule) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None
-        found = self._selection(choice, self._runs_among(choice))
+        points = self._among(choice)
+        found = self._selection(choice, points)
         if last and found.chosen.configuration_id != last.contenders[0]:
             # Those put out had fewer runs, and luck may set one of them in front again: the
             # selection is among those that still contend.
             contending = set(last.contenders)
-            points = [p for p in self._among(choice) if p.configuration_id in contending]
-            found = self._selection(choice, [point.run_id for point in points])
+            found = self._selection(choice, [p for p in points if p.configuration_id in contending])
         self.outcome.selections[stage.name] = found
         self._note(stage, selection=found.to_json(), reason=_uncounted(found))
 
-    def _selection(self, choice: SelectionRule, run_ids: Sequence[str]) -> UncertainSelection:
+    def _selection(self, choice: SelectionRule, points: Sequence[Point]) -> UncertainSelection:
         stages = self._points.stages
         selections = sum(stage.select is not None for stage in stages)
         return select_with_uncertainty(
@@ -193,7 +192,7 @@ class _StudyRun:
             replicates=self._settings["replicates"],
             # The best, each selection, what changes did, and how those compare with the best.
             questions=1 + selections + 2 * any(stage.of for stage in stages),
-            run_ids=set(run_ids),
+            run_ids={point.run_id for point in points},
         )
 
     def _decide(self, stage: Stage, choice: SelectionRule) -> InterimAnalysis:
@@ -201,37 +200,35 @@ class _StudyRun:
         started, spent_before = time.monotonic(), self._spent_before(stage)
         budget = self._settings["budget_s"]
         while True:
+            points = self._among(choice)
             now = analyze(
-                self.outcome.directory, choice, self._runs_among(choice), self._settings,
-                {point.run_id: point.configuration_id for point in self._known.values()},
+                self.outcome.directory, choice, [point.run_id for point in points], self._settings,
+                {point.run_id: point.configuration_id for point in points},
             )  # fmt: skip
             stopped = self._stopped or ""
             wall_s = spent_before + time.monotonic() - started
-            plan = self._further(choice, now)
+            plan = self._further(points, now)
+            # What an interrupted study paid for is not paid for again.
+            there = set(load(self.outcome.directory).frame["run_id"])
+            is_done = all(point.run_id in there for point in plan.points)
             if not stopped and now.wanted and not plan.points:
                 stopped = "Not decided: runs failed, and their configurations have no seeds left."
-            elif not stopped and budget and wall_s >= budget and not self._all_done(plan):
+            elif not stopped and budget and wall_s >= budget and not is_done:
                 stopped = f"Not decided: the budget of {budget:g} s is spent."
             self._note(stage, decision=now.to_json(stopped=stopped, wall_s=round(wall_s, 3)))
             if stopped or not now.wanted:
                 return now
-            if not self._all_done(plan):
+            if not is_done:
                 names = "; ".join(point.label for point in plan.points)
                 self._say.print(f"stage {stage.name}: still open, one more run each: {names}")
-            self._known |= {point.run_id: point for point in plan.points}
             self._add(choice, plan.points)
             self._launch(plan)
 
-    def _all_done(self, plan: Plan) -> bool:
-        """Whether all has a record: what an interrupted study paid for is not paid for again."""
-        there = set(load(self.outcome.directory).frame["run_id"])
-        return all(point.run_id in there for point in plan.points)
-
-    def _further(self, choice: SelectionRule, now: InterimAnalysis) -> Plan:
+    def _further(self, points: Sequence[Point], now: InterimAnalysis) -> Plan:
         """One more repeat of each configuration that needs one and may have one."""
         plans = []
         for wanted in now.wanted:
-            own = [point for point in self._among(choice) if point.configuration_id == wanted]
+            own = [point for point in points if point.configuration_id == wanted]
             if len(own) < self._settings["max_repeats"]:
                 last = max(point.settings["seed"] for point in own)
                 plans.append(self._points.further(own[0], last + 1))
@@ -247,16 +244,14 @@ class _StudyRun:
                 for held in [list(getattr(self.study.stage(name), part))]
                 if any(self._known[i].configuration_id == point.configuration_id for i in held)
             )
+            self._known[point.run_id] = point
             self._note(self._points.named(name), **{part: [*held, point.run_id]})
 
     def _among(self, choice: SelectionRule) -> list[Point]:
-        return [self._known[run_id] for run_id in self._runs_among(choice)]
-
-    def _runs_among(self, choice: SelectionRule) -> list[str]:
-        """Run ids a selection looks at, in the order they were asked for."""
+        """The points a selection looks at, in the order they were asked for."""
         stages = [self.study.stage(name) for name in choice.among]
         ids = [i for stage in stages for i in (*stage.run_ids, *stage.control_run_ids)]
-        return list(dict.fromkeys(ids))
+        return [self._known[run_id] for run_id in dict.fromkeys(ids)]
 
     def _spent_before(self, stage: Stage) -> float:
         """Seconds that earlier invocations spent on the same stage's rounds."""
@@ -288,7 +283,3 @@ def _uncounted(found: UncertainSelection) -> str | None:
         f"{len(lost)} candidate {runs} no result and could not be counted: {first}. "
         "The selection is among the rest; with them it might be another."
     )
-
-
-def _ids(plan: Plan) -> list[str]:
-    return [point.run_id for point in plan.points]
