@@ -120,11 +120,7 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
 
 
 def groups(runs: pd.DataFrame) -> list[list[int]]:
-    """Positions of the runs of each configuration of each directory, in order of their first.
-
-    A run without a record belongs to the configuration whose runs share its label without the seed;
-    where none or several do, it stands alone.
-    """
+    """Positions of the runs of each configuration of each directory, in order of their first."""
     names = (SWEEP, "directory", "configuration_id", "label", "run_id")
     columns = (runs.get(name, missing(runs)).tolist() for name in names)
     found: dict[Any, list[int]] = {}
@@ -138,6 +134,8 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
             by_label.setdefault((*origin, without_seed(str(label))), set()).add(key)
         else:
             unknown.append((place, (*origin, without_seed(str(label))), run_id))
+    # A run without a record belongs to the configuration whose runs share its label without the
+    # seed; where none or several do, it stands alone.
     for place, labelled, run_id in unknown:
         keys = by_label.get(labelled, {labelled})
         key = next(iter(keys)) if len(keys) == 1 else (*labelled, run_id)
@@ -148,9 +146,9 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
 def seed_variances(
     runs: pd.DataFrame, column: str, data_sha256: str, without: Collection[str] = ()
 ) -> SeedVariances:
-    """By how much a metric's column varies over the repeats of each configuration.
+    """By how much a metric's column varies over the repeats of each configuration of these data.
 
-    Runs on data of another hash do not count, nor those whose ids are in `without`.
+    Runs whose ids are in `without` do not count.
     """
     import numpy as np
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.errors import DirectoryError, ModelError, SelectionError, UsageError
@@ -18,15 +17,8 @@ if TYPE_CHECKING:
     from mnist_sweep.records.record import Record
 
 
-@dataclass(frozen=True)
-class ResolvedRun:
-    """A finished run.
-
-    Attributes:
-        paths: Its files.
-        record: Its record.
-        reason: Why it was taken; empty where there was no choice.
-    """
+class ResolvedRun(NamedTuple):
+    """A finished run, and why it was taken; empty where there was no choice."""
 
     paths: RunPaths
     record: Record
@@ -38,12 +30,8 @@ def resolve_run(
 ) -> ResolvedRun:
     """The run of a run's directory, or of a sweep that has a single one, or a sweep's best.
 
-    Args:
-        directory: A run's, or a sweep's.
-        best: Take the best run of the best configuration.
-        by: The metric of "best", see `metrics.resolve`; on validation if it names no split. None
-            takes the sweep's objective.
-        where: Conditions such as `layers=2` on the best run.
+    The best is that of the best configuration by a metric (None: the sweep's objective) among the
+    runs for which the conditions hold.
 
     Raises:
         UsageError: There are several runs and `best` is not set.
@@ -61,9 +49,20 @@ def resolve_run(
             "Run the sweep's command again."
         )
     if best:
-        run_id, reason = _best(sweep, by or sweep.objective, where)
+        selection = select(all_runs([sweep]), where, by or sweep.objective, "best")
+        chosen, count = selection.chosen, len(selection.candidates)
+        pick = max if selection.metric.higher_is_better else min
+        place = chosen.values.index(pick(chosen.values))
+        run_id = chosen.run_ids[place]
         require_network(sweep, run_id)
-        return ResolvedRun(sweep.run_paths(run_id), sweep.record(run_id), reason)
+        seeds = f", its best of {len(chosen.values)} seeds" if len(chosen.values) > 1 else ""
+        why = (
+            f"best of {count} configuration{'s' * (count > 1)} by {selection.metric} "
+            f"({chosen.values[place]:.4f}{seeds})"
+        )
+        if selection.uncounted:
+            why += f"; {len(selection.uncounted)} without a result"
+        return ResolvedRun(sweep.run_paths(run_id), sweep.record(run_id), why)
     if len(runs) > 1:
         raise UsageError(
             f"{directory} is a sweep of {len(runs)} runs. Add --best (with --by and --where) to "
@@ -105,19 +104,3 @@ def require_network(sweep: Sweep, run_id: str) -> None:
         f"Expected a run with a Keras network, but {record.label} is a run of {what}, "
         f"and only its own code can apply what it made. {way_out}."
     )
-
-
-def _best(sweep: Sweep, by: str, where: Sequence[str]) -> tuple[str, str]:
-    """The best run's id, and why it was taken."""
-    selection = select(all_runs([sweep]), where, by, "best")
-    chosen, count = selection.chosen, len(selection.candidates)
-    pick = max if selection.metric.higher_is_better else min
-    place = chosen.values.index(pick(chosen.values))
-    seeds = f", its best of {len(chosen.values)} seeds" if len(chosen.values) > 1 else ""
-    reason = (
-        f"best of {count} configuration{'s' * (count > 1)} by {selection.metric} "
-        f"({chosen.values[place]:.4f}{seeds})"
-    )
-    if selection.uncounted:
-        reason += f"; {len(selection.uncounted)} without a result"
-    return chosen.run_ids[place], reason

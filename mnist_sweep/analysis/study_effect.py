@@ -140,10 +140,21 @@ def _effect(
 ) -> StudyEffect:
     source: dict[str, Any] = study.stage(str(stage.of)).selection or {}
     finished = runs[runs["status"] == RunStatus.FINISHED]
-    selected_ids = [run["run_id"] for run in source["chosen"]["runs"]]
-    changed = _by_seed(finished, stage.run_ids, changed_id)
-    unchanged = _by_seed(finished, stage.control_run_ids, source["configuration_id"])
+
+    def by_seed(run_ids: Collection[str], configuration_id: str) -> dict[int, str]:
+        is_own = finished["configuration_id"] == configuration_id
+        own = finished[finished["run_id"].isin(list(run_ids)) & is_own & finished["seed"].notna()]
+        return dict(zip(plain(own["seed"]), own["run_id"], strict=True))
+
+    changed = by_seed(stage.run_ids, changed_id)
+    unchanged = by_seed(stage.control_run_ids, source["configuration_id"])
     seeds = tuple(sorted(changed.keys() & unchanged.keys()))
+    selected_ids = [run["run_id"] for run in source["chosen"]["runs"]]
+    selected = finished["run_id"][finished["run_id"].isin(selected_ids)]
+    others = [one for one in stage.changed if one != changed_id]
+    is_unpaired = (runs["status"] == RunStatus.MISSING) | ~runs["seed"].isin(list(seeds))
+    is_asked = runs["run_id"].isin([*stage.run_ids, *stage.control_run_ids])
+    unpaired = runs[is_asked & is_unpaired & ~runs["configuration_id"].isin(others)]
     found = StudyEffect(
         stage=stage.name,
         of=str(stage.of),
@@ -151,12 +162,17 @@ def _effect(
         split=SPLIT,
         selected_split=source["split"],
         seeds=seeds,
-        unpaired=_unpaired(runs, stage, changed_id, seeds),
+        unpaired=tuple(
+            Uncounted(
+                row["label"],
+                row["status"],
+                "" if row["status"] == RunStatus.FINISHED else reason_of(row),
+            )
+            for row in plain_rows(unpaired)
+        ),
         changed=tuple(sweep.record(changed[one]) for one in seeds),
         unchanged=tuple(sweep.record(unchanged[one]) for one in seeds),
-        selected=tuple(
-            map(sweep.record, finished["run_id"][finished["run_id"].isin(selected_ids)])
-        ),
+        selected=tuple(map(sweep.record, selected)),
     )
     if not seeds:
         return replace(found, unknown=UnknownEffect.NO_PAIR)
@@ -164,7 +180,7 @@ def _effect(
         return replace(found, unknown=UnknownEffect.SELECTED_GONE)
     names = [*METRICS, *(f"f1.{label}" for label in range(found.changed[0].data.classes))]
     try:
-        differences, selected = _differences(
+        differences, selected_mean = _differences(
             found.unchanged, found.changed, names, study, sweep, beside=found.selected
         )
     except (DirectoryError, DataError) as error:
@@ -172,9 +188,8 @@ def _effect(
     against_best: Difference | str | None = None
     if best:
         try:
-            against_best = _differences(best, found.changed, ["accuracy"], study, sweep)[0][
-                "accuracy"
-            ]
+            beside, _ = _differences(best, found.changed, ["accuracy"], study, sweep)
+            against_best = beside["accuracy"]
         except (DirectoryError, DataError) as error:
             against_best = str(error)
     return replace(
@@ -182,7 +197,7 @@ def _effect(
         overall={metric: differences.pop(metric) for metric in METRICS},
         per_class=tuple(differences.values()),
         against_best=against_best,
-        selected_mean=selected,
+        selected_mean=selected_mean,
     )
 
 
@@ -194,10 +209,8 @@ def _differences(
     sweep: Sweep,
     beside: Sequence[Record] = (),
 ) -> tuple[dict[str, Difference], float]:
-    """Each metric's difference, second less first, and the mean of the first metric `beside`.
-
-    All are of the same images; the study's other runs show how seeds vary too.
-    """
+    """Each metric's difference, second less first, and the mean of the first metric `beside`."""
+    # All at once, so that they are of the same resampled images.
     records, n, both = [*first, *second, *beside], len(first), len(first) + len(second)
     directories = [sweep.run_paths(record.run_id).directory for record in records]
     answers = read_predicted(directories, SPLIT)
@@ -208,6 +221,7 @@ def _differences(
     own = {record.run_id for record in records[:both]}
     found = {}
     for name, table in tables.items():
+        # The study's other runs show how seeds vary too.
         others = seed_variances(sweep.frame, f"{SPLIT}.{name}", records[0].data.sha256, own)
         found[name] = difference(
             table.rows(range(n)), table.rows(range(n, both)),
@@ -215,33 +229,3 @@ def _differences(
         )  # fmt: skip
     selected = tables[metrics[0]].observed[both:]
     return found, float(selected.mean()) if len(selected) else math.nan
-
-
-def _by_seed(
-    finished: pd.DataFrame, run_ids: Collection[str], configuration_id: str
-) -> dict[int, str]:
-    """Run ids of a configuration by seed."""
-    own = finished[
-        finished["run_id"].isin(list(run_ids))
-        & (finished["configuration_id"] == configuration_id)
-        & finished["seed"].notna()
-    ]
-    return dict(zip(plain(own["seed"]), own["run_id"], strict=True))
-
-
-def _unpaired(
-    runs: pd.DataFrame, stage: Stage, changed_id: str, seeds: Collection[int]
-) -> tuple[Uncounted, ...]:
-    """Runs of the comparison that do not count in it."""
-    others = [one for one in stage.changed if one != changed_id]
-    missing = (runs["status"] == RunStatus.MISSING) | ~runs["seed"].isin(list(seeds))
-    asked = runs["run_id"].isin([*stage.run_ids, *stage.control_run_ids])
-    rows = plain_rows(runs[asked & missing & ~runs["configuration_id"].isin(others)])
-    return tuple(
-        Uncounted(
-            row["label"],
-            row["status"],
-            "" if row["status"] == RunStatus.FINISHED else reason_of(row),
-        )
-        for row in rows
-    )

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 SWEEP, SEED, MODEL, TARGET = "sweep", "seed", "model", "model._target_"
 TASK, TASK_TARGET = "task", "task._target_"
 DATA = ("dataset.name", "dataset.sha256")
+# What the built-in network is named by, and shows in tables, even where it does not vary.
 SIZE = ("layers", "nodes")
-"""What the built-in network is named by, and shows in tables, even where it does not vary."""
 
+# Compared among runs of the same network or task only; those of edited code differ in its hash.
 _OF_THE_NETWORK = (f"{MODEL}.", f"{TASK}.", "code.")
-"""Compared among runs of the same network or task only; those of edited code differ in its hash."""
 _NO_SETTINGS = (
     "dataset.", "train.", "validation.", "test.", "time.", "training.", "history.", "environment.",
     "error.",
@@ -33,17 +33,15 @@ _NEVER_SETTINGS = (
     "run_id", "configuration_id", "label", "status", "parameters", "epochs_trained", "directory",
     "repeats", "reason", SWEEP, TARGET, TASK_TARGET,
 )  # fmt: skip
+# Of these only the settings in the name are known: a missing value means nothing.
 _UNKNOWN = (RunStatus.MISSING, RunStatus.UNREADABLE)
-"""Of these only the settings in the name are known: a missing value means nothing."""
 
 
 def is_setting(column: str) -> bool:
-    """Whether a column of the runs table is of a setting that can change a result.
-
-    Beside the schema's settings these are the network's own, and whatever a task declares.
-    """
+    """Whether a column of the runs table is of a setting that can change a result."""
     if column in SETTINGS:
         return SETTINGS[column].affects_result
+    # The others are the network's own settings, and whatever a task declares.
     return not column.startswith(_NO_SETTINGS) and column not in _NEVER_SETTINGS
 
 
@@ -97,9 +95,8 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
         has_record &= applies
     if name in SETTINGS and name not in TASK_KEYS and TASK_TARGET in runs:
         has_record &= runs[TASK_TARGET].isna()  # a setting of Keras's
-    if name.startswith(_OF_THE_NETWORK) and _has_target(runs):
+    if (targets := _targets(name, runs)) is not None:
         # Null, and not another network's setting, where a run of the same network has it.
-        targets = _targets(runs)
         has_record &= targets.isin(targets[has_value].dropna())
     return has_value | has_record
 
@@ -143,19 +140,18 @@ def _varies(name: str, runs: pd.DataFrame) -> bool:
     if name not in MLP_KEYS and not _differs(runs[name]):
         return False  # most settings: no need to know which runs use them
     values = used(name, runs)[is_known(name, runs)]
-    if not name.startswith(_OF_THE_NETWORK) or not _has_target(runs):
+    targets = _targets(name, runs)
+    if targets is None:
         return _differs(values)
-    targets = _targets(runs)[values.index].fillna("").astype(str)
-    return any(_differs(group) for _, group in values.groupby(targets))
+    known = targets[values.index].fillna("").astype(str)
+    return any(_differs(group) for _, group in values.groupby(known))
 
 
-def _has_target(runs: pd.DataFrame) -> bool:
-    return TARGET in runs or TASK_TARGET in runs
-
-
-def _targets(runs: pd.DataFrame) -> pd.Series[Any]:
-    """What each run calls: its network's builder, or its task."""
-    known = [runs[name] for name in (TARGET, TASK_TARGET) if name in runs]
+def _targets(name: str, runs: pd.DataFrame) -> pd.Series[Any] | None:
+    """What each run calls, its network's builder or its task; None of a setting of all of them."""
+    known = [runs[one] for one in (TARGET, TASK_TARGET) if one in runs]
+    if not known or not name.startswith(_OF_THE_NETWORK):
+        return None
     return known[0].combine_first(known[-1])
 
 

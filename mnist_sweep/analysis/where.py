@@ -21,31 +21,25 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+# Config groups: what a user writes on the command line -> the column of the runs table.
 ALIASES = {"trainer": "trainer.name", "data": "dataset.name"}
-"""Config groups: what a user writes on the command line -> the column of the runs table."""
-
 _ORDERINGS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _RESULTS = ("train.", "validation.", "test.", "time.", "history.", "parameters", "epochs_trained")
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|==|=|<|>)\s*(.*?)\s*", re.DOTALL)
 
+# A value before a comma; what is in quotes is text, commas and all.
 _PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([^,]*?))\s*(?:,|$)""")
-"""A value before a comma; what is in quotes is text, commas and all."""
 MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A column compared with any of `values`; an ordering takes one number."""
+    """A column compared with any of `wanted`; an ordering takes one number."""
 
     key: str
     operator: str
-    values: tuple[Any, ...]
+    wanted: tuple[Any, ...]
     text: str
-
-    @property
-    def first(self) -> Any:
-        """The first of its values."""
-        return self.values[0]
 
     def holds(self, row: Mapping[str, Any]) -> bool:
         """Whether it is true of a run; an ordering is not true of a value that is missing.
@@ -55,16 +49,16 @@ class Condition:
         """
         value = row.get(self.key)
         if self.operator == "=":
-            return any(_same(value, wanted) for wanted in self.values)
+            return any(_same(value, one) for one in self.wanted)
         if self.operator == "!=":
-            return not any(_same(value, wanted) for wanted in self.values)
+            return not any(_same(value, one) for one in self.wanted)
         if value is None:
             return False
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if not _is_number(value):
             raise SelectionError(
                 f"In the condition {self.text}: {self.key} is {value!r}, not a number. Use = or !=."
             )
-        return bool(_ORDERINGS[self.operator](value, self.first))
+        return bool(_ORDERINGS[self.operator](value, self.wanted[0]))
 
 
 def parse(expressions: Iterable[str]) -> list[Condition]:
@@ -73,7 +67,27 @@ def parse(expressions: Iterable[str]) -> list[Condition]:
     Raises:
         SelectionError: An expression is not of the form KEY OPERATOR VALUE.
     """
-    return [_parse_one(text) for text in expressions]
+    conditions = []
+    for text in expressions:
+        found = _EXPRESSION.fullmatch(text)
+        if not found or not found[3]:
+            raise SelectionError(
+                f"Expected a condition KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
+                "For example: layers=2 or dropout>0."
+            )
+        key, sign, right = found.groups()
+        sign = "=" if sign == "==" else sign
+        wanted = tuple(
+            scalar(part[3]) if part[3] is not None else part[1] or part[2] or ""
+            for part in _PART.finditer(right)
+            if part[0]
+        )
+        if sign in _ORDERINGS and (len(wanted) > 1 or not _is_number(wanted[0])):
+            raise SelectionError(
+                f"In the condition {text}: {sign} needs one number, got {right!r}."
+            )
+        conditions.append(Condition(ALIASES.get(key, key), sign, wanted, text))
+    return conditions
 
 
 def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
@@ -131,15 +145,15 @@ def _listed(values: list[Any], condition: Condition) -> str:
             return f"{numbers[0]} to {numbers[-1]}"
         return ", ".join(numbers) or "null"
     texts = [str(one) for one in values]
-    close = difflib.get_close_matches(str(condition.first), texts, n=3)
+    close = difflib.get_close_matches(str(condition.wanted[0]), texts, n=3)
     hidden = len(texts) - MAX_LISTED if not close else 0
     more = f" and {hidden} others" if hidden > 0 else ""
     return ", ".join(close or texts[:MAX_LISTED]) + more
 
 
 def _refuse_percentage(condition: Condition, runs: pd.DataFrame) -> None:
-    number = condition.first
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or number <= 1:
+    number = condition.wanted[0]
+    if not _is_number(number) or number <= 1:
         return
     try:
         is_share = resolve(condition.key).format.is_share
@@ -162,40 +176,20 @@ def plain(values: pd.Series[Any]) -> list[Any]:
 
 
 def matches(conditions: Iterable[Condition], row: Mapping[str, Any]) -> bool:
-    """Whether all conditions hold for a run, of which what is not known is left out.
-
-    A run without results (failed, missing) is not left out by a condition on results: nobody knows
-    whether it would have held, and no run may disappear silently.
-    """
+    """Whether all conditions hold for a run, of which what is not known is left out."""
     return all(condition.holds(row) for condition in conditions if not _unknown(condition, row))
 
 
 def _unknown(condition: Condition, row: Mapping[str, Any]) -> bool:
+    # A run without results (failed, missing) is not left out by a condition on results: nobody
+    # knows whether it would have held, and no run may disappear silently.
     if row.get("status") == RunStatus.FINISHED or row.get(condition.key) is not None:
         return False
     return condition.key not in row or condition.key.startswith(_RESULTS)
 
 
-def _parse_one(text: str) -> Condition:
-    found = _EXPRESSION.fullmatch(text)
-    if not found or not found[3]:
-        raise SelectionError(
-            f"Expected a condition KEY=VALUE, KEY=VALUE,VALUE or KEY>=NUMBER, got {text!r}. "
-            "For example: layers=2 or dropout>0."
-        )
-    key, sign, right = found.groups()
-    sign = "=" if sign == "==" else sign
-    values = tuple(
-        scalar(part[3]) if part[3] is not None else part[1] or part[2] or ""
-        for part in _PART.finditer(right)
-        if part[0]
-    )
-    if sign in ("=", "!="):
-        return Condition(ALIASES.get(key, key), sign, values, text)
-    number = values[0]
-    if len(values) > 1 or isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise SelectionError(f"In the condition {text}: {sign} needs one number, got {right!r}.")
-    return Condition(ALIASES.get(key, key), sign, values, text)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _same(value: Any, wanted: Any) -> bool:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     import os
 
     from mnist_sweep.records.external.mapping import ResultMapping
-    from mnist_sweep.sweeping.result import SweepResult
 
     Directory = str | os.PathLike[str]
 
+_CODE = (FunctionType, type)
 __all__ = [
     "Compared", "Gate", "Plots", "Selected", "Sweep", "Tables", "check", "compare", "load", "sweep",
 ]  # fmt: skip
@@ -62,10 +62,18 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     from mnist_sweep.reporting.phrases.tables import data_warning
     from mnist_sweep.reporting.report import write_report
     from mnist_sweep.reporting.tables.tables import write_tables
+    from mnist_sweep.sweeping import app
+    from mnist_sweep.sweeping.context import SweepContext
     from mnist_sweep.sweeping.interrupts import Interrupted
+    from mnist_sweep.sweeping.result import SweepResult
 
     given = [word for name, value in settings.items() for word in _overrides(name, value)]
-    result = _run([*overrides, *given])
+    words = [*overrides, *given]
+    with SweepContext() as context:
+        context.start_processes(words)
+        result = app.run(["-m", *words], context)
+    if not isinstance(result, SweepResult):
+        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
     content, tables = write_tables(result.directory)
     names = ["dataset.name", "dataset.notice"]
     pairs = content.frame.reindex(columns=names).dropna().drop_duplicates().to_numpy()
@@ -131,9 +139,9 @@ def compare(
     Args:
         *directories: Two or more directories.
         split: The split of the metrics; None: test, of another program the objective's.
-        record: For other programs: the pattern of their files, see `load`.
-        metrics: For other programs: metric -> its place in a file.
-        experiment: For MLflow stores: the experiment to read.
+        record: For another program: the pattern of its files, see `load`.
+        metrics: For another program: metric -> its place in a file.
+        experiment: For an MLflow store: the experiment to read.
 
     Raises:
         UsageError: Fewer than two directories.
@@ -189,41 +197,24 @@ def _mapping(
     return mapping_of(record, words, experiment)
 
 
-def _run(words: list[str]) -> SweepResult:
-    from mnist_sweep.sweeping import app
-    from mnist_sweep.sweeping.context import SweepContext
-    from mnist_sweep.sweeping.result import SweepResult
-
-    with SweepContext() as context:
-        context.start_processes(words)
-        result = app.run(["-m", *words], context)
-    if not isinstance(result, SweepResult):
-        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
-    return result
-
-
 def _overrides(name: str, value: Any) -> list[str]:
-    """A keyword argument as overrides: model=build is `model=own` and its function's name."""
-    several = value if isinstance(value, (list, tuple)) and value else [value]
-    is_code = all(isinstance(one, (FunctionType, type)) for one in several)
-    if name in ("model", "data", "task") and is_code:
-        group = [f"{name}=own"] if name != "task" else []
-        return [*group, _override(f"{name}._target_", value)]
-    return [_override(name, value)]
-
-
-def _override(name: str, value: Any) -> str:
-    """A keyword argument as Hydra's override: nodes=[8, 16] as `nodes=8,16`."""
+    """A keyword argument as Hydra's overrides: nodes=[8, 16] as `nodes=8,16`."""
     from mnist_sweep.sweeping.plan.overrides import hydra_text
 
+    several = value if isinstance(value, (list, tuple)) and value else [value]
+    group = []
+    if name in ("model", "data", "task") and all(isinstance(o, _CODE) for o in several):
+        # model=build is `model=own` and its function's name
+        group = [f"{name}=own"] if name != "task" else []
+        name = f"{name}._target_"
     value = _plain(value)
     is_swept = isinstance(value, list) and name not in ("points", "exclude")
-    return f"{name}={','.join(map(hydra_text, value if is_swept else [value]))}"
+    return [*group, f"{name}={','.join(map(hydra_text, value if is_swept else [value]))}"]
 
 
 def _plain(value: Any) -> Any:
     """An array, a NumPy number, a tuple or a range as plain values; a function as its name."""
-    if isinstance(value, (FunctionType, type)):
+    if isinstance(value, _CODE):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "tolist"):
         return value.tolist()

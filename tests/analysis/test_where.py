@@ -99,7 +99,7 @@ def test_conditions_on_the_runs_table_are_those_on_its_rows(tmp_path):
     ],
 )  # fmt: skip
 def test_a_value_in_quotes_is_text_with_its_commas(expression, values):
-    assert parse([expression])[0].values == values
+    assert parse([expression])[0].wanted == values
 
 
 def test_what_matches_nothing_is_told_with_what_there_is(tmp_path):
