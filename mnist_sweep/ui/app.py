@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -32,25 +33,82 @@ TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 def application(root: Path) -> Starlette:
     """The server's application for the sweeps below `root`."""
-    routes = [
-        Route("/", _home),
-        Route("/events", _home_events),
-        Route("/table", _table),
-        Route("/events-of-table", _table_events),
-        Route("/sweep/{path:path}", _sweep),
-        Route("/events/{path:path}", _sweep_events),
-        Route("/compare", _comparison),
-        Route("/files/{path:path}", _file),
-        Route("/static/{name}", _static),
-    ]
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(OwnPagesOnly), hosts],
-        exception_handlers={HTTPException: _trouble, MnistSweepError: _trouble},
+    site = _Site(root.resolve())
+    return Starlette(
+        routes=[
+            Route("/", site.home),
+            Route("/events", site.home_events),
+            Route("/table", site.table),
+            Route("/events-of-table", site.table_events),
+            Route("/sweep/{path:path}", site.sweep),
+            Route("/events/{path:path}", site.sweep_events),
+            Route("/compare", site.comparison),
+            Route("/files/{path:path}", site.file),
+            Route("/static/{name}", _static),
+        ],
+        middleware=[
+            Middleware(OwnPagesOnly),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+        ],
+        exception_handlers={HTTPException: site.trouble, MnistSweepError: site.trouble},
     )
-    app.state.root = root.resolve()
-    return app
+
+
+class _Site:
+    """What answers requests. Paths of an address are checked before anything is done with them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _below(self, request: Request) -> Path:
+        return inside(self.root, request.path_params["path"])
+
+    def _chosen(self, request: Request) -> list[Path]:
+        """The sweeps that the address names, each once."""
+        texts = request.query_params.getlist("of")
+        found = [*dict.fromkeys(inside(self.root, text) for text in texts)]
+        if not all(map(is_sweep, found)):
+            raise HTTPException(404, NOTHING)
+        return found
+
+    def home(self, _: Request) -> Response:
+        return HTMLResponse(pages.home(self.root))
+
+    def home_events(self, _: Request) -> Response:
+        return _pushed(partial(pages.home_events, self.root))
+
+    def sweep(self, request: Request) -> Response:
+        return HTMLResponse(pages.sweep(self.root, self._below(request)))
+
+    def sweep_events(self, request: Request) -> Response:
+        return _pushed(partial(pages.sweep_events, self.root, self._below(request)))
+
+    def table(self, request: Request) -> Response:
+        chosen, is_runs = self._chosen(request), "runs" in request.query_params
+        if "csv" in request.query_params:
+            text = pages.table_csv(self.root, chosen, runs=is_runs)
+            headers = {"content-disposition": 'attachment; filename="runs.csv"'}
+            return Response(text, media_type="text/csv", headers=headers)
+        return HTMLResponse(pages.table(self.root, chosen, runs=is_runs))
+
+    def table_events(self, request: Request) -> Response:
+        return _pushed(partial(pages.table_events, self.root, self._chosen(request)))
+
+    def comparison(self, request: Request) -> Response:
+        chosen = self._chosen(request)
+        if len(chosen) < 2:
+            raise HTTPException(400, "Select at least two sweeps to compare.")
+        sides = [load_side(one, loaded=loaded(one, state_of(one).signature)) for one in chosen]
+        return HTMLResponse(comparison_html(compare(sides), home="/"))
+
+    def file(self, request: Request) -> Response:
+        return file(self.root, self._below(request))
+
+    def trouble(self, _: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            text = pages.trouble(self.root, error.detail)
+            return HTMLResponse(text, error.status_code, error.headers)
+        return HTMLResponse(pages.trouble(self.root, str(error)), 404)
 
 
 def serve(root: Path, port: int, started: Callable[[str], None]) -> None:
@@ -64,72 +122,15 @@ def serve(root: Path, port: int, started: Callable[[str], None]) -> None:
         listener.listen()
         started(f"http://{HOST}:{listener.getsockname()[1]}/")
         config = uvicorn.Config(
-            application(root), log_level="error", access_log=False, lifespan="off", ws="none",
-            server_header=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
+            application(root),
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def _root(request: Request) -> Path:
-    root: Path = request.app.state.root
-    return root
-
-
-def _below(request: Request) -> Path:
-    return inside(_root(request), request.path_params["path"])
-
-
-def _home(request: Request) -> Response:
-    return HTMLResponse(pages.home(_root(request)))
-
-
-def _home_events(request: Request) -> Response:
-    root = _root(request)
-    return _pushed(lambda: pages.home_events(root))
-
-
-def _sweep(request: Request) -> Response:
-    return HTMLResponse(pages.sweep(_root(request), _below(request)))
-
-
-def _sweep_events(request: Request) -> Response:
-    root, directory = _root(request), _below(request)
-    return _pushed(lambda: pages.sweep_events(root, directory))
-
-
-def _chosen(request: Request) -> list[Path]:
-    """The sweeps that the address names, each once."""
-    texts = request.query_params.getlist("of")
-    chosen = [*dict.fromkeys(inside(_root(request), text) for text in texts)]
-    if not all(map(is_sweep, chosen)):
-        raise HTTPException(404, NOTHING)
-    return chosen
-
-
-def _table(request: Request) -> Response:
-    is_runs = "runs" in request.query_params
-    if "csv" in request.query_params:
-        text = pages.table_csv(_root(request), _chosen(request), runs=is_runs)
-        headers = {"content-disposition": 'attachment; filename="runs.csv"'}
-        return Response(text, media_type="text/csv", headers=headers)
-    return HTMLResponse(pages.table(_root(request), _chosen(request), runs=is_runs))
-
-
-def _table_events(request: Request) -> Response:
-    root, chosen = _root(request), _chosen(request)
-    return _pushed(lambda: pages.table_events(root, chosen))
-
-
-def _comparison(request: Request) -> Response:
-    chosen = _chosen(request)
-    if len(chosen) < 2:
-        raise HTTPException(400, "Select at least two sweeps to compare.")
-    sides = [load_side(one, loaded=loaded(one, state_of(one).signature)) for one in chosen]
-    return HTMLResponse(comparison_html(compare(sides), home="/"))
-
-
-def _file(request: Request) -> Response:
-    return file(_root(request), _below(request))
 
 
 def _static(request: Request) -> Response:
@@ -138,13 +139,6 @@ def _static(request: Request) -> Response:
         return Response(pages.static(name), media_type=TYPES[Path(name).suffix])
     except KeyError:
         raise HTTPException(404) from None
-
-
-def _trouble(request: Request, error: Exception) -> Response:
-    status, text, headers = 404, str(error), None
-    if isinstance(error, HTTPException):
-        status, text, headers = error.status_code, error.detail, error.headers
-    return HTMLResponse(pages.trouble(_root(request), text), status, headers)
 
 
 def _pushed(look: Callable[[], str]) -> Response:

@@ -15,13 +15,12 @@ from urllib.parse import urlencode
 from mnist_sweep.command import command
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.progress_file import Progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import visible
-from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import facts
-from mnist_sweep.reporting.html.embed import json_text
+from mnist_sweep.reporting.html.embed import json_text, templates
+from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.ui.sweeps import Results, State, best, find, loaded, results, state_of
 from mnist_sweep.ui.table import merged
@@ -73,27 +72,30 @@ def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
     Raises:
         MnistSweepError: The objective that they share is no metric of their runs.
     """
+    # Taken first: what changes meanwhile makes the page reload.
     stamp = _stamp(root, directories)
     sweeps, problems = _loaded(root, directories)
     found = merged(root, sweeps, runs=runs)
     query = [("of", _link(root, directory)[1]) for directory in directories]
-    as_runs = [("runs", "1")]
+    as_runs = [*query, ("runs", "1")]
     return _render(
-        "merged.html.j2", root=root, names=[_link(root, one.directory) for one in sweeps.values()],
-        found=found, problems=problems[:MAX_PROBLEMS], runs=runs, stamp=stamp,
-        title="Runs of all sweeps" if not directories else "Runs",
-        has_switch=runs or (found and found.has_repeats), query=urlencode(query),
-        other=urlencode(query + as_runs * (not runs)),
-        csv=urlencode([*query, *(as_runs * runs), ("csv", "1")]),
-    )  # fmt: skip
+        "merged.html.j2",
+        root=root,
+        names=[_link(root, one.directory) for one in sweeps.values()],
+        found=found,
+        problems=problems[:MAX_PROBLEMS],
+        runs=runs,
+        stamp=stamp,
+        title="Runs" if directories else "Runs of all sweeps",
+        has_switch=runs or (found and found.has_repeats),
+        query=urlencode(query),
+        other=urlencode(query if runs else as_runs),
+        csv=urlencode([*(as_runs if runs else query), ("csv", "1")]),
+    )
 
 
 def table_csv(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
-    """The same as CSV: values in full, without units.
-
-    Raises:
-        MnistSweepError: As `table`.
-    """
+    """The same as CSV: values in full, without units."""
     found = merged(root, _loaded(root, directories)[0], runs=runs)
     return render([found.table], "csv") if found else ""
 
@@ -183,7 +185,11 @@ def _sweep(root: Path, directory: Path) -> dict[str, Any]:
 def _curves(state: State, found: Results) -> list[dict[str, Any]]:
     """Learning curves of the runs under way, then of the best configurations' first runs."""
     curves = [
-        {"name": visible(one.label), "running": True, "figures": _series(one.progress)}
+        {
+            "name": visible(one.label),
+            "running": True,
+            "figures": {name: [*own.items()] for name, own in one.progress.figures.items()},
+        }
         for one in state.active
         if one.progress.epoch and (one.is_running or not state.running)
     ]
@@ -198,39 +204,25 @@ def _curves(state: State, found: Results) -> list[dict[str, Any]]:
     return curves
 
 
-def _series(progress: Progress) -> dict[str, list[tuple[int, float]]]:
-    return {name: [*own.items()] for name, own in progress.figures.items()}
-
-
 def _parts(values: dict[str, Any], *names: str, **more: Any) -> str:
     parts = {name: _render(f"{name}.html.j2", **values) for name in names}
     return json_text({"parts": parts, **more})
 
 
 def _render(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(values)
+    return _templates().get_template(name).render(values, ago=ago)
 
 
-@cache
-def _environment() -> Environment:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    own, report = PackageLoader("mnist_sweep.ui"), PackageLoader("mnist_sweep.reporting.html")
-    environment = Environment(
-        loader=ChoiceLoader([own, report]), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"visible": visible, "axis_title": axis_title, "json": json_text}
-    environment.globals["ago"] = ago
-    return environment
+@cache  # open pages ask several times a second
+def _templates() -> Environment:
+    return templates("mnist_sweep.ui")
 
 
 def ago(seconds: float) -> str:
     """'3 minutes ago'."""
     for name, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'' if count == 1 else 's'} ago"
+            return f"{counted(int(seconds // size), name)} ago"
     return "just now"
 
 

@@ -144,18 +144,15 @@ def state_of(directory: Path) -> State:
     signature = tuple(_stamps(files))
     planned, problem = _plan(directory, signature[:1])
     done = sum(1 for path, *_ in signature if path != str(paths.sweep_json))
-    active = tuple(_active(paths, run) for run in begun)
-    times = [time_ns for *_, time_ns in signature]
-    times += [time_ns for *_, time_ns in _stamps([run.progress for run in begun])]
+    active = []
+    for run in begun:
+        label, run_id = label_and_run_id(run.directory.name)
+        progress, is_running = read_progress(run.progress), is_held(paths.lock(run_id))
+        active.append(Active(label, run_id, progress, is_running))
+    stamps = [*signature, *_stamps([run.progress for run in begun])]
+    changed_s = max((time_ns for *_, time_ns in stamps), default=0) / 1e9
     asked = max(len(planned.points), done)
-    return State(
-        directory, done, asked, active, max(times, default=0) / 1e9, signature, problem
-    )  # fmt: skip
-
-
-def _active(paths: SweepPaths, run: RunPaths) -> Active:
-    label, run_id = label_and_run_id(run.directory.name)
-    return Active(label, run_id, read_progress(run.progress), is_held(paths.lock(run_id)))
+    return State(directory, done, asked, tuple(active), changed_s, signature, problem)
 
 
 def _stamps(files: list[Path]) -> Iterator[tuple[str, int, int]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.sweep import Sweep
-    from mnist_sweep.reporting.tables.table import Column, Rows
+    from mnist_sweep.reporting.tables.table import Rows
 
 # Rows that a browser still sorts at once.
 MAX_ROWS = 2000
@@ -79,7 +79,13 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     known = measured(rows.frame)
     usual = (by.column, *reversed(PERFORMANCE), *SCORES, "parameters")
     keys = dict.fromkeys((*usual, *(one.column for one in overall(known))))
-    metrics = [_metric(key, by) for key in keys if key in rows.frame]
+    metrics = []
+    for key in filter(rows.frame.__contains__, keys):
+        title = axis_title(resolve(key, measured=[key])).partition(" [")[0]
+        one = metric_column(key, title)
+        if key == by.column:
+            one = replace(one, higher_is_better=by.higher_is_better)
+        metrics.append(one)
     # The metric comes first: a phone has room for little else.
     first = [column(SWEEP), *(one for one in metrics if one.key == by.column)]
     others = [one for one in metrics if one.key != by.column]
@@ -94,27 +100,17 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     )
 
 
-def _metric(key: str, by: Metric) -> Column:
-    title = axis_title(resolve(key, measured=[key]))
-    found = metric_column(key, title.partition(" [")[0])
-    is_objective = key == by.column
-    return replace(found, higher_is_better=by.higher_is_better) if is_objective else found
-
-
 def _links(root: Path, rows: Rows) -> list[list[Link]]:
     """To each run's files, named by its seed where there are several."""
     members = rows.members or [[place] for place in range(len(rows))]
     source = rows.runs if rows.members else rows.frame
     seeds, places = source[SEED].tolist(), source["directory"].tolist()
-    return [
-        [
-            Link("files" if len(own) == 1 else str(seeds[k]), _address(root, places[k]))
-            for k in own
-            if Path(places[k]).is_dir()
-        ]
-        for own in members
-    ]
-
-
-def _address(root: Path, place: str) -> str:
-    return f"/files/{quote(os.fsencode(Path(place).relative_to(root).as_posix()))}/"
+    links: list[list[Link]] = []
+    for own in members:
+        links.append([])
+        for place, seed in ((Path(places[k]), seeds[k]) for k in own):
+            if place.is_dir():
+                address = quote(os.fsencode(place.relative_to(root).as_posix()))  # of any bytes
+                name = "files" if len(own) == 1 else str(seed)
+                links[-1].append(Link(name, f"/files/{address}/"))
+    return links

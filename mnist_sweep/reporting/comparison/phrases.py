@@ -10,7 +10,7 @@ from mnist_sweep.metrics import Format
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import brackets, counted, margin, metric_title
-from mnist_sweep.reporting.tables.classes import classes_of
+from mnist_sweep.reporting.tables.rows import classes_of
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.compare import Pair

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.compare import VerdictKind
@@ -13,16 +12,14 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
 from mnist_sweep.reporting.comparison.tables import OPEN, tables
 from mnist_sweep.reporting.escape import markdown
-from mnist_sweep.reporting.html.embed import source_hash
-from mnist_sweep.reporting.tables.classes import classes_of
+from mnist_sweep.reporting.html.embed import source_hash, static, templates
 from mnist_sweep.reporting.tables.render.md import grid
 from mnist_sweep.reporting.tables.render.text import render as render_tables
+from mnist_sweep.reporting.tables.rows import classes_of
 from mnist_sweep.safe_files import json_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from jinja2 import Template
 
     from mnist_sweep.analysis.compare import Comparison, Pair, Side
     from mnist_sweep.analysis.compare.changes import ConfigurationChange
@@ -95,17 +92,21 @@ def markdown_page(comparison: Comparison) -> str:
 
 def html(comparison: Comparison, home: str = "") -> str:
     """One self-contained page: no script, nothing loaded, styles by hash."""
-    style = _resource("comparison.css")
-    return _template().render(
-        home=home,
-        title=_title(comparison),
-        verdicts=[(pair.verdict.kind, verdict_sentence(pair)) for pair in comparison.pairs],
-        caveats=_caveats(comparison),
-        tables=tables(comparison),
-        matrices=_matrices(comparison),
-        style=style,
-        policy=f"default-src 'none'; style-src {source_hash(style)}; base-uri 'none'; "
-        "form-action 'none'",
+    style = static("comparison.css")
+    return (
+        templates()
+        .get_template("comparison.html.j2")
+        .render(
+            home=home,
+            title=_title(comparison),
+            verdicts=[(pair.verdict.kind, verdict_sentence(pair)) for pair in comparison.pairs],
+            caveats=_caveats(comparison),
+            tables=tables(comparison),
+            matrices=_matrices(comparison),
+            style=style,
+            policy=f"default-src 'none'; style-src {source_hash(style)}; base-uri 'none'; "
+            "form-action 'none'",
+        )
     )
 
 
@@ -160,42 +161,26 @@ def _markdown_table(table: Table) -> str:
 
 def _matrices(comparison: Comparison) -> list[dict[str, Any]]:
     """Confusion differences with a shade for each cell: red is more mistakes, green fewer."""
-    return [
-        {
-            "title": f"{pair.second.name} minus {pair.first.name}: {one.shared.name}",
-            "names": [*map(names.name, range(len(one.confusion)))],
-            "rows": [
-                [_cell(value, largest, diagonal=i == j) for j, value in enumerate(row)]
-                for i, row in enumerate(one.confusion)
-            ],
-        }
-        for pair in comparison.pairs
-        for names in [classes_of(pair.first.runs)]  # once, since that reads a record
-        for one in pair.changes
-        if one.confusion
-        and (largest := max(abs(value) for row in one.confusion for value in row)) > 0
-    ]
-
-
-def _cell(value: float, largest: float, *, diagonal: bool) -> tuple[str, str]:
-    if not value:
-        return "", ""
-    strength = max(1, round(N_SHADES * abs(value) / largest))
-    return f"{value:+.3g}", f"{'good' if (value > 0) == diagonal else 'bad'}{strength}"
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_resource("comparison.html.j2"))
-
-
-def _resource(name: str) -> str:
-    return (resources.files("mnist_sweep.reporting.comparison") / name).read_text("utf-8")
+    made = []
+    for pair in comparison.pairs:
+        names = classes_of(pair.first.runs)  # once, since that reads a record
+        for one in pair.changes:
+            largest = max((abs(value) for row in one.confusion or () for value in row), default=0)
+            if not one.confusion or not largest:
+                continue
+            rows = []
+            for i, row in enumerate(one.confusion):
+                cells = []
+                for j, value in enumerate(row):
+                    strength = max(1, round(N_SHADES * abs(value) / largest))
+                    shade = f"{'good' if (value > 0) == (i == j) else 'bad'}{strength}"
+                    cells.append((f"{value:+.3g}", shade) if value else ("", ""))
+                rows.append(cells)
+            title = f"{pair.second.name} minus {pair.first.name}: {one.shared.name}"
+            made.append(
+                {"title": title, "names": [*map(names.name, range(len(rows)))], "rows": rows}
+            )
+    return made
 
 
 def _side_json(side: Side) -> dict[str, Any]:

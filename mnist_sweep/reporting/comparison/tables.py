@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mnist_sweep.errors import visible
 from mnist_sweep.metrics import Format
@@ -12,7 +12,7 @@ from mnist_sweep.reporting.comparison.phrases import metric_of, scale, signed, t
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
 from mnist_sweep.reporting.phrases.values import counted, metric_title
-from mnist_sweep.reporting.tables.classes import Classes, classes_of
+from mnist_sweep.reporting.tables.rows import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
 
 if TYPE_CHECKING:
@@ -79,16 +79,17 @@ def _of_pair(pair: Pair, most: int, *, short: bool) -> Iterator[_Texts]:
 
 
 def _differences(comparison: Comparison) -> _Texts:
-    rows = [
-        (part.removesuffix("s"), one.name, *(_values(one.name, own) for own in one.by_side))
-        for part, found in comparison.differs.items()
-        for one in found
-    ]
+    rows = []
+    for part, found in comparison.differs.items():
+        for one in found:
+            length = 12 if one.name in ("sha256", "git_sha") else None
+            texts = [", ".join(setting(v)[:length] for v in own) or NOTHING for own in one.by_side]
+            rows.append((part.removesuffix("s"), one.name, *texts))
     nothing = "Nothing differs in settings, seeds, data, code or machine."
     if any(side.split is None for side in comparison.sides):
         nothing = "Settings and seeds do not differ. Data, code and machine are not known of all."
-    notes = () if rows else (nothing,)
     headings = ("kind", "name", *(side.name for side in comparison.sides))
+    notes = () if rows else (nothing,)
     return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)
 
 
@@ -131,7 +132,15 @@ def _metrics(pair: Pair, *, short: bool) -> _Texts:
     for name, change in every:
         metric = metric_of(pair, change)
         rows.append((name, _heading(metric), *_tested(change, metric)))
-    headings = ["configuration", "metric", *_sides(pair), "change", "95 % interval", "p"]
+    headings = [
+        "configuration",
+        "metric",
+        pair.first.name,
+        pair.second.name,
+        "change",
+        "95 % interval",
+        "p",
+    ]
     title, n_texts = "Metrics", 2
     if short and rows:
         # One column less: all metrics of one configuration, or one metric of all.
@@ -149,11 +158,17 @@ def _by_class(pair: Pair, classes: Classes) -> _Texts:
     """One row per configuration: the change of each class's F1, significant ones marked."""
     changes = [{c.metric.partition(".")[2]: c for c in one.digits} for one in pair.changes]
     labels = [*dict.fromkeys(label for own in changes for label in own)]
-    rows = [
-        (one.shared.name, *(_marked(own[k]) if k in own else NOTHING for k in labels))
-        for one, own in zip(pair.changes, changes, strict=True)
-        if labels
-    ]
+    rows = []
+    for one, own in zip(pair.changes, changes, strict=True):
+        cells = []
+        for label in labels:
+            text = NOTHING
+            if label in own:
+                value, mark = own[label].change, "*" if own[label].significant else ""
+                text = f"{value:+.3f}{mark}" if value else "0"
+            cells.append(text)
+        rows.append((one.shared.name, *cells))
+    rows = rows if labels else []
     word, headings = classes.word, ("configuration", *map(classes.name, labels))
     note = f"Change of each {word}'s F1; * is significant after Holm's correction over the table."
     return _Texts("digits", f"F1 by {word}", headings, rows, (note,) if rows else ())
@@ -198,14 +213,12 @@ def _flips(pair: Pair, classes: Classes, most: int) -> _Texts:
 
 
 def _costs(pair: Pair) -> _Texts:
-    rows = [
-        (
-            one.shared.name, cost.name, three_digits(cost.first), three_digits(cost.second),
-            f"x {cost.ratio:.2f}" if cost.ratio is not None else NOTHING,
-        )
-        for one in pair.changes
-        for cost in one.costs
-    ]  # fmt: skip
+    rows = []
+    for one in pair.changes:
+        for cost in one.costs:
+            ratio = NOTHING if cost.ratio is None else f"x {cost.ratio:.2f}"
+            both = map(three_digits, (cost.first, cost.second))
+            rows.append((one.shared.name, cost.name, *both, ratio))
     reasons = time_reasons(pair)
     notes = [f"Times are not comparable: {'; '.join(reasons)}."] if rows and reasons else ()
     headings = ("configuration", "cost", *_sides(pair), "ratio")
@@ -237,18 +250,6 @@ def _tested(change: Change, metric: Metric) -> tuple[str, ...]:
         p_value = "<0.0001" if change.p_holm < 1e-4 else f"{change.p_holm:.4f}"
         p_value += "*" if change.significant else ""
     return (*_means(change, metric), span, p_value)
-
-
-def _marked(change: Change) -> str:
-    mark = "*" if change.significant else ""
-    return f"{change.change:+.3f}{mark}" if change.change else "0"
-
-
-def _values(name: str, values: Sequence[Any]) -> str:
-    texts = [setting(value) for value in values]
-    if name in ("sha256", "git_sha"):
-        texts = [text[:12] for text in texts]
-    return ", ".join(texts) or NOTHING
 
 
 def _cut(lines: Sequence[str], most: int) -> list[str]:

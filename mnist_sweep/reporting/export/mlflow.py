@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import make_directory, to_json
-from mnist_sweep.reporting.export import Exported, ExportOptions
-from mnist_sweep.reporting.export.content import content
+from mnist_sweep.reporting.export import Exported, ExportOptions, content
 
 if TYPE_CHECKING:
     from mnist_sweep.records.paths import RunPaths

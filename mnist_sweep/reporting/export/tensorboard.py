@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_bytes
-from mnist_sweep.reporting.export import Exported, ExportOptions
-from mnist_sweep.reporting.export.content import Content, content
+from mnist_sweep.reporting.export import Content, Exported, ExportOptions, content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.matrices import class_names, confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
-from mnist_sweep.reporting.phrases.names import data_name, text_of
+from mnist_sweep.reporting.phrases.names import data_name, setting_title, text_of
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
@@ -179,7 +179,7 @@ def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
 def common_settings(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """Settings that all records share, as (name, value); what varies stands in the tables."""
     return [
-        (phrases.setting_name(name), shortened(setting(plain(runs[name])[0]), phrases.MAX_VALUE))
+        (visible(setting_title(name)), shortened(setting(plain(runs[name])[0]), phrases.MAX_VALUE))
         for name in map(str, runs)
         if is_setting(name) and len(runs[name].astype(str).unique()) == 1
     ]

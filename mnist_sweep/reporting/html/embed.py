@@ -1,4 +1,4 @@
-"""What stands inside the page: data for Plotly, images, its library, and hashes that admit them."""
+"""How pages are made, and what stands inside: data for Plotly, images, libraries, their hashes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,55 @@ import math
 import zlib
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.errors import MnistSweepError, visible
+from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
     import numpy as np
+    from jinja2 import Environment
     from numpy.typing import NDArray
+
+
+def templates(*packages: str) -> Environment:
+    """The report's templates, after those of some packages; all that they show is escaped."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    loaders = [PackageLoader(package) for package in (*packages, "mnist_sweep.reporting.html")]
+    made = Environment(
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "axis_title": axis_title,
+        "base64": base64_text,
+        "json": json_text,
+        "png": png_uri,
+        "source_hash": source_hash,
+        "visible": visible,
+    }
+    return made
+
+
+def static(name: str) -> str:
+    """A style or script of the report.
+
+    Raises:
+        MnistSweepError: It cannot be read.
+    """
+    try:
+        return (Path(__file__).parent / "static" / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise MnistSweepError(
+            f"The report's own file {name} cannot be read ({error.strerror}): the installation "
+            "is damaged. Install mnist-sweep again."
+        ) from error
 
 
 def for_plotly(value: Any) -> Any:

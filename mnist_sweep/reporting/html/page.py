@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.configurations import Configuration, configurations
-from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
@@ -18,7 +17,7 @@ from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.files import Drawers, figures, plots
 from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of
-from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS, Plot, axis_title
+from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS, Plot
 from mnist_sweep.reporting.html import contents, embed
 from mnist_sweep.reporting.html.ranking import SHOWN, ranking
 from mnist_sweep.reporting.numbers import NOTHING, duration
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_HERE = Path(__file__).parent
 _SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.NOTE)
 _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
@@ -81,24 +79,9 @@ class Report:
 def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     """The page. Everything in it that came from a record is escaped by the template."""
     import pandas as pd
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "axis_title": axis_title,
-        "base64": embed.base64_text,
-        "json": embed.json_text,
-        "lines": selection_lines,
-        "png": embed.png_uri,
-        "source_hash": embed.source_hash,
-        "visible": visible,
-    }
+    environment = embed.templates()
+    environment.filters["lines"] = selection_lines
     sweeps, shown = report.sweeps, report.configurations
     runs = pd.concat([sweep.frame for sweep in sweeps], ignore_index=True)
     rows = rows_to_compare(all_runs(sweeps), (), runs=True).frame
@@ -106,7 +89,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     networks = contents.networks(shown)
     best = shown[ranked.columns["#"][0]].name if shown else ""
     directories = [str(sweep.directory) for sweep in sweeps]
-    scripts = "".join(map(_static, _SCRIPTS))
+    scripts = "".join(map(embed.static, _SCRIPTS))
     scales = [c.records[0].data.scale for c in shown if c.records[0].data.scale]
     busy_s = contents.busy_s(runs)
     source, packed = embed.library() if report.plots else ("", "")
@@ -150,19 +133,9 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
         environment=contents.environments(runs),
         directories=directories,
         again=visible(shlex.join(["mnist-sweep", "report", *directories])),
-        css=_static("report.css"),
+        css=embed.static("report.css"),
         script=f'"use strict";\n(() => {{\n{scripts}}})();\n',
         source=source,
         library=packed,
         payload=payload,
     )
-
-
-def _static(name: str) -> str:
-    try:
-        return (_HERE / "static" / name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise MnistSweepError(
-            f"The report's own file {name} cannot be read ({error.strerror}): the installation "
-            "is damaged. Install mnist-sweep again."
-        ) from error

@@ -19,7 +19,6 @@ from mnist_sweep.settings import used
 
 if TYPE_CHECKING:
     from mnist_sweep.analysis.selection import Uncounted
-    from mnist_sweep.analysis.statistics import Difference
     from mnist_sweep.analysis.study_effect import StudyEffect
 
 
@@ -80,7 +79,12 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
     moved = [one for one in per_class if one.differs]
     largest = max(moved or per_class, key=lambda one: abs(one.estimate))
     names = {one.metric: class_name(data, int(one.metric.partition(".")[2])) for one in per_class}
-    listed = "; ".join(f"{names[one.metric]} ({_from_to(one)})" for one in moved or [largest])
+    shown = []
+    for one in moved or [largest]:
+        p = "" if one.p_holm is None else f", p {values.p_value(one.p_holm)}"
+        span = f"{one.estimate:+.4f}, {one.first:.4f} to {one.second:.4f}"
+        shown.append(f"{names[one.metric]} ({span}{p})")
+    listed = "; ".join(shown)
     start, change, split = f"{word.capitalize()} by {word}", change_of(effect), effect.split
     certainty = values.coverage(per_class[0].covers)
     is_tested = per_class[0].p_value is not None
@@ -140,8 +144,3 @@ def _unpaired(run: Uncounted) -> str:
     if run.status == RunStatus.FINISHED:
         return f"{run.label} (its partner did not finish)"
     return f"{run.label} ({run.status}: {run.reason})"
-
-
-def _from_to(found: Difference) -> str:
-    p = "" if found.p_holm is None else f", p {values.p_value(found.p_holm)}"
-    return f"{found.estimate:+.4f}, {found.first:.4f} to {found.second:.4f}{p}"

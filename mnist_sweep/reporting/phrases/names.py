@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.record import DataRecord
 
+_TITLES = {
+    "model._target_": "Network's function",
+    "data._target_": "Data's function",
+    "trainer.name": "Trainer",
+    "data.name": "Data",
+    "model": "Network",
+}
 LONGEST_NAME = 60
 _MAX_VALUE = 24
 _MAX_STATUS = 100
@@ -29,6 +36,8 @@ _SHOWN_OWN = 3
 
 def setting_title(name: str) -> str:
     """A setting as a heading: 'Learning rate'; one of the user's own as it is written."""
+    if name in _TITLES:
+        return _TITLES[name]
     if name not in SETTINGS:
         return name
     words = name.replace(".", " ").replace("_", " ")

@@ -39,7 +39,8 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     selection, metric = standing.found.selection, standing.found.selection.metric
     on_test, interval = standing.on_test, standing.interval
     name, chosen = chosen_name(selection), selection.chosen
-    value, on_class, spans, further = _value(metric, chosen.value), "", "", ""
+    called = (metric.split or "") if metric.name == "accuracy" else metric_title(metric)
+    value, on_class, spans, further = f"{called} {amount(metric, chosen.value)}", "", "", ""
     if metric.name == "f1_min" and selection.weakest:
         data = chosen.records[0].data
         on_class = f" ({class_word(data.name)} {class_name(data, selection.weakest[0].label)})"
@@ -72,12 +73,6 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     least = min(cell_len(name), MIN_NAME)
     text = next((one for one in figures[2:] if cell_len(GAP + one) <= room - least), short)
     return f"{_cut(name, max(room - cell_len(GAP + text), MIN_NAME))}{GAP}{text}"
-
-
-def _value(metric: Metric, value: float) -> str:
-    """'validation lowest F1 0.9421', 'validation 97.97 %' of accuracy."""
-    called = (metric.split or "") if metric.name == "accuracy" else metric_title(metric)
-    return f"{called} {amount(metric, value)}".lstrip()
 
 
 def _cut(name: str, room: int) -> str:

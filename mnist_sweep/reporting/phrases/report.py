@@ -41,10 +41,6 @@ _ENVIRONMENT = {
     "workers": "Worker processes", "device": "Device", "peak_memory_mb": "Peak memory [MB]",
     "started_at": "Started",
 }  # fmt: skip
-_SETTINGS = {
-    "model._target_": "Network's function", "data._target_": "Data's function",
-    "trainer.name": "Trainer", "data.name": "Data", "model": "Network",
-}  # fmt: skip
 
 
 def confusion_note(runs: int, largest: float) -> str:
@@ -84,12 +80,6 @@ def environment_fact(name: str, values: Sequence[Any]) -> tuple[str, str]:
     elif all(isinstance(value, float) for value in values):
         values = [f"{value:,.0f}" for value in values]
     return title, shortened(", ".join(map(setting, values)), MAX_VALUE)
-
-
-def setting_name(name: str) -> str:
-    """A setting as people say it: 'Early stopping, min delta'."""
-    words = name.replace("_", " ").replace(".", ", ").strip()
-    return visible(_SETTINGS.get(name, words[:1].upper() + words[1:]))
 
 
 def date(at: str) -> str:

@@ -6,23 +6,24 @@ configurations. Runs without a result stay, with the reason: nothing is left out
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mnist_sweep.analysis.configurations import groups
 from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.analysis.varying import SEED, in_order, order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
-from mnist_sweep.errors import SelectionError, UsageError
+from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.fields import typed
-from mnist_sweep.records.paths import without_seed
+from mnist_sweep.records.paths import RunPaths, without_seed
+from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.reporting.phrases.names import repeats_reason
+from mnist_sweep.reporting.phrases.names import class_name, class_word, repeats_reason
 from mnist_sweep.reporting.tables.table import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 # The column with the number of finished runs of a configuration.
@@ -140,21 +141,18 @@ def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
     dropped = [c for c in runs if c in (*_OF_ONE_RUN, *results) or str(c).startswith(_NO_MEANS)]
     frame = runs.drop(columns=dropped).iloc[first].reset_index(drop=True)
     ends = [_status_of([(seeds[k], statuses[k], reasons[k]) for k in own]) for own in members]
+    for name in results:
+        known = means[name].dropna()
+        if len(known) and (known % 1 == 0).all() and means[name].dtype == "Float64":
+            means[name] = means[name].astype("Int64")  # a mean over equal counts is a count
     frame = frame.assign(
-        **{name: _whole(means[name]) for name in results},
+        **{name: means[name] for name in results},
         label=typed([without_seed(str(label)) for label in frame["label"]], "label"),
         repeats=np.bincount(number[is_finished], minlength=len(members)),
         status=[status for status, _ in ends],
         reason=typed([reason for _, reason in ends], "reason"),
     )
     return Rows(frame, runs, tuple(members), spread)
-
-
-def _whole(means: pd.Series[Any]) -> pd.Series[Any]:
-    """Whole numbers as such: a mean over equal counts is a count."""
-    known = means.dropna()
-    is_count = len(known) > 0 and bool((known % 1 == 0).all()) and means.dtype == "Float64"
-    return means.astype("Int64") if is_count else means
 
 
 def _status_of(runs: Sequence[tuple[Any, str, str]]) -> tuple[str, str]:
@@ -166,3 +164,34 @@ def _status_of(runs: Sequence[tuple[Any, str, str]]) -> tuple[str, str]:
     finished = len(runs) - len(others)
     status = PARTIAL if finished or len(statuses) > 1 else statuses.pop()
     return status, others[0][2] if len(runs) == 1 else repeats_reason(finished, len(runs), others)
+
+
+class Classes(NamedTuple):
+    """'digit' or 'class', and the names by label; numbers where the data have no names."""
+
+    word: str = "class"
+    names: tuple[str, ...] = ()
+
+    def name(self, label: int | str) -> str:
+        """What the class of a label is called."""
+        place = int(label)
+        return self.names[place] if place < len(self.names) else str(label)
+
+
+NUMBERED = Classes()
+
+
+def classes_of(runs: pd.DataFrame) -> Classes:
+    """What the classes of these runs' data are called; numbers if the datasets disagree."""
+    if "dataset.sha256" not in runs:
+        return NUMBERED
+    once = runs.dropna(subset=["dataset.sha256"]).drop_duplicates("dataset.sha256")
+    words = {class_word(name) for name in once["dataset.name"]}
+    names = set()
+    for directory in once["directory"]:
+        with suppress(DirectoryError):  # the table has what is known of a run whose record is gone
+            data = read_record(RunPaths(directory).record).data
+            names.add(tuple(class_name(data, label) for label in range(data.classes)))
+    return Classes(
+        words.pop() if len(words) == 1 else "class", names.pop() if len(names) == 1 else ()
+    )

@@ -20,9 +20,16 @@ from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
 from mnist_sweep.reporting.phrases.names import changed_settings, setting_title
-from mnist_sweep.reporting.tables.classes import NUMBERED, Classes, classes_of
 from mnist_sweep.reporting.tables.render import render
-from mnist_sweep.reporting.tables.rows import REPEATS, column_of, ordered, rows_to_compare
+from mnist_sweep.reporting.tables.rows import (
+    NUMBERED,
+    REPEATS,
+    Classes,
+    classes_of,
+    column_of,
+    ordered,
+    rows_to_compare,
+)
 from mnist_sweep.reporting.tables.table import STATUS, Column, Rows, Table, make_columns, marks_of
 from mnist_sweep.settings import DEFAULT_LEVEL
 
@@ -38,7 +45,7 @@ PERFORMANCE = ("time.train_s", "train.loss", "train.accuracy", "test.accuracy")
 SCORES = ("test.f1", "test.precision", "test.recall", "test.f1_min")
 _SPLIT_WORDS = {"train": "Training", "validation": "Validation", "test": "Testing"}
 _HEADINGS = {
-    SWEEP: "Sweep", TASK: "Task", "model": "Network", "dataset.name": "Data",
+    SWEEP: "Sweep", TASK: "Task", "dataset.name": "Data",
     "dataset.sha256": "Data's hash", "label": "Run", "run_id": "Run id", REPEATS: "Runs",
 }  # fmt: skip
 
