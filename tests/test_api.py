@@ -139,14 +139,14 @@ def test_the_version_needs_no_interface():
     ],
 )  # fmt: skip
 def test_a_keyword_becomes_an_override(value, text):
-    assert api._override("key", value) == text
+    assert api._overrides("key", value) == [text]
 
 
 @pytest.mark.parametrize("value", ["a b", "a,b", "it's", "50 %", "x=y", "(a)", "ü"])
 def test_quoted_text_is_read_back_by_hydra(value):
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (override,) = OverridesParser.create().parse_overrides([api._override("key", value)])
+    (override,) = OverridesParser.create().parse_overrides(api._overrides("key", value))
     read = override.value()
     assert getattr(read, "text", read) == value
 
@@ -216,9 +216,9 @@ def test_the_examples_in_docstrings_are_python():
 
 
 def test_sets_of_points_are_one_value():
-    points = api._override("points", [{"layers": 1, "nodes": [8, 16]}, ["layers=2"]])
+    (points,) = api._overrides("points", [{"layers": 1, "nodes": [8, 16]}, ["layers=2"]])
     assert points == "points=[{layers:1,nodes:[8,16]},['layers=2']]"
-    assert api._override("exclude", ["layers=1", "nodes>8"]) == "exclude=['layers=1','nodes>8']"
+    assert api._overrides("exclude", ["layers=1", "nodes>8"]) == ["exclude=['layers=1','nodes>8']"]
 
 
 def test_results_of_other_programs_are_compared(tmp_path):
