@@ -2,7 +2,7 @@
 
 A file is written beside its place under a name of its own, flushed, fsynced and renamed over the
 place; then the directory is fsynced. After a crash or a power cut there is the old file or the new
-one, never a part. What a killed process leaves is recognised by its name, see `clean_temporary`.
+one, never a part.
 `data` calls this module directly; the other packages use `records.store`, whose errors name the way
 out.
 """
@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Names of files and directories that are being written.
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
-"""Names of files and directories that are being written."""
 
 
 @contextmanager
@@ -67,14 +67,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def clean_temporary(directory: Path, *, below: bool = True) -> int:
-    """Remove what interrupted writers left; only where nothing writes at the moment.
+    """Remove what interrupted writers left, and return how many files these were.
 
-    Args:
-        directory: Where to look.
-        below: Whether to look in all directories below it as well.
-
-    Returns:
-        How many files were removed.
+    Only where nothing writes at the moment; `below` looks into all directories below, too.
     """
     removed = 0
     for parent, inner, names in os.walk(directory):

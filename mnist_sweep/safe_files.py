@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
+# What reading a damaged .npy or .npz file may raise without unpickling.
 ARRAY_FILE_ERRORS = (
     OSError, EOFError, LookupError, TypeError, AttributeError, struct.error, zlib.error,
     ValueError,  # NumPy: a bad header, an object array, a truncated member
@@ -40,13 +41,11 @@ ARRAY_FILE_ERRORS = (
     SyntaxError, tokenize.TokenError,  # NumPy parses a header as a Python literal
     zipfile.BadZipFile,
 )  # fmt: skip
-"""What reading a damaged .npy or .npz file may raise without unpickling."""
 Model = TypeVar("Model", bound="BaseModel")
 
+# A larger file is refused unread: a record of 100,000 epochs has about 10 MB.
 MAX_BYTES = 256 * 2**20
-"""A larger file is refused unread: a record of 100,000 epochs has about 10 MB."""
-MAX_NODES = 2**20
-"""Values in a YAML file, aliases followed."""
+MAX_NODES = 2**20  # values in a YAML file, aliases followed
 
 
 @contextmanager
@@ -58,21 +57,8 @@ def opened(path: Path, max_bytes: float = math.inf) -> Iterator[io.BufferedReade
         ValueError: It is not a regular file, or larger than `max_bytes`.
     """
     with os.fdopen(_open(path), "rb") as file:
-        _check(os.fstat(file.fileno()), max_bytes)
+        _checked(os.fstat(file.fileno()), max_bytes)
         yield file
-
-
-def _open(path: str | Path) -> int:
-    # Without waiting: opening a pipe would block until somebody writes to it.
-    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-
-
-def _check(status: os.stat_result, max_bytes: float) -> os.stat_result:
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("not a regular file")
-    if status.st_size > max_bytes:
-        raise ValueError(f"{status.st_size:,} bytes is too large")
-    return status
 
 
 def content(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
@@ -84,13 +70,26 @@ def content(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.sta
     """
     descriptor = _open(path)  # a file object takes three times as long, of 100,000 small files
     try:
-        status = _check(os.fstat(descriptor), max_bytes)
+        status = _checked(os.fstat(descriptor), max_bytes)
         read = os.read(descriptor, status.st_size + 1)  # no more, should it grow
         while (left := status.st_size - len(read)) > 0 and (more := os.read(descriptor, left)):
             read += more
         return read, status
     finally:
         os.close(descriptor)
+
+
+def _open(path: str | Path) -> int:
+    # Without waiting: opening a pipe would block until somebody writes to it.
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+
+
+def _checked(status: os.stat_result, max_bytes: float) -> os.stat_result:
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    if status.st_size > max_bytes:
+        raise ValueError(f"{status.st_size:,} bytes is too large")
+    return status
 
 
 def sha256_of(path: Path) -> str:
@@ -211,11 +210,7 @@ def validated(path: Path, model: type[Model], newest: int) -> Model:
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
-    """`value` as strict JSON can hold it.
-
-    Non-finite floats become None, NumPy scalars and arrays Python numbers and lists, tuples lists,
-    keys strings, and text that UTF-8 cannot carry is written with backslash escapes.
-    """
+    """`value` as strict JSON can hold it: without NaN, NumPy and text that UTF-8 cannot carry."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if value is None or isinstance(value, (bool, int)):
@@ -238,7 +233,7 @@ def json_text(value: Any, indent: int | None = 1) -> str:
         ValueError: It holds NaN or Infinity.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
-    if text.isascii():
+    if text.isascii():  # the usual case; to look at each character takes a hundred times as long
         return text.replace("\x7f", "\\u007f")
     return "".join(json.dumps(one)[1:-1] if one != "\n" and is_hidden(one) else one for one in text)
 
@@ -257,12 +252,7 @@ def npz_names(file: IO[bytes]) -> list[str]:
 def npz_arrays(
     file: IO[bytes], names: Sequence[str], max_bytes: int = MAX_BYTES
 ) -> dict[str, NDArray[Any]]:
-    """Some arrays of an `.npz` file, those of them that are there; nothing is unpickled.
-
-    Args:
-        file: The open file.
-        names: Of the arrays, without `.npy`.
-        max_bytes: The most that these arrays may take, all together.
+    """Some arrays of an open `.npz` file, those of them that are there; nothing is unpickled.
 
     Raises:
         Exception: It is damaged: NumPy's and zipfile's own errors of many kinds.
@@ -276,21 +266,21 @@ def npz_arrays(
             if entry.filename in sizes:
                 raise ValueError(f"{entry.filename} is there twice")
             sizes[entry.filename] = entry.file_size
-        chosen = [name for name in names if f"{name}.npy" in sizes]
-        total = sum(sizes[f"{name}.npy"] for name in chosen)
+        chosen = {name: f"{name}.npy" for name in names if f"{name}.npy" in sizes}
+        total = sum(sizes[member] for member in chosen.values())
         if total > max_bytes:
             raise ValueError(f"it would unpack to {total:,} bytes")
-        for name in chosen:
-            with archive.open(f"{name}.npy") as member:
-                claimed = _claimed_bytes(member)
-            if claimed != sizes[f"{name}.npy"]:
-                raise ValueError(f"{name} has {sizes[f'{name}.npy']:,} bytes, not {claimed:,}")
-        return {
-            name: np.lib.format.read_array(
-                io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False
-            )
-            for name in chosen
-        }
+        found = {}
+        for name, member in chosen.items():
+            # NumPy would allocate what the header claims, whatever the archive says.
+            with archive.open(member) as start:
+                claimed = _claimed_bytes(start)
+            if claimed != sizes[member]:
+                raise ValueError(f"{name} has {sizes[member]:,} bytes, not {claimed:,}")
+            # Read whole, so that zipfile checks the member's checksum.
+            whole = io.BytesIO(archive.read(member))
+            found[name] = np.lib.format.read_array(whole, allow_pickle=False)
+        return found
 
 
 def _claimed_bytes(member: IO[bytes]) -> int:

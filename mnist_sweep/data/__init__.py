@@ -4,6 +4,8 @@
 run does. `readers/` has a module for each file format, `mnist` searches for MNIST, `cache` keeps
 the prepared arrays on disk.
 
+Whatever is wrong with data is a `DataError`, whose text names the file and the way out.
+
 May import `settings` and the modules beside the packages. Nothing here imports TensorFlow, Keras or
 Hydra; scikit-learn is imported only where it computes a split or its digits are read.
 """

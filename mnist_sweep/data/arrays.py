@@ -18,31 +18,22 @@ Bytes = NDArray[np.uint8]
 ARRAY_NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 GREY_LEVELS = 255.0
 
+# `content_sha256` of the original MNIST; a test checks the published hashes of its files.
 MNIST_SHA256 = "6ebfb46173fde1e1197d61a68c53cc02658b17397a1c5ab72ee54bf211f313f0"
-"""`content_sha256` of the original MNIST; a test checks the published hashes of its files."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their labels as a reader found them.
+    """Images with their labels as a reader found them."""
 
-    Attributes:
-        images: (n, *shape) uint8, raw pixel values.
-        labels: (n,) uint8.
-        images_from: The file (and array) of the images, for messages.
-        labels_from: The same for the labels.
-        scale: The raw pixel value that maps to 1.0.
-        classes: Number of classes, if the data say it; else the largest label counts.
-        class_names: What they are called, by label, if the data say it.
-    """
-
-    images: Bytes
-    labels: Bytes
-    images_from: str
-    labels_from: str
-    scale: float = GREY_LEVELS
+    images: Bytes  # (n, *shape) uint8, raw pixel values
+    labels: Bytes  # (n,) uint8
+    images_from: str  # the file (and array) of the images, for messages
+    labels_from: str  # the same for the labels
+    scale: float = GREY_LEVELS  # the raw pixel value that maps to 1.0
+    # Number of classes, if the data say it; else the largest label counts.
     classes: int | None = None
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()  # what they are called, by label, if the data say it
 
 
 @dataclass(frozen=True)
@@ -79,9 +70,6 @@ def parts_of(
         where: What each is called in messages.
         stated: The number of classes or their names, if the data say it; else None.
         stated_in: Where they say it.
-
-    Raises:
-        DataError: A value is not a whole number from 0 to 255.
     """
     names = None if stated is None else np.asarray(stated)
     classes = None if names is None else class_count(names, stated_in)
@@ -99,11 +87,7 @@ def parts_of(
 
 
 def as_bytes(array: NDArray[np.generic], where: str) -> Bytes:
-    """Whole numbers from 0 to 255 of any numeric type as uint8.
-
-    Raises:
-        DataError: The type is not numeric, or a value is not such a number.
-    """
+    """Whole numbers from 0 to 255 of any numeric type as uint8."""
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array, dtype=np.uint8)
     if array.dtype.kind not in "biuf":
@@ -129,9 +113,6 @@ def as_labels(array: NDArray[np.generic], where: str) -> tuple[Bytes, int | None
 
     Returns:
         The classes, and how many there are if the rows are one-hot.
-
-    Raises:
-        DataError: A value is not a whole number from 0 to 255.
     """
     classes = None
     if array.ndim == 2 and array.shape[1] == 1:
@@ -156,11 +137,7 @@ def content_sha256(arrays: Arrays) -> str:
 
 
 def class_count(stated: NDArray[Any], where: str) -> int:
-    """The number of classes that data state: a whole number (0-d), or the classes' names (1-d).
-
-    Raises:
-        DataError: It is neither, or not from 2 to 256.
-    """
+    """The number of classes that data state: a whole number (0-d), or the classes' names (1-d)."""
     count = len(stated) if stated.ndim == 1 else stated.item() if stated.ndim == 0 else None
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= MAX_CLASSES:
         raise DataError(

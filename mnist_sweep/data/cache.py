@@ -27,13 +27,7 @@ import numpy as np
 import platformdirs
 
 from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
-from mnist_sweep.data.arrays import (
-    ARRAY_NAMES,
-    MNIST_SHA256,
-    Arrays,
-    Bytes,
-    content_sha256,
-)
+from mnist_sweep.data.arrays import ARRAY_NAMES, MNIST_SHA256, Arrays, Bytes, content_sha256
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, content, identity, strict_json
 
@@ -45,8 +39,8 @@ INFO_FORMAT = 1
 ABANDONED_AFTER_S = 24 * 3600.0
 MAX_INFO_BYTES = 2**16
 
+# The identity of each file of arrays, see `safe_files.identity`.
 Stamp = tuple[tuple[int, ...], ...]
-"""The identity of each file of arrays, see `safe_files.identity`."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +87,7 @@ class Cache:
         return [self.configured, *([self.private] if _is_private(self.private) else [])]
 
     def store(self, arrays: Arrays) -> Stored:
-        """Write a dataset unless it is stored undamaged.
-
-        Raises:
-            DataError: No directory can be written.
-        """
+        """Write a dataset unless it is stored undamaged."""
         sha256 = content_sha256(arrays)
         failures = []
         for root in (self.configured, self.private):
@@ -144,11 +134,7 @@ class Cache:
 
 
 def absolute(path: str, given_by: str) -> Path:
-    """A path as a user gave it by a setting or variable, made absolute; `~` is a home directory.
-
-    Raises:
-        DataError: There is no user of that `~name`.
-    """
+    """A path as a user gave it by a setting or variable, made absolute; `~` is a home directory."""
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:

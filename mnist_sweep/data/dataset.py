@@ -23,39 +23,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The description of a prepared dataset.
+    """The description of a prepared dataset."""
 
-    Attributes:
-        name: `mnist`, `digits`, or the name of the file or folder.
-        source: Where it came from, for people.
-        sha256: Hash of the content (64 hex digits): the four arrays, `classes` and `scale`.
-        shape: The shape of one image, as (28, 28).
-        scale: The raw pixel value that maps to 1.0.
-        n_validation: Examples to validate on, split off the training data; `n_train` are left.
-        split_seed: Seed of the splits.
-        test_fraction: Share of the test split; None if the data has its own.
-        cache: The directory of the arrays.
-        notice: What must be shown, as that bundled digits replace MNIST; or None.
-        class_names: What the classes are called, by label; empty where they have no names.
-        stamp: Identity of the files of the arrays when their hash was last computed, see
-            `cache.stamp`; None where the description comes from a file.
-    """
-
-    name: str
-    source: str
-    sha256: str
-    shape: tuple[int, ...]
+    name: str  # `mnist`, `digits`, or the name of the file or folder
+    source: str  # where it came from, for people
+    sha256: str  # hash of the content (64 hex digits): the four arrays, `classes` and `scale`
+    shape: tuple[int, ...]  # the shape of one image, as (28, 28)
     classes: int
-    scale: float
+    scale: float  # the raw pixel value that maps to 1.0
     n_train: int
-    n_validation: int
+    n_validation: int  # examples to validate on, split off the training data; `n_train` are left
     n_test: int
     validation_fraction: float
-    split_seed: int
-    test_fraction: float | None
-    cache: str
-    notice: str | None
+    split_seed: int  # seed of the splits
+    test_fraction: float | None  # share of the test split; None if the data has its own
+    cache: str  # the directory of the arrays
+    notice: str | None  # what must be shown, as that bundled digits replace MNIST; or None
+    # What the classes are called, by label; empty where they have no names.
     class_names: tuple[str, ...] = ()
+    # Identity of the files of the arrays when their hash was last computed, see `cache.stamp`; None
+    # where the description comes from a file.
     stamp: Stamp | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,33 +78,24 @@ class DatasetInfo:
         return {name: getattr(self, name) for name in kept}
 
 
+# Of a task of the user's own that uses no prepared data.
 NO_DATA = DatasetInfo(
     name="", source="", sha256="", shape=(), classes=0, scale=1.0, n_train=0, n_validation=0,
     n_test=0, validation_fraction=0.0, split_seed=0, test_fraction=None, cache="", notice=None,
 )  # fmt: skip
-"""Of a task of the user's own that uses no prepared data."""
 
 
 @dataclass
 class Dataset:
-    """The arrays of a dataset, memory-mapped and shared between processes; never write to them.
-
-    Attributes:
-        train_images: (n_train + n_validation, *shape) uint8, raw pixels from 0 to `info.scale`.
-        train_labels: (n_train + n_validation,) uint8.
-        test_images: (n_test, *shape) uint8.
-        test_labels: (n_test,) uint8.
-        train_index: (n_train,) int32, sorted rows of `train_images` to train on.
-        validation_index: (n_validation,) int32, sorted rows of `train_images` to validate on.
-    """
+    """The arrays of a dataset, memory-mapped and shared between processes; never write to them."""
 
     info: DatasetInfo
-    train_images: Bytes
-    train_labels: Bytes
-    test_images: Bytes
-    test_labels: Bytes
-    train_index: Rows
-    validation_index: Rows
+    train_images: Bytes  # (n_train + n_validation, *shape) uint8, raw pixels from 0 to `info.scale`
+    train_labels: Bytes  # (n_train + n_validation,) uint8
+    test_images: Bytes  # (n_test, *shape) uint8
+    test_labels: Bytes  # (n_test,) uint8
+    train_index: Rows  # (n_train,) int32, sorted rows of `train_images` to train on
+    validation_index: Rows  # (n_validation,) int32, sorted rows of `train_images` to validate on
 
 
 def load(info: DatasetInfo) -> Dataset:

@@ -27,10 +27,8 @@ VARIABLE = "MNIST_SWEEP_DATA"
 # Address and hash of keras.datasets.mnist; a test compares them.
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-STALL_S = 15.0
-"""Seconds to wait for the server's next bytes."""
-MAX_TIMEOUT_S = 86_400.0
-"""The system's timers do not take arbitrary numbers."""
+STALL_S = 15.0  # seconds to wait for the server's next bytes
+MAX_TIMEOUT_S = 86_400.0  # the system's timers do not take arbitrary numbers
 MAX_BYTES = 1 << 26
 CHUNK = 1 << 16
 
@@ -43,10 +41,6 @@ def find(
     """MNIST from the first place that has it, read by `fetch`.
 
     Unless it is `required`, scikit-learn's digits replace it where it is not found, with a notice.
-
-    Raises:
-        DataError: `MNIST_SWEEP_DATA` names something unusable, or MNIST is required and was not
-            found; the message lists where it was searched for.
     """
     if environ.get(VARIABLE):
         # What a user has set is meant: an error there never falls back to another place.
@@ -108,9 +102,6 @@ def download(environ: Mapping[str, str], timeout_s: float) -> Path:
     """Download the file that `keras.datasets.mnist` downloads, into Keras's cache.
 
     It takes at most `timeout_s` seconds; 0 does not try. The file is complete and has its hash.
-
-    Raises:
-        DataError: It failed or took too long; the text is a clause for a longer sentence.
     """
     if timeout_s == 0:
         raise DataError("not tried, as data.download_timeout_s=0")

@@ -21,8 +21,8 @@ from mnist_sweep.safe_files import opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 LOSSY = ("JPEG", "WEBP")
+# A larger picture is refused without decoding it: it could fill the memory.
 MAX_PIXELS = 100_000_000
-"""A larger picture is refused without decoding it: it could fill the memory."""
 MAX_BYTES = 2**30
 
 _DAMAGE = (
@@ -45,9 +45,6 @@ def decode(path: Path, formats: tuple[str, ...] | None = None) -> tuple[Levels, 
 
     Returns:
         (height, width) uint8, or uint16 of a picture of 16 bits; and the flag.
-
-    Raises:
-        DataError: The file is not a complete picture, is too large, or has levels of 32 bits.
     """
     if path.is_dir():
         raise DataError(f"{path} is not a file.")
@@ -96,9 +93,6 @@ def read(paths: Sequence[Path], on_picture: Callable[[int], None] = lambda _: No
     """Pictures of one size as they are, (n, height, width) uint8; at least one.
 
     `on_picture` is called after each with the number done.
-
-    Raises:
-        DataError: One cannot be read, or has another size than the first.
     """
     found: list[Levels] = []
     for path in paths:

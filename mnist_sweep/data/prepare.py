@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# If the largest of the grey levels is below this, their range is probably not 0 to 255.
 MIN_EXPECTED_MAXIMUM = 64
-"""If the largest of the grey levels is below this, their range is probably not 0 to 255."""
 
 
 def prepare(settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> DatasetInfo:

@@ -22,8 +22,7 @@ from mnist_sweep.safe_files import identity
 if TYPE_CHECKING:
     from mnist_sweep.data.cache import Cache, Stored
 
-MIN_AGE_S = 2.0
-"""A younger file may change again within the resolution of its time stamp."""
+MIN_AGE_S = 2.0  # a younger file may change again within the resolution of its time stamp
 _EXPECTED = (
     "a folder of IDX files (gzipped or not), an .npz file, a folder of KMNIST's .npz files, a "
     "Digit Recognizer CSV file or a folder with train.csv"
@@ -32,25 +31,16 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Fetched:
-    """A dataset that was read.
+    """A dataset that was read."""
 
-    Attributes:
-        name: Its name if it is not MNIST: the file's or folder's, the function's, the format's.
-        text: Where it comes from, for people.
-        stored: Its arrays in the cache.
-        has_test_split: Whether the data brought its own test split.
-        notice: What has to be said about where the data was found; or None.
-    """
-
-    name: str
-    text: str
-    stored: Stored
-    has_test_split: bool
-    notice: str | None = None
+    name: str  # its name if it is not MNIST: the file's or folder's, the function's, the format's
+    text: str  # where it comes from, for people
+    stored: Stored  # its arrays in the cache
+    has_test_split: bool  # whether the data brought its own test split
+    notice: str | None = None  # what has to be said about where the data was found; or None
 
 
-Fetch = Callable[..., Fetched]
-"""`fetch` with the cache and the split filled in."""
+Fetch = Callable[..., Fetched]  # `fetch` with the cache and the split filled in
 
 
 def fetch(
@@ -73,9 +63,6 @@ def fetch(
         cache: Prepared data.
         test_fraction: Share of the test split if the data has none.
         split_seed: Seed of that split.
-
-    Raises:
-        DataError: A file is missing or wrong; the message names it.
     """
     described = (reader.description, str(path) if path else "", found_by and f"({found_by})")
     text = " ".join(filter(None, described))
@@ -104,11 +91,7 @@ def _name(kind: str, path: Path | None) -> str:
 
 
 def at(path: Path, found_by: str = "") -> tuple[str, Reader]:
-    """The first reader that recognises `path`, with its name.
-
-    Raises:
-        DataError: There is nothing, or nothing that a reader recognises.
-    """
+    """The first reader that recognises `path`, with its name."""
     where = f"{found_by}={path}" if found_by else str(path)
     try:
         for kind, reader in readers().items():
@@ -150,10 +133,6 @@ def assemble(
     """Check what a reader returned and make a dataset of it.
 
     Where the data have no test split, `test_fraction` of them become one, stratified.
-
-    Raises:
-        DataError: Images and labels do not match, a part is empty, the two parts differ in shape,
-            a test label is not a class, or there are too few examples to split.
     """
     _check(train)
     if test is None:

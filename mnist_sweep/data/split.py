@@ -39,9 +39,6 @@ def split(
 
     Returns:
         The rows for training and the rows of the second part, each sorted, int32.
-
-    Raises:
-        DataError: A class has too few examples to be in both parts.
     """
     setting = f"data.{part}_fraction={fraction:g}"
     counts = np.bincount(labels)
@@ -82,9 +79,6 @@ def validation_rows(
     """Rows to train on and rows to validate on, each sorted, int32.
 
     The split is kept in `directory`, which saves every run the import of scikit-learn.
-
-    Raises:
-        DataError: A class has too few examples.
     """
     if fraction == 0:
         return np.arange(len(labels), dtype=np.int32), np.empty(0, np.int32)

@@ -24,37 +24,25 @@ TEST_FILE = "test.csv"
 
 @dataclass(frozen=True)
 class Expected:
-    """The images a network was trained on.
+    """The images a network was trained on."""
 
-    Attributes:
-        shape: One image's, as (28, 28).
-        scale: The raw pixel value that maps to 1.0: 255, or 16 for the bundled digits.
-        classes: Number of classes; labels in the input must be below it.
-        reader: How its data were read (`data.name`): images are prepared as that does. EMNIST's
-            IDX files are turned upright; pictures of a network that was trained on a folder of
-            pictures are taken as they are, others are made to look like MNIST's.
-    """
-
-    shape: tuple[int, ...]
-    scale: float
-    classes: int
+    shape: tuple[int, ...]  # one image's, as (28, 28)
+    scale: float  # the raw pixel value that maps to 1.0: 255, or 16 for the bundled digits
+    classes: int  # number of classes; labels in the input must be below it
+    # How its data were read (`data.name`): images are prepared as that does. EMNIST's IDX files are
+    # turned upright; pictures of a network that was trained on a folder of pictures are taken as
+    # they are, others are made to look like MNIST's.
     reader: str = ""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Images to predict.
+    """Images to predict."""
 
-    Attributes:
-        images: (n, *shape) uint8, raw pixel values as the network's training images had.
-        labels: (n,) uint8, the true classes if the file has them.
-        names: File names of pictures, one each; None if images are only numbered.
-        source: Where they come from, for people.
-    """
-
-    images: Bytes
-    source: str
-    labels: Bytes | None = None
+    images: Bytes  # (n, *shape) uint8, raw pixel values as the network's training images had
+    source: str  # where they come from, for people
+    labels: Bytes | None = None  # (n,) uint8, the true classes if the file has them
+    # File names of pictures, one each; None if images are only numbered.
     names: tuple[str, ...] | None = None
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 MAX_CONFIG_BYTES = 16 * 2**20
-MAX_BYTES = 4 * 2**30
-"""A file that unpacks to more is refused without reading it."""
+MAX_BYTES = 4 * 2**30  # a file that unpacks to more is refused without reading it
 
+# Classes of Keras's own that do more than compute, and what they do.
 UNSAFE = {
     "Lambda": "runs Python code kept in the file",
     "__lambda__": "is Python code kept in the file",
@@ -39,7 +39,6 @@ UNSAFE = {
     "IntegerLookup": "reads a vocabulary from another file",
     "TextVectorization": "reads a vocabulary from another file",
 }
-"""Classes of Keras's own that do more than compute, and what they do."""
 
 # How Keras serializes values that are not its objects (keras/src/saving/serialization_lib.py).
 _PLAIN = ("__tuple__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")

@@ -17,14 +17,13 @@ from scipy import ndimage
 
 Floats = NDArray[np.float64]
 
-MNIST_BOX = 20 / 28
-"""Side of the box that a digit is fitted into, as a share of the image's."""
+MNIST_BOX = 20 / 28  # side of the box that a digit is fitted into, as a share of the image's
+# Smallest difference between ink and background, as a share of the range black to white.
 MIN_CONTRAST = 0.08
-"""Smallest difference between ink and background, as a share of the range black to white."""
+# A clean picture whose darkest ink reaches this keeps its grey levels unchanged.
 MIN_FULL_INK = 0.95
-"""A clean picture whose darkest ink reaches this keeps its grey levels unchanged."""
+# Amplitude of JPEG's artefacts around strokes at usual qualities, of the range 0 to 1.
 JPEG_RINGS = 0.06
-"""Amplitude of JPEG's artefacts around strokes at usual qualities, of the range 0 to 1."""
 _BORDER = 0.08
 _EVEN = 0.4
 _NOISE_LEVELS = 3.5

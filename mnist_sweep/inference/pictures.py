@@ -17,16 +17,12 @@ from mnist_sweep.inference.normalise import Frame, NoDigitError, normalise
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FORMATS = ("PNG", "JPEG")
+# Pictures are first reduced to this many pixels per side: enough for a digit, and fast.
 WORKING_SIDE = 256
-"""Pictures are first reduced to this many pixels per side: enough for a digit, and fast."""
 
 
 def find(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The pictures in a folder, in natural order of their names (2.png before 10.png).
-
-    Raises:
-        DataError: The folder cannot be read.
-    """
+    """The pictures in a folder, in natural order of their names (2.png before 10.png)."""
     try:
         found = [
             path
@@ -50,9 +46,6 @@ def read(
     """Pictures of one digit each, PNG or JPEG, as (n, frame.height, frame.width) uint8.
 
     `on_picture` is called after each with the number done.
-
-    Raises:
-        DataError: Files cannot be read or show no digit; the message names the first five.
     """
     images = np.zeros((len(paths), frame.height, frame.width), dtype=np.uint8)
     faults: dict[int, str] = {}

@@ -15,22 +15,17 @@ from numpy.typing import NDArray
 from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.training.predictor import CHUNK, Predictor
 
+# Images between two reports of progress: whole chunks, as the run itself was evaluated.
 BLOCK = 4 * CHUNK
-"""Images between two reports of progress: whole chunks, as the run itself was evaluated."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """A network's predictions for `n` images.
+    """A network's predictions for `n` images."""
 
-    Attributes:
-        predicted: The most probable class, (n,) uint8.
-        probability: Its probability, (n,) float32.
-        probabilities: Those of all classes, (n, classes) float32; None if not requested.
-    """
-
-    predicted: Bytes
-    probability: NDArray[np.float32]
+    predicted: Bytes  # the most probable class, (n,) uint8
+    probability: NDArray[np.float32]  # its probability, (n,) float32
+    # Those of all classes, (n, classes) float32; None if not requested.
     probabilities: NDArray[np.float32] | None = None
 
 

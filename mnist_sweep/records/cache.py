@@ -35,6 +35,7 @@ from mnist_sweep.metrics import definitions
 from mnist_sweep.records.fields import flat, object_array, objects
 from mnist_sweep.records.paths import CHECKED, RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.rows import Rows, rows_of, stacked
 from mnist_sweep.safe_files import content, identity
 
@@ -43,28 +44,23 @@ if TYPE_CHECKING:
 
     from mnist_sweep.records.fields import Flat
 
-MIN_RUNS = 1000
-"""Fewer runs are read in less time than a cache takes."""
-MIN_BYTES = 64 * 2**20
-"""Of networks and predictions: these are hashed in about a tenth of a second."""
-MANY_RUNS = 10_000
-"""From here on it is worth recommending pyarrow."""
-RACY_NS = 2 * 10**9
-"""The coarsest clock of file systems in use: FAT's two seconds."""
+MIN_RUNS = 1000  # fewer runs are read in less time than a cache takes
+MIN_BYTES = 64 * 2**20  # of networks and predictions: these are hashed in about a tenth of a second
+MANY_RUNS = 10_000  # from here on it is worth recommending pyarrow
+RACY_NS = 2 * 10**9  # the coarsest clock of file systems in use: FAT's two seconds
 
-MIN_RUNS_ON_CORES = 4000
-"""Fewer are read by one process in about a second."""
+MIN_RUNS_ON_CORES = 4000  # fewer are read by one process in about a second
 BLOCK_RUNS = 2500
 
 _MAX_BYTES = 2**32
 _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
+# What decides which runs are valid, and what their rows hold.
 _CODE = (
     *(f"records/{name}" for name in (
         "record", "status", "fields", "rows", "reading", "paths", "cache", "predictions",
         "store",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
-"""What decides which runs are valid, and what their rows hold."""
 _NOT_INSTALLED = "it is not installed"
 
 
@@ -103,7 +99,10 @@ def read_runs(
     size = BLOCK_RUNS if len(new) >= MIN_RUNS_ON_CORES else max(1, len(new))
     blocks = [new[start : start + size] for start in range(0, len(new), size)]
     if len(blocks) > 1:
-        import pandas  # noqa: F401, ICN001  (here once, for all processes)
+        # Here once, for all processes.
+        import pandas  # noqa: F401, ICN001
+
+        Record.model_rebuild()
     done = on_cores(partial(_read_block, runs), blocks)
     parts = [rows for rows, _ in done if rows.names]
     if kept and old:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from mnist_sweep.records.sweep import Sweep
 
+# A sweep's end asks two or three questions; who tries many options needs the latest again.
 _MAX_KEPT = 20
-"""A sweep's end asks two or three questions; who tries many options needs the latest again."""
 _MAX_BYTES = 2**26
 _PACKAGE = Path(__file__).parents[1]
 _CODE = (

@@ -60,11 +60,10 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.record import Record
 
-Flat = dict[str, Any]
-"""Column (see above) -> plain value; None where the record has none."""
+Flat = dict[str, Any]  # column (see above) -> plain value; None where the record has none
 
+# Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes.
 MAX_CELLS = 2**26
-"""Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes."""
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 
 _NO_COLUMNS = ("shape", "scale", "class_names")
@@ -72,8 +71,8 @@ _DATA = tuple(name for name in DataRecord.model_fields if name not in _NO_COLUMN
 _TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
 _FORM, _ENVIRONMENT = tuple(TrainingForm.model_fields), tuple(Environment.model_fields)
 _FIRST = ("run_id", "configuration_id", "label", "status")
+# Columns that every table has, an empty one too.
 ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")
-"""Columns that every table has, an empty one too."""
 _RESULTS = (
     "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "training", "epochs_trained",
     "history", "environment", "error", "directory", "sweep",
@@ -136,15 +135,9 @@ def columns_of_planned(points: Sequence[tuple[str, tuple[str, ...]]]) -> dict[st
         DirectoryError: They have more settings than any sweep.
     """
     found: dict[str, list[Any]] = {}
-    for kind in (RUN_KEYS, TASK_KEYS):
-        wanted = kind is TASK_KEYS
-        places = [k for k, (label, _) in enumerate(points) if label.startswith("task=") is wanted]
-        for name, value in _usual_settings(kind).items() if places else ():
-            column = found.setdefault(name, [None] * len(points))
-            for place in places:
-                column[place] = value
     for place, (label, overrides) in enumerate(points):
-        for name, value in settings_of(label, overrides).items():
+        kind = TASK_KEYS if label.startswith("task=") else RUN_KEYS
+        for name, value in {**_usual_settings(kind), **settings_of(label, overrides)}.items():
             if name not in found:
                 found[name] = [None] * len(points)
                 if len(found) * len(points) > MAX_CELLS:
@@ -254,35 +247,36 @@ def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
 
 def frame_of_exact(table: pd.DataFrame, directories: list[str]) -> pd.DataFrame:
     """The runs table of an exact table (see `exact_frame`), and each run's directory."""
-    columns: dict[str, list[Any]] = {}
-    for name in dict.fromkeys((*ALWAYS, *map(str, table))):
-        if name not in table:
-            columns[name] = [None] * len(table)
-        elif table[name].dtype == object or not table[name].notna().any():
-            columns[name] = objects(table[name])
-    columns["directory"] = directories
-    names = sorted({*map(str, table), *columns}, key=column_order)
-    made = {
-        name: typed(columns[name], name) if name in columns else table[name] for name in names
-    }  # at once: one after the other, each column would be a block of its own
-    return _table(made, len(table))
+    n, present = len(table), table.count()
+    columns: dict[str, Any] = {name: typed([None] * n, name) for name in ALWAYS}
+    for name in map(str, table):
+        has_type = table[name].dtype != object and present[name]
+        columns[name] = table[name] if has_type else typed(objects(table[name]), name)
+    return _table({**columns, "directory": typed(directories, "directory")}, n)
 
 
 def exact_frame(rows: Sequence[Flat]) -> pd.DataFrame:
     """Flat rows as a table whose columns have a type only where all values have this type."""
-    columns = _columns_of(rows)
-    return _table({name: _exact(own, name) for name, own in columns.items()}, len(rows))
+    columns = {name: _exact(own, name) for name, own in _columns_of(rows).items()}
+    return _table(columns, len(rows))
 
 
 def exactly_stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Exact tables one below the other."""
     import pandas as pd
 
-    if all(one.dtypes.equals(tables[0].dtypes) for one in tables) and tables:
+    if tables and all(one.dtypes.equals(tables[0].dtypes) for one in tables):
         return pd.concat(tables, ignore_index=True)
-    names = {str(name) for one in tables for name in one}
-    columns = {name: _stacked(tables, name, _exact) for name in names}
-    return _table(columns, sum(map(len, tables)))
+    return _below(tables, {str(name) for one in tables for name in one}, _exact)
+
+
+def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
+    """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
+    tables = [one for one in tables if len(one[0])] or list(tables[:1])
+    parts = [table.assign(sweep=typed([name] * len(table), "sweep")) for table, name in tables]
+    if len(parts) == 1:
+        return parts[0]
+    return _below(parts, {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}, typed)
 
 
 def _exact(values: list[Any], _name: str) -> Any:
@@ -305,40 +299,34 @@ def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
     return pd.DataFrame({name: columns[name] for name in ordered}, index=range(n))
 
 
-def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
-    """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
-    tables = [one for one in tables if len(one[0])] or list(tables[:1])
-    parts = [table.assign(sweep=typed([name] * len(table), "sweep")) for table, name in tables]
-    if len(parts) == 1:
-        return parts[0]
-    names = {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}
-    return _table({name: _stacked(parts, name, typed) for name in names}, sum(map(len, parts)))
-
-
-def _stacked(
-    tables: Sequence[pd.DataFrame], name: str, made: Callable[[list[Any], str], Any]
-) -> Any:
-    """A column of some tables, one below the other; `made` from its values if types differ."""
+def _below(
+    tables: Sequence[pd.DataFrame], names: Iterable[str], made: Callable[[list[Any], str], Any]
+) -> pd.DataFrame:
+    """Tables one below the other; a column is `made` of its values where its types differ."""
     import pandas as pd
 
-    known = [name in table and bool(table[name].notna().any()) for table in tables]
-    kinds = {table[name].dtype for table, has in zip(tables, known, strict=True) if has}
-    if len(kinds) == 1 and not pd.api.types.is_object_dtype(kind := kinds.pop()):
-        return pd.concat(
-            [table[name] if has else pd.Series(index=table.index, dtype=kind)
-             for table, has in zip(tables, known, strict=True)],
-            ignore_index=True,
-        )  # fmt: skip
-    values = [
-        objects(table[name]) if has else [None] * len(table)
-        for table, has in zip(tables, known, strict=True)
-    ]
-    return made([value for part in values for value in part], name)
+    counts, columns = [one.count() for one in tables], {}
+    for name in names:
+        known = [bool(count.get(name, 0)) for count in counts]
+        kinds = {one[name].dtype for one, has in zip(tables, known, strict=True) if has}
+        if len(kinds) == 1 and not pd.api.types.is_object_dtype(kind := kinds.pop()):
+            parts = [
+                one[name] if has else pd.Series(index=one.index, dtype=kind)
+                for one, has in zip(tables, known, strict=True)
+            ]
+            columns[name] = pd.concat(parts, ignore_index=True)
+            continue
+        values: list[Any] = []
+        for one, has in zip(tables, known, strict=True):
+            values += objects(one[name]) if has else [None] * len(one)
+        columns[name] = made(values, name)
+    return _table(columns, sum(map(len, tables)))
 
 
 def measured(runs: pd.DataFrame) -> list[str]:
     """The columns of metrics that any run has a value of."""
-    return [name for name in map(str, runs.columns) if is_metric(name) and runs[name].notna().any()]
+    counts = runs.count()
+    return [name for name in map(str, runs.columns) if is_metric(name) and counts[name]]
 
 
 def objects(column: pd.Series[Any]) -> list[Any]:

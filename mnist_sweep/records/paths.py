@@ -14,8 +14,8 @@ from typing import Any
 
 from mnist_sweep.settings import NESTED, RUN_KEYS, TASK_KEYS, known_keys
 
+# Format of a written table -> the ending of its file.
 TABLE_FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "json": "json"}
-"""Format of a written table -> the ending of its file."""
 
 
 class _Below:
@@ -39,20 +39,14 @@ class _Paths:
 class RunPaths(_Paths):
     """The files of one run's directory."""
 
-    record = _Below("record.json")
-    """The run's record, JSON."""
+    record = _Below("record.json")  # the run's record, JSON
+    # Predicted classes of the test and validation split, NPZ.
     predictions = _Below("predictions.npz")
-    """Predicted classes of the test and validation split, NPZ."""
-    model = _Below("model.keras")
-    """The trained network, Keras's own format."""
-    log = _Below("job.log")
-    """The run's log, with the traceback if it failed."""
-    files = _Below("files")
-    """What a task of the user's own wrote."""
-    hydra = _Below(".hydra")
-    """Hydra's own files of the run."""
-    progress = _Below("progress.jsonl")
-    """The epochs of a run under way, JSON lines."""
+    model = _Below("model.keras")  # the trained network, Keras's own format
+    log = _Below("job.log")  # the run's log, with the traceback if it failed
+    files = _Below("files")  # what a task of the user's own wrote
+    hydra = _Below(".hydra")  # Hydra's own files of the run
+    progress = _Below("progress.jsonl")  # the epochs of a run under way, JSON lines
 
     @property
     def artefacts(self) -> tuple[Path, Path]:
@@ -60,36 +54,28 @@ class RunPaths(_Paths):
         return self.predictions, self.model
 
 
+# A run's record and its artefacts, as text to append: 100,000 runs' paths take seconds to make.
 CHECKED = tuple(
     f"{os.sep}{one.name}" for one in (RunPaths("").record, *RunPaths("").artefacts)
 )  # fmt: skip
-"""A run's record and its artefacts, as text to append: 100,000 runs' paths take seconds to make."""
 
 
 class SweepPaths(_Paths):
     """The files of a sweep's directory."""
 
-    sweep_json = _Below("sweep.json")
-    """The plan: every invocation with its points."""
-    study_json = _Below("study.json")
-    """What the stages of a study requested, selected and decided."""
-    runs = _Below("runs")
-    """The directory that holds one directory per run."""
-    tables = _Below("tables")
-    """The directory of the comparison tables."""
+    sweep_json = _Below("sweep.json")  # the plan: every invocation with its points
+    study_json = _Below("study.json")  # what the stages of a study requested, selected and decided
+    runs = _Below("runs")  # the directory that holds one directory per run
+    tables = _Below("tables")  # the directory of the comparison tables
+    # The runs table of a large sweep as it was last read; may be deleted at any time.
     cache = _Below(".runs.parquet")
-    """The runs table of a large sweep as it was last read; may be deleted at any time."""
+    # Intervals and selections as they were last computed; may be deleted at any time.
     computed = _Below(".computed.json")
-    """Intervals and selections as they were last computed; may be deleted at any time."""
-    report = _Below("report.html")
-    """The report, one self-contained HTML file."""
-    figures = _Below("figures")
-    """The directory of the figures."""
+    report = _Below("report.html")  # the report, one self-contained HTML file
+    figures = _Below("figures")  # the directory of the figures
 
-    submitted = _Below(".submitit/submitted.json")
-    """The jobs in a cluster's queue."""
-    code = _Below(".submitit/code")
-    """The code of submitted jobs as it was then."""
+    submitted = _Below(".submitit/submitted.json")  # the jobs in a cluster's queue
+    code = _Below(".submitit/code")  # the code of submitted jobs as it was then
 
     def lock(self, name: str) -> Path:
         """The lock file of a run (its run id), or of `sweep.json` ("sweep") or the tables."""

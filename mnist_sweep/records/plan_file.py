@@ -42,33 +42,22 @@ class Git(_Model):
 
 
 class Invocation(_Model):
-    """One command.
+    """One command."""
 
-    Attributes:
-        id: Unique; empty in files of the first edition.
-        at: When it started, ISO 8601.
-        overrides: Its words, without those for Hydra itself.
-        hydra_overrides: Its words for Hydra itself.
-        words: All of its words in order, with Hydra's options; empty in older files.
-        signature: Of the words, by a key of the user's; see `sweeping.plan.commands`.
-        config: The sweep's own settings, such as the objective, and its `sweeper`.
-        data: Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
-        versions: Package -> its version.
-        git: The commit.
-        points: What it requested; a study's and a search's grow.
-    """
-
-    id: str = ""
-    at: str = ""
-    overrides: tuple[str, ...] = ()
-    hydra_overrides: tuple[str, ...] = ()
+    id: str = ""  # unique; empty in files of the first edition
+    at: str = ""  # when it started, ISO 8601
+    overrides: tuple[str, ...] = ()  # its words, without those for Hydra itself
+    hydra_overrides: tuple[str, ...] = ()  # its words for Hydra itself
+    # All of its words in order, with Hydra's options; empty in older files.
     words: tuple[str, ...] = ()
-    signature: str = ""
+    signature: str = ""  # of the words, by a key of the user's; see `sweeping.plan.commands`
+    # The sweep's own settings, such as the objective, and its `sweeper`.
     config: dict[str, Any] = {}
+    # Data settings as text -> the dataset that was chosen (`DatasetInfo.to_dict`).
     data: dict[str, dict[str, Any]] = {}
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}  # package -> its version
     git: Git = Git()
-    points: tuple[PlannedPoint, ...] = ()
+    points: tuple[PlannedPoint, ...] = ()  # what it requested; a study's and a search's grow
 
 
 class PlanFile(_Model):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Arrays that would take more are refused before anything is unpacked: 60 million examples.
 MAX_BYTES = 2**29
-"""Arrays that would take more are refused before anything is unpacked: 60 million examples."""
 
 _SHA256 = "data_sha256"
 _DTYPES: dict[str, Any] = {
@@ -64,17 +64,12 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The classes that some runs predicted on one split.
+    """The classes that some runs predicted on one split."""
 
-    Attributes:
-        predicted: (n_runs, n_examples) uint8, in the order in which the runs were requested.
-        true: (n_examples,) uint8.
-        images: Which images: the data's content hash and, for validation, the rows.
-    """
-
+    # (n_runs, n_examples) uint8, in the order in which the runs were requested.
     predicted: NDArray[np.uint8]
-    true: NDArray[np.uint8]
-    images: tuple[str, bytes]
+    true: NDArray[np.uint8]  # (n_examples,) uint8
+    images: tuple[str, bytes]  # which images: the data's content hash and, for validation, the rows
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -88,16 +83,13 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
-    """Read what runs predicted on one split: a tenth of the time that all arrays take.
-
-    Args:
-        directories: Of the runs, at least one.
-        split: "validation" or "test".
+    """Read what runs (at least one) predicted on the validation or the test split.
 
     Raises:
         DirectoryError: A run's predictions are missing or damaged.
         DataError: The runs did not see the same images.
     """
+    # Without the probabilities: a tenth of the time that all arrays take.
     names = [name for name in CLASSES if name.startswith(split)]
     names += ["validation_index"] * (split == "validation")
     found = [read_arrays(RunPaths(one).predictions, names) for one in directories]
@@ -116,11 +108,7 @@ def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
 
 
 def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray[Any]]:
-    """Some arrays of a run's predictions, and `data_sha256`, checked.
-
-    Raises:
-        DirectoryError: The file is missing, damaged, or holds something else.
-    """
+    """Some arrays of a run's predictions, and `data_sha256`, checked."""
     try:
         with opened(path) as file:
             arrays = npz_arrays(file, (*names, _SHA256), MAX_BYTES)
@@ -143,7 +131,7 @@ def read_arrays(path: Path, names: Sequence[str] = CLASSES) -> dict[str, NDArray
 
 
 def _had_none(paths: RunPaths) -> bool:
-    """Whether a task's record tells of no predictions."""
+    # Imported here: reading a record checks its predictions, with this module.
     from mnist_sweep.records.reading import read_record
 
     with suppress(DirectoryError):
@@ -166,8 +154,7 @@ def write_predictions(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _check(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> None:
-    missing = [name for name in (*names, _SHA256) if name not in arrays]
-    if missing:
+    if missing := [name for name in (*names, _SHA256) if name not in arrays]:
         raise ValueError(f"without {', '.join(missing)}")
     for name in names:
         array, dtype = arrays[name], _DTYPES[name]

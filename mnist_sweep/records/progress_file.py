@@ -22,16 +22,11 @@ _MAX_BYTES = 32 * 2**20
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """How far a run is."""
 
-    Attributes:
-        epoch: The last epoch that ended, from 1; 0 before the first.
-        epochs: How many there will be at most; None if unknown.
-        figures: Name -> epoch -> value, of the epochs that reported it.
-    """
-
-    epoch: int = 0
-    epochs: int | None = None
+    epoch: int = 0  # the last epoch that ended, from 1; 0 before the first
+    epochs: int | None = None  # how many there will be at most; None if unknown
+    # Name -> epoch -> value, of the epochs that reported it.
     figures: dict[str, dict[int, float]] = field(default_factory=dict)
 
 

@@ -36,8 +36,8 @@ from mnist_sweep.settings import run_id as run_id_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Metrics of every network's record, whichever version wrote it.
 _COMPARED = ("accuracy", "precision", "recall", "f1", "f1_min")
-"""Metrics of every network's record, whichever version wrote it."""
 _TOLERANCE = 1e-9
 
 
@@ -97,17 +97,14 @@ def read_record(path: Path) -> Record:
 
 
 def parse(read: bytes, run_id: str | None = None) -> Record:
-    """The record in a file's bytes.
-
-    Args:
-        read: The bytes.
-        run_id: Whose record it must be; None takes any.
+    """The record in a file's bytes, of run `run_id` if that is given.
 
     Raises:
         ValueError: They hold no valid record, or one that was changed after it was written;
             `reason` puts it into words.
     """
-    # pydantic's parser takes NaN for a number, and of two values of one key the last.
+    # pydantic's parser takes NaN for a number, and of two values of one key the last. A sealed
+    # record was written by this program, so it is parsed once.
     values = None if is_sealed(read) else strict_json(read)
     try:
         record = Record.model_validate_json(read, context=SEALED if values is None else None)
@@ -186,23 +183,22 @@ def _check_metrics(record: Record) -> None:
         n = record.data.n_validation if split == VALIDATION else record.data.n_test
         if counts[0].sum() != n:
             raise ValueError(f"metrics.{split}: {counts[0].sum():.0f} examples, not {n}")
+        pairs: dict[str, tuple[Any, Any]] = {}
         for name in _COMPARED:
             # How classes without examples count has changed over the versions.
             if name in found.values and (name == "accuracy" or counts[0].all()):
-                value = Metric(known[name], split).compute(*counts)
-                _compare(f"metrics.{split}.{name}", found.values[name], value)
+                pairs[name] = found.values[name], Metric(known[name], split).compute(*counts)
         for name in ("precision", "recall", "f1", "support"):
             of_class = known[name].class_values if name in known else None
             values = of_class(*counts) if of_class else counts[0]
             for k, entry in enumerate(found.per_class):
-                _compare(f"metrics.{split}.per_class.{k}.{name}", getattr(entry, name), values[k])
-
-
-def _compare(place: str, stated: Any, counted: Any) -> None:
-    if abs(float(stated) - float(counted)) > _TOLERANCE:
-        raise ValueError(
-            f"{place} is {stated:.6g}, but the confusion matrix gives {float(counted):.6g}"
-        )
+                pairs[f"per_class.{k}.{name}"] = getattr(entry, name), values[k]
+        for place, (stated, counted) in pairs.items():
+            if abs(float(stated) - float(counted)) > _TOLERANCE:
+                raise ValueError(
+                    f"metrics.{split}.{place} is {stated:.6g}, but the confusion matrix gives "
+                    f"{float(counted):.6g}"
+                )
 
 
 def _check_predictions(record: Record, path: Path) -> None:

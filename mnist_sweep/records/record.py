@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -33,25 +32,27 @@ from mnist_sweep.safe_files import plain, refuse_newer
 from mnist_sweep.settings import SETTINGS
 
 SCHEMA_VERSION = 2
+# The context in which settings are not checked: those of a record that was checked and sealed.
 SEALED = {"sealed": True}
-"""The context in which settings are not checked: those of a record that was checked and sealed."""
 
 Plain = dict[str, Any]
-Share = Annotated[float, Field(ge=0, le=1)]
-"""A share of one: accuracy, precision, recall, F1."""
+Share = Annotated[float, Field(ge=0, le=1)]  # a share of one: accuracy, precision, recall, F1
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Name = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 _HELD_OUT = ("loss", "accuracy", "precision", "recall", "f1", "f1_min")
+# What schema 1 demands of a finished run. Part of the file format, not a list of all metrics: one
+# that was added to the registry later is absent from older records.
 _REQUIRED = {"train": ("loss", "accuracy"), "validation": _HELD_OUT, "test": _HELD_OUT}
-"""What schema 1 demands of a finished run. Part of the file format, not a list of all metrics: one
-that was added to the registry later is absent from older records."""
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+    # Built when first used: a table that comes from the cache needs no record.
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, frozen=True, defer_build=True
+    )
 
 
 class Code(_Strict):
@@ -77,10 +78,10 @@ class DataRecord(_Strict):
     class_names: list[str] = Field(default_factory=list)  # of a literal a copy would be made
 
 
+# Stands for null in the record of a task that used no prepared data and predicted nothing.
 NO_DATA = DataRecord.model_construct(
     name="", source="", sha256="", shape=[], classes=0, n_train=0, n_validation=0, n_test=0
 )
-"""Stands for null in the record of a task that used no prepared data and predicted nothing."""
 
 
 class History(_Strict):
@@ -148,13 +149,14 @@ class SplitMetrics(_Strict):
                 raise ValueError(f"{name} must be between 0 and 1, got {value:g}")
         return self
 
+    # Metrics come first in JSON, and a task's record has no empty tables of classes.
     @model_serializer(mode="wrap")
     def _metrics_first(self, dump: Callable[[Any], Plain]) -> Plain:
         fields = {key: value for key, value in dump(self).items() if key not in self.values}
         return {**self.values, **{key: value for key, value in fields.items() if value}}
 
 
-_NO_METRICS = SplitMetrics.model_validate({})
+_NO_METRICS = SplitMetrics.model_construct()
 
 
 class Metrics(_Strict):
@@ -182,11 +184,6 @@ class TrainingForm(_Strict):
     reason: str
 
 
-def _time(value: str) -> str:
-    datetime.fromisoformat(value)
-    return value
-
-
 class Environment(_Strict):
     """Where and with what a run was carried out.
 
@@ -207,7 +204,14 @@ class Environment(_Strict):
     workers: int | None = None
     device: str | None = None
     peak_memory_mb: float | None = None
-    started_at: Annotated[str, AfterValidator(_time)] | None = None
+    started_at: str | None = None
+
+    @field_validator("started_at")
+    @classmethod
+    def _is_a_time(cls, value: str | None) -> str | None:
+        if value is not None:
+            datetime.fromisoformat(value)
+        return value
 
 
 class Failure(_Strict):
@@ -219,35 +223,31 @@ class Failure(_Strict):
 
 
 class Record(_Strict):
-    """One run's record, as `record.json` holds it.
-
-    Attributes:
-        task: The function that was called; None for the training of a Keras network.
-        objective: The metric by which its sweep means "best", such as `validation.accuracy`.
-        code: The user's own source that decides the result, or None.
-        config: All settings of the run, nested.
-        artefacts: Files of the run beside the record: name -> SHA-256.
-        sha256: Of the record's own text, see `records.store`; None in older records.
-    """
+    """One run's record, as `record.json` holds it."""
 
     schema_version: Count
     run_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     configuration_id: Name
     label: Name
     status: Annotated[RunStatus, Field(strict=False)]
+    # The function that was called; None for the training of a Keras network.
     task: str | None = None
+    # The metric by which its sweep means "best", such as `validation.accuracy`.
     objective: str | None = None
-    code: Code | None = None
-    config: Plain
+    code: Code | None = None  # the user's own source that decides the result, or None
+    config: Plain  # all settings of the run, nested
+    # Null in JSON becomes NO_DATA, so that no reader has to ask.
     data: Annotated[DataRecord, BeforeValidator(lambda value: NO_DATA if value is None else value)]
     parameters: Count | None = None
-    history: History = History.model_validate({})
+    history: History = History.model_construct()
     metrics: Metrics | None = None
     training: TrainingForm | None = None
     time: Times | None = None
-    environment: Environment = Environment()
+    environment: Environment = Environment.model_construct()
     error: Failure | None = None
+    # Files of the run beside the record: name -> SHA-256.
     artefacts: dict[str, Sha256] = Field(default_factory=dict)
+    # Of the record's own text, see `records.store`; None in older records.
     sha256: Sha256 | None = None
 
     @field_validator("config")
@@ -274,23 +274,23 @@ class Record(_Strict):
             if self.metrics is None:
                 raise ValueError("status is finished but there are no metrics")
             if self.task is None:
-                _check_required(self.metrics, self.data.n_validation)
+                self._check_required(self.metrics)
         return self
+
+    def _check_required(self, metrics: Metrics) -> None:
+        for split, names in _REQUIRED.items():
+            found: SplitMetrics = getattr(metrics, split)
+            absent = [name for name in names if name not in found.values]
+            absent += ["per_class"] * (split != "train" and not found.per_class)
+            # Without validation examples there is nothing to measure there.
+            if absent and (self.data.n_validation or split != "validation"):
+                raise ValueError(f"metrics.{split} is without {', '.join(absent)}")
 
     @property
     def seed(self) -> int | None:
         """The run's seed, or None where its settings hold none."""
         seed = self.config.get("seed")
         return seed if isinstance(seed, int) else None
-
-
-def _check_required(metrics: Metrics, n_validation: int) -> None:
-    for split, names in _REQUIRED.items():
-        found: SplitMetrics = getattr(metrics, split)
-        absent = [name for name in names if name not in found.values]
-        absent += ["per_class"] * (split != "train" and not found.per_class)
-        if absent and (n_validation or split != "validation"):
-            raise ValueError(f"metrics.{split} is without {', '.join(absent)}")
 
 
 def _check_settings(value: Any, key: str = "") -> None:

@@ -23,23 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of some records.
+    """Rows of some records."""
 
-    Attributes:
-        names: The names of the run directories.
-        keys: Keys that distinguish the state of a run's files from every other one.
-        latest_ns: The time at which the latest of these files was changed; 0 for stored rows.
-        kinds: The combinations of columns that rows have.
-        kind_of: The place in `kinds` of each row.
-        table: The values; None or missing where a row has none.
-    """
-
-    names: list[str]
-    keys: list[str]
+    names: list[str]  # the names of the run directories
+    keys: list[str]  # keys that distinguish the state of a run's files from every other one
+    # The time at which the latest of these files was changed; 0 for stored rows.
     latest_ns: list[int]
-    kinds: list[tuple[str, ...]]
-    kind_of: list[int]
-    table: pd.DataFrame
+    kinds: list[tuple[str, ...]]  # the combinations of columns that rows have
+    kind_of: list[int]  # the place in `kinds` of each row
+    table: pd.DataFrame  # the values; None or missing where a row has none
 
     def take(self, places: Sequence[int]) -> Rows:
         """Some of the rows, in that order."""

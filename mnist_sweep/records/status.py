@@ -8,18 +8,12 @@ from enum import StrEnum
 class RunStatus(StrEnum):
     """The status of a run, in its record and in every table."""
 
-    FINISHED = "finished"
-    """Trained and evaluated; the only status with metrics."""
-    FAILED = "failed"
-    """An error, or the death of its process."""
-    DIVERGED = "diverged"
-    """The loss was not finite: running it again gives the same."""
-    PRUNED = "pruned"
-    """Stopped early by a search, before its last epoch."""
-    MISSING = "missing"
-    """Planned, and no record: not run, interrupted, or still running."""
-    UNREADABLE = "unreadable"
-    """There is a record, and it is damaged."""
+    FINISHED = "finished"  # trained and evaluated; the only status with metrics
+    FAILED = "failed"  # an error, or the death of its process
+    DIVERGED = "diverged"  # the loss was not finite: running it again gives the same
+    PRUNED = "pruned"  # stopped early by a search, before its last epoch
+    MISSING = "missing"  # planned, and no record: not run, interrupted, or still running
+    UNREADABLE = "unreadable"  # there is a record, and it is damaged
 
     @property
     def is_final(self) -> bool:

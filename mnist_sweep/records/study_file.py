@@ -32,31 +32,22 @@ class _Model(BaseModel):
 
 
 class Stage(_Model):
-    """One stage of a study.
+    """One stage of a study."""
 
-    Attributes:
-        name: Unique in its study.
-        of: The stage whose selected configuration it changes; None for a grid of its own.
-        params: What it sets: key -> value as on the command line.
-        run_ids: Its runs; of a stage `of` another the changed ones.
-        control_run_ids: Runs of the unchanged selected configuration on the same fresh seeds.
-        changed: Configuration id -> the settings that were changed.
-        selection: JSON of `analysis.uncertainty.UncertainSelection`, or None.
-        decision: JSON of `analysis.statistics.Decision` with what was spent and saved, or None.
-        status: How far it is.
-        reason: Why it is blocked, or None.
-    """
-
-    name: str
+    name: str  # unique in its study
+    # The stage whose selected configuration it changes; None for a grid of its own.
     of: str | None = None
-    params: dict[str, Any] = {}
-    run_ids: tuple[str, ...] = ()
+    params: dict[str, Any] = {}  # what it sets: key -> value as on the command line
+    run_ids: tuple[str, ...] = ()  # its runs; of a stage `of` another the changed ones
+    # Runs of the unchanged selected configuration on the same fresh seeds.
     control_run_ids: tuple[str, ...] = ()
-    changed: dict[str, dict[str, Any]] = {}
+    changed: dict[str, dict[str, Any]] = {}  # configuration id -> the settings that were changed
+    # JSON of `analysis.uncertainty.UncertainSelection`, or None.
     selection: dict[str, Any] | None = None
+    # JSON of `analysis.statistics.Decision` with what was spent and saved, or None.
     decision: dict[str, Any] | None = None
-    status: Status = "pending"
-    reason: str | None = None
+    status: Status = "pending"  # how far it is
+    reason: str | None = None  # why it is blocked, or None
 
     @field_validator("selection")
     @classmethod

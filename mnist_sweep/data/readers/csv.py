@@ -34,8 +34,7 @@ EXPECTED = (
     "a header label,pixel0,pixel1,… (test data: without label) and whole numbers from 0 to 255 "
     "below it"
 )
-MAX_BYTES = 2 * 2**30
-"""Of the unpacked text; MNIST's has 0.11 GB."""
+MAX_BYTES = 2 * 2**30  # of the unpacked text; MNIST's has 0.11 GB
 _LABELS = ("label", "labels", "class", "target", "digit", "y")
 _INDEXES = ("", "index", "id", "imageid", "unnamed: 0")
 _LEVEL = re.compile(r"[0-9]{1,20}(\.0*)?")
@@ -63,11 +62,7 @@ def recognises(path: Path) -> bool:
 
 
 def find(path: Path) -> list[Path]:
-    """The CSV file: `path` itself, or `train.csv` (or `.gz`, `.zip`) if `path` is a folder.
-
-    Raises:
-        DataError: There is no such file.
-    """
+    """The CSV file: `path` itself, or `train.csv` (or `.gz`, `.zip`) if `path` is a folder."""
     chosen = _in_folder(path) if path.is_dir() else path
     if not chosen.is_file():
         raise DataError(
@@ -83,11 +78,7 @@ def _in_folder(folder: Path) -> Path:
 
 
 def read(path: Path) -> tuple[Examples, Examples | None]:
-    """All examples of the file; there is no test split.
-
-    Raises:
-        DataError: The file cannot be read, or a line is wrong (the message says which).
-    """
+    """All examples of the file; there is no test split."""
     file = find(path)[0]
     flat, labels = read_table(file)
     if labels is None:
@@ -105,9 +96,6 @@ def read_table(file: Path) -> tuple[Bytes, Bytes | None]:
 
     Returns:
         (n, pixels) uint8, and (n,) uint8 or None.
-
-    Raises:
-        DataError: The file cannot be read, or a line is wrong (the message says which).
     """
     try:
         content = _content(file)

@@ -8,8 +8,8 @@ import numpy as np
 
 from mnist_sweep.data.arrays import Examples
 
+# Pixels are counts of inked dots in 4x4 blocks, 0 to 16 (UCI, Alpaydin and Kaynak 1998).
 SCALE = 16.0
-"""Pixels are counts of inked dots in 4x4 blocks, 0 to 16 (UCI, Alpaydin and Kaynak 1998)."""
 DESCRIPTION = "scikit-learn's bundled digits (1,797 real handwritten 8x8 digits)"
 
 

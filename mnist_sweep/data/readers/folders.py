@@ -23,25 +23,16 @@ _PARTS = {
 }  # fmt: skip
 _EXPECTED = "pictures in a folder for each class, PATH/CLASS/picture.png"
 
-Part = list[tuple[str, Path]]
-"""The name of its class, and the file, of each picture."""
+Part = list[tuple[str, Path]]  # the name of its class, and the file, of each picture
 
 
 def find(path: Path) -> list[Path]:
-    """All pictures of the training part, then those of the test part.
-
-    Raises:
-        DataError: It is not a folder, or holds no folders of pictures.
-    """
+    """All pictures of the training part, then those of the test part."""
     return [file for part in _parts(path) for _, file in part]
 
 
 def read(path: Path) -> tuple[Examples, Examples | None]:
-    """Training and test examples; no test examples where there is no test folder.
-
-    Raises:
-        DataError: A picture is damaged or of another size, or the classes of the parts differ.
-    """
+    """Training and test examples; no test examples where there is no test folder."""
     train, test = _parts(path)
     labels = _labels(sorted({name for name, _ in train}), path)
     strange = sorted({name for name, _ in test} - set(labels))

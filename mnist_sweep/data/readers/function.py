@@ -24,11 +24,7 @@ from mnist_sweep.errors import DataError
 
 
 def read(target: str) -> tuple[Examples, Examples | None]:
-    """Call the function of that dotted name and check what it returns.
-
-    Raises:
-        DataError: It cannot be imported, fails, or returns something else.
-    """
+    """Call the function of that dotted name and check what it returns."""
     module, _, name = target.rpartition(".")
     try:
         function = getattr(import_module(module), name)

@@ -59,9 +59,6 @@ def find(folder: Path) -> list[Path]:
     """The four files of the dataset in `folder`: train images, labels, test images, labels.
 
     If a file exists both gzipped and not, the latter is used.
-
-    Raises:
-        DataError: It is not a folder, lacks a file, or holds more than one dataset.
     """
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
@@ -98,11 +95,7 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(folder: Path) -> tuple[Examples, Examples | None]:
-    """Training and test examples of the IDX files in `folder`.
-
-    Raises:
-        DataError: A file is missing, unreadable, truncated, too long or not IDX.
-    """
+    """Training and test examples of the IDX files in `folder`."""
     paths = find(folder)
     arrays = [read_file(path) for path in paths]
     train, test = (
@@ -123,12 +116,7 @@ def upright(images: Bytes) -> Bytes:
 
 
 def read_file(path: Path) -> Bytes:
-    """One IDX file as an array of the shape in its header.
-
-    Raises:
-        DataError: It cannot be read, is not IDX, its length is wrong, or a value is not a whole
-            number from 0 to 255.
-    """
+    """One IDX file as an array of the shape in its header."""
     try:
         with opened(path) as raw:
             if not raw.peek(2).startswith(GZIP_MAGIC):

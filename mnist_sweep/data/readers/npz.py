@@ -20,16 +20,15 @@ from mnist_sweep.data.arrays import Examples, parts_of
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, npz_names, opened
 
+# Arrays that unpack to more bytes, and more than so many times the file's size, are refused: images
+# shrink to a fifth, and a file that shrinks to a thousandth is zeros alone.
 MAX_BYTES, MAX_RATIO = 2**30, 200
-"""Arrays that unpack to more bytes, and more than so many times the file's size, are refused:
-images shrink to a fifth, and a file that shrinks to a thousandth is zeros alone."""
 NAMES = ("x_train", "y_train", "x_test", "y_test")
-CLASSES = "classes"
-"""May be there too: their number, or an array of their names."""
+CLASSES = "classes"  # may be there too: their number, or an array of their names
 MEDMNIST = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = ("val_images", "val_labels")
+# Arrays of images to predict, and of their labels.
 _TO_PREDICT = {"x_test": "y_test", "test_images": "test_labels", "images": "labels", "x": "y"}
-"""Arrays of images to predict, and of their labels."""
 _ENDS = ("train-imgs.npz", "train-labels.npz", "test-imgs.npz", "test-labels.npz")
 
 
@@ -41,11 +40,7 @@ def recognises(path: Path) -> bool:
 
 
 def find(path: Path) -> list[Path]:
-    """The archive itself, or KMNIST's four: train images, labels, test images, labels.
-
-    Raises:
-        DataError: There is no such file, or not exactly one of each kind in the folder.
-    """
+    """The archive itself, or KMNIST's four: train images, labels, test images, labels."""
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -63,12 +58,7 @@ def find(path: Path) -> list[Path]:
 
 
 def read(path: Path) -> tuple[Examples, Examples | None]:
-    """Training and test examples of an archive; nothing in it is unpickled.
-
-    Raises:
-        DataError: It cannot be read, is damaged, lacks an array, or an array is not of whole
-            numbers from 0 to 255.
-    """
+    """Training and test examples of an archive; nothing in it is unpickled."""
     files = find(path)
     stated = None
     if len(files) > 1:
@@ -86,9 +76,6 @@ def read_images(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[st
     """Images to predict, their labels if there are any, and where both come from.
 
     Of a whole dataset these are the test images; else the archive has a single array.
-
-    Raises:
-        DataError: It cannot be read, is damaged, or it is not clear which array is meant.
     """
     files = find(path)
     if len(files) > 1:

@@ -23,13 +23,7 @@ from mnist_sweep.records.external.assumptions import (
     scale_percentages,
     take_seeds,
 )
-from mnist_sweep.records.external.found import (
-    LEADING,
-    Found,
-    FoundRun,
-    Series,
-    check_count,
-)
+from mnist_sweep.records.external.found import LEADING, Found, FoundRun, Series, check_count
 from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation, PlanFile, PlannedPoint, write_plan
@@ -42,14 +36,11 @@ from mnist_sweep.settings import configuration_id, label, run_id
 if TYPE_CHECKING:
     from types import ModuleType
 
+# Name of a kind, the task of its runs -> its module. `find(path)` gives the places that hold its
+# runs, none where it is of another kind; `read(path, places)` reads them.
 READERS: dict[str, ModuleType] = {
     "hydra": hydra, "mlflow": mlflow, "tensorboard": tensorboard, "csv": csv,
 }  # fmt: skip
-"""Name of a kind, the task of its runs -> its module.
-
-`find(path)` gives the places that hold its runs, none where it is of another kind; `read(path,
-places)` reads them.
-"""
 _PREFIX = {TRAIN: "", VALIDATION: "val_", TEST: "test_"}
 
 

@@ -18,12 +18,12 @@ _METRIC = re.compile(
 )
 _SUFFIXES = (".csv", ".tsv")
 _MAX_BYTES = 64 * 2**20
+# What W&B and MLflow add to an export, in lower case; also all of `_step`, `tags.x` and so on.
 _NO_SETTINGS = (
     "run_id", "run_name", "state", "status", "notes", "user", "tags", "created", "runtime",
     "duration", "sweep", "hostname", "start_time", "end_time", "experiment_id", "artifact_uri",
     "source_name", "source_type",
 )  # fmt: skip
-"""What W&B and MLflow add to an export, in lower case; also all of `_step`, `tags.x` and so on."""
 _STATES = ("crashed", "failed", "killed", "running", "pending", "scheduled", "preempted")
 
 if TYPE_CHECKING:
@@ -39,11 +39,7 @@ def find(path: Path) -> list[Path]:
 
 
 def read(_path: Path, files: list[Path]) -> Found:
-    """A run a row; a column is a metric if it is called like one, and a setting otherwise.
-
-    Raises:
-        DirectoryError: The file is no table, or no column is called like a metric.
-    """
+    """A run a row; a column is a metric if it is called like one, and a setting otherwise."""
     (file,) = files
     table = rows_of(file)
     metrics = metrics_of(table, file)
@@ -56,11 +52,7 @@ def read(_path: Path, files: list[Path]) -> Found:
 
 
 def metrics_of(table: list[dict[str, object]], file: Path) -> list[str]:
-    """The columns that are called like a metric and hold numbers.
-
-    Raises:
-        DirectoryError: There is none.
-    """
+    """The columns that are called like a metric and hold numbers."""
     names = list(table[0]) if table else []
     called = [
         name
@@ -112,11 +104,7 @@ def _is_no_setting(name: str) -> bool:
 
 
 def rows_of(file: Path) -> list[dict[str, object]]:
-    """The rows of a CSV file as plain values; None where a cell is empty.
-
-    Raises:
-        DirectoryError: It cannot be read as a table.
-    """
+    """The rows of a CSV file as plain values; None where a cell is empty."""
     import pandas as pd
 
     try:

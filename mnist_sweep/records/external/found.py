@@ -15,39 +15,30 @@ from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
 Numbers = dict[str, float]
 Series = dict[str, list[float | None]]
 
+# What settings that are seeds are called; with groups before them too (`trainer.seed`).
 SEEDS = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "rng")
-"""What settings that are seeds are called; with groups before them too (`trainer.seed`)."""
 _SPLITS = {
     "train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
     "validation": VALIDATION, "test": TEST, "testing": TEST, "eval": TEST, "evaluation": TEST,
 }  # fmt: skip
+# Metrics by which 'best' may be meant, the most usual first.
 LEADING = ("accuracy", "acc", "f1", "auc", "score", "r2", "reward", "loss", "error", "rmse")
-"""Metrics by which 'best' may be meant, the most usual first."""
 _RESERVED = ("per_class", "confusion", "values")
 MAX_RUNS = 100_000
 
 
 @dataclass
 class FoundRun:
-    """A run of another program.
+    """A run of another program."""
 
-    Attributes:
-        name: Its path in the directory, or its id.
-        place: The file or directory that it was read from.
-        settings: Dotted name -> plain value.
-        metrics: Name, as the program wrote it -> final value.
-        history: Name -> value by epoch or step.
-        failed: Why it has no result, though nothing is wrong with its files; empty if it has one.
-        experiment: Of an MLflow store, the experiment's name.
-    """
-
-    name: str
-    place: Path
-    settings: dict[str, Any] = field(default_factory=dict)
-    metrics: Numbers = field(default_factory=dict)
-    history: Series = field(default_factory=dict)
+    name: str  # its path in the directory, or its id
+    place: Path  # the file or directory that it was read from
+    settings: dict[str, Any] = field(default_factory=dict)  # dotted name -> plain value
+    metrics: Numbers = field(default_factory=dict)  # name, as the program wrote it -> final value
+    history: Series = field(default_factory=dict)  # name -> value by epoch or step
+    # Why it has no result, though nothing is wrong with its files; empty if it has one.
     failed: str = ""
-    experiment: str = ""
+    experiment: str = ""  # of an MLflow store, the experiment's name
 
     def add(self, name: str, values: Sequence[Any]) -> None:
         """Add a metric by its values in order: the last is its result, several are its history."""
@@ -60,27 +51,17 @@ class FoundRun:
 
 @dataclass
 class Found:
-    """All runs of a directory.
+    """All runs of a directory."""
 
-    Attributes:
-        kind: What wrote it, in words: 'a Hydra multirun'.
-        runs: The runs.
-        problems: Files that could not be used, and why.
-        notes: What was assumed.
-    """
-
-    kind: str
+    kind: str  # what wrote it, in words: 'a Hydra multirun'
     runs: list[FoundRun] = field(default_factory=list)
+    # Files that could not be used, and why.
     problems: list[tuple[Path, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what was assumed
 
 
 def check_count(path: Path, count: int) -> None:
-    """Refuse more runs than one table holds.
-
-    Raises:
-        DirectoryError: There are more than `MAX_RUNS`.
-    """
+    """Refuse more runs than one table holds."""
     if count > MAX_RUNS:
         raise DirectoryError(f"{path} holds {count:,} runs; at most {MAX_RUNS:,} are read.")
 

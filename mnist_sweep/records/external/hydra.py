@@ -22,8 +22,8 @@ from mnist_sweep.safe_files import content, strict_yaml
 
 MAX_DEPTH = 4
 _ENDINGS = (".json", ".yaml", ".yml", ".csv")
+# Columns by which the rows of a table come one after another; other rows are averaged.
 _ORDERED = ("epoch", "step")
-"""Columns by which the rows of a table come one after another; other rows are averaged."""
 _INDICES = (*_ORDERED, "fold")
 
 

@@ -35,23 +35,19 @@ _EXAMPLE = "record: '*/results.json', metrics: {accuracy: metrics.test.acc}"
 
 
 class ResultMapping(BaseModel):
-    """How to read a directory that this program did not write.
-
-    Attributes:
-        record: Glob of JSON, YAML or CSV files, relative to the directory; None finds them.
-        metrics: Name -> dotted path into the file, or column; a number counts in a list, -1 is its
-            last. Empty takes every number.
-        lower_is_better: Metrics of which less is better; None guesses by name (loss, error, time).
-        seed: The setting that is the seed, if there is one of this name.
-        experiment: Of an MLflow store, the name of the experiment that is read; None reads all.
-    """
+    """How to read a directory that this program did not write."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    # Glob of JSON, YAML or CSV files, relative to the directory; None finds them.
     record: str | None = None
+    # Name -> dotted path into the file, or column; a number counts in a list, -1 is its last. Empty
+    # takes every number.
     metrics: dict[str, str] = {}
+    # Metrics of which less is better; None guesses by name (loss, error, time).
     lower_is_better: list[str] | None = None
-    seed: str = "seed"
+    seed: str = "seed"  # the setting that is the seed, if there is one of this name
+    # Of an MLflow store, the name of the experiment that is read; None reads all.
     experiment: str | None = None
 
     @field_validator("record")

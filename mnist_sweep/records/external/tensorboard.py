@@ -18,8 +18,8 @@ from mnist_sweep.safe_files import strict_yaml
 EVENTS = "events.out.tfevents.*"
 MAX_DEPTH = 5
 _START = "_hparams_/session_start_info"
+# Folders that PyTorch's `add_hparams` makes below a run's.
 _TIME = re.compile(r"[0-9]{9,11}\.[0-9]+")
-"""Folders that PyTorch's `add_hparams` makes below a run's."""
 
 
 def find(path: Path) -> list[Path]:
