@@ -148,3 +148,21 @@ def test_replicates_have_the_distribution_of_a_plain_bootstrap_over_images():
 def test_predictions_that_do_not_fit_are_refused(predicted, true, said):
     with pytest.raises(DataError, match=said):
         collapse(np.array(predicted), np.array(true))
+
+
+def test_the_lowest_f1_varies_as_the_f1_of_the_classes_that_are_lowest():
+    rng = np.random.default_rng(3)
+    true = rng.integers(3, size=600)
+    wrong = rng.random((2, 600)) < np.array([[0.2], [0.1]])
+    runs = np.where(wrong, rng.integers(3, size=(2, 600)), true)
+    names = ("f1_min", "f1.0", "f1.1", "f1.2")
+    tables = resample_predictions(runs, true, names, rng, replicates=2000, classes=3)
+    classes = np.stack([tables[name].replicates for name in names[1:]])  # (class, run, replicate)
+    for run in range(2):
+        shares = np.bincount(classes[:, run].argmin(axis=0), minlength=3) / 2000
+        assert shares.max() < 0.9
+        expected = shares @ classes[:, run].var(axis=1)
+        lowest = tables["f1_min"].replicates[run]
+        np.testing.assert_allclose(lowest.var(), expected, rtol=0.005)
+        assert expected > 1.05 * classes[:, run].min(axis=0).var()
+        np.testing.assert_allclose(lowest.mean(), classes[:, run].min(axis=0).mean(), atol=1e-12)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.uint8]
 
-NETWORKS = ((1, 32, 2), (1, 64, 2), (1, 128, 4), (2, 32, 3), (2, 64, 2), (3, 48, 3))
+NETWORKS = ((1, 40, 2), (1, 80, 2), (1, 160, 3), (2, 40, 3), (2, 80, 2), (3, 64, 3))
 """Layers, nodes and epochs."""
 SEEDS = 80
 N_TRAIN = 10_000

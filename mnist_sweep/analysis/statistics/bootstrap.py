@@ -107,6 +107,7 @@ def resample_predictions(
     patterns = collapse(predicted, true, classes)
     checked_replicates(replicates)
     wanted = [counted(name, classes) for name in metrics]
+    lowest = {place: _LowestF1() for place, one in enumerate(wanted) if one.name == "f1_min"}
     block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (len(patterns.predicted) * classes)))
 
     def blocks() -> Iterator[NDArray[np.float32]]:
@@ -114,7 +115,10 @@ def resample_predictions(
         for start in range(0, replicates, block):
             yield image_weights(patterns, min(block, replicates - start), rng)
 
-    tables = metrics_under(patterns, wanted, blocks())
+    computed = [lowest.get(place, metric) for place, metric in enumerate(wanted)]
+    tables = metrics_under(patterns, computed, blocks())
+    for place, one in lowest.items():
+        tables[place][:, 1:] = one.widened(tables[place][:, 1:])
     n_examples = len(patterns.pattern_of)
     return {
         name: Resampled(
@@ -176,7 +180,9 @@ def image_weights(
 
 
 def metrics_under(
-    patterns: Patterns, metrics: Sequence[Metric], blocks: Iterable[NDArray[np.float32]]
+    patterns: Patterns,
+    metrics: Sequence[Metric | _LowestF1],
+    blocks: Iterable[NDArray[np.float32]],
 ) -> list[Floats]:
     """Each metric of each run, (n_runs, sum of all b), under pattern weights, (n_patterns, b)."""
     from scipy.sparse import csr_array
@@ -203,6 +209,39 @@ def metrics_under(
         hits = support - missed
         found.append([metric.compute(support, hits + mistaken, hits) for metric in metrics])
     return [np.concatenate(values, axis=1) for values in zip(*found, strict=True)]
+
+
+class _LowestF1:
+    """`f1_min` under weights, which keeps what the variance of its estimate is computed from.
+
+    The minimum of classes that are nearly equal varies less than each of them, but its estimate
+    less the bias does not: the bias is an estimate too. Its variance is about that of one class:
+    the mean over the classes, weighted by how often each is the lowest.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._is_lowest, self._sum, self._squares = np.zeros((3, 1, 1))
+
+    def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
+        """As `Metric.compute`, for weights (n_runs, b, classes)."""
+        # As a share it is at most 1, so that a class without images is never the lowest.
+        f1 = np.where(support > 0, 2 * hits / np.maximum(support + predicted, 1), 1.0)
+        self._n += f1.shape[1]
+        classes = np.arange(f1.shape[-1])
+        self._is_lowest = self._is_lowest + (f1.argmin(-1)[..., None] == classes).sum(axis=1)
+        self._sum = self._sum + f1.sum(axis=1)
+        self._squares = self._squares + np.square(f1).sum(axis=1)
+        return np.asarray(f1.min(axis=-1))
+
+    def widened(self, replicates: Floats) -> Floats:
+        """The replicates of all runs with that variance, (n_runs, n_replicates)."""
+        of_classes = self._squares / self._n - np.square(self._sum / self._n)
+        variance = (self._is_lowest / self._n * of_classes).sum(axis=-1)
+        mean, std = replicates.mean(axis=1), replicates.std(axis=1)
+        wider = np.divide(np.sqrt(variance), std, out=np.ones_like(std), where=std > 0)
+        around = mean[:, None]
+        return np.asarray(np.clip(around + wider[:, None] * (replicates - around), 0.0, 1.0))
 
 
 def counted(name: str, classes: int) -> Metric:
