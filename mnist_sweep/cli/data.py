@@ -56,11 +56,7 @@ def data(name: str, target: str | None, **options: Any) -> None:
 
 
 def describe(info: DatasetInfo) -> list[tuple[str, str]]:
-    """Rows of a name and a text that describe a dataset.
-
-    Raises:
-        DataError: The prepared data is missing or damaged.
-    """
+    """Rows of a name and a text that describe a dataset."""
     test = "its own split"
     if info.test_fraction is not None:
         test = f"test_fraction {info.test_fraction:g}, split_seed {info.split_seed}"

@@ -70,11 +70,7 @@ def screen() -> str:
 
 
 def script(shell: str) -> str:
-    """What makes a shell complete this program's words.
-
-    Raises:
-        UsageError: There is no such shell.
-    """
+    """What makes a shell complete this program's words."""
     if shell not in SCRIPTS:
         raise UsageError(
             f"Expected --completion {'|'.join(SCRIPTS)}, got {shell!r}. For bash, add this line to "

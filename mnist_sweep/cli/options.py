@@ -42,11 +42,7 @@ class Choice(click.Choice[str]):
     """One of some words; a misspelt one is answered with the closest."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word.
-
-        Raises:
-            click.BadParameter: It is none of them.
-        """
+        """The word, or an error with the closest one."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:

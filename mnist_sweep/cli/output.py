@@ -35,11 +35,9 @@ class Terminal(TypedDict):
 
 @contextmanager
 def lasting_streams() -> Iterator[None]:
-    """Within the block nothing fails because standard output or error cannot be written.
-
-    A reader may leave (`head`), the disk may be full, or the stream may be closed from the start:
-    what cannot be written is dropped, and the exit code stays that of what was done.
-    """
+    """Within the block nothing fails because standard output or error cannot be written."""
+    # A reader may leave (`head`), the disk may be full, or the stream may be closed from the start:
+    # what cannot be written is dropped, and the exit code stays that of what was done.
     before = sys.stdout, sys.stderr
     for number in range(3):
         try:

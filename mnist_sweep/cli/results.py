@@ -196,11 +196,7 @@ def _study_note(sweep: Sweep) -> Iterator[str]:
 
 
 def need_records(sweeps: Sequence[Sweep]) -> None:
-    """Refuse directories of which nothing can be read, with the reasons.
-
-    Raises:
-        DirectoryError: There is not one record.
-    """
+    """Refuse directories of which nothing can be read, with the reasons."""
     if any(len(sweep.frame) for sweep in sweeps):
         return
     reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]

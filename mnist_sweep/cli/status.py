@@ -101,11 +101,7 @@ def status(directory: Path, *, as_json: bool) -> None:
 
 
 def status_of(directory: Path) -> Status:
-    """How far a sweep is; collects what has ended in a queue.
-
-    Raises:
-        DirectoryError: It cannot be read.
-    """
+    """How far a sweep is; collects what has ended in a queue."""
     queue: list[SubmittedJob] = []
     problem = ""
     if SweepPaths(directory).submitted.exists():

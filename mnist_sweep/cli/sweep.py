@@ -20,11 +20,7 @@ from mnist_sweep.sweeping.result import SweepResult
 
 
 def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
-    """Run what command lines of one directory ask for; returns the exit code.
-
-    Raises:
-        MnistSweepError: Nothing was run.
-    """
+    """Run what command lines of one directory ask for; returns the exit code."""
     context.while_waiting(preimport.start)
     if len(commands) > 1:  # whatever is wrong with one of them is found before any runs
         for one in commands:

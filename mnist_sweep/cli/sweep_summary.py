@@ -76,10 +76,8 @@ class _Page:
     lines: list[str] = field(default_factory=list)
 
     def add(self, label: str, text: str, *, wrap: bool = True, **style: Any) -> None:
-        """A paragraph whose further lines are indented; `style` is the label's, or the text's.
-
-        Commands and paths are not wrapped, so that they can be copied from a narrow terminal.
-        """
+        """A paragraph whose further lines are indented; `style` is the label's, or the text's."""
+        # Commands and paths come without `wrap`: they can be copied from a narrow terminal.
         indent = " " * _LABEL if label else ""
         whole = f"{label:<{len(indent)}}{text}"
         first, *rest = wrapped(whole, self.width if wrap else None, indent)
@@ -133,13 +131,10 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
 
 
 def _tables(result: SweepResult) -> tuple[Sweep, list[Table]]:
-    """What the directory holds, and the comparison tables of any records.
-
-    A full disk keeps them from being written, not from being shown.
-    """
+    """What the directory holds, and the comparison tables of any records."""
     try:
         return write_tables(result.directory)
-    except DirectoryError as error:
+    except DirectoryError as error:  # a full disk keeps them from being written, not shown
         try:
             found = load(result.directory)
         except DirectoryError as gone:  # meanwhile somebody has moved the directory away

@@ -72,11 +72,7 @@ class OwnPagesOnly:
 
 
 def inside(root: Path, text: str) -> Path:
-    """The path that `text` names below `root`.
-
-    Raises:
-        HTTPException: It leads out, is hidden, or there is nothing.
-    """
+    """The path that `text` names below `root`."""
     try:
         path = (root / text).resolve(strict=True)
         parts = path.relative_to(root).parts
@@ -88,11 +84,7 @@ def inside(root: Path, text: str) -> Path:
 
 
 def file(root: Path, path: Path) -> Response:
-    """A sweep's report, a text or a picture, or the list of a directory's files.
-
-    Raises:
-        HTTPException: It is in no sweep, or of another kind.
-    """
+    """A sweep's report, a text or a picture, or the list of a directory's files."""
     owners = [one for one in (path, *path.parents) if one.is_relative_to(root)]
     if not any(map(is_sweep, owners)):
         raise HTTPException(404, NOTHING)

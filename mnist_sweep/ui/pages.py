@@ -47,31 +47,19 @@ def home_events(root: Path) -> str:
 
 
 def sweep(root: Path, directory: Path) -> str:
-    """A sweep's page.
-
-    Raises:
-        MnistSweepError: There is no sweep, or it cannot be read.
-    """
+    """A sweep's page."""
     others = [_link(root, other) for other in find(root) if other != directory]
     return _render("sweep.html.j2", root=root, others=others, **_sweep(root, directory))
 
 
 def sweep_events(root: Path, directory: Path) -> str:
-    """The parts of a sweep's page that change and its curves, as JSON.
-
-    Raises:
-        MnistSweepError: It has gone.
-    """
+    """The parts of a sweep's page that change and its curves, as JSON."""
     values = _sweep(root, directory)
     return _parts(values, "state", "results", curves=values["curves"])
 
 
 def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
-    """One table of the runs of some sweeps, of all where none are named.
-
-    Raises:
-        MnistSweepError: The objective that they share is no metric of their runs.
-    """
+    """One table of the runs of some sweeps, of all where none are named."""
     # Taken first: what changes meanwhile makes the page reload.
     stamp = _stamp(root, directories)
     sweeps, problems = _loaded(root, directories)
@@ -228,11 +216,7 @@ def ago(seconds: float) -> str:
 
 @cache
 def static(name: str) -> bytes:
-    """A file that pages load: `ui.css`, `ui.js`, `table.js` or `plotly.js`.
-
-    Raises:
-        KeyError: There is no such file.
-    """
+    """A file that pages load: `ui.css`, `ui.js`, `table.js` or `plotly.js`."""
     if name == "plotly.js":
         from plotly.offline import get_plotlyjs
 

@@ -126,11 +126,7 @@ def is_sweep(directory: Path) -> bool:
 
 
 def state_of(directory: Path) -> State:
-    """How far a sweep is.
-
-    Raises:
-        DirectoryError: There is no sweep (any more).
-    """
+    """How far a sweep is."""
     if not is_sweep(directory):
         raise DirectoryError(f"Expected a sweep at {directory}, but there is none.")
     paths = SweepPaths(directory)
@@ -202,21 +198,13 @@ def _memory(directory: Path, signature: Signature) -> list[Rows]:  # noqa: ARG00
 
 @_until_changed(MAX_LOADED)
 def loaded(directory: Path, signature: Signature) -> Sweep:  # noqa: ARG001
-    """A sweep; of its records only those that changed are read again, and nothing is written.
-
-    Raises:
-        MnistSweepError: The directory has gone.
-    """
+    """A sweep; of its records only those that changed are read again, and nothing is written."""
     return load(directory, memory=_memory(directory, ()))
 
 
 @_until_changed(32)
 def results(directory: Path, signature: Signature) -> Results:
-    """What a sweep's records say, computed again only if `signature` (of its `State`) has changed.
-
-    Raises:
-        MnistSweepError: The directory has gone, or its objective is no metric of its runs.
-    """
+    """What a sweep's records say, computed again only if its state's `signature` has changed."""
     sweep = loaded(directory, signature)
     objective = resolve(sweep.objective)
     shown = with_names(configurations(all_runs([sweep])))

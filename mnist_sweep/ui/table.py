@@ -55,11 +55,7 @@ class Merged:
 
 
 def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | None:
-    """The runs or configurations of some sweeps in one table; None where there are no runs.
-
-    Raises:
-        MnistSweepError: The sweeps' common objective is no metric of their runs.
-    """
+    """The runs or configurations of some sweeps in one table; None where there are no runs."""
     if not sweeps:
         return None
     by = resolve(objective_of([*sweeps.values()]))

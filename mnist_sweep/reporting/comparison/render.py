@@ -59,11 +59,7 @@ def text(comparison: Comparison, *, full: bool = False) -> str:
 
 
 def render(comparison: Comparison, format_name: str) -> str:
-    """The comparison in one of `FORMATS`, ending with a line break.
-
-    Raises:
-        UsageError: There is no such format.
-    """
+    """The comparison in one of `FORMATS`, ending with a line break."""
     if format_name not in FORMATS:
         raise UsageError(f"No format {format_name!r}: expected one of: {', '.join(FORMATS)}.")
     return FORMATS[format_name](comparison)

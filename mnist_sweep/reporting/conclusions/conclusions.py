@@ -58,10 +58,7 @@ class ReportSummary:
 
 
 def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
-    """Conclusions of a study or a small sweep, and the selections that go without saying.
-
-    Empty where there is nothing to select from; several directories get selections alone.
-    """
+    """Conclusions of a study or a small sweep, and the selections that go without saying."""
     selections = default_selections(sweeps)
     return ReportSummary(conclusions_of(sweeps, selections), selections)
 
@@ -112,11 +109,7 @@ def conclusions(
 
 
 def is_reference(sweep: Sweep, study: Study | None) -> bool:
-    """Whether a sweep asks what the published report asks, on MNIST.
-
-    A sweep has exactly its five networks; a study at least its grid of those without dropout, since
-    the network that dropout is added to depends on the selection.
-    """
+    """Whether a sweep asks what the published report asks, on MNIST."""
     finished = sweep.frame[sweep.frame["status"] == RunStatus.FINISHED]
     if finished.empty or set(finished["dataset.name"]) != {"mnist"}:
         return False
@@ -127,6 +120,7 @@ def is_reference(sweep: Sweep, study: Study | None) -> bool:
     published = reported.networks()
     if study is None:
         return swept == published
+    # Those without dropout: which network gets it depends on the selection.
     return {network for network in published if not network[-1]} <= swept
 
 
@@ -175,10 +169,8 @@ def _hardest_classes(
 
 
 def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float) -> list[int]:
-    """Classes whose F1 is not distinguishable from the hardest one's.
-
-    It was chosen by looking, so p-values are corrected over all pairs, not over its own alone.
-    """
+    """Classes whose F1 is not distinguishable from the hardest one's."""
+    # The hardest was chosen by looking: p-values are corrected over all pairs, not its own alone.
     pairs = list(combinations(range(len(tables)), 2))
     found = corrected(
         [difference(tables[f"f1.{a}"], tables[f"f1.{b}"], paired_seeds=True) for a, b in pairs]

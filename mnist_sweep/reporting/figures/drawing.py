@@ -154,11 +154,9 @@ def bare(axes: Axes) -> None:
 
 
 def in_cell(axes: Axes, column: float, row: float, text: str, **properties: Any) -> None:
-    """Write into a cell of a matrix.
-
-    What is inside of the axes takes no room from around them, so the layout need not measure it:
-    of a confusion matrix's hundred texts that is a third of the time it takes.
-    """
+    """Write into a cell of a matrix."""
+    # What is inside of the axes takes no room from around them, so the layout need not measure it:
+    # of a confusion matrix's hundred texts that is a third of the time it takes.
     axes.text(column, row, text, ha="center", **properties).set_in_layout(False)
 
 

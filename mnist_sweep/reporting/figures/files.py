@@ -89,11 +89,7 @@ def figures(
 
 
 def write_figures(drawers: Drawers, directory: Path) -> dict[str, list[Path]]:
-    """Draw figures and write them as PNG and SVG; returns the files of each.
-
-    Raises:
-        DirectoryError: A file cannot be written.
-    """
+    """Draw figures and write them as PNG and SVG; returns the files of each."""
     clean_temporary(directory)
     import matplotlib.figure  # noqa: F401  (imported here once, for all processes)
 

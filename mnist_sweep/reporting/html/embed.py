@@ -46,11 +46,7 @@ def templates(*packages: str) -> Environment:
 
 
 def static(name: str) -> str:
-    """A style or script of the report.
-
-    Raises:
-        MnistSweepError: It cannot be read.
-    """
+    """A style or script of the report."""
     try:
         return (Path(__file__).parent / "static" / name).read_text(encoding="utf-8")
     except OSError as error:
@@ -61,11 +57,8 @@ def static(name: str) -> str:
 
 
 def for_plotly(value: Any) -> Any:
-    """A plot's description as plain values: numbers rounded, gaps null, no text taken for markup.
-
-    Plotly obeys a few tags in any text that it is given.
-    """
-    if isinstance(value, str):
+    """A plot's description as plain values: numbers rounded, gaps null, no text as markup."""
+    if isinstance(value, str):  # Plotly obeys a few tags in any text that it is given
         return html.escape(value, quote=False).replace("\n", "<br>")
     if isinstance(value, float):
         return float(f"{value:.5g}") if math.isfinite(value) else None
@@ -84,12 +77,7 @@ def json_text(value: Any) -> str:
 
 
 def png_uri(image: NDArray[np.uint8], scale: float) -> str:
-    """One image as a data URI, dark ink on white.
-
-    Args:
-        image: (height, width) uint8, 0 is paper.
-        scale: The value that is full ink.
-    """
+    """One image, (height, width) uint8 from 0, paper, to `scale`, ink, as a data URI."""
     import numpy as np
     from PIL import Image
 
@@ -107,11 +95,9 @@ def base64_text(content: bytes) -> str:
 
 @cache
 def library() -> tuple[str, str]:
-    """Plotly's library: its source, and the same packed (zlib, base64), 2 MB instead of 4.8.
-
-    The page's script unpacks the text and adds it as an inline script, which the content security
-    policy admits by the hash of the very text; nothing is evaluated.
-    """
+    """Plotly's library: its source, and the same packed (zlib, base64), 2 MB instead of 4.8."""
+    # The page's script unpacks the text and adds it as an inline script, which the content security
+    # policy admits by the hash of the very text; nothing is evaluated.
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()

@@ -41,18 +41,12 @@ def with_intervals(
     most: int | None = None,
     sweep: Sweep | None = None,
 ) -> Rows:
-    """The rows with intervals of those results that predictions give.
+    """The first `most` rows with intervals of those columns that predictions give.
 
-    The images are resampled for each configuration by itself, so the cost grows with their number
-    only; the variance over seeds is pooled over all rows of the same data.
-
-    Args:
-        rows: Configurations.
-        columns: Of the runs table; losses, times and settings are ignored.
-        level: Confidence level.
-        most: Only so many rows get intervals, the first.
-        sweep: The one that all rows are of; keeps the intervals for the next command.
+    The sweep, if all rows are of one, keeps the intervals for the next command.
     """
+    # The images are resampled for each configuration by itself, so the cost grows with their number
+    # only; the variance over seeds is pooled over all rows of the same data.
     if "dataset.sha256" not in rows.runs:
         return rows  # there is no record
     present = [column for column in columns if column in rows.runs]

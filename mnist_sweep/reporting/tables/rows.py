@@ -42,13 +42,12 @@ _REASONS = (
 def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool) -> Rows:
     """The rows for which all conditions hold; those on results hold or not of the means.
 
-    Leaving out single repeats by their results would make the mean of the others a wrong one.
-
     Raises:
         SelectionError: A condition is malformed or names nothing that there is.
     """
     conditions = parse(where)
     check_keys(conditions, all_runs.columns)
+    # Leaving out single repeats by their results would make the mean of the others a wrong one.
     on_settings = [one for one in conditions if not is_result(one.key)]
     on_results = [one for one in conditions if is_result(one.key)]
     found = all_runs

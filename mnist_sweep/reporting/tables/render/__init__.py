@@ -34,11 +34,7 @@ def render(
     width: int | None = None,
     colour: bool = False,
 ) -> str:
-    """The tables in a format, ending with a line break.
-
-    Raises:
-        UsageError: There is no such format.
-    """
+    """The tables in a format, ending with a line break."""
     if format_name == "text":
         from mnist_sweep.reporting.tables.render import text
 
