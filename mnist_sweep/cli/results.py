@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mnist_sweep.analysis.selection import Direction
 from mnist_sweep.cli.options import (
     Choice,
     directories_argument,
@@ -25,16 +26,13 @@ from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, visible
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records import cache
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.tables.render import format_names, render
 from mnist_sweep.reporting.tables.tables import MAX_ROWS, MAX_WITH_INTERVALS, comparison
 from mnist_sweep.safe_files import json_text
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.selection import Direction
-    from mnist_sweep.records.external.mapping import ResultMapping
 
 _SHOWN_PROBLEMS = 20
 

@@ -7,22 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from mnist_sweep.analysis.configurations import Configuration, configurations
 from mnist_sweep.errors import DirectoryError, MnistSweepError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.locks import is_held
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.progress_file import Progress, read_progress
+from mnist_sweep.records.rows import Rows
 from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.reporting.html.ranking import Ranking, ranking
 from mnist_sweep.reporting.phrases.names import with_names
-
-if TYPE_CHECKING:
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.rows import Rows
 
 MAX_DEPTH = 6
 MAX_SWEEPS = 1000

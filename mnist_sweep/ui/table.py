@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from mnist_sweep.analysis.varying import SEED, SWEEP, TASK, shown_settings
-from mnist_sweep.metrics import overall, resolve
+from mnist_sweep.metrics import Metric, overall, resolve
 from mnist_sweep.records.fields import measured
-from mnist_sweep.records.sweep import all_runs, objective_of
+from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import row_columns
 from mnist_sweep.reporting.tables.rows import REPEATS, ordered, rows_to_compare
-from mnist_sweep.reporting.tables.table import Table, make_columns, marks_of
+from mnist_sweep.reporting.tables.table import Rows, Table, make_columns, marks_of
 from mnist_sweep.reporting.tables.tables import PERFORMANCE, SCORES, column, metric_column
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.sweep import Sweep
-    from mnist_sweep.reporting.tables.table import Rows
 
 # Rows that a browser still sorts at once.
 MAX_ROWS = 2000

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mnist_sweep.analysis.compare import VerdictKind
-from mnist_sweep.analysis.compare.changes import Evidence
-from mnist_sweep.metrics import Format
+from mnist_sweep.analysis.compare import Pair, VerdictKind
+from mnist_sweep.analysis.compare.changes import Change, Evidence
+from mnist_sweep.metrics import Format, Metric
 from mnist_sweep.reporting.escape import listed
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import brackets, counted, margin, metric_title
 from mnist_sweep.reporting.tables.rows import classes_of
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.compare import Pair
-    from mnist_sweep.analysis.compare.changes import Change
-    from mnist_sweep.metrics import Metric
 
 MAX_NAMED = 4
 SEEDS = "Repeat each configuration with other seeds (seed=0,1,2)"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mnist_sweep.analysis.compare import VerdictKind
+from mnist_sweep.analysis.compare import Comparison, Pair, Side, VerdictKind
+from mnist_sweep.analysis.compare.changes import ConfigurationChange
 from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
@@ -16,14 +18,8 @@ from mnist_sweep.reporting.html.embed import source_hash, static, templates
 from mnist_sweep.reporting.tables.render.md import grid
 from mnist_sweep.reporting.tables.render.text import render as render_tables
 from mnist_sweep.reporting.tables.rows import classes_of
+from mnist_sweep.reporting.tables.table import Table
 from mnist_sweep.safe_files import json_text, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mnist_sweep.analysis.compare import Comparison, Pair, Side
-    from mnist_sweep.analysis.compare.changes import ConfigurationChange
-    from mnist_sweep.reporting.tables.table import Table
 
 # Of the JSON.
 SCHEMA_VERSION = 1

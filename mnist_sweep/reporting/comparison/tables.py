@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from mnist_sweep.analysis.compare import Comparison, Pair
+from mnist_sweep.analysis.compare.changes import Change
 from mnist_sweep.errors import visible
-from mnist_sweep.metrics import Format
+from mnist_sweep.metrics import Format, Metric
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import metric_of, scale, signed, time_reasons
 from mnist_sweep.reporting.escape import listed
@@ -14,13 +17,6 @@ from mnist_sweep.reporting.numbers import NOTHING, setting, three_digits
 from mnist_sweep.reporting.phrases.values import counted, metric_title
 from mnist_sweep.reporting.tables.rows import Classes, classes_of
 from mnist_sweep.reporting.tables.table import Column, Rows, Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mnist_sweep.analysis.compare import Comparison, Pair
-    from mnist_sweep.analysis.compare.changes import Change
-    from mnist_sweep.metrics import Metric
 
 # Rows of one table; the JSON has all.
 MAX_ROWS = 40

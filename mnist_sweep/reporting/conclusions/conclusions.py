@@ -6,22 +6,24 @@ records give the same conclusions; the words are made in `reporting.phrases`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mnist_sweep.analysis.statistics import corrected, difference, interval
+from mnist_sweep.analysis.statistics import Resampled, corrected, difference, interval
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect, study_effects
-from mnist_sweep.analysis.uncertainty import select_again
+from mnist_sweep.analysis.uncertainty import UncertainSelection, select_again
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.analysis.weakest import weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, MnistSweepError, SelectionError
 from mnist_sweep.metrics import TEST
+from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.study_file import load_study
+from mnist_sweep.records.study_file import Study, load_study
+from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.conclusions.selections import (
     TWO_LAYERS,
     best_of,
@@ -38,15 +40,6 @@ from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import Conclusion
 from mnist_sweep.reporting.phrases.selection import chosen_name
 from mnist_sweep.settings import MLP_TARGET
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mnist_sweep.analysis.statistics import Resampled
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.records.predictions import Predicted
-    from mnist_sweep.records.study_file import Study
-    from mnist_sweep.records.sweep import Sweep
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.selection import Direction, select
-from mnist_sweep.analysis.statistics import Interval, interval, resample_predictions
+from mnist_sweep.analysis.statistics import Interval, Resampled, interval, resample_predictions
 from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import HELD_OUT, TEST, VALIDATION, Metric, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.records.study_file import Study
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.settings import MLP_TARGET
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.analysis.statistics import Resampled
-    from mnist_sweep.records.study_file import Study
 
 # The report's question: which two-layer network is worst, by f1_min?
 TWO_LAYERS = ("layers=2",)

@@ -13,17 +13,15 @@ import shlex
 from collections import defaultdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import make_directory, to_json
+from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.export import Exported, ExportOptions, content
-
-if TYPE_CHECKING:
-    from mnist_sweep.records.paths import RunPaths
-    from mnist_sweep.records.record import Record
-    from mnist_sweep.records.sweep import Sweep
 
 RUN_ID = "mnist_sweep.run_id"
 # Set last: a run without it is not whole.

@@ -10,19 +10,16 @@ from __future__ import annotations
 import io
 import math
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_bytes
+from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.export import Content, Exported, ExportOptions, content
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.records.record import Record
-    from mnist_sweep.records.sweep import Sweep
 
 # The results that the table of runs shows.
 HEADLINES = (

@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.importance import is_wide
 from mnist_sweep.metrics import Format, Metric
 from mnist_sweep.reporting.numbers import UNITS
 from mnist_sweep.reporting.phrases.report import PLOTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mnist_sweep.analysis.configurations import Configuration
 
 # Okabe and Ito's palette (jfly.uni-koeln.de/color) without its yellow, too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")

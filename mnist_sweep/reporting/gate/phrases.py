@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-from mnist_sweep.analysis.gate import CheckKind, Problem
+from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
 from mnist_sweep.analysis.gate.noise import POWER
 from mnist_sweep.command import command
 from mnist_sweep.errors import listed
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mnist_sweep.analysis.gate import Check, GateResult
 
 MAX_CONFIGURATIONS = 4
 _REPEATS = (

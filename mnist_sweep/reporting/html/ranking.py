@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
 
 from mnist_sweep.analysis.configurations import Configuration, has_repeats, ranked
+from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.reporting.figures.plot import known
 from mnist_sweep.reporting.numbers import NOTHING, written
@@ -20,9 +21,6 @@ from mnist_sweep.reporting.phrases.values import amount, ends
 from mnist_sweep.reporting.tables.intervals import with_intervals
 from mnist_sweep.reporting.tables.table import Rows
 from mnist_sweep.settings import DEFAULT_LEVEL
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.statistics import Interval
 
 # Rows that are shown until all are asked for; only these have intervals.
 SHOWN = 10

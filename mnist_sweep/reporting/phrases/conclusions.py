@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING
 
+from mnist_sweep.analysis.statistics import Interval
+from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.analysis.weakest import WeakClass
 from mnist_sweep.metrics import resolve
+from mnist_sweep.records.record import DataRecord
+from mnist_sweep.records.study_file import Stage
 from mnist_sweep.reporting.escape import listed, visible
 from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import class_name, class_word, data_name
 from mnist_sweep.reporting.phrases.selection import chosen_name, confidence
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.statistics import Interval
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.analysis.weakest import WeakClass
-    from mnist_sweep.records.record import DataRecord
-    from mnist_sweep.records.study_file import Stage
 
 _SHOWN_EXCLUDED = 3
 TEST_ACCURACY = resolve("test.accuracy")

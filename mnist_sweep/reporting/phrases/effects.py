@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from mnist_sweep.analysis.selection import Uncounted
+from mnist_sweep.analysis.study_effect import StudyEffect
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import setting
@@ -16,10 +16,6 @@ from mnist_sweep.reporting.phrases.conclusions import (
 )
 from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
 from mnist_sweep.settings import used
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.selection import Uncounted
-    from mnist_sweep.analysis.study_effect import StudyEffect
 
 
 def unknown_effect(effect: StudyEffect) -> Conclusion:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from mnist_sweep.analysis.selection import Note
+from mnist_sweep.analysis.selection import Candidate, Note, Selection, Uncounted
 from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.analysis.uncertainty import MAX_COMPARED, Unknown
+from mnist_sweep.analysis.uncertainty import MAX_COMPARED, UncertainSelection, Unknown
 from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
+from mnist_sweep.analysis.weakest import WeakClass
+from mnist_sweep.records.record import DataRecord
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.escape import listed, shortened, visible
 from mnist_sweep.reporting.phrases import values
@@ -22,12 +24,6 @@ from mnist_sweep.reporting.phrases.names import (
 )
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.phrases.values import amount_of_runs, chance, p_value, runs
-
-if TYPE_CHECKING:
-    from mnist_sweep.analysis.selection import Candidate, Selection, Uncounted
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.analysis.weakest import WeakClass
-    from mnist_sweep.records.record import DataRecord
 
 SHOWN = 20
 _MAX_REASON = 200

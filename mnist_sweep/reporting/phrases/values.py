@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from mnist_sweep.analysis.statistics import Covers
+from mnist_sweep.analysis.statistics import Covers, Difference, Interval
 from mnist_sweep.metrics import Format, Metric, resolve
 from mnist_sweep.reporting.numbers import with_spread, written
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.analysis.statistics import Difference, Interval
 
 _UNITS = {Format.PERCENT: " %", Format.SECONDS: " s"}
 

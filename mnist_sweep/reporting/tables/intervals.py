@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,18 +19,13 @@ from mnist_sweep.analysis.statistics import (
 )
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
-from mnist_sweep.metrics import resolve
+from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.computed import Computed
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.reporting.tables.table import Rows
 from mnist_sweep.settings import DEFAULT_REPLICATES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.sweep import Sweep
-    from mnist_sweep.reporting.tables.table import Rows
 
 _SAME = 1e-9
 

@@ -6,17 +6,13 @@ declares as an entry point in the group `mnist_sweep.table_formats`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.plugins import plugins
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.reporting.tables.table import Table
+from mnist_sweep.reporting.tables.table import Table
 
 _BUILT_IN = tuple(module.name for module in iter_modules(__path__))
 

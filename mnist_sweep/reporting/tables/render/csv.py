@@ -6,14 +6,11 @@ every line also says which run it is, on which data, and how it ended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from mnist_sweep.reporting.escape import csv_text, visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.reporting.tables.table import Rows, Table
+from mnist_sweep.reporting.tables.table import Rows, Table
 
 IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice")
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.reporting.tables.rows import is_result
+from mnist_sweep.reporting.tables.table import Rows, Table
 from mnist_sweep.safe_files import json_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mnist_sweep.reporting.tables.table import Rows, Table
 
 
 def render(tables: Sequence[Table]) -> str:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from mnist_sweep.reporting.escape import latex
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mnist_sweep.reporting.tables.table import Cell, Column, Table
+from mnist_sweep.reporting.tables.table import Cell, Column, Table
 
 _SCIENTIFIC = re.compile(r"(-?\d(?:\.\d+)?)e([+-]\d+)")
 _COMMAND = {"best": r"\textbf", "worst": r"\underline"}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from mnist_sweep.reporting.escape import markdown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mnist_sweep.reporting.tables.table import Cell, Table
+from mnist_sweep.reporting.tables.table import Cell, Table
 
 _AROUND = {"": "", "best": "**", "worst": "*"}
 
