@@ -157,11 +157,13 @@ def _targets(name: str, runs: pd.DataFrame) -> pd.Series[Any] | None:
 
 def _is_built_in(runs: pd.DataFrame) -> pd.Series[bool]:
     target, model = runs.get(TARGET, missing(runs)), runs.get(MODEL, missing(runs))
+    is_mlp = (target == MLP_TARGET).fillna(False).astype(bool)
+    if is_mlp.all():
+        return is_mlp  # as in most sweeps; asked for every setting, this takes most of the time
     if TASK_TARGET in runs:
         model = model.where(runs[TASK_TARGET].isna(), TASK)
-    return (target == MLP_TARGET).fillna(False).astype(bool) | (
-        target.isna() & (model.isna() | (model == MLP_TARGET.rpartition(".")[2]).fillna(False))
-    )
+    is_named_so = model.isna() | (model == MLP_TARGET.rpartition(".")[2]).fillna(False)
+    return is_mlp | (target.isna() & is_named_so)
 
 
 def missing(runs: pd.DataFrame) -> pd.Series[Any]:

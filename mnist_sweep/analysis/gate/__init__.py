@@ -1,8 +1,7 @@
 """The gate: a sweep's runs checked against a baseline's, by rules.
 
 `check` takes a `Sweep`, a baseline's runs (`read_baseline`) and `Rules` (`read_rules`), and returns
-a `GateResult` of fields; `reporting.gate` writes it. Only `baseline` and `rules` read or write
-files. May import records and the rest of analysis.
+a `GateResult` of fields; `reporting.gate` writes it. May import records and the rest of analysis.
 """
 
 from mnist_sweep.analysis.gate.baseline import baseline_of, read_baseline, write_baseline

@@ -52,13 +52,16 @@ def check(
     result = GateResult((), directory=str(sweep.directory), baseline=str(source or ""))
     if source is not None and source.resolve() == sweep.directory.resolve():
         return replace(result, checks=(Check(CheckKind.BASELINE, Problem.SAME_DIRECTORY),))
-    checks = [*_readable(sweep), *_planned(sweep)]
     runs = sweep.frame
     is_finished = runs["status"] == RunStatus.FINISHED
     finished, unfinished = runs[is_finished], runs[~is_finished]
+    checks = [
+        Check(CheckKind.RECORDS, Problem.UNREADABLE, detail=str(one)) for one in sweep.problems
+    ] or [Check(CheckKind.RECORDS, count=len(runs))]
+    checks += _planned(sweep)
     must_finish = rules.all_finished and not sweep.is_external
     if must_finish:
-        checks += _finished(sweep, unfinished)
+        checks += _unfinished(sweep, unfinished) or [Check(CheckKind.FINISHED, count=len(runs))]
     if finished.empty:
         no_run = Check(CheckKind.RECORDS, Problem.NO_RUN)
         return replace(result, checks=(*checks, no_run))
@@ -81,6 +84,7 @@ def check(
     found = sum(pair.sweep is not None for pair in pairs)
     before, after = first_row(baseline), first_row(finished)
     machine = ((name, before.get(name), after.get(name)) for name in MACHINE)
+    unknown = (one.metric for one in relative if one.passed and one.noticeable is None)
     return replace(
         result,
         checks=tuple(checks),
@@ -88,38 +92,27 @@ def check(
         n_unfinished=0 if must_finish else len(sweep.missing) + len(unfinished),
         n_copied=_n_copied(baseline, finished),
         other_machine=tuple(one for one in machine if one[1] != one[2]) if rules.ratios else (),
-        without_noise=tuple(
-            dict.fromkeys(one.metric for one in relative if one.passed and one.noticeable is None)
-        ),
+        without_noise=tuple(dict.fromkeys(unknown)),
     )
 
 
-def _readable(sweep: Sweep) -> Iterator[Check]:
-    for problem in sweep.problems:
-        yield Check(CheckKind.RECORDS, Problem.UNREADABLE, detail=str(problem))
-    if not sweep.problems:
-        yield Check(CheckKind.RECORDS, count=len(sweep.frame))
-
-
 def _planned(sweep: Sweep) -> Iterator[Check]:
-    """A single run's directory needs no plan; one that is damaged is a problem of the sweep."""
-    runs = sweep.frame
+    runs, kind = sweep.frame, CheckKind.PLAN
+    # A single run's directory needs no plan; one that is damaged is a problem of the sweep.
     is_one_run = len(runs) == 1 and runs["directory"].iloc[0] == str(sweep.directory)
     if is_one_run or any(one.path.name == "sweep.json" for one in sweep.problems):
         return
     points = sweep.plan.points if sweep.plan else {}
     unplanned = [] if runs.empty else runs[~runs["run_id"].isin([*points])]["label"].to_list()
     if not points:
-        yield Check(CheckKind.PLAN, Problem.MISSING)
+        yield Check(kind, Problem.MISSING)
     elif unplanned:
-        yield Check(
-            CheckKind.PLAN, Problem.UNPLANNED, configuration=unplanned[0], count=len(unplanned)
-        )
+        yield Check(kind, Problem.UNPLANNED, configuration=unplanned[0], count=len(unplanned))
     else:
-        yield Check(CheckKind.PLAN, count=len(points))
+        yield Check(kind, count=len(points))
 
 
-def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
+def _unfinished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
     kind = CheckKind.FINISHED
     found = [
         Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
@@ -127,14 +120,12 @@ def _finished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
     ]
     if len(sweep.missing) > MAX_MISSING:
         found.append(Check(kind, Problem.MORE_MISSING, count=len(sweep.missing) - MAX_MISSING))
-    found += [
-        Check(
-            kind, Problem.NOT_FINISHED, configuration=row["label"], value=row["status"],
-            detail=error_of(row),
-        )
-        for row in plain_rows(unfinished[["label", "status", "error.type", "error.message"]])
+    rows = plain_rows(unfinished[["label", "status", "error.type", "error.message"]])
+    return found + [
+        Check(kind, Problem.NOT_FINISHED, configuration=row["label"], value=row["status"],
+              detail=error_of(row))
+        for row in rows
     ]  # fmt: skip
-    return found or [Check(kind, count=len(sweep.frame))]
 
 
 def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
@@ -158,8 +149,9 @@ def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
     found: list[Check] = []
     changed: dict[str, Check] = {}
     for pair in pairs:
+        common = Check(kind, configuration=pair.label)
         if pair.sweep is None:
-            found.append(Check(kind, Problem.MISSING, configuration=pair.label))
+            found.append(replace(common, problem=Problem.MISSING))
         elif pair.changed:
             new = Check(kind, Problem.CHANGED_SETTING, metric=metric, changed=pair.changed)
             one = changed.get(key := repr(pair.changed), new)
@@ -167,40 +159,34 @@ def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
             values = (*one.values, means)  # noqa: PD011  (no data frame)
             changed[key] = replace(one, count=one.count + 1, values=values)
         elif not pair.is_same:
-            found.append(
-                Check(kind, Problem.FEWER_RUNS, configuration=pair.label,
-                      baseline=len(pair.baseline), value=len(pair.sweep))
-            )  # fmt: skip
+            n_runs = (len(pair.baseline), len(pair.sweep))
+            fewer = replace(common, problem=Problem.FEWER_RUNS, baseline=n_runs[0], value=n_runs[1])
+            found.append(fewer)
     return [*found, *changed.values()] or [Check(kind, count=len(pairs))]
 
 
-def _bound(finished: pd.DataFrame, floor: Floor) -> list[Check]:
+def _bound(finished: pd.DataFrame, floor: Floor) -> Iterator[Check]:
     column, operator, bound = floor.bound
     common = Check(CheckKind.BOUND, rule=floor.text, metric=column, limit=bound)
     finished = finished[holding(parse([floor.where] if floor.where else []), finished)]
     if finished.empty:
-        return [replace(common, problem=Problem.NO_RUN)]
-    checks = []
+        yield replace(common, problem=Problem.NO_RUN)
     for _, group in finished.groupby("configuration_id", sort=False):
         problem, value = None, mean_of(group, column)
         if value is None:
             problem = Problem.NO_VALUE
         elif value < bound if operator == ">=" else value > bound:
             problem = Problem.VIOLATED
-        label = label_of(group)
-        checks.append(
-            replace(common, problem=problem, configuration=label, value=value, count=len(group))
+        yield replace(
+            common, problem=problem, configuration=label_of(group), value=value, count=len(group)
         )
-    return checks
 
 
 def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
     """Whether a metric is not worse than the baseline's by more than noise and tolerance."""
     metric, tolerance = rule.resolved, rule.tolerance
-    check = Check(
-        CheckKind.RELATIVE, configuration=pair.label, metric=metric.column, tolerance=tolerance
-    )
     column = metric.column
+    check = Check(CheckKind.RELATIVE, configuration=pair.label, metric=column, tolerance=tolerance)
     before, after = values_of(pair.baseline, column), values_of(pair.sweep, column)
     if before is None or after is None or pair.sweep is None:
         missing = Problem.NO_BASELINE_VALUE if before is None else Problem.NO_VALUE
@@ -214,15 +200,15 @@ def relative_check(rule: Relative, pair: BaselinePair, level: float) -> Check:
         return replace(check, problem=Problem.ALLOWS_ANY)
     change = check.value - check.baseline
     worse_by = -change if metric.higher_is_better else change
+    problem, allowed = Problem.VIOLATED, tolerance + _EQUAL
     limits = noise_limits(before, after, resolution_of(metric, pair.baseline), level)
-    problem = Problem.VIOLATED
     if limits is not None and limits[1] < room:
         allowed, noticeable = (limit + tolerance for limit in limits)
         check = replace(check, limit=allowed, noticeable=noticeable)
+    elif tolerance:
+        check = replace(check, limit=tolerance)
     else:
-        allowed = tolerance + _EQUAL
-        problem = problem if tolerance else Problem.NOISE_UNKNOWN
-        check = replace(check, limit=tolerance or None)
+        problem = Problem.NOISE_UNKNOWN
     return replace(check, problem=problem if worse_by > allowed else None)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 MORE_VARIABLE = 0.05
 _MAX_STEPS = 100
 _PRECISION = 1e-9
-_POSITIONS, _WEIGHTS = np.polynomial.legendre.leggauss(128)
-# Quantiles u**4 of the chi-squared distribution: dense near 0, where seeds vary most.
-_POSITIONS = (_POSITIONS + 1) / 2
-_WEIGHTS = 2 * _POSITIONS**3 * _WEIGHTS
 
 
 class Covers(StrEnum):
@@ -107,11 +103,12 @@ class Uncertainty:
         """
         from scipy.special import ndtr
 
+        weights = _quadrature()[1]
         factors = np.stack([_chi_squared_factors(float(df)) for df in self.df])
         errors = np.sqrt(self.images[:, None] + self.seeds[:, None] * factors)
         z = ratio(np.broadcast_to(apart[:, None], errors.shape), errors)
         density = np.divide(np.exp(-(z**2) / 2), errors, out=np.zeros_like(z), where=errors > 0)
-        return ndtr(z) @ _WEIGHTS, density @ _WEIGHTS / np.sqrt(2 * np.pi)
+        return ndtr(z) @ weights, density @ weights / np.sqrt(2 * np.pi)
 
     def p_value(self, apart: Floats) -> Floats:
         """Two-sided p-values of no difference; 1 where nothing is apart."""
@@ -122,14 +119,24 @@ class Uncertainty:
         return self.tail(np.abs(apart) - margin)
 
 
+@cache
+def _quadrature() -> tuple[Floats, Floats]:
+    """Nodes and weights; when first needed, since NumPy starts the threads of BLAS for them."""
+    nodes, weights = np.polynomial.legendre.leggauss(128)
+    # Quantiles u**4 of the chi-squared distribution: dense near 0, where seeds vary most.
+    positions = (nodes + 1) / 2
+    return positions**4, 2 * positions**3 * weights
+
+
 @lru_cache(maxsize=1024)
 def _chi_squared_factors(df: float) -> Floats:
     """The ratio df / chi-squared(df) at the nodes of the quadrature; 1 for infinite df."""
     from scipy.special import gammaincinv
 
+    quantiles, _ = _quadrature()
     if np.isinf(df):
-        return np.ones_like(_POSITIONS)
-    return np.asarray(df / 2 / gammaincinv(df / 2, _POSITIONS**4))
+        return np.ones_like(quantiles)
+    return np.asarray(df / 2 / gammaincinv(df / 2, quantiles))
 
 
 @dataclass(frozen=True)
