@@ -1,9 +1,8 @@
 """Into Hydra and out again: the words of a command line in, the sweep's result out.
 
-Called by the command line (`cli.sweep`) and from Python. The only module that uses Hydra's
-internals: `hydra.main` reads `sys.argv`, prints errors itself and drops what the sweeper returns,
-while `Hydra.multirun` takes the words and returns the sweeper's result (hydra-zen's `launch` uses
-it for the same reason).
+The only module that uses Hydra's internals: `hydra.main` reads `sys.argv`, prints errors itself and
+drops what the sweeper returns, while `Hydra.multirun` takes the words and returns the sweeper's
+result (hydra-zen's `launch` uses it for the same reason).
 """
 
 from __future__ import annotations
@@ -54,8 +53,7 @@ def run(
 
     Args:
         arguments: Without the program's name.
-        context: Of the program run, which ends its processes; without one it is made for this
-            sweep.
+        context: Of the program run; without one it is made for this sweep.
         repeats: The earlier command of the sweep's directory that is given again.
 
     Returns:
@@ -81,10 +79,8 @@ def _enter(
     parser = _Parser(parents=[get_args_parser()], add_help=False)
     options = _read(parser, arguments)
     config = options.config_name or DEFAULT_CONFIG
-    if (
-        options.cfg or options.help or options.hydra_help or options.info
-        or options.shell_completion
-    ):  # fmt: skip
+    prints = ("cfg", "help", "hydra_help", "info", "shell_completion")
+    if any(getattr(options, name) for name in prints):
         with _hydra(options) as prepared:
             _print(prepared, parser, options, config)
         return None
@@ -135,11 +131,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _read(parser: _Parser, arguments: list[str]) -> argparse.Namespace:
-    """Options and overrides, which may stand in any order.
-
-    Raises:
-        UsageError: An option is unknown, lacks its value or does not go with another.
-    """
+    """Options and overrides, which may stand in any order."""
     options = parser.parse_intermixed_args(arguments)
     options.overrides = [for_hydra(text) for text in options.overrides]
     if options.experimental_rerun:
@@ -204,15 +196,11 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
 
 @contextmanager
 def _default_choices(**choices: str) -> Iterator[None]:
-    """Other defaults for groups of Hydra's own.
-
-    A choice in config.yaml would win over one in the defaults of an experiment.
-    """
+    # Not in config.yaml, whose choice would win over one in the defaults of an experiment.
     defaults = ConfigStore.instance().repo["hydra"]["config.yaml"].node.defaults
     before = [dict(one) for one in defaults]
     for one in defaults:
-        for group in [group for group in one if group in choices]:
-            one[group] = choices[group]
+        one.update({group: choices[group] for group in one if group in choices})
     try:
         yield
     finally:
@@ -220,7 +208,7 @@ def _default_choices(**choices: str) -> Iterator[None]:
 
 
 def _check_marks(directory: Path) -> None:
-    """Hydra does not see the header of a file that begins with a byte order mark."""
+    # Hydra does not see the header of a file that begins with a byte order mark.
     for path in itertools.islice(directory.rglob("*.yaml"), MAX_FILES):
         with path.open("rb") as file:
             if file.read(3) == codecs.BOM_UTF8:
@@ -234,14 +222,14 @@ def _check_marks(directory: Path) -> None:
 def _directory_importable() -> Iterator[None]:
     """Find `_target_`s in the working directory, also from the script, as `python -m` does."""
     here = str(Path.cwd())
-    if here in sys.path or "" in sys.path:
-        yield
-        return
-    sys.path.append(here)
+    added = not {here, ""} & {*sys.path}
+    if added:
+        sys.path.append(here)
     try:
         yield
     finally:
-        sys.path.remove(here)
+        if added:
+            sys.path.remove(here)
 
 
 def conf_directory() -> str:

@@ -65,24 +65,20 @@ class SweepContext:
 
     def __init__(self, verbosity: Verbosity = Verbosity.NORMAL) -> None:
         self.verbosity = verbosity
-        self._signals = ExitStack()
-        self._opened = ExitStack()
-        self._while_waiting: list[Callable[[], None]] = []
-        self._ctrl_c: list[int] = []
         self.command = Command()
         """The one that is carried out."""
         self.connection: Connection | None = None
         """To Ray, of which a process has one: of this command or of an earlier one."""
+        self._signals = ExitStack()
+        self._opened = ExitStack()
+        self._while_waiting: list[Callable[[], None]] = []
+        self._ctrl_c: list[int] = []
 
     @classmethod
     def current(cls) -> SweepContext:
-        """The context of the sweep that is under way.
-
-        Raises:
-            UsageError: There is none: Hydra was entered by another program than this one.
-        """
+        """The context of the sweep that is under way."""
         found = cls._CURRENT.get(None)
-        if found is None:
+        if found is None:  # Hydra was entered by another program
             raise UsageError(
                 "The sweepers and launchers of mnist_sweep work only with its own command line "
                 "and its Python interface."
@@ -92,8 +88,7 @@ class SweepContext:
     def __enter__(self) -> Self:
         self._signals.enter_context(end_interrupts())
         self._ctrl_c = self._signals.enter_context(ctrl_c_counted())
-        token = self._CURRENT.set(self)
-        self._signals.callback(self._CURRENT.reset, token)
+        self._signals.callback(self._CURRENT.reset, self._CURRENT.set(self))
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -130,10 +125,6 @@ class SweepContext:
         self._while_waiting.clear()
 
     def interrupt_if_swallowed(self) -> None:
-        """Interrupt now if Ctrl-C was typed and some library went on all the same.
-
-        Raises:
-            KeyboardInterrupt: It was.
-        """
+        """Interrupt now if Ctrl-C was typed and some library went on all the same."""
         if self._ctrl_c:
             raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +26,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
+def _handled(numbers: Sequence[int], handler: Callable[[int, Any], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread may set handlers; a program that sweeps in another has its own.
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            if old is not None:  # set by code that is not Python
+                signal.signal(number, old)
+
+
+@contextmanager
 def ctrl_c_interrupts(at_second: Callable[[], None]) -> Iterator[None]:
     """Raise `Interrupted` at Ctrl-C within the block, so that the program chooses its exit code.
 
@@ -34,13 +49,8 @@ def ctrl_c_interrupts(at_second: Callable[[], None]) -> Iterator[None]:
     subclass of KeyboardInterrupt does not cause that. See https://bugs.python.org/issue1054041,
     and `run_eval_code_obj` in Python/pythonrun.c.
 
-    Args:
-        at_second: Called at every further Ctrl-C, which may come in the middle of any clean-up.
+    `at_second` is called at every further Ctrl-C, which may come in the middle of any clean-up.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # ignored, as in the background of a shell, or handled by another program
-        return
     pressed: list[int] = []
 
     def stop(number: int, _frame: Any) -> None:
@@ -49,45 +59,34 @@ def ctrl_c_interrupts(at_second: Callable[[], None]) -> Iterator[None]:
             at_second()
         raise Interrupted
 
-    signal.signal(signal.SIGINT, stop)
-    try:
+    # Otherwise it is ignored, as in the background of a shell, or handled by another program.
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with _handled([signal.SIGINT] if is_default else [], stop):
         yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
 def end_interrupts() -> Iterator[None]:
     """Raise `Interrupted` at the first of `END_SIGNALS` in the block; clean-up ignores others."""
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread may set handlers; a program that sweeps in another has its own.
-        yield
-        return
+    # nohup ignores SIGHUP, and that stays so.
+    hung_up = getattr(signal, "SIGHUP", None)
+    is_ignored = hung_up and signal.getsignal(hung_up) is signal.SIG_IGN
+    numbers = [number for number in END_SIGNALS if not (is_ignored and number == hung_up)]
 
     def stop(_number: int, _frame: Any) -> None:
-        for number in before:
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         raise Interrupted
 
-    before = {number: signal.getsignal(number) for number in END_SIGNALS}
-    if before.get(END_SIGNALS[-1]) is signal.SIG_IGN:  # nohup
-        del before[END_SIGNALS[-1]]
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with _handled(numbers, stop):
         yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # set by code that is not Python
-                signal.signal(number, handler)
 
 
 @contextmanager
 def ctrl_c_later() -> Iterator[None]:
     """Delay Ctrl-C to the end of the block; processes started within never receive it.
 
-    They inherit that it is blocked, so they do not end with a traceback while they start. A Ctrl-C
-    that was typed within the block interrupts this process when the block ends.
+    They inherit that it is blocked, so they do not end with a traceback while they start.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -107,18 +106,13 @@ def ctrl_c_counted() -> Iterator[list[int]]:
     and some imports go on after any exception. The list still has the interrupt.
     """
     seen: list[int] = []
-    main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
-    if not main or not callable(before):  # ignored, or not handled by Python
-        yield seen
-        return
 
     def count(number: int, frame: Any) -> None:
         seen.append(number)
-        before(number, frame)
+        if callable(before):
+            before(number, frame)
 
-    signal.signal(signal.SIGINT, count)
-    try:
+    # Ignored, or not handled by Python, it interrupts nothing.
+    with _handled([signal.SIGINT] if callable(before) else [], count):
         yield seen
-    finally:
-        signal.signal(signal.SIGINT, before)

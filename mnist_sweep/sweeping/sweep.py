@@ -68,11 +68,7 @@ def place(request: SweepRequest) -> tuple[Path, bool]:
 
 
 def check_leaving(request: SweepRequest) -> None:
-    """Refuse `wait=false` where something must happen once runs have ended.
-
-    Raises:
-        UsageError: Names what.
-    """
+    """Refuse `wait=false` where something must happen once runs have ended."""
     config, choices = request.config, request.config.hydra.runtime.choices
     if config.wait:
         return
@@ -105,12 +101,10 @@ def check_models(plan: Plan) -> list[str]:
     plan.seedless = check_tasks(of_tasks)
     own = {}
     for point in plan.points:
-        if is_task(point.settings):
-            continue
-        model, info = point.settings["model"], plan.datasets[point.data_key]
-        if model["_target_"] != MLP_TARGET:
-            logits = point.settings["outputs"] == "logits"
-            network = Network(model, info.shape, info.classes, logits)
+        settings, info = point.settings, plan.datasets[point.data_key]
+        model = settings["model"] if not is_task(settings) else {}
+        if model.get("_target_", MLP_TARGET) != MLP_TARGET:
+            network = Network(model, info.shape, info.classes, settings["outputs"] == "logits")
             own[str(network)] = network
     return check_networks(list(own.values()))
 
@@ -135,7 +129,7 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
     config, command = request.config, request.command
     path, made_up = place(request)
     if not made_up:
-        directory.read(path)
+        directory.read(path)  # a damaged plan is refused before anything is made
     if command.repeats:
         directory.check_same_data(path, command.repeats, plan)
     environment = describe()
@@ -211,26 +205,20 @@ class Jobs:
 
     def __init__(self, request: SweepRequest, result: SweepResult) -> None:
         config = request.config
-        hydra: Any = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
         self._estimator = request.launcher.estimator(result.directory)
         self._shared: Plain = {
             "sweep": result.directory,
             "environment": {**result.environment, "workers": 1},
             "rerun_failed": bool(config.rerun_failed),
-            "hydra": hydra,
+            "hydra": OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True),
             "timeout_s": config.timeout_s,
             "objective": str(config.objective),
         }
 
     def of(self, point: Point, info: DatasetInfo, *, prune: bool = False) -> Job:
         """The job of a point on its prepared data; `prune` lets it be stopped early."""
-        expected_s, estimated = (
-            self._estimator.of(point, info).seconds,
-            self._estimator.knows(point),
-        )
-        return Job(
-            point, info, prune=prune, expected_s=expected_s, estimated=estimated, **self._shared
-        )
+        shared = {**self._shared, "prune": prune, "estimated": self._estimator.knows(point)}
+        return Job(point, info, expected_s=self._estimator.of(point, info).seconds, **shared)
 
 
 def _open_jobs(request: SweepRequest, result: SweepResult) -> list[Job]:

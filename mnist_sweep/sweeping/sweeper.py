@@ -76,11 +76,7 @@ class GridSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives, and make the launcher.
-
-        Raises:
-            UsageError: The launcher cannot be made, or a setting of Hydra's has no effect here.
-        """
+        """Keep what Hydra gives, and make the launcher."""
         self.hydra_context = hydra_context
         self.config = config
         HydraConfig.instance().set_config(config)  # ${hydra:…} may stand in any setting
@@ -110,11 +106,7 @@ class GridSweeper(Sweeper):
         return found
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
-        """Run a study or a grid.
-
-        Raises:
-            MnistSweepError: Nothing was run: settings, data or directory are not right.
-        """
+        """Run a study or a grid."""
         config = request.config
         if config.study.stages:
             if request.single:

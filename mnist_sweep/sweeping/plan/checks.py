@@ -36,11 +36,7 @@ LONG_RANGE = 1000
 
 
 def check(given: Iterable[Override], *, intervals: bool = False) -> None:
-    """Refuse unknown keys, empty sweeps and values out of range, all of them at once.
-
-    Raises:
-        SettingsError: Lists every problem with key, value and what is allowed.
-    """
+    """Refuse unknown keys, empty sweeps and values out of range, all of them at once."""
     raise_for([problem for one in given for problem in _problems(one, intervals=intervals)])
 
 

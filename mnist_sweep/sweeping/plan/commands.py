@@ -34,10 +34,6 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
         place: The directory.
         changes: Overrides that replace those of the same key in each command, or are added.
         trust: Whether commands may name code although this user did not give them.
-
-    Raises:
-        DirectoryError: There is no plan, or it is damaged.
-        UsageError: A command of someone else's would run code.
     """
     given = [one for one in directory.read(place).invocations if one.at]
     # Commands whose words differ only in what steers the runs are the same: the last one counts.

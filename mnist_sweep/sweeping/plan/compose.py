@@ -22,11 +22,8 @@ from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
 class Composed(NamedTuple):
     """A point before its data are known.
 
-    Attributes:
-        overrides: That make it.
-        given: Its settings as they were given.
-        settings: The same with those that have no effect at their defaults.
-        excluded: The condition of `exclude` that leaves it out; empty if none does.
+    `given` are its settings as they were given, in `settings` those without effect are at their
+    defaults, and `excluded` is the condition of `exclude` that leaves it out, if one does.
     """
 
     overrides: list[str]
@@ -56,12 +53,7 @@ class Composer:
         self._own = None if OmegaConf.missing_keys(master.hydra.runtime.choices) else own
 
     def point(self, options: Sequence[Option]) -> Composed:
-        """One point, an option of each axis.
-
-        Raises:
-            SettingsError: A value does not fit its key, or refers to something that is not there.
-            UsageError: A value comes from the environment.
-        """
+        """One point, an option of each axis."""
         given = self.settings(options)
         row = row_of(given, options) if self._exclusions else {}
         excluded = next((one.text for one in self._exclusions if one.holds(row)), "")
@@ -72,7 +64,6 @@ class Composer:
 
         Raises:
             SettingsError: A value does not fit its key, or refers to something that is not there.
-            UsageError: A value comes from the environment.
         """
         merged = list(zip(options, self._mergeable, strict=True))
         try:

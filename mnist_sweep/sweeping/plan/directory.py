@@ -38,9 +38,6 @@ def claim(directory: Path, *, own: bool) -> Path:
         directory: Where it should be.
         own: Whether the sweep must have it for itself, as one without a name does; then the first
             free of `directory`, `directory-2`, … is made and returned.
-
-    Raises:
-        DirectoryError: It cannot be made or written.
     """
     if not own:
         store.make_directory(SweepPaths(directory).runs)
@@ -103,9 +100,6 @@ def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
 
     Returns:
         Notices: what differs from the directory's last command.
-
-    Raises:
-        DirectoryError: The plan that is there is damaged.
     """
     before = _change(directory, lambda there: [*there, invocation])
     return _changes(before.last, invocation) if before.last else []
@@ -153,11 +147,7 @@ def read(directory: Path) -> PlanFile:
 
 
 def dataset_of(directory: Path, key: str) -> DatasetInfo:
-    """The prepared dataset that the plan in `directory` chose for some data settings.
-
-    Raises:
-        DirectoryError: There is no such plan.
-    """
+    """The prepared dataset that the plan in `directory` chose for some data settings."""
     if not key:
         return NO_DATA
     for invocation in reversed(read(directory).invocations):
@@ -170,11 +160,7 @@ def dataset_of(directory: Path, key: str) -> DatasetInfo:
 
 
 def check_same_data(directory: Path, before: Invocation, plan: Plan) -> None:
-    """Refuse to repeat a command with other data than it had.
-
-    Raises:
-        DirectoryError: The data differ; the message names both.
-    """
+    """Refuse to repeat a command with other data than it had."""
     had = _sources(before)
     now = {info.sha256: info.source for key, info in plan.datasets.items() if key}
     if had and not had.keys() & now.keys():

@@ -34,11 +34,7 @@ _RECORDED = re.compile(
 
 
 def check_honoured(hydra: DictConfig, *, stock: bool) -> None:
-    """Refuse settings of Hydra's that would have no effect; `stock`: with a launcher of Hydra's.
-
-    Raises:
-        UsageError: Names each.
-    """
+    """Refuse settings of Hydra's that would have no effect; `stock`: with a launcher of Hydra's."""
     raw: Any = OmegaConf.to_container(hydra, resolve=False)
     found = []
     if raw["sweep"]["subdir"] != "runs/${hydra.job.num}":
@@ -85,11 +81,7 @@ def _without_hydras_jobs(raw: dict[str, Any]) -> list[str]:
 
 
 def check_varying(master: DictConfig, varying: Collection[str], what: str = "sweep") -> None:
-    """Refuse different values, in the points of one sweep, of what belongs to the whole of it.
-
-    Raises:
-        UsageError: They are settings of the sweep, or the name of its directory refers to them.
-    """
+    """Refuse different values, in the points of one sweep, of what belongs to the whole of it."""
     whole = [key for key in dict.fromkeys(varying) if key.partition(".")[0] in SWEEP_KEYS]
     if whole:
         raise UsageError(f"{', '.join(whole)}: one value for the whole {what}, not several.")
@@ -106,9 +98,6 @@ def check_secrets(config: DictConfig) -> None:
     """Refuse settings, of a sweep or a point, that come from the environment.
 
     They would be recorded, and so be no secret.
-
-    Raises:
-        UsageError: Names the first.
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
     hydra = raw.pop("hydra", {})

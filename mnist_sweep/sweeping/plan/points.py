@@ -61,8 +61,7 @@ class Plan:
         duplicates: Labels of points left out because another has the same run id.
         unused: Settings that have no effect in some of these.
         excluded: Conditions of `exclude` -> how many points each left out.
-        remarks: What else the user should know: words that others replace, what of a network is
-            not used in training.
+        remarks: What else the user should know.
         seedless: The tasks that take no seed.
     """
 
@@ -78,19 +77,17 @@ class Plan:
         """The remarks, and how many of the requested points are left out, and why."""
         found = list(self.remarks)
         for text, n in self.excluded.items():
-            left = f"{_points_were(n)} left out by" if n else "No point matches"
-            found.append(f"{left} exclude={text}.")
+            found.append(f"{_left_out(n)} by" if n else "No point matches")
+            found[-1] += f" exclude={text}."
         if self.duplicates:
             why = f" ({', '.join(sorted(self.unused))}: no effect there)" if self.unused else ""
-            found.append(
-                f"{_points_were(len(self.duplicates))} left out as duplicates{why}: "
-                f"{listed(self.duplicates, MAX_NAMED)}."
-            )
+            named = listed(self.duplicates, MAX_NAMED)
+            found.append(f"{_left_out(len(self.duplicates))} as duplicates{why}: {named}.")
         return found
 
 
-def _points_were(number: int) -> str:
-    return "1 point was" if number == 1 else f"{number} points were"
+def _left_out(number: int) -> str:
+    return "1 point was left out" if number == 1 else f"{number} points were left out"
 
 
 def data_key(settings: Plain) -> str:
@@ -117,9 +114,7 @@ def make_plan(
         single: Whether the command requests one run, not a sweep.
 
     Raises:
-        UsageError: Several values for what belongs to the whole sweep, or for one run.
-        SettingsError: Lists every problem of every point.
-        DataError: A dataset was not found or is damaged.
+        MnistSweepError: Lists every problem of every point, or says what of the data.
     """
     grids = []
     for words in asked:

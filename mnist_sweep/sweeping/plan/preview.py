@@ -53,23 +53,13 @@ class SweepPreview(Preview):
 def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
     """What a plan would run; `done` are run ids."""
     estimator = past_runs(directory)
-    runs = {
-        point.run_id: PlannedRun(
-            point,
-            point.run_id in done,
-            estimator.of(point, plan.datasets[point.data_key]),
-        )
-        for point in plan.points
-    }
+    runs = {}
+    for point in plan.points:
+        expected = estimator.of(point, plan.datasets[point.data_key])
+        runs[point.run_id] = PlannedRun(point, point.run_id in done, expected)
     ordered = (runs[point.run_id] for point in longest_first(plan.points, plan))
     left = [run.expected for run in ordered if not run.is_done]
-    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)
-    return SweepPreview(
-        directory,
-        plan,
-        tuple(runs.values()),
-        workers,
-        wall_s([estimate.seconds for estimate in left], workers),
-        sum(memory[:workers]),
-        estimator.based_on,
-    )
+    time_s = wall_s([estimate.seconds for estimate in left], workers)
+    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)[:workers]
+    planned = tuple(runs.values())
+    return SweepPreview(directory, plan, planned, workers, time_s, sum(memory), estimator.based_on)

@@ -84,11 +84,7 @@ class Exclusion:
 
 
 def exclusions_of(raw: Sequence[Any] | None) -> list[Exclusion]:
-    """The conditions of `exclude`; texts without a space are parts of one.
-
-    Raises:
-        SelectionError: One is no condition, or of an unknown setting.
-    """
+    """The conditions of `exclude`; texts without a space are parts of one."""
     items = list(raw or ())
     if items and all(isinstance(item, str) and " " not in item for item in items):
         items = [items]

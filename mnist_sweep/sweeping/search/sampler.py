@@ -49,11 +49,7 @@ class Trial:
 
 
 def library() -> Any:
-    """Optuna, quiet.
-
-    Raises:
-        UsageError: It is not installed.
-    """
+    """Optuna, quiet."""
     try:
         import optuna
     except ImportError as error:

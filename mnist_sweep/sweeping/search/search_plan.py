@@ -51,13 +51,7 @@ class SearchPlan:
 
 
 def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
-    """The settings of a search, checked.
-
-    Raises:
-        SettingsError: One is wrong.
-        SelectionError: There is no such metric.
-        UsageError: The metric is not one of the validation split, or the space does not fit.
-    """
+    """The settings of a search, checked."""
     values: Any = OmegaConf.to_container(master.search, resolve=True)
     raise_for(nested_problems("search", values))
     settings = SearchSettings(**values)

@@ -123,12 +123,7 @@ class Dimension:
 
 
 class Space:
-    """All that the overrides of a search allow.
-
-    Raises:
-        UsageError: Nothing is left open, or something that no search may choose.
-        SettingsError: Lists every override that is wrong.
-    """
+    """All that the overrides of a search allow."""
 
     def __init__(self, asked: Sequence[str], master: DictConfig, loader: ConfigLoader) -> None:
         parsed = overrides.parse(asked, loader)
@@ -185,11 +180,7 @@ class Space:
 
     @cached_property
     def ends(self) -> list[Plain]:
-        """The settings at the space's ends: every option and every end once.
-
-        Raises:
-            SettingsError: Hydra cannot compose one, or none of them could be run.
-        """
+        """The settings at the space's ends: every option and every end once."""
         fine, found = list[Composed](), list[str]()
         first = tuple(dimension.ends[0] for dimension in self.dimensions)
         every = (
@@ -217,11 +208,7 @@ class Space:
         return [one.settings for one in fine]
 
     def points(self) -> Iterator[Parameters]:
-        """All points, the last dimension varying fastest.
-
-        Raises:
-            SettingsError: There are intervals, which have no end of values.
-        """
+        """All points, the last dimension varying fastest."""
         if intervals := [d.axis.key for d in self.dimensions if d.interval]:
             raise SettingsError(
                 f"search.sampler=grid takes all points of a grid, and {', '.join(intervals)} has "

@@ -77,11 +77,7 @@ class SearchSweeper(GridSweeper):
     """Chooses the points of a space one after another."""
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
-        """Run a search, or only say what it would do (`plan=true`).
-
-        Raises:
-            MnistSweepError: Nothing was run: space, settings, data or directory are not right.
-        """
+        """Run a search, or only say what it would do (`plan=true`)."""
         if request.single:
             raise UsageError("A search is a sweep: add -m to run it.")
         if request.config.study.stages:

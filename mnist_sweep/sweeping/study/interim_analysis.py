@@ -76,13 +76,7 @@ def analyze(
     study: Mapping[str, Any],
     names: dict[str, str],
 ) -> InterimAnalysis:
-    """Say where a selection stands by the runs there are; `study` are its settings.
-
-    Raises:
-        SelectionError: Nothing with a value matches.
-        DataError: The candidates saw different images.
-        DirectoryError: Predictions are missing.
-    """
+    """Say where a selection stands by the runs there are; `study` are its settings."""
     runs = load(directory).frame
     runs = runs[runs["run_id"].isin(list(run_ids))]
     found = select(runs, choice.where, choice.by, choice.direction, split=choice.split)

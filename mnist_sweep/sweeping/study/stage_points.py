@@ -135,13 +135,7 @@ class Points:
         return list(range(start, start + count))
 
     def possible(self) -> dict[str, list[Point]]:
-        """Stage -> a point of every configuration it can come to run, the unchanged ones too.
-
-        Raises:
-            SettingsError: Settings of some of them are wrong.
-            SelectionError: A selection that nothing can match, or of an unknown setting.
-            DataError: A dataset cannot be had.
-        """
+        """Stage -> a point of every configuration it can come to run, the unchanged ones too."""
         found: dict[str, list[Point]] = {}
         for stage in self.stages:
             try:
@@ -165,11 +159,7 @@ class Points:
         return [*(point for plan in plans for point in plan.points), *bases]
 
     def candidates(self, stage: Stage, possible: dict[str, list[Point]]) -> list[Point]:
-        """A point of every configuration that a stage's selection may come to select.
-
-        Raises:
-            SelectionError: There is none, or the selection names what does not exist.
-        """
+        """A point of every configuration that a stage's selection may come to select."""
         if stage.select is None:
             return []
         points = _one_each(point for name in stage.select.among for point in possible[name])

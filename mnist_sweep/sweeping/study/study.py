@@ -41,11 +41,7 @@ from mnist_sweep.sweeping.sweep import (
 
 
 def run(request: SweepRequest) -> SweepResult | Preview:
-    """Run a study, or only say what it would run (`plan=true`).
-
-    Raises:
-        MnistSweepError: Nothing was run: stages, settings, data or directory are not right.
-    """
+    """Run a study, or only say what it would run (`plan=true`)."""
     config = request.config
     settings: Any = OmegaConf.to_container(config.study, resolve=True)
     raise_for(nested_problems("study", settings))
