@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,21 +72,20 @@ def problems(settings: Mapping[str, Any]) -> list[Problem]:
     Args:
         settings: All keys of `Settings` as plain nested values, interpolations resolved.
     """
-    found, flat = [], {key: value for key, value in settings.items() if key not in NESTED}
+    wrong, flat = [], {key: value for key, value in settings.items() if key not in NESTED}
     for key in NESTED:
         if isinstance(values := settings.get(key), Mapping):
             flat |= {f"{key}.{name}": value for name, value in values.items()}
         else:
             names = [one.partition(".")[2] for one in SETTINGS if one.startswith(f"{key}.")]
-            found.append(Problem(key, values, f"must be a mapping of {', '.join(names)}"))
-    found = [*_problems_of(flat), *found]
-    if not is_task(settings):
-        found += _metric_problems(settings)
+            wrong.append(Problem(key, values, f"must be a mapping of {', '.join(names)}"))
+    task = is_task(settings)
+    found = [*_problems_of(flat), *wrong, *(() if task else _metric_problems(settings))]
     # Rules between settings need values that are right by themselves.
     if found:
         return found
-    found = _task_problems(settings) if is_task(settings) else _keras_problems(settings)
-    return [*found, *_data_problems(settings), *_name_problems(settings.get("name"))]
+    rules = _task_problems if task else _keras_problems
+    return [*rules(settings), *_data_problems(settings), *_name_problems(settings.get("name"))]
 
 
 def _problems_of(flat: Mapping[str, Any]) -> list[Problem]:
@@ -134,114 +133,105 @@ def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:
     ]
 
 
-def _task_problems(settings: Mapping[str, Any]) -> list[Problem]:
+def _task_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     target, task = settings["task"]["_target_"], task_name(settings)
     if not isinstance(target, str) or "." not in target:
         text = "must name a function that returns metrics, as package.module.function"
-        return [Problem("task._target_", target, text)]
-    found = [
-        Problem("task._target_", one, reason)
-        for one in nested_targets(settings["task"])
-        if (reason := not_importable(one))
-    ]
+        yield Problem("task._target_", target, text)
+        return
+    for one in nested_targets(settings["task"]):
+        if reason := not_importable(one):
+            yield Problem("task._target_", one, reason)
     # A setting that is accepted and ignored would make two points of one run.
     if (model := settings["model"]).get("_target_") != MLP_TARGET:
         text = f"has no effect on the task {task}, which trains no network of `model`"
-        found.append(Problem("model._target_", model.get("_target_"), text))
+        yield Problem("model._target_", model.get("_target_"), text)
     for rule in SETTINGS.values():
         is_keras = rule.key.partition(".")[0] not in (*TASK_KEYS, "data")
-        if rule.scope == "run" and rule.type is not dict and is_keras:
-            value = rule.value(settings)
+        value = rule.value(settings)
+        if rule.scope == "run" and rule.type is not dict and is_keras and value != rule.default:
             text = f"has no effect on the task {task}, whose settings are task.{rule.key}=…"
-            found += [Problem(rule.key, value, text)] if value != rule.default else []
-    return found
+            yield Problem(rule.key, value, text)
 
 
-def _metric_problems(settings: Mapping[str, Any]) -> list[Problem]:
+def _metric_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     # Not of a task: which metrics it returns is known only when it has returned.
-    found = []
     for rule in SETTINGS.values():
         name = rule.value(settings)
         if rule.metric and isinstance(name, str):
             try:
                 resolve(name)
             except SelectionError as error:
-                found.append(Problem(rule.key, name, f"must be a metric: {error}"))
-    return found
+                yield Problem(rule.key, name, f"must be a metric: {error}")
 
 
-def _keras_problems(settings: Mapping[str, Any]) -> list[Problem]:
+def _keras_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     """Rules between the settings of a run that trains a network."""
-    found = []
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
-        found.append(Problem("schedule_end", 0, "must be above 0 for schedule=exponential"))
-    if settings.get("task"):
-        others = ", ".join(key for key in settings["task"] if key != "_target_")
-        if others:
-            text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
-            found.append(Problem("task", "keras", text))
-    return [*found, *_model_problems(settings)]
+        yield Problem("schedule_end", 0, "must be above 0 for schedule=exponential")
+    if others := ", ".join(key for key in settings.get("task") or () if key != "_target_"):
+        text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
+        yield Problem("task", "keras", text)
+    yield from _model_problems(settings)
 
 
-def _model_problems(settings: Mapping[str, Any]) -> list[Problem]:
+def _model_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     model = settings["model"]
     target = model.get("_target_")
     if not isinstance(target, str) or "." not in target:
         text = "must name a function that builds a Keras model, as package.module.function"
-        return [Problem("model._target_", target, text)]
+        yield Problem("model._target_", target, text)
+        return
     for one in nested_targets(model):
         if reason := not_importable(one):
-            return [Problem("model._target_", one, reason)]
+            yield Problem("model._target_", one, reason)
+            return
     if target != MLP_TARGET:
-        return []
+        return
     # Tables, labels and selections read the keys at the top: both must say the same.
-    found = [
-        Problem(f"model.{key}", model.get(key), f"model=mlp takes it from {key}: set {key}=…")
-        for key in MLP_KEYS
-        if key not in model or model[key] != settings[key]
-    ]
-    known = ", ".join(MLP_KEYS)
-    return found + [
-        Problem(f"model.{key}", model[key], f"model=mlp has no such setting; it has {known}")
-        for key in model
-        if key not in ("_target_", *MLP_KEYS)
-    ]
+    for key in MLP_KEYS:
+        if key not in model or model[key] != settings[key]:
+            text = f"model=mlp takes it from {key}: set {key}=…"
+            yield Problem(f"model.{key}", model.get(key), text)
+    for key in model:
+        if key not in ("_target_", *MLP_KEYS):
+            text = f"model=mlp has no such setting; it has {', '.join(MLP_KEYS)}"
+            yield Problem(f"model.{key}", model[key], text)
 
 
-def _data_problems(settings: Mapping[str, Any]) -> list[Problem]:
-    found, data = [], settings["data"]
+def _data_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    data = settings["data"]
     if data["name"] in FORMATS and not data["path"]:
-        found.append(Problem("data.path", None, f"data={data['name']} needs data.path=…"))
+        yield Problem("data.path", None, f"data={data['name']} needs data.path=…")
     if (data["name"] == "own") != bool(data.get("_target_")):
         text = "data=own, and no other, needs the name of a function: package.module.function"
-        found.append(Problem("data._target_", data.get("_target_"), text))
+        yield Problem("data._target_", data.get("_target_"), text)
     if data["validation_fraction"] > 0 or is_task(settings):
-        return found
+        return
     if patience := settings["early_stopping"]["patience"]:
         text = "needs validation examples: set data.validation_fraction above 0"
-        found.append(Problem("early_stopping.patience", patience, text))
+        yield Problem("early_stopping.patience", patience, text)
     objective = settings.get("objective")
     if objective and resolve(objective).split == VALIDATION:
         text = (
             "needs validation examples, and data.validation_fraction=0 leaves none: set "
             "objective=test.accuracy or another metric of the test split"
         )
-        found.append(Problem("objective", objective, text))
-    return found
+        yield Problem("objective", objective, text)
 
 
-def _name_problems(name: Any) -> list[Problem]:
-    ok = (
-        isinstance(name, str)
-        and re.fullmatch(r"[^/\\:*?\"<>|]{1,100}", name)
-        and not name.startswith((".", "-"))
-        and not name.endswith(".")
-        and name == name.strip()
-        and not any(map(is_hidden, name))
-        and not _DEVICE.fullmatch(name)
-    )
-    text = (
-        "must be the name of one directory in outputs/ on every system: at most 100 visible "
-        "characters, no slash, no . or - at the start, no . at the end, no device (NUL)"
-    )
-    return [] if ok else [Problem("name", name, text)]
+def _name_problems(name: Any) -> Iterator[Problem]:
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"[^/\\:*?\"<>|]{1,100}", name)
+        or name.startswith((".", "-"))
+        or name.endswith(".")
+        or name != name.strip()
+        or any(map(is_hidden, name))
+        or _DEVICE.fullmatch(name)
+    ):
+        text = (
+            "must be the name of one directory in outputs/ on every system: at most 100 visible "
+            "characters, no slash, no . or - at the start, no . at the end, no device (NUL)"
+        )
+        yield Problem("name", name, text)

@@ -247,12 +247,12 @@ def test_nothing_that_a_terminal_obeys_gets_through(tmp_path, text):
     ],
 )
 def test_a_sweep_s_name_that_some_system_takes_for_something_else_is_refused(name):
-    assert _name_problems(name)
+    assert list(_name_problems(name))
 
 
 @pytest.mark.parametrize("name", ["grid", "null", "a.b", "a-x", "größe", "2026-01-02", "consul"])
 def test_an_ordinary_name_is_taken(name):
-    assert not _name_problems(name)
+    assert not list(_name_problems(name))
 
 
 def test_a_newer_plan_is_refused_by_its_version(tmp_path):

@@ -121,6 +121,13 @@ def test_code_runs_only_from_this_users_own_commands(tmp_path: Path, words: tupl
         words_of(tmp_path)
 
 
+def test_the_signature_of_a_command_without_words_covers_no_others(tmp_path: Path):
+    give(tmp_path)
+    edit(tmp_path, lambda one: one.update(overrides=list(CODE[0])))
+    with pytest.raises(UsageError, match="may run code"):
+        words_of(tmp_path)
+
+
 def test_settings_and_networks_of_this_package_need_no_trust(tmp_path: Path):
     words = (
         "-m", "layers=1,2", "model=mlp,cnn", "data=csv", "data.path=/data/a b.csv", "seed=0,1",

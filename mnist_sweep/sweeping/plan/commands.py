@@ -8,7 +8,7 @@ choose what this package has, unless the user trusts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_sweep.errors import DirectoryError, UsageError
@@ -37,14 +37,22 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
     """
     given = [one for one in directory.read(place).invocations if one.at]
     # Commands whose words differ only in what steers the runs are the same: the last one counts.
-    found = {tuple(text for text in _words(one) if _decides(text)): one for one in given}
+    found = {tuple(filter(_decides, _words(one))): one for one in given}
     if not found:
         raise DirectoryError(
             f"{place} holds no sweep to resume: expected {SweepPaths(place).sweep_json}. "
             "Name the directory of a sweep, as in outputs/NAME."
         )
-    if not trust:
-        _check_trusted(place, found.values())
+    # The signature of no words is valid too, and would cover what an edited file has in their place.
+    signed = [one.words and is_signed(one.words, one.signature) for one in found.values()]
+    foreign = [one for one, is_ours in zip(found.values(), signed, strict=True) if not is_ours]
+    code = dict.fromkeys(text for one in foreign for text in _words(one) if _may_run_code(text))
+    if code and not trust:
+        raise UsageError(
+            f"The commands in {SweepPaths(place).sweep_json} were not given by this user on this "
+            f"machine, and may run code: {'; '.join(code)}. Nothing was run or changed. If you "
+            "know where the directory comes from, repeat with --trust."
+        )
     if any("\ud800" <= one <= "\udfff" for one in str(place.absolute())):
         raise UsageError(
             f"The name of {place.absolute()} is not UTF-8: rename the directory first."
@@ -68,17 +76,6 @@ def _decides(text: str) -> bool:
     """Whether a word may decide which runs there are, and does not only steer them."""
     top = bare(text).partition(".")[0]
     return top not in SWEEP_KEYS or top in _DECIDES
-
-
-def _check_trusted(place: Path, commands: Iterable[Invocation]) -> None:
-    foreign = [one for one in commands if not (one.words and is_signed(one.words, one.signature))]
-    code = dict.fromkeys(text for one in foreign for text in _words(one) if _may_run_code(text))
-    if code:
-        raise UsageError(
-            f"The commands in {SweepPaths(place).sweep_json} were not given by this user on this "
-            f"machine, and may run code: {'; '.join(code)}. Nothing was run or changed. If you "
-            "know where the directory comes from, repeat with --trust."
-        )
 
 
 def _may_run_code(text: str) -> bool:

@@ -153,7 +153,12 @@ class Search:
         """A point that was not there before, or None where there are enough or no more."""
         if len(self._tried) >= self._asked.runs or self._used_up:
             return None
-        for parameters in self._suggestions() if self._grid is None else self._grid:
+        tried, asked = list(self._tried.values()), self._asked
+        suggested = (
+            suggest(self._space, tried, asked.settings, maximize=asked.maximize, attempt=number)
+            for number in range(MAX_ATTEMPTS)
+        )
+        for parameters in self._grid or suggested:
             try:
                 point = self._space.point(parameters, self._info)
             except SettingsError as error:
@@ -167,11 +172,3 @@ class Search:
                 return point
         self._used_up = True
         return None
-
-    def _suggestions(self) -> Iterator[Parameters]:
-        tried = list(self._tried.values())
-        for attempt in range(MAX_ATTEMPTS):
-            yield suggest(
-                self._space, tried, self._asked.settings,
-                maximize=self._asked.maximize, attempt=attempt,
-            )  # fmt: skip

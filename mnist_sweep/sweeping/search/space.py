@@ -49,7 +49,7 @@ class ExcludedError(SettingsError):
 
 @dataclass(frozen=True)
 class Dimension:
-    """One override that leaves something open.
+    """One override that leaves something open: an interval, or options.
 
     Attributes:
         axis: Its options; of an interval both ends.

@@ -48,10 +48,7 @@ class InterimAnalysis:
         return [self.candidates[number] for number in self.decision.contenders]
 
     def to_json(self, *, stopped: str, wall_s: float) -> Plain:
-        """The decision as plain values, with what it cost and what it saved.
-
-        `stopped`: why no further runs are made although it is open; empty if there is no reason.
-        """
+        """The decision as plain values, with why it `stopped` although it is open, if it is."""
         names, plain = self.candidates, asdict(self.decision)
         # Had every candidate been given as many runs as the one that got the most:
         equal = self.repeats * len(names)
@@ -76,7 +73,10 @@ def analyze(
     study: Mapping[str, Any],
     names: dict[str, str],
 ) -> InterimAnalysis:
-    """Say where a selection stands by the runs there are; `study` are its settings."""
+    """Say where a selection stands by the runs there are.
+
+    `study` are its settings; `names` gives the configuration id of each run id.
+    """
     runs = load(directory).frame
     runs = runs[runs["run_id"].isin(list(run_ids))]
     found = select(runs, choice.where, choice.by, choice.direction, split=choice.split)

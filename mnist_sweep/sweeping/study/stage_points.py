@@ -38,11 +38,9 @@ needs some 40 ms for each."""
 class FollowUp:
     """What a stage runs once the configuration it starts from is known.
 
-    Attributes:
-        plan: Changed and unchanged points.
-        changed: Configuration id -> the change, key -> plain value.
-        control: Run ids of the unchanged configuration.
-        same: Labels of points whose change changes nothing; they are run as the unchanged ones.
+    `plan` has changed and unchanged points. `changed` gives the change of each configuration id,
+    `control` the run ids of the unchanged one, and `same` the labels of points whose change changes
+    nothing, which are run as the unchanged ones.
     """
 
     plan: Plan
@@ -85,7 +83,7 @@ class Points:
         return self._firsts[stage.name]
 
     def after(self, stage: Stage, base: Point) -> FollowUp:
-        """What a stage `of` another runs once it is known which configuration it starts from."""
+        """What a stage `of` another runs when it starts from the configuration of `base`."""
         seeds = self.seeds_of(stage)
         control, plan = self._plan(base.overrides, seeds), self._changed(stage, base, seeds)
         controls = [point.run_id for point in control.points]
@@ -198,22 +196,21 @@ class Points:
         """What each stage selects, and what those that start from a selection will run."""
         estimator, stages = past_runs(known.directory), []
         for stage in self.stages:
-            candidates = self.candidates(stage, possible)
-            names = [without_seed(candidate.label) for candidate in candidates]
-            more = (self._study["max_repeats"] - len(self.seeds)) * len(candidates)
+            names = [without_seed(one.label) for one in self.candidates(stage, possible)]
+            more = (self._study["max_repeats"] - len(self.seeds)) * len(names)
             n_deciding = max(0, more) if self._study["decide"] else 0
             if stage.of is None:
                 stages.append(StagePreview(stage, names, n_deciding))
                 continue
             base = self.candidates(self.named(stage.of), possible)[0]
             runs = len(self.after(stage, base).plan.points)
-            longest = max(
+            expected = [
                 estimator.of(point, self.datasets[point.data_key]).seconds
                 for point in possible[stage.name]
-            )
-            expected = wall_s([longest] * runs, min(known.workers, runs))
+            ]
+            time_s = wall_s([max(expected)] * runs, min(known.workers, runs))
             seeds = self.seeds_of(stage)
-            stages.append(StagePreview(stage, names, n_deciding, seeds, runs, expected))
+            stages.append(StagePreview(stage, names, n_deciding, seeds, runs, time_s))
         return StudyPreview(**vars(known), stages=stages)
 
 
@@ -221,13 +218,9 @@ class Points:
 class StagePreview:
     """What is known of a stage before anything runs.
 
-    Attributes:
-        stage: The stage.
-        candidates: Labels, without seed, of the configurations that may be selected.
-        n_deciding: The most further runs that deciding the selection may take.
-        seeds: Fresh ones of a stage that starts from what another selects; else none.
-        n_runs: With the unchanged configuration.
-        wall_s: Seconds they take at most.
+    `candidates` are labels, without seed, of what may be selected, and `n_deciding` the most
+    further runs that this may take. The rest is of a stage that starts from what another selects:
+    its fresh seeds, its runs and the most seconds that they take.
     """
 
     stage: Stage
@@ -263,13 +256,11 @@ def _planned_row(point: Point, info: DatasetInfo) -> Flat:
 
 def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
     """The stage with the command line's values in place of its own."""
-    params = dict(stage.params)
-    for text in asked:
-        key, _, value = text.partition("=")
-        for own in [own for own in params if bare(own) == bare(key)]:
-            # In its place, so that the grid keeps its order.
-            items = ((key, value) if name == own else (name, old) for name, old in params.items())
-            params = dict(items)
+    given = {bare(text): text.partition("=") for text in asked}
+    params = {}
+    for own, value in stage.params.items():  # in their place, so that the grid keeps its order
+        key, _, other = given.get(bare(own), (own, "", value))
+        params[key] = other
     return replace(stage, params=params)
 
 
