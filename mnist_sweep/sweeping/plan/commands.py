@@ -43,9 +43,7 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
             f"{place} holds no sweep to resume: expected {SweepPaths(place).sweep_json}. "
             "Name the directory of a sweep, as in outputs/NAME."
         )
-    # The signature of no words is valid too, and would cover what an edited file has in their place.
-    signed = [one.words and is_signed(one.words, one.signature) for one in found.values()]
-    foreign = [one for one, is_ours in zip(found.values(), signed, strict=True) if not is_ours]
+    foreign = [one for one in found.values() if not is_signed(one.words, one.signature)]
     code = dict.fromkeys(text for one in foreign for text in _words(one) if _may_run_code(text))
     if code and not trust:
         raise UsageError(
