@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.data import Dataset, DatasetInfo, check_unchanged, load
-from mnist_sweep.errors import SettingsError
+from mnist_sweep.errors import ModelError, SettingsError
 from mnist_sweep.plugins import plugins
 from mnist_sweep.training import runtime
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
@@ -80,13 +80,15 @@ def train(
 
     Raises:
         DataError: The prepared dataset is missing or damaged.
-        ModelError: The network does not fit the data or cannot be compiled.
+        ModelError: The network does not fit the data, cannot be compiled, or cannot be trained
+            with the same result each time on a GPU.
         SettingsError: No trainer has the given name, or this process already trains with another
             number of threads.
     """
     runtime.configure(settings["threads"])
     # `configure` has imported TensorFlow with its threads and flags set; no earlier import may.
     import keras
+    import tensorflow as tf
 
     from mnist_sweep.training import model
     from mnist_sweep.training.evaluate import evaluate
@@ -103,7 +105,15 @@ def train(
     network = model.checked(network, target, info.shape, info.classes)
     for unused in model.unused_parts(network):
         log.warning("%s", unused)
-    training = train_network(network, dataset, settings, on_epoch)
+    try:
+        training = train_network(network, dataset, settings, on_epoch)
+    except tf.errors.UnimplementedError as error:
+        if "A deterministic GPU implementation" not in error.message:
+            raise
+        raise ModelError(
+            "an operation of the network gives other results each time on a GPU, so that the run "
+            f"could not be repeated. Train it on the CPU: gpus=0. TensorFlow says: {error.message}"
+        ) from error
     result = Result(training, network.count_params(), 0.0, None, None, network)
     if not (training.diverged or training.pruned):
         started = perf_counter()

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mnist_sweep.data import load, prepare
-from mnist_sweep.errors import SettingsError
+from mnist_sweep.errors import ModelError, SettingsError
 from mnist_sweep.training import compiled, fit, model, saved
 from mnist_sweep.training import train as training
 from support.training_settings import settings
@@ -35,6 +36,21 @@ def test_a_trainer_of_another_package_trains_a_run(monkeypatch):
     )
     assert result.training.history.val_accuracy[-1] > 0.5
     assert result.metrics["validation"]["accuracy"] < 0.1
+
+
+def test_an_operation_that_varies_on_a_gpu_is_refused_with_what_to_do(monkeypatch):
+    said = "A deterministic GPU implementation of AdjustContrastv2 is not currently available."
+
+    def on_gpu(*_):
+        raise tf.errors.UnimplementedError(None, None, said)
+
+    monkeypatch.setattr(training, "plugins", lambda _: {"on_gpu": on_gpu})
+    options = settings(data__name="digits")
+    options["trainer"]["name"] = "on_gpu"
+    with pytest.raises(ModelError, match=r"Train it on the CPU: gpus=0.*AdjustContrastv2"):
+        training.train(
+            options, prepare(options["data"]), lambda *shape: model.mlp(*shape, layers=1, nodes=4)
+        )
 
 
 def logits(shape, classes):
