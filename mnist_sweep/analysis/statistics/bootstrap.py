@@ -37,19 +37,13 @@ class Resampled:
     """A metric of some runs: as observed, and in each bootstrap replicate of the images.
 
     All runs share each replicate's images, so differences between runs are paired.
-
-    Attributes:
-        observed: (n_runs,) float64.
-        replicates: (n_runs, n_replicates) float64.
-        n_examples: How many images were resampled.
-        n_relevant: On how many of them the metric rests: for one class's metric those of the
-            class, for `f1_min` those of the rarest class.
-        metric: The metric's name.
     """
 
-    observed: Floats
-    replicates: Floats
+    observed: Floats  # (n_runs,)
+    replicates: Floats  # (n_runs, n_replicates)
     n_examples: int
+    # On how many of them the metric rests: for one class's metric those of the class, for `f1_min`
+    # those of the rarest class.
     n_relevant: int
     metric: str = ""
 
@@ -61,20 +55,12 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Patterns:
-    """What some runs answered on the same images, each distinct column kept once.
+    """What some runs answered on the same images, each distinct column kept once."""
 
-    Attributes:
-        true: True class of each pattern, (n_patterns,) uint8.
-        predicted: Predicted class of each run, (n_runs, n_patterns) uint8.
-        counts: How many images show the pattern, (n_patterns,) int64.
-        pattern_of: The pattern of each image, (n_examples,) intp.
-        classes: How many classes there are.
-    """
-
-    true: NDArray[np.uint8]
-    predicted: NDArray[np.uint8]
-    counts: NDArray[np.int64]
-    pattern_of: NDArray[np.intp]
+    true: NDArray[np.uint8]  # class of each pattern, (n_patterns,)
+    predicted: NDArray[np.uint8]  # class of each run, (n_runs, n_patterns)
+    counts: NDArray[np.int64]  # how many images show the pattern, (n_patterns,)
+    pattern_of: NDArray[np.intp]  # of each image, (n_examples,)
     classes: int
 
 

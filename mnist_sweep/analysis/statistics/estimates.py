@@ -29,72 +29,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interval:
-    """A metric of a configuration with its uncertainty; all on the metric's own scale.
+    """A metric of a configuration with its uncertainty; all on the metric's own scale."""
 
-    Attributes:
-        estimate: Mean of the metric over the runs.
-        low: Lower end; the interval is centered on the estimate less its bias.
-        high: Upper end.
-        level: Confidence level.
-        standard_error: Of the estimate.
-        std: Standard deviation over the runs, None for a single run.
-        repeats: How many runs.
-        images: How many images; 0 if images do not vary.
-        covers: What would vary were it all done again. With one run that is the images alone, and
-            the interval says nothing of other seeds.
-    """
-
-    estimate: float
-    low: float
+    estimate: float  # mean over the runs
+    low: float  # the interval is centered on the estimate less its bias
     high: float
     level: float
     standard_error: float
-    std: float | None
+    std: float | None  # standard deviation over the runs, None for a single run
     repeats: int
-    images: int
-    covers: Covers
+    images: int  # 0 if images do not vary
+    covers: Covers  # with one run the images alone: the interval says nothing of other seeds
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric's difference, second side less first; all on the metric's own scale.
-
-    Attributes:
-        metric: The metric's name.
-        first: Mean of the metric over the first side's runs.
-        second: The same of the second side.
-        estimate: second - first.
-        low: Lower end of the interval, which is centered on the estimate less its bias.
-        high: Upper end.
-        level: Confidence level.
-        standard_error: Of the difference.
-        df: Degrees of freedom of the standard error; None if it is known (normal).
-        p_value: Of no difference, two-sided; below 1 - level where the interval leaves out 0. None
-            with a single run on each side: these runs differ, configurations may not.
-        p_holm: The same, corrected by Holm's method over its family; equal where it stands alone.
-        margin: The largest difference that counts as none; None if equality was not asked about.
-        p_equivalent: Of a difference beyond the margin, by two one-sided tests (Schuirmann, 1987),
-            corrected likewise; None with single runs or without a margin.
-        repeats: How many runs each side has.
-        images: How many images; 0 if images do not vary.
-        covers: What would vary were it all done again.
-    """
+    """A metric's difference, second side less first; all on the metric's own scale."""
 
     metric: str
-    first: float
+    first: float  # mean over its runs
     second: float
-    estimate: float
-    low: float
+    estimate: float  # second - first
+    low: float  # the interval is centered on the estimate less its bias
     high: float
     level: float
     standard_error: float
-    df: float | None
+    df: float | None  # degrees of freedom of the standard error; None if it is known (normal)
+    # Of no difference, two-sided; below 1 - level where the interval leaves out 0. None with a
+    # single run on each side: these runs differ, configurations may not.
     p_value: float | None
-    p_holm: float | None
-    margin: float | None
+    p_holm: float | None  # corrected by Holm's method over its family
+    margin: float | None  # the largest difference that counts as none
+    # Of a difference beyond the margin, by two one-sided tests (Schuirmann, 1987), corrected
+    # likewise; None with single runs or without a margin.
     p_equivalent: float | None
     repeats: tuple[int, int]
-    images: int
+    images: int  # 0 if images do not vary
     covers: Covers
 
     @property
