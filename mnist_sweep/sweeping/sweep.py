@@ -182,13 +182,7 @@ def run_jobs(
     progress.begin(n_runs, result.workers, expected_s)
     if result.report and launcher.reports_epochs:  # others may fork, which threads would disturb
         launcher.context.first_run_waits()
-    try:
-        launcher.launch_jobs(jobs, result.workers, progress, scheduler)
-    finally:
-        result.summaries = launcher.summaries
-        result.queued += launcher.submitted
-        result.used_up = launcher.used_up
-        progress.end()
+    launcher.launch_jobs(jobs, result, progress, scheduler)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from mnist_sweep import settings as schema
 from mnist_sweep.data import DatasetInfo, prepare
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.on_ray import node_data, task
+from mnist_sweep.sweeping.launch.on_ray import node
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from support.real_sweeps import Place
@@ -95,13 +95,13 @@ def sizes(place: Place, info: DatasetInfo, words: Sequence[str], name: str) -> N
     settings = {**schema.defaults(), **record["config"], "name": name}
     point = identify(settings, list(words), info)
     job = Job(point, info, place.directory(name), describe())
-    files = task._files(RunPaths(place.directory(name) / "runs" / _only(place, name)))
-    answer = task.TaskResult(None, files=files)
+    files = node.files_of(RunPaths(place.directory(name) / "runs" / _only(place, name)))
+    answer = node.TaskResult(None, files=files)
     print(f"{record['label']} on {info.name}:")
     print(f"  a job: {len(cloudpickle.dumps(job)):,} bytes out")
     kinds = ", ".join(f"{kind} {len(content):,}" for kind, content in files.items())
     print(f"  its result: {len(cloudpickle.dumps(answer)):,} bytes back ({kinds})")
-    packed = len(cloudpickle.dumps(node_data.pack(info)))
+    packed = len(cloudpickle.dumps(node.pack(info)))
     print(f"  data: {packed:,} bytes to a node that has not got them, once")
 
 

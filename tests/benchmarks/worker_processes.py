@@ -31,7 +31,7 @@ def memory_mb() -> dict[str, float]:
 
 def run_all(many: list[dict[str, Any]], described: dict[str, Any]) -> list[dict[str, float]]:
     """Train networks one after another in this process; what each took."""
-    from mnist_sweep.sweeping.launch.user_code.networks import builder
+    from mnist_sweep.sweeping.launch.user_code.checks import builder
     from mnist_sweep.training import train
 
     found = []

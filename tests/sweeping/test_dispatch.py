@@ -16,8 +16,8 @@ from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
 from mnist_sweep.sweeping.launch import dispatch as module
-from mnist_sweep.sweeping.launch.dispatch import MAX_LOG_LINE_LENGTH, Budget, Dispatch
-from mnist_sweep.sweeping.launch.execute import too_late
+from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch
+from mnist_sweep.sweeping.launch.execute import MAX_LOG_LINE_LENGTH, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run

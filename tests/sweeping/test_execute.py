@@ -19,7 +19,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import execute as module
-from mnist_sweep.sweeping.launch.execute import execute
+from mnist_sweep.sweeping.launch.execute import Epoch, execute
 from mnist_sweep.sweeping.launch.job import Job, Origin, record_of
 from mnist_sweep.training import runtime
 from mnist_sweep.training.progress import History, OnEpoch, Training
@@ -76,9 +76,11 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     tmp_path: Path, trained: Callable[[Trainer], None]
 ):
     trained(finishes)
-    job, started = job_of(tmp_path), list[str]()
-    summary = execute(job, on_start=lambda: started.append(job.label))
-    assert started == [job.label]
+    job, reported = job_of(tmp_path), list[Epoch]()
+    summary = execute(job, reported.append)
+    assert [epoch.number for epoch in reported] == [0, 1, 2, 3, module.WRITING]
+    figures = {"loss": 0.5, "accuracy": 0.5, "val_loss": 0.5, "val_accuracy": 0.7}
+    assert reported[2].figures == figures
     assert (summary.status, summary.origin) == (RunStatus.FINISHED, Origin.RAN)
     found = record(job)
     assert found.metrics
@@ -140,7 +142,7 @@ def test_a_run_that_is_stopped_early_keeps_its_history(
 ):
     trained(finishes)
     job = job_of(tmp_path, prune=True)
-    summary = execute(job, lambda epoch, _history: "it is behind" if epoch == 2 else None)
+    summary = execute(job, lambda epoch: "it is behind" if epoch.number == 2 else None)
     assert summary.pruned
     assert summary.message == "stopped after epoch 2 of 20: it is behind"
     assert summary.accuracy == 0.7
@@ -214,11 +216,11 @@ def test_a_run_that_ends_in_time_is_not_stopped(tmp_path: Path, trained: Callabl
     trained(finishes)
     left: list[float] = []
 
-    def on_end() -> None:
-        if hasattr(signal, "setitimer"):
+    def report(epoch: Epoch) -> None:
+        if epoch.number == module.WRITING and hasattr(signal, "setitimer"):
             left.extend(signal.getitimer(signal.ITIMER_REAL))
 
-    assert execute(job_of(tmp_path, timeout_s=600.0), on_end=on_end).status == RunStatus.FINISHED
+    assert execute(job_of(tmp_path, timeout_s=600.0), report).status == RunStatus.FINISHED
     assert not any(left), "a result must not be lost while it is written"
     if hasattr(signal, "setitimer"):
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -10,8 +10,7 @@ import pytest
 
 from mnist_sweep.errors import ModelError
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks
-from mnist_sweep.sweeping.launch.user_code.networks import builder
+from mnist_sweep.sweeping.launch.user_code.checks import Network, builder, check_networks
 
 SHAPE = (28, 28)
 
@@ -65,7 +64,7 @@ class Called:
         self.asked: list[list[str]] = []
 
     def __call__(self, _function: Any, asked: Sequence[Network]) -> tuple[list[str], list[str]]:
-        targets = [one.target for one in asked]
+        targets = [one.model["_target_"] for one in asked]
         self.asked.append(targets)
         if self.kills in targets:
             raise processes.WorkerDiedError("A worker was ended by SIGKILL.")

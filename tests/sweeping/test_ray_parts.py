@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -26,15 +25,18 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Budget
-from mnist_sweep.sweeping.launch.execute import too_late
+from mnist_sweep.sweeping.launch.execute import Epoch, too_late
 from mnist_sweep.sweeping.launch.job import RunSummary, done_summary
-from mnist_sweep.sweeping.launch.on_ray import connection, mailbox, node_data, task
+from mnist_sweep.sweeping.launch.on_ray import connection
+from mnist_sweep.sweeping.launch.on_ray import node as on_node
 from mnist_sweep.sweeping.launch.on_ray.connection import (
-    Needs,
     environment_of_runs,
+    fit,
     locked_directory,
+    options_of,
+    words_of,
 )
-from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active, _keep
+from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
 from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run
@@ -66,77 +68,81 @@ def counted(info: DatasetInfo) -> tuple[Callable[[], dict[str, Any]], list[int]]
 
     def fetch() -> dict[str, Any]:
         calls.append(1)
-        return node_data.pack(info)
+        return on_node.pack(info)
 
     return fetch, calls
 
 
 def test_a_node_fetches_data_once_and_finds_them_again(digits: DatasetInfo, node: Path):
     fetch, calls = counted(digits)
-    placed = node_data.place(elsewhere(digits), fetch)
+    placed = on_node.place(elsewhere(digits), fetch)
     assert Path(placed.cache).is_relative_to(node)
     there, here = load(digits), load(placed)
     for name in ("train_images", "train_labels", "test_images", "test_labels", "validation_index"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
-    assert node_data.place(elsewhere(digits), fetch) == placed
+    assert on_node.place(elsewhere(digits), fetch) == placed
     assert len(calls) == 1
 
 
 def test_a_node_that_has_the_drivers_files_uses_them(digits: DatasetInfo, node: Path):
-    assert node_data.place(digits, None) == digits
+    assert on_node.place(digits, None) == digits
     assert not node.exists()
 
 
 def test_a_damaged_file_on_a_node_is_fetched_again(digits: DatasetInfo, node: Path):
     fetch, calls = counted(digits)
-    placed = node_data.place(elsewhere(digits), fetch)
+    placed = on_node.place(elsewhere(digits), fetch)
     images = Path(placed.cache) / "train_images.npy"
     content = bytearray(images.read_bytes())
     content[-1] ^= 1
     images.write_bytes(content)
-    assert node_data.place(elsewhere(digits), fetch) == placed
+    assert on_node.place(elsewhere(digits), fetch) == placed
     assert len(calls) == 2
     np.testing.assert_array_equal(load(placed).train_images, load(digits).train_images)
 
 
 def test_other_data_than_were_planned_with_are_refused(digits: DatasetInfo, node: Path):
     def other() -> dict[str, Any]:
-        packed = node_data.pack(digits)
+        packed = on_node.pack(digits)
         return {**packed, "train_labels": packed["train_labels"][::-1]}
 
     with pytest.raises(DataError, match=f"not {digits.sha256}"):
-        node_data.place(elsewhere(digits), other)
+        on_node.place(elsewhere(digits), other)
 
 
 def test_data_that_are_nowhere_are_an_error_that_says_where_they_were_looked_for(
     digits: DatasetInfo, node: Path
 ):
     with pytest.raises(DataError, match="/not/on/this/machine"):
-        node_data.place(elsewhere(digits), None)
+        on_node.place(elsewhere(digits), None)
     with pytest.raises(DataError, match="/not/on/this/machine"):
-        node_data.pack(elsewhere(digits))
+        on_node.pack(elsewhere(digits))
 
 
-def test_needs_fit_as_the_scarcest_resource_allows():
+@pytest.mark.parametrize(
+    ("settings", "runs"),
+    [
+        ({}, 8), ({"num_cpus": 3}, 2), ({"num_gpus": 0.5}, 4), ({"memory_mb": 1024}, 4),
+        ({"num_cpus": 0.1, "num_gpus": 0.2}, 10), ({"resources": {"fast": 1}}, 3),
+        ({"resources": {"slow": 1}}, 0), ({"num_cpus": 16}, 0),
+    ],
+)  # fmt: skip
+def test_runs_fit_as_the_scarcest_resource_allows(settings: dict[str, Any], runs: int):
     node = {"CPU": 8.0, "GPU": 2.0, "memory": 4 * 2**30, "fast": 3.0}
-    assert Needs(1).fit(node) == 8
-    assert Needs(3).fit(node) == 2
-    assert Needs(1, num_gpus=0.5).fit(node) == 4
-    assert Needs(0.1, num_gpus=0.2).fit(node) == 10
-    assert Needs(1, memory_mb=1024).fit(node) == 4
-    assert Needs(1, resources={"fast": 1}).fit(node) == 3
-    assert Needs(1, num_gpus=1).fit({"CPU": 8.0}) == 0
-    assert Needs(16).fit(node) == 0
-    assert Needs(0.1).fit({"CPU": 0.3}) == 3
+    assert fit(RayLauncher(**settings).needs(1), node) == runs
+
+
+def test_needs_do_not_lose_a_run_to_rounding():
+    assert fit(RayLauncher(num_cpus=0.1).needs(1), {"CPU": 0.3}) == 3
 
 
 def test_needs_are_said_in_words_and_in_rays_terms():
-    needs = Needs(2, 1, 512, {"fast": 1})
-    assert str(needs) == "2 CPU, 1 GPU, 512 MB of memory, 1 fast"
-    assert needs.options() == {
+    needs = RayLauncher(num_gpus=1, memory_mb=512, resources={"fast": 1}).needs(2)
+    assert words_of(needs) == "2 CPU, 1 GPU, 512 MB of memory, 1 fast"
+    assert options_of(needs) == {
         "num_cpus": 2, "num_gpus": 1, "memory": 512 * 2**20, "resources": {"fast": 1},
     }  # fmt: skip
-    assert "memory" not in Needs(1).options()
+    assert "memory" not in options_of(RayLauncher().needs(1))
 
 
 def test_code_travels_and_what_the_user_adds_is_kept(
@@ -163,13 +169,13 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyP
 
 
 def test_the_mailbox_keeps_the_latest_report_of_each_run(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mailbox, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(on_node, "PATIENCE_S", 0.01)
 
     async def talk() -> list[dict[str, Any]]:
-        box = mailbox.Mailbox()
-        await box.tell("a", 0, {})
-        await box.tell("a", 2, {"val_accuracy": 0.5})
-        await box.tell("b", 1, {"val_accuracy": 0.25})
+        box = on_node.Mailbox()
+        await box.tell("a", Epoch(0, {}))
+        await box.tell("a", Epoch(2, {"val_accuracy": 0.5}))
+        await box.tell("b", Epoch(1, {"val_accuracy": 0.25}))
         return [await box.take(), await box.take()]
 
     first, second = asyncio.run(talk())
@@ -179,9 +185,10 @@ def test_the_mailbox_keeps_the_latest_report_of_each_run(monkeypatch: pytest.Mon
 
 def test_a_run_that_asks_waits_for_the_answer_to_its_own_question():
     async def talk() -> list[str | None]:
-        box = mailbox.Mailbox()
+        box = on_node.Mailbox()
         asking = [
-            asyncio.create_task(box.ask(name, 1, {"val_accuracy": 0.1})) for name in ("a", "b")
+            asyncio.create_task(box.ask(name, Epoch(1, {"val_accuracy": 0.1})))
+            for name in ("a", "b")
         ]
         assert set(await box.take()) == {"a", "b"}
         await box.answer("nobody", "not asked")
@@ -197,8 +204,8 @@ def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left, used, young, other = (
-        tmp_path / f"{task.SCRATCH}left", tmp_path / f"{task.SCRATCH}used",
-        tmp_path / f"{task.SCRATCH}young", tmp_path / "somebody-elses",
+        tmp_path / f"{on_node.SCRATCH}left", tmp_path / f"{on_node.SCRATCH}used",
+        tmp_path / f"{on_node.SCRATCH}young", tmp_path / "somebody-elses",
     )  # fmt: skip
     for path in (left, used, young, other):
         path.mkdir()
@@ -206,7 +213,7 @@ def test_what_killed_tasks_left_is_removed_and_what_is_in_use_is_not(
     lock = try_lock(used / ".used")
     for path in (left, used, other):
         os.utime(path, (1, 1))
-    with locked_directory(task.SCRATCH) as mine:
+    with locked_directory(on_node.SCRATCH) as mine:
         assert mine.parent == tmp_path
         assert not left.exists()
         assert used.exists()
@@ -224,8 +231,8 @@ class Nodes:
     cpus: int = 4
     own: bool = False
 
-    def room(self, needs: Needs) -> int:
-        return needs.fit({"CPU": self.cpus})
+    def room(self, needs: connection.Needs) -> int:
+        return fit(needs, {"CPU": self.cpus})
 
     def data(self, info: DatasetInfo) -> list[Any]:
         raise DataError(f"no data of {info.name}")
@@ -281,7 +288,7 @@ def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
     written = write_run(run, tmp_path / "written")
     files = {path.name: path.read_bytes() for path in written.iterdir()}
     pool = dispatch_on(Nodes())
-    answer = task.TaskResult(RunSummary.of(job, RunStatus.FINISHED), files=files)
+    answer = on_node.TaskResult(RunSummary.of(job, RunStatus.FINISHED), files=files)
     pool._take(_Active(job, None, 0, "ticket"), answer)
     assert [summary.status for summary in pool.summaries] == ["finished"]
     assert done_summary(job)
@@ -295,7 +302,7 @@ def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
     job = replace(job_of(tmp_path, make_run()), timeout_s=2.0)
     pool = dispatch_on(Nodes())
     pool.retries = 1
-    answer = task.TaskResult(None, died="its process was ended by SIGKILL", late=late)
+    answer = on_node.TaskResult(None, died="its process was ended by SIGKILL", late=late)
     pool._take(_Active(job, None, 0, "ticket"), answer)
     assert [summary.message for summary in pool.summaries] == [
         "RunTimeoutError: stopped after timeout_s=2 s"
@@ -311,27 +318,28 @@ def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
     ended = SimpleNamespace(
         ended=True, summary=None, ending="", late="", release=lambda: left.append(1)
     )
-    monkeypatch.setattr(task.processes, "start_fork_server", preloaded.append)
-    monkeypatch.setattr(task, "WorkerProcess", lambda *_: ended)
-    monkeypatch.setattr(task, "_forget_main_file", lambda: None)
+    monkeypatch.setattr(on_node.processes, "start_fork_server", preloaded.append)
+    monkeypatch.setattr(on_node, "WorkerProcess", lambda *_: ended)
     network = job_of(tmp_path, make_run())
     settings = {**network.settings, "task": {"_target_": "my.task"}}
     own = replace(network, point=replace(network.point, settings=settings))
     for job in (network, own):
-        task._in_a_process(job, lambda *_: None)
-    assert preloaded == [task.processes.PRELOAD, task.processes.PRELOAD_TASK]
+        on_node._in_a_process(job, lambda *_: None)
+    assert preloaded == [on_node.processes.PRELOAD, on_node.processes.PRELOAD_TASK]
     assert len(left) == 2
 
 
 def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):
-    on_node, at_home = (job_of(tmp_path / place, make_run()) for place in ("node", "home"))
-    written = on_node.paths.files / "sub" / "notes.txt"
+    run = make_run()
+    there, here = (job_of(tmp_path / place, run) for place in ("node", "home"))
+    written = there.paths.files / "sub" / "notes.txt"
     written.parent.mkdir(parents=True)
     written.write_text("of the task")
-    on_node.paths.record.write_bytes(json.dumps(make_run().values).encode())
-    at_home.paths.directory.mkdir(parents=True)
-    _keep(at_home, task._files(on_node.paths))
-    assert (at_home.paths.files / "sub" / "notes.txt").read_text() == "of the task"
+    write_run(run, there.paths.directory)
+    summary = RunSummary.of(here, RunStatus.FINISHED)
+    answer = on_node.TaskResult(summary, files=on_node.files_of(there.paths))
+    dispatch_on(Nodes())._take(_Active(here, None, 0, "ticket"), answer)
+    assert (here.paths.files / "sub" / "notes.txt").read_text() == "of the task"
 
 
 def test_no_data_are_sent_for_a_task_without():
@@ -354,15 +362,15 @@ def test_a_ray_of_our_own_is_restarted_where_a_later_stage_needs_more(
     monkeypatch.setattr(ray, "shutdown", lambda: calls.append("shutdown"))
     with SweepContext() as context:
         launcher = launcher_of(context, None, n_jobs=1)
-        two = launcher._connect(Needs(2), 2)
-        assert launcher._connect(Needs(1), 1) is two
-        four = launcher._connect(Needs(4), 4)
+        two = launcher._connect(2)
+        assert launcher._connect(1) is two
+        four = launcher._connect(4)
         assert four is not two
         assert four.own
         assert calls == [2, "shutdown", 4]
         # The next command of `resume` has a launcher of its own.
         next_one = launcher_of(context, None, n_jobs=1)
-        assert next_one._connect(Needs(1), 1) is four
+        assert next_one._connect(1) is four
     assert calls == [2, "shutdown", 4, "shutdown"]
 
 
@@ -372,9 +380,9 @@ def test_a_connection_to_a_cluster_is_kept_whatever_a_stage_needs(monkeypatch: p
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with SweepContext() as context:
         launcher = launcher_of(context, "10.0.0.1:6379", n_jobs=1)
-        cluster = launcher._connect(Needs(1), 1)
+        cluster = launcher._connect(1)
         assert not cluster.own
-        assert launcher._connect(Needs(64), 64) is cluster
+        assert launcher._connect(64) is cluster
 
 
 def test_a_connection_that_cannot_be_opened_leaves_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import processes, stock_launchers, submitit_jobs
+from mnist_sweep.sweeping.launch import processes, stock_launchers, submit
 from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Lines
@@ -164,8 +165,7 @@ def test_one_process_has_one_number_of_threads(tmp_path: Path):
     launcher.config = OmegaConf.create({"n_jobs": None, "fail_fast": False, "wait": True})
     launcher.context = SweepContext()
     with pytest.raises(UsageError, match="threads=1,2 in one sweep needs hydra/launcher=pool"):
-        launcher.launch_jobs(jobs, 1, Lines(Console(quiet=True)))
-    assert launcher.summaries == []
+        launcher.launch_jobs(jobs, SimpleNamespace(workers=1), Lines(Console(quiet=True)))
 
 
 def test_an_interrupt_keeps_what_ended_unreported(tmp_path: Path):
@@ -189,9 +189,9 @@ def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_ru
 ):
     [job] = jobs_in(tmp_path, 1)
     lock = try_lock(job.lock) if held else None
-    monkeypatch.setattr(submitit_jobs, "is_submitit", lambda _: True)
-    monkeypatch.setattr(submitit_jobs, "submit", lambda *_: [])
-    monkeypatch.setattr(submitit_jobs, "ended", lambda _: iter([(0, "its job was killed")]))
+    monkeypatch.setattr(submit, "is_submitit", lambda _: True)
+    monkeypatch.setattr(submit, "submit", lambda *_: [])
+    monkeypatch.setattr(submit, "ended", lambda _: iter([(0, "its job was killed")]))
     [summary] = dispatch_by(None).run([job])
     assert "its job was killed" in summary.message
     assert summary.failed

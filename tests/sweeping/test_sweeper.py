@@ -45,17 +45,13 @@ class Recording(SweepLauncher):
     def progress(self) -> Progress:
         return Lines(Console(quiet=True))
 
-    def launch_jobs(self, jobs: list[Job], *_arguments: Any) -> list[RunSummary]:
+    def launch_jobs(self, jobs: list[Job], result: SweepResult, *_arguments: Any) -> None:
+        result.summaries = self.ended
         for job in jobs:
             if len(self.ended) == self.stops_after:
                 raise KeyboardInterrupt
             self.jobs.append(job)
             self.ended.append(RunSummary.of(job, RunStatus.FINISHED))
-        return self.ended
-
-    @property
-    def summaries(self) -> list[RunSummary]:
-        return self.ended
 
 
 Sweep = Callable[..., tuple[Any, Recording]]

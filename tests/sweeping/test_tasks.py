@@ -21,11 +21,10 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_record
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import SETTINGS, defaults, problems, run_settings
-from mnist_sweep.sweeping.launch.execute import execute
+from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, Report, execute
 from mnist_sweep.sweeping.launch.job import Job, record_of
 from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.plan.points import Point, identify
-from mnist_sweep.training.progress import OnEpoch, ignore
 from support import commands
 from support.factories import make_settings
 from support.sweep_parts import ENVIRONMENT
@@ -93,12 +92,12 @@ def point_of(target: str, **more: Any) -> Point:
     return identify(settings_of(target, **more), [], info)
 
 
-def run(place: Path, target: str, on_epoch: OnEpoch = ignore, **more: Any) -> Record:
+def run(place: Path, target: str, report: Report = lambda _: None, **more: Any) -> Record:
     """Carry a job out in this process; its record."""
     data = more.get("data")
     info = prepare(settings_of(target, data)["data"]) if data else NO_DATA
     job = Job(point_of(target, **more), info, place, ENVIRONMENT)
-    execute(job, on_epoch)
+    execute(job, report)
     record = record_of(job)
     assert record is not None
     return record
@@ -228,13 +227,16 @@ def test_a_setting_or_a_default_called_dataset_needs_no_data(tmp_path: Path):
 
 def test_epochs_are_recorded_and_a_search_may_stop_a_run(tmp_path: Path):
     seen: list[int] = []
-    record = run(tmp_path, "own_tasks.epochs", lambda epoch, _: seen.append(epoch))
-    assert seen == [1, 2, 3]
+    record = run(tmp_path, "own_tasks.epochs", lambda epoch: seen.append(epoch.number))
+    assert seen == [0, 1, 2, 3, WRITING]
     assert record.history.loss == [1, 0.5, 1 / 3]
     assert record.time is not None
     assert len(record.time.epoch_s) == 3
-    stopped = run(tmp_path, "own_tasks.epochs", lambda epoch, _: "behind" if epoch == 2 else None,
-                  n=5)  # fmt: skip
+
+    def stop(epoch: Epoch) -> str | None:
+        return "behind" if epoch.number == 2 else None
+
+    stopped = run(tmp_path, "own_tasks.epochs", stop, n=5)
     assert stopped.status == RunStatus.PRUNED
     assert stopped.metrics is None
     assert stopped.error is not None

@@ -6,8 +6,7 @@
     pool                        a process per run on this machine, the default
     on_ray/                     a Ray cluster, or a Ray on this machine
     stock_launchers             makes the launcher that `hydra/launcher` names; Hydra's own ones
-    submitit_jobs               the one on Slurm
-    submitted, snapshot         jobs that are left in a queue; the code that they run
+    submit, submitted           the one on Slurm, with a copy of the code; jobs in its queue
     processes, preload          the fork server, and what it has imported
     worker                      both ends of the pipe between a run's process and its parent
     execute                     what a worker does, and the record that it writes

@@ -8,45 +8,34 @@ started and how its end is noticed.
 from __future__ import annotations
 
 import math
-import os
 import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records.locks import held
+from mnist_sweep.records.locks import is_held
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.safe_files import opened
 from mnist_sweep.settings import epochs_of
-from mnist_sweep.sweeping.launch.execute import RunTimeoutError, write_failure
+from mnist_sweep.sweeping.launch.execute import RunTimeoutError, death, write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
-from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.training.progress import History
 
 if TYPE_CHECKING:
     from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 
 POLL_S = 0.5
 """How often runs of other sweeps are looked at where none of one's own runs."""
-MAX_LOG_LINES = 15
-MAX_LOG_LINE_LENGTH = 300
-MAX_LOG_BYTES = 2**24
 
 
 class Budget:
-    """Seconds that a sweep may take from now on, and which runs would end in time.
+    """Seconds that a sweep may take from now on (None: no limit), and which runs end in time.
 
     How long a run takes is known from the sweep's own runs, or from earlier ones.
-
-    Args:
-        seconds: None: no limit.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -67,19 +56,27 @@ class Budget:
             self._pace = statistics.median(self._paces)  # `fits` is asked for each waiting job
 
     def fits(self, job: Job, ahead_s: float = 0.0) -> bool:
-        """Whether a run would end in time; where nothing is known of it, whether any is left.
-
-        Args:
-            job: The run's.
-            ahead_s: The `expected_s` of what is run before it.
-        """
+        """Whether a run would end in time, after others whose `expected_s` are `ahead_s`."""
         if self.seconds is None:
             return True
         pace = self._pace or (1.0 if job.estimated else None)
         if pace is None or self.left_s <= 0:
-            return self.left_s > 0
+            return self.left_s > 0  # of runs that nothing is known of, one must show the pace
         own_s = min(pace * job.expected_s, job.timeout_s or math.inf)
         return pace * ahead_s + own_s <= self.left_s
+
+
+class JobScheduler(Protocol):
+    """Asked by `Dispatch` for decisions; all calls come from the launcher's own thread."""
+
+    def next(self) -> Job | None:
+        """The job to start now that a worker is free, or None where nothing more is to be run."""
+
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
+        """Why a run must stop after an epoch (from 1), or None; its worker waits meanwhile."""
+
+    def ended(self, job: Job) -> None:
+        """A run has ended; its record is there, unless it could not be written."""
 
 
 Active = TypeVar("Active")
@@ -152,8 +149,6 @@ class Dispatch(ABC, Generic[Active]):
                 else:
                     time.sleep(POLL_S)
                 if self._has_failed():
-                    self._queue.clear()
-                    self._elsewhere.clear()
                     self.stop()
                     break
                 if not (self._queue and self.active) and len(self.active) < self.room():
@@ -175,10 +170,12 @@ class Dispatch(ABC, Generic[Active]):
         return None
 
     def finish(self, job: Job, summary: RunSummary) -> None:
-        """Note the end of a run."""
-        self.summaries.append(summary)
+        """Note the end of a run, unless it did not start, since another sweep is running it."""
+        if summary.origin is Origin.BUSY:
+            self.postpone(job)
+            return
+        self._keep(job, summary)
         self.budget.learn(job, summary)
-        _remove_progress(job)
         self.progress.ended(summary)
         if self.scheduler:
             self.scheduler.ended(job)
@@ -187,11 +184,15 @@ class Dispatch(ABC, Generic[Active]):
         """Keep the results of stopped runs that had ended, and only their message was to come."""
         for job in jobs:
             if done := done_summary(job, Origin.RAN):
-                self.summaries.append(done)
-                _remove_progress(job)
+                self._keep(job, done)
+
+    def _keep(self, job: Job, summary: RunSummary) -> None:
+        self.summaries.append(summary)
+        with suppress(OSError):
+            job.paths.progress.unlink(missing_ok=True)
 
     def postpone(self, job: Job) -> None:
-        """Another sweep is running this job: check it again later."""
+        """Check a job again later: another sweep is running it."""
         self._elsewhere.append(job)
         self.progress.postponed(job)
 
@@ -200,31 +201,27 @@ class Dispatch(ABC, Generic[Active]):
         attempts = self._attempts[job.run_id] = self._attempts.get(job.run_id, 0) + 1
         if late:
             self.fail(job, RunTimeoutError(late), started)
-            return
-        if attempts <= self.retries:
+        elif attempts <= self.retries:
             self.progress.retrying(job, reason)
             self._queue.append(job)
-            return
-        error = WorkerDiedError(f"{reason}\nThe end of its log:\n{end_of_log(job.paths.log)}")
-        self.fail(job, error, started, reason)
+        else:
+            self.fail(job, death(reason, job.paths.log), started, reason)
 
-    def fail(
-        self, job: Job, error: BaseException, started: float, message: str | None = None
-    ) -> None:
+    def fail(self, job: Job, error: BaseException, started: float, message: str = "") -> None:
         """Write a failed record in the name of a run that cannot do so itself.
 
         Args:
             job: The run's.
             error: For the record.
             started: When, by `time.monotonic`.
-            message: For the summary; None takes the error's.
+            message: For the summary; empty takes the error's.
         """
         try:
-            summary = write_failure(job, error, History(), time.monotonic() - started)
+            summary = write_failure(job, error, time.monotonic() - started)
         except DirectoryError as unwritten:
             message = f"{message or error}. {unwritten}"
-            summary = RunSummary.of(job, RunStatus.FAILED, message)
-        self.finish(job, replace(summary, message=message) if message else summary)
+            summary = RunSummary.of(job, RunStatus.FAILED)
+        self.finish(job, replace(summary, message=message or summary.message))
 
     def _has_failed(self) -> bool:
         return self.fail_fast and any(summary.failed for summary in self.summaries)
@@ -247,50 +244,10 @@ class Dispatch(ABC, Generic[Active]):
         """See which jobs that another sweep was running are done, or free again."""
         waiting = []
         for job in self._elsewhere:
-            with held(job.lock) as free:
-                pass
-            if not free:
+            if is_held(job.lock):
                 waiting.append(job)
             elif done := done_summary(job):
                 self.finish(job, done)
             else:
                 self._queue.append(job)
         self._elsewhere = waiting
-
-
-def _remove_progress(job: Job) -> None:
-    with suppress(OSError):
-        job.paths.progress.unlink(missing_ok=True)
-
-
-def end_of_log(path: Path) -> str:
-    """The last lines of a log, or what a crash left in it."""
-    try:
-        with opened(path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_LOG_BYTES))
-            lines = file.read(MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
-        return "(there is none)"
-    # What faulthandler writes at a signal starts with the innermost line; its callers follow.
-    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
-    shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
-    return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)
-
-
-class JobScheduler(Protocol):
-    """Asked by `Dispatch` for decisions; all calls come from the launcher's own thread."""
-
-    def next(self) -> Job | None:
-        """The job to start now that a worker is free, or None where nothing more is to be run."""
-
-    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
-        """Why a run must stop after this epoch, or None to go on; its worker waits meanwhile.
-
-        Args:
-            job: The run's, which may be pruned (`Job.prune`).
-            epoch: From 1.
-            figures: The epoch's own of the history: loss, accuracy, val_loss, val_accuracy.
-        """
-
-    def ended(self, job: Job) -> None:
-        """A run has ended; its record is there, unless it could not be written."""

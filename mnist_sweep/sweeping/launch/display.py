@@ -21,9 +21,9 @@ from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import (
     MAX_FAILURES,
+    MAX_LINES,
     Lines,
     Progress,
-    Summary,
     clock,
     ending,
 )
@@ -50,7 +50,7 @@ def choose(
     # A command after `!` in a notebook has a terminal that shows every frame below the last.
     is_plain = any(map(os.environ.get, ("CI", "JPY_PARENT_PID")))
     is_live = console.is_jupyter or (console.is_terminal and not is_plain)
-    return Display(console) if is_live and reports_epochs else Summary(console)
+    return Display(console) if is_live and reports_epochs else Lines(console, MAX_LINES)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class _Row:
 
 
 class _NotebookLive:
-    """The part of Rich's `Live` that is used here, as a notebook's own output."""
+    """As Rich's `Live`, which in a notebook needs ipywidgets."""
 
     def __init__(self, picture: RenderableType) -> None:
         self._picture = picture
@@ -92,14 +92,14 @@ class _NotebookLive:
         text = page.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
         self._handle.update(self._notebook.HTML(text))
 
-    def stop(self) -> None:
-        self.refresh()
+    stop = refresh
 
 
 class Display(Progress):
     """A live table of what every worker is doing, below a line for each of the first failures."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         # Only `refresh` draws: Rich's own thread would draw while rows change.
         self._live: Live | _NotebookLive = (
@@ -107,23 +107,22 @@ class Display(Progress):
             else Live(self, console=console, auto_refresh=False, transient=True)
         )  # fmt: skip
         self._rows: dict[str, _Row] = {}
-        self._waiting: set[str] = set()
-        self._total = self._ended = self._failed = self._pruned = self._widest = 0
-        self._workers, self._is_over = 1, False
-        self._began, self._drawn = time.monotonic(), -math.inf
+        self._elsewhere: set[str] = set()
+        self._widest, self._workers, self._is_over = 0, 1, False
+        self._drawn = -math.inf
         self._expected_s = self._ended_expected_s = self._ended_s = 0.0
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
         """Start the display."""
-        self._total, self._workers = total, workers
+        super().begin(total, workers)
+        self._workers = workers
         self._expected_s = expected_s or float(total)
-        self._began = time.monotonic()
         self._live.start()
         self.refresh()
 
     def started(self, job: Job) -> None:
         """Give a run its row."""
-        self._waiting.discard(job.run_id)
+        self._elsewhere.discard(job.run_id)
         self._rows[job.run_id] = _Row(job, time.monotonic())
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
@@ -134,7 +133,7 @@ class Display(Progress):
     def postponed(self, job: Job) -> None:
         """Show that another sweep is running it."""
         self._rows.pop(job.run_id, None)
-        self._waiting.add(job.run_id)
+        self._elsewhere.add(job.run_id)
 
     def retrying(self, job: Job, reason: str) -> None:
         """Say why a run starts again."""
@@ -144,17 +143,15 @@ class Display(Progress):
     def ended(self, summary: RunSummary) -> None:
         """Count a run; the first failures have a line each, the summary has the others."""
         row = self._rows.pop(summary.run_id, None)
-        self._waiting.discard(summary.run_id)
+        self._elsewhere.discard(summary.run_id)
         if row is None or summary.origin is Origin.ALREADY_DONE:
             # Another sweep ran it, so its time here is unknown.
-            self._expected_s -= self._expected_s / max(self._total, 1)
+            self._expected_s -= self._expected_s / max(self.total, 1)
         else:
             self._ended_s += time.monotonic() - row.started
             self._ended_expected_s += row.job.expected_s
-        self._ended += 1
-        self._failed += summary.failed
-        self._pruned += summary.pruned
-        if summary.failed and self._failed <= MAX_FAILURES:
+        super().ended(summary)
+        if summary.failed and self.n_failed <= MAX_FAILURES:
             self._say(ending(summary), "red")
 
     def refresh(self) -> None:
@@ -193,21 +190,20 @@ class Display(Progress):
             table.add_row(Text(row.job.label), epoch, row.figure, spent)
         if rows:
             yield table
-        elif not (self._ended or self._waiting or self._is_over):
+        elif not (self.n_ended or self._elsewhere or self._is_over):
             yield Text("starting worker processes")  # TensorFlow's import takes seconds
         if len(rows) > room:
             yield Text(f"and {len(rows) - room} more")
         yield Text(self._totals(), style="bold")
 
     def _totals(self) -> str:
-        left = self._total - self._ended
-        counted = {
-            "pruned": self._pruned, "failed": self._failed, "left": left,
-            "run elsewhere": len(self._waiting),
-        }  # fmt: skip
-        words = [f"{self._ended - self._failed - self._pruned} done"]
-        words += [f"{n} {what}" for what, n in counted.items() if n or what == "left"]
-        words += [f"{clock(time.monotonic() - self._began)} elapsed"]
+        left = self.total - self.n_ended
+        words = [f"{self.n_ended - self.n_failed - self.n_pruned} done"]
+        words += [f"{self.n_pruned} pruned"] if self.n_pruned else []
+        words += [f"{self.n_failed} failed"] if self.n_failed else []
+        words += [f"{left} left"]
+        words += [f"{len(self._elsewhere)} run elsewhere"] if self._elsewhere else []
+        words += [f"{clock(time.monotonic() - self.began)} elapsed"]
         if not self._is_over and (remaining := self._remaining(left)) is not None:
             words += [f"about {clock(remaining)} remaining"]
         return ", ".join(words)

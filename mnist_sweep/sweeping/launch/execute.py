@@ -6,6 +6,7 @@ The record is written last, whole or not at all: a run is done when its record i
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import sys
@@ -15,6 +16,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
@@ -22,20 +25,41 @@ from mnist_sweep.records.locks import held
 from mnist_sweep.records.predictions import write_predictions
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.safe_files import sha256_of
+from mnist_sweep.safe_files import opened, sha256_of
 from mnist_sweep.settings import Plain, epochs_of, is_task
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary, summary_of
+from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.user_code import tasks
-from mnist_sweep.sweeping.launch.user_code.checks import check_code
-from mnist_sweep.sweeping.launch.user_code.networks import builder
-from mnist_sweep.training.progress import History, OnEpoch, ignore
+from mnist_sweep.sweeping.launch.user_code.checks import builder, check_code
+from mnist_sweep.training.progress import History
 from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
 
 log = logging.getLogger(__name__)
 
+WRITING = -1
+"""In place of an epoch's number: the run's result is there, and is written now."""
+MAX_LOG_LINES = 15
+MAX_LOG_LINE_LENGTH = 300
+MAX_LOG_BYTES = 2**24
+# Keras prints parts of its messages in bold; a record holds plain text.
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
-"""Keras prints parts of its messages in bold; a record holds plain text."""
+
+
+class Epoch(NamedTuple):
+    """What a run reports: an epoch has ended.
+
+    Attributes:
+        number: From 1; 0 when the run starts, `WRITING` when only its files are to be written.
+        figures: The history's values of the epoch, by name.
+    """
+
+    number: int
+    figures: dict[str, float]
+
+
+Report = Callable[[Epoch], str | None]
+"""Is told of an epoch; a reason it returns ends the run there, as pruned."""
 
 
 class RunTimeoutError(BaseException):
@@ -47,22 +71,15 @@ def too_late(timeout_s: float) -> str:
     return f"stopped after timeout_s={timeout_s:g} s"
 
 
-def execute(
-    job: Job,
-    on_epoch: OnEpoch = ignore,
-    on_start: Callable[[], None] = lambda: None,
-    on_end: Callable[[], None] = lambda: None,
-) -> RunSummary:
+def execute(job: Job, report: Report = lambda _: None) -> RunSummary:
     """Run a job, unless its record is there or another process is running it.
 
     Every exception becomes a failed record; only the death of the process leaves none.
 
     Args:
         job: What to run.
-        on_epoch: Called after every epoch; a reason it returns ends the run there, as pruned.
-        on_start: Called before the run starts, once this process holds its lock.
-        on_end: Called when its result is there and only its files are to be written, for which it
-            has time beyond `timeout_s`.
+        report: Called once this process holds the run's lock, after every epoch, and before the
+            result is written, for which a run has time beyond `timeout_s`.
     """
     with held(job.lock) as free:
         if not free:
@@ -73,12 +90,7 @@ def execute(
         store.clean_temporary(job.paths.directory)
         for path in job.paths.artefacts:
             path.unlink(missing_ok=True)  # of an attempt that left no record
-        return _run(job, on_epoch, on_start, on_end)
-
-
-def figures_of(epoch: int, history: History) -> dict[str, float]:
-    """What an epoch (from 1) reported, by name: a task may report some values in some only."""
-    return {name: series[-1] for name, series in vars(history).items() if len(series) == epoch}
+        return _run(job, report)
 
 
 def started_now(job: Job) -> Job:
@@ -86,32 +98,32 @@ def started_now(job: Job) -> Job:
     return job.with_environment(started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
-def _run(
-    job: Job, on_epoch: OnEpoch, on_start: Callable[[], None], on_end: Callable[[], None]
-) -> RunSummary:
+def _run(job: Job, report: Report) -> RunSummary:
     history = History()
 
-    def watch(epoch: int, so_far: History) -> str | None:
+    def on_epoch(number: int, so_far: History) -> str | None:
         history.__dict__.update(so_far.__dict__)
-        return on_epoch(epoch, so_far)
+        # A task may report some values in some epochs only.
+        new = {name: one[-1] for name, one in vars(so_far).items() if len(one) == number}
+        return report(Epoch(number, new))
 
     started = time.perf_counter()
     job = started_now(job)
     try:
-        on_start()
+        report(Epoch(0, {}))
         log.info("run %s: %s", job.run_id, job.label)
         check_code(job.settings, job.point.code)
         with _stopped_after(job.timeout_s):
             if is_task(job.settings):
-                result = tasks.run(job, watch)
+                result = tasks.run(job, on_epoch)
             else:
-                result = train(job.settings, job.data, builder(job.settings["model"]), watch)
-        on_end()
+                result = train(job.settings, job.data, builder(job.settings["model"]), on_epoch)
+        report(Epoch(WRITING, {}))
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit, RunTimeoutError) as error:  # whatever a run dies of is recorded
         log.exception("the run failed")
-        return write_failure(job, error, history, time.perf_counter() - started)
+        return write_failure(job, error, time.perf_counter() - started, history)
     summary = summary_of(job, record)
     if summary.status is RunStatus.FINISHED:
         log.info("%s", summary.headline)
@@ -170,18 +182,16 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
         reached = max(map(len, vars(done.history).values()), default=0)
         message = f"stopped after epoch {reached}{of_all}: {done.pruned}"
         error = {"type": "Pruned", "message": message}
-    head = _head(job, status)
-    measured: Plain = {"device": None, "peak_memory_mb": _peak_memory_mb()}
+    values = _head(job, status)
+    values["environment"]["peak_memory_mb"] = _peak_memory_mb()
     if result.network is not None:
         from mnist_sweep.training.runtime import device
 
-        measured["device"] = device()
-    if result.data:
-        head["data"] = result.data
+        values["environment"]["device"] = device()
     return build(
         {
-            **head,
-            "environment": {**head["environment"], **measured},
+            **values,
+            "data": result.data or values["data"],
             "parameters": result.parameters,
             "history": done.history.__dict__,
             "metrics": result.metrics,
@@ -198,7 +208,9 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
     )
 
 
-def write_failure(job: Job, error: BaseException, history: History, total_s: float) -> RunSummary:
+def write_failure(
+    job: Job, error: BaseException, total_s: float = 0.0, history: History | None = None
+) -> RunSummary:
     """Write the record of a run that failed and return its summary.
 
     Raises:
@@ -210,7 +222,7 @@ def write_failure(job: Job, error: BaseException, history: History, total_s: flo
     name = type(error).__name__
     record = {
         **_head(job, RunStatus.FAILED),
-        "history": history.__dict__,
+        "history": (history or History()).__dict__,
         "time": {"total_s": total_s, "epoch_s": []},
         "error": {
             "type": name,
@@ -222,6 +234,25 @@ def write_failure(job: Job, error: BaseException, history: History, total_s: flo
     # Keras says in the first line where, and in the next what.
     lines = [line for line in message.splitlines() if line.strip()]
     return RunSummary.of(job, RunStatus.FAILED, f"{name}: {' '.join(lines[:2])}")
+
+
+def death(why: str, log: Path | None = None) -> WorkerDiedError:
+    """The error of a run whose process died, for its failed record: with the end of its log."""
+    return WorkerDiedError(f"{why}\nThe end of its log:\n{end_of_log(log)}" if log else why)
+
+
+def end_of_log(path: Path) -> str:
+    """The last lines of a log, or what a crash left in it."""
+    try:
+        with opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_LOG_BYTES))
+            lines = file.read(MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError):
+        return "(there is none)"
+    # What faulthandler writes at a signal starts with the innermost line; its callers follow.
+    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
+    shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
+    return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)
 
 
 def _head(job: Job, status: RunStatus) -> Plain:

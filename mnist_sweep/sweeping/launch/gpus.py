@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import subprocess
 from collections import Counter
+from contextlib import suppress
 
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.sweeping.launch import processes
@@ -23,11 +23,7 @@ _DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 
 
 class Gpus:
-    """The GPUs of a sweep.
-
-    Args:
-        names: As `CUDA_VISIBLE_DEVICES` has them; None where runs are not told which is theirs.
-    """
+    """The GPUs of a sweep, by their names in `CUDA_VISIBLE_DEVICES`; None: runs are told none."""
 
     def __init__(self, names: list[str] | None = None) -> None:
         self.names = names
@@ -80,7 +76,13 @@ def visible(*, tensorflow: bool) -> list[str]:
     named = os.environ.get(CUDA_VISIBLE_DEVICES)
     if named in ("", "-1"):
         return []
-    n = _in_machine()
+    n = 0
+    with suppress(OSError, subprocess.SubprocessError):  # no driver, or one that does not answer
+        listed = subprocess.run(
+            ["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=LIST_TIMEOUT_S,
+            check=True,
+        )  # fmt: skip
+        n = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
     # TensorFlow may have been installed without CUDA, or for another GPU.
     if tensorflow and (n or any(map(os.path.exists, _DEVICES))):
         n = processes.call(runtime.count_gpus)
@@ -89,18 +91,3 @@ def visible(*, tensorflow: bool) -> list[str]:
     names = (one.strip() for one in named.split(","))
     # CUDA ignores what follows a name that is none, usually -1.
     return list(itertools.takewhile(lambda one: one not in ("", "-1"), names))[:n]
-
-
-def _in_machine() -> int:
-    """The number of NVIDIA's GPUs, by the driver's own tool; 0 where there is no such tool."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return 0
-    try:
-        listed = subprocess.run(
-            [tool, "--list-gpus"], capture_output=True, text=True, timeout=LIST_TIMEOUT_S,
-            check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

@@ -160,18 +160,15 @@ def failed_at(record: Record | None) -> str | None:
 
 
 def is_up_to_date(job: Job, record: Record | None) -> bool:
-    """Whether the job's record, if it has one, must not be replaced.
-
-    A sweep runs a failed run again once. So it does not where the record is newer than the sweep's
-    plan: then another sweep in the same directory has just run it again. A pruned record stands
-    only for jobs that may be pruned; any other job needs the whole run.
-    """
+    """Whether the job's record, if it has one, must not be replaced."""
     if record is None:
         return False
     status = RunStatus(record.status)
     if status is RunStatus.PRUNED:
-        return job.prune
+        return job.prune  # any other job needs the whole run
     if status is RunStatus.FAILED and job.rerun_failed:
+        # A sweep runs a failed run again once. A record that is newer than the sweep's plan is of
+        # another sweep in the same directory, which has just run it again.
         return failed_at(record) != job.failed_at
     return True
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -21,10 +21,12 @@ from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.display import choose
-from mnist_sweep.sweeping.launch.job import Job, RunSummary
+from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.result import SweepResult
 
 
 class SweepLauncher(Launcher, ABC):
@@ -45,7 +47,6 @@ class SweepLauncher(Launcher, ABC):
     config: DictConfig
     context: SweepContext
     budget: Budget
-    _dispatch: Dispatch[Any] | None = None
     _estimator: Estimator | None = None
 
     def setup(
@@ -92,36 +93,34 @@ class SweepLauncher(Launcher, ABC):
     def launch_jobs(
         self,
         jobs: list[Job],
-        workers: int,
+        result: SweepResult,
         progress: Progress,
         scheduler: JobScheduler | None = None,
-    ) -> list[RunSummary]:
-        """Run jobs, and those that the scheduler adds, and return their summaries."""
-        dispatch = self._dispatch = self.dispatch(jobs, workers, progress, scheduler)
-        dispatch.retries = int(self.config.retries)
-        dispatch.fail_fast = bool(self.config.fail_fast)
-        dispatch.budget = self.budget
-        return dispatch.run(jobs)
+    ) -> None:
+        """Run jobs, and those that the scheduler adds.
+
+        Args:
+            jobs: Those that are known already.
+            result: Says how many run at a time; is filled in, also when that is interrupted.
+            progress: Has begun, and is ended.
+            scheduler: Chooses further jobs.
+        """
+        try:
+            dispatch = self.dispatch(jobs, result.workers, progress, scheduler)
+            dispatch.retries = int(self.config.retries)
+            dispatch.fail_fast = bool(self.config.fail_fast)
+            dispatch.budget = self.budget
+            result.summaries = dispatch.summaries  # grows as runs end, until an interrupt
+            dispatch.run(jobs)
+            result.queued += dispatch.submitted
+            result.used_up = self.budget.seconds if dispatch.not_started else None
+        finally:
+            progress.end()
 
     def progress(self) -> Progress:
         """What shows a person how this launcher's jobs go."""
         console = Console(stderr=True)
         return choose(console, self.context.verbosity, reports_epochs=self.reports_epochs)
-
-    @property
-    def summaries(self) -> list[RunSummary]:
-        """Of the runs that have ended so far, interrupted or not."""
-        return self._dispatch.summaries if self._dispatch else []
-
-    @property
-    def submitted(self) -> list[SubmittedJob]:
-        """Jobs that were left in a cluster's queue (`wait=false`)."""
-        return self._dispatch.submitted if self._dispatch else []
-
-    @property
-    def used_up(self) -> float | None:
-        """The budget where it was too small for all jobs; None where it was not."""
-        return self.budget.seconds if self._dispatch and self._dispatch.not_started else None
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -3,14 +3,12 @@
 A large run has a process of its own, because (tests/benchmarks/worker_processes.py measures it):
 
 - Time: the server has TensorFlow and Keras imported, so a new process costs a run less than 0.1 s.
-  A reused one saves little, since each network is a program of its own, to be compiled or fetched
-  from disk (training/programs.py) all the same. There it even loses: the names in its second and
-  later programs count on, so that only a process that ran the same networks in the same order finds
-  them again; a fresh process always does, and that saves three quarters of compiling.
+  Each network is a program of its own, compiled or fetched from disk (training/programs.py), and
+  only a fresh process always finds it again, which saves three quarters of compiling: in a reused
+  one the names in a program depend on the networks that ran before.
 - Memory: what a run leaves behind (programs, Keras's graphs) stays with a reused process: its own
-  memory grew from 81 to 190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB, each
-  after its run. The data are mapped: 45 to 50 MB of a worker's memory are pages of files, shared by
-  all, and with MNIST instead of the bundled digits its own grew by 3 MB, for the larger network.
+  memory grew from 81 to 190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB. The data
+  are mapped: 45 to 50 MB of a worker's memory are pages of files, shared by all.
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
@@ -39,7 +37,7 @@ from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.gpus import Gpus
-from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import CAN_RESET_PEAK_MEMORY, WorkerProcess
@@ -120,8 +118,7 @@ class Pool(Dispatch[WorkerProcess]):
         """Start a worker, or give the job to one that waits."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
         job = started_now(job)
-        process = self._waiting_for(job)
-        if process:
+        if process := self._waiting_for(job):
             process.give(job)
         else:
             process = WorkerProcess(job, self._gpus.acquire())
@@ -148,9 +145,7 @@ class Pool(Dispatch[WorkerProcess]):
         ready = set(connection.wait(handles, timeout=REFRESH_S))
         for process in list(self.active):
             if epoch := process.receive(ready):
-                reason = self.epoch(process.job, epoch.number, epoch.figures)
-                if process.job.prune:
-                    process.answer(reason)
+                process.answer(self.epoch(process.job, *epoch))
             if process.ended:
                 self.active.remove(process)
                 self._ended(process)
@@ -172,13 +167,12 @@ class Pool(Dispatch[WorkerProcess]):
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary
         if summary is None:
-            with held(job.lock) as free:  # it was freed with the process: another sweep may have it
+            # The lock was freed with the process: another sweep may have the run now.
+            with held(job.lock) as free:
                 if free:
                     self.retry_or_fail(job, process.ending, process.started, late=process.late)
                 else:
                     self.postpone(job)
-        elif summary.origin is Origin.BUSY:
-            self.postpone(job)
         else:
             self.finish(job, summary)
         finished = summary is not None and summary.status is RunStatus.FINISHED

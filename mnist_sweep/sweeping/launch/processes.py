@@ -68,28 +68,24 @@ def start_fork_server(preload: str | None = None) -> None:
     Args:
         preload: What it imports; one that imports something else is ended first. None: as before.
     """
-    if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver, resource_tracker
-
-        _shorten_paths()
-        if preload and [preload] != _preloaded:
-            end_fork_server()
-            _preloaded[:] = [preload]
-        forkserver.set_forkserver_preload(_preloaded)
-        # It starts a process too, and would let Ctrl-C through again in the middle of the block.
-        resource_tracker.ensure_running()
-        with ctrl_c_later():
-            forkserver.ensure_running()
-
-
-def _shorten_paths() -> None:
-    """Put multiprocessing's sockets where their paths are short: 107 characters are the most."""
-    config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
-    if "tempdir" in config or len(tempfile.gettempdir()) <= MAX_FOLDER_LENGTH:
+    if context().get_start_method() != "forkserver":
         return
-    with suppress(OSError):
-        config["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
-        atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
+    from multiprocessing import forkserver, resource_tracker
+
+    # The path of a socket may have 107 characters, so multiprocessing's are put into a short one.
+    config: dict[str, Any] = current_process()._config  # type: ignore[attr-defined]  # noqa: SLF001
+    if "tempdir" not in config and len(tempfile.gettempdir()) > MAX_FOLDER_LENGTH:
+        with suppress(OSError):
+            config["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
+            atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
+    if preload and [preload] != _preloaded:
+        end_fork_server()
+        _preloaded[:] = [preload]
+    forkserver.set_forkserver_preload(_preloaded)
+    # It starts a process too, and would let Ctrl-C through again in the middle of the block.
+    resource_tracker.ensure_running()
+    with ctrl_c_later():
+        forkserver.ensure_running()
 
 
 def end_fork_server() -> None:
@@ -164,17 +160,14 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def end(*running: BaseProcess) -> None:
     """Wait for processes that have no more to do; kill those that do not end by themselves."""
-    _join(running)
-    for process in running:
-        if process.is_alive():
-            process.kill()
-    _join(running)  # their end is told by the fork server, which may be stopped, too
-
-
-def _join(running: Sequence[BaseProcess]) -> None:
-    deadline = time.monotonic() + STOP_S
-    for process in running:
-        process.join(max(0.0, deadline - time.monotonic()))
+    for kill in (False, True):
+        for process in running:
+            if kill and process.is_alive():
+                process.kill()
+        # The end of a process is told by the fork server, which may be stopped: no endless wait.
+        deadline = time.monotonic() + STOP_S
+        for process in running:
+            process.join(max(0.0, deadline - time.monotonic()))
 
 
 def is_running(process: BaseProcess) -> bool:
@@ -208,9 +201,14 @@ def detach() -> None:
     for number in (signal.SIGINT, *END_SIGNALS):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    if (parent := parent_process()) is None:
+        return
+
+    def end_with_it(sentinel: int = parent.sentinel) -> None:
+        connection.wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_it, daemon=True).start()
 
 
 def leave() -> None:
@@ -218,11 +216,6 @@ def leave() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)
-
-
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
 
 
 def _send_result(

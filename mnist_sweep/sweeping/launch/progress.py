@@ -5,6 +5,7 @@ On a terminal there is more to see, see `display`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -21,10 +22,15 @@ MAX_FAILURES = 3
 
 
 class Progress:
-    """Told by a launcher what happens to its runs; this one shows nothing."""
+    """Told by a launcher what happens to its runs, and counts them; this one shows nothing."""
 
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
+    def __init__(self) -> None:
+        self.total = self.n_ended = self.n_failed = self.n_pruned = 0
+        self.began = time.monotonic()
+
+    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
         """`total` runs are about to start, which should take `expected_s` together."""
+        self.total, self.began = total, time.monotonic()
 
     def started(self, job: Job) -> None:
         """A run's worker has started."""
@@ -40,6 +46,9 @@ class Progress:
 
     def ended(self, summary: RunSummary) -> None:
         """A run has ended."""
+        self.n_ended += 1
+        self.n_failed += summary.failed
+        self.n_pruned += summary.pruned
 
     def refresh(self) -> None:
         """Some time has passed."""
@@ -49,15 +58,22 @@ class Progress:
 
 
 class Lines(Progress):
-    """One plain line per run that ended: for logs, pipes and CI."""
+    """Plain lines, for logs, pipes and CI: of each run that ended, or of the sweep's parts.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where to write.
+        max_lines: More runs than this have no line each, but one after every fifth of them, and
+            the first failures have one.
+    """
+
+    def __init__(self, console: Console, max_lines: float = math.inf) -> None:
+        super().__init__()
         self._console = console
-        self._total = self._ended = 0
+        self.max_lines = max_lines
 
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
+    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
         """Say what is coming."""
-        self._total = total
+        super().begin(total, workers, expected_s)
         side_by_side = f", {workers} at a time" if workers > 1 else ""
         self._say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
 
@@ -70,38 +86,24 @@ class Lines(Progress):
         self._say(f"again: {job.label}: {reason}")
 
     def ended(self, summary: RunSummary) -> None:
-        """Say how a run ended."""
-        self._ended += 1
-        self._say(f"[{self._ended}/{self._total}] {ending(summary)}")
+        """Say how a run ended, or how far the sweep is."""
+        super().ended(summary)
+        count = f"[{self.n_ended}/{self.total}]"
+        if self.total <= self.max_lines:
+            self._say(f"{count} {ending(summary)}")
+            return
+        if summary.failed and self.n_failed <= MAX_FAILURES:
+            self._say(ending(summary))
+        parts_before = (self.n_ended - 1) * MAX_LINES // self.total
+        if self.n_ended * MAX_LINES // self.total > parts_before:
+            spent = time.monotonic() - self.began
+            left = self.total - self.n_ended
+            failed = f"{self.n_failed} failed, " if self.n_failed else ""
+            ahead = f", about {clock(spent / self.n_ended * left)} remaining" if left else ""
+            self._say(f"{count} {failed}{clock(spent)} elapsed{ahead}")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(harmless(text)), soft_wrap=True)
-
-
-class Summary(Lines):
-    """A few plain lines however many runs there are: the first failures, and how far it is."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        self._failed = 0
-        self._began = time.monotonic()
-
-    def ended(self, summary: RunSummary) -> None:
-        """Say a run's end where there are few, or how far the sweep is after every fifth."""
-        if self._total <= MAX_LINES:
-            super().ended(summary)
-            return
-        self._ended += 1
-        self._failed += summary.failed
-        if summary.failed and self._failed <= MAX_FAILURES:
-            self._say(ending(summary))
-        before = (self._ended - 1) * MAX_LINES // self._total
-        if self._ended * MAX_LINES // self._total > before:
-            spent = time.monotonic() - self._began
-            left = self._total - self._ended
-            failed = f"{self._failed} failed, " if self._failed else ""
-            ahead = f", about {clock(spent / self._ended * left)} remaining" if left else ""
-            self._say(f"[{self._ended}/{self._total}] {failed}{clock(spent)} elapsed{ahead}")
 
 
 def ending(summary: RunSummary) -> str:

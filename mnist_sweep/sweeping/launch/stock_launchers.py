@@ -14,7 +14,6 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -27,9 +26,9 @@ from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import effective, epochs_of
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import submitit_jobs
+from mnist_sweep.sweeping.launch import submit
 from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
-from mnist_sweep.sweeping.launch.execute import execute, figures_of
+from mnist_sweep.sweeping.launch.execute import Epoch, execute
 from mnist_sweep.sweeping.launch.job import (
     Job,
     Origin,
@@ -46,7 +45,6 @@ from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import hydra_text
 from mnist_sweep.sweeping.plan.points import data_key, identify
-from mnist_sweep.training.progress import History
 
 DEFAULT_BATCH = 8
 """Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set."""
@@ -69,17 +67,17 @@ def task(config: DictConfig) -> RunSummary:
             "code of the network was edited after the sweep had started, or this machine has "
             "another version of it. Repeat the sweep's command."
         )
-    environment = describe() | {"workers": 1}
     job = Job(
-        point, info, place, environment, objective=settings["objective"],
+        point, info, place, describe() | {"workers": 1}, objective=settings["objective"],
         timeout_s=settings["timeout_s"],
     )  # fmt: skip
 
-    def on_epoch(epoch: int, history: History) -> None:
-        add_epoch(job.paths.progress, epoch, epochs_of(settings), figures_of(epoch, history))
+    def report(epoch: Epoch) -> None:
+        if epoch.number > 0:
+            add_epoch(job.paths.progress, epoch.number, epochs_of(settings), epoch.figures)
 
     try:
-        return execute(replace(job, failed_at=failed_at(record_of(job))), on_epoch)
+        return execute(replace(job, failed_at=failed_at(record_of(job))), report)
     finally:
         job.paths.progress.unlink(missing_ok=True)
 
@@ -91,7 +89,7 @@ class StockLauncher(SweepLauncher):
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self.can_leave = submitit_jobs.is_submitit(launcher)
+        self.can_leave = submit.is_submitit(launcher)
 
     def workers(self, n_jobs: int, threads: int) -> int:  # noqa: ARG002  (the launcher decides)
         """1: how many runs go at a time is the launcher's own setting."""
@@ -145,33 +143,38 @@ class StockDispatch(Dispatch[Job]):
 
     def wait(self) -> None:
         """Run the batch to its end."""
-        _check_threads(self.active)
-        for job, answer in self._run(list(self.active)):
+        jobs = list(self.active)
+        _check_threads(jobs)
+        overrides = [
+            [
+                *job.point.overrides, f"hydra.sweep.dir={hydra_text(str(job.sweep))}",
+                f"hydra.sweep.subdir={hydra_text(f'{job.paths.directory.relative_to(job.sweep)}')}",
+            ]
+            for job in jobs
+        ]  # fmt: skip
+        answers = self._submitted if submit.is_submitit(self._launcher) else self._launched
+        for job, answer in answers(jobs, overrides):
             self.active.remove(job)
-            summary = _summary_of(answer, job)
-            if summary.origin is Origin.BUSY:
-                self.postpone(job)
-            else:
-                self.finish(job, summary)
+            self.finish(job, _summary_of(answer, job))
 
     def stop(self) -> None:
         """Keep what ended before an interrupt and was not reported yet; the launcher has ended."""
         self.finish_unreported(self.active)
         self.active.clear()
 
-    def _run(self, jobs: list[Job]) -> Iterator[tuple[Job, Any]]:
-        """Jobs and what the launcher returned, as each ends if it reports that, else at the end."""
-        overrides = [_overrides(job) for job in jobs]
-        if submitit_jobs.is_submitit(self._launcher):
-            submitted = submitit_jobs.submit(self._launcher, overrides, jobs)
-            if not self.waits:
-                self.submitted += [one for one, _ in submitted]
-                self.active.clear()
-                return
-            for number, answer in submitit_jobs.ended(submitted):
-                job = jobs[number]
-                yield job, record_death(job, answer) if isinstance(answer, str) else answer
+    def _submitted(self, jobs: list[Job], overrides: list[list[str]]) -> Iterator[tuple[Job, Any]]:
+        """Jobs and their answers, as each ends; none where they are left in the queue."""
+        submitted = submit.submit(self._launcher, overrides, jobs)
+        if not self.waits:
+            self.submitted += [one for one, _ in submitted]
+            self.active.clear()
             return
+        for number, answer in submit.ended(submitted):
+            job = jobs[number]
+            yield job, record_death(job, answer) if isinstance(answer, str) else answer
+
+    def _launched(self, jobs: list[Job], overrides: list[list[str]]) -> Iterator[tuple[Job, Any]]:
+        """Jobs and their answers, once all have ended."""
         answers: Sequence[Any]
         try:
             answers = self._launcher.launch(overrides, initial_job_idx=0)
@@ -184,7 +187,7 @@ class StockDispatch(Dispatch[Job]):
                 done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
                 for job in jobs
             ]
-        yield from zip(jobs, answers, strict=True)
+        return zip(jobs, answers, strict=True)
 
 
 def _check_threads(jobs: Sequence[Job]) -> None:
@@ -196,26 +199,17 @@ def _check_threads(jobs: Sequence[Job]) -> None:
         )
 
 
-def _overrides(job: Job) -> list[str]:
-    subdir = job.paths.directory.relative_to(job.sweep)
-    return [
-        *job.point.overrides, f"hydra.sweep.dir={hydra_text(str(job.sweep))}",
-        f"hydra.sweep.subdir={hydra_text(str(subdir))}",
-    ]  # fmt: skip
-
-
 def _summary_of(answer: Any, job: Job) -> RunSummary:
     """From Hydra's JobReturn, where the launcher could return one."""
     if isinstance(answer, RunSummary):
         return answer
-    if answer.status == JobStatus.COMPLETED:
-        summary: RunSummary = answer.return_value
-        return summary
     try:
-        reason = str(answer.return_value)
+        returned = answer.return_value
     except Exception as error:  # noqa: BLE001  (a failed JobReturn raises what the job raised)
-        reason = f"{type(error).__name__}: {error}"
-    return RunSummary.of(job, RunStatus.FAILED, reason)
+        returned = f"{type(error).__name__}: {error}"
+    if isinstance(returned, RunSummary):
+        return returned
+    return RunSummary.of(job, RunStatus.FAILED, str(returned))
 
 
 def make_launcher(

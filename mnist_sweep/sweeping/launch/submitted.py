@@ -25,11 +25,8 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import validated
-from mnist_sweep.sweeping.launch.dispatch import end_of_log
-from mnist_sweep.sweeping.launch.execute import write_failure
+from mnist_sweep.sweeping.launch.execute import death, write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
-from mnist_sweep.sweeping.launch.processes import WorkerDiedError
-from mnist_sweep.training.progress import History
 
 SCHEMA_VERSION = 1
 UNKNOWN, RUNNING = "UNKNOWN", "RUNNING"
@@ -74,11 +71,6 @@ class SubmittedJob(BaseModel):
         return job
 
     @property
-    def is_running(self) -> bool:
-        """Whether it has started."""
-        return self.state == RUNNING
-
-    @property
     def log(self) -> Path:
         """What it wrote to standard error, or the run's own log where that is nothing."""
         path = Path(self.folder.replace("%j", self.job_id), f"{self.job_id}_0_log.err")
@@ -114,8 +106,7 @@ def forget(sweep: Path, jobs: Collection[SubmittedJob]) -> None:
     """Drop jobs whose end was seen, or that were cancelled."""
     gone = {(one.job_id, one.job.run_id) for one in jobs}
     with locked(SweepPaths(sweep).lock("submitted")):
-        left = [one for one in _read(sweep) if (one.job_id, one.job.run_id) not in gone]
-        _write(sweep, left)
+        _write(sweep, [one for one in _read(sweep) if (one.job_id, one.job.run_id) not in gone])
 
 
 def collect(sweep: Path) -> list[SubmittedJob]:
@@ -131,25 +122,20 @@ def collect(sweep: Path) -> list[SubmittedJob]:
         return []
     may_write = os.access(sweep, os.W_OK)
     with locked(paths.lock("submitted")) if may_write else nullcontext():
-        jobs = _read(sweep)
+        jobs, still = _read(sweep), []
         # First the states: what has ended by then has its record now.
-        seen = with_states(jobs, paths.submitted.stat().st_uid)
-        still = [one for one in seen if _is_open(one, may_write=may_write)]
+        for one in with_states(jobs, paths.submitted.stat().st_uid):
+            if done_summary(one.job):
+                continue
+            # The process of a job may live longer than what watches it.
+            if one.state not in ENDED or is_held(one.job.lock):
+                still.append(one)
+            elif may_write:
+                log = one.log if one.log.exists() else None
+                record_death(one.job, ended_without_record(one), log)
         if may_write and len(still) < len(jobs):
             _write(sweep, still)
     return still
-
-
-def _is_open(one: SubmittedJob, *, may_write: bool) -> bool:
-    if done_summary(one.job):
-        return False
-    # The process of a job may live longer than what watches it.
-    if one.state not in ENDED or is_held(one.job.lock):
-        return True
-    if may_write:
-        log = end_of_log(one.log) if one.log.exists() else ""
-        record_death(one.job, ended_without_record(one), log)
-    return False
 
 
 def ended_without_record(one: SubmittedJob) -> str:
@@ -164,15 +150,14 @@ def died_with(error: Exception) -> str:
     return f"ended with {type(error).__name__}: {said}"
 
 
-def record_death(job: Job, why: str, log: str = "") -> RunSummary:
+def record_death(job: Job, why: str, log: Path | None = None) -> RunSummary:
     """Write the failed record of a job whose process died before it could, unless it has one."""
-    # A record that was to be replaced says nothing of this run.
-    summary = done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
-    with held(job.lock) as free:  # else another sweep is running it now
-        if not free or done_summary(job):
-            return summary
-        message = f"{why}\nThe end of its log:\n{log}" if log else why
-        return replace(write_failure(job, WorkerDiedError(message), History(), 0.0), message=why)
+    with held(job.lock) as free:
+        if free and not done_summary(job):
+            return replace(write_failure(job, death(why, log)), message=why)
+        # Another sweep is running it now, or its own record is there. A record that was to be
+        # replaced says nothing of this run.
+        return done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
 
 
 def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
@@ -182,15 +167,14 @@ def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
         jobs: Which.
         user: The number of the user who submitted them.
     """
-    found: list[SubmittedJob] = []
-    for cluster, query in (("slurm", _slurm), ("local", _processes)):
-        own = [one for one in jobs if one.cluster == cluster]
-        try:
-            queue = query(user) if own else {}
-        except (OSError, subprocess.SubprocessError):  # none here, or it does not answer
-            queue = None
-        found += [one.model_copy(update={"state": _state(one, queue)}) for one in own]
-    return found
+    commands = {
+        "slurm": ("squeue", "--array", "--noheader", "--states=all", f"--user={user}",
+                  "--format=%i %T"),
+        "local": ("ps", "-A", "-ww", "-o", "pid=,args="),
+    }  # fmt: skip
+    # Cluster -> id of each job or process -> its state, or its command.
+    queues = {cluster: _asked(commands[cluster]) for cluster in {one.cluster for one in jobs}}
+    return [one.model_copy(update={"state": _state(one, queues[one.cluster])}) for one in jobs]
 
 
 def _state(one: SubmittedJob, queue: Mapping[str, str] | None) -> str:
@@ -199,24 +183,16 @@ def _state(one: SubmittedJob, queue: Mapping[str, str] | None) -> str:
     said = queue.get(one.job_id, "")
     if one.cluster == "slurm":
         return said
-    return RUNNING if one.folder in said else ""  # else another process has got its number
+    # Else another process has got its number.
+    return RUNNING if "submitit.local._local" in said and one.folder in said else ""
 
 
-def _slurm(user: int) -> dict[str, str]:
-    """Job id -> state of a user's jobs in Slurm, those that have just ended included."""
-    words = ("--array", "--noheader", "--states=all", f"--user={user}", "--format=%i %T")
-    return _pairs("squeue", *words)
-
-
-def _processes(_user: int) -> dict[str, str]:
-    """Process id -> command of submitit's processes on this machine."""
-    pairs = _pairs("ps", "-A", "-ww", "-o", "pid=,args=")
-    return {pid: words for pid, words in pairs.items() if "submitit.local._local" in words}
-
-
-def _pairs(*command: str) -> dict[str, str]:
-    """A command's lines as their first word -> the rest."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=True)
+def _asked(command: Sequence[str]) -> dict[str, str] | None:
+    """A command's lines as their first word -> the rest; None where it gives no answer."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
     split = (line.split(maxsplit=1) for line in done.stdout.splitlines())
     return {words[0]: words[1] for words in split if len(words) == 2}
 

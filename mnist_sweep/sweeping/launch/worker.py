@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Container, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,40 +20,25 @@ from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records import store
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import execute, figures_of, too_late
+from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, execute, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
-from mnist_sweep.training.progress import History
 
 LATE_S = 5.0
 """How long a run may take to stop by itself at its `timeout_s`, before its process is killed."""
 WRITE_S = 300.0
 """How long a run with a `timeout_s` may take to write its files."""
-WRITING = -1
-"""In place of an epoch's number: the run's result is there, and is written now."""
 _PEAK = Path("/proc/self/clear_refs")
 CAN_RESET_PEAK_MEMORY = _PEAK.exists()
 """Whether the peak memory of each run of a shared process can be measured."""
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """An epoch has ended: its number and the history's values of it, by name.
-
-    The number 0 means that the run is at work, `WRITING` that it writes its files.
-    """
-
-    number: int
-    figures: dict[str, float]
-
-
 def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     """Run a job, and those that the parent then sends.
 
-    Sends an `Epoch` at a job's start, after each of its epochs and at its end, and its
-    `RunSummary`. Where a job may be pruned, each epoch waits for the parent's answer: None to go
-    on, or why to stop. After a summary the parent sends the next job, or None.
+    Sends each `Epoch` that the job reports, then its `RunSummary`. Where a job may be pruned, each
+    epoch waits for the parent's answer. After a summary the parent sends the next job, or None.
 
     Args:
         pipe: To the parent.
@@ -67,46 +51,34 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     while following:
         pipe.send(_run(pipe, following))
         try:
-            message = pipe.recv()
+            following = pipe.recv()
         except (EOFError, OSError):
-            message = None
-        following = message if isinstance(message, Job) else None
-        _reset_peak_memory()
+            following = None
+        # The kernel measures the peak memory from here on, for the next run.
+        with suppress(OSError):
+            _PEAK.write_text("5")
     pipe.close()
     leave()
 
 
 def _run(pipe: Connection, job: Job) -> RunSummary:
-    def tell(epoch: int, figures: Mapping[str, float]) -> str | None:
+    def report(epoch: Epoch) -> str | None:
         try:
-            pipe.send(Epoch(epoch, dict(figures)))
-            return pipe.recv() if epoch > 0 and job.prune else None
+            pipe.send(epoch)
+            reason = pipe.recv() if epoch.number > 0 and job.prune else None
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)
-
-    def on_epoch(epoch: int, history: History) -> str | None:
-        return tell(epoch, figures_of(epoch, history))
-
-    def on_start() -> None:
-        tell(0, {})
-        _log_to(job.paths.log)
-        write_hydra_files(job)
-        if job.hydra.get("job", {}).get("chdir"):
-            os.chdir(job.paths.directory)
-
-    def on_end() -> None:
-        tell(WRITING, {})
+        if epoch.number == 0:
+            _log_to(job.paths.log)
+            write_hydra_files(job)
+            if job.hydra.get("job", {}).get("chdir"):
+                os.chdir(job.paths.directory)
+        return reason
 
     try:
-        return execute(job, on_epoch, on_start, on_end)
+        return execute(job, report)
     except MnistSweepError as error:  # its record cannot be written
         return RunSummary.of(job, RunStatus.FAILED, str(error))
-
-
-def _reset_peak_memory() -> None:
-    """Have the kernel measure the peak memory anew, for the next run."""
-    with suppress(OSError):
-        _PEAK.write_text("5")
 
 
 def _log_to(path: Path) -> None:
@@ -128,21 +100,18 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 def write_hydra_files(job: Job) -> None:
     """Write config.yaml, hydra.yaml and overrides.yaml of a job, if and where Hydra would."""
-    hydra = dict(job.hydra)
+    hydra, overrides = dict(job.hydra), job.point.overrides
     name = hydra.get("output_subdir", ".hydra")
     if name is None:
         return
-    directory = job.paths.directory / name
+    files: dict[str, Any] = {"config": job.settings, "overrides": overrides}
     if hydra:
-        hydra["overrides"] = {**hydra["overrides"], "task": job.point.overrides}
+        hydra["overrides"] = {**hydra["overrides"], "task": overrides}
         hydra["runtime"] = {**hydra["runtime"], "output_dir": str(job.paths.directory)}
-        store.write_text(directory / "hydra.yaml", _yaml({"hydra": hydra}))
-    store.write_text(directory / "config.yaml", _yaml(job.settings))
-    store.write_text(directory / "overrides.yaml", _yaml(job.point.overrides))
-
-
-def _yaml(value: Any) -> str:
-    return str(yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True))
+        files["hydra"] = {"hydra": hydra}
+    for file, value in files.items():
+        text = yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+        store.write_text(job.paths.directory / name / f"{file}.yaml", text)
 
 
 class WorkerProcess:
@@ -179,15 +148,22 @@ class WorkerProcess:
     def give(self, job: Job) -> None:
         """Give it the next run, once the one before has ended; its death is noticed later."""
         self._take(job)
-        with suppress(OSError):
-            self._pipe.send(job)
+        self._send(job)
+
+    def answer(self, reason: str | None) -> None:
+        """Let a run that waits for it go on after an epoch, or say why it must stop."""
+        if self.job.prune:
+            self._send(reason)
 
     def release(self) -> None:
         """Let it end: no other run follows."""
-        with suppress(OSError):
-            self._pipe.send(None)
+        self._send(None)
         processes.end(self.process)
         self._pipe.close()
+
+    def _send(self, message: Any) -> None:
+        with suppress(OSError):  # the process has died meanwhile, which is seen at its end
+            self._pipe.send(message)
 
     @property
     def handles(self) -> list[Any]:
@@ -222,11 +198,6 @@ class WorkerProcess:
             self.late = trained if self._is_writing else too_late(self.job.timeout_s or 0.0)
             self.process.kill()
         return None
-
-    def answer(self, reason: str | None) -> None:
-        """Let a run go on after an epoch, or say why it must stop."""
-        with suppress(OSError):  # the process has died meanwhile, which is seen at its end
-            self._pipe.send(reason)
 
     @property
     def ending(self) -> str:

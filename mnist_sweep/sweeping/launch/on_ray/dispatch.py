@@ -21,8 +21,8 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection
-from mnist_sweep.sweeping.launch.on_ray.task import TaskResult
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, options_of
+from mnist_sweep.sweeping.launch.on_ray.node import TaskResult, run_job
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
 
 if TYPE_CHECKING:
@@ -48,13 +48,7 @@ class _Active:
 
 
 class RayDispatch(Dispatch[_Active]):
-    """Runs jobs on a cluster; see `Dispatch`.
-
-    Args:
-        connection: To the cluster.
-        launcher: Its settings.
-        threads: The most of any run.
-    """
+    """Runs jobs on a cluster; see `Dispatch`. `threads` are the most of any run."""
 
     def __init__(
         self, connection: Connection, launcher: RayLauncher, threads: int, *arguments: Any,
@@ -72,7 +66,7 @@ class RayDispatch(Dispatch[_Active]):
 
         try:
             if self.active:
-                self._collect(timeout=0)
+                self.wait(timeout=0)
         finally:
             for active in self.active:
                 ray.cancel(active.ref, force=True)
@@ -84,20 +78,22 @@ class RayDispatch(Dispatch[_Active]):
         limit, budget = self._launcher.config.n_jobs, self.budget.seconds
         if limit is not None and not budget:
             return int(limit)
-        # Within a budget nothing waits on the cluster, where it would start whenever it could.
-        waiting = 0 if budget else self._launcher.waiting
-        fit = self._connection.room(self._launcher.needs(self._threads))
+        fitting = self._connection.room(self._launcher.needs(self._threads))
         if self._connection.own:
             # It may have room for more, of another stage's needs.
-            return max(1, min(fit, self.workers))
-        if waiting is None:
+            return max(1, min(fitting, self.workers))
+        waiting = self._launcher.waiting
+        if budget:
+            # Nothing waits on the cluster, where it would start whenever it could.
+            waiting = 0
+        elif waiting is None:
             # What a search decides later rests on more results.
-            waiting = 0 if self.scheduler else max(fit, MIN_WAITING)
+            waiting = 0 if self.scheduler else max(fitting, MIN_WAITING)
         # Never 0: a cluster without a node now may get one, and is waited for.
-        return max(1, min(fit + waiting, limit or fit + waiting))
+        return max(1, min(fitting + waiting, limit or fitting + waiting))
 
     def start(self, job: Job) -> None:
-        """Lock a job and give it to Ray."""
+        """Lock a job and give it to Ray, which starts it when there is room."""
         lock = None
         try:
             lock = try_lock(job.lock)
@@ -115,23 +111,20 @@ class RayDispatch(Dispatch[_Active]):
                 release(lock)
 
     def _handed_out(self, job: Job, lock: int) -> _Active:
-        """Give a run to Ray, which starts it when there is room."""
+        import ray
+
         store.make_directory(job.paths.directory)
         store.clean_temporary(job.paths.directory)
         # For the failed record of a run that dies before it writes one.
-        job = started_now(job)
-        ticket = uuid.uuid4().hex
+        job, ticket = started_now(job), uuid.uuid4().hex
         data = self._connection.data(job.data)
-        needs = self._launcher.needs(job.settings["threads"]).options()
-        task = self._connection.task.options(max_retries=0, **needs)
+        needs = options_of(self._launcher.needs(job.settings["threads"]))
+        # Ray's own retries would repeat a run without our count of them.
+        task: Any = ray.remote(run_job).options(max_retries=0, **needs)
         ref = task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
         return _Active(job, ref, lock, ticket)
 
-    def wait(self) -> None:
-        """Handle results and epochs, for a moment."""
-        self._collect(timeout=REFRESH_S)
-
-    def _collect(self, timeout: float) -> None:
+    def wait(self, timeout: float = REFRESH_S) -> None:
         """Take results and epochs, waiting for them for a moment."""
         import ray
 
@@ -156,73 +149,55 @@ class RayDispatch(Dispatch[_Active]):
             time.sleep(REFRESH_S)
         self._reports = None
         for active in self.active:
-            if active.ticket in reports:
+            if epoch := reports.get(active.ticket):
                 self._show(active)
-                epoch, figures = reports[active.ticket]
-                reason = self.epoch(active.job, epoch, figures) if epoch else None
-                if epoch and active.job.prune:
+                reason = self.epoch(active.job, *epoch) if epoch.number else None
+                if epoch.number and active.job.prune:
                     self._connection.mailbox.answer.remote(active.ticket, reason)
 
     def _show(self, active: _Active) -> None:
         if not active.shown:
-            active.shown = True
-            active.started = time.monotonic()
+            active.shown, active.started = True, time.monotonic()
             self.progress.started(active.job)
 
     def _returned(self, active: _Active) -> None:
         """A task has ended, one way or another: write its result, and free its lock."""
         import ray
 
-        job = active.job
         self.active.remove(active)
         self._show(active)
         try:
-            answer: TaskResult = ray.get(active.ref)
-        except ray.exceptions.RayTaskError as error:  # of the task, not of the run
+            self._take(active, ray.get(active.ref))
+        except (MnistSweepError, ray.exceptions.RayTaskError) as error:  # of the task, no run's
             self._failed(active, str(error))
         except ray.exceptions.RayError as error:
-            self.retry_or_fail(job, _reason(error), active.started)
-        else:
-            self._take(active, answer)
+            self.retry_or_fail(active.job, _reason(error), active.started)
         finally:
             release(active.lock)
 
     def _take(self, active: _Active, answer: TaskResult) -> None:
-        job, files = active.job, answer.files
-        try:
-            _keep_log(job, files)
-            if answer.summary is None:
-                self.retry_or_fail(job, answer.died, active.started, late=answer.late)
-            elif RECORD not in files:
-                self._failed(active, answer.summary.message)
-            else:
-                _keep(job, files)
-                self.finish(job, answer.summary)
-        except MnistSweepError as error:
-            self._failed(active, str(error))
+        """Write what a run left, its record last."""
+        job, files, paths = active.job, dict(answer.files), active.job.paths
+        write_hydra_files(job)
+        if log := files.pop(paths.log.name, None):
+            before = paths.log.read_bytes() if paths.log.exists() else b""  # an earlier attempt's
+            store.write_bytes(paths.log, before + log)
+        record = files.pop(RECORD, None)
+        if answer.summary is None:
+            self.retry_or_fail(job, answer.died, active.started, late=answer.late)
+        elif record is None:
+            self._failed(active, answer.summary.message)
+        else:
+            for name, content in files.items():
+                path = paths.directory / name
+                if path in paths.artefacts or paths.files in path.parents:
+                    store.write_bytes(path, content)
+            store.write_record(paths.record, json.loads(record))
+            self.finish(job, answer.summary)
 
     def _failed(self, active: _Active, message: str) -> None:
         first = message.strip().splitlines()[0]
         self.fail(active.job, RunError(message), active.started, first)
-
-
-def _keep_log(job: Job, files: dict[str, bytes]) -> None:
-    paths = job.paths
-    write_hydra_files(job)
-    if paths.log.name in files:
-        before = paths.log.read_bytes() if paths.log.exists() else b""
-        store.write_bytes(paths.log, before + files[paths.log.name])
-
-
-def _keep(job: Job, files: dict[str, bytes]) -> None:
-    """Write a run's files, the record last."""
-    paths = job.paths
-    for name, content in files.items():
-        path = paths.directory / name
-        if path in (paths.predictions, paths.model) or paths.files in path.parents:
-            store.make_directory(path.parent)
-            store.write_bytes(path, content)
-    store.write_record(paths.record, json.loads(files[RECORD]))
 
 
 def _reason(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.types import HydraContext, TaskFunction
@@ -17,9 +17,16 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.sweeping.launch.dispatch import JobScheduler
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, check_installed
-from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
+from mnist_sweep.sweeping.launch.on_ray.connection import (
+    Connection,
+    Needs,
+    check_installed,
+    words_of,
+)
 from mnist_sweep.sweeping.launch.progress import Progress
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
 
 
 @dataclass(eq=False)
@@ -46,9 +53,6 @@ class RayLauncher(SweepLauncher):
     resources: dict[str, float] = field(default_factory=dict)
     waiting: int | None = None
     runtime_env: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._threads = 1
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -77,20 +81,21 @@ class RayLauncher(SweepLauncher):
         """How many runs go at once: as many as fit on the cluster now, `n_jobs` at most.
 
         Raises:
-            UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
+            UsageError: The cluster cannot be reached.
         """
+        # A scheduler's jobs are not known when `dispatch` is called: this is what they may need.
         self._threads = threads
-        needs = self.needs(threads)
         limit = self.config.n_jobs
-        if not self.address:
-            fit = self._own_runs(threads)
-        else:
-            fit = self._connect(needs, threads).room(needs)
+        if self.address:
+            needs = self.needs(threads)
+            fit = self._connect(threads).room(needs)
             if not fit:
                 Console(stderr=True, soft_wrap=True, highlight=False).print(
-                    f"No node of the cluster has room for a run, which needs {needs}: runs wait "
-                    "until there is one."
+                    f"No node of the cluster has room for a run, which needs {words_of(needs)}: "
+                    "runs wait until there is one."
                 )
+        else:
+            fit = self._own_runs(threads)
         return max(1, min(fit, limit or fit, n_jobs))
 
     def dispatch(
@@ -105,29 +110,33 @@ class RayLauncher(SweepLauncher):
         Raises:
             UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
         """
-        # A scheduler's jobs are not known yet; `workers` was told what they may need.
+        from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
+
         threads = max((job.settings["threads"] for job in jobs), default=self._threads)
-        needs = self.needs(threads)
-        connected = self._connect(needs, threads)
+        needs, connected = self.needs(threads), self._connect(threads)
         if connected.own and not connected.room(needs):
+            has = "; ".join(
+                f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU"
+                for node in connected.nodes()
+            )
             raise UsageError(
-                f"A run needs {needs}, which this machine does not have: "
-                f"{_words(connected.nodes())}. Ask for less, or name a cluster by "
-                "hydra.launcher.address=…"
+                f"A run needs {words_of(needs)}, which this machine does not have: "
+                f"{has or 'nothing'}. Ask for less, or name a cluster by hydra.launcher.address=…"
             )
         return RayDispatch(connected, self, threads, workers, progress, scheduler=scheduler)
 
     def needs(self, threads: int) -> Needs:
         """The resources of a run of so many threads."""
         cpus = float(threads) if self.num_cpus is None else self.num_cpus
-        return Needs(cpus, self.num_gpus, self.memory_mb, self.resources)
+        memory = (self.memory_mb or 0) * 2**20
+        return {"CPU": cpus, "GPU": self.num_gpus, "memory": memory, **self.resources}
 
     def _own_runs(self, threads: int) -> int:
         """How many runs go at once on a Ray of our own: as with the pool."""
         return int(self.config.n_jobs or max(1, cores() // threads))
 
-    def _connect(self, needs: Needs, threads: int) -> Connection:
-        cpus = max(1, math.ceil(self._own_runs(threads) * needs.num_cpus))
+    def _connect(self, threads: int) -> Connection:
+        cpus = max(1, math.ceil(self._own_runs(threads) * self.needs(threads)["CPU"]))
         there = self.context.connection
         # A connection to another address, or a Ray of our own that is too small, as for a study's
         # later stage with more threads a run, is replaced; nothing runs on it at that moment.
@@ -136,15 +145,9 @@ class RayLauncher(SweepLauncher):
             there.close()
             there = None
         if there is None:
-            there = Connection(self.address, cpus, self.runtime_env)
-            self.context.connection = there
+            there = self.context.connection = Connection(self.address, cpus, self.runtime_env)
             self.context.at_end(there.close)
         return there
-
-
-def _words(nodes: list[dict[str, float]]) -> str:
-    found = [f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes]
-    return "; ".join(found) or "nothing"
 
 
 ConfigStore.instance().store(

@@ -1,15 +1,19 @@
-"""What is checked of the user's code before any run, in a process of its own, and in a run.
+"""Networks and tasks of the user's own: found by `_target_`, and checked before any run.
 
 A network or a task that cannot be imported, or ends the process, is an error before the sweep
-starts, and not one of each run.
+starts, and not one of each run. So they are checked in a process of their own.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import hydra.utils
+from hydra.errors import HydraException
 
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.settings import Plain, is_task
@@ -17,12 +21,10 @@ from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES
 from mnist_sweep.sweeping.launch.user_code import tasks
-from mnist_sweep.sweeping.launch.user_code.networks import builder
 from mnist_sweep.sweeping.plan.checks import raise_for
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """What decides how a network is built; `model` has its `_target_` and what that takes."""
 
     model: Plain
@@ -30,10 +32,40 @@ class Network:
     classes: int
     logits: bool = False
 
-    @property
-    def target(self) -> str:
-        """The builder's name."""
-        return str(self.model["_target_"])
+
+def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
+    """The function that builds a network of some data's shape, found by Hydra's `_target_`.
+
+    The builder raises ModelError where the target cannot be imported or called so.
+    """
+
+    def build(input_shape: tuple[int, ...], classes: int) -> Any:
+        try:
+            return hydra.utils.instantiate(
+                model, input_shape=list(input_shape), classes=classes, _convert_="all"
+            )
+        except HydraException as error:
+            names = [key for key in model if key != "_target_"]
+            own = f" ({', '.join(names)}; leave one out with ~model.{names[0]})" if names else ""
+            raise ModelError(
+                f"model._target_={model['_target_']} cannot build a network: "
+                f"{_cause(error, model['_target_'])}. "
+                "Expected a function build(input_shape, classes, …) in a module that Python can "
+                f"import, which takes the settings under model{own}."
+            ) from error
+
+    return build
+
+
+def _cause(error: HydraException, target: str) -> str:
+    module, _, name = target.rpartition(".")
+    if module in sys.modules and not hasattr(sys.modules[module], name):
+        close = difflib.get_close_matches(name, dir(sys.modules[module]), n=1)
+        return f"the module {module} has no {name}{f' (did you mean {close[0]}?)' if close else ''}"
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines()[:2]]
+    text = " ".join(lines).rstrip(".")
+    return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
 
 
 def check_code(settings: Plain, planned: Plain | None) -> None:
@@ -54,7 +86,7 @@ def check_code(settings: Plain, planned: Plain | None) -> None:
 
 
 def check_networks(networks: Sequence[Network]) -> list[str]:
-    """Build each network once, in a process of its own, as a run would.
+    """Build each network once, as a run would.
 
     Returns:
         What of them is not used in training, as sentences.
@@ -62,7 +94,7 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
     """
-    what = "model._target_={0.target} cannot build a network"
+    what = "model._target_={0.model[_target_]} cannot build a network"
     found, notes = _checked(_problems_of_networks, networks, what)
     if found:
         raise ModelError("\n".join(dict.fromkeys(found)))
@@ -70,7 +102,7 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
 
 
 def check_tasks(settings: Sequence[Plain]) -> list[str]:
-    """Import each task and check the settings of its runs, in a process of its own.
+    """Import each task and check the settings of its runs.
 
     Returns:
         The names of the tasks that take no seed.
@@ -104,13 +136,14 @@ def _problems_of_networks(networks: Sequence[Network]) -> tuple[list[str], list[
     from mnist_sweep.training.model import check_probabilities, checked, unused_parts
 
     found, notes = [], []
-    for one in networks:
+    for model, input_shape, classes, logits in networks:
+        target = model["_target_"]
         try:
-            built = builder(one.model)(one.input_shape, one.classes)
-            network = checked(built, one.target, one.input_shape, one.classes)
-            if not one.logits:
-                check_probabilities(network, one.target, one.input_shape)
-            notes += [f"model._target_={one.target}: {text}." for text in unused_parts(network)]
+            built = builder(model)(input_shape, classes)
+            network = checked(built, target, input_shape, classes)
+            if not logits:
+                check_probabilities(network, target, input_shape)
+            notes += [f"model._target_={target}: {text}." for text in unused_parts(network)]
         except MnistSweepError as error:
             found.append(str(error))
     return found, notes

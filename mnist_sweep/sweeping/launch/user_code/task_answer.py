@@ -28,10 +28,10 @@ _SAME = 1e-6
 
 
 def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
-    """Put what a task returned into a result.
+    """Put what a task returned into a result: metrics, predictions, and the data that these tell.
 
     Args:
-        result: Gets metrics, predictions, and the data that these tell.
+        result: Gets them.
         answer: Metrics by name; `predictions` and `history` among them where it has any.
         name: Of the task, for messages.
         info: The data that it was given, if any.

@@ -44,12 +44,14 @@ class Task:
         function: What is called.
         checked: Settings as JSON text to the arguments that they are.
         given: Which of `GIVEN` are arguments.
+        takes_seed: Whether the seed reaches it: given, one of its settings, or `seed_within`.
         seed_within: Whether the seed is one of the settings of its only parameter.
     """
 
     function: Callable[..., Any]
     checked: Callable[[str], Plain]
     given: Sequence[str]
+    takes_seed: bool
     seed_within: bool = False
 
     def arguments(self, settings: Plain, available: Plain) -> Plain:
@@ -87,22 +89,23 @@ def _find(settings: Plain) -> Task:
     optional = () if "data" in settings else ("dataset",)
     given = [p.name for p in filled if p.name not in optional or p.default is p.empty]
     named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    seed_is_missing = "seed" not in (*given, *values)
+    takes_seed = "seed" in (*given, *values)
     if len(own) == len(named) == 1 and _takes_all(named[0], hints, values):
         name, kind = named[0].name, hints.get(named[0].name)
-        within = seed_is_missing and (not is_dataclass(kind) or "seed" in _names(kind))
-        return Task(function, lambda text: {name: _whole(kind, text)}, given, within)
+        has_seed = not is_dataclass(kind) or "seed" in [one.name for one in fields(kind)]
+        return Task(
+            function, lambda text: {name: _whole(kind, text)}, given,
+            takes_seed=takes_seed or has_seed, seed_within=has_seed and not takes_seed,
+        )  # fmt: skip
     any_name = len(named) < len(own)
-    given += ["seed"] if any_name and seed_is_missing else []
-    return Task(function, _keywords(named, hints, any_name=any_name), given)
+    if any_name and not takes_seed:
+        given.append("seed")
+    checked = _keywords(named, hints, any_name=any_name)
+    return Task(function, checked, given, takes_seed=takes_seed or any_name)
 
 
 def _values(settings: Plain) -> Plain:
     return {key: value for key, value in settings["task"].items() if key != "_target_"}
-
-
-def _names(kind: Any) -> list[str]:
-    return [one.name for one in fields(kind)]
 
 
 def _takes_all(parameter: inspect.Parameter, hints: Plain, values: Plain) -> bool:
@@ -119,7 +122,7 @@ def _whole(kind: Any, text: str) -> Any:
     """The argument of a task that takes all settings as one."""
     if not is_dataclass(kind):
         return json.loads(text)
-    known = _names(kind)
+    known = [one.name for one in fields(kind)]
     for name in json.loads(text):
         if name not in known:
             raise TaskError(f"task.{name}: no such setting; {suggestion(name, known)}")
@@ -158,25 +161,21 @@ def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
     """
     found = list(dict.fromkeys(text for one in every for text in problems_of(one)))
     first = {} if found else {task_name(one): one for one in reversed(every)}
-    return found, [name for name, one in first.items() if not _takes_seed(_find(one), one)]
-
-
-def _takes_seed(task: Task, settings: Plain) -> bool:
-    return task.seed_within or "seed" in task.given or "seed" in _values(settings)
+    return found, [name for name, one in first.items() if not _find(one).takes_seed]
 
 
 def problems_of(settings: Plain) -> list[str]:
     """What is wrong with a run's settings, checked by the schema, by what its task declares."""
+    name = task_name(settings)
     try:
         task = _find(settings)
         task.arguments(settings, dict.fromkeys(GIVEN))
     except ValidationError as error:
-        return [_problem(one, settings) for one in error.errors(include_url=False)]
+        return [_problem(one, name) for one in error.errors(include_url=False)]
     except TaskError as error:
         return [str(error)]
-    name = task_name(settings)
     found = []
-    if settings["seed"] and not _takes_seed(task, settings):
+    if settings["seed"] and not task.takes_seed:
         text = f"{name} has no parameter `seed`, so repeats would all be the same run"
         found.append(str(Problem("seed", settings["seed"], text)))
     if "data" in settings and "dataset" not in task.given:
@@ -186,12 +185,12 @@ def problems_of(settings: Plain) -> list[str]:
     return found
 
 
-def _problem(error: Any, settings: Plain) -> str:
+def _problem(error: Any, name: str) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
-        return f"task.{key}: {task_name(settings)} needs it: set task.{key}=…"
+        return f"task.{key}: {name} needs it: set task.{key}=…"
     if error["type"] == "extra_forbidden":
-        return f"task.{key}: {task_name(settings)} has no such parameter"
+        return f"task.{key}: {name} has no such parameter"
     text = error["msg"][:1].lower() + error["msg"][1:]
     return str(Problem(f"task.{key}", error["input"], text))
 
@@ -207,8 +206,10 @@ def run(job: Job, on_epoch: OnEpoch) -> Result:
         TaskError: Its answer is no mapping of finite numbers, or its predictions are no classes.
         BaseException: Whatever the task raises.
     """
-    settings, history = job.settings, SimpleNamespace()
-    done = Training(predictor=cast("Any", None), history=cast("Any", history))
+    settings = job.settings
+    # A task names its own figures, and has no network whose predictor the result would need.
+    history: Any = SimpleNamespace()
+    done = Training(predictor=cast("Any", None), history=history)
     # For libraries that are not loaded yet; the others are told below.
     os.environ["OMP_NUM_THREADS"] = str(settings["threads"])
     task = _find(settings)
@@ -227,8 +228,8 @@ def run(job: Job, on_epoch: OnEpoch) -> Result:
             series = vars(history).setdefault(name, [])
             series += [math.nan] * (epoch - len(series))
             series.append(float(value))
-        why = on_epoch(epoch + 1, cast("Any", history))
-        last = perf_counter()
+        why = on_epoch(epoch + 1, history)
+        last = perf_counter()  # what the launcher does with it is no time of the epoch
         if why:
             raise StopRunError(why)
 

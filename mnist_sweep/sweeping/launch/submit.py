@@ -1,0 +1,216 @@
+"""Jobs of hydra-submitit-launcher, on Slurm or this machine, each reported when it ends.
+
+The plugin waits for its jobs in their order, and at the first that died it stops waiting while the
+others go on unseen. Here the plugin's own function is submitted with the same settings, and each
+job is reported as it ends, whatever becomes of the others. Jobs run a copy of the code beside the
+sweep, as it was when they were submitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.singleton import Singleton
+from hydra.plugins.launcher import Launcher
+
+from mnist_sweep.errors import UsageError
+from mnist_sweep.records import store
+from mnist_sweep.records.paths import SweepPaths
+from mnist_sweep.settings.source import files_of, is_installed, targets_of
+from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.submitted import (
+    ENDED,
+    SubmittedJob,
+    died_with,
+    ended_without_record,
+    forget,
+    note,
+    with_states,
+)
+
+POLL_S = 0.5
+QUERY_EVERY_S = 10.0
+COMMON = (
+    "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
+    "stderr_to_stdout",
+)  # fmt: skip
+"""Parameters that have the same name on every cluster; others are prefixed, as `slurm_qos`."""
+START = "_start_submitted_job.py"
+# Called as `python START -u -m submitit.core._submit FOLDER`: submitit adds these words itself.
+_START_CODE = b"""\
+import os, runpy, sys
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [here, os.getcwd(), *(place for place in sys.path if place != here)]
+sys.argv[1:] = sys.argv[-1:]
+runpy.run_module("submitit.core._submit", run_name="__main__", alter_sys=True)
+"""
+_PACKAGE = Path(__file__).parents[2]
+
+
+def is_submitit(launcher: Launcher) -> bool:
+    """Whether a launcher is one of hydra-submitit-launcher's."""
+    return type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher")
+
+
+def submit(
+    launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Job]
+) -> list[tuple[SubmittedJob, Any]]:
+    """Submit jobs, with a copy of the code that they run, and note them beside the sweep.
+
+    Args:
+        launcher: hydra-submitit-launcher's.
+        overrides: Of each job.
+        jobs: All of one sweep.
+
+    Returns:
+        Each job as it was noted, and submitit's.
+
+    Raises:
+        UsageError: They were not accepted, and none runs.
+        DirectoryError: The sweep's directory cannot be written.
+    """
+    start = copy_code(jobs[0].sweep, jobs)
+    try:
+        submitted = _submit(launcher, overrides, start)
+    except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
+        raise UsageError(
+            f"Expected to submit {len(overrides)} runs by submitit, but "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
+            "of hydra.launcher, or run on this machine with hydra/launcher=pool."
+        ) from error
+    noted = [
+        SubmittedJob(
+            cluster=launcher._EXECUTOR,  # noqa: SLF001
+            job_id=one.job_id,
+            machine=platform.node(),
+            folder=str(Path(launcher.params["submitit_folder"]).expanduser().absolute()),
+            job=replace(job, data=replace(job.data, stamp=None), hydra={}),
+        )
+        for one, job in zip(submitted, jobs, strict=True)
+    ]
+    note(jobs[0].sweep, noted)
+    return list(zip(noted, submitted, strict=True))
+
+
+def _submit(launcher: Any, overrides: Sequence[Sequence[str]], start: Path) -> list[Any]:
+    """As the plugin's own `launch` does it, up to the waiting; jobs begin with a script."""
+    import submitit
+
+    kind, settings = launcher._EXECUTOR, dict(launcher.params)  # noqa: SLF001  (slurm or local)
+    settings.pop("_target_", None)
+    folder = settings.pop("submitit_folder")
+    first = {f"{kind}_python": shlex.join([sys.executable, "-u", str(start)])}
+    if kind == "slurm":
+        first["slurm_max_num_timeout"] = settings.pop("max_num_timeout")
+    executor = submitit.AutoExecutor(folder=folder, cluster=kind, **first)
+    executor.update_parameters(
+        **{key if key in COMMON else f"{kind}_{key}": value for key, value in settings.items()}
+    )
+    count = len(overrides)
+    jobs: list[Any] = executor.map_array(
+        launcher,
+        [list(words) for words in overrides],
+        ["hydra.sweep.dir"] * count,
+        list(range(count)),
+        [f"job_id_for_{number}" for number in range(count)],
+        [Singleton.get_state()] * count,
+    )
+    return jobs
+
+
+def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, Any]]:
+    """Wait for jobs and yield each as it ends.
+
+    If it is interrupted, jobs that have not ended are cancelled.
+
+    Yields:
+        Which job (from 0), and Hydra's JobReturn, or the reason (a str) why its process died.
+    """
+    waiting, user = dict(enumerate(submitted)), os.getuid() if hasattr(os, "getuid") else 0
+    asked, gone = time.monotonic(), dict[str, SubmittedJob]()
+    try:
+        while waiting:
+            if time.monotonic() - asked > QUERY_EVERY_S:
+                # submitit asks sacct, which knows nothing where Slurm keeps no accounts.
+                before, seen = gone, with_states([one for one, _ in waiting.values()], user)
+                gone = {one.job_id: one for one in seen if one.state in ENDED}
+                for number, (one, _) in list(waiting.items()):
+                    # Gone at two looks: not only its result comes a little late.
+                    if one.job_id in before.keys() & gone.keys():
+                        del waiting[number]
+                        yield number, ended_without_record(gone[one.job_id])
+                asked = time.monotonic()
+            for number, (_, job) in list(waiting.items()):
+                if job.done():
+                    del waiting[number]
+                    try:
+                        answer = job.results()[0]
+                    except Exception as error:  # noqa: BLE001  (anything, where a process died)
+                        answer = f"its job {died_with(error)}"
+                    yield number, answer
+            time.sleep(POLL_S if waiting else 0)
+    finally:
+        for _, job in waiting.values():
+            job.cancel(check=False)
+        if submitted:
+            forget(submitted[0][0].job.sweep, [one for one, _ in submitted])
+
+
+def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
+    """Copy the code of some jobs into their sweep's directory, once for each state of it.
+
+    Copied are the user's own modules that the run ids cover, and this package unless pip copied it.
+
+    Returns:
+        The script that starts a submitted job with this code.
+
+    Raises:
+        DirectoryError: It cannot be written.
+        UsageError: A file cannot be read.
+    """
+    own = files_of(*{target for job in jobs for target in targets_of(job.settings)})
+    files = dict(own)
+    if not is_installed(_PACKAGE.parent):
+        for path in _PACKAGE.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                files[path.relative_to(_PACKAGE.parent).as_posix()] = path
+    contents = {START: _START_CODE} | {name: path.read_bytes() for name, path in files.items()}
+    digest = hashlib.sha256()
+    for name in sorted(contents):
+        digest.update(f"{name} {len(contents[name])}\n".encode() + contents[name])
+    place = SweepPaths(sweep).code / digest.hexdigest()[:12]
+    if not place.is_dir():
+        with store.scratch(place.parent) as scratch:
+            for name, content in contents.items():
+                path = scratch / name
+                store.make_directory(path.parent)
+                path.write_bytes(content)
+            _link_neighbours(scratch, own)
+            with suppress(OSError):  # another command has just made the same
+                scratch.rename(place)
+    return place / START
+
+
+def _link_neighbours(place: Path, own: dict[str, Path]) -> None:
+    """Links to what lies beside copied files, so that code finds it where it looks for it.
+
+    These are weights, and modules that are imported by computed names.
+    """
+    for name, path in own.items():
+        for entry in os.scandir(path.parent):
+            link = (place / name).with_name(entry.name)
+            # Beside a module that is in no package, other modules are not its own.
+            is_data = entry.is_file() and not entry.name.endswith(".py")
+            if ("/" in name or is_data) and not os.path.lexists(link):
+                with suppress(OSError):  # a file system without links
+                    link.symlink_to(Path(entry.path).absolute())
