@@ -22,10 +22,10 @@ from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.analysis.where import Condition, check_keys, holding, parse, plain, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
-from mnist_sweep.records.fields import measured
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from mnist_sweep.cli.output import ExitCode, terminal
 from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
-from mnist_sweep.records.fields import frame_of
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import MAX_MISSING
 from mnist_sweep.records.sweep import Problem, Sweep, all_runs, load
+from mnist_sweep.records.table import frame_of
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, conclusions_of
 from mnist_sweep.reporting.conclusions.selections import (
     Standing,

@@ -65,11 +65,8 @@ def parts_of(
 ) -> tuple[Examples, Examples | None]:
     """Training and test examples of arrays of any numeric type; labels may be one-hot.
 
-    Args:
-        arrays: Images and labels to train on, and perhaps of the test split.
-        where: What each is called in messages.
-        stated: The number of classes or their names, if the data say it; else None.
-        stated_in: Where they say it.
+    `arrays` are images and labels to train on, and perhaps of the test split; `where` says what
+    each is called in messages. `stated` is the number of classes or their names, or None.
     """
     names = None if stated is None else np.asarray(stated)
     classes = None if names is None else class_count(names, stated_in)

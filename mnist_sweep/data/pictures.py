@@ -39,12 +39,8 @@ Levels = NDArray[np.uint8] | NDArray[np.uint16]
 def decode(path: Path, formats: tuple[str, ...] | None = None) -> tuple[Levels, bool]:
     """A picture's grey levels, and whether it was compressed with loss.
 
-    Args:
-        path: The file.
-        formats: Pillow's names of the formats that are accepted; None accepts all.
-
-    Returns:
-        (height, width) uint8, or uint16 of a picture of 16 bits; and the flag.
+    `formats` are Pillow's names of the formats that are accepted; None accepts all. The levels are
+    (height, width) uint8, or uint16 of a picture of 16 bits.
     """
     if path.is_dir():
         raise DataError(f"{path} is not a file.")

@@ -55,14 +55,8 @@ def fetch(
 ) -> Fetched:
     """A dataset, from the cache if its files have not changed since it was read.
 
-    Args:
-        kind: The reader's name, or the dotted name of the user's function.
-        reader: How it is read.
-        path: The file or folder; None if the reader needs none.
-        found_by: The setting or variable that named it, for the record; may be empty.
-        cache: Prepared data.
-        test_fraction: Share of the test split if the data has none.
-        split_seed: Seed of that split.
+    `kind` is the reader's name, or the dotted name of the user's function; `found_by` the setting
+    or variable that named the path, for the record.
     """
     described = (reader.description, str(path) if path else "", found_by and f"({found_by})")
     text = " ".join(filter(None, described))

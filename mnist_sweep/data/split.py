@@ -31,14 +31,9 @@ def split(
 ) -> tuple[Rows, Rows]:
     """Split rows in two, with the share of every class kept, by `train_test_split`.
 
-    Args:
-        labels: (n,) uint8, the class of each example.
-        fraction: Share of the second part, above 0 and below 1.
-        seed: Seed of the shuffle.
-        part: The second part's name in messages: the setting is `data.{part}_fraction`.
-
     Returns:
-        The rows for training and the rows of the second part, each sorted, int32.
+        The rows for training and the rows of the second part, each sorted, (n,) int32. `part` is
+        the second one's name in messages: its share is the setting `data.{part}_fraction`.
     """
     setting = f"data.{part}_fraction={fraction:g}"
     counts = np.bincount(labels)

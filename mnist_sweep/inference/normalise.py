@@ -61,11 +61,8 @@ def normalise(grey: Floats, frame: Frame, *, lossy: bool = False) -> NDArray[np.
 
     Args:
         grey: (height, width) float64, brightness from 0 (black) to 1 (white).
-        frame: Size and scale of the result.
+        frame: Size and scale of the result, (frame.height, frame.width) uint8.
         lossy: Whether the picture was compressed as JPEG does: faint differences may be artefacts.
-
-    Returns:
-        (frame.height, frame.width) uint8, 0 where there is no ink, up to `frame.scale`.
 
     Raises:
         NoDigitError: Nothing stands out from the background.

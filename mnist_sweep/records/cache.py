@@ -32,11 +32,11 @@ import pydantic
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.cores import on_cores
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.fields import flat, object_array, objects
+from mnist_sweep.records.fields import flat
 from mnist_sweep.records.paths import CHECKED, RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.record import Record
-from mnist_sweep.records.rows import Rows, rows_of, stacked
+from mnist_sweep.records.table import Rows, object_array, objects, rows_of, stacked
 from mnist_sweep.safe_files import content, identity
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _META, _DIGEST = b"mnist_sweep", b"mnist_sweep_sha256"
 # What decides which runs are valid, and what their rows hold.
 _CODE = (
     *(f"records/{name}" for name in (
-        "record", "status", "fields", "rows", "reading", "paths", "cache", "predictions",
+        "record", "status", "fields", "table", "reading", "paths", "cache", "predictions",
         "store",
     )), "safe_files", "settings/identity", "settings/schema",
 )  # fmt: skip
@@ -69,10 +69,7 @@ def read_runs(
 ) -> tuple[Rows, dict[str, Unread]]:
     """Read the records of run directories, from the cache as far as it has them.
 
-    Args:
-        paths: Of the sweep; its cache is updated if that is possible.
-        names: Of the run directories.
-        memory: Takes the place of the cache, and is updated; nothing is written then.
+    `memory` takes the place of the cache, and is updated; nothing is written then.
 
     Returns:
         The rows, in the order of the names; and why other directories, by name, gave no record.

@@ -1,4 +1,4 @@
-"""One run as a flat row, and rows as the runs table: its columns, with one type each.
+"""One run as a flat row: the columns of the runs table, and their order.
 
 `run_id`, `configuration_id`, `label`, `status`, `parameters`
     As in the record.
@@ -35,14 +35,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import chain
 from statistics import median
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, is_metric, of_split
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, of_split
 from mnist_sweep.records.paths import settings_of
 from mnist_sweep.records.record import (
     ClassMetrics,
@@ -55,8 +54,6 @@ from mnist_sweep.records.record import (
 from mnist_sweep.settings import RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.record import Record
 
@@ -64,7 +61,6 @@ Flat = dict[str, Any]  # column (see above) -> plain value; None where the recor
 
 # Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes.
 MAX_CELLS = 2**26
-_DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 
 _NO_COLUMNS = ("shape", "scale", "class_names")
 _DATA = tuple(name for name in DataRecord.model_fields if name not in _NO_COLUMNS)
@@ -77,7 +73,8 @@ _RESULTS = (
     "parameters", "code", "dataset", TRAIN, *HELD_OUT, "time", "training", "epochs_trained",
     "history", "environment", "error", "directory", "sweep",
 )  # fmt: skip
-_NUMBERS = {TRAIN, *HELD_OUT, "time", "history", "parameters", "epochs_trained"}
+# The first words of columns that hold a number in every run that has a value there.
+NUMBERS = {TRAIN, *HELD_OUT, "time", "history", "parameters", "epochs_trained"}
 
 
 def flat(record: Record) -> Flat:
@@ -94,7 +91,7 @@ def flat(record: Record) -> Flat:
     row |= _part("dataset", _DATA, record.data if record.data.sha256 else None)
     metrics = record.metrics or Metrics()
     for split in (TRAIN, *HELD_OUT):
-        values = getattr(metrics, split).values  # noqa: PD011  (no data frame)
+        values = getattr(metrics, split).values
         names = tuple(dict.fromkeys((*_metric_names(split), *values)))
         row |= zip(_dotted(split, names), map(values.get, names), strict=True)
     for split in HELD_OUT:
@@ -159,11 +156,6 @@ def result_columns(classes: int) -> list[str]:
     ]
     others = ("parameters", "code.sha256", "epochs_trained", "history.val_accuracy")
     return [*ALWAYS, *others, *_known_results(), *per_class]
-
-
-def is_number(name: str) -> bool:
-    """Whether a column holds a number in every run that has a value there."""
-    return name.partition(".")[0] in _NUMBERS
 
 
 def column_order(name: str) -> tuple[Any, ...]:
@@ -232,141 +224,3 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Flat:
 @cache
 def _usual_settings(keys: tuple[str, ...]) -> Flat:
     return flat_settings({key: value for key, value in defaults().items() if key in keys})
-
-
-def frame_of(rows: Sequence[Flat]) -> pd.DataFrame:
-    """The runs table of some flat rows."""
-    return frame(_columns_of(rows), len(rows))
-
-
-def frame(columns: dict[str, list[Any]], n: int) -> pd.DataFrame:
-    """The runs table of `n` rows: columns in order, ints beside floats made floats."""
-    names = {*columns, *ALWAYS}
-    return _table({name: typed(columns.get(name) or [None] * n, name) for name in names}, n)
-
-
-def frame_of_exact(table: pd.DataFrame, directories: list[str]) -> pd.DataFrame:
-    """The runs table of an exact table (see `exact_frame`), and each run's directory."""
-    n, present = len(table), table.count()
-    columns: dict[str, Any] = {name: typed([None] * n, name) for name in ALWAYS}
-    for name in map(str, table):
-        has_type = table[name].dtype != object and present[name]
-        columns[name] = table[name] if has_type else typed(objects(table[name]), name)
-    return _table({**columns, "directory": typed(directories, "directory")}, n)
-
-
-def exact_frame(rows: Sequence[Flat]) -> pd.DataFrame:
-    """Flat rows as a table whose columns have a type only where all values have this type."""
-    columns = {name: _exact(own, name) for name, own in _columns_of(rows).items()}
-    return _table(columns, len(rows))
-
-
-def exactly_stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Exact tables one below the other."""
-    import pandas as pd
-
-    if tables and all(one.dtypes.equals(tables[0].dtypes) for one in tables):
-        return pd.concat(tables, ignore_index=True)
-    return _below(tables, {str(name) for one in tables for name in one}, _exact)
-
-
-def combined(tables: Sequence[tuple[pd.DataFrame, str]]) -> pd.DataFrame:
-    """Runs tables one below the other, each with the name of its sweep as the column `sweep`."""
-    tables = [one for one in tables if len(one[0])] or list(tables[:1])
-    parts = [table.assign(sweep=typed([name] * len(table), "sweep")) for table, name in tables]
-    if len(parts) == 1:
-        return parts[0]
-    return _below(parts, {*ALWAYS, "sweep", *(str(name) for one in parts for name in one)}, typed)
-
-
-def _exact(values: list[Any], _name: str) -> Any:
-    return _array(values, _kinds(values))
-
-
-def _columns_of(rows: Sequence[Flat]) -> dict[str, list[Any]]:
-    kinds = {*map(tuple, rows)}
-    if len(kinds) == 1:  # as in most sweeps: in a third of the time
-        columns = zip(*(row.values() for row in rows), strict=True)
-        return dict(zip(kinds.pop(), map(list, columns), strict=True))
-    names = dict.fromkeys(chain.from_iterable(rows))
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _table(columns: Mapping[str, Any], n: int) -> pd.DataFrame:
-    import pandas as pd
-
-    ordered = sorted(columns, key=column_order)
-    return pd.DataFrame({name: columns[name] for name in ordered}, index=range(n))
-
-
-def _below(
-    tables: Sequence[pd.DataFrame], names: Iterable[str], made: Callable[[list[Any], str], Any]
-) -> pd.DataFrame:
-    """Tables one below the other; a column is `made` of its values where its types differ."""
-    import pandas as pd
-
-    counts, columns = [one.count() for one in tables], {}
-    for name in names:
-        known = [bool(count.get(name, 0)) for count in counts]
-        kinds = {one[name].dtype for one, has in zip(tables, known, strict=True) if has}
-        if len(kinds) == 1 and not pd.api.types.is_object_dtype(kind := kinds.pop()):
-            parts = [
-                one[name] if has else pd.Series(index=one.index, dtype=kind)
-                for one, has in zip(tables, known, strict=True)
-            ]
-            columns[name] = pd.concat(parts, ignore_index=True)
-            continue
-        values: list[Any] = []
-        for one, has in zip(tables, known, strict=True):
-            values += objects(one[name]) if has else [None] * len(one)
-        columns[name] = made(values, name)
-    return _table(columns, sum(map(len, tables)))
-
-
-def measured(runs: pd.DataFrame) -> list[str]:
-    """The columns of metrics that any run has a value of."""
-    counts = runs.count()
-    return [name for name in map(str, runs.columns) if is_metric(name) and counts[name]]
-
-
-def objects(column: pd.Series[Any]) -> list[Any]:
-    """A column's values as plain Python, None where one is missing."""
-    plain = column.astype(object)
-    return plain.where(column.notna(), None).tolist()
-
-
-def typed(values: list[Any], name: str) -> Any:
-    """An array of the values' one type, else of objects, as of names that are not UTF-8."""
-    kinds = _kinds(values)
-    if kinds == {int, float} or (is_number(name) and not kinds):
-        kinds = {float}
-    return _array(values, kinds)
-
-
-def _kinds(values: list[Any]) -> set[type]:
-    return set(map(type, values)) - {type(None)}
-
-
-def _array(values: list[Any], kinds: set[type]) -> Any:
-    import numpy as np
-    import pandas as pd
-
-    kind = _DTYPES.get(next(iter(kinds))) if len(kinds) == 1 else None
-    try:
-        if kind == "float64":
-            return np.array(values, dtype=np.float64)
-        if kind:
-            return pd.array(values, dtype=cast("Any", kind))
-    except (OverflowError, UnicodeEncodeError, TypeError):
-        pass  # a whole number of more than 64 bits; a file's name that is not UTF-8
-    return object_array(values)
-
-
-def object_array(values: list[Any]) -> Any:
-    """Values of several types, or lists, as a column of objects."""
-    import numpy as np
-    import pandas as pd
-
-    made = np.empty(len(values), dtype=object)
-    made[:] = values
-    return pd.Series(made, dtype=object)  # of a bare array pandas would make text

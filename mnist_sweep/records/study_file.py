@@ -28,7 +28,7 @@ Status = Literal["pending", "running", "done", "blocked"]
 
 class _Model(BaseModel):
     # Unlike a plan, a study is written by one process from what it holds in memory.
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Stage(_Model):

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import DirectoryError, SelectionError, visible
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, resolve
-from mnist_sweep.records import fields
 from mnist_sweep.records.cache import read_runs
+from mnist_sweep.records.fields import columns_of_planned, flat
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, settings_of
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.record import Metrics
-from mnist_sweep.records.rows import Rows, stacked
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
+from mnist_sweep.records.table import Rows, combined, frame, frame_of, measured, stacked
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mnist_sweep.records.external.mapping import ResultMapping
+    from mnist_sweep.records.fields import Flat
     from mnist_sweep.records.predictions import Predictions
     from mnist_sweep.records.record import Record
 
@@ -152,14 +153,14 @@ class Sweep:
         points = self.missing
         parent = f"{SweepPaths(self.directory).runs}{os.sep}"  # 100,000 Paths are slow
         columns = {
-            **fields.columns_of_planned([(one.label, one.overrides) for one in points]),
+            **columns_of_planned([(one.label, one.overrides) for one in points]),
             "run_id": [one.run_id for one in points],
             "label": [one.label for one in points],
             "status": [str(RunStatus.MISSING)] * len(points),
             "error.message": [one.reason for one in points],
             "directory": [f"{parent}{one.label}-{one.run_id}" for one in points],
         }
-        return fields.frame(columns, len(points))
+        return frame(columns, len(points))
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -221,7 +222,7 @@ def load(
             hint = f"Did you mean {inside[0]}?" if inside else _WAY_OUT
             raise DirectoryError(f"{_EXPECTED} {path}, but it holds no runs. {hint}")
     parent = f"{paths.runs}{os.sep}"
-    runs = fields.frame_of_exact(rows.table, [parent + name for name in rows.names])
+    runs = rows.frame([parent + name for name in rows.names])
     missing = tuple(_missing(plan, begun, set(runs["run_id"]), problems))
     objective = _objective(plan.objective, runs)
     return Sweep(
@@ -284,14 +285,14 @@ def _runs(
 def _single(path: Path) -> Sweep:
     read = read_run(RunPaths(path))
     if isinstance(read, Unread):
-        return Sweep(path, fields.frame_of([]), (Problem(path / read.file, read.reason),))
-    runs = fields.frame_of([{**fields.flat(read[0]), "directory": str(path)}])
+        return Sweep(path, frame_of([]), (Problem(path / read.file, read.reason),))
+    runs = frame_of([{**flat(read[0]), "directory": str(path)}])
     return Sweep(path, runs, objective=_objective(read[0].objective or DEFAULT_OBJECTIVE, runs))
 
 
 def _objective(name: str, runs: pd.DataFrame) -> str:
     """The objective of a sweep by its column, with its direction where tasks returned it."""
-    if "task" not in runs or not (known := fields.measured(runs)):
+    if "task" not in runs or not (known := measured(runs)):
         return name
     try:
         if name == DEFAULT_OBJECTIVE and name not in known:
@@ -351,12 +352,12 @@ def all_runs(sweeps: Iterable[Sweep]) -> pd.DataFrame:
     parts = []
     for sweep in sweeps:
         name = sweep.directory.name or str(sweep.directory)
-        unread = fields.frame_of([*_unreadable(sweep)])
+        unread = frame_of([*_unreadable(sweep)])
         parts += [(sweep.frame, name), (sweep.missing_frame, name), (unread, name)]
-    return fields.combined(parts)
+    return combined(parts)
 
 
-def _unreadable(sweep: Sweep) -> Iterator[fields.Flat]:
+def _unreadable(sweep: Sweep) -> Iterator[Flat]:
     """A row for each run whose record cannot be read."""
     paths = SweepPaths(sweep.directory)
     for problem in sweep.problems:

@@ -16,8 +16,8 @@ from mnist_sweep.records.locks import is_held
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.progress_file import Progress, read_progress
-from mnist_sweep.records.rows import Rows
 from mnist_sweep.records.sweep import Sweep, all_runs, load
+from mnist_sweep.records.table import Rows
 from mnist_sweep.reporting.html.ranking import Ranking, ranking
 from mnist_sweep.reporting.phrases.names import with_names
 

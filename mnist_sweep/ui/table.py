@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from mnist_sweep.analysis.varying import SEED, SWEEP, TASK, shown_settings
 from mnist_sweep.metrics import Metric, overall, resolve
-from mnist_sweep.records.fields import measured
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
+from mnist_sweep.records.table import measured
 from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import row_columns
 from mnist_sweep.reporting.tables.rows import REPEATS, ordered, rows_to_compare

@@ -8,10 +8,11 @@ import pytest
 from pandas.api.types import is_string_dtype
 
 from mnist_sweep.errors import DirectoryError, SelectionError
-from mnist_sweep.records.fields import columns_of_planned, combined, flat, frame, objects
+from mnist_sweep.records.fields import columns_of_planned, flat
 from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.records.table import combined, frame, objects
 from support.factories import make_run, reference_grid, write_sweep
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.records.fields import combined, flat, frame_of, frame_of_exact, objects
-from mnist_sweep.records.rows import rows_of, stacked
+from mnist_sweep.records.fields import flat
+from mnist_sweep.records.table import combined, frame_of, objects, rows_of, stacked
 from support.factories import make_run
 
 values = st.sampled_from(
@@ -37,7 +37,7 @@ def test_rows_taken_and_stacked_make_the_table_that_they_make_alone(rows, cuts, 
     ends = [0, *sorted(cuts), len(rows)]
     parts = [packed(rows[start:end]) for start, end in itertools.pairwise(ends) if start < end]
     places = [place for place in sorted(kept) if place < len(rows)]
-    made = frame_of_exact(stacked(parts).take(places).table, [""] * len(places))
+    made = stacked(parts).take(places).frame([""] * len(places))
     alone = frame_of([{**rows[place], "directory": ""} for place in places])
     assert contents(made) == contents(alone)
 

@@ -25,7 +25,7 @@ from mnist_sweep.ui.app import application
 from support.factories import make_run, reference_grid, write_sweep
 
 if TYPE_CHECKING:
-    from mnist_sweep.records.rows import Rows
+    from mnist_sweep.records.table import Rows
 
 MARKUP = "<img src=x onerror=alert(1)>"
 RUNNING = make_run(layers=3, nodes=100)

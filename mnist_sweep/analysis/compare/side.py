@@ -10,9 +10,9 @@ from mnist_sweep.analysis.selection import Uncounted, error_of
 from mnist_sweep.analysis.varying import SEED, TASK_TARGET
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, Metric, of_split, overall
-from mnist_sweep.records.fields import measured
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:

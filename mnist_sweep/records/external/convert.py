@@ -61,12 +61,7 @@ def convert(
 ) -> tuple[Path, Found]:
     """Write the runs of another program as a sweep, and say what was found.
 
-    Args:
-        path: The directory, or a CSV file.
-        kind: What it was recognised as, and `places` where its runs are.
-        places: See `recognised`.
-        mapping: What the user says of it; None finds out.
-        split: Of metrics whose names say none.
+    `kind` and `places` are those of `recognised`; `split` is that of metrics whose names say none.
 
     Raises:
         DirectoryError: It is of no known kind, or none of its runs can be used.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records import fields
 from mnist_sweep.records.external.found import Found, FoundRun, number, split_and_name
+from mnist_sweep.records.table import objects
 from mnist_sweep.safe_files import content
 
 _METRIC = re.compile(
@@ -119,7 +119,7 @@ def rows_of(file: Path) -> list[dict[str, object]]:
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]
     table = table.drop(columns=unnamed).rename(columns=str)
     columns = {  # whole numbers with a gap are floats to pandas
-        str(name): fields.objects(one.convert_dtypes() if one.hasnans else one)
+        str(name): objects(one.convert_dtypes() if one.hasnans else one)
         for name, one in table.items()
     }
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -100,9 +100,7 @@ def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
 
 
 def value_in(file: Path) -> Any:
-    """The value in a JSON, YAML or CSV file; JSON may hold NaN, which is no number here.
-
-    A CSV file's are the means of its columns, or their values by epoch or step.
+    """The value in a JSON, YAML or CSV file; of a CSV file its columns' means, or values in order.
 
     Raises:
         ValueError: It is empty, not UTF-8, or neither.
@@ -115,15 +113,11 @@ def value_in(file: Path) -> Any:
     text = content(file)[0].decode("utf-8-sig")
     if not text.strip():
         raise ValueError("the file is empty")
-    return json.loads(text)
+    return json.loads(text)  # may hold NaN, as Python writes it; `number` takes it for none
 
 
 def _columns(file: Path) -> dict[str, float | list[float]]:
-    """The columns of numbers of a job's table.
-
-    Raises:
-        ValueError: It is no table.
-    """
+    """The columns of numbers of a job's table."""
     try:
         rows = csv.rows_of(file)
     except DirectoryError as error:
@@ -139,11 +133,7 @@ def _columns(file: Path) -> dict[str, float | list[float]]:
 
 
 def hydra_settings(directory: Path, place: Path) -> dict[str, Any]:
-    """Flat settings of the nearest `.hydra/config.yaml`, from `place` up to `directory`.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
+    """Flat settings of the nearest `.hydra/config.yaml`, from `place` up to `directory`."""
     for parent in (place, *place.parents):
         config = parent / ".hydra" / "config.yaml"
         if config.is_file():

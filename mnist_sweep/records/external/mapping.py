@@ -37,7 +37,7 @@ _EXAMPLE = "record: '*/results.json', metrics: {accuracy: metrics.test.acc}"
 class ResultMapping(BaseModel):
     """How to read a directory that this program did not write."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     # Glob of JSON, YAML or CSV files, relative to the directory; None finds them.
     record: str | None = None
@@ -114,11 +114,7 @@ def read_mapping(path: Path) -> ResultMapping:
 
 
 def read_mapped(path: Path, mapping: ResultMapping) -> Found:
-    """The runs in the files that a mapping names; unusable files become problems.
-
-    Raises:
-        DirectoryError: There is no such directory, or no file matches.
-    """
+    """The runs in the files that a mapping names; unusable files become problems."""
     if not path.exists():
         raise DirectoryError(f"Expected a directory at {path}, but there is none. Name another.")
     pattern = mapping.record or "*"

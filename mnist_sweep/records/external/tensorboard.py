@@ -34,8 +34,6 @@ def find(path: Path) -> list[Path]:
 def read(path: Path, folders: list[Path]) -> Found:
     """A run for each folder with event files; `train` and `validation` in one are its splits.
 
-    What PyTorch writes into folders of their own (`add_scalars`, `add_hparams`) is its run's too.
-
     Raises:
         UsageError: TensorBoard is not installed.
     """
@@ -49,6 +47,7 @@ def read(path: Path, folders: list[Path]) -> Found:
             "pip install 'mnist-sweep[tensorboard]'."
         ) from error
     found = Found("a TensorBoard folder")
+    # PyTorch writes add_scalars and add_hparams into folders of their own: these are its run's too.
     runs: dict[str, FoundRun] = {}
     times = Counter(folder.parent for folder in folders if _TIME.fullmatch(folder.name))
     for folder in folders:

@@ -16,10 +16,10 @@ from mnist_sweep.analysis.varying import SEED, in_order, order
 from mnist_sweep.analysis.where import check_keys, holding, parse, plain
 from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
-from mnist_sweep.records.fields import typed
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import typed
 from mnist_sweep.reporting.phrases.names import class_name, class_word, repeats_reason
 from mnist_sweep.reporting.tables.table import Rows
 
