@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# More would wait for the disk, or for this process to receive what they send.
 MAX_PROCESSES = 8
-"""More would wait for the disk, or for this process to receive what they send."""
 
 
 def cores() -> int:

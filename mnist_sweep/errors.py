@@ -11,12 +11,12 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 
+# For notebooks; paths and commands stay whole.
 _WRAPPER = textwrap.TextWrapper(
     90, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
 )
-"""For notebooks; paths and commands stay whole."""
+# Unicode categories of what is not seen: controls, direction marks, surrogates.
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories of what is not seen: controls, direction marks, surrogates."""
 
 
 def is_hidden(character: str) -> bool:

@@ -27,8 +27,8 @@ from mnist_sweep.training.progress import BestWeights, OnEpoch, Training, ignore
 
 log = logging.getLogger(__name__)
 
+# Epochs whose batches are scanned for the largest number of active columns of a batch.
 EPOCHS_SCANNED = 5
-"""Epochs whose batches are scanned for the largest number of active columns of a batch."""
 
 
 def train(

@@ -16,8 +16,8 @@ from mnist_sweep.training import forms, optimizer, runtime, small
 from mnist_sweep.training.predictor import Predictor
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
+# By default; batches that Keras trains on without returning to Python. Results stay the same.
 STEPS_PER_EXECUTION = 32
-"""By default; batches that Keras trains on without returning to Python. Results stay the same."""
 
 
 class _Recorder(keras.callbacks.Callback):

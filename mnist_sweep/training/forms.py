@@ -18,12 +18,12 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.training import runtime, small
 from mnist_sweep.training.model import needs_fit
 
+# TensorFlow's operations that take several times as long, or their gradients, in XLA on a CPU.
 _SLOW_IN_XLA = {
     "AvgPool", "AvgPool3D", "Conv2D", "Conv2DBackpropInput", "Conv3D", "Conv3DBackpropInputV2",
     "DepthwiseConv2dNative", "ImageProjectiveTransformV3", "MaxPool", "MaxPool3D",
     "StatelessRandomNormalV2", "StatelessTruncatedNormalV2",
 }  # fmt: skip
-"""TensorFlow's operations that take several times as long, or their gradients, in XLA on a CPU."""
 
 
 class Form(StrEnum):
@@ -39,10 +39,10 @@ class Form(StrEnum):
         return Form.GRAPH if self is Form.XLA else Form.FIT
 
 
+# What says nothing of a network: in another form it would have other bits under the same id.
 OUT_OF_RESOURCES = (
     MemoryError, tf.errors.ResourceExhaustedError, tf.errors.UnavailableError
 )  # fmt: skip
-"""What says nothing of a network: in another form it would have other bits under the same id."""
 
 
 class Choice(NamedTuple):

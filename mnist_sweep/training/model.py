@@ -21,8 +21,8 @@ _METHODS_OF_FIT = (
     "compile", "compute_loss", "compute_metrics", "fit", "make_test_function",
     "make_train_function", "test_step", "train_step",
 )  # fmt: skip
+# Marks the layers of a network that a builder has returned.
 _SEEN = "_mnist_sweep_seen"
-"""Marks the layers of a network that a builder has returned."""
 
 
 def mlp(

@@ -13,8 +13,8 @@ import tensorflow as tf
 from mnist_sweep.training.fast.program import Program
 from mnist_sweep.training.forms import OUT_OF_RESOURCES
 
+# Images per call. Fixed, so that an image's probabilities never depend on the other images.
 CHUNK = 500
-"""Images per call. Fixed, so that an image's probabilities never depend on the other images."""
 
 
 @dataclass(frozen=True)

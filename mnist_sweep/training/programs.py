@@ -21,8 +21,8 @@ from pathlib import Path
 from mnist_sweep.data.cache import cache_root
 
 MAX_BYTES = 500_000_000
+# An environment variable; if it is 0, nothing is kept.
 SWITCH = "MNIST_SWEEP_PROGRAMS"
-"""An environment variable; if it is 0, nothing is kept."""
 
 
 def directory(flags: str) -> Path | None:

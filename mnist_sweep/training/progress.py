@@ -77,8 +77,8 @@ class Training:
         return on_epoch(epoch, self.history)
 
 
+# Called after every epoch (from 1) with the history so far; returns why to stop there, or None.
 OnEpoch = Callable[[int, History], str | None]
-"""Called after every epoch (from 1) with the history so far; returns why to stop there, or None."""
 
 
 def ignore(_epoch: int, _history: History) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Test images whose predictions are compared, at most.
 N_IMAGES = 256
-"""Test images whose predictions are compared, at most."""
+# Of a probability: recorded ones are float16, and layers may compute in bfloat16.
 MAX_DIFFERENCE = 0.02
-"""Of a probability: recorded ones are float16, and layers may compute in bfloat16."""
 
 
 def verify(

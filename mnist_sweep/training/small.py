@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# A step costs about as much as this many parameters, whatever the network's size.
 PARAMETERS_PER_STEP = 50_000
-"""A step costs about as much as this many parameters, whatever the network's size."""
+# Steps times parameters up to which XLA's compilation takes longer than it saves.
 MAX_WORK = 2.5e8
-"""Steps times parameters up to which XLA's compilation takes longer than it saves."""
 
 
 def steps_of(settings: Mapping[str, Any], n_train: int) -> int:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A builder of networks: (image shape, number of classes) to a Keras model.
 Build = Callable[[tuple[int, ...], int], Any]
-"""A builder of networks: (image shape, number of classes) to a Keras model."""
+# Trains a built Keras model in place.
 Trainer = Callable[[Any, Dataset, Mapping[str, Any], OnEpoch], Training]
-"""Trains a built Keras model in place."""
 
 # Names, not functions: these modules import Keras, which has to wait for `runtime.configure`. A
 # trainer of another package imports Keras inside its function for the same reason.

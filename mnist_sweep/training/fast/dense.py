@@ -15,11 +15,9 @@ import tensorflow as tf
 
 from mnist_sweep.training.fast.program import Replacements
 
+# From this many units per example of a batch the transposed product is faster, measured on CPUs.
+# The rule depends on shapes only, never on timings, so that a point has the same bits everywhere.
 _MIN_UNITS_PER_EXAMPLE = 6
-"""From this many units per example of a batch the transposed product is faster, measured on CPUs.
-
-The rule depends on shapes only, never on timings, so that a point has the same bits everywhere.
-"""
 
 
 class ProductDense(keras.layers.Dense):

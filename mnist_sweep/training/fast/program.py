@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from mnist_sweep.training import runtime
 
+# A layer of a network to a subclass of its class.
 Replacements = Mapping[keras.layers.Layer, type[keras.layers.Layer]]
-"""A layer of a network to a subclass of its class."""
 
 
 def replace(replacements: Replacements) -> None:

@@ -20,15 +20,15 @@ from mnist_sweep.training.fast import dense, pad_batch
 from mnist_sweep.training.fast.dense import ProductDense
 from mnist_sweep.training.fast.program import Replacements
 
+# Above this share of active columns, finding them costs more than it saves.
 MAX_ACTIVE_SHARE = 0.8
-"""Above this share of active columns, finding them costs more than it saves."""
+# Smaller batches are so many that their lists of columns would be larger than the images.
 MIN_BATCH = 8
-"""Smaller batches are so many that their lists of columns would be larger than the images."""
+# The number of columns is rounded up to a multiple, so that seeds share a compiled program.
 _ROUND_TO = 16
-"""The number of columns is rounded up to a multiple, so that seeds share a compiled program."""
 _GRADIENT_NAME = "active_column_gradient"
+# Bytes combined at once when the active columns are searched: uint64 words.
 _WORD_BYTES = 8
-"""Bytes combined at once when the active columns are searched: uint64 words."""
 
 
 class ActiveColumnDense(ProductDense):
