@@ -10,7 +10,14 @@ import click
 from mnist_sweep.analysis import gate
 from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
-from mnist_sweep.cli.options import directory_argument, external_options, output_option, print_notes
+from mnist_sweep.cli.options import (
+    directory_argument,
+    external_options,
+    flag,
+    format_option,
+    output_option,
+    print_notes,
+)
 from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import HELD_OUT
@@ -28,14 +35,11 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 @click.argument(
     "directories", metavar="A B [C…]", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice([*FORMATS]),
-    help="Output format.  [default: text, or the format of the -o file's extension]",
+@format_option(
+    [*FORMATS], "Output format.  [default: text, or the format of the -o file's extension]", None
 )
 @output_option
-@click.option("--full", is_flag=True, help="Show all tables, not only the verdict and 30 lines.")
+@flag("--full", "Show all tables, not only the verdict and 30 lines.")
 @click.option(
     "--split",
     type=click.Choice(HELD_OUT),
@@ -91,13 +95,7 @@ def compare(
     help="YAML file with floors, baseline, ratios, all_finished, level.  [default: all points must "
     "be finished, and test accuracy may drop only within the variation between seeds]",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice([*gate_report.FORMATS]),
-    default="text",
-    show_default=True,
-)
+@format_option([*gate_report.FORMATS])
 @output_option
 @external_options
 def check(
@@ -137,9 +135,7 @@ def check(
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write.",
 )
-@click.option(
-    "--update", is_flag=True, help="Show what changes in an existing file, then overwrite it."
-)
+@flag("--update", "Show what changes in an existing file, then overwrite it.")
 @external_options
 def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, update: bool) -> None:
     """Write a sweep's results to a small file to commit, with which `check` compares later sweeps.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mnist_sweep.analysis.resolve_run import ResolvedRun, resolve_run
-from mnist_sweep.cli.options import Choice
+from mnist_sweep.cli.options import Choice, flag, format_option
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.data import DatasetInfo, class_counts, prepare
 from mnist_sweep.data.readers import readers
@@ -92,9 +92,7 @@ def describe(info: DatasetInfo) -> list[tuple[str, str]]:
     type=click.Path(path_type=Path),
     help="File to write.",
 )
-@click.option(
-    "--best", is_flag=True, help="Use the best run of a sweep; RUN is the sweep's directory."
-)
+@flag("--best", "Use the best run of a sweep; RUN is the sweep's directory.")
 @click.option(
     "--by",
     metavar="METRIC",
@@ -106,21 +104,17 @@ def describe(info: DatasetInfo) -> list[tuple[str, str]]:
     metavar="EXPR",
     help="For --best: only runs that meet this condition: layers=2, 'dropout>0'. Repeatable.",
 )
-@click.option("--probabilities", is_flag=True, help="Also write the probability of every class.")
-@click.option(
+@flag("--probabilities", "Also write the probability of every class.")
+@flag(
     "--trust",
-    is_flag=True,
-    help="Allow custom layers: imports their modules and the network's, which can run any code. "
+    "Allow custom layers: imports their modules and the network's, which can run any code. "
     "Use only for networks whose origin you know.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=Choice(FORMATS),
-    help=(
-        "submission has ImageId,Label from 1; csv and json have image names and probabilities. "
-        "[default: json for FILE.json, csv for image files and --probabilities, else submission]"
-    ),
+@format_option(
+    FORMATS,
+    "submission has ImageId,Label from 1; csv and json have image names and probabilities. "
+    "[default: json for FILE.json, csv for image files and --probabilities, else submission]",
+    None,
 )
 def predict(
     run: Path,

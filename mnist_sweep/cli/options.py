@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +14,8 @@ from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records.external.mapping import mapping_of, read_mapping
 from mnist_sweep.settings import DEFAULT_LEVEL
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 directories_argument = click.argument(
@@ -49,6 +51,25 @@ class Choice(click.Choice[str]):
             close = difflib.get_close_matches(str(value), self.choices, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
+
+
+def flag(name: str, text: str, argument: str | None = None) -> Callable[[Command], Command]:
+    """An option without a value; its argument is called as it is unless named."""
+    return click.option(name, argument or name.strip("-"), is_flag=True, help=text)
+
+
+def format_option(
+    formats: Sequence[str], text: str | None = None, default: str | None = "text"
+) -> Callable[[Command], Command]:
+    """--format; its argument is `format_name`."""
+    return click.option(
+        "--format",
+        "format_name",
+        type=Choice(formats),
+        default=default,
+        show_default=default is not None,
+        help=text,
+    )
 
 
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from mnist_sweep.cli.options import (
     directories_argument,
     directory_argument,
     external_options,
+    flag,
     print_notes,
 )
 from mnist_sweep.cli.results import need_records
@@ -37,9 +38,7 @@ SETTLE_S = 1.0
     "-o", "--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]"
 )
 @click.option("--figures/--no-figures", default=True, help="Write figures as PNG and SVG, or not.")
-@click.option(
-    "--watch", is_flag=True, help="Update the report while runs finish; Ctrl-C ends this."
-)
+@flag("--watch", "Update the report while runs finish; Ctrl-C ends this.")
 @click.option(
     "--interval",
     type=click.IntRange(min=1),

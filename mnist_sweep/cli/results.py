@@ -17,6 +17,8 @@ from mnist_sweep.cli.options import (
     directories_argument,
     directory_argument,
     external_options,
+    flag,
+    format_option,
     level_option,
     print_notes,
     where_option,
@@ -39,14 +41,7 @@ _SHOWN_PROBLEMS = 20
 
 @click.command("table")
 @directories_argument
-@click.option(
-    "--format",
-    "format_name",
-    type=Choice(format_names()),
-    default="text",
-    show_default=True,
-    help="Output format.",
-)
+@format_option(format_names(), "Output format.")
 @click.option(
     "--sort",
     metavar="KEY[,desc]",
@@ -59,19 +54,15 @@ _SHOWN_PROBLEMS = 20
     help="Show one table with these settings and metrics; metrics without a split are of the test "
     "split.",
 )
-@click.option(
-    "--runs", is_flag=True, help="Show a row for every run, even if some differ only in seed."
-)
-@click.option(
+@flag("--runs", "Show a row for every run, even if some differ only in seed.")
+@flag(
     "--all",
+    f"Show all rows; a terminal shows only the first and last of more than {MAX_ROWS}.",
     "everything",
-    is_flag=True,
-    help=f"Show all rows; a terminal shows only the first and last of more than {MAX_ROWS}.",
 )
-@click.option(
+@flag(
     "--intervals",
-    is_flag=True,
-    help=f"Compute intervals also for more than {MAX_WITH_INTERVALS} configurations (slow).",
+    f"Compute intervals also for more than {MAX_WITH_INTERVALS} configurations (slow).",
 )
 @level_option
 @external_options
@@ -133,9 +124,7 @@ def _selection_command(direction: Direction) -> click.Command:
         type=Choice(HELD_OUT),
         help="Split of a metric that is given without one.  [default: validation]",
     )
-    @click.option(
-        "--format", "format_name", type=Choice(["text", "json"]), default="text", show_default=True
-    )
+    @format_option(["text", "json"])
     @level_option
     @click.option(
         "--margin",
@@ -150,11 +139,7 @@ def _selection_command(direction: Direction) -> click.Command:
         show_default=True,
         help="Number of bootstrap samples of the examples, for the uncertainty of the selection.",
     )
-    @click.option(
-        "--exact",
-        is_flag=True,
-        help="Compare all candidates with each other even if there are very many (slow).",
-    )
+    @flag("--exact", "Compare all candidates with each other even if there are very many (slow).")
     @external_options
     def run(
         directory: Path, format_name: str, mapping: ResultMapping | None, *, exact: bool, **how: Any

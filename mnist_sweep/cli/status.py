@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mnist_sweep.cli.options import flag
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError
@@ -69,7 +70,7 @@ class Status:
 
 @click.command("status")
 @click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@flag("--json", "Print JSON.", "as_json")
 def status(directory: Path, *, as_json: bool) -> None:
     """Show how far a sweep is: running in another terminal, in a queue, finished or killed.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mnist_sweep.cli.options import flag
 from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
@@ -45,10 +46,9 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
 @click.command("resume")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
-@click.option(
+@flag(
     "--trust",
-    is_flag=True,
-    help="Run commands that load code (a network, config files) even if somebody else gave them.",
+    "Run commands that load code (a network, config files) even if somebody else gave them.",
 )
 @click.option(
     "--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print only totals and failures."
