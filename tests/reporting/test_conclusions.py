@@ -323,21 +323,39 @@ def test_the_reported_figures_are_the_published_ones():
     if not REFERENCE.exists():
         pytest.skip("the published figures are not beside this checkout")
     published = json.loads(REFERENCE.read_text())
-    ours = reported.reported()
-    models = [{k: v for k, v in m.items() if k != "model"} for m in published["models"]]
-    assert ours["networks"] == models
-    claims, theirs = ours["claims"], published["claims"]
-    assert reported.network(claims["best"]) == models[theirs["best_model"] - 1]
-    assert (
-        reported.network(claims["worst_two_layer"]) == models[theirs["worst_two_layer_model"] - 1]
+    models, claims = published["models"], published["claims"]
+    networks = {(one["layers"], one["nodes"], one["dropout"]) for one in models}
+    assert networks == reported.NETWORKS
+    best, worst = (models[claims[f"{k}_model"] - 1] for k in ("best", "worst_two_layer"))
+    changed = next(one for one in models if one["dropout"])
+    assert reported.BEST.startswith(
+        f"1 layer x {best['nodes']} nodes, test accuracy {100 * best['test_accuracy']:.1f} %, "
+        f"F1 {best['f1']:.2f};"
     )
-    assert claims["worst_two_layer"]["lowest_f1"] == theirs["worst_digit_f1"]["f1"]
-    assert claims["worst_two_layer"]["digits"] == theirs["worst_digit_f1"]["digits"]
-    assert claims["changed"]["lowest_f1"] == theirs["dropout_model_min_digit_f1"]
-    assert claims["hardest_digits_of_best"] == theirs["hard_digits"]
-    for digit, others in claims["mistaken_for_by_best"].items():
-        assert theirs["confusions_true_to_predicted"][digit] == others
-    assert ours["source"]
+    assert best["layers"] == 1
+    digits = ", ".join(map(str, claims["hard_digits"]))
+    misread = "; ".join(
+        f"{digit} as {' and '.join(map(str, claims['confusions_true_to_predicted'][str(digit)]))}"
+        for digit in claims["hard_digits"]
+    )
+    assert reported.HARDEST_DIGITS.startswith(f"{digits} for 1 layer")
+    assert reported.HARDEST_DIGITS.endswith(f"most often misread {misread}.")
+    lowest, last = claims["worst_digit_f1"], claims["dropout_model_min_digit_f1"]
+    assert reported.WORST.startswith(f"{worst['layers']} layers x {worst['nodes']} nodes, by")
+    assert f"({lowest['f1']}, digits {lowest['digits'][0]} and {lowest['digits'][1]})" in (
+        reported.WORST
+    )
+    before, after, top = (100 * one["test_accuracy"] for one in (worst, changed, best))
+    assert reported.CHANGES["accuracy"].startswith(
+        f"{after - before:+.1f} points ({before:.1f} to {after:.1f} %) for 2 layers x "
+        f"{changed['nodes']} nodes, dropout={changed['dropout']};"
+    )
+    assert reported.CHANGES["f1_min"].startswith(
+        f"{last - lowest['f1']:+.2f} ({lowest['f1']:.2f} to {last:.2f}) for 2 layers x"
+    )
+    assert reported.AGAINST_BEST.startswith(
+        f"{after:.1f} % against {top:.1f} % ({after - top:+.1f} points);"
+    )
 
 
 def test_the_changed_network_is_stated_beside_the_best(studies):

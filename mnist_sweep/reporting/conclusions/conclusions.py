@@ -85,7 +85,7 @@ def conclusions(
     for one in worst:
         chosen = (one.selection.direction, one.selection.where, one.selection.metric.name)
         is_question = chosen == ("worst", TWO_LAYERS, "f1_min")
-        made.append(phrases.selected(one, reported.worst() if published and is_question else ""))
+        made.append(phrases.selected(one, reported.WORST if published and is_question else ""))
     if study is None:
         return made
     made += [phrases.blocked(stage) for stage in study.stages if stage.status == "blocked"]
@@ -96,7 +96,7 @@ def conclusions(
         for effect in effects:
             if effect.overall:
                 is_claimed = published and "dropout" in effect.change
-                claim = reported.against_best() if is_claimed else ""
+                claim = reported.AGAINST_BEST if is_claimed else ""
                 made.append(effect_phrases.against_best(effect, name, claim))
     return made
 
@@ -110,7 +110,7 @@ def is_reference(sweep: Sweep, study: Study | None) -> bool:
     if not {*keys} <= {*finished} or set(finished[TARGET]) != {MLP_TARGET}:
         return False
     swept = {tuple(row) for row in finished[keys].itertuples(index=False)}
-    published = reported.networks()
+    published = reported.NETWORKS
     if study is None:
         return swept == published
     # Those without dropout: which network gets it depends on the selection.
@@ -133,13 +133,13 @@ def _about_best(sweep: Sweep, best: UncertainSelection, *, published: bool) -> l
     if not all({"accuracy", "f1"} <= {*one.values} for one in metrics):
         return []  # of a task that returned others: the selection says which is best
     test = {name: fmean(getattr(one, name) for one in metrics) for name in ("accuracy", "f1")}
-    claim = reported.best() if published else ""
+    claim = reported.BEST if published else ""
     try:
         predicted = predictions_of(sweep, best)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
     accuracy = interval_of(sweep, best, predicted, "accuracy")
-    hardest = _hardest_classes(best, predicted, reported.hardest_digits() if published else "")
+    hardest = _hardest_classes(best, predicted, reported.HARDEST_DIGITS if published else "")
     return [phrases.best(best, test, accuracy, claim), *hardest]
 
 
@@ -183,7 +183,7 @@ def _effect(effect: StudyEffect, *, published: bool) -> Iterator[Conclusion]:
     name = effect_phrases.unchanged_name(effect)
     is_claimed = published and "dropout" in effect.change and effect.split == TEST
     for metric in METRICS:
-        claim = reported.change(metric) if is_claimed else ""
+        claim = reported.CHANGES[metric] if is_claimed else ""
         yield effect_phrases.overall_effect(effect, metric, name, claim)
     yield effect_phrases.retraining(effect)
     yield effect_phrases.class_effects(effect, name)
