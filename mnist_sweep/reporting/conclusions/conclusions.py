@@ -6,7 +6,7 @@ records give the same conclusions; the words are made in `reporting.phrases`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
@@ -72,7 +72,7 @@ def conclusions(
     sweep: Sweep, study: Study | None = None, known: Sequence[UncertainSelection] = ()
 ) -> list[Conclusion]:
     """What can be concluded from a sweep, or from a study and its stages."""
-    published = is_reference(sweep, study)
+    claims = reported.CLAIMS if is_reference(sweep, study) else {}
     if study is None:
         best = next((one for one in known if one.selection.direction == "best"), None)
         worst = [one for one in known if one is not best]
@@ -81,22 +81,21 @@ def conclusions(
         best = best or best_of(sweep)
     else:
         best, worst = best_of(sweep, study), _selected(sweep, study)
-    made = _about_best(sweep, best, published=published) if best else []
+    made = _about_best(sweep, best, claims) if best else []
     for one in worst:
         chosen = (one.selection.direction, one.selection.where, one.selection.metric.name)
         is_question = chosen == ("worst", TWO_LAYERS, "f1_min")
-        made.append(phrases.selected(one, reported.WORST if published and is_question else ""))
+        made.append(phrases.selected(one, claims.get("worst", "") if is_question else ""))
     if study is None:
         return made
     made += [phrases.blocked(stage) for stage in study.stages if stage.status == "blocked"]
     effects = study_effects(study, sweep, best)
-    made += [one for effect in effects for one in _effect(effect, published=published)]
+    made += [one for effect in effects for one in _effect(effect, claims)]
     if best is not None:
         name = chosen_name(best.selection)
         for effect in effects:
             if effect.overall:
-                is_claimed = published and "dropout" in effect.change
-                claim = reported.AGAINST_BEST if is_claimed else ""
+                claim = claims.get("against best", "") if "dropout" in effect.change else ""
                 made.append(effect_phrases.against_best(effect, name, claim))
     return made
 
@@ -110,11 +109,10 @@ def is_reference(sweep: Sweep, study: Study | None) -> bool:
     if not {*keys} <= {*finished} or set(finished[TARGET]) != {MLP_TARGET}:
         return False
     swept = {tuple(row) for row in finished[keys].itertuples(index=False)}
-    published = reported.NETWORKS
     if study is None:
-        return swept == published
+        return swept == reported.NETWORKS
     # Those without dropout: which network gets it depends on the selection.
-    return {network for network in published if not network[-1]} <= swept
+    return {network for network in reported.NETWORKS if not network[-1]} <= swept
 
 
 def _selected(sweep: Sweep, study: Study) -> list[UncertainSelection]:
@@ -128,18 +126,20 @@ def _selected(sweep: Sweep, study: Study) -> list[UncertainSelection]:
     return found
 
 
-def _about_best(sweep: Sweep, best: UncertainSelection, *, published: bool) -> list[Conclusion]:
+def _about_best(
+    sweep: Sweep, best: UncertainSelection, claims: Mapping[str, str]
+) -> list[Conclusion]:
     metrics = [record.metrics.test for record in best.chosen.records if record.metrics]
     if not all({"accuracy", "f1"} <= {*one.values} for one in metrics):
         return []  # of a task that returned others: the selection says which is best
     test = {name: fmean(getattr(one, name) for one in metrics) for name in ("accuracy", "f1")}
-    claim = reported.BEST if published else ""
+    claim = claims.get("best", "")
     try:
         predicted = predictions_of(sweep, best)
     except (DirectoryError, DataError) as error:
         return [phrases.best(best, test, str(error), claim)]
     accuracy = interval_of(sweep, best, predicted, "accuracy")
-    hardest = _hardest_classes(best, predicted, reported.HARDEST_DIGITS if published else "")
+    hardest = _hardest_classes(best, predicted, claims.get("hardest digits", ""))
     return [phrases.best(best, test, accuracy, claim), *hardest]
 
 
@@ -175,15 +175,15 @@ def not_distinguishable(tables: dict[str, Resampled], hardest: int, level: float
     ]
 
 
-def _effect(effect: StudyEffect, *, published: bool) -> Iterator[Conclusion]:
+def _effect(effect: StudyEffect, claims: Mapping[str, str]) -> Iterator[Conclusion]:
     """What one change did."""
     if not effect.overall:
         yield effect_phrases.unknown_effect(effect)
         return
     name = effect_phrases.unchanged_name(effect)
-    is_claimed = published and "dropout" in effect.change and effect.split == TEST
+    is_claimed = "dropout" in effect.change and effect.split == TEST
     for metric in METRICS:
-        claim = reported.CHANGES[metric] if is_claimed else ""
+        claim = claims.get(metric, "") if is_claimed else ""
         yield effect_phrases.overall_effect(effect, metric, name, claim)
     yield effect_phrases.retraining(effect)
     yield effect_phrases.class_effects(effect, name)
