@@ -284,8 +284,12 @@ def resolve(
         return replace(found, definition=replace(found.definition, higher_is_better=direction))
     if registered or found.column in measured:
         return found
-    others = (one.partition(".")[2] for one in measured if is_metric(one))
-    raise SelectionError(f"No metric {name!r}; {closest(name, _names() | dict.fromkeys(others))}")
+    known = definitions().values()
+    names = [one.name for one in known if set(HELD_OUT) <= {*one.splits}]
+    names += [f"{own}.{one.name}" for own in _EVERY_SPLIT for one in of_split(own)]
+    names += [one.name for one in known if not one.splits]
+    names += [one.partition(".")[2] for one in measured if is_metric(one)]
+    raise SelectionError(f"No metric {name!r}; {closest(name, dict.fromkeys(names))}")
 
 
 def _registered(
@@ -355,10 +359,3 @@ def closest(name: str, among: Collection[str]) -> str:
         f"known: {', '.join([*first, *others])}. f1.8 is the F1 of class 8; test. or validation. "
         "before a name chooses the split."
     )
-
-
-def _names() -> dict[str, None]:
-    known = definitions().values()
-    own = [one.name for one in known if set(HELD_OUT) <= set(one.splits)]
-    splits = [f"{split}.{one.name}" for split in _EVERY_SPLIT for one in of_split(split)]
-    return dict.fromkeys([*own, *splits, *(one.name for one in known if not one.splits)])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
-from mnist_sweep.analysis.where import Condition, check_keys, holding, parse, plain, unmet
+from mnist_sweep.analysis.where import check_keys, holding, parse, plain, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
@@ -163,7 +163,19 @@ def select(
         for row in plain_rows(matching[~is_counted].reindex(columns=_REASONS))
     )
     if counted.empty:
-        raise SelectionError(_nothing(conditions, metric, runs, uncounted))
+        met = f" where {' and '.join(one.text for one in conditions)}" if conditions else ""
+        if not uncounted:
+            there = unmet(conditions, runs)
+            raise SelectionError(
+                f"Expected records{met}, but none of {len(runs)} matches{there and ': '}{there}. "
+                "Widen --where, or list the runs with the table command."
+            )
+        first = uncounted[0]
+        raise SelectionError(
+            f"Expected a finished run{met} with a value of {metric}, but all that match "
+            f"({len(uncounted)}) have none; the first, {first.label}, is {first.status}: "
+            f"{first.reason}. Run them again, or widen --where."
+        )
     downward = metric.higher_is_better == (direction == "best")
     candidates = _candidates(counted, metric.column, downward=downward)
     value, repeats = candidates[0].value, {len(one.values) for one in candidates}
@@ -271,24 +283,3 @@ def reason_of(row: Mapping[str, Any], metric: Metric | None = None) -> str:
         reached = f", validation accuracy {100 * accuracy:.1f} %" if accuracy else ""
         return f"after epoch {row.get('epochs_trained')}{of_all}{reached}"
     return error_of(row) or (f"has no finite {metric}" if metric else "no reason recorded")
-
-
-def _nothing(
-    conditions: Sequence[Condition],
-    metric: Metric,
-    runs: pd.DataFrame,
-    uncounted: Sequence[Uncounted],
-) -> str:
-    where = f" where {' and '.join(one.text for one in conditions)}" if conditions else ""
-    if not uncounted:
-        there = unmet(conditions, runs)
-        return (
-            f"Expected records{where}, but none of {len(runs)} matches{there and ': '}{there}. "
-            "Widen --where, or list the runs with the table command."
-        )
-    first = uncounted[0]
-    return (
-        f"Expected a finished run{where} with a value of {metric}, but all that match "
-        f"({len(uncounted)}) have none; the first, {first.label}, is {first.status}: "
-        f"{first.reason}. Run them again, or widen --where."
-    )

@@ -177,15 +177,16 @@ def plain(values: pd.Series[Any]) -> list[Any]:
 
 def matches(conditions: Iterable[Condition], row: Mapping[str, Any]) -> bool:
     """Whether all conditions hold for a run, of which what is not known is left out."""
-    return all(condition.holds(row) for condition in conditions if not _unknown(condition, row))
-
-
-def _unknown(condition: Condition, row: Mapping[str, Any]) -> bool:
     # A run without results (failed, missing) is not left out by a condition on results: nobody
     # knows whether it would have held, and no run may disappear silently.
-    if row.get("status") == RunStatus.FINISHED or row.get(condition.key) is not None:
-        return False
-    return condition.key not in row or condition.key.startswith(_RESULTS)
+    finished = row.get("status") == RunStatus.FINISHED
+    return all(
+        one.holds(row)
+        for one in conditions
+        if finished
+        or row.get(one.key) is not None
+        or (one.key in row and not one.key.startswith(_RESULTS))
+    )
 
 
 def _is_number(value: Any) -> bool:

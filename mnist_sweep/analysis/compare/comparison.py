@@ -145,7 +145,16 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
             replace(one, summaries=corrected(one.summaries), digits=corrected(one.digits))
             for one in own
         )
-        pairs.append(_pair(first, other, shared, tested))
+        metrics = [metric.name for metric in _metrics(first, other)]
+        mean = _means(tested, _metrics(first, other))
+        pairs.append(
+            Pair(
+                first, other, shared, tested, mean,
+                machine=differing([columns_of(side.runs, MACHINE) for side in (first, other)]),
+                busy=(_n_busy(first.runs), _n_busy(other.runs)),
+                verdict=_verdict(tested, mean, metrics),
+            )
+        )  # fmt: skip
     return Comparison((first, *others), differs, tuple(pairs))
 
 
@@ -164,22 +173,15 @@ def _metrics(first: Side, second: Side) -> list[Metric]:
     return [metric for metric in first.metrics if metric.column in columns]
 
 
-def _pair(
-    first: Side, second: Side, matched: Matched, changes: tuple[ConfigurationChange, ...]
-) -> Pair:
-    metrics = _metrics(first, second)
-    mean = []
+def _means(changes: Sequence[ConfigurationChange], metrics: Sequence[Metric]) -> tuple[Change, ...]:
+    """The mean change of every metric over the configurations that have it."""
+    found = []
     for metric in metrics:
         own = [c for one in changes for c in one.summaries if c.metric == metric.name]
         if own:
-            means = (fmean(c.first for c in own), fmean(c.second for c in own))
-            mean.append(change_of_means(metric, *means))
-    return Pair(
-        first, second, matched, changes, tuple(mean),
-        machine=differing([columns_of(side.runs, MACHINE) for side in (first, second)]),
-        busy=(_n_busy(first.runs), _n_busy(second.runs)),
-        verdict=_verdict(changes, mean, [metric.name for metric in metrics]),
-    )  # fmt: skip
+            first, second = fmean(c.first for c in own), fmean(c.second for c in own)
+            found.append(change_of_means(metric, first, second))
+    return tuple(found)
 
 
 def _n_busy(runs: pd.DataFrame) -> int:
