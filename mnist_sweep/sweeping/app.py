@@ -88,7 +88,8 @@ def _enter(
         nullcontext(context) if context else SweepContext() as active,
         _directory_importable(), _hydra(options) as prepared,
     ):  # fmt: skip
-        # Whether intervals are allowed depends on the sweeper, which refuses them if not.
+        # Before Hydra composes, which stops at the first mistake. Whether intervals are allowed
+        # depends on the sweeper, which refuses them if not.
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
@@ -99,6 +100,7 @@ def _enter(
             config, stock_launchers.task, given,
             with_log_configuration=not HydraConfig.initialized(),  # another program's stays
         )  # fmt: skip
+    # A sweeper of another program ran nothing of ours: no record, no plan, no summary.
     if not isinstance(result, (SweepResult, Preview)):
         raise UsageError(NO_SWEEPER)
     return result

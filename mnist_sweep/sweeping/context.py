@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line.
-
-    Attributes:
-        words: All of it, in order.
-        single: Whether it requests one run, not a sweep.
-        repeats: What `sweep.json` says of an earlier command, where this gives that again.
-    """
+    """A command line: whether it requests one run, and which earlier command it gives again."""
 
     words: tuple[str, ...] = ()
     single: bool = False
@@ -88,13 +82,14 @@ class SweepContext:
     def __enter__(self) -> Self:
         self._signals.enter_context(end_interrupts())
         self._ctrl_c = self._signals.enter_context(ctrl_c_counted())
+        # Contexts may be nested: a sweep that starts another one from Python.
         self._signals.callback(self._CURRENT.reset, self._CURRENT.set(self))
         return self
 
     def __exit__(self, *_exception: object) -> None:
         try:
             self.end_processes()
-        finally:
+        finally:  # last: a signal during the clean-up must not end it by the default action
             self._signals.close()
 
     def start_processes(self, words: Sequence[str] = ()) -> None:
@@ -119,7 +114,7 @@ class SweepContext:
 
     def first_run_waits(self) -> None:
         """Call those functions, once, and only where another core can run them."""
-        if cores() > 1:
+        if cores() > 1:  # on one core they would delay the run instead
             for function in self._while_waiting:
                 function()
         self._while_waiting.clear()

@@ -20,8 +20,6 @@ class SweepResult:
     """What one command did; it grows as runs end, and stands where the sweep is interrupted.
 
     Attributes:
-        directory: The sweep's.
-        plan: The requested points.
         invocation: The command, as sweep.json has it.
         environment: What records say of versions, code and machine (`environment.describe`).
         skipped: Run ids that were done before.
@@ -31,10 +29,8 @@ class SweepResult:
         leaves: Whether the command does not wait for them.
         used_up: The sweep's `budget_s` where it was too small for all runs; None: it was not.
         notices: What the user should know.
-        interrupted: Whether it was stopped before all runs ended.
         report: Whether report.html is to be written.
         wall_s: Seconds from reading the grid to the end of the last run.
-        workers: The number of runs at a time.
         study: What study.json holds; None where the sweep is no study.
         selections: Stage -> what it selected.
         n_requested: The number of requested runs; None: as many as the plan has points.
@@ -77,6 +73,7 @@ class SweepResult:
 
     def add(self, part: SweepResult) -> None:
         """Add the result of some of its points."""
+        # A run of an earlier part was done when this one began, and is no skipped run of the sweep.
         known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
         self.skipped += [run_id for run_id in part.skipped if run_id not in known]
         self.summaries += part.summaries

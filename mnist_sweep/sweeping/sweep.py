@@ -63,6 +63,7 @@ def place(request: SweepRequest) -> tuple[Path, bool]:
     raw: Any = OmegaConf.to_container(config, resolve=False)
     single = request.single and raw["hydra"]["run"]["dir"] != DEFAULT_DIRECTORY
     kind = "run" if single else "sweep"
+    # The default name is the time: a second sweep in the same second needs another directory.
     made_up = raw["hydra"][kind]["dir"] == DEFAULT_DIRECTORY and raw["name"] == DEFAULT_NAME
     return Path(str(config.hydra[kind].dir)).absolute(), made_up
 
@@ -139,6 +140,7 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
         *(f"--config-dir={source.path}" for source in config.hydra.runtime.config_sources
           if source.provider == "command-line"),
     ]  # fmt: skip
+    # Read by tables and the gate, which see no config: what "best" means, for one.
     own = OmegaConf.to_container(OmegaConf.masked_copy(config, list(SWEEP_KEYS)), resolve=True)
     settings = {**cast("Plain", own), "sweeper": config.hydra.runtime.choices["hydra/sweeper"]}
     invocation = directory.invocation_of(
@@ -196,6 +198,8 @@ def interruptible(result: SweepResult) -> Iterator[None]:
 
 class Jobs:
     """Makes jobs of a sweep's points."""
+
+    # A class, so that Hydra's node is converted, and past records are read, once for all points.
 
     def __init__(self, request: SweepRequest, result: SweepResult) -> None:
         config = request.config

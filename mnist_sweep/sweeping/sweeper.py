@@ -98,11 +98,11 @@ class GridSweeper(Sweeper):
         started = time.monotonic()
         loader = self.hydra_context.config_loader
         request = SweepRequest(self.launcher, self.config, loader, self._overrides(arguments))
-        check_leaving(request)
+        check_leaving(request)  # before anything is prepared or downloaded
         found = self.run(request)
         found.plan.remarks[:0] = replaced(request.command.words)
         if isinstance(found, SweepResult):
-            found.wall_s = time.monotonic() - started
+            found.wall_s = time.monotonic() - started  # with planning, which people wait for too
         return found
 
     def run(self, request: SweepRequest) -> SweepResult | Preview:
@@ -125,6 +125,7 @@ class GridSweeper(Sweeper):
 
     def _overrides(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""
+        # A key of the command line replaces that of the file whole: layers=3 is no further value.
         given = {bare(text) for text in arguments}
         swept = [
             f"{key}={config_text(value)}" for key, value in self._params.items() if key not in given

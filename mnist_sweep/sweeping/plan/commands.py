@@ -51,11 +51,13 @@ def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Com
             f"machine, and may run code: {'; '.join(code)}. Nothing was run or changed. If you "
             "know where the directory comes from, repeat with --trust."
         )
+    # Hydra's parser takes no surrogates, as the names of such files have them in Python.
     if any("\ud800" <= one <= "\udfff" for one in str(place.absolute())):
         raise UsageError(
             f"The name of {place.absolute()} is not UTF-8: rename the directory first."
         )
     changed = {bare(text) for text in changes}
+    # The directory may have been moved or copied since: its runs stay where they are now.
     here = f"hydra.sweep.dir={hydra_text(str(place.absolute()))}"
     commands = []
     for one in found.values():

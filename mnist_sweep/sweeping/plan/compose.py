@@ -101,6 +101,7 @@ def compose(loader: ConfigLoader, master: DictConfig, words: list[str]) -> DictC
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:
+    # It would be resolved with each point, and has values that only a running job can give.
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     OmegaConf.set_struct(config, True)
@@ -111,6 +112,8 @@ def _mergeable(axis: Axis, axes: Sequence[Axis]) -> bool:
     """Whether an axis only sets a value and no other axis touches the same part of the config."""
     if axis.group or not axis.plain or not axis.swept:
         return False
+    # early_stopping={patience: 3} early_stopping.patience=1,2: which of the two wins depends on
+    # their order, and only Hydra's own composition keeps it.
     mine = f"{axis.key}."
     others = [f"{one.key}." for one in axes if one is not axis and not one.group]
     if any(other.startswith(mine) or mine.startswith(other) for other in others):

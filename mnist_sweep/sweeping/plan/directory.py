@@ -48,6 +48,7 @@ def claim(directory: Path, *, own: bool) -> Path:
             )
         return directory
     store.make_directory(directory.parent)
+    # `mkdir` decides who has it: of two sweeps that start at once only one makes the directory.
     for number in itertools.count(1):
         candidate = directory if number == 1 else Path(f"{directory}-{number}")
         try:

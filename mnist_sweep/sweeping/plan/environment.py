@@ -41,6 +41,7 @@ def _version(package: str) -> str | None:
 def _git(*arguments: str) -> str | None:
     try:
         answer = subprocess.run(
+            # Without the lock of `git status`, which a commit at the same time would trip over.
             ["git", "--no-optional-locks", *arguments],
             capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True,
         )  # fmt: skip

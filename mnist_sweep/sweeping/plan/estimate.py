@@ -112,6 +112,7 @@ def past_runs(directory: Path) -> Estimator:
     paths = directory.parent.glob("*/runs/*/record.json")
     for path in heapq.nlargest(MAX_RECORDS, paths, key=_modified):
         with suppress(DirectoryError):
+            # On another processor the same run takes another time.
             record = read_record(path)
             if record.status == RunStatus.FINISHED and record.environment.cpu == here:
                 found.append(record)

@@ -72,6 +72,7 @@ def _without_hydras_jobs(raw: dict[str, Any]) -> list[str]:
     for name, callback in raw["callbacks"].items():
         if not callback or "_target_" not in callback:  # null switches one off
             continue
+        # An event that the class only inherits from Hydra's does nothing, and misses nothing.
         kind = get_class(callback["_target_"])
         own = {event: getattr(kind, event, None) for event in JOB_EVENTS}
         events = [event for event in own if own[event] not in (None, getattr(Callback, event))]
@@ -101,6 +102,7 @@ def check_secrets(config: DictConfig) -> None:
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
     hydra = raw.pop("hydra", {})
+    # The sweeper's own node is composed into no record; what it sweeps over is.
     sweeper = hydra.pop("sweeper", {})
     swept = [*_leaves(sweeper.get("params") or {}), ("points", sweeper.get("points"))]
     leaves = {**dict(_leaves(raw)), **dict(_leaves(hydra, "hydra."))}

@@ -47,11 +47,8 @@ class Option:
 class Axis:
     """What one override stands for.
 
-    Attributes:
-        key: Dotted key or group.
-        options: Its values; one if it is not swept.
-        group: Whether it chooses a config group.
-        plain: Whether it only sets a value (no +, ~ or package).
+    `options` has one value if it is not swept, `group` says whether it chooses a config group, and
+    `plain` whether it only sets a value (no +, ~ or package).
     """
 
     key: str
@@ -104,6 +101,7 @@ def axes(overrides: Iterable[Override], max_points: int) -> list[Axis]:
         SettingsError: The grid has more than `max_points` points; nothing is expanded.
     """
     given = latest(overrides)
+    # Counted before they are expanded: a mistyped range may have more values than memory holds.
     sizes = {override.get_key_element(): size(override) for override in given}
     n_points = math.prod(sizes.values())
     if n_points > max_points:
@@ -228,6 +226,7 @@ def chooses_group(override: Override) -> bool:
     key = override.key_or_group
     if "/" in key:
         return True
+    # model={filters: 8} has the key of a group, and sets values of the choice that is made.
     return not isinstance(override.value(), dict) and (key in GROUPS or group_exists(override))
 
 

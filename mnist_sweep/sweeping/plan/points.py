@@ -33,11 +33,7 @@ class Point:
     """One resolved combination of settings, ready to run.
 
     Attributes:
-        run_id: See `settings.run_id`.
-        configuration_id: The same for all repeats.
-        label: Readable, made of settings.
-        settings: A run's settings, plain.
-        overrides: The overrides that make it, as given to Hydra.
+        overrides: That make it, as given to Hydra.
         data_key: Which of the plan's datasets it uses.
         code: Hash and files of the user's own code that it runs; None where there is none.
     """
@@ -57,7 +53,7 @@ class Plan:
 
     Attributes:
         points: Each run id once, in the order of the grid.
-        datasets: Prepared data by key.
+        datasets: Prepared data by `data_key`.
         duplicates: Labels of points left out because another has the same run id.
         unused: Settings that have no effect in some of these.
         excluded: Conditions of `exclude` -> how many points each left out.
@@ -92,6 +88,7 @@ def _left_out(number: int) -> str:
 
 def data_key(settings: Plain) -> str:
     """Points with the same data settings share one prepared dataset; empty for no data."""
+    # As text, since it is a key of `data` in sweep.json too.
     used = schema.run_settings(settings).get("data")
     return "" if used is None else json.dumps(used, sort_keys=True)
 
@@ -126,6 +123,7 @@ def make_plan(
         raise UsageError(
             f"Several values for {', '.join(swept)} make a sweep: add -m to run all of them."
         )
+    # What differs between the grids of `points`, though each gives one value of it.
     firsts = [{axis.key: axis.options[0].text for axis in grid} for grid in grids]
     differing = [
         key for one in firsts for key in one if any(t.get(key) != one[key] for t in firsts)
@@ -155,6 +153,7 @@ def _composed(
             if not one.excluded:
                 found.update(map(str, schema.problems(one.settings)))
     wanted = [one.given for one in points if not one.excluded]
+    # An excluded point may well have settings without effect: that is why it is left out.
     if not found:
         found.update(map(str, schema.without_effect(wanted)))
     checks.raise_for([text if n == 1 else f"{text} ({n} points)" for text, n in found.items()])
@@ -209,7 +208,7 @@ def identify(
 ) -> Point:
     """The point of some settings on some data, with the user's own code as it is now."""
     source = find_source(*targets_of(settings))
-    deciding = info.deciding() if info.sha256 else {}
+    deciding = info.deciding() if info.sha256 else {}  # a task without data has no hash of any
     form = schema.canonical(settings, deciding, source["sha256"] if source else None)
     return Point(
         run_id=schema.run_id(form),

@@ -36,7 +36,6 @@ class SweepPreview(Preview):
     """What a sweep would run.
 
     Attributes:
-        runs: One for each point.
         workers: The number of runs at a time.
         wall_s: Seconds that the runs which are not done should take together.
         memory_mb: The most memory that runs at a time should take, in 2**20 bytes.

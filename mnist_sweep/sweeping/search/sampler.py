@@ -30,11 +30,8 @@ INSTALL = "pip install 'mnist-sweep[optuna]'"
 class Trial:
     """A point of a search and its result.
 
-    Attributes:
-        parameters: The point.
-        status: Its run's; None while it runs.
-        value: The metric, of a finished run.
-        figures: The figure that pruning goes by after each epoch.
+    `status` is None while it runs, `value` the metric of a finished run, and `figures` what pruning
+    goes by, after each epoch.
     """
 
     parameters: Parameters

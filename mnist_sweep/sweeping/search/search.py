@@ -166,6 +166,7 @@ class Search:
                 continue
             if point.run_id not in self._tried:
                 self._tried[point.run_id] = Trial(parameters)
+                # Noted before it runs: a search that is killed runs it first when it goes on.
                 plan = self._outcome.plan
                 plan.points.append(point)
                 note_points(self._outcome.directory, self._outcome.invocation, plan)

@@ -22,8 +22,6 @@ class SearchPlan:
     """What a search is to do: its settings, and what follows from them.
 
     Attributes:
-        settings: The `search` node.
-        metric: By which it chooses.
         by: The metric as it may be named again, with its direction where the registry lacks it.
         maximize: Whether more of the metric is looked for.
         runs: How many runs there are to be in the end.

@@ -188,6 +188,7 @@ class Space:
             for index, dimension in enumerate(self.dimensions)
             for end in dimension.ends
         )
+        # Not every combination: a setting that is wrong at an end is so whatever the others are.
         for parameters in dict.fromkeys(every):
             try:
                 one = self.composed(parameters)
@@ -295,6 +296,7 @@ def _find(
     space: Space,
     info: DatasetInfo,
 ) -> PastTrial | None:
+    # A record has settings, not which choice of a group led to them: the run id tells.
     for parameters in space.like(value_of):
         try:
             point = space.point(parameters, info)

@@ -55,8 +55,6 @@ class SearchPreview(Preview):
     """What a search would do.
 
     Attributes:
-        asked: What it is to do.
-        dimensions: What it may choose.
         known: Status -> number of runs of the space that are there; MISSING: begun or planned.
         left: How many runs are to come.
         run_s: Expected seconds of one of them.
@@ -95,7 +93,7 @@ class SearchSweeper(GridSweeper):
             library()
         settings = space.ends[0]
         key = data_key(settings)
-        info = prepare(settings["data"]) if key else NO_DATA
+        info = prepare(settings["data"]) if key else NO_DATA  # the same for all points of a space
         resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
         plan = Plan([identify(one, [], info) for one in space.ends], {key: info})
         plan.remarks = check_models(plan)
@@ -150,6 +148,7 @@ def _preview(
     counts = Counter(
         RunStatus(one.record.status) if one.record else RunStatus.MISSING for one in known
     )
+    # A failed run is tried again, and one that was begun is run first.
     done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
     left = max(0, asked.runs - done)
     directory, _ = place(request)

@@ -85,6 +85,8 @@ class Points:
     def after(self, stage: Stage, base: Point) -> FollowUp:
         """What a stage `of` another runs when it starts from the configuration of `base`."""
         seeds = self.seeds_of(stage)
+        # Both on fresh seeds: on those by which it was selected, a configuration looks worse (or
+        # better) than it is.
         control, plan = self._plan(base.overrides, seeds), self._changed(stage, base, seeds)
         controls = [point.run_id for point in control.points]
         mine = {bare(key) for key in stage.params}

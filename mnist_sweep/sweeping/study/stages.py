@@ -26,14 +26,9 @@ _KEY = re.compile(r"[+~]*[A-Za-z_][\w./-]*")
 
 @dataclass(frozen=True)
 class SelectionRule:
-    """What a stage selects.
+    """What a stage selects, as the commands `worst` and `best` do.
 
-    Attributes:
-        where: Conditions as the `worst` command takes them.
-        by: The metric.
-        direction: worst or best.
-        split: Of a metric that names none.
-        among: Names of the stages whose runs are the candidates.
+    `split` is that of a metric that names none; `among` are the stages whose runs are candidates.
     """
 
     where: tuple[str, ...]
@@ -47,11 +42,8 @@ class SelectionRule:
 class Stage:
     """One stage.
 
-    Attributes:
-        name: Unique in its study.
-        of: The stage whose selected configuration it starts from; None for a grid of its own.
-        params: Key -> value as written on Hydra's command line, perhaps a sweep.
-        select: What later stages start from; None where it selects nothing.
+    `of` is the stage whose selected configuration it starts from, None for a grid of its own;
+    `params` are written as on Hydra's command line; `select` is what later stages start from.
     """
 
     name: str
@@ -193,6 +185,7 @@ def depth(stage: Stage, stages: Sequence[Stage]) -> int:
     """How many stages it goes through: 0 for a grid of its own, 1 for one `of` that."""
     by_name = {other.name: other for other in stages}
     sources = [stage.of] if stage.of else []
+    # Its seeds must differ from those of all that were compared for the selection.
     if stage.of and (choice := by_name[stage.of].select):
         sources += choice.among
     return max((1 + depth(by_name[name], stages) for name in sources), default=0)

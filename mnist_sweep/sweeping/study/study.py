@@ -155,6 +155,7 @@ class _StudyRun:
             outcome.plan = union([outcome.plan, plan])
             directory.note_points(outcome.directory, outcome.invocation, outcome.plan)
         self._known |= {point.run_id: point for point in plan.points}
+        # A result of its own, since launching replaces the summaries and skipped runs of one.
         part = SweepResult(
             outcome.directory, plan, outcome.invocation, outcome.environment, report=outcome.report
         )
@@ -251,6 +252,7 @@ class _StudyRun:
 
     def _spent_before(self, stage: Stage) -> float:
         """Seconds that earlier invocations spent on the same stage's rounds."""
+        # Of a stage that was given other points since, the budget begins anew.
         mine = set(self.study.stage(stage.name).run_ids)
         for earlier in self._before.stages if self._before else ():
             if earlier.name == stage.name and earlier.decision and mine <= set(earlier.run_ids):
