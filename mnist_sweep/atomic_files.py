@@ -13,12 +13,10 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import IO
 
 # Names of files and directories that are being written.
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.partial")

@@ -19,18 +19,17 @@ import tokenize
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from mnist_sweep.errors import is_hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from pydantic import BaseModel
+
 
 # What reading a damaged .npy or .npz file may raise without unpickling.
 ARRAY_FILE_ERRORS = (

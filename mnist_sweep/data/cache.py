@@ -18,10 +18,10 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
@@ -30,9 +30,6 @@ from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
 from mnist_sweep.data.arrays import ARRAY_NAMES, MNIST_SHA256, Arrays, Bytes, content_sha256
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, content, identity, strict_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VARIABLE = "MNIST_SWEEP_CACHE"
 INFO_FORMAT = 1

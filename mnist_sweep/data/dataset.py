@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mnist_sweep.data.arrays import ARRAY_NAMES, Arrays, content_sha256
+from mnist_sweep.data.arrays import ARRAY_NAMES, Arrays, Bytes, content_sha256
 from mnist_sweep.data.cache import Stamp, map_arrays, stamp
-from mnist_sweep.data.split import validation_rows
+from mnist_sweep.data.split import Rows, validation_rows
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mnist_sweep.data.arrays import Bytes
-    from mnist_sweep.data.split import Rows
 
 
 @dataclass(frozen=True)

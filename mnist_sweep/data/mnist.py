@@ -7,10 +7,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.command import command
@@ -19,9 +18,6 @@ from mnist_sweep.data.cache import absolute
 from mnist_sweep.data.readers import readers
 from mnist_sweep.data.source import Fetch, Fetched
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VARIABLE = "MNIST_SWEEP_DATA"
 # Address and hash of keras.datasets.mnist; a test compares them.

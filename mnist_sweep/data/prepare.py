@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_sweep.data import mnist
 from mnist_sweep.data.arrays import GREY_LEVELS, Bytes
@@ -16,11 +18,6 @@ from mnist_sweep.data.readers import Reader, function, readers
 from mnist_sweep.data.source import Fetch, Fetched, fetch
 from mnist_sweep.data.split import validation_rows
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
 
 # If the largest of the grey levels is below this, their range is probably not 0 to 255.
 MIN_EXPECTED_MAXIMUM = 64

@@ -9,18 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mnist_sweep.data.arrays import Arrays, Examples
+from mnist_sweep.data.cache import Cache, Stored
 from mnist_sweep.data.readers import Reader, csv, readers
 from mnist_sweep.data.split import split
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import identity
-
-if TYPE_CHECKING:
-    from mnist_sweep.data.cache import Cache, Stored
 
 MIN_AGE_S = 2.0  # a younger file may change again within the resolution of its time stamp
 _EXPECTED = (

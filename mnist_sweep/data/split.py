@@ -10,7 +10,8 @@ import importlib.metadata
 import json
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,6 @@ from mnist_sweep.atomic_files import atomic
 from mnist_sweep.data.arrays import Bytes
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, opened
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Rows = NDArray[np.int32]
 

@@ -19,30 +19,26 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import get_data
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pydantic
 
 from mnist_sweep.atomic_files import write_bytes
 from mnist_sweep.cores import on_cores
 from mnist_sweep.metrics import definitions
-from mnist_sweep.records.fields import flat
+from mnist_sweep.records.fields import Flat, flat
 from mnist_sweep.records.paths import CHECKED, RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.table import Rows, object_array, objects, rows_of, stacked
 from mnist_sweep.safe_files import content, identity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mnist_sweep.records.fields import Flat
 
 MIN_RUNS = 1000  # fewer runs are read in less time than a cache takes
 MIN_BYTES = 64 * 2**20  # of networks and predictions: these are hashed in about a tenth of a second

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -19,9 +20,8 @@ from mnist_sweep.records.paths import RunPaths, SweepPaths
 from mnist_sweep.safe_files import content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mnist_sweep.records.sweep import Sweep
+
 
 # A sweep's end asks two or three questions; who tries many options needs the latest again.
 _MAX_KEPT = 20

@@ -38,24 +38,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, of_split
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, Metric, of_split
 from mnist_sweep.records.paths import settings_of
 from mnist_sweep.records.record import (
     ClassMetrics,
     DataRecord,
     Environment,
     Metrics,
+    Record,
     Times,
     TrainingForm,
 )
 from mnist_sweep.settings import RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
-
-if TYPE_CHECKING:
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.record import Record
 
 Flat = dict[str, Any]  # column (see above) -> plain value; None where the record has none
 

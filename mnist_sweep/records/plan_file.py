@@ -6,7 +6,8 @@ the report where the images are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,9 +15,6 @@ from mnist_sweep.records import store
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.safe_files import validated
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
-
-if TYPE_CHECKING:
-    import os
 
 SCHEMA_VERSION = 1
 

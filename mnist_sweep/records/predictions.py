@@ -5,22 +5,19 @@ Read as a whole, or as the classes that several runs predicted on the same image
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records import store
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, npz_arrays, opened
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 # Arrays that would take more are refused before anything is unpacked: 60 million examples.
 MAX_BYTES = 2**29

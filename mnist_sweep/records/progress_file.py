@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mnist_sweep.records.external.found import number
 from mnist_sweep.safe_files import content, json_text, plain, strict_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MAX_BYTES = 32 * 2**20
 

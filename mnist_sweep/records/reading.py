@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -32,9 +33,6 @@ from mnist_sweep.records.store import is_sealed, seal
 from mnist_sweep.safe_files import content, refuse_newer, sha256_of, strict_json
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, canonical, configuration_id
 from mnist_sweep.settings import run_id as run_id_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Metrics of every network's record, whichever version wrote it.
 _COMPARED = ("accuracy", "precision", "recall", "f1", "f1_min")

@@ -10,7 +10,9 @@ import errno
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mnist_sweep import atomic_files
@@ -19,10 +21,8 @@ from mnist_sweep.records.record import Record, build
 from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
     from numpy.typing import NDArray
+
 
 _MARK = ',\n  "sha256": "'
 _END = '"\n}\n'

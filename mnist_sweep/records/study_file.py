@@ -7,7 +7,8 @@ change did.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import os
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
@@ -17,9 +18,6 @@ from mnist_sweep.records.reading import reason
 from mnist_sweep.records.store import write_json
 from mnist_sweep.safe_files import validated
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
-
-if TYPE_CHECKING:
-    import os
 
 SCHEMA_VERSION = 1
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,25 +18,21 @@ from typing import TYPE_CHECKING
 from mnist_sweep.errors import DirectoryError, SelectionError, visible
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, resolve
 from mnist_sweep.records.cache import read_runs
-from mnist_sweep.records.fields import columns_of_planned, flat
+from mnist_sweep.records.fields import Flat, columns_of_planned, flat
 from mnist_sweep.records.paths import RunPaths, SweepPaths, label_and_run_id, settings_of
 from mnist_sweep.records.plan_file import PlanFile, read_plan
 from mnist_sweep.records.reading import Unread, read_record, read_run, reason
-from mnist_sweep.records.record import Metrics
+from mnist_sweep.records.record import Metrics, Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.table import Rows, combined, frame, frame_of, measured, stacked
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     import pandas as pd
 
     from mnist_sweep.records.external.mapping import ResultMapping
-    from mnist_sweep.records.fields import Flat
     from mnist_sweep.records.predictions import Predictions
-    from mnist_sweep.records.record import Record
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _BEGUN = "no record: interrupted, or still running"

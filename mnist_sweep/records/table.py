@@ -13,12 +13,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from mnist_sweep.metrics import is_metric
-from mnist_sweep.records.fields import ALWAYS, NUMBERS, column_order
+from mnist_sweep.records.fields import ALWAYS, NUMBERS, Flat, column_order
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mnist_sweep.records.fields import Flat
 
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 

@@ -142,6 +142,18 @@ def test_the_kept_split_is_rebuilt_if_damaged(
     assert after.train_index.dtype == after.validation_index.dtype == np.int32
 
 
+@pytest.mark.parametrize("rows", [[1, 0], [0, 0], [-1, 0], [0, 60], [], [0.0, 1.0], [[0], [1]]])
+def test_a_kept_split_of_anything_but_rows_is_rebuilt(
+    settings: dict[str, Any], environ: dict[str, str], rows: list[Any]
+) -> None:
+    info = prepare(settings, environ)
+    before = load(info).validation_index
+    (split,) = Path(info.cache).glob("split-*.npz")
+    found = np.array(rows)
+    np.savez(split, validation_index=found if found.dtype.kind == "f" else found.astype(np.int32))
+    np.testing.assert_array_equal(load(info).validation_index, before)
+
+
 def test_other_fractions_and_seeds_have_splits_of_their_own(
     settings: dict[str, Any], environ: dict[str, str]
 ) -> None:

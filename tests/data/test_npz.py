@@ -111,7 +111,7 @@ def test_a_header_of_an_absurd_shape_is_an_error_and_no_memory(
     np.savez(path, x_train=small[0], y_train=small[1], x_test=small[2])
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y_test.npy", buffer.getvalue())
-    with pytest.raises(DataError, match=r"cannot be read as an \.npz archive"):
+    with pytest.raises(DataError, match=r"an \.npz archive.*y_test has \d+ bytes, not 1,125,"):
         read(path)
 
 

@@ -108,6 +108,14 @@ def test_classes_without_examples_in_a_split_are_named(
     assert "validation split" not in info.notice
 
 
+def test_that_there_is_no_validation_split_is_nothing_unusual(
+    idx_folder: Path, environ: dict[str, str], data_settings: Settings
+) -> None:
+    settings = data_settings(name="idx", path=str(idx_folder), validation_fraction=0)
+    info = prepare(settings, environ)
+    assert (info.n_validation, info.notice) == (0, None)
+
+
 @pytest.mark.parametrize(
     ("train", "test", "declared", "said"),
     [

@@ -321,9 +321,18 @@ def test_all_bad_pictures_of_a_folder_are_named_at_once(tmp_path):
     assert all(str(tmp_path / f"{number}.png") in str(caught.value) for number in (1, 3, 5, 7))
 
 
+def test_labels_that_are_no_classes_of_the_network_or_too_few_are_refused(tmp_path, images):
+    np.savez(tmp_path / "a.npz", x=images, y=np.full(7, 3))
+    with pytest.raises(DataError, match=r"classes 0 to 2, but .* has the label 3"):
+        read(tmp_path / "a.npz", EXPECTED)
+    np.savez(tmp_path / "a.npz", x=images, y=np.zeros(6, np.uint8))
+    with pytest.raises(DataError, match=r"one label for each of 7 images, but .* shape \(6,\)"):
+        read(tmp_path / "a.npz", EXPECTED)
+
+
 def test_pixels_beyond_the_networks_scale_are_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", x=np.full((1, 8, 8), 200, np.uint8))
-    with pytest.raises(DataError, match=r"pixels from 0 to 16, but .* one of 200"):
+    np.savez(tmp_path / "a.npz", x=np.full((1, 8, 8), 17, np.uint8))
+    with pytest.raises(DataError, match=r"pixels from 0 to 16, but .* one of 17"):
         read(tmp_path / "a.npz", Expected((8, 8), 16.0, 10))
 
 

@@ -593,3 +593,12 @@ def test_a_damaged_copy_in_the_cache_is_written_again(tmp_path):
     first = load(tmp_path / "runs.csv")
     first.run_paths(first.frame["run_id"].iloc[0]).record.write_bytes(b"\xff")
     assert load(tmp_path / "runs.csv").problems == ()
+
+
+def test_a_metric_whose_last_value_is_not_finite_is_none():
+    run = external_found.FoundRun("a", Path("a"))
+    run.add("loss", [0.5, float("nan")])
+    run.add("accuracy", [float("nan"), 0.5])
+    run.add("empty", [])
+    assert run.metrics == {"accuracy": 0.5}
+    assert run.history == {"accuracy": [None, 0.5]}

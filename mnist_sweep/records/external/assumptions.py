@@ -24,7 +24,7 @@ from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.settings import configuration_id
 
 
-def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -> None:
+def choose_experiment(path: Path, found: Found, mapping: ResultMapping) -> None:
     """Keep the runs of the chosen experiment; without a choice it is a setting, and said.
 
     Raises:
@@ -32,8 +32,7 @@ def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -
     """
     names = sorted({run.experiment for run in found.runs if run.experiment})
     listed = ", ".join(map(repr, names))
-    wanted = mapping.experiment if mapping else None
-    if wanted is not None:
+    if (wanted := mapping.experiment) is not None:
         if wanted not in names:
             known = f"known: {listed}" if names else "only MLflow stores have experiments"
             raise UsageError(f"There is no experiment {wanted!r} in {path}; {known}.")
@@ -47,12 +46,11 @@ def choose_experiment(path: Path, found: Found, mapping: ResultMapping | None) -
             run.settings.setdefault("experiment", run.experiment)
 
 
-def name_columns(found: Found, mapping: ResultMapping | None, split: str) -> None:
+def name_columns(found: Found, mapping: ResultMapping, split: str) -> None:
     """Name metrics and their history by columns, `split` where a name says none."""
-    said = mapping is not None and bool(mapping.metrics)
     for run in found.runs:
         run.settings = {name: _plain(value) for name, value in run.settings.items()}
-        _name_columns(run, split, said=said)
+        _name_columns(run, split, said=bool(mapping.metrics))
 
 
 def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
@@ -89,10 +87,10 @@ def _plain(value: Any) -> Any:
     return value if is_plain else str(value)
 
 
-def take_seeds(found: Found, mapping: ResultMapping | None) -> list[int | None]:
+def take_seeds(found: Found, mapping: ResultMapping) -> list[int | None]:
     """Take the seeds out of the settings; without one, number the repeats."""
     names = dict.fromkeys(name for run in found.runs for name in run.settings)
-    name = mapping.seed if mapping and mapping.seed in names else seed_of(names)
+    name = mapping.seed if mapping.seed in names else seed_of(names)
     if name is not None:
         found.notes.append(f"the seed is the setting {name}")
         taken = [run.settings.pop(name, None) for run in found.runs]

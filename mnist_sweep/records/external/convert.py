@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import platformdirs
 
@@ -32,9 +32,6 @@ from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import to_json
 from mnist_sweep.settings import configuration_id, label, run_id
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 # Name of a kind, the task of its runs -> its module. `find(path)` gives the places that hold its
 # runs, none where it is of another kind; `read(path, places)` reads them.
@@ -68,6 +65,7 @@ def convert(
         UsageError: The mapping names an experiment that is not there.
     """
     found = _read(path, kind, places, mapping)
+    mapping = mapping or ResultMapping()
     check_count(path, len(found.runs))  # of a table and a database only now
     choose_experiment(path, found, mapping)
     if not any(run.metrics for run in found.runs):
@@ -129,13 +127,11 @@ def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
 def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record | None:
     config = {"task": {"_target_": kind, **run.settings}, "seed": seed}
     metrics: dict[str, dict[str, float]] = {}
+    history: Series = {}
     for column, value in run.metrics.items():
         own, _, name = column.partition(".")
         metrics.setdefault(own, {})[name] = value
-    history: Series = {}
-    for column, series in run.history.items():
-        own, _, name = column.partition(".")
-        if series:
+        if series := run.history.get(column):
             history[f"{_PREFIX[own]}{name}"] = series
     status = RunStatus.FINISHED if run.metrics else RunStatus.FAILED
     error = {"type": "NoResult", "message": run.failed or "no metric was found"}
@@ -159,11 +155,11 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
         return None
 
 
-def _objective(found: Found, mapping: ResultMapping | None) -> str:
+def _objective(found: Found, mapping: ResultMapping) -> str:
     """The metric by which 'best' is meant: of a mapping its first, else the most usual one."""
     names = next([*run.metrics] for run in found.runs if run.metrics)
     name = names[0]
-    if mapping is None or not mapping.metrics:
+    if not mapping.metrics:
         splits = (VALIDATION, TEST, TRAIN)
         ranks = {
             one: (splits.index(own) == 2, LEADING.index(last), splits.index(own))
@@ -172,19 +168,17 @@ def _objective(found: Found, mapping: ResultMapping | None) -> str:
             if last in LEADING
         }
         name = min(ranks, key=ranks.__getitem__, default=name)
-    if mapping is not None and mapping.lower_is_better is not None:
+    if mapping.lower_is_better is not None:
         return f"{'lowest' if mapping.is_lower(name) else 'highest'}:{name}"
     return declared(name)
 
 
-def _write(
-    path: Path, mapping: ResultMapping | None, records: Sequence[Record], objective: str
-) -> Path:
+def _write(path: Path, mapping: ResultMapping, records: Sequence[Record], objective: str) -> Path:
     """Write what differs from what the cache holds, and remove what has gone."""
     root = os.environ.get("MNIST_SWEEP_CACHE") or platformdirs.user_cache_path(
         "mnist-sweep", appauthor=False
     )
-    text = f"{path.resolve()} {mapping.model_dump_json() if mapping else ''}"
+    text = f"{path.resolve()} {mapping.model_dump_json()}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     paths = SweepPaths(Path(root).expanduser() / "external" / f"{path.name or 'root'}-{digest}")
     kept = set()

@@ -26,6 +26,8 @@ _NO_SETTINGS = (
 )  # fmt: skip
 _STATES = ("crashed", "failed", "killed", "running", "pending", "scheduled", "preempted")
 
+Columns = dict[str, list[Any]]
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -41,47 +43,42 @@ def find(path: Path) -> list[Path]:
 def read(_path: Path, files: list[Path]) -> Found:
     """A run a row; a column is a metric if it is called like one, and a setting otherwise."""
     (file,) = files
-    table = rows_of(file)
+    table = columns_of(file)
     metrics = metrics_of(table, file)
-    found = Found("a table of runs")
-    found.runs = runs_of(file, table, metrics)
+    found = Found("a table of runs", runs_of(file, table, metrics))
     found.notes.append(f"metrics are {', '.join(metrics[:8])}; other columns are settings")
-    if left := [name for name in [*table[0]] if _is_no_setting(name)]:
+    if left := [name for name in table if _is_no_setting(name)]:
         found.notes.append(f"except {', '.join(left[:8])}")
     return found
 
 
-def metrics_of(table: list[dict[str, object]], file: Path) -> list[str]:
+def metrics_of(table: Columns, file: Path) -> list[str]:
     """The columns that are called like a metric and hold numbers."""
-    names = list(table[0]) if table else []
-    called = [
+    metrics = [
         name
-        for name in names
+        for name, cells in table.items()
         if name.startswith("metrics.")
         or _METRIC.search(name.lower())
         or split_and_name(name, "")[0]
-    ]
-    metrics = [
-        name
-        for name in called
-        if all(row[name] is None or number(row[name]) is not None for row in table)
+        if all(cell is None or number(cell) is not None for cell in cells)
     ]
     if not metrics:
         raise DirectoryError(
-            f"No column of {file} has the name of a known metric; it has {', '.join(names[:20])}. "
-            "Give the metrics: --metric NAME=COLUMN."
+            f"No column of {file} has the name of a known metric; it has "
+            f"{', '.join([*table][:20])}. Give the metrics: --metric NAME=COLUMN."
         )
     return metrics
 
 
-def runs_of(file: Path, table: list[dict[str, object]], metrics: list[str]) -> list[FoundRun]:
+def runs_of(file: Path, table: Columns, metrics: list[str]) -> list[FoundRun]:
     """A run a row; what W&B and MLflow say of a run besides its parameters is no setting of it."""
-    names = [row.get("Name") for row in table]
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    names = table.get("Name", [None])
     is_named = None not in names and len(set(names)) == len(names)
-    left = {name for row in table[:1] for name in row if _is_no_setting(name)} | set(metrics)
+    left = {name for name in table if _is_no_setting(name)} | set(metrics)
     left |= {"Name"} if is_named else set()
     found = []
-    for place, row in enumerate(table, 1):
+    for place, row in enumerate(rows, 1):
         run = FoundRun(str(row["Name"]) if is_named else f"row {place}", file)
         run.settings = {
             name.removeprefix("params."): value
@@ -92,7 +89,7 @@ def runs_of(file: Path, table: list[dict[str, object]], metrics: list[str]) -> l
         if state in _STATES:
             run.failed = f"its state is {state}"
         else:
-            values = {name: number(row[name]) for name in metrics}
+            values = {name: number(row.get(name)) for name in metrics}
             run.metrics = {name: value for name, value in values.items() if value is not None}
             run.failed = "" if run.metrics else "the row has no metric"
         found.append(run)
@@ -103,8 +100,8 @@ def _is_no_setting(name: str) -> bool:
     return name.startswith(("_", "tags.")) or name.lower().replace(" ", "_") in _NO_SETTINGS
 
 
-def rows_of(file: Path) -> list[dict[str, object]]:
-    """The rows of a CSV file as plain values; None where a cell is empty."""
+def columns_of(file: Path) -> Columns:
+    """The columns of a CSV file as plain values; None where a cell is empty."""
     import pandas as pd
 
     try:
@@ -118,11 +115,10 @@ def rows_of(file: Path) -> list[dict[str, object]]:
         raise DirectoryError(f"Expected a CSV table at {file}: {error}.") from error
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]
     table = table.drop(columns=unnamed).rename(columns=str)
-    columns = {  # whole numbers with a gap are floats to pandas
+    return {  # whole numbers with a gap are floats to pandas
         str(name): objects(one.convert_dtypes() if one.hasnans else one)
         for name, one in table.items()
     }
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _with_decimal_commas(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -35,23 +35,18 @@ def find(path: Path) -> list[Path]:
 def read(path: Path, jobs: list[Path]) -> Found:
     """The jobs, and the numbers in the JSON, YAML or CSV files beside their `.hydra/`."""
     found = Found("a Hydra multirun")
-    files: dict[Path, list[Path]] = {}
+    counts: Counter[str] = Counter()
     for job in jobs:
+        relative = job.relative_to(path).as_posix()
+        run, place = FoundRun(path.name if relative == "." else relative, job), job
         try:
             own = [one for one in job.iterdir() if one.suffix in _ENDINGS]
-            files[job] = sorted(own, key=lambda one: (one.suffix == ".csv", one))
-        except OSError as error:
-            found.problems.append((job, reason(error)))
-    counts: Counter[str] = Counter()
-    for job, own in files.items():
-        relative = job.relative_to(path).as_posix()
-        run = FoundRun(path.name if relative == "." else relative, job)
-        try:
+            place = job / ".hydra" / "config.yaml"
             run.settings = hydra_settings(path, job)
         except (OSError, ValueError) as error:
-            found.problems.append((job / ".hydra" / "config.yaml", reason(error)))
+            found.problems.append((place, reason(error)))
             continue
-        _read_files(run, own, found, counts)
+        _read_files(run, sorted(own, key=lambda one: (one.suffix == ".csv", one)), found, counts)
         run.failed = "" if run.metrics else "no JSON, YAML or CSV file with numbers beside .hydra/"
         found.runs.append(run)
     used = " and ".join(name for name, _ in counts.most_common(3))
@@ -81,15 +76,12 @@ def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[
 
 
 def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
-    """Each of them; links are not followed."""
+    inside: list[str] = []
     try:
         is_job = (path / ".hydra" / "config.yaml").is_file()
-        is_leaf = depth == MAX_DEPTH or not path.is_dir() or SweepPaths(path).sweep_json.exists()
-        inside = (
-            []
-            if is_leaf
-            else sorted(e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
-        )
+        # A sweep of ours below is no part of a multirun; links could lead in circles.
+        if depth < MAX_DEPTH and path.is_dir() and not SweepPaths(path).sweep_json.exists():
+            inside = sorted(e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
     except OSError:  # not ours to read
         return
     if is_job:
@@ -119,14 +111,14 @@ def value_in(file: Path) -> Any:
 def _columns(file: Path) -> dict[str, float | list[float]]:
     """The columns of numbers of a job's table."""
     try:
-        rows = csv.rows_of(file)
+        columns = csv.columns_of(file)
     except DirectoryError as error:
         raise ValueError(str(error)) from error
     found: dict[str, float | list[float]] = {}
-    is_ordered = any(name in _ORDERED for row in rows[:1] for name in row)
-    for name in [*rows[0]] if rows else []:
-        present = [row[name] for row in rows if row[name] is not None]
-        values = [one for value in present if (one := number(value)) is not None]
+    is_ordered = not columns.keys().isdisjoint(_ORDERED)
+    for name, cells in columns.items():
+        present = [cell for cell in cells if cell is not None]
+        values = [one for cell in present if (one := number(cell)) is not None]
         if values and len(values) == len(present) and name not in _INDICES:
             found[name] = values if is_ordered and values[1:] else statistics.fmean(values)
     return found

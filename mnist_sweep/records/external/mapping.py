@@ -8,8 +8,9 @@ identified by its directory's name.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -27,9 +28,6 @@ from mnist_sweep.records.external.found import (
 from mnist_sweep.records.external.hydra import hydra_settings, value_in
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _EXAMPLE = "record: '*/results.json', metrics: {accuracy: metrics.test.acc}"
 
@@ -132,9 +130,9 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
         try:
             settings = hydra_settings(top, file.parent)
             if csv.find(file) and not settings:
-                rows = csv.rows_of(file)
-                columns = [*mapping.metrics.values()] or csv.metrics_of(rows, file)
-                runs = csv.runs_of(file, rows, columns)
+                table = csv.columns_of(file)
+                metrics = [*mapping.metrics.values()] or csv.metrics_of(table, file)
+                runs = csv.runs_of(file, table, metrics)
                 for run in runs:
                     if len(files) > 1:
                         run.name = f"{file.relative_to(top).as_posix()}: {run.name}"
