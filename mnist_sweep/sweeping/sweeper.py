@@ -22,6 +22,7 @@ from mnist_sweep.data import prepare
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.reference import help_text
+from mnist_sweep.sweeping import sweep
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.plan import sets
@@ -31,15 +32,7 @@ from mnist_sweep.sweeping.plan.points import Plan, make_plan
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study import study
-from mnist_sweep.sweeping.sweep import (
-    SweepRequest,
-    begin,
-    check_leaving,
-    check_models,
-    interruptible,
-    launch,
-    preview,
-)
+from mnist_sweep.sweeping.sweep import SweepRequest
 
 
 @dataclass
@@ -98,7 +91,7 @@ class GridSweeper(Sweeper):
         started = time.monotonic()
         loader = self.hydra_context.config_loader
         request = SweepRequest(self.launcher, self.config, loader, self._overrides(arguments))
-        check_leaving(request)  # before anything is prepared or downloaded
+        sweep.check_leaving(request)  # before anything is prepared or downloaded
         found = self.run(request)
         found.plan.remarks[:0] = replaced(request.command.words)
         if isinstance(found, SweepResult):
@@ -115,12 +108,12 @@ class GridSweeper(Sweeper):
                 raise UsageError("points belongs to a grid; a study's stages have params.")
             return study.run(request)
         plan = self._plan(request)
-        plan.remarks += check_models(plan)
+        plan.remarks += sweep.check_models(plan)
         if config.plan:
-            return preview(request, plan)
-        result = begin(request, plan)
-        with interruptible(result):
-            launch(request, result)
+            return sweep.preview(request, plan)
+        result = sweep.begin(request, plan)
+        with sweep.interruptible(result):
+            sweep.launch(request, result)
         return result
 
     def _overrides(self, arguments: list[str]) -> list[str]:

@@ -19,8 +19,7 @@ from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.plan.estimate import Estimator
 from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
-from mnist_sweep.sweeping.search.search import Search
-from mnist_sweep.sweeping.search.search_plan import read_search_plan
+from mnist_sweep.sweeping.search.search import Search, read_search_plan
 from mnist_sweep.sweeping.search.space import PastTrial, Space, past_trials
 from mnist_sweep.sweeping.sweep import Jobs
 from support.factories import DATA_SHA256, make_run

@@ -12,7 +12,7 @@ import pytest
 
 from mnist_sweep.errors import DirectoryError, MnistSweepError, UsageError
 from mnist_sweep.records.plan_file import read_plan
-from mnist_sweep.sweeping import app, sweeper
+from mnist_sweep.sweeping import app, sweep
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.plan import directory, signature
 from mnist_sweep.sweeping.plan.commands import commands_of
@@ -181,7 +181,7 @@ def test_another_users_key_signs_otherwise(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def runs_nothing(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sweeper, "launch", lambda *_: None)
+    monkeypatch.setattr(sweep, "launch", lambda *_: None)
 
 
 @pytest.mark.usefixtures("runs_nothing")

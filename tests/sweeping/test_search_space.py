@@ -10,7 +10,7 @@ import pytest
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.search.sampler import suggest
-from mnist_sweep.sweeping.search.search_plan import read_search_plan
+from mnist_sweep.sweeping.search.search import read_search_plan
 from mnist_sweep.sweeping.search.space import Dimension, Space
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")

@@ -20,16 +20,8 @@ from mnist_sweep.settings import (
     suggestion,
     value_problem,
 )
+from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.hydra_settings import FROM_ENVIRONMENT, is_secret
-from mnist_sweep.sweeping.plan.overrides import (
-    GROUPS,
-    chooses_group,
-    group_exists,
-    interval_ends,
-    size,
-    values,
-    written,
-)
 
 LONG_RANGE = 1000
 """Of a longer range only both ends are checked; whether it is too long is for `max_points`."""
@@ -60,8 +52,10 @@ def _problems(override: Override, *, intervals: bool) -> list[Problem]:
     else:
         text = _problem_of_key(override, key) or _problem_of_sweep(override)
     if text:
-        return [Problem(f"~{key}" if override.is_delete() else key, written(override), text)]
-    if key not in known_keys() or key in ("model", "task") or chooses_group(override):
+        return [
+            Problem(f"~{key}" if override.is_delete() else key, overrides.written(override), text)
+        ]
+    if key not in known_keys() or key in ("model", "task") or overrides.chooses_group(override):
         return []
     found: list[Problem] = []
     for value in _values_to_check(override):
@@ -78,14 +72,14 @@ def _problems(override: Override, *, intervals: bool) -> list[Problem]:
 
 def _problem_of_key(override: Override, key: str) -> str:  # noqa: PLR0911 (a kind of key each)
     top, _, rest = key.partition(".")
-    if is_secret(key, written(override)):
+    if is_secret(key, overrides.written(override)):
         return FROM_ENVIRONMENT
     if top == "hydra" or key.startswith("hydra/"):
         return _problem_of_hydra(key, override.value())
-    if chooses_group(override):
-        if key not in GROUPS and not group_exists(override):
-            return f"no such config group; {suggestion(key, list(GROUPS))}"
-        if key not in GROUPS or key == "experiment" or _problem_of_sweep(override):
+    if overrides.chooses_group(override):
+        if key not in overrides.GROUPS and not overrides.group_exists(override):
+            return f"no such config group; {suggestion(key, list(overrides.GROUPS))}"
+        if key not in overrides.GROUPS or key == "experiment" or _problem_of_sweep(override):
             return ""
         is_null = override.is_delete() or None in _values_to_check(override)
         return f"there must be one; choose another with {key}=…" if is_null else ""
@@ -111,14 +105,14 @@ def _problem_of_hydra(key: str, value: Any) -> str:
 def _problem_of_sweep(override: Override) -> str:
     sweep: Any = override.value()
     if override.is_interval_sweep():
-        low, high = interval_ends(override)
+        low, high = overrides.interval_ends(override)
         if low > high:
             return "an interval starts at its lower end: interval(0,0.5)"
         return "a logarithmic interval starts above 0" if "log" in sweep.tags and low <= 0 else ""
     is_range = isinstance(sweep, RangeSweep)
     if is_range and sweep.step == 0:
         return "a range whose step is 0 never ends; give it another step"
-    if size(override):
+    if overrides.size(override):
         return ""
     hint = "; a range ends before its stop: range(1,3) is 1,2" if is_range else ""
     return f"gives no value at all{hint}"
@@ -128,8 +122,8 @@ def _values_to_check(override: Override) -> list[Any]:
     """The values; the ends of an interval and of a long range."""
     sweep: Any = override.value()
     if override.is_interval_sweep():
-        return list(interval_ends(override))
-    if isinstance(sweep, RangeSweep) and size(override) > LONG_RANGE:
+        return list(overrides.interval_ends(override))
+    if isinstance(sweep, RangeSweep) and overrides.size(override) > LONG_RANGE:
         start, step = cast("Any", sweep.start), cast("Any", sweep.step)
-        return [start, start + (size(override) - 1) * step]
-    return values(override)
+        return [start, start + (overrides.size(override) - 1) * step]
+    return overrides.values(override)

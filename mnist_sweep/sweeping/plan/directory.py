@@ -14,17 +14,10 @@ from uuid import uuid4
 from mnist_sweep.command import command
 from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import DirectoryError
-from mnist_sweep.records import store
+from mnist_sweep.records import plan_file, store
 from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.plan_file import (
-    Git,
-    Invocation,
-    PlanFile,
-    PlannedPoint,
-    read_plan,
-    write_plan,
-)
+from mnist_sweep.records.plan_file import Invocation, PlanFile
 from mnist_sweep.records.reading import reason
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.points import Plan
@@ -80,7 +73,7 @@ def invocation_of(
         signature=signature(words),
         config=config,
         versions={key: environment[key] for key in versions},
-        git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
+        git=plan_file.Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
         **_what_is_planned(plan),
     )
 
@@ -90,7 +83,9 @@ def _what_is_planned(plan: Plan) -> dict[str, Any]:
     return {
         "data": {key: info.to_dict() for key, info in plan.datasets.items() if key},
         "points": tuple(
-            PlannedPoint(run_id=point.run_id, label=point.label, overrides=tuple(point.overrides))
+            plan_file.PlannedPoint(
+                run_id=point.run_id, label=point.label, overrides=tuple(point.overrides)
+            )
             for point in plan.points
         ),
     }
@@ -124,7 +119,7 @@ def _change(directory: Path, change: Callable[[list[Invocation]], list[Invocatio
         store.clean_temporary(directory, below=False)
         before = read(directory)
         changed = tuple(change(list(before.invocations)))
-        write_plan(directory, before.model_copy(update={"invocations": changed}))
+        plan_file.write_plan(directory, before.model_copy(update={"invocations": changed}))
     return before
 
 
@@ -136,7 +131,7 @@ def read(directory: Path) -> PlanFile:
             left as it is: what was requested is part of what a sweep shows.
     """
     try:
-        return read_plan(directory)
+        return plan_file.read_plan(directory)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
             return PlanFile(name=directory.name, invocations=())  # no directory; `claim` says so

@@ -95,22 +95,22 @@ def _parsed(text: str, loader: ConfigLoader | None) -> Override:
 
 
 def axes(overrides: Iterable[Override], max_points: int) -> list[Axis]:
-    """The axes of a grid, in the order of the command line; the last one varies fastest.
-
-    Raises:
-        SettingsError: The grid has more than `max_points` points; nothing is expanded.
-    """
+    """The axes of a grid, in the order of the command line; the last one varies fastest."""
     given = latest(overrides)
     # Counted before they are expanded: a mistyped range may have more values than memory holds.
     sizes = {override.get_key_element(): size(override) for override in given}
-    n_points = math.prod(sizes.values())
+    product = " x ".join(f"{size} {key}" for key, size in sizes.items() if size > 1)
+    check_size(math.prod(sizes.values()), max_points, f" ({product})")
+    return [axis_of(override) for override in given]
+
+
+def check_size(n_points: int, max_points: int, product: str = "") -> None:
+    """Refuse a grid of more points than are allowed."""
     if n_points > max_points:
-        product = " x ".join(f"{size} {key}" for key, size in sizes.items() if size > 1)
         raise SettingsError(
-            f"The grid has {n_points:,} points ({product}), more than max_points={max_points:,}. "
+            f"The grid has {n_points:,} points{product}, more than max_points={max_points:,}. "
             f"Make it smaller, or allow it with max_points={n_points}."
         )
-    return [axis_of(override) for override in given]
 
 
 def latest(overrides: Iterable[Override]) -> list[Override]:

@@ -11,29 +11,109 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.data import DatasetInfo
-from mnist_sweep.errors import SettingsError
-from mnist_sweep.metrics import Format
+from mnist_sweep.errors import SettingsError, UsageError
+from mnist_sweep.metrics import Format, Metric, declared, resolve
 from mnist_sweep.records.fields import value_of
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.settings import epochs_of
+from mnist_sweep.settings import SearchSettings, epochs_of, is_task, nested_problems
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_of
+from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.directory import note_points
+from mnist_sweep.sweeping.plan.overrides import check_size
 from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.sampler import PrunerAdapter, Trial, reason, suggest
-from mnist_sweep.sweeping.search.search_plan import SearchPlan
 from mnist_sweep.sweeping.search.space import Parameters, PastTrial, Space
 from mnist_sweep.sweeping.sweep import Jobs
 
+DEFAULT_RUNS = 20
 MAX_ATTEMPTS = 200
 """Suggestions of points that were there already, one after another, until a space counts as used
 up: of one with a single point left among 50, the chance to miss it is 2 %."""
 MAX_MISFITS = 3
 """Reasons that are told."""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search is to do: its settings, and what follows from them.
+
+    Attributes:
+        by: The metric as it may be named again, with its direction where the registry lacks it.
+        maximize: Whether more of the metric is looked for.
+        runs: How many runs there are to be in the end.
+        figures: Of the history, by the first of which that there is it prunes.
+        maximize_figure: Whether a run with more of the figure goes on.
+    """
+
+    settings: SearchSettings
+    metric: Metric
+    by: str
+    maximize: bool
+    runs: int
+    figures: tuple[str, ...]
+    maximize_figure: bool
+
+    def figure_of(self, figures: Mapping[str, Any]) -> Any:
+        """What a run is judged by of the history or of one epoch of it; None if it has no such."""
+        found = (figures.get(name) for name in self.figures)
+        return next((one for one in found if one not in (None, [])), None)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether runs may be stopped early."""
+        return self.settings.pruner != "none"
+
+
+def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
+    """The settings of a search, checked."""
+    values: Any = OmegaConf.to_container(master.search, resolve=True)
+    raise_for(nested_problems("search", values))
+    settings = SearchSettings(**values)
+    by, task = settings.by or str(master.objective), is_task(space.ends[0])
+    by = declared(by) if task else by
+    metric = resolve(by, "validation")
+    if metric.split != "validation":
+        key = "search.by" if settings.by else "objective"
+        raise UsageError(
+            f"{key}={by}: a search chooses by the validation split alone, so that the "
+            "test split still says what the chosen network does on new images. Name a metric of "
+            "it: search.by=accuracy, f1, f1_min or loss."
+        )
+    if settings.sampler != "grid" and "seed" in space.keys:
+        raise UsageError(
+            "seed: a search would choose the luckiest seed, not the best network. Search with one, "
+            "then repeat the best networks with others; or search.sampler=grid, which takes all."
+        )
+    if settings.pruner == "hyperband" and {"epochs", "task.epochs"} & set(space.keys):
+        raise UsageError("search.pruner=hyperband needs one number of epochs for all runs.")
+    # Of a network Keras gives only two figures after each epoch.
+    figures: tuple[str, ...] = ("val_loss" if metric.name == "loss" else "val_accuracy",)
+    higher = metric.name != "loss"
+    if task:
+        figures = (f"val_{metric.name}", f"validation.{metric.name}", metric.name)
+        higher = metric.higher_is_better
+    best = settings.direction == "best"
+    return SearchPlan(
+        settings, metric, by if task else metric.name, metric.higher_is_better == best,
+        _runs(settings, master, space), figures, higher == best,
+    )  # fmt: skip
+
+
+def _runs(settings: SearchSettings, master: DictConfig, space: Space) -> int:
+    if settings.sampler != "grid":
+        return settings.runs or DEFAULT_RUNS
+    space.points()  # refuses intervals
+    size = int(space.size)
+    check_size(size, master.max_points)
+    return min(settings.runs or size, size)
 
 
 class Search:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from hydra.core.config_loader import ConfigLoader
@@ -242,23 +242,15 @@ def _dimension(override: Override) -> Dimension:
         return Dimension(
             axis, 0, len(axis.options) - 1, interval=False, ordered=is_range, log=False
         )
-    ends = _ends_of(override)
-    return Dimension(
-        overrides.axis_of(override, ends), *ends, interval=True, ordered=is_range, log=log
-    )
-
-
-def _ends_of(override: Override) -> tuple[Any, Any]:
-    """Both ends of an interval; a logarithmic range of whole numbers is one."""
-    if override.is_interval_sweep():
-        return overrides.interval_ends(override)
-    found, sweep = overrides.values(override), cast("Any", override.value())
-    if sweep.step != 1 or not isinstance(found[0], int) or found[0] < 1:
+    found = overrides.interval_ends(override) if not is_range else overrides.values(override)
+    low, high = found[0], found[-1]
+    if is_range and (sweep.step != 1 or not isinstance(low, int) or low < 1):
         raise SettingsError(
             f"{override.key_or_group}: a logarithmic range takes every whole number from 1 "
-            f"up; write tag(log,interval({found[0]},{found[-1]})) for all numbers between."
+            f"up; write tag(log,interval({low},{high})) for all numbers between."
         )
-    return found[0], found[-1]
+    axis = overrides.axis_of(override, (low, high))
+    return Dimension(axis, low, high, interval=True, ordered=is_range, log=log)
 
 
 @dataclass(frozen=True)

@@ -15,23 +15,15 @@ from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
+from mnist_sweep.sweeping import sweep
 from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
 from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.sampler import library, suggest
-from mnist_sweep.sweeping.search.search import Search
-from mnist_sweep.sweeping.search.search_plan import SearchPlan, read_search_plan
+from mnist_sweep.sweeping.search.search import Search, SearchPlan, read_search_plan
 from mnist_sweep.sweeping.search.space import Dimension, PastTrial, Space, past_trials
-from mnist_sweep.sweeping.sweep import (
-    Jobs,
-    SweepRequest,
-    begin,
-    check_models,
-    interruptible,
-    place,
-    run_jobs,
-)
+from mnist_sweep.sweeping.sweep import Jobs, SweepRequest
 from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
 
 SAMPLES = 30
@@ -96,17 +88,17 @@ class SearchSweeper(GridSweeper):
         info = prepare(settings["data"]) if key else NO_DATA  # the same for all points of a space
         resolve(asked.by, "validation", info.classes or None)  # f1.12 of ten classes
         plan = Plan([identify(one, [], info) for one in space.ends], {key: info})
-        plan.remarks = check_models(plan)
-        path, made_up = place(request)
+        plan.remarks = sweep.check_models(plan)
+        path, made_up = sweep.place(request)
         known = [] if made_up else past_trials(path, space, info)
         plan.points = [one.point for one in known]
         if request.config.plan:
             return _preview(request, plan, asked, space, known)
-        outcome = begin(request, plan)
+        outcome = sweep.begin(request, plan)
         outcome.n_requested = asked.runs
         direction = asked.settings.direction
         outcome.objective = (asked.by, "worst" if direction == "worst" else "best")
-        with interruptible(outcome):
+        with sweep.interruptible(outcome):
             _launch(request, outcome, asked, space, known)
         return outcome
 
@@ -133,7 +125,7 @@ def _launch(
     outcome.workers = search.workers = launcher.workers(search.left, _threads(space))
     expected = search.left * expected_s(space, info, launcher.estimator(outcome.directory))
     try:
-        run_jobs(request, outcome, [], search.left, expected, search)
+        sweep.run_jobs(request, outcome, [], search.left, expected, search)
     finally:
         outcome.notices += search.notices()
 
@@ -151,7 +143,7 @@ def _preview(
     # A failed run is tried again, and one that was begun is run first.
     done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
     left = max(0, asked.runs - done)
-    directory, _ = place(request)
+    directory, _ = sweep.place(request)
     workers, estimator, run_s = None, past_runs(directory), 0.0
     if left and request.launcher.reports_epochs:
         workers = request.launcher.workers(left, _threads(space))

@@ -18,6 +18,7 @@ from mnist_sweep.analysis.statistics import Decision, decide, resample_predictio
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain
+from mnist_sweep.sweeping.plan.points import Point
 from mnist_sweep.sweeping.study.stages import SelectionRule
 
 
@@ -67,21 +68,14 @@ class InterimAnalysis:
 
 
 def analyze(
-    directory: Path,
-    choice: SelectionRule,
-    run_ids: Sequence[str],
-    study: Mapping[str, Any],
-    names: dict[str, str],
+    directory: Path, choice: SelectionRule, points: Sequence[Point], study: Mapping[str, Any]
 ) -> InterimAnalysis:
-    """Say where a selection stands by the runs there are.
-
-    `study` are its settings; `names` gives the configuration id of each run id.
-    """
+    """Say where a selection stands by the runs of these points; `study` are its settings."""
     runs = load(directory).frame
-    runs = runs[runs["run_id"].isin(list(run_ids))]
+    runs = runs[runs["run_id"].isin([point.run_id for point in points])]
     found = select(runs, choice.where, choice.by, choice.direction, split=choice.split)
     # Numbered in the order they were asked for, so that the answer depends on no directory listing.
-    order = list(dict.fromkeys(names[run_id] for run_id in run_ids))
+    order = list(dict.fromkeys(point.configuration_id for point in points))
     candidates = sorted(found.candidates, key=lambda c: order.index(c.configuration_id))
     directories = [place for candidate in candidates for place in candidate.directories]
     answers = read_predicted(directories, str(found.metric.split))
@@ -101,5 +95,5 @@ def analyze(
         **{key: study[key] for key in ("max_repeats", "min_repeats", "level")},
     )
     ids = tuple(candidate.configuration_id for candidate in candidates)
-    attempts = [sum(names[run_id] == one for run_id in run_ids) for one in ids]
-    return InterimAnalysis(decision, ids, sum(attempts), max(len(c.values) for c in candidates))
+    spent = sum(point.configuration_id in ids for point in points)
+    return InterimAnalysis(decision, ids, spent, max(counts))

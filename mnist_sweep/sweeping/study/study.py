@@ -21,6 +21,7 @@ from mnist_sweep.records.study_file import Stage as StageResult
 from mnist_sweep.records.study_file import Study, load_study, write_study
 from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import Plain, is_task, nested_problems
+from mnist_sweep.sweeping import sweep
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
 from mnist_sweep.sweeping.plan.overrides import bare
@@ -30,14 +31,7 @@ from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
 from mnist_sweep.sweeping.study.stage_points import Points
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, read_stages, undecidable
-from mnist_sweep.sweeping.sweep import (
-    SweepRequest,
-    begin,
-    check_models,
-    interruptible,
-    launch,
-    preview,
-)
+from mnist_sweep.sweeping.sweep import SweepRequest
 
 
 def run(request: SweepRequest) -> SweepResult | Preview:
@@ -56,14 +50,14 @@ def run(request: SweepRequest) -> SweepResult | Preview:
     possible = points.possible()
     every = [point for found in possible.values() for point in found]
     plan = union(points.first(stage) for stage in points.stages if stage.of is None)
-    plan.remarks += check_models(Plan(points=every, datasets=points.datasets))
+    plan.remarks += sweep.check_models(Plan(points=every, datasets=points.datasets))
     unmatched = {text for text, n in plan.excluded.items() if not n}
     for text in unmatched if points.sampled else unmatched & points.excluded:
         del plan.excluded[text]  # it holds, or may hold, for points of later stages
     if config.plan:
-        return points.previews(preview(request, plan), possible)
-    carried_out = _StudyRun(request, points, begin(request, plan), settings)
-    with interruptible(carried_out.outcome):
+        return points.previews(sweep.preview(request, plan), possible)
+    carried_out = _StudyRun(request, points, sweep.begin(request, plan), settings)
+    with sweep.interruptible(carried_out.outcome):
         carried_out.run()
     carried_out.outcome.study = carried_out.study
     return carried_out.outcome
@@ -160,7 +154,7 @@ class _StudyRun:
             outcome.directory, plan, outcome.invocation, outcome.environment, report=outcome.report
         )
         try:
-            launch(self._request, part)
+            sweep.launch(self._request, part)
         finally:
             outcome.add(part)
 
@@ -198,10 +192,7 @@ class _StudyRun:
         budget = self._settings["budget_s"]
         while True:
             points = self._among(choice)
-            now = analyze(
-                self.outcome.directory, choice, [point.run_id for point in points], self._settings,
-                {point.run_id: point.configuration_id for point in points},
-            )  # fmt: skip
+            now = analyze(self.outcome.directory, choice, points, self._settings)
             stopped = self._stopped or ""
             wall_s = spent_before + time.monotonic() - started
             plan = self._further(points, now)
