@@ -56,6 +56,7 @@ def test_hydras_words_make_dimensions(space_of):
         ("nodes=interval(50,400)", 351), ("nodes=tag(log,range(1,100))", 99),
         ("nodes=int(interval(50,400))", 351), ("nodes=8,16", 2), ("model=mlp,cnn", 2),
         ("dropout=interval(0,0.5)", float("inf")), ("nodes=range(1,5)", 4),
+        ("nodes=tag(log,choice(8,16))", 2),
     ],
 )  # fmt: skip
 def test_a_whole_numbered_key_has_whole_numbers_only(space_of, word: str, size: float):

@@ -122,6 +122,7 @@ def test_settings_without_effect_make_no_further_points(planned: Planned):
         (["points=[[layers=1],[layers=2]]", "layers=3"], "layers: given in points and on its own"),
         (["points=[[layrs=1]]"], "did you mean layers"),
         (["points=[3]"], "Cannot read '3'"),
+        (["points=[[n_jobs=1],[layers=2]]"], "n_jobs: one value for the whole sweep"),
         (["exclude=[layrs=1]"], "did you mean layers"),
         (["exclude=[layers]"], "Expected a condition"),
         (["exclude=[layers>0]"], "leaves no point"),
