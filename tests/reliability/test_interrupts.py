@@ -160,7 +160,7 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
 
 def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
     from mnist_sweep.sweeping.context import SweepContext
-    from mnist_sweep.sweeping.launch.progress import Lines
+    from mnist_sweep.sweeping.launch.progress import Progress
     from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch
 
     class Swallows:
@@ -171,7 +171,7 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
                 raise ValueError("of composing") from error
 
     with SweepContext(), pytest.raises(KeyboardInterrupt):
-        StockDispatch(Swallows(), 1, 1, Lines(Console(quiet=True))).run([job_of(tmp_path)])
+        StockDispatch(Swallows(), 1, 1, Progress(Console(quiet=True))).run([job_of(tmp_path)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

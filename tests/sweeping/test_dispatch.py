@@ -16,10 +16,10 @@ from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
 from mnist_sweep.sweeping.launch import dispatch as module
+from mnist_sweep.sweeping.launch import progress
 from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch
 from mnist_sweep.sweeping.launch.execute import MAX_LOG_LINE_LENGTH, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
-from mnist_sweep.sweeping.launch.progress import Lines
 from support.factories import make_run, write_run
 from support.sweep_parts import job_of
 
@@ -37,7 +37,7 @@ class InMemory(Dispatch[Job]):
         fail_fast: bool = False,
         budget: Budget | None = None,
     ) -> None:
-        super().__init__(workers, Lines(Console(quiet=True)), scheduler=scheduler)
+        super().__init__(workers, progress.Progress(Console(quiet=True)), scheduler=scheduler)
         self.retries, self.fail_fast, self.budget = retries, fail_fast, budget or Budget(None)
         self.ends = ends
         self.started: list[Job] = []
@@ -188,7 +188,7 @@ def test_a_run_that_another_sweep_finishes_is_its_result(tmp_path: Path):
     dispatch = InMemory(1, ends)
     [summary] = dispatch.run([job])
     assert (summary.origin, summary.status) == (Origin.ALREADY_DONE, RunStatus.FINISHED)
-    assert summary.accuracy == run.values["metrics"]["test"]["accuracy"]
+    assert summary.headline == f"test accuracy {run.record.metrics.test.accuracy:.2%}"
     assert len(dispatch.started) == 1
 
 

@@ -17,7 +17,7 @@ from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.pool import PoolLauncher
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -95,7 +95,7 @@ def test_a_launcher_of_hydra_takes_all_jobs_at_once(
     assert isinstance(launcher, StockLauncher)
     assert launcher.context is context
     assert launcher.workers(10, 1) == 1
-    assert isinstance(launcher.progress(), Lines)
+    assert isinstance(launcher.progress(), Progress)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES as VISIBLE
 from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.pool import Pool, can_share
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
@@ -54,7 +54,7 @@ def run(
             super().__init__(*arguments)
 
     monkeypatch.setattr(pool, "WorkerProcess", Counted)
-    return Pool(Gpus(), 1, Lines(Console(quiet=True))).run(jobs), started
+    return Pool(Gpus(), 1, Progress(Console(quiet=True))).run(jobs), started
 
 
 def predictions(job: Job) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import (
     MAX_FAILURES,
     MAX_LINES,
-    Lines,
     Progress,
     clock,
 )
@@ -65,7 +64,7 @@ def tell_a_story(told: Any) -> None:
     told.started(two)
     told.epoch(one, 3, {"val_accuracy": 0.9123})
     told.refresh()
-    told.ended(ended(one, "finished", accuracy=0.9765, total_s=2.345))
+    told.ended(ended(one, "finished", headline="test accuracy 97.65%", total_s=2.345))
     told.retrying(two, KILLED)
     told.started(two)
     told.ended(ended(two, **FAILED))
@@ -77,7 +76,7 @@ def tell_a_story(told: Any) -> None:
 def test_lines_are_one_a_run_whatever_the_width():
     for width in (20, 80, 200):
         used = console(width, terminal=False)
-        lines = Lines(used)
+        lines = Progress(used)
         tell_a_story(lines)
         lines.ended(ended(job(layers=3), "finished", origin=Origin.ALREADY_DONE))
         lines.end()
@@ -93,7 +92,7 @@ def test_lines_are_one_a_run_whatever_the_width():
 
 def test_one_run_is_not_said_in_the_plural():
     used = console(80, terminal=False)
-    Lines(used).begin(1, 1)
+    Progress(used).begin(1, 1)
     assert text_of(used) == "running 1 run\n"
 
 
@@ -159,7 +158,7 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
     assert "starting" not in picture(display, 200)
     assert "remaining" not in picture(display, 200)
     now[0] += 30
-    display.ended(ended(one, "finished", accuracy=0.9765, total_s=30.0))
+    display.ended(ended(one, "finished", headline="test accuracy 97.65%", total_s=30.0))
     assert "0:30 elapsed, about 0:45 remaining" in picture(display, 200)  # 3 x 30 s on 2 workers
     two = job(layers=2)
     display.started(two)
@@ -176,7 +175,7 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
 
 
 def is_brief(lines: Progress) -> bool:
-    assert isinstance(lines, Lines)
+    assert type(lines) is Progress
     return lines.max_lines == MAX_LINES
 
 
@@ -191,7 +190,9 @@ def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pyte
             patch.setenv(name, "1")
             assert is_brief(choose(console(80)))
     assert not is_brief(choose(console(80), Verbosity.VERBOSE))
-    assert type(choose(console(80), Verbosity.QUIET)) is Progress
+    quiet = console(80)
+    choose(quiet, Verbosity.QUIET).begin(1, 1)
+    assert text_of(quiet) == ""
 
 
 @pytest.mark.parametrize("total", [1, 5, 6, 20, 1000])

@@ -38,7 +38,7 @@ from mnist_sweep.sweeping.launch.on_ray.connection import (
 )
 from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
 from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Progress
 from support.factories import make_run, write_run
 from support.sweep_parts import job_of
 
@@ -242,7 +242,7 @@ def dispatch_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayDispatch:
     launcher = RayLauncher(waiting=changes.pop("waiting", None))
     launcher.config = OmegaConf.create({"n_jobs": changes.pop("limit", None)})
     connected: Any = nodes
-    return RayDispatch(connected, launcher, 1, workers, Lines(Console(quiet=True)), **changes)
+    return RayDispatch(connected, launcher, 1, workers, Progress(Console(quiet=True)), **changes)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import processes, stock_launchers, submit
 from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
-from mnist_sweep.sweeping.launch.progress import Lines
+from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.sweeping.result import SweepResult
@@ -64,7 +64,7 @@ def finished(job: Job) -> JobReturn:
 
 
 def dispatch_by(launcher: Any, batch: int = 10, **options: Any) -> StockDispatch:
-    lines = Lines(Console(quiet=True))
+    lines = Progress(Console(quiet=True))
     return StockDispatch(launcher, batch, 1, lines, **options)
 
 
@@ -165,7 +165,7 @@ def test_one_process_has_one_number_of_threads(tmp_path: Path):
     launcher.config = OmegaConf.create({"n_jobs": None, "fail_fast": False, "wait": True})
     launcher.context = SweepContext()
     with pytest.raises(UsageError, match="threads=1,2 in one sweep needs hydra/launcher=pool"):
-        launcher.launch_jobs(jobs, SimpleNamespace(workers=1), Lines(Console(quiet=True)))
+        launcher.launch_jobs(jobs, SimpleNamespace(workers=1), Progress(Console(quiet=True)))
 
 
 def test_an_interrupt_keeps_what_ended_unreported(tmp_path: Path):

@@ -18,7 +18,7 @@ from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.progress import Lines, Progress
+from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.preview import SweepPreview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.sweeper import GridSweeper
@@ -43,7 +43,7 @@ class Recording(SweepLauncher):
         raise NotImplementedError
 
     def progress(self) -> Progress:
-        return Lines(Console(quiet=True))
+        return Progress(Console(quiet=True))
 
     def launch_jobs(self, jobs: list[Job], result: SweepResult, *_arguments: Any) -> None:
         result.summaries = self.ended

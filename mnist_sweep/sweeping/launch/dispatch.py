@@ -104,16 +104,13 @@ class Dispatch(ABC, Generic[Active]):
         self.scheduler = scheduler
         self.active: list[Active] = []
         self.summaries: list[RunSummary] = []
-        """Of the runs that have ended, also where `run` was interrupted."""
         self.retries = 0
         self.fail_fast = False
         self.budget = Budget(None)
-        self.not_started: list[Job] = []
-        """Those for which the budget was too small."""
-        self.submitted: list[SubmittedJob] = []
-        """Those that were left in a cluster's queue."""
+        self.not_started: list[Job] = []  # those for which the budget was too small
+        self.submitted: list[SubmittedJob] = []  # those that were left in a cluster's queue
         self._queue: list[Job] = []
-        self._elsewhere: list[Job] = []
+        self._elsewhere: list[Job] = []  # another sweep is running them
         self._attempts: dict[str, int] = {}
 
     @abstractmethod
@@ -210,11 +207,7 @@ class Dispatch(ABC, Generic[Active]):
     def fail(self, job: Job, error: BaseException, started: float, message: str = "") -> None:
         """Write a failed record in the name of a run that cannot do so itself.
 
-        Args:
-            job: The run's.
-            error: For the record.
-            started: When, by `time.monotonic`.
-            message: For the summary; empty takes the error's.
+        `started` is by `time.monotonic`; `message` is the summary's, else the error's.
         """
         try:
             summary = write_failure(job, error, time.monotonic() - started)

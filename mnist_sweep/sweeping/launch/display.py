@@ -22,7 +22,6 @@ from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import (
     MAX_FAILURES,
     MAX_LINES,
-    Lines,
     Progress,
     clock,
     ending,
@@ -38,19 +37,16 @@ def choose(
 ) -> Progress:
     """What shows the progress of a sweep on a console.
 
-    Args:
-        console: Where to write.
-        verbosity: Quiet shows nothing, verbose a line for every run.
-        reports_epochs: Whether there is more to see of a run than its end.
+    Without `reports_epochs` there is no more to see of a run than its end.
     """
     if verbosity is Verbosity.QUIET:
-        return Progress()
+        return Progress(Console(quiet=True))
     if verbosity is Verbosity.VERBOSE:
-        return Lines(console)
+        return Progress(console)
     # A command after `!` in a notebook has a terminal that shows every frame below the last.
     is_plain = any(map(os.environ.get, ("CI", "JPY_PARENT_PID")))
     is_live = console.is_jupyter or (console.is_terminal and not is_plain)
-    return Display(console) if is_live and reports_epochs else Lines(console, MAX_LINES)
+    return Display(console) if is_live and reports_epochs else Progress(console, MAX_LINES)
 
 
 @dataclass
@@ -99,8 +95,7 @@ class Display(Progress):
     """A live table of what every worker is doing, below a line for each of the first failures."""
 
     def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
+        super().__init__(console)
         # Only `refresh` draws: Rich's own thread would draw while rows change.
         self._live: Live | _NotebookLive = (
             _NotebookLive(self) if console.is_jupyter
@@ -114,8 +109,7 @@ class Display(Progress):
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
         """Start the display."""
-        super().begin(total, workers)
-        self._workers = workers
+        self.total, self._workers, self.began = total, workers, time.monotonic()
         self._expected_s = expected_s or float(total)
         self._live.start()
         self.refresh()
@@ -138,7 +132,7 @@ class Display(Progress):
     def retrying(self, job: Job, reason: str) -> None:
         """Say why a run starts again."""
         self._rows.pop(job.run_id, None)
-        self._say(f"again: {job.label}: {reason}", "yellow")
+        self._line(f"again: {job.label}: {reason}", "yellow")
 
     def ended(self, summary: RunSummary) -> None:
         """Count a run; the first failures have a line each, the summary has the others."""
@@ -150,9 +144,9 @@ class Display(Progress):
         else:
             self._ended_s += time.monotonic() - row.started
             self._ended_expected_s += row.job.expected_s
-        super().ended(summary)
+        self.count(summary)
         if summary.failed and self.n_failed <= MAX_FAILURES:
-            self._say(ending(summary), "red")
+            self._line(ending(summary), "red")
 
     def refresh(self) -> None:
         """Draw again, a few times a second at most."""
@@ -166,10 +160,10 @@ class Display(Progress):
         self._is_over = True
         self._live.stop()
 
-    def _say(self, text: str, style: str) -> None:
-        # A line each, above the table; the summary has the whole reason.
+    def _line(self, text: str, style: str) -> None:
+        # One line, above the table; the summary has the whole reason.
         line = Text(harmless(text).partition("\n")[0], style=style)
-        self._console.print(line, no_wrap=True, overflow="ellipsis")
+        self.console.print(line, no_wrap=True, overflow="ellipsis")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = list(self._rows.values())

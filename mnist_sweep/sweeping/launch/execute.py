@@ -47,14 +47,9 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Epoch(NamedTuple):
-    """What a run reports: an epoch has ended.
+    """What a run reports: an epoch has ended, with the history's values of it by name."""
 
-    Attributes:
-        number: From 1; 0 when the run starts, `WRITING` when only its files are to be written.
-        figures: The history's values of the epoch, by name.
-    """
-
-    number: int
+    number: int  # from 1; 0 when the run starts, `WRITING` when only its files are to be written
     figures: dict[str, float]
 
 
@@ -74,12 +69,9 @@ def too_late(timeout_s: float) -> str:
 def execute(job: Job, report: Report = lambda _: None) -> RunSummary:
     """Run a job, unless its record is there or another process is running it.
 
-    Every exception becomes a failed record; only the death of the process leaves none.
-
-    Args:
-        job: What to run.
-        report: Called once this process holds the run's lock, after every epoch, and before the
-            result is written, for which a run has time beyond `timeout_s`.
+    Every exception becomes a failed record; only the death of the process leaves none. `report` is
+    called once this process holds the run's lock, after every epoch, and before the result is
+    written, for which a run has time beyond `timeout_s`.
     """
     with held(job.lock) as free:
         if not free:

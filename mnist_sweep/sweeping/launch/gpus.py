@@ -31,18 +31,14 @@ class Gpus:
 
     @classmethod
     def of(cls, requested: int | None, *, tensorflow: bool) -> Gpus:
-        """Those that a sweep requests, or all that TensorFlow can use.
-
-        Args:
-            requested: The setting `gpus`.
-            tensorflow: Whether TensorFlow trains on them, or code of the user's own, of which
-                nobody knows whether it uses any: it gets some if they are requested.
+        """Those that a sweep requests, or all that TensorFlow can use, if that trains on them.
 
         Raises:
             SettingsError: There are fewer.
         """
         if requested == 0:
             return cls([])
+        # Nobody knows whether the user's own code uses any: it gets some if they are requested.
         if requested is None and not tensorflow:
             return cls()
         found = visible(tensorflow=tensorflow)

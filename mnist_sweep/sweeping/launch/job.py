@@ -22,33 +22,19 @@ from mnist_sweep.sweeping.plan.points import Point
 
 @dataclass(frozen=True)
 class Job:
-    """One run to be done: a point, its data, and the directory that its record belongs to.
-
-    Attributes:
-        point: What to run.
-        data: The point's prepared data.
-        sweep: The sweep's directory.
-        environment: What the record says of machine, versions and code (`environment.describe`).
-        rerun_failed: Whether a failed record is replaced.
-        failed_at: When the failed run started whose record is to be replaced; None where there was
-            no such record when the job was made.
-        prune: Whether the run may be stopped early; it then waits for a decision after each epoch.
-        hydra: The sweep's own Hydra config, for `.hydra/hydra.yaml`; empty to leave that file out.
-        expected_s: Estimated seconds; where `estimated` is false, only their proportions count.
-        estimated: Whether the estimate rests on earlier runs of this machine.
-        timeout_s: Seconds after which the run is stopped, as failed; None: never.
-        objective: The metric by which its sweep means "best".
-    """
+    """One run to be done: a point, its data, and the sweep's directory, where its record goes."""
 
     point: Point
     data: DatasetInfo
     sweep: Path
-    environment: Plain
-    rerun_failed: bool = True
+    environment: Plain  # what the record says of machine, versions and code
+    rerun_failed: bool = True  # whether a failed record is replaced
+    # When the failed run started whose record is to be replaced; None where there was none when the
+    # job was made.
     failed_at: str | None = None
-    prune: bool = False
-    hydra: Plain = field(default_factory=dict)
-    expected_s: float = 1.0
+    prune: bool = False  # whether it may be stopped early: it then waits for a word at each epoch
+    hydra: Plain = field(default_factory=dict)  # the sweep's, for `.hydra/hydra.yaml`
+    expected_s: float = 1.0  # where it is not `estimated` by earlier runs, only proportions count
     estimated: bool = False
     timeout_s: float | None = None
     objective: str = DEFAULT_OBJECTIVE
@@ -87,35 +73,20 @@ class Origin(Enum):
     """Where the result of a run comes from."""
 
     RAN = auto()
-    """This sweep carried the run out."""
-    ALREADY_DONE = auto()
-    """Another sweep in the same directory had finished it when its turn came."""
-    BUSY = auto()
-    """Another sweep holds its lock at this moment; there is no result yet."""
+    ALREADY_DONE = auto()  # another sweep in the same directory had finished it by its turn
+    BUSY = auto()  # another sweep holds its lock at this moment; there is no result yet
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The result of one job.
-
-    Attributes:
-        run_id: The run's.
-        label: The run's.
-        status: The record's; MISSING while another sweep is at it.
-        origin: Who carried the run out.
-        message: Why it failed, diverged or was pruned; empty otherwise.
-        accuracy: Of the test images; of the validation images where the run was pruned.
-        metric: The first metric that a task returned, with its value.
-        total_s: Seconds from the run's start to its record.
-    """
+    """The result of one job."""
 
     run_id: str
     label: str
-    status: RunStatus
+    status: RunStatus  # the record's; MISSING while another sweep is at it
     origin: Origin = Origin.RAN
-    message: str = ""
-    accuracy: float | None = None
-    metric: str = ""
+    message: str = ""  # why it failed, diverged or was pruned
+    headline: str = ""  # 'test accuracy 97.65%'; of a task without one its first metric
     total_s: float | None = None
 
     @classmethod
@@ -124,11 +95,6 @@ class RunSummary:
     ) -> RunSummary:
         """A summary without figures."""
         return cls(job.run_id, job.label, status, origin, message)
-
-    @property
-    def headline(self) -> str:
-        """'test accuracy 97.65%'; of a task without one its first metric: 'test rmse 0.1234'."""
-        return self.metric if self.accuracy is None else f"test accuracy {self.accuracy:.2%}"
 
     @property
     def failed(self) -> bool:
@@ -181,20 +147,20 @@ def done_summary(job: Job, origin: Origin = Origin.ALREADY_DONE) -> RunSummary |
 
 def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSummary:
     """What a record says of a job."""
-    status = RunStatus(record.status)
     metrics = record.metrics or Metrics()
-    accuracy = metrics.test.values.get("accuracy")
-    if status is RunStatus.PRUNED and record.history.val_accuracy:
-        accuracy = record.history.val_accuracy[-1]
-    splits = ((split, getattr(metrics, split).values) for split in (TEST, VALIDATION, TRAIN))
-    returned = (f"{split} {name} {v:.4g}" for split, own in splits for name, v in own.items())
+    headline = ""
+    if (accuracy := metrics.test.values.get("accuracy")) is not None:
+        headline = f"test accuracy {accuracy:.2%}"
+    elif record.task:
+        splits = ((split, getattr(metrics, split).values) for split in (TEST, VALIDATION, TRAIN))
+        returned = (f"{split} {name} {v:.4g}" for split, own in splits for name, v in own.items())
+        headline = next(returned, "")
     return RunSummary(
         run_id=job.run_id,
         label=job.label,
-        status=status,
+        status=RunStatus(record.status),
         origin=origin,
         message=record.error.message if record.error else "",
-        accuracy=accuracy,
-        metric=next(returned, "") if record.task else "",
+        headline=headline,
         total_s=record.time.total_s if record.time else None,
     )

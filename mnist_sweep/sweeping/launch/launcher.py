@@ -97,14 +97,7 @@ class SweepLauncher(Launcher, ABC):
         progress: Progress,
         scheduler: JobScheduler | None = None,
     ) -> None:
-        """Run jobs, and those that the scheduler adds.
-
-        Args:
-            jobs: Those that are known already.
-            result: Says how many run at a time; is filled in, also when that is interrupted.
-            progress: Has begun, and is ended.
-            scheduler: Chooses further jobs.
-        """
+        """Run jobs, and those that the scheduler adds; fills in the result, and ends `progress`."""
         try:
             dispatch = self.dispatch(jobs, result.workers, progress, scheduler)
             dispatch.retries = int(self.config.retries)

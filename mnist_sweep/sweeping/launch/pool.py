@@ -126,17 +126,14 @@ class Pool(Dispatch[WorkerProcess]):
         self.progress.started(job)
 
     def _waiting_for(self, job: Job) -> WorkerProcess | None:
-        """A process that waits and may take the job; without one, another makes room for it."""
-        for process in list(self._idle):
-            alive = processes.is_running(process.process)
-            if alive and can_share(job, process.job):
-                self._idle.remove(process)
+        """A process that waits and may take the job; others end, to make room for it."""
+        while self._idle:
+            process = self._idle[-1]  # it stays there, to be ended if this is interrupted
+            fits = processes.is_running(process.process) and can_share(job, process.job)
+            self._idle.pop()
+            if fits:
                 return process
-            if not alive:
-                self._idle.remove(process)
-                self._release(process)
-        if self._idle and len(self.active) + len(self._idle) >= self.workers:
-            self._release(self._idle.pop())
+            self._release(process)
         return None
 
     def wait(self) -> None:
@@ -175,6 +172,7 @@ class Pool(Dispatch[WorkerProcess]):
                     self.postpone(job)
         else:
             self.finish(job, summary)
+        # A run that failed may have left its process in any state.
         finished = summary is not None and summary.status is RunStatus.FINISHED
         if finished and process.runs < MAX_RUNS and is_shareable(job):
             self._idle.append(process)

@@ -65,8 +65,7 @@ def preload_of(words: Sequence[str]) -> str:
 def start_fork_server(preload: str | None = None) -> None:
     """Start the fork server unless it runs; it imports in the background.
 
-    Args:
-        preload: What it imports; one that imports something else is ended first. None: as before.
+    `preload` is what it imports, None: as before. One that imports something else is ended first.
     """
     if context().get_start_method() != "forkserver":
         return

@@ -22,15 +22,25 @@ MAX_FAILURES = 3
 
 
 class Progress:
-    """Told by a launcher what happens to its runs, and counts them; this one shows nothing."""
+    """Told by a launcher what happens to its runs; says it in plain lines, and counts them.
 
-    def __init__(self) -> None:
+    Args:
+        console: Where to write.
+        max_lines: More runs than this have no line each, but one after every fifth of them, and
+            the first failures have one.
+    """
+
+    def __init__(self, console: Console, max_lines: float = math.inf) -> None:
+        self.console = console
+        self.max_lines = max_lines
         self.total = self.n_ended = self.n_failed = self.n_pruned = 0
         self.began = time.monotonic()
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
         """`total` runs are about to start, which should take `expected_s` together."""
         self.total, self.began = total, time.monotonic()
+        side_by_side = f", {workers} at a time" if workers > 1 else ""
+        self.say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
 
     def started(self, job: Job) -> None:
         """A run's worker has started."""
@@ -40,12 +50,31 @@ class Progress:
 
     def postponed(self, job: Job) -> None:
         """Another sweep is running this job; it is waited for."""
+        self.say(f"waiting: {job.label} is being run by another sweep")
 
     def retrying(self, job: Job, reason: str) -> None:
         """A run's process died; it is run once more."""
+        self.say(f"again: {job.label}: {reason}")
 
     def ended(self, summary: RunSummary) -> None:
         """A run has ended."""
+        self.count(summary)
+        count = f"[{self.n_ended}/{self.total}]"
+        if self.total <= self.max_lines:
+            self.say(f"{count} {ending(summary)}")
+            return
+        if summary.failed and self.n_failed <= MAX_FAILURES:
+            self.say(ending(summary))
+        parts_before = (self.n_ended - 1) * MAX_LINES // self.total
+        if self.n_ended * MAX_LINES // self.total > parts_before:
+            spent = time.monotonic() - self.began
+            left = self.total - self.n_ended
+            failed = f"{self.n_failed} failed, " if self.n_failed else ""
+            ahead = f", about {clock(spent / self.n_ended * left)} remaining" if left else ""
+            self.say(f"{count} {failed}{clock(spent)} elapsed{ahead}")
+
+    def count(self, summary: RunSummary) -> None:
+        """Add a run that has ended to the totals."""
         self.n_ended += 1
         self.n_failed += summary.failed
         self.n_pruned += summary.pruned
@@ -56,54 +85,9 @@ class Progress:
     def end(self) -> None:
         """Nothing more runs."""
 
-
-class Lines(Progress):
-    """Plain lines, for logs, pipes and CI: of each run that ended, or of the sweep's parts.
-
-    Args:
-        console: Where to write.
-        max_lines: More runs than this have no line each, but one after every fifth of them, and
-            the first failures have one.
-    """
-
-    def __init__(self, console: Console, max_lines: float = math.inf) -> None:
-        super().__init__()
-        self._console = console
-        self.max_lines = max_lines
-
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
-        """Say what is coming."""
-        super().begin(total, workers, expected_s)
-        side_by_side = f", {workers} at a time" if workers > 1 else ""
-        self._say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
-
-    def postponed(self, job: Job) -> None:
-        """Say that another sweep is running it."""
-        self._say(f"waiting: {job.label} is being run by another sweep")
-
-    def retrying(self, job: Job, reason: str) -> None:
-        """Say why a run starts again."""
-        self._say(f"again: {job.label}: {reason}")
-
-    def ended(self, summary: RunSummary) -> None:
-        """Say how a run ended, or how far the sweep is."""
-        super().ended(summary)
-        count = f"[{self.n_ended}/{self.total}]"
-        if self.total <= self.max_lines:
-            self._say(f"{count} {ending(summary)}")
-            return
-        if summary.failed and self.n_failed <= MAX_FAILURES:
-            self._say(ending(summary))
-        parts_before = (self.n_ended - 1) * MAX_LINES // self.total
-        if self.n_ended * MAX_LINES // self.total > parts_before:
-            spent = time.monotonic() - self.began
-            left = self.total - self.n_ended
-            failed = f"{self.n_failed} failed, " if self.n_failed else ""
-            ahead = f", about {clock(spent / self.n_ended * left)} remaining" if left else ""
-            self._say(f"{count} {failed}{clock(spent)} elapsed{ahead}")
-
-    def _say(self, text: str) -> None:
-        self._console.print(Text(harmless(text)), soft_wrap=True)
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self.console.print(Text(harmless(text)), soft_wrap=True)
 
 
 def ending(summary: RunSummary) -> str:

@@ -19,6 +19,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from rich.console import Console
 
 from mnist_sweep.errors import ModelError, UsageError
 from mnist_sweep.records.paths import label_and_run_id
@@ -97,7 +98,7 @@ class StockLauncher(SweepLauncher):
 
     def progress(self) -> Progress:
         """Nothing where the command leaves."""
-        return super().progress() if self.config.wait else Progress()
+        return super().progress() if self.config.wait else Progress(Console(quiet=True))
 
     def dispatch(
         self,
@@ -114,20 +115,22 @@ class StockLauncher(SweepLauncher):
         _check_threads(jobs)
         some = int(self.config.n_jobs or DEFAULT_BATCH)
         batch = some if self.budget.seconds else len(jobs) or some
-        found = StockDispatch(self._launcher, batch, workers, progress, scheduler=scheduler)
-        found.waits = bool(self.config.wait)
-        return found
+        return StockDispatch(
+            self._launcher, batch, workers, progress, scheduler=scheduler, waits=self.config.wait
+        )
 
 
 class StockDispatch(Dispatch[Job]):
-    """Hands jobs to one of Hydra's launchers; see `Dispatch`."""
+    """Hands jobs to one of Hydra's launchers; see `Dispatch`.
 
-    def __init__(self, launcher: Launcher, batch: int, *arguments: Any, **options: Any) -> None:
+    Unless it `waits`, jobs are left in their queue.
+    """
+
+    def __init__(
+        self, launcher: Launcher, batch: int, *arguments: Any, waits: bool = True, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
-        self.waits = True
-        """Whether to wait for jobs in a queue, or to leave them there."""
-        self._launcher = launcher
-        self._batch = batch
+        self._launcher, self._batch, self._waits = launcher, batch, waits
 
     def room(self) -> int:
         """A whole batch."""
@@ -165,7 +168,7 @@ class StockDispatch(Dispatch[Job]):
     def _submitted(self, jobs: list[Job], overrides: list[list[str]]) -> Iterator[tuple[Job, Any]]:
         """Jobs and their answers, as each ends; none where they are left in the queue."""
         submitted = submit.submit(self._launcher, overrides, jobs)
-        if not self.waits:
+        if not self._waits:
             self.submitted += [one for one, _ in submitted]
             self.active.clear()
             return

@@ -65,12 +65,7 @@ def is_submitit(launcher: Launcher) -> bool:
 def submit(
     launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Job]
 ) -> list[tuple[SubmittedJob, Any]]:
-    """Submit jobs, with a copy of the code that they run, and note them beside the sweep.
-
-    Args:
-        launcher: hydra-submitit-launcher's.
-        overrides: Of each job.
-        jobs: All of one sweep.
+    """Submit jobs of a sweep, with a copy of the code that they run, and note them beside it.
 
     Returns:
         Each job as it was noted, and submitit's.
@@ -167,12 +162,9 @@ def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, 
 
 
 def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
-    """Copy the code of some jobs into their sweep's directory, once for each state of it.
+    """Copy the code of some jobs beside their sweep; returns the script that starts one with it.
 
     Copied are the user's own modules that the run ids cover, and this package unless pip copied it.
-
-    Returns:
-        The script that starts a submitted job with this code.
 
     Raises:
         DirectoryError: It cannot be written.

@@ -41,25 +41,16 @@ _RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
 class SubmittedJob(BaseModel):
-    """One job in a queue.
-
-    Attributes:
-        cluster: Which queue: Slurm's, or processes of submitit's on one machine.
-        job_id: The cluster's; of a local job the id of its process.
-        machine: Where it was submitted.
-        folder: submitit's, with its logs; %j stands for the id.
-        job: What it runs.
-        state: The cluster's word for its state, when last seen.
-    """
+    """One job in a queue: Slurm's, or processes of submitit's on one machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cluster: Literal["slurm", "local"]
-    job_id: str = Field(pattern=r"^\d+(_\d+)?$")
-    machine: str
-    folder: str
+    job_id: str = Field(pattern=r"^\d+(_\d+)?$")  # of a local job the id of its process
+    machine: str  # where it was submitted
+    folder: str  # submitit's, with its logs; %j stands for the id
     job: Job
-    state: str = ""
+    state: str = ""  # the cluster's word, when last seen
 
     @field_validator("job")
     @classmethod
@@ -161,12 +152,7 @@ def record_death(job: Job, why: str, log: Path | None = None) -> RunSummary:
 
 
 def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
-    """Jobs with the state that their queue tells now, empty where it does not know them any more.
-
-    Args:
-        jobs: Which.
-        user: The number of the user who submitted them.
-    """
+    """A user's jobs with the state that their queue tells now; empty: it knows them no more."""
     commands = {
         "slurm": ("squeue", "--array", "--noheader", "--states=all", f"--user={user}",
                   "--format=%i %T"),

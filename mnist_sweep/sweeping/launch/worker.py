@@ -39,11 +39,6 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
 
     Sends each `Epoch` that the job reports, then its `RunSummary`. Where a job may be pruned, each
     epoch waits for the parent's answer. After a summary the parent sends the next job, or None.
-
-    Args:
-        pipe: To the parent.
-        job: What to run.
-        devices: The variables that say which GPUs are the run's.
     """
     detach()
     os.environ.update(devices)
@@ -115,20 +110,11 @@ def write_hydra_files(job: Job) -> None:
 
 
 class WorkerProcess:
-    """A process for a run, or for one after another.
-
-    Attributes:
-        job: The run's.
-        devices: The variables that say which GPUs are the run's.
-        summary: The run's result; None until it came and if the process died.
-        ended: Whether the run has ended.
-        late: Why the process was killed, where the run did not end in time.
-        runs: How many it was given.
-    """
+    """A process for a run, or for one after another, seen from its parent."""
 
     def __init__(self, job: Job, devices: Mapping[str, str] | None = None) -> None:
-        self.devices = dict(devices or {})
-        self.runs = 0
+        self.devices = dict(devices or {})  # the variables that say which GPUs are the run's
+        self.runs = 0  # how many it was given
         self._orphaned = False
         self._take(job)
         self._pipe, theirs = processes.context().Pipe()
@@ -138,9 +124,9 @@ class WorkerProcess:
     def _take(self, job: Job) -> None:
         self.job = job
         self.started = time.monotonic()
-        self.summary: RunSummary | None = None
-        self.ended = False
-        self.late = ""
+        self.summary: RunSummary | None = None  # None until it came, and if the process died
+        self.ended = False  # whether the run has
+        self.late = ""  # why the process was killed, where the run did not end in time
         self.runs += 1
         self._ends_at = math.inf
         self._is_writing = False

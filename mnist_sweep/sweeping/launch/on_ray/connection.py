@@ -40,10 +40,7 @@ Ray books them; it does not hold the run to them."""
 class Connection:
     """An open connection, until `close`.
 
-    Args:
-        address: The cluster's, as `ray.init` takes it; None starts a Ray on this machine.
-        own_cpus: Processors that a Ray on this machine gets.
-        runtime_env: Ray's, from the user; what this program needs is added.
+    Without an address, a Ray with `own_cpus` processors is started on this machine.
 
     Raises:
         UsageError: There is no such cluster, or it does not take this program.
@@ -120,9 +117,9 @@ class Connection:
         """Close it; a Ray on this machine ends, with all its processes."""
         self._close.close()
 
-    def serves(self, address: str | None, cpus: int, runtime_env: Mapping[str, Any]) -> bool:
+    def serves(self, address: str | None, own_cpus: int, runtime_env: Mapping[str, Any]) -> bool:
         """Whether runs of a launcher with these settings can use it."""
-        enough = not self.own or self._own_cpus >= cpus
+        enough = not self.own or self._own_cpus >= own_cpus
         return enough and self._made_for == (address, dict(runtime_env))
 
     @cached_property
@@ -218,13 +215,9 @@ def words_of(needs: Needs) -> str:
 
 @contextmanager
 def locked_directory(prefix: str, folder: Path | None = None) -> Iterator[Path]:
-    """Make a directory, and remove it at the end of the block.
+    """Make a temporary directory, and remove it at the end of the block.
 
     Directories of the same prefix that killed processes left are removed first.
-
-    Args:
-        prefix: Of the directory's name.
-        folder: Where it is made; None for the system's temporary folder.
     """
     folder = folder or Path(tempfile.gettempdir())
     for path in folder.glob(f"{prefix}*"):

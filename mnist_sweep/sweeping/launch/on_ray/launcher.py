@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 from rich.console import Console
 
 from mnist_sweep.cores import cores
@@ -31,40 +29,30 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class RayLauncher(SweepLauncher):
-    """Runs jobs on a Ray cluster, or on a Ray started for the sweep; also its own config node.
-
-    Attributes:
-        address: A cluster's as `ray.init` takes it (`auto`, `HOST:PORT`, `ray://HOST:PORT`); None
-            starts a Ray on this machine.
-        num_cpus: Processors that Ray books for a run; None: the run's `threads`.
-        num_gpus: GPUs of a run.
-        memory_mb: Memory of a run, 2**20 bytes; None: Ray does not look.
-        resources: Resources of a run that the cluster's administrator named.
-        waiting: How many runs are handed to a cluster beyond those that fit, for which an
-            autoscaling one adds nodes; None: as many again as fit, at least 32, and of a search 0.
-        runtime_env: Ray's own, for the user's modules and variables.
-    """
+    """Runs jobs on a Ray cluster, or on a Ray started for the sweep; also its own config node."""
 
     _target_: str = "mnist_sweep.sweeping.launch.on_ray.launcher.RayLauncher"
+    # As `ray.init` takes it: `auto`, `HOST:PORT`, `ray://HOST:PORT`; None starts one here.
     address: str | None = None
+    # Of a run: what Ray books. Processors are else as many as the run's `threads`.
     num_cpus: float | None = None
     num_gpus: float = 0.0
     memory_mb: int | None = None
-    resources: dict[str, float] = field(default_factory=dict)
+    resources: dict[str, float] = field(default_factory=dict)  # that an administrator named
+    # How many runs are handed to a cluster beyond those that fit, for which an autoscaling one adds
+    # nodes; None: as many again as fit, at least 32, and of a search 0.
     waiting: int | None = None
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
+    def setup(self, **options: Any) -> None:
         """Keep the sweep's config, and see that there is a Ray.
 
         Raises:
             UsageError: There is none, or a setting is out of its range.
         """
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        super().setup(**options)
         check_installed()
-        if config.hydra.job.chdir:
+        if self.config.hydra.job.chdir:
             raise UsageError(
                 "hydra.job.chdir=true: not supported with hydra/launcher=ray; use pool."
             )
@@ -85,18 +73,16 @@ class RayLauncher(SweepLauncher):
         """
         # A scheduler's jobs are not known when `dispatch` is called: this is what they may need.
         self._threads = threads
-        limit = self.config.n_jobs
-        if self.address:
-            needs = self.needs(threads)
-            fit = self._connect(threads).room(needs)
-            if not fit:
-                Console(stderr=True, soft_wrap=True, highlight=False).print(
-                    f"No node of the cluster has room for a run, which needs {words_of(needs)}: "
-                    "runs wait until there is one."
-                )
-        else:
-            fit = self._own_runs(threads)
-        return max(1, min(fit, limit or fit, n_jobs))
+        if not self.address:
+            return min(self._own_runs(threads), n_jobs)
+        needs = self.needs(threads)
+        fit = self._connect(threads).room(needs)
+        if not fit:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(
+                f"No node of the cluster has room for a run, which needs {words_of(needs)}: "
+                "runs wait until there is one."
+            )
+        return max(1, min(fit, self.config.n_jobs or fit, n_jobs))
 
     def dispatch(
         self,

@@ -53,19 +53,13 @@ DEVICES = (
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What a task returns.
+    """What a task returns."""
 
-    Attributes:
-        summary: The run's own; None if its process died.
-        died: How its process died, in words.
-        late: Why it was killed, where it took too long.
-        files: Name -> content of what the run left in its directory; without a record where
-            something kept the run from starting, which the summary's message says.
-    """
-
-    summary: RunSummary | None
-    died: str = ""
-    late: str = ""
+    summary: RunSummary | None  # the run's own; None if its process died
+    died: str = ""  # how, in words
+    late: str = ""  # why it was killed, where it took too long
+    # Name -> content of what the run left in its directory; no record where something kept it from
+    # starting, which the summary's message says.
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -120,11 +114,8 @@ def start_mailbox() -> Any:
 def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
     """Run one job on this node; Ray calls it.
 
-    Args:
-        job: The sweep's directory in it is the driver's and not used.
-        ticket: Names this attempt in what is reported.
-        data: The object of the packed data, or empty where driver and node are one machine.
-        mailbox: The actor to report to.
+    `ticket` names this attempt in what is reported; `data` has the object of the packed data, if
+    they are not on this machine. The sweep's directory in the job is the driver's and not used.
     """
     import ray
 
@@ -200,10 +191,6 @@ def pack(info: DatasetInfo) -> dict[str, Any]:
 
 def place(info: DatasetInfo, fetch: Callable[[], dict[str, Any]] | None) -> DatasetInfo:
     """The dataset as it lies on this node: in the driver's files, the node's cache, or fetched.
-
-    Args:
-        info: The dataset as the driver has it.
-        fetch: Returns what `pack` packed; None where the data do not travel.
 
     Raises:
         DataError: It is neither here nor can it be fetched and kept.

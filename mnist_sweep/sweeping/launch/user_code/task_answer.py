@@ -28,13 +28,9 @@ _SAME = 1e-6
 
 
 def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
-    """Put what a task returned into a result: metrics, predictions, and the data that these tell.
+    """Put what a task (`name`) returned of its data (`info`) into a result.
 
-    Args:
-        result: Gets them.
-        answer: Metrics by name; `predictions` and `history` among them where it has any.
-        name: Of the task, for messages.
-        info: The data that it was given, if any.
+    These are metrics by name, with `predictions` and `history` among them where it has any.
 
     Raises:
         TaskError: It is no mapping of finite numbers, or the predictions are no classes.

@@ -38,21 +38,13 @@ GIVEN = ("seed", "threads", "directory", "dataset")
 
 @dataclass(frozen=True)
 class Task:
-    """A function, and how it takes its settings.
-
-    Attributes:
-        function: What is called.
-        checked: Settings as JSON text to the arguments that they are.
-        given: Which of `GIVEN` are arguments.
-        takes_seed: Whether the seed reaches it: given, one of its settings, or `seed_within`.
-        seed_within: Whether the seed is one of the settings of its only parameter.
-    """
+    """A function, and how it takes its settings."""
 
     function: Callable[..., Any]
-    checked: Callable[[str], Plain]
-    given: Sequence[str]
-    takes_seed: bool
-    seed_within: bool = False
+    checked: Callable[[str], Plain]  # settings as JSON text to the arguments that they are
+    given: Sequence[str]  # which of `GIVEN` are arguments
+    takes_seed: bool  # given, as one of its settings, or `seed_within`
+    seed_within: bool = False  # whether it is one of the settings of the only parameter
 
     def arguments(self, settings: Plain, available: Plain) -> Plain:
         """What the function is called with, by parameter; `available` has values of `GIVEN`.
@@ -197,10 +189,6 @@ def _problem(error: Any, name: str) -> str:
 
 def run(job: Job, on_epoch: OnEpoch) -> Result:
     """Call a job's task, in this process.
-
-    Args:
-        job: Whose settings name a task.
-        on_epoch: Called after every epoch that the task reports.
 
     Raises:
         TaskError: Its answer is no mapping of finite numbers, or its predictions are no classes.
