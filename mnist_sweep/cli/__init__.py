@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _leave_at_once() -> NoReturn:
     """End at a second Ctrl-C: records appear whole or not at all, and locks go with the process."""
+    # Where the module was not imported there are no processes either.
     if found := sys.modules.get("mnist_sweep.sweeping.launch.processes"):
         found.kill_fork_server()
     show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
@@ -80,6 +81,7 @@ def _run(words: list[str]) -> int:
     first = words[0] if words else ""
     if first in SUBCOMMANDS:
         return _subcommand(first, words[1:])
+    # A shell asks at each press of Tab: nothing else is imported for it.
     if first in ("--completion", "--complete"):
         from mnist_sweep.cli import help as helping
 
@@ -117,7 +119,7 @@ def _subcommand(name: str, words: list[str]) -> int:
 
     gc.set_threshold(100_000, 50, 100)  # a plan has many objects and no cycles
     subcommand = getattr(importlib.import_module(SUBCOMMANDS[name]), name)
-    try:
+    try:  # not Click's own way out: errors look alike in the whole program
         result = subcommand.main(words, prog_name=command(name), standalone_mode=False)
     except click.exceptions.Exit as request:
         return int(request.exit_code)

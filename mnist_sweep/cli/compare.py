@@ -68,6 +68,7 @@ def compare(
     print_notes(note for side in sides for note in side.notes)
     ending = ENDINGS.get(output.suffix.lower(), "text") if output is not None else "text"
     name = format_name or ending
+    # A file is read at leisure, and gets everything.
     is_short = name == "text" and not full and output is None
     written = text(found) if is_short else render(found, name)
     if output is None:
@@ -146,7 +147,7 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     sweep = load(directory, mapping)
     print_notes(sweep.notes)
     runs = gate.baseline_of(sweep)
-    if update:
+    if update:  # shown before the file is overwritten, so that a mistake can be seen
         pairs = gate.pair_up(gate.read_baseline(output), runs)
         click.echo(wrap(gate_report.baseline_changes(pairs, runs)))
     gate.write_baseline(output, sweep, runs)

@@ -149,7 +149,7 @@ def predict(
     shape, scale = tuple(record.data.shape), record.data.scale or 255.0
     with _progress("Reading pictures", None) as advance:
         inputs = read(source, Expected(shape, scale, record.data.classes, reader), advance)
-    if format_name is None:
+    if format_name is None:  # a submission numbers images, so it fits only what has no names
         format_name = "csv" if probabilities or inputs.names else "submission"
         format_name = "json" if output.suffix.lower() == ".json" else format_name
     predicted = _predict(chosen, inputs, probabilities=probabilities, trust=trust)

@@ -89,7 +89,7 @@ def complete(
     """
     before, word = list(words[1:place]), words[place] if place < len(words) else ""
     cut = 0
-    if shell == "bash":
+    if shell == "bash":  # which hands over key, = and value as three words
         if word == "=" and before:
             before, word = before[:-1], f"{before[-1]}="
             cut = len(word)

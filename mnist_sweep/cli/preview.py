@@ -45,7 +45,7 @@ def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done
     lines += ["", f"{counted(len(preview.runs), 'point')}, {done} done, {left} to run."]
-    if left:
+    if left:  # of what is done no time is expected
         lines.append(
             f"Expected: {duration(preview.wall_s)} with {counted(preview.workers, 'run')} at a "
             f"time, {preview.memory_mb:,.0f} MB of memory; {_basis(preview.n_records)}."

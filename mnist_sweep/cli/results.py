@@ -88,6 +88,7 @@ def table(
     """
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     shown = terminal()
+    # Files and pipes get every row: whoever reads them can cut them.
     on_terminal = format_name == "text" and shown["width"] is not None
     sweeps = [load(directory, mapping) for directory in directories]
     need_records(sweeps)
@@ -181,7 +182,7 @@ def _study_note(sweep: Sweep) -> Iterator[str]:
 def need_records(sweeps: Sequence[Sweep]) -> None:
     """Refuse directories of which nothing can be read, with the reasons."""
     if any(len(sweep.frame) for sweep in sweeps):
-        return
+        return  # the table has rows for what is missing beside them
     reasons = [str(problem) for sweep in sweeps for problem in sweep.problems]
     reasons += [f"{point.label}: {point.reason}" for sweep in sweeps for point in sweep.missing]
     directories = ", ".join(str(sweep.directory) for sweep in sweeps)

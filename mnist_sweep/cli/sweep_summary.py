@@ -98,7 +98,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     """Write tables and report, and print the result of a sweep."""
     found, tables = _tables(result)
     account = SweepAccount.of(result, found)
-    notes = _print_notes(account, found)
+    notes = _print_notes(account, found)  # above the result, which stays in view
     page = _Page(**terminal())
     _add_header(page, account, found)
     is_left = result.leaves and bool(result.queued)
@@ -110,6 +110,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
     standings = _standings(result, found)
     summary = ReportSummary(selections=tuple(one.found for one in standings))
     if result.study or result.report:
+        # A search selects by its own metric; the conclusions are by the sweep's objective.
         known = () if result.objective else summary.selections
         summary = ReportSummary(conclusions_of([found], known), summary.selections)
     if tables:
@@ -124,6 +125,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
         _add_table(page, found, tables[0], standings[0].found.selection, room)
     if verbosity is Verbosity.VERBOSE and tables:
         page.lines += ["", render(tables, width=page.width, colour=page.colour).rstrip()]
+    # At once, and before the report, which takes seconds.
     print("\n".join([*page.lines, "", *foot.lines]))
     if is_reported:
         _report(result, found, tables, summary)

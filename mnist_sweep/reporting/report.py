@@ -80,9 +80,10 @@ def write_report(
         write_text(paths.comparison(name), render_tables(compared, name))
     answer = default_summary(sweeps) if answer is None else answer
     report = Report(sweeps, compared, answer, images or {}, paths.directory, refresh_s)
-    preimport.finish()
+    preimport.finish()  # the figures are drawn by forked processes
     drawn = write_figures(report.figures(), paths.figures) if figures else {}
     pictures = {plot.name: drawn[plot.name][-1].read_bytes() for plot in report.plots if drawn}
+    # Last: it shows the figures, and whoever watches it reloads.
     write_text(paths.report, render(report, pictures))
     return Written(
         paths.report,

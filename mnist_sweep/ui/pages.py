@@ -135,6 +135,7 @@ def _list(root: Path) -> dict[str, Any]:
     until = time.monotonic() + LOAD_S
     rows = []
     for state in states:
+        # Hundreds of unread sweeps would keep the page waiting.
         is_late = time.monotonic() > until
         found = None if is_late else best(state.directory, state.signature)
         rows.append((_link(root, state.directory), state, found))

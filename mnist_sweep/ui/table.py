@@ -61,7 +61,7 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     loaded[SWEEP] = [names[str(Path(one).parents[1])] for one in loaded["directory"]]
     rows = rows_to_compare(loaded, (), runs=runs)
     has_repeats = rows.are_configurations
-    if by.column in rows.frame:
+    if by.column in rows.frame:  # the best first, before the rows are cut
         rows = ordered(rows, (), f"{by.column},{'desc' if by.higher_is_better else 'asc'}")
     total, rows = len(rows), rows.take([*range(min(len(rows), MAX_ROWS))])
     settings = [key for key in shown_settings(rows.frame) if key != SWEEP]

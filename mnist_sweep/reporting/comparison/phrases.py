@@ -75,7 +75,7 @@ def caveats(pair: Pair) -> list[str]:
         )
     if Evidence.VALUES in evidence:
         reasons = [one.reason for one in pair.changes if one.reason]
-        why = min(reasons) if reasons else "there are none."
+        why = min(reasons) if reasons else "there are none."  # one of several will do
         found.append(f"Predictions could not be compared example by example: {why}")
     single = any(one.n_runs == (1, 1) and not one.identical for one in pair.changes)
     if single and evidence != {Evidence.VALUES}:

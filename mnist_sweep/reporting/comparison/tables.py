@@ -62,6 +62,7 @@ def tables(comparison: Comparison, *, short: bool = False) -> list[Table]:
 
 def _of_pair(pair: Pair, most: int, *, short: bool) -> Iterator[_Texts]:
     yield _configurations(pair)
+    # Where all predictions are the same, only times may differ.
     if not all(one.identical for one in pair.changes):
         yield _metrics(pair, short=short)
         if len(pair.changes) > 1:
@@ -86,6 +87,7 @@ def _differences(comparison: Comparison) -> _Texts:
         nothing = "Settings and seeds do not differ. Data, code and machine are not known of all."
     headings = ("kind", "name", *(side.name for side in comparison.sides))
     notes = () if rows else (nothing,)
+    # Numbers too stand left here: a column mixes them with words.
     return _Texts("differs", "What differs", headings, rows, notes, n_texts=9)
 
 
@@ -128,15 +130,7 @@ def _metrics(pair: Pair, *, short: bool) -> _Texts:
     for name, change in every:
         metric = metric_of(pair, change)
         rows.append((name, _heading(metric), *_tested(change, metric)))
-    headings = [
-        "configuration",
-        "metric",
-        pair.first.name,
-        pair.second.name,
-        "change",
-        "95 % interval",
-        "p",
-    ]
+    headings = ["configuration", "metric", *_sides(pair), "change", "95 % interval", "p"]
     title, n_texts = "Metrics", 2
     if short and rows:
         # One column less: all metrics of one configuration, or one metric of all.

@@ -42,15 +42,13 @@ class Standing:
 
 
 def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | None:
-    """The best by the objective; of a study's first grids, on the split that it selects on.
-
-    None where there is nothing to select from.
-    """
+    """The best by the objective; of a study's first grids, on the split that it selects on."""
     if study is None:
         return selection_of([sweep], (), sweep.objective, "best")
     by = sweep.objective
     selections = [stage.selection for stage in study.stages if stage.selection]
     objective = resolve(by)
+    # The published report selects on the test split: a study that does so compares there too.
     if selections and selections[0]["split"] == TEST and objective.split == VALIDATION:
         by = f"{TEST}.{objective.name}"
     try:
@@ -81,15 +79,12 @@ def default_selections(sweeps: Sequence[Sweep]) -> tuple[UncertainSelection, ...
 def selection_of(
     sweeps: Sequence[Sweep], where: Sequence[str], by: str, direction: Direction
 ) -> UncertainSelection | None:
-    """A selection, with its uncertainty where that takes no longer than the rest of a report.
-
-    None where there is nothing to select from.
-    """
+    """A selection, with its uncertainty where that takes no longer than the rest of a report."""
     try:
         if is_resampled(sweeps):
             return select_with_uncertainty(sweeps[0], where, by, direction)
         found = select(all_runs(sweeps), where, by, direction)
-    except SelectionError:
+    except SelectionError:  # there is nothing to select from
         return None
     return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=_NOT_COMPUTED)
 

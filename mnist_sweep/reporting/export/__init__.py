@@ -99,6 +99,7 @@ def content(record: Record) -> Content:
     """The content of a record, finished or not; a function of the record alone."""
     time, started = record.time, record.environment.started_at
     started_s = datetime.fromisoformat(started).timestamp() if started else 0.0
+    # A tracker's axis of time: when each epoch ended.
     epoch_s = time.epoch_s if time else []
     clock = [*accumulate(epoch_s, initial=started_s + ((time and time.compile_s) or 0.0))]
     series = {

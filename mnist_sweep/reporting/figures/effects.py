@@ -59,7 +59,7 @@ def effects(shown: Sequence[Configuration], by: Metric) -> Plot | None:
         texts = _levels(values)[:_MAX_VALUES]
         if len(texts) < 2:
             continue
-        dots, middle = [], []
+        dots, middle = [], []  # by the value's place: few values have a distance that means much
         for x, text in enumerate(texts):
             same = (k for k, value in enumerate(values) if text_of(value) == text)
             own = [k for k in same if math.isfinite(score[k])]

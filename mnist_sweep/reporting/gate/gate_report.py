@@ -41,13 +41,10 @@ def summary(result: GateResult) -> str:
     """Markdown for the summary of a CI job."""
     sign = "✅" if result.passed else "❌"
     blocks = [f"### {sign} mnist-sweep check", markdown(headline(result))]
-    rows = [
-        (
-            "✅" if one.passed else "❌",
-            *map(markdown, (title(one), one.configuration, sentence(one))),
-        )
-        for one in _ordered(result)
-    ]
+    rows = []
+    for one in _ordered(result):
+        texts = (title(one), one.configuration, sentence(one))
+        rows.append(("✅" if one.passed else "❌", *map(markdown, texts)))
     blocks.append(grid(("", "check", "configuration", "found"), rows, [False] * 4))
     blocks += [f"> {markdown(note)}" for note in notes(result)]
     return "\n\n".join(blocks) + "\n"
@@ -77,6 +74,7 @@ def junit(result: GateResult) -> str:
     for check in result.checks:
         found = _xml(sentence(check))
         place = f" [{check.configuration}]" if check.configuration else ""
+        # CI services group cases by classname and want a time.
         name = {"classname": "mnist_sweep.check", "name": _xml(title(check) + place), "time": "0"}
         case = SubElement(suite, "testcase", name)
         if check.passed:
@@ -84,7 +82,7 @@ def junit(result: GateResult) -> str:
         else:
             SubElement(case, "failure", message=found, type="check").text = found
     SubElement(suite, "system-out").text = _xml("\n".join(notes(result)))
-    indent(root, "")
+    indent(root, "")  # a case on each line, for whoever reads the file
     return f"{tostring(root, 'utf-8', xml_declaration=True).decode()}\n"
 
 
@@ -95,6 +93,7 @@ def baseline_changes(pairs: Sequence[BaselinePair], runs: pd.DataFrame) -> str:
     for pair in pairs:
         taken |= set() if pair.sweep is None else set(pair.sweep["configuration_id"])
         means = [mean_of(own, SHOWN_METRIC) for own in (pair.baseline, pair.sweep)]
+        # A configuration whose settings changed is one, not one removed and one added.
         n_runs = (len(pair.baseline), 0 if pair.sweep is None else len(pair.sweep))
         words = [f"{SHOWN_METRIC} {moved(*means)}" if pair.sweep is not None else "removed"]
         if n_runs[0] != n_runs[1]:

@@ -139,6 +139,7 @@ def notes(result: GateResult) -> list[str]:
         check.problem in _INTENDED and check.kind in (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
         for check in result.checks
     ):
+        # A sweep's directory is no file to update: then the command names a new one.
         is_file = result.baseline.endswith(".json")
         target = result.baseline if is_file else "FILE"
         update = (result.directory or "DIR", "--update", "-o", target)
@@ -194,6 +195,7 @@ def moved(before: float | None, after: float | None) -> str:
 
 def _phrases(check: Check) -> dict[str, Any]:
     """Parts of sentences that are more than one field."""
+    # Of other checks these are texts, such as a hash, or counts.
     numbers = isinstance(check.value, float) and isinstance(check.baseline, float)
     tolerance = f"the tolerance of {check.tolerance:g}"
     allowed = tolerance

@@ -122,7 +122,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
-        return float(f"{value:.10g}")
+        return float(f"{value:.10g}")  # a page of many runs is half as large
     return text_of(value) if not isinstance(value, str) else shortened(visible(value), 120)
 
 
@@ -160,6 +160,7 @@ def stopped(rows: pd.DataFrame) -> Failures:
 def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
     """How runs ended, fit to be shown; a traceback with its line breaks, and its end kept."""
     found = []
+    # Very many failures make a page that no browser shows; the table command has them all.
     columns = rows[["label", "run_id", "status", "reason"]].head(_MAX_FAILURES)
     for values in columns.itertuples(index=False):
         label, run_id, status, reason = map(str, values)  # pandas' own text is UTF-8

@@ -84,6 +84,7 @@ def png_uri(image: NDArray[np.uint8], scale: float) -> str:
     ink = np.clip(image.squeeze().astype(np.float64) / (scale or 255.0), 0, 1)
     stream = BytesIO()
     grey = np.round(255 * (1 - ink)).astype(np.uint8)
+    # Hundreds of them stand in a page.
     Image.fromarray(grey).save(stream, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64_text(stream.getvalue())}"
 

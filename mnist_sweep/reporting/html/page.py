@@ -92,6 +92,7 @@ def render(report: Report, pictures: Mapping[str, bytes]) -> str:
     scripts = "".join(map(embed.static, _SCRIPTS))
     scales = [c.records[0].data.scale for c in shown if c.records[0].data.scale]
     busy_s = contents.busy_s(runs)
+    # Without plots the page does without Plotly's 2 MB.
     source, packed = embed.library() if report.plots else ("", "")
     payload = {
         "columns": contents.row_columns(report.tables, shown),

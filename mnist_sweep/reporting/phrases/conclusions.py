@@ -83,7 +83,7 @@ def best(
     )
     if found.split == "test" and count > 1:
         text += "; it was selected on the test split, so these are too optimistic"
-    certainty = accuracy
+    certainty = accuracy  # why it is not known, or
     if not isinstance(certainty, str):
         certainty = f"test accuracy: {values.interval(TEST_ACCURACY, certainty)}"
         if count > 1:
@@ -187,6 +187,7 @@ def _misread(weak: WeakClass, support: int, runs: int, data: DataRecord) -> str:
     ]
     if not weak.mistaken_for:
         return f"{start}, never misread; others misread as it: {' and '.join(others)}"
+    # The number of images once is enough.
     images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
     others[0] = f"{others[0][:-1]} of {images})"
     return f"{start}, misread as {' and '.join(others)}"

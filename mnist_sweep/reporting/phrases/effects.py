@@ -32,6 +32,7 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     many = "one new seed each" if seeds == 1 else f"means over {seeds} new seeds"
     before, after = values.amount(full, found.first), values.amount(full, found.second)
     number = values.change(metric, found.estimate)
+    # Both metrics of a study's effects are better when higher.
     better = "better" if found.estimate > 0 else "worse"
     verdict = f"{better} in this single run, a different seed could reverse this"
     if found.p_value is not None:

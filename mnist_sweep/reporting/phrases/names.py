@@ -49,12 +49,14 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
     parts: list[str] = []
     others = [name for name in varying if name in settings and name not in (TASK, MODEL, SEED)]
     others = [name for name in others if not name.startswith((f"{TASK}.", f"{MODEL}."))]
+    # A task has no network, so its own settings name it in the same way.
     kind, called = (TASK, TASK_TARGET) if settings.get(TASK_TARGET) else (MODEL, TARGET)
     target = str(settings.get(called) or "")
     if kind == MODEL and target in ("", MLP_TARGET) and settings.get("layers") is not None:
         parts.append(size(settings["layers"], settings.get("nodes")))
         others = [name for name in others if name not in SIZE]
     elif settings.get(kind) or target:
+        # Of many settings of its own those that differ are enough to tell it.
         own = [name for name in settings if name.startswith(f"{kind}.") and name != called]
         shown = [name for name in own if name in varying] or own[:_SHOWN_OWN]
         parts.append(str(settings.get(kind) or target.rpartition(".")[2]))
@@ -92,6 +94,7 @@ def size(layers: Any, nodes: Any) -> str:
 
 def with_names(configurations: Sequence[Configuration]) -> list[Configuration]:
     """The configurations with their names; equal names are numbered."""
+    # Shortened names may be equal where the settings are not; legends need different ones.
     seen: dict[str, int] = {}
     named = []
     for one in configurations:

@@ -52,6 +52,7 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     else:
         value, spans = value + spans, ""
     short = value.replace("validation ", "val ")
+    # From the fullest to the shortest; the first that fits is taken.
     figures = [
         f"{value}{on_class}{further}{spans}",
         f"{value}{further}{spans}",

@@ -78,6 +78,7 @@ def confidence(found: UncertainSelection) -> str:
             f"one run each, so a different seed could reverse this; of these runs it would be the "
             f"{direction} on other examples too with {chance(found.probability)}"
         )
+    # The first is the selected one.
     others = [*zip(found.selection.candidates, found.confidences, strict=True)][1:]
     alike = [other for other, one in others if one.equivalent and not one.distinguishable]
     undecided = [other for other, one in others if not (one.equivalent or one.distinguishable)]
@@ -174,7 +175,7 @@ def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
     """The runs that are no candidates, each by its name but for those that were pruned."""
     pruned = [run for run in excluded if run.status == RunStatus.PRUNED]
     others = [run for run in excluded if run.status != RunStatus.PRUNED]
-    if pruned:
+    if pruned:  # a search may have hundreds, for one reason
         last = f"{visible(pruned[-1].label)} {visible(pruned[-1].reason)}"
         count = "1 run was" if len(pruned) == 1 else f"{len(pruned)} runs were"
         yield (

@@ -26,6 +26,7 @@ def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
 
 def data_warning(name: str, notice: str, remedy: str = "") -> str:
     """What to know of the data, in a line where MNIST was not found."""
+    # The notice itself may be of another machine; the command tells the reason on this one.
     if name == "digits":
         remedy = remedy or command("data", "mnist")
         return f"MNIST was not found. To download it, or to see the reason: {remedy}"

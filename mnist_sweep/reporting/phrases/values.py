@@ -14,7 +14,7 @@ _UNITS = {Format.PERCENT: " %", Format.SECONDS: " s"}
 def metric_title(metric: Metric) -> str:
     """A metric in a sentence: 'validation lowest F1', 'test F1 of class 8', 'training time'."""
     own = metric.definition.title
-    own = own if own.isupper() else own[0].lower() + own[1:]
+    own = own if own.isupper() else own[0].lower() + own[1:]  # F1 stays F1
     of = "" if metric.class_index is None else f" of class {metric.class_index}"
     return f"{metric.split or ''} {own}{of}".lstrip()
 
@@ -29,7 +29,7 @@ def amount(metric: Metric, value: float, std: float | None = None) -> str:
 
 def amount_of_runs(metric: Metric, values: Sequence[float], mean: float) -> str:
     """A configuration's value with its standard deviation, if it has repeats."""
-    if len(values) < 2:
+    if len(values) < 2:  # one run has no standard deviation
         return amount(metric, mean)
     from statistics import stdev
 

@@ -19,6 +19,7 @@ def render(tables: Sequence[Table]) -> str:
 
 
 def _table(table: Table) -> dict[str, Any]:
+    # Intervals stand beside their values, with their level and what they cover.
     columns = [column for column in table.columns if not column.interval_of]
     return {
         "name": table.name,

@@ -22,7 +22,7 @@ def render(tables: Sequence[Table]) -> str:
 
 def _table(table: Table) -> str:
     lines = [f"### {markdown(table.title)}", ""]
-    for notice in table.notices:
+    for notice in table.notices:  # with each table: one may be pasted alone
         lines += [f"> **NOTICE: {markdown(notice)}**", ""]
     rows = (map(_cell, row.cells) for row in table.rows)
     numeric = [column.is_numeric for column in table.columns]
