@@ -93,7 +93,7 @@ def test_a_failed_run_that_runs_again_is_running(grid: Path, runs: list[Made]):
 def test_jobs_in_a_queue_wait_and_others_of_the_sweep_do_not(
     grid: Path, runs: list[Made], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(submitted, "_slurm", lambda _: {"7_0": "PENDING", "7_1": "RUNNING"})
+    monkeypatch.setattr(submitted, "_asked", lambda _: {"7_0": "PENDING", "7_1": "RUNNING"})
     note(
         grid,
         [

@@ -201,6 +201,18 @@ def test_another_package_adds_a_format(tables, monkeypatch):
     assert render(tables, "count") == "3 tables\n"
 
 
+def test_titles_notices_notes_and_cells_are_escaped_in_html(tables):
+    hostile = "<script>alert(1)</script>"
+    notices, notes = (hostile,), (hostile,)
+    changed = replace(tables[0], title=hostile, notices=notices, notes=notes)
+    content = replace(
+        changed.content, frame=changed.content.frame.assign(status="failed", reason=hostile)
+    )
+    text = render([replace(changed, content=content)], "html")
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 4
+
+
 def test_an_unknown_format_is_refused(tables):
     with pytest.raises(UsageError, match="text, csv, html, json, latex, md"):
         render(tables, "xlsx")
