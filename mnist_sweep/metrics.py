@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# `(support, predicted, hits)`, each (..., classes), to one value per leading index.
 FromCounts = Callable[[Any, Any, Any], Any]
-"""`(support, predicted, hits)`, each (..., classes), to one value per leading index."""
 
+# Labels are uint8.
 MAX_CLASSES = 256
-"""Labels are uint8."""
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+# The splits whose predictions are stored.
 HELD_OUT = (VALIDATION, TEST)
-"""The splits whose predictions are stored."""
 
 
 class Format(StrEnum):
@@ -229,11 +229,11 @@ def of_split(split: str) -> list[MetricDefinition]:
     return [one for one in definitions().values() if split in one.splits]
 
 
+# Words in names of metrics of which less is better, where nothing says which are.
 _LOWER = {
     "loss", "losses", "logloss", "err", "error", "errors", "perplexity", "mse", "rmse", "nrmse",
     "mae", "mape", "nll", "seconds", "time", "runtime", "latency",
 }  # fmt: skip
-"""Words in names of metrics of which less is better, where nothing says which are."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _DIRECTIONS = {"lowest": False, "highest": True}
 

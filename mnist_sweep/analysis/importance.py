@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mnist_sweep.metrics import Metric
 
 REPLICATES = 300
+# Positive numbers that span more than this factor are shown, and taken, on a logarithmic scale.
 WIDE = 20.0
-"""Positive numbers that span more than this factor are shown, and taken, on a logarithmic scale."""
+# Numbers with more values than this act by a curve (a parabola), not by a level for each value.
 _MAX_LEVELS = 4
-"""Numbers with more values than this act by a curve (a parabola), not by a level for each value."""
 _TINY = 1e-12
 
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mnist_sweep.records.sweep import Sweep
 
 SPLIT = "test"
+# Effects are measured on these, and on every class's F1.
 METRICS = ("accuracy", "f1_min")
-"""Effects are measured on these, and on every class's F1."""
 
 
 class UnknownEffect(StrEnum):

@@ -21,11 +21,11 @@ from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_MARGIN, DEFAULT_REPLICAT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+# Configurations whose predictions are read and resampled unless more are asked for.
 MAX_COMPARED = 2000
-"""Configurations whose predictions are read and resampled unless more are asked for."""
 _STATISTICS = ("level", "margin", "replicates", "seed", "questions")
+# A metric computed again from the predictions equals the record's but for rounding.
 _SAME = 1e-9
-"""A metric computed again from the predictions equals the record's but for rounding."""
 
 
 class Unknown(StrEnum):

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     Tables = dict[str, tuple[Resampled, Resampled]]
 
+# The metric that is compared class by class.
 BY_CLASS = "f1"
-"""The metric that is compared class by class."""
+# Flipped images kept by number; their counts are always exact.
 MAX_FLIPS = 1000
-"""Flipped images kept by number; their counts are always exact."""
 COSTS = ("time.train_s", "time.epoch_s", "time.total_s", "environment.peak_memory_mb")
 
 

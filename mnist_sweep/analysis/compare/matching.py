@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.compare.side import Settings, Side
 
+# Columns without which times do not compare.
 MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
-"""Columns without which times do not compare."""
 ABSENT = "(not set)"
+# The data as a setting, where one side has runs on several.
 _DATASET = "dataset"
-"""The data as a setting, where one side has runs on several."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mnist_sweep.records.external.mapping import ResultMapping
     from mnist_sweep.records.sweep import Sweep
 
+# The settings that affect a run's result, without the seed, by dotted name.
 Settings = dict[str, Any]
-"""The settings that affect a run's result, without the seed, by dotted name."""
 
 
 @dataclass(frozen=True, eq=False)

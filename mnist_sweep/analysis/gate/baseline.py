@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from mnist_sweep.records.sweep import Sweep
 
 SCHEMA_VERSION = 1
+# Digits that are kept of a metric; smaller changes are none.
 DECIMALS = 6
-"""Digits that are kept of a metric; smaller changes are none."""
 _SPLIT = ("validation_fraction", "test_fraction", "split_seed")
+# Columns that say which images a run was evaluated on.
 DATA = (
     "dataset.sha256", "dataset.n_train", "dataset.n_validation", "dataset.n_test",
     *(f"data.{name}" for name in _SPLIT),
 )  # fmt: skip
-"""Columns that say which images a run was evaluated on."""
 _DATASET = ("name", "sha256", "n_train", "n_validation", "n_test")
 _ABOUT = tuple(f"environment.{one}" for one in ("tensorflow", "keras", "git_sha", "started_at"))
 

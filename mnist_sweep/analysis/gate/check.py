@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mnist_sweep.analysis.gate.rules import Floor, Rules
     from mnist_sweep.records.sweep import Sweep
 
+# What is shown of a configuration whose settings changed, if no rule names a metric.
 SHOWN_METRIC = "test.accuracy"
-"""What is shown of a configuration whose settings changed, if no rule names a metric."""
 _EQUAL = 1e-6  # a baseline's file keeps six decimals
 _SAME_SECONDS = 1e-3  # and milliseconds
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from mnist_sweep.metrics import Metric
 
+# The chance with which the smallest noticeable change is noticed.
 POWER = 0.8
-"""The chance with which the smallest noticeable change is noticed."""
 _N_DRAWS = 20_000
 # Share of a loss by which another processor's rounding may move it.
 _ROUNDING = 1e-3

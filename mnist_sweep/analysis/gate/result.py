@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+# Settings (or columns) that differ: name, value in the baseline, value in the sweep.
 Changed = tuple[tuple[str, Any, Any], ...]
-"""Settings (or columns) that differ: name, value in the baseline, value in the sweep."""
 
 
 class CheckKind(StrEnum):

@@ -48,6 +48,7 @@ MAX_RATIO = 100.0
 MAX_LOSS = 100.0  # a network that guesses among 10 classes has a loss of 2.3
 _BOUND = re.compile(r"\s*((?:(?:lowest|highest):)?[A-Za-z0-9_.]+)\s*(>=|<=)\s*(\S+)\s*")
 _LARGEST = {Format.PERCENT: 1.0, Format.SHARE: 1.0, Format.LOSS: MAX_LOSS, Format.NUMBER: math.inf}
+# Kind of pydantic's error -> our words.
 _EXPECTED = {
     "bool_type": "expected true or false",
     "float_type": "expected a number",
@@ -61,7 +62,6 @@ _EXPECTED = {
     "string_type": "expected text",
     "missing": "this key is missing",
 }
-"""Kind of pydantic's error -> our words."""
 
 
 class Strict(BaseModel):

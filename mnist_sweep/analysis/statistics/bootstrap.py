@@ -26,10 +26,10 @@ Floats = NDArray[np.float64]
 # Counts of one block, for all runs and classes, should stay in a few megabytes.
 BLOCK_CELLS = 1_000_000
 MAX_BLOCK = 256
+# Images: more do not fit in a core's cache.
 DRAWN_AT_ONCE = 2**15
-"""Images: more do not fit in a core's cache."""
+# Fewer give no usable variance.
 MIN_REPLICATES = 100
-"""Fewer give no usable variance."""
 
 
 @dataclass(frozen=True)

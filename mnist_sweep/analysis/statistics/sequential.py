@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 State = Literal["decided", "undecided", "spent"]
 
+# One run of each says nothing of the seeds.
 MIN_REPEATS = 2
-"""One run of each says nothing of the seeds."""
 
 
 @dataclass(frozen=True)
