@@ -80,9 +80,6 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> SweepResult | Preview:
         """Run what the command line's overrides ask for.
 
-        Returns:
-            What was done, or what would be with `plan=true`.
-
         Raises:
             MnistSweepError: Nothing was run: settings, data or directory are not right.
         """

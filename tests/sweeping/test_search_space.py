@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mnist_sweep.errors import MnistSweepError
@@ -84,6 +85,14 @@ def test_of_a_networks_own_setting_the_writing_tells_whether_it_is_whole(
     assert {type(value) for value in found} == {int if whole else float}
     if whole:
         assert list(space.like({"model.filters": found[0]}.get)) == [(found[0],)]
+
+
+def test_whole_numbers_on_a_logarithmic_scale_are_as_likely_at_the_ends(space_of):
+    (dimension,) = space_of("nodes=tag(log,interval(1,2))").dimensions
+    chance = np.random.default_rng(0)
+    ones = sum(dimension.draw(chance) == 1 for _ in range(4000))
+    # log-uniform from 0.5 to 2.5, of which 0.5 to 1.5 becomes 1
+    assert ones / 4000 == pytest.approx(np.log(3) / np.log(5), abs=0.03)
 
 
 @pytest.mark.parametrize("attempt", range(6))

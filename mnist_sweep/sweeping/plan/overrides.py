@@ -63,11 +63,7 @@ class Axis:
 
 
 def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
-    """Hydra's own reading of overrides; its loader knows what `glob(*)` stands for.
-
-    Raises:
-        UsageError: One is not an override; the text says which and what was expected.
-    """
+    """Hydra's own reading of overrides; its loader knows what `glob(*)` stands for."""
     return [_parsed(addable(text), loader) for text in arguments]
 
 

@@ -109,9 +109,6 @@ def make_plan(
         loader: Hydra's.
         prepare: Makes a dataset ready; called once for each that occurs.
         single: Whether the command requests one run, not a sweep.
-
-    Raises:
-        MnistSweepError: Lists every problem of every point, or says what of the data.
     """
     grids = []
     for words in asked:

@@ -73,9 +73,9 @@ def suggest(
         tried: The runs so far, in their order, those that run now included.
         settings: Of the search.
         maximize: Whether more of the metric is looked for.
-        attempt: How many suggestions were of no use since the last run began; after the first
-            the points are drawn at random, lest the same one come again and again.
+        attempt: How many suggestions were of no use since the last run began.
     """
+    # After the first attempt at random, lest TPE suggest the same point again and again.
     seeds = np.random.SeedSequence((settings.seed, len(tried), attempt))
     if attempt or settings.sampler == "random":
         chance = np.random.default_rng(seeds)

@@ -153,11 +153,7 @@ class Space:
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def composed(self, parameters: Parameters) -> Composed:
-        """A point's settings; whether they fit together is not checked.
-
-        Raises:
-            SettingsError: Hydra cannot compose them, or they are excluded.
-        """
+        """A point's settings, unless it is excluded; whether they fit together is not checked."""
         chosen = {
             id(dimension.axis): dimension.option(parameter)
             for dimension, parameter in zip(self.dimensions, parameters, strict=True)

@@ -60,15 +60,12 @@ class Stage:
 def read_stages(
     raw: Sequence[Any], objective: str = DEFAULT_OBJECTIVE, *, tasks: bool = False
 ) -> list[Stage]:
-    """Stages from `study.stages`.
+    """Stages from `study.stages`; all that is wrong with them is reported at once.
 
     Args:
         raw: As the config has them.
         objective: The metric of selections that name none.
         tasks: Whether only runs tell which metrics there are.
-
-    Raises:
-        SettingsError: Lists everything that is wrong with them.
     """
     stages: list[Stage] = []
     problems: list[str] = []
