@@ -8,6 +8,11 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.reporting.comparison import render as comparison_text
+from mnist_sweep.reporting.gate import gate_report
+from mnist_sweep.reporting.phrases.selection import sentences
+from mnist_sweep.reporting.tables.render import render
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,8 +65,6 @@ class Selected(_Text):
         return self.selection.chosen.run_ids
 
     def __str__(self) -> str:
-        from mnist_sweep.reporting.phrases.selection import sentences
-
         return "\n".join(sentences(self.selection))
 
 
@@ -81,8 +84,6 @@ class Tables(_Text):
         Raises:
             UsageError: There is no such format.
         """
-        from mnist_sweep.reporting.tables.render import render
-
         return render(self.tables, format_name)
 
     def __str__(self) -> str:
@@ -134,14 +135,10 @@ class Compared(_Text):
         Raises:
             UsageError: There is no such format.
         """
-        from mnist_sweep.reporting.comparison.render import render
-
-        return render(self.comparison, format_name)
+        return comparison_text.render(self.comparison, format_name)
 
     def __str__(self) -> str:
-        from mnist_sweep.reporting.comparison.render import text
-
-        return text(self.comparison)
+        return comparison_text.text(self.comparison)
 
 
 @dataclass(frozen=True, repr=False)
@@ -159,6 +156,4 @@ class Gate(_Text):
         return self.passed
 
     def __str__(self) -> str:
-        from mnist_sweep.reporting.gate.gate_report import FORMATS
-
-        return FORMATS["text"](self.result)
+        return gate_report.text(self.result)
