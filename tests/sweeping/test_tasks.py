@@ -370,7 +370,7 @@ def test_the_table_has_its_settings_and_metrics_and_nothing_of_keras(swept: Path
         "task.lr", "Runs", "Training time", "Training rmse", "Testing rmse",
     ]  # fmt: skip
     assert table[0].title == "Time and metrics of guarded.train, means over runs"
-    marks = [[cell.mark for cell in cells] for cells in table[0].cells]
+    marks = [cells.marks for cells in table[0].by_column()]
     assert marks[-1] == ["worst", "best"]  # less of rmse is better
 
 

@@ -127,20 +127,18 @@ def _keywords(
     """How the settings of a task become its keyword arguments."""
     # By number, since a parameter may be called like an attribute of pydantic's models.
     names = {f"p{number}": one.name for number, one in enumerate(parameters)}
+    needed = [... if one.default is one.empty else None for one in parameters]
     declared: Any = {
-        key: (
-            hints.get(one.name, Any),
-            Field(... if one.default is one.empty else None, alias=one.name),
-        )
-        for key, one in zip(names, parameters, strict=True)
+        key: (hints.get(name, Any), Field(default, alias=name))
+        for (key, name), default in zip(names.items(), needed, strict=True)
     }
     config = ConfigDict(extra="allow" if any_name else "forbid", arbitrary_types_allowed=True)
     model = create_model("Parameters", __config__=config, **declared)
 
     def checked(text: str) -> Plain:
         made = model.model_validate_json(text, strict=True)
-        named = {name: getattr(made, key) for key, name in names.items()
-                 if key in made.model_fields_set}  # fmt: skip
+        # Only what was set: the task's own defaults stay its own.
+        named = {names[key]: getattr(made, key) for key in made.model_fields_set & names.keys()}
         return named | (made.model_extra or {})
 
     return checked
