@@ -148,6 +148,7 @@ class Dispatch(ABC, Generic[Active]):
                 if self._has_failed():
                     self.stop()
                     break
+                # As long as own jobs wait and run, the others' records need not be read.
                 if not (self._queue and self.active) and len(self.active) < self.room():
                     self._look_elsewhere()
                 self.progress.refresh()
@@ -226,6 +227,7 @@ class Dispatch(ABC, Generic[Active]):
                 break
             if not self._queue and self.scheduler and (following := self.scheduler.next()):
                 self._queue.append(following)
+            # Where the next job would end too late, a shorter one behind it may still fit.
             job = next((job for job in self._queue if self.budget.fits(job, self.ahead_s())), None)
             if job is None:
                 break

@@ -152,11 +152,13 @@ def _write(job: Job, result: Result, record: Record) -> None:
     if result.predictions is not None:
         if result.network is not None and job.settings["save_model"]:
             with store.scratch(paths.directory) as scratch:
+                # Keras chooses by the name's ending how it saves, so a temporary name would not do.
                 saved = scratch / "model.keras"
                 result.network.save(saved)
                 verify(saved, result, job.data, result.predictions)
                 store.write_bytes(paths.model, saved.read_bytes())
         write_predictions(paths.predictions, result.predictions)
+    # A run is done when its record is there, so all that the record vouches for is written before.
     hashes = {path.name: sha256_of(path) for path in paths.artefacts if path.exists()}
     store.write_record(paths.record, record.model_copy(update={"artefacts": hashes}))
 

@@ -149,6 +149,7 @@ class Pool(Dispatch[WorkerProcess]):
 
     def stop(self) -> None:
         """End all running workers at once."""
+        # All are told before any is waited for.
         for process in self.active:
             process.process.terminate()
         processes.end(*(process.process for process in self.active))

@@ -73,6 +73,7 @@ def task(config: DictConfig) -> RunSummary:
         timeout_s=settings["timeout_s"],
     )  # fmt: skip
 
+    # No parent listens here; `mnist-sweep ui` reads the file.
     def report(epoch: Epoch) -> None:
         if epoch.number > 0:
             add_epoch(job.paths.progress, epoch.number, epochs_of(settings), epoch.figures)

@@ -101,6 +101,7 @@ def _submit(launcher: Any, overrides: Sequence[Sequence[str]], start: Path) -> l
     """As the plugin's own `launch` does it, up to the waiting; jobs begin with a script."""
     import submitit
 
+    # `settings` are hydra.launcher's; those that are left at the end are submitit's parameters.
     kind, settings = launcher._EXECUTOR, dict(launcher.params)  # noqa: SLF001  (slurm or local)
     settings.pop("_target_", None)
     folder = settings.pop("submitit_folder")

@@ -41,7 +41,7 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
     epoch waits for the parent's answer. After a summary the parent sends the next job, or None.
     """
     detach()
-    os.environ.update(devices)
+    os.environ.update(devices)  # before TensorFlow looks for devices, which it does once
     following: Job | None = job
     while following:
         pipe.send(_run(pipe, following))
@@ -64,6 +64,7 @@ def _run(pipe: Connection, job: Job) -> RunSummary:
         except (EOFError, OSError):  # the parent has ended: the run has not failed
             os._exit(1)
         if epoch.number == 0:
+            # Only now is the run's lock held: until then the log may be another sweep's.
             _log_to(job.paths.log)
             write_hydra_files(job)
             if job.hydra.get("job", {}).get("chdir"):
@@ -171,6 +172,8 @@ class WorkerProcess:
             elif message.number > 0:
                 return message
             elif self.job.timeout_s:
+                # The time counts from here, not from the process's start, which may have to wait
+                # until the fork server has imported TensorFlow.
                 self._is_writing = message.number == WRITING
                 more_s = WRITE_S if self._is_writing else self.job.timeout_s + LATE_S
                 self._ends_at = time.monotonic() + more_s

@@ -11,6 +11,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import MnistSweepError
@@ -103,16 +104,20 @@ class RayDispatch(Dispatch[_Active]):
                 self.finish(job, done)
             else:
                 self.active.append(self._handed_out(job, lock))
-                lock = None
+                lock = None  # it is released when the run has ended
         except MnistSweepError as error:
             self.finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
         finally:
             if lock is not None:
                 release(lock)
 
-    def _handed_out(self, job: Job, lock: int) -> _Active:
+    @cached_property
+    def _task(self) -> Any:
         import ray
 
+        return ray.remote(run_job)  # once: each such object sends the function's code again
+
+    def _handed_out(self, job: Job, lock: int) -> _Active:
         store.make_directory(job.paths.directory)
         store.clean_temporary(job.paths.directory)
         # For the failed record of a run that dies before it writes one.
@@ -120,7 +125,7 @@ class RayDispatch(Dispatch[_Active]):
         data = self._connection.data(job.data)
         needs = options_of(self._launcher.needs(job.settings["threads"]))
         # Ray's own retries would repeat a run without our count of them.
-        task: Any = ray.remote(run_job).options(max_retries=0, **needs)
+        task = self._task.options(max_retries=0, **needs)
         ref = task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
         return _Active(job, ref, lock, ticket)
 
@@ -131,6 +136,7 @@ class RayDispatch(Dispatch[_Active]):
         if self._reports is None:
             self._reports = self._connection.mailbox.take.remote()
         refs = [self._reports, *(active.ref for active in self.active)]
+        # The first call waits for anything, the second takes all that is there.
         ray.wait(refs, num_returns=1, timeout=timeout)
         ready = set(ray.wait(refs, num_returns=len(refs), timeout=0)[0])
         if self._reports in ready:

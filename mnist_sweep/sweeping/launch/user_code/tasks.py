@@ -56,6 +56,7 @@ class Task:
         values = _values(settings)
         if self.seed_within:
             values["seed"] = settings["seed"]
+        # By JSON, where pydantic is strict as people expect: 1 is a float, "1" is not.
         return self.checked(json.dumps(values)) | {name: available[name] for name in self.given}
 
 
