@@ -232,8 +232,9 @@ def json_text(value: Any, indent: int | None = 1) -> str:
         ValueError: It holds NaN or Infinity.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
-    if text.isascii():  # the usual case; to look at each character takes a hundred times as long
-        return text.replace("\x7f", "\\u007f")
+    text = text.replace("\x7f", "\\u007f")  # the one control character that `json` leaves
+    if text.replace("\n", "").isprintable():  # to look at each character takes far longer
+        return text
     return "".join(json.dumps(one)[1:-1] if one != "\n" and is_hidden(one) else one for one in text)
 
 
