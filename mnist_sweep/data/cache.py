@@ -88,8 +88,13 @@ class Cache:
         sha256 = content_sha256(arrays)
         failures = []
         for root in (self.configured, self.private):
+            is_private = root == self.private
             try:
-                _make(root, private=root == self.private)
+                root.mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
+                if is_private and not _is_private(root):
+                    why = "exists and belongs to another user or is open to others"
+                    raise PermissionError(13, why)
+                (root / "data").mkdir(exist_ok=True)
                 found = verified(root / "data" / sha256, sha256)
                 return found or _write(root / "data", arrays, sha256)
             except OSError as error:
@@ -150,13 +155,6 @@ def open_cache(environ: Mapping[str, str]) -> Cache:
     root = cache_root(environ)
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Cache(root, Path(tempfile.gettempdir()) / f"mnist-sweep-{user}")
-
-
-def _make(root: Path, *, private: bool) -> None:
-    root.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
-    if private and not _is_private(root):
-        raise PermissionError(13, "exists and belongs to another user or is open to others")
-    (root / "data").mkdir(exist_ok=True)
 
 
 def _is_private(root: Path) -> bool:

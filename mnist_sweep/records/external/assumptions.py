@@ -57,7 +57,13 @@ def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
     columns: dict[str, str] = {}
     history: Series = {}
     for name in sorted(run.metrics, key=_is_of_epochs):
-        column = _column(name, split, said=said)
+        first, dot, _ = name.partition(".")
+        if not said:
+            column = ".".join(split_and_name(name, split))
+        elif dot and first in (TRAIN, *HELD_OUT):  # a name that the user gave stays
+            column = name
+        else:
+            column = f"{split}.{name.replace('.', '_')}"
         if column in columns and not _is_of_epochs(name):  # val/loss and loss_val: both are kept
             column = f"{split}.{re.sub('[./]', '_', name)}"
         columns.setdefault(column, name)
@@ -68,15 +74,6 @@ def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
 
 def _is_of_epochs(name: str) -> bool:
     return "epoch" in re.split("[._/]", name)
-
-
-def _column(name: str, split: str, *, said: bool) -> str:
-    """A metric's column: the split that its name says; a name that the user gave stays."""
-    first, dot, rest = name.partition(".")
-    if said:
-        return name if dot and first in (TRAIN, *HELD_OUT) else f"{split}.{name.replace('.', '_')}"
-    own, rest = split_and_name(name, split)
-    return f"{own}.{rest}"
 
 
 def _plain(value: Any) -> Any:
