@@ -8,8 +8,12 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypedDict
+
+import click
+from rich.cells import cell_len
 
 from mnist_sweep.reporting.escape import wrapped
 
@@ -24,6 +28,10 @@ class ExitCode(IntEnum):
     NOTHING_RUN = 2
     GATE_FAILED = 3
     INTERRUPTED = 130
+
+
+# Places of a label before a paragraph.
+LABEL = 8
 
 
 class Terminal(TypedDict):
@@ -102,3 +110,30 @@ def terminal(*, err: bool = False) -> Terminal:
         return {"width": None, "colour": False}
     width = max(shutil.get_terminal_size().columns, 20)
     return {"width": width, "colour": not os.environ.get("NO_COLOR")}
+
+
+@dataclass
+class Page:
+    """Lines laid out for a terminal, or of any width where output is piped."""
+
+    width: int | None
+    colour: bool
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, label: str, text: str, *, wrap: bool = True, **style: Any) -> None:
+        """A paragraph whose further lines are indented; `style` is the label's, or the text's."""
+        # Commands and paths come without `wrap`: they can be copied from a narrow terminal.
+        indent = " " * LABEL if label else ""
+        whole = f"{label:<{len(indent)}}{text}"
+        first, *rest = wrapped(whole, self.width if wrap else None, indent)
+        if self.colour and label:
+            first = click.style(first[:LABEL], **style) + first[LABEL:]
+        elif self.colour and style:
+            first, *rest = (click.style(line, **style) for line in (first, *rest))
+        self.lines += [first, *rest]
+
+    @property
+    def height(self) -> int:
+        """Lines of the terminal."""
+        width = self.width or sys.maxsize
+        return sum(max(1, -(-cell_len(click.unstyle(line)) // width)) for line in self.lines)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -62,15 +63,20 @@ def report(
     directory. With --watch the page is rewritten, and reloaded in the browser, whenever a run
     finishes, until every planned run has a record.
     """
+
+    def write(*, figures: bool, refresh_s: int = 0) -> Written:
+        sweeps = [load(directory, mapping) for directory in directories]
+        if not refresh_s:
+            print_notes(note for sweep in sweeps for note in sweep.notes)
+        images = images_of(directories)
+        return write_report(
+            directories, output, images=images, figures=figures, refresh_s=refresh_s, loaded=sweeps
+        )
+
     if watch:
-        _watch(directories, output, interval, mapping)
+        _watch(directories, interval, partial(write, figures=False, refresh_s=interval))
     # Once more after watching: with figures, and without the reload.
-    sweeps = [load(directory, mapping) for directory in directories]
-    print_notes(note for sweep in sweeps for note in sweep.notes)
-    written = write_report(
-        directories, output, images=images_of(directories), figures=figures, loaded=sweeps
-    )
-    click.echo(_said(written))
+    click.echo(_said(write(figures=figures)))
 
 
 def _said(written: Written) -> str:
@@ -78,9 +84,7 @@ def _said(written: Written) -> str:
     return f"Report: {written.page}{drawn} ({written.seconds:.1f} s)"
 
 
-def _watch(
-    directories: Sequence[str], output: str | None, interval: int, mapping: ResultMapping | None
-) -> None:
+def _watch(directories: Sequence[str], interval: int, write: Callable[[], Written]) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
     seen: set[tuple[str, int]] | None = None
     waiting = ""
@@ -90,16 +94,7 @@ def _watch(
             now = _signature(directories)
             try:
                 if now != seen:
-                    sweeps = [load(one, mapping) for one in directories]
-                    images = images_of(directories)
-                    written = write_report(
-                        directories,
-                        output,
-                        images=images,
-                        figures=False,
-                        refresh_s=interval,
-                        loaded=sweeps,
-                    )
+                    written = write()
                     seen = now
                     click.echo(f"{_said(written)}, {written.missing} runs missing")
                     if written.missing == 0:

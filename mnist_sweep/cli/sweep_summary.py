@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import click
-from rich.cells import cell_len
 
 from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.analysis.importance import importance
 from mnist_sweep.analysis.selection import Selection
-from mnist_sweep.cli.output import ExitCode, terminal
+from mnist_sweep.cli.output import LABEL, ExitCode, Page, terminal
 from mnist_sweep.cli.sweep_account import SweepAccount
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError, MnistSweepError
@@ -29,7 +25,7 @@ from mnist_sweep.reporting.conclusions.selections import (
     selection_of,
     standing_of,
 )
-from mnist_sweep.reporting.escape import listed, visible, wrapped
+from mnist_sweep.reporting.escape import listed, visible
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
@@ -57,7 +53,6 @@ _OF_A_STUDY = {
     ConclusionKind.CLASS_EFFECTS: "Effect",
     ConclusionKind.AGAINST_BEST: "Versus",
 }
-_LABEL = 8
 # Configurations among which one sees which settings matter.
 FEW = 20
 # Runs of which that is not computed at a sweep's end.
@@ -67,39 +62,12 @@ MAX_LINES, MAX_STUDY_LINES = 25, 40
 ROOM = 15
 
 
-@dataclass
-class _Page:
-    """Lines laid out for a terminal, or of any width where output is piped."""
-
-    width: int | None
-    colour: bool
-    lines: list[str] = field(default_factory=list)
-
-    def add(self, label: str, text: str, *, wrap: bool = True, **style: Any) -> None:
-        """A paragraph whose further lines are indented; `style` is the label's, or the text's."""
-        # Commands and paths come without `wrap`: they can be copied from a narrow terminal.
-        indent = " " * _LABEL if label else ""
-        whole = f"{label:<{len(indent)}}{text}"
-        first, *rest = wrapped(whole, self.width if wrap else None, indent)
-        if self.colour and label:
-            first = click.style(first[:_LABEL], **style) + first[_LABEL:]
-        elif self.colour and style:
-            first, *rest = (click.style(line, **style) for line in (first, *rest))
-        self.lines += [first, *rest]
-
-    @property
-    def height(self) -> int:
-        """Lines of the terminal."""
-        width = self.width or sys.maxsize
-        return sum(max(1, -(-cell_len(click.unstyle(line)) // width)) for line in self.lines)
-
-
 def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCode:
     """Write tables and report, and print the result of a sweep."""
     found, tables = _tables(result)
     account = SweepAccount.of(result, found)
     notes = _print_notes(account, found)  # above the result, which stays in view
-    page = _Page(**terminal())
+    page = Page(**terminal())
     _add_header(page, account, found)
     is_left = result.leaves and bool(result.queued)
     if is_left:
@@ -115,7 +83,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
         summary = ReportSummary(conclusions_of([found], known), summary.selections)
     if tables:
         _add_results(page, result, standings, summary)
-    foot = _Page(page.width, page.colour)
+    foot = Page(page.width, page.colour)
     _add_next(foot, account, found, standings)
     is_reported = bool(tables) and result.report and not result.interrupted
     if standings:
@@ -166,7 +134,7 @@ def _print_notes(account: SweepAccount, found: Sweep) -> int:
         )
     if found.problems:
         notes.append(f"Could not be read: {listed([*map(str, found.problems)], MAX_SHOWN)}.")
-    page = _Page(terminal(err=True)["width"], colour=False)
+    page = Page(terminal(err=True)["width"], colour=False)
     for note in notes:
         page.add("", visible(note))
     for line in page.lines:
@@ -174,7 +142,7 @@ def _print_notes(account: SweepAccount, found: Sweep) -> int:
     return len(page.lines)
 
 
-def _add_header(page: _Page, account: SweepAccount, found: Sweep) -> None:
+def _add_header(page: Page, account: SweepAccount, found: Sweep) -> None:
     """Name, data, how the runs ended, time; what to know of data and runs; why runs failed."""
     frame, result = found.frame, account.result
     names = ["dataset.name", "dataset.notice"]
@@ -200,12 +168,12 @@ def _add_header(page: _Page, account: SweepAccount, found: Sweep) -> None:
         page.add("Failed", f"{count}{visible(first.label)}: {why}", fg="red")
         if not place:
             log = SweepPaths(result.directory).run(first.label, first.run_id).log
-            page.add("", " " * _LABEL + f"log {shown_path(log)}", wrap=False)
+            page.add("", " " * LABEL + f"log {shown_path(log)}", wrap=False)
     if len(reasons) > MAX_SHOWN:
         page.add("Failed", f"{len(reasons) - MAX_SHOWN} more, for other reasons", fg="red")
 
 
-def _add_left(page: _Page, result: SweepResult) -> None:
+def _add_left(page: Page, result: SweepResult) -> None:
     """Which jobs were left in a queue, and what one can do meanwhile."""
     queue = f"{result.queued[0].cluster} {shown_ids(result.queued)}"
     page.add("", f"Left in the queue: {queue}. Tables and report are made from the records later.")
@@ -231,11 +199,11 @@ def _standings(result: SweepResult, found: Sweep) -> list[Standing]:
 
 
 def _add_results(
-    page: _Page, result: SweepResult, standings: Sequence[Standing], summary: ReportSummary
+    page: Page, result: SweepResult, standings: Sequence[Standing], summary: ReportSummary
 ) -> None:
     """The best and the worst in a line each; of a study its stages and conclusions too."""
     page.lines.append("")
-    room = page.width and page.width - _LABEL
+    room = page.width and page.width - LABEL
     for standing in standings:
         selection = standing.found.selection
         label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
@@ -256,7 +224,7 @@ def _add_results(
             page.add(_OF_A_STUDY[one.kind], one.text, bold=True)
 
 
-def _add_table(page: _Page, found: Sweep, table: Table, best: Selection, room: int) -> None:
+def _add_table(page: Page, found: Sweep, table: Table, best: Selection, room: int) -> None:
     """Which settings matter, where one does not see it; the best configurations and the worst."""
     if len(best.candidates) > FEW and len(found.frame) <= MANY:
         matters = importance(configurations(all_runs([found])), best.metric)
@@ -269,7 +237,7 @@ def _add_table(page: _Page, found: Sweep, table: Table, best: Selection, room: i
 
 
 def _add_next(
-    page: _Page, account: SweepAccount, found: Sweep, standings: Sequence[Standing]
+    page: Page, account: SweepAccount, found: Sweep, standings: Sequence[Standing]
 ) -> None:
     """Where the results are, and the commands that come next."""
     result = account.result
@@ -311,6 +279,6 @@ def _report(result: SweepResult, found: Sweep, tables: list[Table], answer: Repo
     except MnistSweepError as error:
         click.echo(f"No report: {error}", err=True)
         return
-    page = _Page(**terminal())
+    page = Page(**terminal())
     page.add("Report", shown_path(written.page), wrap=False, bold=True)
     print("\n".join(page.lines))
