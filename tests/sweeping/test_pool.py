@@ -96,8 +96,9 @@ def test_a_run_that_failed_leaves_its_process_to_no_other_and_a_dead_one_is_repl
 
     def then_killed(self: Pool, job: Job, summary: Any) -> None:
         finish(self, job, summary)
-        started[-1].process.kill()
-        started[-1].process.join()
+        if not summary.failed:
+            started[-1].process.kill()
+            started[-1].process.join()
 
     monkeypatch.setattr(Pool, "finish", then_killed)
     summaries, _ = run(jobs, monkeypatch, started)

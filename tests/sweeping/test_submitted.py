@@ -112,9 +112,10 @@ def test_nothing_is_taken_for_dead_while_the_queue_does_not_answer(
 
 def test_a_process_of_another_machine_is_not_looked_for_here(tmp_path: Path):
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(2)]
-    here, there = (queued(one, str(os.getpid()), cluster="local") for one in jobs)
+    own = {"job_id": str(os.getpid()), "cluster": "local", "folder": "python"}
+    here, there = (queued(one, **own) for one in jobs)
     note(tmp_path, [here, there.model_copy(update={"machine": "elsewhere"})])
-    # This process exists, but it is no job of submitit's.
+    # This process exists, with the word in its command, but it is no job of submitit's.
     assert [one.machine for one in collect(tmp_path)] == ["elsewhere"]
     assert record_of(jobs[0]) is not None
 
