@@ -9,14 +9,18 @@ that has neither is trained by `fit`.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import keras
+import numpy as np
 
 from mnist_sweep.data import Dataset
+from mnist_sweep.settings import MLP_TARGET
 from mnist_sweep.training import fit, forms, optimizer, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
@@ -56,6 +60,28 @@ def train(
     return fit.train(network, dataset, settings, on_epoch, reason=choice.reason, eagerly=eagerly)
 
 
+@dataclass
+class _Programs:
+    """What a network is trained and evaluated by, and the state from which its training starts."""
+
+    network: keras.Model  # whose variables the programs read and write
+    update: keras.optimizers.Optimizer
+    start: list[np.ndarray]  # of the optimizer's variables
+    epoch: EpochProgram
+    predictor: Predictor
+
+    def restart(self, network: keras.Model) -> None:
+        """Begin again from the state of another network of the same kind."""
+        _copy(network, self.network)
+        for variable, value in zip(self.update.variables, self.start, strict=True):
+            variable.assign(value)
+
+
+# The programs of the last small network in this process. Tracing is most of a small run's time, and
+# the next run is often the same network with another seed.
+_last: dict[str, _Programs] = {}
+
+
 def _train_in(
     choice: forms.Choice,
     network: keras.Model,
@@ -64,37 +90,74 @@ def _train_in(
     on_epoch: OnEpoch,
 ) -> Training:
     started = perf_counter()
-    xla, logits = choice.form is forms.Form.XLA, settings["outputs"] == "logits"
+    xla = choice.form is forms.Form.XLA
     runtime.make_deterministic(on=not xla)
-    n, scale = len(dataset.train_index), dataset.info.scale
-    batch_size = min(settings["batch_size"], n)
-    update = optimizer.optimizer(settings, small.steps_of(settings, n))
     columns = _active_columns(network, dataset, settings) if xla else None
     fast = {
         **dropout.replacements(network, settings["seed"]),
         **dense.replacements(network),
         **(sparse_first_layer.replacements(network) if columns else {}),
     } if xla else batch_norm.replacements(network)  # fmt: skip
+    key = None if xla else _apart_from_seed(dataset, settings)
     with replaced(fast):
-        program = EpochProgram(
-            network,
-            fused_adam.for_training(update, xla=xla),
-            as_tensor(dataset.train_images),
-            as_tensor(dataset.train_labels),
-            batch_size,
-            scale,
-            columns,
-            xla=xla,
-            logits=logits,
-        )
-        program.compile(n)
-        predictor = Predictor(network, scale, xla=xla, logits=logits)
-        # Compiles the predictor, so that the first epoch takes no longer than the others.
-        predictor(dataset.train_images, dataset.train_labels, dataset.train_index[:1])
-        result = Training(predictor, compile_s=perf_counter() - started)
+        programs = _last.get(key) if key else None
+        if programs:
+            programs.restart(network)
+        else:
+            programs = _compiled(network, dataset, settings, columns, xla=xla)
+            _last.clear()
+            if key:
+                _last[key] = programs
+        result = Training(programs.predictor, compile_s=perf_counter() - started)
         result.form, result.reason = choice
-        _run_epochs(result, program, dataset, settings, on_epoch)
+        _run_epochs(result, programs.epoch, dataset, settings, on_epoch)
+    if programs.network is not network:
+        _copy(programs.network, network)
     return result
+
+
+def _compiled(
+    network: keras.Model,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    columns: sparse_first_layer.ActiveColumns | None,
+    *,
+    xla: bool,
+) -> _Programs:
+    n, scale, logits = len(dataset.train_index), dataset.info.scale, settings["outputs"] == "logits"
+    update = optimizer.optimizer(settings, small.steps_of(settings, n))
+    update = fused_adam.for_training(update, xla=xla)
+    program = EpochProgram(
+        network,
+        update,
+        as_tensor(dataset.train_images),
+        as_tensor(dataset.train_labels),
+        min(settings["batch_size"], n),
+        scale,
+        columns,
+        xla=xla,
+        logits=logits,
+    )
+    start = [variable.numpy() for variable in update.variables]
+    program.compile(n)
+    predictor = Predictor(network, scale, xla=xla, logits=logits)
+    # Compiles the predictor, so that the first epoch takes no longer than the others.
+    predictor(dataset.train_images, dataset.train_labels, dataset.train_index[:1])
+    return _Programs(network, update, start, program, predictor)
+
+
+def _apart_from_seed(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
+    """What determines a run's programs; None if the settings do not say all of the network."""
+    if settings["model"]["_target_"] != MLP_TARGET:
+        return None
+    rest = {key: value for key, value in settings.items() if key != "seed"}
+    return json.dumps([rest, dataset.info.cache, dataset.info.sha256], sort_keys=True)
+
+
+def _copy(source: keras.Model, target: keras.Model) -> None:
+    # Also the states of random seeds, which are no weights.
+    for mine, theirs in zip(target.variables, source.variables, strict=True):
+        mine.assign(theirs)
 
 
 def _run_epochs(

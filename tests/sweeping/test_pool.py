@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,31 @@ def test_which_runs_may_go_where_another_one_went(
     assert can_share(job_of(tmp_path, data=info, point=point), first) is shares
     moves = {"job": {"chdir": True}}
     assert not can_share(job_of(tmp_path, data=info, point=point, hydra=moves), first)
+
+
+def test_a_free_process_repeats_its_network_first_and_leaves_what_others_may_repeat(
+    tmp_path: Path,
+):
+    info = info_of(n_train=1_293, shape=[8, 8])
+
+    def jobs(**changes: Any) -> list[Job]:
+        return [
+            job_of(tmp_path, data=info, point=point_of(nodes=nodes, seed=seed, **changes))
+            for nodes in (5, 6)
+            for seed in (0, 1)
+        ]
+
+    first, again, *others = jobs(epochs=2)
+    own = Pool(Gpus(), 2, Progress(Console(quiet=True)))
+    own._queue = [again, *others]
+    assert [*own.waiting()] == [again, *others]
+    own.active = [SimpleNamespace(job=first)]
+    assert [*own.waiting()] == [*others, again]
+    own.active, own._idle = [SimpleNamespace(job=others[0])], [SimpleNamespace(job=first)]
+    assert [*own.waiting()] == [again, *others]
+    first, *own._queue = jobs(epochs=500)  # large: each has a process of its own
+    own.active, own._idle = [SimpleNamespace(job=first)], []
+    assert [*own.waiting()] == own._queue
 
 
 def test_a_run_gets_the_gpu_that_has_the_fewest(monkeypatch: pytest.MonkeyPatch):

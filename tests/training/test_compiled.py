@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from mnist_sweep.data import load, prepare
-from mnist_sweep.settings import OPTIMIZERS
+from mnist_sweep.settings import MLP_TARGET, OPTIMIZERS
 from mnist_sweep.training import compiled, fit, model, optimizer, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
+from mnist_sweep.training.train import train as run
 from support.training_settings import settings
 
 
@@ -275,3 +276,57 @@ def test_a_mapped_dataset_is_not_copied(digits):
     assert address is not None
     mapped = np.from_dlpack(tensor)
     assert mapped.ctypes.data == digits.train_images.ctypes.data
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dropout": 0.3},
+        {"optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "early_stopping__patience": 1},
+        {"optimizer": "adamw", "weight_decay": 0.1, "batch_size": 100},
+    ],
+)
+def test_a_small_network_is_traced_once_for_all_seeds_with_the_same_bits(monkeypatch, changes):
+    traced = []
+
+    class Counted(EpochProgram):
+        def __init__(self, *arguments, **options):
+            traced.append(1)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(compiled, "EpochProgram", Counted)
+
+    def trained(seed, **others):
+        options = settings(**{"data__name": "digits", "epochs": 3, "layers": 2, "nodes": 6}
+                           | changes | others, seed=seed)  # fmt: skip
+        target, *arguments = options["model"].values()
+        assert target == MLP_TARGET
+        result = run(
+            options, prepare(options["data"]), lambda *shape: model.mlp(*shape, *arguments)
+        )
+        assert result.training.form == "graph"
+        return (
+            result.network.get_weights(), *result.predictions.values(), result.metrics,
+            vars(result.training.history),
+        )  # fmt: skip
+
+    compiled._last.clear()
+    together = [trained(seed) for seed in (0, 1, 0)]
+    assert len(traced) == 1
+    trained(0, learning_rate=0.01)
+    assert len(traced) == 2
+    compiled._last.clear()
+    for seed, others in zip((1, 0), (together[1], together[2]), strict=True):
+        alone = trained(seed)
+        compiled._last.clear()
+        np.testing.assert_equal(alone, others)
+    np.testing.assert_equal(together[0], together[2])
+    assert together[0][-1] != together[1][-1]
+
+
+def test_a_network_of_the_user_s_own_is_traced_for_each_run(digits):
+    compiled._last.clear()
+    options = settings(data__name="digits", epochs=1)
+    options["model"] = {"_target_": "my.network"}
+    compiled.train(plain_network(), digits, options)
+    assert not compiled._last

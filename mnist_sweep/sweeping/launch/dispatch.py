@@ -129,6 +129,10 @@ class Dispatch(ABC, Generic[Active]):
         """How many runs may be active at a time."""
         return self.workers
 
+    def waiting(self) -> Iterable[Job]:
+        """The jobs that wait, the next one first."""
+        return self._queue
+
     def ahead_s(self) -> float:
         """The `expected_s` of jobs that would run before one that is started now."""
         return 0.0
@@ -228,7 +232,8 @@ class Dispatch(ABC, Generic[Active]):
             if not self._queue and self.scheduler and (following := self.scheduler.next()):
                 self._queue.append(following)
             # Where the next job would end too late, a shorter one behind it may still fit.
-            job = next((job for job in self._queue if self.budget.fits(job, self.ahead_s())), None)
+            fitting = (one for one in self.waiting() if self.budget.fits(one, self.ahead_s()))
+            job = next(fitting, None)
             if job is None:
                 break
             self._queue.remove(job)

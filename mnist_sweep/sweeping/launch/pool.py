@@ -13,15 +13,16 @@ A large run has a process of its own, because (tests/benchmarks/worker_processes
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
 after another, up to `MAX_RUNS`: half of the time of such a run is what TensorFlow does once in a
-process, and no program of theirs is kept on disk. Code of the user's own always gets a fresh
-process, as it may keep something that the next run would see.
+process, and no program of theirs is kept on disk. A process that is free repeats its last network
+with another seed first, since it need not trace it again (training/compiled.py). Code of the user's
+own always gets a fresh process, as it may keep something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from multiprocessing import connection
 from typing import Any
@@ -46,8 +47,10 @@ from mnist_sweep.training.small import is_small, steps_of
 from mnist_sweep.training.train import BUILT_IN
 
 REFRESH_S = 0.25
+# How many small runs share a process.
 MAX_RUNS = 25
-"""How many small runs share a process."""
+# Waiting jobs among which one is looked for that repeats a network.
+_AHEAD = 25
 
 
 ConfigStore.instance().store(
@@ -113,6 +116,22 @@ class Pool(Dispatch[WorkerProcess]):
         finally:
             while self._idle:
                 self._release(self._idle.pop())
+
+    def waiting(self) -> Iterable[Job]:
+        """The jobs that wait: first repetitions of what an idle process has run.
+
+        Such a run need not trace its network again. What a busy process could repeat comes last.
+        """
+        idle, busy = ([one.job for one in some] for some in (self._idle, self.active))
+
+        def rank(job: Job) -> int:
+            if not (idle or busy) or not is_shareable(job):
+                return 1
+            if any(repeats(job, one) for one in idle):
+                return 0
+            return 2 if any(repeats(job, one) for one in busy) else 1
+
+        return [*sorted(self._queue[:_AHEAD], key=rank), *self._queue[_AHEAD:]]
 
     def start(self, job: Job) -> None:
         """Start a worker, or give the job to one that waits."""
@@ -184,6 +203,11 @@ class Pool(Dispatch[WorkerProcess]):
 def can_share(job: Job, earlier: Job) -> bool:
     """Whether a run may go in the process in which another one has gone."""
     return is_shareable(job) and job.settings["threads"] == earlier.settings["threads"]
+
+
+def repeats(job: Job, other: Job) -> bool:
+    """Whether two runs differ in nothing but their seed."""
+    return {**job.settings, "seed": None} == {**other.settings, "seed": None}
 
 
 def is_shareable(job: Job) -> bool:
