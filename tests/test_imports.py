@@ -196,11 +196,27 @@ def test_nothing_is_read_that_can_execute_code():
     [
         (["--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "pydantic"}),
         (["table", "--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "scipy"}),
+        (["ui", "--help"], TENSORFLOW | HYDRA | {"pandas", "numpy", "pydantic"}),
+        (["predict", "--help"], TENSORFLOW | HYDRA | {"pandas", "numpy", "pydantic"}),
+        (["data", "--help"], TENSORFLOW | HYDRA | {"pandas", "sklearn", "scipy", "pydantic"}),
+        (["report", "--help"], TENSORFLOW | HYDRA | {"pandas", "numpy"}),
+        (["export", "--help"], TENSORFLOW | HYDRA | {"pandas", "numpy"}),
         (["table", "SWEEP"], TENSORFLOW | HYDRA | {"sklearn", "matplotlib"}),
         (["worst", "SWEEP"], TENSORFLOW | HYDRA | {"matplotlib"}),
         (["data", "digits"], TENSORFLOW | HYDRA),
     ],
-    ids=["help", "table-help", "table", "worst", "data"],
+    ids=[
+        "help",
+        "table-help",
+        "ui-help",
+        "predict-help",
+        "data-help",
+        "report-help",
+        "export-help",
+        "table",
+        "worst",
+        "data",
+    ],
 )
 def test_what_needs_no_training_imports_no_tensorflow(
     tmp_path: Path, words: list[str], unwanted: set[str]
@@ -222,3 +238,11 @@ def test_what_needs_no_training_imports_no_tensorflow(
     assert "exit 0 imported" in done.stderr, done.stderr
     assert done.stdout
     assert imported & unwanted == set()
+
+
+def test_load_is_imported_without_what_writes_reports_and_compares():
+    code = "import sys, mnist_sweep; mnist_sweep.load; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = {".".join(name.split(".")[:2]) for name in done.stdout.split()}
+    assert "mnist_sweep.api" in rooms
+    assert rooms & {"mnist_sweep.reporting", "mnist_sweep.sweeping", "numpy", "scipy"} == set()

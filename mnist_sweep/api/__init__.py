@@ -12,23 +12,16 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis import compare as sides
-from mnist_sweep.analysis import gate
 from mnist_sweep.api.directory import Sweep
 from mnist_sweep.api.results import Compared, Gate, Plots, Selected, Tables
 from mnist_sweep.command import command
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records import sweep as records
-from mnist_sweep.records.external.mapping import ResultMapping, mapping_of
-from mnist_sweep.report_images import images_of
-from mnist_sweep.reporting.phrases.names import data_name
-from mnist_sweep.reporting.phrases.tables import data_warning
-from mnist_sweep.reporting.report import write_report
-from mnist_sweep.reporting.tables.tables import write_tables
 
 if TYPE_CHECKING:
     import os
 
+    from mnist_sweep.records.external.mapping import ResultMapping
     from mnist_sweep.sweeping.result import SweepResult
 
     Directory = str | os.PathLike[str]
@@ -65,6 +58,11 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
         ... )  # doctest: +SKIP
         >>> grid.best().value  # doctest: +SKIP
     """
+    from mnist_sweep.report_images import images_of
+    from mnist_sweep.reporting.phrases.names import data_name
+    from mnist_sweep.reporting.phrases.tables import data_warning
+    from mnist_sweep.reporting.report import write_report
+    from mnist_sweep.reporting.tables.tables import write_tables
     from mnist_sweep.sweeping.interrupts import Interrupted
 
     given = [word for name, value in settings.items() for word in _overrides(name, value)]
@@ -142,6 +140,8 @@ def compare(
         UsageError: Fewer than two directories.
         DirectoryError: One of them cannot be read.
     """
+    from mnist_sweep.analysis import compare as sides
+
     if len(directories) < 2:
         raise UsageError("Expected two or more directories to compare.")
     mapping = _mapping(record, metrics, experiment)
@@ -173,6 +173,8 @@ def check(
     Raises:
         DirectoryError: A file or directory cannot be read.
     """
+    from mnist_sweep.analysis import gate
+
     chosen = gate.read_rules(Path(rules)) if rules is not None else gate.Rules()
     mapping = _mapping(record, metrics, experiment)
     runs = gate.read_baseline(Path(baseline), mapping)
@@ -183,6 +185,8 @@ def _mapping(
     record: str | None, metrics: Mapping[str, str] | None, experiment: str | None
 ) -> ResultMapping | None:
     """How another program's directory is read; None where nothing is said."""
+    from mnist_sweep.records.external.mapping import mapping_of
+
     words = [f"{name}={place}" for name, place in (metrics or {}).items()]
     return mapping_of(record, words, experiment)
 

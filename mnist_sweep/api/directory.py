@@ -8,24 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.configurations import configurations
-from mnist_sweep.analysis.resolve_run import require_network
-from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.api.results import Plots, Selected, Tables, preformatted
 from mnist_sweep.errors import SelectionError, SettingsError
-from mnist_sweep.metrics import resolve
 from mnist_sweep.records import sweep as records
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.report_images import images_of
-from mnist_sweep.reporting.conclusions.selections import (
-    best_of,
-    default_selections,
-    standing_of,
-)
-from mnist_sweep.reporting.phrases.names import with_names
-from mnist_sweep.reporting.phrases.overview import certainty_line, standing_line
-from mnist_sweep.reporting.report import write_report
-from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
@@ -79,6 +65,8 @@ class Sweep(records.Sweep):
         Raises:
             SelectionError: Unknown metric or setting, or no finished run matches.
         """
+        from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+
         return Selected(select_with_uncertainty(self, where, by, "best", split=split, level=level))
 
     def worst(
@@ -89,6 +77,8 @@ class Sweep(records.Sweep):
         level: float = DEFAULT_LEVEL,
     ) -> Selected:
         """The worst configuration, with its uncertainty; see `best`."""
+        from mnist_sweep.analysis.uncertainty import select_with_uncertainty
+
         return Selected(select_with_uncertainty(self, where, by, "worst", split=split, level=level))
 
     def table(
@@ -110,12 +100,17 @@ class Sweep(records.Sweep):
             SelectionError: A condition has an unknown name, or no run matches.
             UsageError: `columns` or `sort` has an unknown name.
         """
+        from mnist_sweep.reporting.tables.tables import comparison
+
         keys = columns.split(",") if isinstance(columns, str) else columns
         return Tables(comparison([self], where=where, sort=sort, columns=keys, runs=runs))
 
     def plots(self) -> Plots:
         """The report's plots as Matplotlib figures, by name; a notebook shows them."""
+        from mnist_sweep.analysis.configurations import configurations
+        from mnist_sweep.metrics import resolve
         from mnist_sweep.reporting.figures import drawing, files
+        from mnist_sweep.reporting.phrases.names import with_names
 
         shown = with_names(configurations(records.all_runs([self])))
         made = files.plots(shown, resolve(self.objective), [self.plan])
@@ -132,6 +127,9 @@ class Sweep(records.Sweep):
         Raises:
             DirectoryError: The folder cannot be written.
         """
+        from mnist_sweep.report_images import images_of
+        from mnist_sweep.reporting.report import write_report
+
         return write_report(
             [self.directory], output, images=images_of([self.directory]), figures=figures,
             loaded=[self],
@@ -144,6 +142,7 @@ class Sweep(records.Sweep):
             SelectionError: There is no such run.
             ModelError: The run is of a task, or its network is damaged or does not fit the record.
         """
+        from mnist_sweep.analysis.resolve_run import require_network
         from mnist_sweep.inference.load import load as load_network
         from mnist_sweep.training import runtime
 
@@ -174,6 +173,13 @@ class Sweep(records.Sweep):
 
     def _answers(self) -> Iterator[str]:
         """The lines Best and Worst of a sweep's summary."""
+        from mnist_sweep.reporting.conclusions.selections import (
+            best_of,
+            default_selections,
+            standing_of,
+        )
+        from mnist_sweep.reporting.phrases.overview import certainty_line, standing_line
+
         study = load_study(self.directory)
         found = () if study else default_selections([self])
         standings = [standing_of(self, one) for one in found or (best_of(self, study),) if one]

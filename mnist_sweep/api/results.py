@@ -8,11 +8,6 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.reporting.comparison import render as comparison_text
-from mnist_sweep.reporting.gate import gate_report
-from mnist_sweep.reporting.phrases.selection import sentences
-from mnist_sweep.reporting.tables.render import render
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,6 +60,8 @@ class Selected(_Text):
         return self.selection.chosen.run_ids
 
     def __str__(self) -> str:
+        from mnist_sweep.reporting.phrases.selection import sentences
+
         return "\n".join(sentences(self.selection))
 
 
@@ -84,6 +81,8 @@ class Tables(_Text):
         Raises:
             UsageError: There is no such format.
         """
+        from mnist_sweep.reporting.tables.render import render
+
         return render(self.tables, format_name)
 
     def __str__(self) -> str:
@@ -135,9 +134,13 @@ class Compared(_Text):
         Raises:
             UsageError: There is no such format.
         """
+        from mnist_sweep.reporting.comparison import render as comparison_text
+
         return comparison_text.render(self.comparison, format_name)
 
     def __str__(self) -> str:
+        from mnist_sweep.reporting.comparison import render as comparison_text
+
         return comparison_text.text(self.comparison)
 
 
@@ -156,4 +159,6 @@ class Gate(_Text):
         return self.passed
 
     def __str__(self) -> str:
+        from mnist_sweep.reporting.gate import gate_report
+
         return gate_report.text(self.result)

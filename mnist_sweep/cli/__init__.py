@@ -35,11 +35,11 @@ SUBCOMMANDS = {
     "baseline": "mnist_sweep.cli.compare",
     "data": "mnist_sweep.cli.data",
     "report": "mnist_sweep.cli.report",
-    "predict": "mnist_sweep.cli.data",
+    "predict": "mnist_sweep.cli.predict",
     "export": "mnist_sweep.cli.report",
     "resume": "mnist_sweep.cli.sweep",
     "status": "mnist_sweep.cli.status",
-    "ui": "mnist_sweep.cli.report",
+    "ui": "mnist_sweep.cli.ui",
 }
 
 

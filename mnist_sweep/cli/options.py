@@ -12,7 +12,6 @@ import click
 
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.external.mapping import mapping_of, read_mapping
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -110,6 +109,9 @@ def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mapping_file: Path | None,
         **options: Any,
     ) -> Any:
+        # Completion and --help do without.
+        from mnist_sweep.records.external.mapping import mapping_of, read_mapping
+
         mapping = mapping_of(record, metrics, experiment)
         if mapping_file is not None and mapping is not None:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""The subcommands that show results elsewhere: `report`, `export`, `ui`."""
+"""The subcommands that show results elsewhere: `report`, `export`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,16 +19,12 @@ from mnist_sweep.cli.options import (
     flag,
     print_notes,
 )
-from mnist_sweep.cli.results import need_records
-from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError, visible
-from mnist_sweep.records.external.mapping import ResultMapping
-from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.sweep import load
-from mnist_sweep.report_images import images_of
 from mnist_sweep.reporting.export import ExportOptions, find, names
-from mnist_sweep.reporting.phrases.values import counted
-from mnist_sweep.reporting.report import Written, write_report
+
+if TYPE_CHECKING:
+    from mnist_sweep.records.external.mapping import ResultMapping
+    from mnist_sweep.reporting.report import Written
 
 # Between looks at the directories while watching.
 SETTLE_S = 1.0
@@ -63,6 +60,9 @@ def report(
     directory. With --watch the page is rewritten, and reloaded in the browser, whenever a run
     finishes, until every planned run has a record.
     """
+    from mnist_sweep.records.sweep import load
+    from mnist_sweep.report_images import images_of
+    from mnist_sweep.reporting.report import write_report
 
     def write(*, figures: bool, refresh_s: int = 0) -> Written:
         sweeps = [load(directory, mapping) for directory in directories]
@@ -86,6 +86,8 @@ def _said(written: Written) -> str:
 
 def _watch(directories: Sequence[str], interval: int, write: Callable[[], Written]) -> None:
     """Write the page whenever something changed, until all is done or the user has seen enough."""
+    from mnist_sweep.records.paths import SweepPaths
+
     seen: set[tuple[str, int]] | None = None
     waiting = ""
     try:
@@ -113,6 +115,8 @@ def _watch(directories: Sequence[str], interval: int, write: Callable[[], Writte
 
 def _signature(directories: Sequence[str]) -> set[tuple[str, int]]:
     """What changes when a run finishes or more are planned: the files' times of change."""
+    from mnist_sweep.records.paths import SweepPaths
+
     found = set()
     for paths in map(SweepPaths, directories):
         for path in (paths.sweep_json, *Path(paths.runs).glob("*/record.json")):
@@ -161,6 +165,10 @@ def export(
         raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
     if output and tracking_uri:
         raise UsageError("--output and --tracking-uri both name a store: give one of them.")
+    from mnist_sweep.cli.results import need_records
+    from mnist_sweep.records.sweep import load
+    from mnist_sweep.reporting.phrases.values import counted
+
     sweep = load(directory)
     need_records([sweep])
     name = experiment or directory.absolute().name
@@ -173,39 +181,3 @@ def export(
         click.echo(f"Not exported (cannot be read): {problem}", err=True)
     for point in sweep.missing:
         click.echo(visible(f"Not exported (no record): {point.label} ({point.reason})"), err=True)
-
-
-@click.command("ui")
-@click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8707,
-    show_default=True,
-    help="Port to listen on; if it is in use, another one is chosen.",
-)
-def ui(directory: Path, port: int) -> None:
-    """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
-
-    The page shows progress, ranked tables, learning curves, comparisons and reports. It
-    changes no results, and it can be opened only from this machine. Ctrl-C ends it.
-    """
-    if not directory.is_dir():
-        raise DirectoryError(
-            f"Expected a directory with sweeps at {directory}, but there is none. Name one: "
-            f"{command('ui')} DIR."
-        )
-    try:
-        from mnist_sweep.ui.app import serve
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("mnist_sweep"):
-            raise
-        raise UsageError(
-            f"`ui` needs {error.name}, which is not installed: pip install 'mnist-sweep[ui]'."
-        ) from error
-
-    def started(address: str) -> None:
-        click.echo(f"Sweeps below {directory}: {address}   (press Ctrl-C to stop)")
-
-    with suppress(KeyboardInterrupt):
-        serve(directory, port, started)

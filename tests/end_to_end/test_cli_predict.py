@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import REPOSITORY, mnist_folder
-from mnist_sweep.cli.data import predict
+from mnist_sweep.cli.predict import predict
 from mnist_sweep.data import load
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.paths import RunPaths
