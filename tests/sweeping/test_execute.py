@@ -93,6 +93,37 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     assert job.paths.model.exists() is job.settings["save_model"]
 
 
+def test_a_value_that_an_epoch_does_not_report_is_not_sent_again(
+    tmp_path: Path, trained: Callable[[Trainer], None]
+):
+    def reports_some_values_once(*arguments: Any) -> Result:
+        on_epoch, history = arguments[-1], History()
+        vars(history)["rate"] = [0.1]
+        for epoch in (1, 2):
+            history.add((1 / epoch, 0.5), (1 / epoch, 0.5))
+            on_epoch(epoch, history)
+        raise NotImplementedError
+
+    trained(reports_some_values_once)
+    reported: list[Epoch] = []
+    execute(job_of(tmp_path), reported.append)
+    assert [one.figures.get("rate") for one in reported] == [None, 0.1, None]
+    assert [one.figures.get("loss") for one in reported] == [None, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "it was here\n", None])
+def test_the_error_of_a_run_whose_process_died_has_the_end_of_its_log_if_there_is_one(
+    tmp_path: Path, text: str | None
+):
+    log = tmp_path / "train.log"
+    if text is not None:
+        log.write_text(text)
+    ends = {"it was here\n": "it was here", None: "(there is none)"}
+    end = f"\nThe end of its log:\n{ends[text]}" if text in ends else ""
+    assert str(module.death("it died", log)) == f"it died{end}"
+    assert str(module.death("it died")) == "it died"
+
+
 def test_a_network_that_is_saved_in_part_is_a_failed_run(
     tmp_path: Path, trained: Callable[[Trainer], None], monkeypatch: pytest.MonkeyPatch
 ):

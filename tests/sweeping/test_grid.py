@@ -72,6 +72,7 @@ def test_a_shuffled_axis_pairs_each_value_with_its_own_override(words: str):
         (["seed=range(0,1000000000000)"], "1,000,000,000,000", "1000000000000 seed"),
         (["seed=range(0,1000000)", "nodes=range(0,1000000)"], "1,000,000,000,000",
          "1000000 seed x 1000000 nodes"),
+        (["model=cnn,mlp", "model={filters: 8}", "seed=range(0,51)"], "102", "2 model x 51 seed"),
     ],
 )  # fmt: skip
 def test_too_large_a_grid_is_refused_before_it_is_expanded(

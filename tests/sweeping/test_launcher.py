@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
+from rich.console import Console
 
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.sweep import load
@@ -17,8 +19,9 @@ from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.pool import PoolLauncher
-from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.progress import MAX_LINES, Progress
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
+from mnist_sweep.sweeping.plan.points import Plan
 from mnist_sweep.sweeping.result import SweepResult
 
 POOL = "mnist_sweep.sweeping.launch.pool.PoolLauncher"
@@ -91,11 +94,17 @@ def test_a_launcher_of_hydra_takes_all_jobs_at_once(
             return []
 
     monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: Basic())
+    # On a terminal, where runs that report their epochs would have a display.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for name in ("CI", "JPY_PARENT_PID"):
+        monkeypatch.delenv(name, raising=False)
     launcher = made_by(BASIC)
     assert isinstance(launcher, StockLauncher)
     assert launcher.context is context
     assert launcher.workers(10, 1) == 1
-    assert isinstance(launcher.progress(), Progress)
+    shown = launcher.progress()
+    assert type(shown) is Progress
+    assert shown.max_lines == MAX_LINES
 
 
 @pytest.mark.parametrize(
@@ -161,6 +170,21 @@ def test_gpus_that_are_not_there_are_refused_before_anything_is_written(
         made_by(POOL, gpus=2)
     with pytest.raises(SettingsError, match="runs_per_gpu has no effect with gpus=0"):
         made_by(POOL, gpus=0, runs_per_gpu=2)
+
+
+def test_what_an_interrupted_sweep_left_in_the_queue_is_in_its_result(
+    context: SweepContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    def run(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    dispatched = SimpleNamespace(summaries=[], submitted=["12_0"], not_started=["a job"], run=run)
+    monkeypatch.setattr(PoolLauncher, "dispatch", lambda *_: dispatched)
+    launcher = made_by(POOL, retries=0, fail_fast=False, budget_s=60.0)
+    result = SweepResult(tmp_path, Plan([], {}))
+    with pytest.raises(KeyboardInterrupt):
+        launcher.launch_jobs([], result, Progress(Console(quiet=True)))
+    assert (result.queued, result.used_up) == (["12_0"], 60.0)
 
 
 def test_another_programs_sweeper_is_refused(context: SweepContext):

@@ -168,6 +168,44 @@ def test_a_free_process_repeats_its_network_first_and_leaves_what_others_may_rep
     assert [*own.waiting()] == own._queue
 
 
+def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    info = info_of(n_train=1_293, shape=[8, 8])
+
+    def job(**changes: Any) -> Job:
+        return job_of(tmp_path, data=info, point=point_of(**{"nodes": 5, "epochs": 2} | changes))
+
+    released: list[Any] = []
+
+    def idle(**changes: Any) -> Any:
+        one = SimpleNamespace(job=job(**changes), process="alive", devices={})
+        one.release = lambda: released.append(one)
+        return one
+
+    monkeypatch.setattr(pool.processes, "is_running", lambda process: process == "alive")
+    own = Pool(Gpus(), 4, Progress(Console(quiet=True)))
+    same, other, two = idle(), idle(nodes=6), idle(threads=2)
+    own._idle = [same, two, other]
+    assert own._waiting_for(job(seed=1)) is same
+    own._idle = [other, two, same]
+    assert own._waiting_for(job(seed=1)) is same
+    assert own._waiting_for(job(seed=1)) is other
+    assert own._idle == [two]
+    assert own._waiting_for(job(threads=2)) is two
+    assert (own._idle, released) == ([], [])
+    # A process that fits none is needed only where all workers are taken.
+    own._idle, own.active = [two, other], [SimpleNamespace()]
+    assert own._waiting_for(job(threads=3)) is None
+    assert released == []
+    own.active *= 2
+    assert own._waiting_for(job(threads=3)) is None
+    assert (own._idle, released) == ([other], [two])
+    other.process = "dead"
+    assert own._waiting_for(job(seed=1)) is None
+    assert (own._idle, released) == ([], [two, other])
+
+
 def test_a_run_gets_the_gpu_that_has_the_fewest(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1", "2"])
     found = Gpus.of(2, tensorflow=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from rich.console import Console
 import mnist_sweep
 from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo, load, prepare
-from mnist_sweep.errors import DataError, UsageError
+from mnist_sweep.errors import DataError, SettingsError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
@@ -143,6 +144,23 @@ def test_needs_are_said_in_words_and_in_rays_terms():
         "num_cpus": 2, "num_gpus": 1, "memory": 512 * 2**20, "resources": {"fast": 1},
     }  # fmt: skip
     assert "memory" not in options_of(RayLauncher().needs(1))
+    large = RayLauncher(num_cpus=0.5, memory_mb=2**21, resources={"part": 0.25}).needs(1)
+    assert words_of(large) == "0.5 CPU, 2097152 MB of memory, 0.25 part"
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory_mb")]
+)
+def test_a_resource_that_has_a_setting_of_its_own_is_refused_among_others(name: str, setting: str):
+    pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+    config = {"gpus": None, "runs_per_gpu": 1, "hydra": {"job": {"chdir": None}}}
+    given: Any = {"hydra_context": None, "task_function": None, "config": OmegaConf.create(config)}
+    with SweepContext():
+        RayLauncher(resources={"fast": 1}).setup(**given)
+        with pytest.raises(
+            SettingsError, match=rf"launcher\.resources\.{name}: .*hydra\.launcher\.{setting} inst"
+        ):
+            RayLauncher(resources={"fast": 1, name: 2}).setup(**given)
 
 
 def test_code_travels_and_what_the_user_adds_is_kept(
@@ -318,6 +336,8 @@ def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(
     ended = SimpleNamespace(
         ended=True, summary=None, ending="", late="", release=lambda: left.append(1)
     )
+    # It changes the main module of a node's process, which here is pytest's.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     monkeypatch.setattr(on_node.processes, "start_fork_server", preloaded.append)
     monkeypatch.setattr(on_node, "WorkerProcess", lambda *_: ended)
     network = job_of(tmp_path, make_run())
@@ -372,6 +392,16 @@ def test_a_ray_of_our_own_is_restarted_where_a_later_stage_needs_more(
         next_one = launcher_of(context, None, n_jobs=1)
         assert next_one._connect(1) is four
     assert calls == [2, "shutdown", 4, "shutdown"]
+
+
+def test_an_empty_address_starts_a_ray_of_our_own(monkeypatch: pytest.MonkeyPatch):
+    ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+    addresses: list[Any] = []
+    monkeypatch.setattr(ray, "init", lambda **options: addresses.append(options["address"]))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with SweepContext() as context:
+        assert launcher_of(context, "", n_jobs=1)._connect(1).own
+    assert addresses == ["local"]
 
 
 def test_a_connection_to_a_cluster_is_kept_whatever_a_stage_needs(monkeypatch: pytest.MonkeyPatch):

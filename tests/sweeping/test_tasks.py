@@ -40,6 +40,7 @@ def typed(lr: Annotated[float, Field(gt=0)], kind: Literal["a", "b"] = "a", *, s
 def anything(**settings): return {"n": len(settings), "seed": settings["seed"]}
 def whole(config): return {"x": config["x"], "seed": config["seed"]}
 def plain(x=1): return {"x": x}
+def many(a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0, **rest): return {}
 def files(directory, threads, seed):
     (directory / "notes.txt").write_text("kept")
     return {"threads": threads}
@@ -104,6 +105,12 @@ def run(place: Path, target: str, report: Report = lambda _: None, **more: Any) 
 
 
 # ---- settings
+
+
+def test_keyword_arguments_come_in_the_order_of_the_signature():
+    settings = settings_of("own_tasks.many", **dict.fromkeys("yxhgfedcba", 1))
+    arguments = tasks._find(settings).arguments(settings, dict.fromkeys(tasks.GIVEN))
+    assert list(arguments) == [*"abcdefghyx", "seed"]
 
 
 def test_a_task_has_its_own_settings_and_no_others():

@@ -81,7 +81,14 @@ def test_epochs_and_the_summary_are_sent_and_answers_awaited_only_where_a_run_ma
 def test_jobs_that_follow_are_run_in_the_same_process_on_the_devices_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker, "execute", two_epochs)
+    done: list[str] = []
+
+    def run(job: Job, report: Any) -> RunSummary:
+        done.append(job.run_id)
+        return two_epochs(job, report)
+
+    monkeypatch.setattr(worker, "execute", run)
+    monkeypatch.setattr(worker, "reset_peak_memory", lambda: done.append("reset"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     ours, theirs = Pipe()
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
@@ -93,6 +100,8 @@ def test_jobs_that_follow_are_run_in_the_same_process_on_the_devices_of_the_firs
         worker.run(theirs, jobs[0], {"CUDA_VISIBLE_DEVICES": "1"})
     summaries = [message for message in sent(ours) if isinstance(message, RunSummary)]
     assert [one.run_id for one in summaries] == [job.run_id for job in jobs]
+    first, second, third = (job.run_id for job in jobs)
+    assert done[:5] == [first, "reset", second, "reset", third]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 
@@ -102,7 +111,7 @@ def test_the_memory_of_an_earlier_run_is_not_that_of_the_next():
         "import os, sys, numpy as np; from mnist_sweep.sweeping.launch import execute, worker\n"
         "if child := os.fork(): sys.exit(os.waitpid(child, 0)[1] > 0)\n"
         "np.ones(2**25)\n"
-        "before = execute._peak_memory_mb(); worker._PEAK.write_text('5')\n"
+        "before = execute._peak_memory_mb(); worker.reset_peak_memory()\n"
         "assert before - execute._peak_memory_mb() > 200, before"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

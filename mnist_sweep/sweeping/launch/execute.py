@@ -232,7 +232,8 @@ def write_failure(
 
 def death(why: str, log: Path | None = None) -> WorkerDiedError:
     """The error of a run whose process died, for its failed record: with the end of its log."""
-    return WorkerDiedError(f"{why}\nThe end of its log:\n{end_of_log(log)}" if log else why)
+    end = end_of_log(log) if log else ""
+    return WorkerDiedError(f"{why}\nThe end of its log:\n{end}" if end.strip() else why)
 
 
 def end_of_log(path: Path) -> str:

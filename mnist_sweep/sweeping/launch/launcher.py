@@ -104,9 +104,11 @@ class SweepLauncher(Launcher, ABC):
             dispatch.fail_fast = bool(self.config.fail_fast)
             dispatch.budget = self.budget
             result.summaries = dispatch.summaries  # grows as runs end, until an interrupt
-            dispatch.run(jobs)
-            result.queued += dispatch.submitted
-            result.used_up = self.budget.seconds if dispatch.not_started else None
+            try:
+                dispatch.run(jobs)
+            finally:
+                result.queued += dispatch.submitted
+                result.used_up = self.budget.seconds if dispatch.not_started else None
         finally:
             progress.end()
 

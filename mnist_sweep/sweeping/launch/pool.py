@@ -115,7 +115,7 @@ class Pool(Dispatch[WorkerProcess]):
             return super().run(jobs)
         finally:
             while self._idle:
-                self._release(self._idle.pop())
+                self._end_idle(self._idle[-1])
 
     def waiting(self) -> Iterable[Job]:
         """The jobs that wait: first repetitions of what an idle process has run.
@@ -145,14 +145,18 @@ class Pool(Dispatch[WorkerProcess]):
         self.progress.started(job)
 
     def _waiting_for(self, job: Job) -> WorkerProcess | None:
-        """A process that waits and may take the job; others end, to make room for it."""
-        while self._idle:
-            process = self._idle[-1]  # it stays there, to be ended if this is interrupted
-            fits = processes.is_running(process.process) and can_share(job, process.job)
-            self._idle.pop()
-            if fits:
-                return process
-            self._release(process)
+        """A process that waits and may take the job; if none may, one ends where room is needed."""
+        # Each stays in the list as long as it is nobody's, to be ended if this is interrupted.
+        for process in list(self._idle):
+            if not processes.is_running(process.process):
+                self._end_idle(process)
+        fitting = [process for process in self._idle if can_share(job, process.job)]
+        if fitting:
+            found = max(fitting, key=lambda process: repeats(job, process.job))
+            self._idle.remove(found)
+            return found
+        if self._idle and len(self.active) + len(self._idle) >= self.workers:
+            self._end_idle(self._idle[0])
         return None
 
     def wait(self) -> None:
@@ -176,6 +180,10 @@ class Pool(Dispatch[WorkerProcess]):
         for process in self.active:
             self._gpus.release(process.devices)
         self.active.clear()
+
+    def _end_idle(self, process: WorkerProcess) -> None:
+        self._release(process)
+        self._idle.remove(process)
 
     def _release(self, process: WorkerProcess) -> None:
         process.release()

@@ -26,8 +26,8 @@ class Progress:
 
     Args:
         console: Where to write.
-        max_lines: More runs than this have no line each, but one after every fifth of them, and
-            the first failures have one.
+        max_lines: More runs than this have no line each, but a line after each fifth of the runs,
+            and the first failures have one.
     """
 
     def __init__(self, console: Console, max_lines: float = math.inf) -> None:

@@ -49,11 +49,15 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
             following = pipe.recv()
         except (EOFError, OSError):
             following = None
-        # The kernel measures the peak memory from here on, for the next run.
-        with suppress(OSError):
-            _PEAK.write_text("5")
+        reset_peak_memory()
     pipe.close()
     leave()
+
+
+def reset_peak_memory() -> None:
+    """Let the kernel measure this process's peak memory from here on, for the next run."""
+    with suppress(OSError):
+        _PEAK.write_text("5")
 
 
 def _run(pipe: Connection, job: Job) -> RunSummary:

@@ -94,9 +94,9 @@ def axes(overrides: Iterable[Override], max_points: int) -> list[Axis]:
     """The axes of a grid, in the order of the command line; the last one varies fastest."""
     given = latest(overrides)
     # Counted before they are expanded: a mistyped range may have more values than memory holds.
-    sizes = {override.get_key_element(): size(override) for override in given}
-    product = " x ".join(f"{size} {key}" for key, size in sizes.items() if size > 1)
-    check_size(math.prod(sizes.values()), max_points, f" ({product})")
+    sizes = [(size(override), override.get_key_element()) for override in given]
+    product = " x ".join(f"{size} {key}" for size, key in sizes if size > 1)
+    check_size(math.prod(size for size, _ in sizes), max_points, f" ({product})")
     return [axis_of(override) for override in given]
 
 

@@ -47,7 +47,7 @@ class Connection:
     """
 
     def __init__(self, address: str | None, own_cpus: int, runtime_env: Mapping[str, Any]) -> None:
-        self.own = address is None
+        self.own = not address
         self._own_cpus = own_cpus
         self._made_for = (address, dict(runtime_env))
         self._close = ExitStack()
@@ -209,7 +209,9 @@ def words_of(needs: Needs) -> str:
     units = {"memory": "MB of memory"}
     amounts = {**needs, "memory": needs["memory"] / 2**20}
     return ", ".join(
-        f"{n:g} {units.get(name, name)}" for name, n in amounts.items() if n or name == "CPU"
+        f"{n:{'.0f' if float(n).is_integer() else 'g'}} {units.get(name, name)}"
+        for name, n in amounts.items()
+        if n or name == "CPU"
     )
 
 

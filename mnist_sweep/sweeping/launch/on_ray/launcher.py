@@ -11,7 +11,7 @@ from hydra.core.config_store import ConfigStore
 from rich.console import Console
 
 from mnist_sweep.cores import cores
-from mnist_sweep.errors import UsageError
+from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping.launch.dispatch import JobScheduler
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
@@ -48,6 +48,7 @@ class RayLauncher(SweepLauncher):
         """Keep the sweep's config, and see that there is a Ray.
 
         Raises:
+            SettingsError: A setting of its own is given among `resources`.
             UsageError: There is none, or a setting is out of its range.
         """
         super().setup(**options)
@@ -56,6 +57,12 @@ class RayLauncher(SweepLauncher):
             raise UsageError(
                 "hydra.job.chdir=true: not supported with hydra/launcher=ray; use pool."
             )
+        for name, own in (("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory_mb")):
+            if name in self.resources:
+                raise SettingsError(
+                    f"hydra.launcher.resources.{name}: {name} is not a resource of your own. "
+                    f"Set hydra.launcher.{own} instead."
+                )
         numbers = {
             "num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "memory_mb": self.memory_mb,
             "waiting": self.waiting,

@@ -139,7 +139,8 @@ def _keywords(
     def checked(text: str) -> Plain:
         made = model.model_validate_json(text, strict=True)
         # Only what was set: the task's own defaults stay its own.
-        named = {names[key]: getattr(made, key) for key in made.model_fields_set & names.keys()}
+        given = made.model_fields_set
+        named = {name: getattr(made, key) for key, name in names.items() if key in given}
         return named | (made.model_extra or {})
 
     return checked
