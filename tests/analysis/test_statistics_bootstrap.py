@@ -166,3 +166,18 @@ def test_the_lowest_f1_varies_as_the_f1_of_the_classes_that_are_lowest():
         np.testing.assert_allclose(lowest.var(), expected, rtol=0.005)
         assert expected > 1.05 * classes[:, run].min(axis=0).var()
         np.testing.assert_allclose(lowest.mean(), classes[:, run].min(axis=0).mean(), atol=1e-12)
+
+
+def test_the_lowest_f1_never_varies_less_than_the_minimum_of_the_classes():
+    rng = np.random.default_rng(4)
+    true = np.arange(140) % 10
+    runs = np.where(rng.random((2, 140)) < 0.04, rng.integers(10, size=(2, 140)), true)
+    names = ("f1_min", *(f"f1.{k}" for k in range(10)))
+    tables = resample_predictions(runs, true, names, rng, replicates=1000)
+    for run in range(2):
+        classes = np.stack([tables[name].replicates[run] for name in names[1:]])
+        shares = np.bincount(classes.argmin(axis=0), minlength=10) / 1000
+        assert shares @ classes.var(axis=1) < classes.min(axis=0).var()
+        np.testing.assert_allclose(
+            tables["f1_min"].replicates[run].std(), classes.min(axis=0).std(), rtol=0.05
+        )

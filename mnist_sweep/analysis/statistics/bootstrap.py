@@ -202,7 +202,8 @@ class _LowestF1:
 
     The minimum of classes that are nearly equal varies less than each of them, but its estimate
     less the bias does not: the bias is an estimate too. Its variance is about that of one class:
-    the mean over the classes, weighted by how often each is the lowest.
+    the mean over the classes, weighted by how often each is the lowest. Where that is less than the
+    minimum's own variance, as with few images, the latter stands.
     """
 
     def __init__(self) -> None:
@@ -221,13 +222,13 @@ class _LowestF1:
         return np.asarray(f1.min(axis=-1))
 
     def widened(self, replicates: Floats) -> Floats:
-        """The replicates of all runs with that variance, (n_runs, n_replicates)."""
+        """The replicates of all runs with at least that variance, (n_runs, n_replicates)."""
         of_classes = self._squares / self._n - np.square(self._sum / self._n)
         variance = (self._is_lowest / self._n * of_classes).sum(axis=-1)
         mean, std = replicates.mean(axis=1), replicates.std(axis=1)
         wider = np.divide(np.sqrt(variance), std, out=np.ones_like(std), where=std > 0)
-        around = mean[:, None]
-        return np.asarray(np.clip(around + wider[:, None] * (replicates - around), 0.0, 1.0))
+        around, wider = mean[:, None], np.maximum(wider, 1.0)[:, None]
+        return np.asarray(np.clip(around + wider * (replicates - around), 0.0, 1.0))
 
 
 def counted(name: str, classes: int) -> Metric:

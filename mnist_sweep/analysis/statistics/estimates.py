@@ -119,9 +119,7 @@ def interval(
             reach = 1 - ((1 - level) / 2) ** (1 / table.n_relevant)
             low, high = center - reach * (center == 1), center + reach * (center == 0)
         elif 0 < center < 1:
-            # An observed minimum is low by chance, where shares vary more than at the center.
-            value = float(means.values[0])
-            reach = half / math.sqrt(center * (1 - center) * value * (1 - value))
+            reach = half / (center * (1 - center))
             low, high = expit(logit(center) - reach), expit(logit(center) + reach)
         low, high = max(float(low), 0.0), min(float(high), 1.0)
     return Interval(
