@@ -214,12 +214,15 @@ class _LowestF1:
         """As `Metric.compute`, for weights (n_runs, b, classes)."""
         # As a share it is at most 1, so that a class without images is never the lowest.
         f1 = np.where(support > 0, 2 * hits / np.maximum(support + predicted, 1), 1.0)
-        self._n += f1.shape[1]
-        classes = np.arange(f1.shape[-1])
-        self._is_lowest = self._is_lowest + (f1.argmin(-1)[..., None] == classes).sum(axis=1)
+        runs, weights, classes = f1.shape
+        lowest = f1.argmin(axis=-1)
+        cells = (lowest + classes * np.arange(runs)[:, None]).ravel()
+        counts = np.bincount(cells, minlength=runs * classes).reshape(runs, classes)
+        self._n += weights
+        self._is_lowest = self._is_lowest + counts
         self._sum = self._sum + f1.sum(axis=1)
-        self._squares = self._squares + np.square(f1).sum(axis=1)
-        return np.asarray(f1.min(axis=-1))
+        self._squares = self._squares + np.einsum("rwc,rwc->rc", f1, f1)
+        return np.take_along_axis(f1, lowest[..., None], axis=-1)[..., 0]
 
     def widened(self, replicates: Floats) -> Floats:
         """The replicates of all runs with at least that variance, (n_runs, n_replicates)."""
