@@ -44,7 +44,7 @@ def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
         lines.append(f"{run.point.run_id}  {state:<6}  {figures}  {run.point.label}")
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done
-    lines += ["", f"{counted(len(preview.runs), 'point')}, {done} done, {left} to run."]
+    lines += ["", f"{counted(len(preview.runs), 'point')}, {done:,} done, {left:,} to run."]
     if left:  # of what is done no time is expected
         lines.append(
             f"Expected: {duration(preview.wall_s)} with {counted(preview.workers, 'run')} at a "
@@ -66,14 +66,14 @@ def _stage_lines(preview: StagePreview) -> list[str]:
         )
     if stage.select:
         names, count = preview.candidates, len(preview.candidates)
-        candidates = "one candidate" if count == 1 else f"{count} candidates"
+        candidates = "one candidate" if count == 1 else f"{count:,} candidates"
         lines.append(
             f"Stage {stage.name} selects {_selection(stage.select)}: {candidates}, "
             f"{listed(names, MAX_NAMES)}."
         )
         if preview.n_deciding:
             lines.append(
-                f"  To decide this, up to {preview.n_deciding} further runs of the remaining "
+                f"  To decide this, up to {preview.n_deciding:,} further runs of the remaining "
                 "candidates."
             )
     return lines
@@ -92,24 +92,24 @@ def _selection(choice: SelectionRule) -> str:
 def _search_lines(preview: SearchPreview) -> list[str]:
     asked = preview.asked
     pruner = f", poor runs stopped early ({asked.settings.pruner})" if asked.prunes else ""
-    what = f"the {asked.settings.direction} {asked.metric}: {asked.runs} runs"
+    what = f"the {asked.settings.direction} {asked.metric}: {asked.runs:,} runs"
     lines = [f"A search for {what}, chosen by {asked.settings.sampler}{pruner}."]
     width = max(len(dimension.axis.key) for dimension in preview.dimensions)
     lines += [f"  {d.axis.key:<{width}}  {d}" for d in preview.dimensions]
     states = ", ".join(
-        f"{count} {'started' if status is RunStatus.MISSING else status}"
+        f"{count:,} {'started' if status is RunStatus.MISSING else status}"
         for status, count in preview.known.items()
         if count
     )
     known = sum(preview.known.values())
     lines.append(
-        f"This directory has {known} runs of this space{f' ({states})' if states else ''}."
+        f"This directory has {known:,} runs of this space{f' ({states})' if states else ''}."
     )
     if preview.left and preview.workers:
         rest = ", less what pruning saves" if asked.prunes else ""
         lines.append(
             f"Expected: {duration(preview.left * preview.run_s / preview.workers)} for "
-            f"{preview.left} more runs, {preview.workers} at a time{rest}; "
+            f"{preview.left:,} more runs, {preview.workers} at a time{rest}; "
             f"{duration(preview.run_s)} each, the mean of {SAMPLES} points drawn at random, "
             f"{_basis(preview.n_records)}."
         )

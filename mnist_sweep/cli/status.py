@@ -180,8 +180,8 @@ def _remaining_s(times: list[float], running: list[Running], waiting: int) -> fl
 def _lines(found: Status) -> list[str]:
     counts = dict(found.counts)
     finished = counts.pop(RunStatus.FINISHED, 0)
-    parts = [f"{finished} of {counted(found.requested, 'run')} finished"]
-    parts += [f"{number} {word}" for word, number in counts.items()]
+    parts = [f"{finished:,} of {counted(found.requested, 'run')} finished"]
+    parts += [f"{number:,} {word}" for word, number in counts.items()]
     name = visible(found.directory.absolute().name)
     lines = [f"{name} · {', '.join(parts)}"]
     for one in found.running[:MAX_RUNNING]:
@@ -190,12 +190,12 @@ def _lines(found: Status) -> list[str]:
         texts += [duration(one.seconds)] if one.seconds is not None else []
         lines.append(f"Running  {visible(one.label)}{''.join(f', {text}' for text in texts)}")
     if (more := len(found.running) - MAX_RUNNING) > 0:
-        lines.append(f"         and {more} more")
+        lines.append(f"         and {more:,} more")
     for label, kind, why in found.failed[:MAX_FAILED]:
         reason = status_text(kind, why).removeprefix("failed: ")
         lines.append(f"Failed   {visible(label)}: {reason}")
     if (more := len(found.failed) - MAX_FAILED) > 0:
-        lines.append(f"         and {more} more")
+        lines.append(f"         and {more:,} more")
     if found.remaining_s is not None:
         at_a_time = f"{len(found.running)} at a time"
         lines.append(f"Left     about {duration(found.remaining_s)}, with {at_a_time}")

@@ -50,18 +50,18 @@ class SweepAccount:
         result, counts = self.result, Counter(self.statuses.values())
         earlier = sum(self.statuses.get(one) is RunStatus.FINISHED for one in result.skipped)
         elsewhere = sum(one.origin is Origin.ALREADY_DONE for one in result.summaries)
-        by_whom = [f"{earlier} earlier"] if earlier else []
-        by_whom += [f"{elsewhere} by another sweep"] if elsewhere else []
-        finished = f"{counts[RunStatus.FINISHED]} of {counted(result.requested, 'run')} finished"
+        by_whom = [f"{earlier:,} earlier"] if earlier else []
+        by_whom += [f"{elsewhere:,} by another sweep"] if elsewhere else []
+        finished = f"{counts[RunStatus.FINISHED]:,} of {counted(result.requested, 'run')} finished"
         parts = [f"{finished} ({', '.join(by_whom)})" if by_whom else finished]
-        parts += [f"{counts[status]} {status}" for status in _NOT_FINISHED if counts[status]]
+        parts += [f"{counts[status]:,} {status}" for status in _NOT_FINISHED if counts[status]]
         queued = len(self.queued)
-        parts += [f"{queued} queued or running"] if queued else []
+        parts += [f"{queued:,} queued or running"] if queued else []
         left = result.requested - len(self.statuses) - queued
         budget = self.result.used_up
         why = f": budget_s={budget:g} s is used up" if budget else ""
         if left > 0:
-            parts.append(f"{left} not started{why}" if why else f"{left} not run")
+            parts.append(f"{left:,} not started{why}" if why else f"{left:,} not run")
         elif why:  # these failed earlier, and count as such
             parts.append(f"not repeated{why}")
         return ", ".join(parts)

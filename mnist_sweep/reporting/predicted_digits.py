@@ -46,7 +46,7 @@ def render(
     rows = [[csv_text(n) if isinstance(n, str) else n, *others] for n, *others in of_images]
     for row, further in zip(rows, every, strict=False):
         row.extend(further)
-    classes = range(len(every[0]) if every else 0)
+    classes = range(0 if probabilities is None else probabilities.shape[1])
     return _csv((*headings, *(f"probability{label}" for label in classes)), rows)
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from mnist_sweep.cli.status import MAX_SWEEPS, Running, _remaining_s, status, status_of
+from mnist_sweep.cli.status import MAX_SWEEPS, Running, _lines, _remaining_s, status, status_of
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.progress_file import add_epoch
+from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import submitted
 from mnist_sweep.sweeping.launch.job import failed_at
 from mnist_sweep.sweeping.launch.submitted import SubmittedJob, note
@@ -156,3 +158,9 @@ def test_the_time_that_is_left_is_that_of_as_many_runs_at_a_time_as_now():
     assert _remaining_s([], [running(5, 9.0)], 1) == 27.0
     assert _remaining_s([], [running(0, 9.0)], 1) is None
     assert _remaining_s(ended, [], 3) is None
+
+
+def test_its_numbers_have_separators(grid: Path):
+    many = {RunStatus.FINISHED: 1000, "waiting": 2000}
+    found = replace(status_of(grid), requested=3000, counts=many)
+    assert _lines(found)[0] == "grid · 1,000 of 3,000 runs finished, 2,000 waiting"

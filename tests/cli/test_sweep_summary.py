@@ -411,3 +411,12 @@ def test_a_network_that_fell_back_to_fit_is_said_once(tmp_path, capsys, on_termi
     for line in lines:
         assert "2 of 2 runs, since the network has its own x" in line
         assert len(line) == 80
+
+
+def test_all_numbers_of_the_account_have_separators(tmp_path):
+    ids = [f"{place:012x}" for place in range(1200)]
+    statuses = dict(zip(ids, [RunStatus.FINISHED] * 1000 + [RunStatus.FAILED] * 200, strict=True))
+    result = result_of(tmp_path, n_requested=2300, skipped=ids)
+    assert str(SweepAccount(result, statuses, frozenset())) == (
+        "1,000 of 2,300 runs finished (1,000 earlier), 200 failed, 1,100 not run"
+    )

@@ -262,3 +262,9 @@ def test_names_of_pictures_are_no_formulas_to_a_spreadsheet():
         "csv", np.array([1], np.uint8), np.array([0.5], np.float32), names=["=cmd(),x.png"]
     )
     assert list(csv.reader(io.StringIO(text)))[1] == ["'=cmd(),x.png", "1", "0.5"]
+
+
+def test_without_images_the_headings_stay():
+    nothing = np.zeros((0, 3), np.float32)
+    text = render("csv", np.zeros(0, np.uint8), nothing[:, 0], probabilities=nothing)
+    assert text == "image,label,probability,probability0,probability1,probability2\n"

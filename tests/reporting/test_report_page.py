@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mnist_sweep.errors import DirectoryError, UsageError
@@ -18,7 +19,7 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import report
 from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.html import contents
-from mnist_sweep.reporting.html.contents import busy_s, environments, failures
+from mnist_sweep.reporting.html.contents import busy_s, common_settings, environments, failures
 from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report
 from support.factories import BUNDLED_NOTICE, Made, make_run, reference_grid, write_run, write_sweep
@@ -412,3 +413,15 @@ def test_hundreds_of_records_make_a_page_of_sane_size(tmp_path):
     assert len(page.data["networks"]) == 300
     traces = sum(len(plot["series"]) for plot in page.data["plots"])
     assert traces < 100, "heavy parts are aggregated"
+
+
+def test_common_settings_are_told_once_and_by_names_for_readers():
+    runs = pd.DataFrame({
+        "layers": [2, 2], "model.layers": [2, 2], "dropout": [0.0, 0.0],
+        "model.dropout": [0.5, 0.5], "early_stopping.patience": [3, 3], "task.lr": [0.1, 0.1],
+        "nodes": [10, 20],
+    })  # fmt: skip
+    assert common_settings(runs) == [
+        ("Layers", "2"), ("Dropout", "0"), ("Model, dropout", "0.5"),
+        ("Early stopping patience", "3"), ("Task, lr", "0.1"),
+    ]  # fmt: skip

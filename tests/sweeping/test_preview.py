@@ -41,3 +41,9 @@ def test_a_preview_in_words(tmp_path: Path):
     assert len(preview_lines(shown, whole=True)) > 200
     everything = {point.run_id for point in POINTS}
     assert "Expected" not in "\n".join(preview_lines(preview_of(tmp_path, plan, everything, 1)))
+
+
+def test_its_numbers_have_separators(tmp_path: Path):
+    points = [point_of(nodes=nodes) for nodes in range(1, 2302)]
+    preview = preview_of(tmp_path, plan_of(*points), {one.run_id for one in points[:1000]}, 1)
+    assert "2,301 points, 1,000 done, 1,301 to run." in preview_lines(preview)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mnist_sweep.analysis.configurations import Configuration
-from mnist_sweep.analysis.varying import is_setting
+from mnist_sweep.analysis.varying import MODEL, is_setting
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import HELD_OUT, of_split
 from mnist_sweep.records.record import Record
@@ -20,7 +20,7 @@ from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.matrices import class_names, confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import report as phrases
-from mnist_sweep.reporting.phrases.names import data_name, setting_title, text_of
+from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.tables.table import Table
 
@@ -179,10 +179,18 @@ def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
 
 def common_settings(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """Settings that all records share, as (name, value); what varies stands in the tables."""
-    return [
-        (visible(setting_title(name)), shortened(setting(plain(runs[name])[0]), phrases.MAX_VALUE))
+    common = {
+        name: plain(runs[name])[0]
         for name in map(str, runs)
         if is_setting(name) and len(runs[name].astype(str).unique()) == 1
+    }
+    # Those that a network takes over from the top (model.layers) are told once.
+    twice = {f"{MODEL}.{name}" for name, value in common.items()
+             if common.get(f"{MODEL}.{name}", ...) == value}  # fmt: skip
+    return [
+        (phrases.setting_name(name), shortened(setting(value), phrases.MAX_VALUE))
+        for name, value in common.items()
+        if name not in twice
     ]
 
 

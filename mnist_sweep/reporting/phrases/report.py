@@ -8,6 +8,7 @@ from typing import Any
 
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
+from mnist_sweep.reporting.phrases.names import setting_title
 
 # Name of a plot -> its title, and what it shows in a sentence.
 PLOTS = {
@@ -80,6 +81,15 @@ def environment_fact(name: str, values: Sequence[Any]) -> tuple[str, str]:
     elif all(isinstance(value, float) for value in values):
         values = [f"{value:,.0f}" for value in values]
     return title, shortened(", ".join(map(setting, values)), MAX_VALUE)
+
+
+def setting_name(name: str) -> str:
+    """A setting as a heading, also one of the user's own: 'Learning rate', 'Task, lr'."""
+    title = setting_title(name)
+    if title == name:  # not one of this program's
+        words = name.replace("_", " ").replace(".", ", ").strip()
+        title = words[:1].upper() + words[1:]
+    return visible(title)
 
 
 def date(at: str) -> str:
