@@ -33,6 +33,23 @@ _CODE = (
 )  # fmt: skip
 
 
+def _code() -> bytes | None:
+    """What the answers depend on beside the data; None in a ZIP file, which has no sources."""
+    digest = hashlib.sha256(f"{version('numpy')} {version('scipy')}".encode())
+    sources = [path for one in _CODE for path in sorted(_PACKAGE.glob(one))]
+    try:
+        for path in sources:
+            digest.update(hashlib.sha256(content(path)[0]).digest())
+    except (OSError, ValueError):
+        return None
+    return digest.digest() if sources else None
+
+
+# At import, as the code itself: files may be changed or upgraded while a long sweep runs, and what
+# the old code answers at its end must not be kept as the new code's.
+_IMPORTED = _code()
+
+
 class Computed:
     """The answer to a question about some runs' predictions, if it is known.
 
@@ -77,13 +94,11 @@ class Computed:
 
 def _key(question: Any, directories: Iterable[Path]) -> str | None:
     """None where something that counts is not known: the code, or a run's predictions."""
-    sources = [path for one in _CODE for path in sorted(_PACKAGE.glob(one))]
-    # There are no sources in a ZIP file, and of other packages' metrics they are not known.
-    if not sources or plugins("metrics"):
+    if _IMPORTED is None or plugins("metrics"):  # the sources of which are not known
         return None
-    digest = hashlib.sha256(f"{version('numpy')} {version('scipy')}".encode())
+    digest = hashlib.sha256(_IMPORTED)
     try:
-        for path in (*sources, *(RunPaths(one).predictions for one in directories)):
+        for path in (RunPaths(one).predictions for one in directories):
             digest.update(hashlib.sha256(content(path)[0]).digest())
     except (OSError, ValueError):
         return None

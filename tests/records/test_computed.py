@@ -100,7 +100,7 @@ def test_another_level_or_other_code_is_another_question(grid, resampled, monkey
     resampled.clear()
     ask(grid, level=0.9)
     assert not resampled
-    monkeypatch.setattr(computed, "version", lambda _: "0")
+    monkeypatch.setattr(computed, "_IMPORTED", b"other")
     ask(grid)
     assert resampled
 
@@ -134,3 +134,19 @@ def test_few_answers_are_kept(grid, monkeypatch):
 def test_all_code_that_makes_the_numbers_counts():
     found = {path.stem for one in computed._CODE for path in computed._PACKAGE.glob(one)}
     assert found >= {"bootstrap", "variance", "estimates", "comparisons", "metrics", "intervals"}
+
+
+def test_code_that_is_changed_later_is_another_question_in_the_next_process(
+    grid, resampled, monkeypatch
+):
+    before = computed._code()
+    monkeypatch.setattr(computed, "_CODE", ("metrics.py",))  # as if files had changed meanwhile
+    assert computed._code() != before
+    ask(grid)
+    assert not resampled
+
+
+def test_another_number_of_bootstrap_samples_is_another_question(grid, resampled, monkeypatch):
+    monkeypatch.setattr(intervals, "DEFAULT_REPLICATES", 150)
+    ask(grid)
+    assert resampled

@@ -184,8 +184,10 @@ def test_any_change_of_a_value_is_read_or_named_and_never_breaks_anything(
     record(sweep).write_bytes(changed(place, value))
     found = load(sweep)
     assert len(found.records) + len(found.problems) == 2
-    if not found.problems:  # the gate fails on any problem, as the test above shows
+    if not found.problems:
         assert check_sweep(found, baseline, Rules()).checks
+    elif place in PLACES[::4]:  # some are enough: the gate takes its time
+        assert check_sweep(found, baseline, Rules(all_finished=False)).failures
 
 
 @settings(

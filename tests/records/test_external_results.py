@@ -602,3 +602,19 @@ def test_a_metric_whose_last_value_is_not_finite_is_none():
     run.add("empty", [])
     assert run.metrics == {"accuracy": 0.5}
     assert run.history == {"accuracy": [None, 0.5]}
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics", "said"),
+    [
+        ("lr,acc\n0.1,0.5\n", ["acc=nocolumn"], "there is no column nocolumn; there are lr, acc."),
+        ("lr,acc\n", [], "the table has no rows."),
+        ("lr,acc\n", ["acc"], "the table has no rows."),
+        ("width,points\n", [], "the table has no rows."),
+    ],
+)
+def test_a_table_without_the_column_or_without_rows_says_so(tmp_path, text, metrics, said):
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(DirectoryError) as error:
+        load(tmp_path / "runs.csv", mapping_of(None, metrics))
+    assert said in str(error.value)

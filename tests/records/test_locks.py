@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -46,3 +47,14 @@ def test_what_a_killed_writer_left_is_cleaned(tmp_path: Path):
     assert left.is_dir()
     assert store.clean_temporary(tmp_path) == 1
     assert [p.name for p in tmp_path.rglob("*")] == ["run", "record.json"]
+
+
+def test_a_failure_of_the_moment_does_not_mean_that_there_are_no_locks(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(failure, "for now")
+
+    monkeypatch.setattr(locks.fcntl, "flock", fail)
+    failure = errno.EIO
+    assert locks.supported(tmp_path)
+    failure = errno.ENOLCK
+    assert not locks.supported(tmp_path)

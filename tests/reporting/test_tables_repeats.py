@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from statistics import fmean, stdev
 
 import numpy as np
@@ -346,3 +347,18 @@ def test_the_summary_and_the_report_show_the_interval_of_the_table(repeated):
     assert f"{ranked.rows[0].values[place].interval} %" == expected
     shown = [one.text for one in cells(tables_of(repeated)[0], "test.accuracy.interval")]
     assert expected.removesuffix(" %") in shown
+
+
+def test_a_metric_that_the_records_lack_has_no_interval(tmp_path, monkeypatch):
+    directory = write_sweep(tmp_path / "s", [make_run(seed=seed, **SIZE) for seed in (0, 1)])
+    sweep = load(directory)
+    sweep.frame["test.accuracy"] = None  # as of records written before the metric was added
+    rows = comparison([sweep], columns=["test.accuracy"])[0].content
+    assert rows.intervals == ({},)
+    assert "the records nan: they do not belong together" in rows.unknown[0]
+
+
+def test_intervals_of_no_rows_are_none(repeated):
+    rows = tables_of(repeated)[0].content
+    none = replace(rows, frame=rows.frame[:0], members=())
+    assert intervals.with_intervals(none, ["test.accuracy"], 0.95).intervals == ()

@@ -17,6 +17,7 @@ _METRIC = re.compile(
     r"|r2|bleu|rouge|wer|cer|iou|map|dice|perplexity|ppl|reward|return|elbo|nll|top[15])([^a-z]|$)"
 )
 _SUFFIXES = (".csv", ".tsv")
+NO_ROWS = "the table has no rows"
 _MAX_BYTES = 64 * 2**20
 # What W&B and MLflow add to an export, in lower case; also all of `_step`, `tags.x` and so on.
 _NO_SETTINGS = (
@@ -44,6 +45,8 @@ def read(_path: Path, files: list[Path]) -> Found:
     """A run a row; a column is a metric if it is called like one, and a setting otherwise."""
     (file,) = files
     table = columns_of(file)
+    if not any(table.values()):
+        return Found("a table of runs", problems=[(file, NO_ROWS)])
     metrics = metrics_of(table, file)
     found = Found("a table of runs", runs_of(file, table, metrics))
     found.notes.append(f"metrics are {', '.join(metrics[:8])}; other columns are settings")

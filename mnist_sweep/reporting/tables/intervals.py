@@ -59,7 +59,7 @@ def with_intervals(
     groups = finished[:most]
     known = Computed(
         sweep,
-        [level, groups, finished, values, recorded, data, classes],
+        [level, DEFAULT_REPLICATES, groups, finished, values, recorded, data, classes],
         [Path(directory[k]) for own in groups for k in own],
     )
     if known.answer is not None:
@@ -81,8 +81,9 @@ def with_intervals(
         if not any(why for _, why in found):
             known.keep([{c: asdict(one) for c, one in own.items()} for own, _ in found])
     found += [({}, "")] * (len(finished) - len(groups))
-    intervals, unknown = zip(*found, strict=True)
-    return replace(rows, intervals=intervals, unknown=unknown)
+    return replace(
+        rows, intervals=tuple(own for own, _ in found), unknown=tuple(why for _, why in found)
+    )
 
 
 def _kept(one: dict[str, Any]) -> Interval:
@@ -111,7 +112,7 @@ def _of_row(
     classes: int,
     level: float,
     others: dict[str, SeedVariances],
-    recorded: dict[str, float],
+    recorded: dict[str, float | None],
 ) -> tuple[dict[str, Interval], str]:
     """The intervals of a configuration by column, or why there are none."""
     found: dict[str, Interval] = {}
@@ -131,9 +132,11 @@ def _of_row(
     except (DirectoryError, DataError) as error:
         return {}, str(error)
     for column, one in found.items():
-        if not math.isclose(one.estimate, recorded[column], abs_tol=_SAME):
+        # Records lack a metric that was added after they were written.
+        value = math.nan if (was := recorded[column]) is None else was
+        if not math.isclose(one.estimate, value, abs_tol=_SAME):
             return {}, (
                 f"The stored predictions give {column} {one.estimate:.6f}, the records "
-                f"{recorded[column]:.6f}: they do not belong together."
+                f"{value:.6f}: they do not belong together."
             )
     return found, ""
