@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,10 @@ def mnist_folder() -> Path | None:
 
 
 def pytest_configure() -> None:
-    """Keep the key that signs commands out of the user's own state directory."""
+    """Keep the key that signs commands out of the user's own state directory; heed Ctrl-C."""
+    # A background job of a shell ignores it, and so would every program that a test interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="mnist-sweep-test-state-")
 
 

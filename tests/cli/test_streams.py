@@ -147,6 +147,7 @@ def test_a_failing_check_whose_output_is_lost_fails(failing: Path, output: str):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_to_end_interrupts_and_further_ones_do_not(number: int):
     cleaned = []
+    at_start = [signal.signal(one, signal.SIG_DFL) for one in END_SIGNALS]  # not those of nohup
 
     def interrupted() -> None:
         with end_interrupts():
@@ -162,6 +163,8 @@ def test_the_first_signal_to_end_interrupts_and_further_ones_do_not(number: int)
         interrupted()
     assert cleaned
     assert [signal.getsignal(one) for one in END_SIGNALS] == before
+    for one, handler in zip(END_SIGNALS, at_start, strict=True):
+        signal.signal(one, handler)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal on Windows")
