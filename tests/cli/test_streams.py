@@ -37,7 +37,8 @@ INTERRUPTED_TWICE = (
 def run(program: str, place: Path, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-c", program],
-        cwd=place, text=True, check=False, **{"stderr": subprocess.PIPE, **options},
+        cwd=place, text=True, check=False, timeout=120,
+        **{"stderr": subprocess.PIPE, **options},
     )  # fmt: skip
 
 
