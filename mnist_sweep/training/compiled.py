@@ -148,7 +148,9 @@ def _compiled(
 
 def _apart_from_seed(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
     """What determines a run's programs; None if the settings do not say all of the network."""
-    if settings["model"]["_target_"] != MLP_TARGET:
+    is_built_in = settings["model"]["_target_"] == MLP_TARGET
+    is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
+    if not (is_built_in and is_untouched and small.KEEPS_PROGRAMS.get()):
         return None
     rest = {key: value for key, value in settings.items() if key != "seed"}
     return json.dumps([rest, dataset.info.cache, dataset.info.sha256], sort_keys=True)

@@ -6,7 +6,12 @@ Does not import Keras: a sweep asks before it starts a process.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
+
+# Whether the programs of a small network are kept for the process's next run. `execute` sets it:
+# there the settings determine the network, while other callers may give any network with them.
+KEEPS_PROGRAMS = ContextVar("KEEPS_PROGRAMS", default=False)
 
 # A step costs about as much as this many parameters, whatever the network's size.
 PARAMETERS_PER_STEP = 50_000

@@ -1,5 +1,7 @@
 """The compiled trainer computes what Keras computes."""
 
+from contextvars import ContextVar
+
 import keras
 import numpy as np
 import pytest
@@ -295,6 +297,7 @@ def test_a_small_network_is_traced_once_for_all_seeds_with_the_same_bits(monkeyp
             super().__init__(*arguments, **options)
 
     monkeypatch.setattr(compiled, "EpochProgram", Counted)
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
 
     def trained(seed, **others):
         options = settings(**{"data__name": "digits", "epochs": 3, "layers": 2, "nodes": 6}
@@ -324,9 +327,14 @@ def test_a_small_network_is_traced_once_for_all_seeds_with_the_same_bits(monkeyp
     assert together[0][-1] != together[1][-1]
 
 
-def test_a_network_of_the_user_s_own_is_traced_for_each_run(digits):
+@pytest.mark.parametrize("other", ["network", "trainer", "caller"])
+def test_any_other_network_is_traced_for_each_run(digits, monkeypatch, other):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=other != "caller"))
     compiled._last.clear()
     options = settings(data__name="digits", epochs=1)
-    options["model"] = {"_target_": "my.network"}
+    if other == "network":
+        options["model"] = {"_target_": "my.network"}
+    if other == "trainer":
+        options["trainer"]["name"] = "mine"
     compiled.train(plain_network(), digits, options)
     assert not compiled._last

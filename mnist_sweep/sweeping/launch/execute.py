@@ -31,6 +31,7 @@ from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summar
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.launch.user_code.checks import builder, check_code
+from mnist_sweep.training import small
 from mnist_sweep.training.progress import History
 from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
@@ -109,7 +110,11 @@ def _run(job: Job, report: Report) -> RunSummary:
             if is_task(job.settings):
                 result = tasks.run(job, on_epoch)
             else:
-                result = train(job.settings, job.data, builder(job.settings["model"]), on_epoch)
+                kept = small.KEEPS_PROGRAMS.set(True)
+                try:
+                    result = train(job.settings, job.data, builder(job.settings["model"]), on_epoch)
+                finally:
+                    small.KEEPS_PROGRAMS.reset(kept)
         report(Epoch(WRITING, {}))
         record = result_record(job, result, time.perf_counter() - started)
         _write(job, result, record)
