@@ -218,7 +218,7 @@ class _LowestF1:
         lowest = f1.argmin(axis=-1)
         cells = (lowest + classes * np.arange(runs)[:, None]).ravel()
         counts = np.bincount(cells, minlength=runs * classes).reshape(runs, classes)
-        self._n += weights
+        self._n += weights  # the observed sample, one of thousands, is counted as well
         self._is_lowest = self._is_lowest + counts
         self._sum = self._sum + f1.sum(axis=1)
         self._squares = self._squares + np.einsum("rwc,rwc->rc", f1, f1)

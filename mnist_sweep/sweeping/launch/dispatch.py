@@ -138,7 +138,7 @@ class Dispatch(ABC, Generic[Active]):
         return 0.0
 
     def run(self, jobs: list[Job]) -> list[RunSummary]:
-        """Run jobs in their order, and those of the scheduler; return a summary of each.
+        """Run jobs in the order of `waiting`, and those of the scheduler; return a summary of each.
 
         If that is interrupted, the active runs are stopped and the exception goes on.
         """

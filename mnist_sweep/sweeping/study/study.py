@@ -243,7 +243,7 @@ class _StudyRun:
 
     def _spent_before(self, stage: Stage) -> float:
         """Seconds that earlier invocations spent on the same stage's rounds."""
-        # Of a stage that was given other points since, the budget begins anew.
+        # If the stage has other points now, its whole budget is available again.
         mine = set(self.study.stage(stage.name).run_ids)
         for earlier in self._before.stages if self._before else ():
             if earlier.name == stage.name and earlier.decision and mine <= set(earlier.run_ids):
