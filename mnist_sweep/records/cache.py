@@ -21,7 +21,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +36,16 @@ from mnist_sweep.records.fields import Flat, flat
 from mnist_sweep.records.paths import CHECKED, RunPaths, SweepPaths, label_and_run_id
 from mnist_sweep.records.reading import Unread, read_run
 from mnist_sweep.records.record import Record
-from mnist_sweep.records.table import Rows, object_array, objects, rows_of, stacked
+from mnist_sweep.records.table import (
+    KEY,
+    LATEST_NS,
+    NAME,
+    Rows,
+    object_array,
+    objects,
+    rows_of,
+    stacked,
+)
 from mnist_sweep.safe_files import content, identity
 
 MIN_RUNS = 1000  # fewer runs are read in less time than a cache takes
@@ -65,30 +73,28 @@ def read_runs(
 ) -> tuple[Rows, dict[str, Unread]]:
     """Read the records of run directories, from the cache as far as it has them.
 
-    `memory` takes the place of the cache, and is updated; nothing is written then.
+    `names` are sorted. `memory` takes the place of the cache, and is updated; nothing is written.
 
     Returns:
         The rows, in the order of the names; and why other directories, by name, gave no record.
     """
-    is_large = bool(
-        memory or len(names) >= MIN_RUNS or _bytes_beside(paths.runs, names) >= MIN_BYTES
-    )
+    runs = paths.runs
+    is_large = bool(memory or len(names) >= MIN_RUNS or _bytes_beside(runs, names) >= MIN_BYTES)
     if memory is not None:
         # The file system's own clock cannot be asked without writing.
         now_ns: int | None = time.time_ns()
     else:
         now_ns = clock_ns(paths.directory) if is_large and not problem() else None
     kept = memory[0] if memory else read(paths.cache) if is_large else None
-    place_of = {key: place for place, key in enumerate(kept.keys)} if kept else {}
-    old: dict[str, int] = {}
+    place_of = {key: place for place, key in enumerate(kept.table[KEY])} if kept else {}
+    old: list[int] = []
     new: list[str] = []
-    runs = paths.runs
     for name in names:
         place = place_of.get(file_key(name, _statuses(runs, name))) if place_of else None
         if place is None:
             new.append(name)
         else:
-            old[name] = place
+            old.append(place)
     size = BLOCK_RUNS if len(new) >= MIN_RUNS_ON_CORES else max(1, len(new))
     blocks = [new[start : start + size] for start in range(0, len(new), size)]
     if len(blocks) > 1:
@@ -97,38 +103,36 @@ def read_runs(
 
         Record.model_rebuild()
     done = on_cores(partial(_read_block, runs), blocks)
-    parts = [rows for rows, _ in done if rows.names]
-    if kept and old:
-        parts.append(replace(kept.take([*old.values()]), names=[*old]))
-    rows = stacked(parts)
+    parts = [rows for rows, _ in done if len(rows.table)]
+    rows = stacked([*parts, *([kept.take(old)] if kept and old else [])])
     if old and new:
-        order = {name: place for place, name in enumerate(names)}
-        rows = rows.take(sorted(range(len(rows.names)), key=lambda k: order[rows.names[k]]))
+        own = rows.table[NAME].tolist()
+        rows = rows.take(sorted(range(len(own)), key=own.__getitem__))
     if now_ns is not None:
         # Files that were read after `now_ns` cannot have changed unnoticed since.
-        latest = now_ns - RACY_NS
-        settled = rows.take([k for k, ns in enumerate(rows.latest_ns) if ns < latest])
-        if {*settled.keys} != place_of.keys():
+        is_settled = rows.table[LATEST_NS] < now_ns - RACY_NS
+        settled = rows.take(is_settled.to_numpy(dtype=bool).nonzero()[0].tolist())
+        if {*settled.table[KEY]} != place_of.keys():
             if memory is None:
                 write(paths.cache, settled)
             else:
-                memory[:] = [replace(settled, latest_ns=[0] * len(settled.keys))]
+                memory[:] = [settled]
     return rows, {name: why for _, unread in done for name, why in unread.items()}
 
 
 def _read_block(runs: Path, names: Sequence[str]) -> tuple[Rows, dict[str, Unread]]:
-    found: dict[str, Flat] = {}
-    keys, latest_ns, unread = list[str](), list[int](), dict[str, Unread]()
+    found: list[Flat] = []
+    unread: dict[str, Unread] = {}
     for name in names:
         read = read_run(RunPaths(f"{runs}{os.sep}{name}"), label_and_run_id(name)[1])
         if isinstance(read, Unread):
             unread[name] = read
             continue
         record, statuses = read
-        found[name] = flat(record)
-        keys.append(file_key(name, statuses))
-        latest_ns.append(max(max(one.st_mtime_ns, one.st_ctime_ns) for one in statuses if one))
-    return rows_of([*found], keys, latest_ns, [*found.values()]), unread
+        latest_ns = max(max(one.st_mtime_ns, one.st_ctime_ns) for one in statuses if one)
+        own = {NAME: name, KEY: file_key(name, statuses), LATEST_NS: latest_ns}
+        found.append({**flat(record), **own})
+    return rows_of(found), unread
 
 
 def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
@@ -162,7 +166,7 @@ def clock_ns(directory: Path) -> int | None:
 
 
 def read(path: Path) -> Rows | None:
-    """The rows in a cache file, without names; None if this code wrote no such file."""
+    """The rows in a cache file; None if this code wrote no such file."""
     if problem():
         return None
     import pandas as pd
@@ -180,22 +184,19 @@ def read(path: Path) -> Rows | None:
         if meta["code"] != code() or known[_DIGEST] != _digest(known[_META]):
             return None
         stored = file.read(use_threads=False)
-        kinds = [tuple(meta["names"][place] for place in one) for one in meta["kinds"]]
-        keys, kind_of = (column.to_pylist() for column in stored.columns[-2:])
         dtypes = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        table = stored.select(range(len(meta["names"]))).to_pandas(
-            use_threads=False, ignore_metadata=True, types_mapper=dtypes.get
-        )
-        columns = dict(zip(meta["names"], (table[name] for name in table), strict=True))
+        table = stored.to_pandas(use_threads=False, ignore_metadata=True, types_mapper=dtypes.get)
+        columns = {place: table[place] for place in table}
         for place in meta["json"]:
             values: list[Any] = [None] * len(table)
             if stored.column(place).null_count < len(table):  # most are null in all runs
-                texts = objects(table[str(place)])
+                texts = objects(table[place])
                 values = [None if text is None else json.loads(text) for text in texts]
-            columns[meta["names"][place]] = object_array(values)
-        table = pd.DataFrame(columns, index=table.index)
-        return Rows([""] * len(keys), keys, [0] * len(keys), kinds, kind_of, table)
-    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):
+            columns[place] = object_array(values)
+        named = dict(zip(meta["names"], columns.values(), strict=True))
+        kinds = {kind: tuple(names) for kind, names in meta["kinds"].items()}
+        return Rows(pd.DataFrame(named, index=table.index), kinds)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException):
         return None
 
 
@@ -204,27 +205,18 @@ def write(path: Path, rows: Rows) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = {str(name): place for place, name in enumerate(rows.table)}
-    columns, as_json = [], []
-    for name, place in names.items():
-        column = rows.table[name]
-        if column.dtype == object:  # Arrow has no one type for it
-            as_json.append(place)
-            texts = [None if one is None else json.dumps(one) for one in objects(column)]
-            columns.append(pa.array(texts, pa.string()))
-        else:
-            columns.append(pa.array(column, from_pandas=True))
-    meta = {
-        "code": code(),
-        "names": [*names],
-        "kinds": [[names[name] for name in own] for own in rows.kinds],
-        "json": as_json,
-    }
-    text = json.dumps(meta).encode()
-    columns += [pa.array(rows.keys, pa.string()), pa.array(rows.kind_of, pa.int64())]
+    columns, as_json = {}, []
     # Columns are numbered: settings may be called anything.
-    stored = pa.table(columns, names=[str(place) for place in range(len(columns))])
-    stored = stored.replace_schema_metadata({_META: text, _DIGEST: _digest(text)})
+    for place, (_, column) in enumerate(rows.table.items()):
+        if column.dtype == object:  # Arrow has no one type for it
+            as_json.append(str(place))
+            texts = [None if one is None else json.dumps(one) for one in objects(column)]
+            columns[str(place)] = pa.array(texts, pa.string())
+        else:
+            columns[str(place)] = pa.array(column, from_pandas=True)
+    meta = {"code": code(), "names": [*rows.table], "kinds": rows.kinds, "json": as_json}
+    text = json.dumps(meta).encode()
+    stored = pa.table(columns).replace_schema_metadata({_META: text, _DIGEST: _digest(text)})
     sink = pa.BufferOutputStream()
     parquet.write_table(
         stored, sink, compression="zstd", write_page_checksum=True, write_statistics=False,

@@ -25,7 +25,7 @@ from mnist_sweep.records.reading import Unread, read_record, read_run, reason
 from mnist_sweep.records.record import Metrics, Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import load_study
-from mnist_sweep.records.table import Rows, combined, frame, frame_of, measured, stacked
+from mnist_sweep.records.table import NAME, Rows, combined, frame, frame_of, measured, rows_of
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
@@ -210,16 +210,15 @@ def load(
         load_study(path)
     except DirectoryError as error:
         problems.append(Problem(paths.study_json, str(error)))
-    rows, begun = _runs(paths, problems, memory) if "runs" in names else (stacked([]), {})
-    if not (rows.names or plan.points):
+    rows, begun = _runs(paths, problems, memory) if "runs" in names else (rows_of([]), {})
+    if not (len(rows.table) or plan.points):
         if found := _external(path, None, split):
             return found
         if not problems:
             inside = _sweeps_in(path)
             hint = f"Did you mean {inside[0]}?" if inside else _WAY_OUT
             raise DirectoryError(f"{_EXPECTED} {path}, but it holds no runs. {hint}")
-    parent = f"{paths.runs}{os.sep}"
-    runs = rows.frame([parent + name for name in rows.names])
+    runs = rows.frame(f"{paths.runs}{os.sep}")
     missing = tuple(_missing(plan, begun, set(runs["run_id"]), problems))
     objective = _objective(plan.objective, runs)
     return Sweep(
@@ -257,13 +256,13 @@ def _runs(
             names = sorted(one.name for one in entries if not one.name.startswith("."))
     except OSError as error:
         problems.append(Problem(paths.runs, reason(error)))
-        return stacked([]), {}
+        return rows_of([]), {}
     rows, unread = read_runs(paths, names, memory)
     # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
     found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
-    run_ids = rows.table["run_id"].tolist() if rows.names else ()
-    for name, run_id in zip(rows.names, run_ids, strict=True):
+    names = rows.table[NAME].tolist()
+    for name, run_id in zip(names, rows.table["run_id"] if names else (), strict=True):
         taken = first.setdefault(run_id, name)
         if taken != name:
             why = f"the same run as {taken}, which was taken instead"
@@ -276,7 +275,7 @@ def _runs(
         for name, one in unread.items()
         if one.kind == "begun"
     }
-    return rows.take([k for k, name in enumerate(rows.names) if name not in found]), begun
+    return rows.take([k for k, name in enumerate(names) if name not in found]), begun
 
 
 def _single(path: Path) -> Sweep:

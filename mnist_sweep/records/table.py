@@ -7,8 +7,10 @@ again. Which names a row has is kept too: a column goes with the last run that h
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,81 +21,66 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
+# Columns of `Rows` alone: the name of a run's directory, what distinguishes the state of its files
+# from every other one, when the latest of them was changed, and which columns the row has.
+NAME, KEY, LATEST_NS, _KIND = _OWN = ("\0name", "\0key", "\0latest_ns", "\0kind")
 
 
 @dataclass(frozen=True)
 class Rows:
     """Rows of some records."""
 
-    names: list[str]  # of the run directories
-    keys: list[str]  # each distinguishes the state of a run's files from every other one
-    latest_ns: list[int]  # when the latest of these files was changed; 0 for stored rows
-    kinds: list[tuple[str, ...]]  # the combinations of columns that rows have
-    kind_of: list[int]  # the place in `kinds` of each row
     table: pd.DataFrame  # the values; None or missing where a row has none
+    kinds: dict[str, tuple[str, ...]]  # the combinations of columns that rows have
 
     def take(self, places: Sequence[int]) -> Rows:
         """Some of the rows, in that order."""
-        if len(places) == len(self.keys) and all(map(int.__eq__, places, range(len(places)))):
+        if [*places] == [*range(len(self.table))]:
             return self
-        used = sorted({self.kind_of[place] for place in places})
-        number = {kind: place for place, kind in enumerate(used)}
-        kinds = [self.kinds[kind] for kind in used]
-        present = {*chain.from_iterable(kinds)}
-        columns = [place for place, name in enumerate(self.table) if name in present]
-        return replace(
-            self,
-            names=[self.names[place] for place in places],
-            keys=[self.keys[place] for place in places],
-            latest_ns=[self.latest_ns[place] for place in places],
-            kinds=kinds,
-            kind_of=[number[self.kind_of[place]] for place in places],
-            table=self.table.iloc[list(places), columns].reset_index(drop=True),
-        )
+        kept = self.table.iloc[[*places]]
+        kinds = {kind: self.kinds[kind] for kind in kept[_KIND].unique()}
+        present = {*_OWN, *chain.from_iterable(kinds.values())}
+        columns = [name for name in kept if name in present]
+        return Rows(kept[columns].reset_index(drop=True), kinds)
 
-    def frame(self, directories: list[str]) -> pd.DataFrame:
-        """The runs table of these rows, and each run's directory."""
+    def frame(self, parent: str) -> pd.DataFrame:
+        """The runs table of these rows, whose directories are in `parent`."""
         n, present = len(self.table), self.table.count()
         columns: dict[str, Any] = {name: typed([None] * n, name) for name in ALWAYS}
-        for name in map(str, self.table):
+        for name in map(str, self.table.columns.difference([*_OWN])):
             column = self.table[name]
             has_type = column.dtype != object and present[name]
             columns[name] = column if has_type else typed(objects(column), name)
+        directories = [f"{parent}{name}" for name in self.table[NAME]]
         return _table({**columns, "directory": typed(directories, "directory")}, n)
 
 
-def rows_of(names: list[str], keys: list[str], latest_ns: list[int], rows: list[Flat]) -> Rows:
-    """Flat rows, with the other attributes of `Rows`."""
-    kinds: dict[tuple[str, ...], int] = {}
-    kind_of = [kinds.setdefault(tuple(row), len(kinds)) for row in rows]
-    columns = {name: _exact(own, name) for name, own in _columns_of(rows).items()}
-    return Rows(names, keys, latest_ns, [*kinds], kind_of, _table(columns, len(rows)))
+def rows_of(rows: Sequence[Flat]) -> Rows:
+    """Flat rows, each with its `NAME`, `KEY` and `LATEST_NS`."""
+    kinds = {_kind(names): names for names in {*map(tuple, rows)}}
+    columns = _columns_of([{**row, _KIND: _kind(tuple(row))} for row in rows])
+    every = {**{name: list[Any]() for name in _OWN}, **columns}
+    return Rows(_table({name: _exact(own, name) for name, own in every.items()}, len(rows)), kinds)
+
+
+@lru_cache(10_000)
+def _kind(names: tuple[str, ...]) -> str:
+    # The same in every process, so that rows of several need no numbering.
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
 
 def stacked(parts: Sequence[Rows]) -> Rows:
     """Rows one below the other."""
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:
+        return parts[0] if parts else rows_of([])
     import pandas as pd
 
-    kinds: dict[tuple[str, ...], int] = {}
-    kind_of = []
-    for part in parts:
-        own = [kinds.setdefault(kind, len(kinds)) for kind in part.kinds]
-        kind_of += [own[kind] for kind in part.kind_of]
     tables = [part.table for part in parts]
-    if tables and all(one.dtypes.equals(tables[0].dtypes) for one in tables):
+    if all(one.dtypes.equals(tables[0].dtypes) for one in tables):
         table = pd.concat(tables, ignore_index=True)  # in a tenth of the time
     else:
         table = _below(tables, {*map(str, chain.from_iterable(tables))}, _exact)
-    return Rows(
-        names=[*chain.from_iterable(part.names for part in parts)],
-        keys=[*chain.from_iterable(part.keys for part in parts)],
-        latest_ns=[*chain.from_iterable(part.latest_ns for part in parts)],
-        kinds=[*kinds],
-        kind_of=kind_of,
-        table=table,
-    )
+    return Rows(table, {kind: names for part in parts for kind, names in part.kinds.items()})
 
 
 def frame_of(rows: Sequence[Flat]) -> pd.DataFrame:

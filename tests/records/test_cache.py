@@ -385,7 +385,7 @@ def test_the_rows_of_runs_that_are_gone_are_removed(sweep, monkeypatch):
     shutil.rmtree(sweep / "runs" / RUNS[0].directory_name)
     expected = without_cache(sweep, monkeypatch)
     assert repr(everything(sweep)) == expected
-    assert len(cache.read(SweepPaths(sweep).cache).keys) == len(RUNS) - 1
+    assert len(cache.read(SweepPaths(sweep).cache).table) == len(RUNS) - 1
 
 
 def test_a_directory_s_name_may_be_no_text(sweep, monkeypatch):

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_sweep.records.fields import flat
-from mnist_sweep.records.table import combined, frame_of, objects, rows_of, stacked
+from mnist_sweep.records.table import (
+    KEY,
+    LATEST_NS,
+    NAME,
+    combined,
+    frame_of,
+    objects,
+    rows_of,
+    stacked,
+)
 from support.factories import make_run
 
 values = st.sampled_from(
@@ -25,8 +34,7 @@ def contents(table):
 
 
 def packed(rows):
-    empty = [""] * len(rows)
-    return rows_of(empty, empty, [0] * len(rows), rows)
+    return rows_of([{**row, NAME: "", KEY: "", LATEST_NS: 0} for row in rows])
 
 
 @settings(deadline=None, max_examples=60)
@@ -37,7 +45,7 @@ def test_rows_taken_and_stacked_make_the_table_that_they_make_alone(rows, cuts, 
     ends = [0, *sorted(cuts), len(rows)]
     parts = [packed(rows[start:end]) for start, end in itertools.pairwise(ends) if start < end]
     places = [place for place in sorted(kept) if place < len(rows)]
-    made = stacked(parts).take(places).frame([""] * len(places))
+    made = stacked(parts).take(places).frame("")
     alone = frame_of([{**rows[place], "directory": ""} for place in places])
     assert contents(made) == contents(alone)
 
