@@ -318,7 +318,7 @@ def test_a_table_by_epoch_is_a_history_and_a_result_in_json_comes_first(tmp_path
     (job_with_table(tmp_path / "4", 0.5) / "result.json").write_text('{"val_acc": 0.25}')
     first, second = hydra.read(tmp_path, hydra.find(tmp_path)).runs
     assert first.metrics == {"val_acc": 0.52, "val_loss": 0.5}
-    assert first.history == {"val_acc": [0.5, 0.52]}
+    assert first.series["val_acc"] == [0.5, 0.52]
     assert second.metrics == {"val_acc": 0.25}
 
 
@@ -601,7 +601,7 @@ def test_a_metric_whose_last_value_is_not_finite_is_none():
     run.add("accuracy", [float("nan"), 0.5])
     run.add("empty", [])
     assert run.metrics == {"accuracy": 0.5}
-    assert run.history == {"accuracy": [None, 0.5]}
+    assert run.series == {"accuracy": [None, 0.5]}
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,44 @@
-"""Found runs as records of tasks, in a directory of the cache: from there on they are a sweep."""
+"""Found runs as records of tasks, in a directory of the cache: from there on they are a sweep.
+
+What the files do not say is assumed, with a note of each assumption: which names are splits, which
+setting is the seed, whether a share is in percent.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import platformdirs
 
-from mnist_sweep.errors import DirectoryError
-from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, declared
+from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, VALIDATION, declared, definitions
 from mnist_sweep.records import store
 from mnist_sweep.records.external import csv, hydra, mlflow, tensorboard
-from mnist_sweep.records.external.assumptions import (
-    choose_experiment,
-    name_columns,
-    scale_percentages,
-    take_seeds,
+from mnist_sweep.records.external.found import (
+    LEADING,
+    SEEDS,
+    Found,
+    FoundRun,
+    Series,
+    check_count,
+    number,
+    split_and_name,
 )
-from mnist_sweep.records.external.found import LEADING, Found, FoundRun, Series, check_count
 from mnist_sweep.records.external.mapping import ResultMapping, choose, read_mapped
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation, PlanFile, PlannedPoint, write_plan
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.store import to_json
 from mnist_sweep.settings import configuration_id, label, run_id
 
 # Name of a kind, the task of its runs -> its module. `find(path)` gives the places that hold its
@@ -43,10 +51,8 @@ _PREFIX = {TRAIN: "", VALIDATION: "val_", TEST: "test_"}
 
 def recognised(path: Path) -> tuple[str, list[Path]]:
     """Which kind of directory (or file) this is, and its places; 'files' for no known kind."""
-    for kind, reader in READERS.items():
-        if places := reader.find(path):
-            return kind, places
-    return "files", []
+    kinds = ((kind, reader.find(path)) for kind, reader in READERS.items())
+    return next(((kind, places) for kind, places in kinds if places), ("files", []))
 
 
 def convert(
@@ -67,8 +73,8 @@ def convert(
     found = _read(path, kind, places, mapping)
     mapping = mapping or ResultMapping()
     check_count(path, len(found.runs))  # of a table and a database only now
-    choose_experiment(path, found, mapping)
-    if not any(run.metrics for run in found.runs):
+    _choose_experiment(path, found, mapping)
+    if not any(run.series for run in found.runs):
         reasons = [f"{place}: {why}" for place, why in found.problems]
         reasons += [f"{run.place}: {run.failed or 'no metric'}" for run in found.runs]
         raise DirectoryError(
@@ -76,11 +82,19 @@ def convert(
             f"{'; '.join(reasons[:3]) or 'nothing was found'}. Say what is a metric: "
             "--metric NAME=PATH, with --record GLOB for other files."
         )
-    name_columns(found, mapping, split)
-    seeds = take_seeds(found, mapping)
-    scale_percentages(found)
+    for run in found.runs:
+        run.settings = {name: _plain(value) for name, value in run.settings.items()}
+        run.series = _by_column(run.series, split, said=bool(mapping.metrics))
+    seeds = [*_seeds(found, mapping)]
+    _scale_percentages(found)
+    # Settings in which runs differ come before the others, since labels are cut.
+    values: dict[str, set[str]] = {}
+    for run in found.runs:
+        for name, value in run.settings.items():
+            values.setdefault(name, set()).add(repr(value))
     by_id: dict[str, Record] = {}
-    for run, seed in zip(_varying_first(found.runs), seeds, strict=True):
+    for run, seed in zip(found.runs, seeds, strict=True):
+        run.settings = dict(sorted(run.settings.items(), key=lambda one: len(values[one[0]]) == 1))
         record = _record(kind, run, seed, found)
         if record and by_id.setdefault(record.run_id, record) is not record:
             found.problems.append((run.place, f"another run is called {run.name}, too"))
@@ -109,19 +123,94 @@ def _read(path: Path, kind: str, places: list[Path], mapping: ResultMapping | No
     check_count(path, len(places))
     found: Found = READERS[kind].read(path, places)
     if mapping is not None:
-        choose(found, mapping)
+        for run in found.runs:
+            choose(run, mapping, found)
     return found
 
 
-def _varying_first(runs: Sequence[FoundRun]) -> Sequence[FoundRun]:
-    """Put settings in which runs differ before the others, since labels are cut."""
-    values: dict[str, set[str]] = {}
-    for run in runs:
-        for name, value in run.settings.items():
-            values.setdefault(name, set()).add(repr(value))
-    for run in runs:
-        run.settings = dict(sorted(run.settings.items(), key=lambda one: len(values[one[0]]) == 1))
-    return runs
+def _choose_experiment(path: Path, found: Found, mapping: ResultMapping) -> None:
+    """Keep the runs of the chosen experiment; without a choice it is a setting, and said."""
+    names = sorted({run.experiment for run in found.runs if run.experiment})
+    listed = ", ".join(map(repr, names))
+    if (wanted := mapping.experiment) is not None:
+        if wanted not in names:
+            known = f"known: {listed}" if names else "only MLflow stores have experiments"
+            raise UsageError(f"There is no experiment {wanted!r} in {path}; {known}.")
+        found.runs = [run for run in found.runs if run.experiment == wanted]
+        found.notes.append(f"only the experiment {wanted!r}")
+    elif len(names) > 1:
+        found.notes.append(
+            f"its experiments are mixed, as a setting: {listed}; choose one with --experiment NAME"
+        )
+        for run in found.runs:
+            run.settings.setdefault("experiment", run.experiment)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON may hold it; a date, a number without end and the like as text."""
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    is_plain = value is None or isinstance(value, bool | int | str) or number(value) is not None
+    return value if is_plain else str(value)
+
+
+def _by_column(series: Series, split: str, *, said: bool) -> Series:
+    """Metrics by column, of `split` where a name says none; names that the user `said` stay."""
+    found: Series = {}
+    for name in sorted(series, key=_is_of_epochs):
+        first, dot, _ = name.partition(".")
+        if not said:
+            column = ".".join(split_and_name(name, split))
+        elif dot and first in (TRAIN, *HELD_OUT):
+            column = name
+        else:
+            column = f"{split}.{name.replace('.', '_')}"
+        if column in found and not _is_of_epochs(name):  # val/loss and loss_val: both are kept
+            column = f"{split}.{re.sub('[./]', '_', name)}"
+        # A result may have its history under another name: epoch_loss, of loss.
+        if len(known := found.get(column, series[name][-1:])) == 1:
+            found[column] = [*series[name][:-1], *known]
+    return found
+
+
+def _is_of_epochs(name: str) -> bool:
+    return "epoch" in re.split("[._/]", name)
+
+
+def _seeds(found: Found, mapping: ResultMapping) -> Iterator[int | None]:
+    """Take the seeds out of the settings; without one, number the repeats."""
+    names = dict.fromkeys(name for run in found.runs for name in run.settings)
+    # A group may stand before it (`trainer.seed`); the most usual name counts.
+    called = {name: name.rpartition(".")[2].lower() for name in names}
+    usual = sorted((SEEDS.index(last), name) for name, last in called.items() if last in SEEDS)
+    if mapping.seed in names or usual:
+        seed = mapping.seed if mapping.seed in names else usual[0][1]
+        found.notes.append(f"the seed is the setting {seed}")
+        for run in found.runs:
+            value = run.settings.pop(seed, None)
+            yield value if isinstance(value, int) and not isinstance(value, bool) else None
+        return
+    counts: Counter[str] = Counter()
+    for run in found.runs:
+        run.settings = run.settings or {"run": run.name}
+        key = configuration_id({"task": run.settings})
+        yield counts[key]
+        counts[key] += 1
+    if any(count > 1 for count in counts.values()):
+        found.notes.append("no setting is called seed: runs of the same settings are numbered")
+
+
+def _scale_percentages(found: Found) -> None:
+    """Make shares of what was written in percent."""
+    shares = [name for name, one in definitions().items() if one.format.is_share]
+    names = {n for run in found.runs for n in run.series if n.partition(".")[2] in shares}
+    for name in sorted(names):
+        own = [run for run in found.runs if name in run.series]
+        values = [run.metrics[name] for run in own]
+        if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
+            found.notes.append(f"{name} is in percent")
+            for run in own:
+                run.series[name] = [one and one / 100 for one in run.series[name]]
 
 
 def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record | None:
@@ -131,22 +220,21 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
     for column, value in run.metrics.items():
         own, _, name = column.partition(".")
         metrics.setdefault(own, {})[name] = value
-        if series := run.history.get(column):
-            history[f"{_PREFIX[own]}{name}"] = series
-    status = RunStatus.FINISHED if run.metrics else RunStatus.FAILED
+        if len(run.series[column]) > 1:
+            history[f"{_PREFIX[own]}{name}"] = run.series[column]
     error = {"type": "NoResult", "message": run.failed or "no metric was found"}
     values = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id({"name": run.name, **config}),
         "configuration_id": configuration_id(config),
         "label": label(config),
-        "status": status,
+        "status": RunStatus.FINISHED if metrics else RunStatus.FAILED,
         "task": kind,
         "config": config,
         "data": None,
         "history": history,
-        "metrics": metrics if run.metrics else None,
-        "error": None if run.metrics else error,
+        "metrics": metrics or None,
+        "error": None if metrics else error,
     }
     try:
         return build(values)
@@ -157,12 +245,12 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
 
 def _objective(found: Found, mapping: ResultMapping) -> str:
     """The metric by which 'best' is meant: of a mapping its first, else the most usual one."""
-    names = next([*run.metrics] for run in found.runs if run.metrics)
+    names = next([*run.series] for run in found.runs if run.series)
     name = names[0]
     if not mapping.metrics:
         splits = (VALIDATION, TEST, TRAIN)
         ranks = {
-            one: (splits.index(own) == 2, LEADING.index(last), splits.index(own))
+            one: (own == TRAIN, LEADING.index(last), splits.index(own))
             for one in names
             for own, _, last in [one.partition(".")]
             if last in LEADING
@@ -185,8 +273,9 @@ def _write(path: Path, mapping: ResultMapping, records: Sequence[Record], object
     for record in records:
         run = paths.run(record.label, record.run_id)
         kept.add(run.directory.name)
-        written = to_json(record)
+        written = store.to_json(record)
         with suppress(OSError):
+            # A record that is written again would have to be read again.
             if run.record.read_bytes() == written.encode():
                 continue
         store.write_text(run.record, written)

@@ -92,9 +92,9 @@ def runs_of(file: Path, table: Columns, metrics: list[str]) -> list[FoundRun]:
         if state in _STATES:
             run.failed = f"its state is {state}"
         else:
-            values = {name: number(row.get(name)) for name in metrics}
-            run.metrics = {name: value for name, value in values.items() if value is not None}
-            run.failed = "" if run.metrics else "the row has no metric"
+            for name in metrics:
+                run.add(name, [row.get(name)])
+            run.failed = "" if run.series else "the row has no metric"
         found.append(run)
     return found
 

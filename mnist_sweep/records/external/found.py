@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
 
-Numbers = dict[str, float]
+# Name -> values by epoch or step; the last, a finite number, is the result.
 Series = dict[str, list[float | None]]
 
-# What settings that are seeds are called; with groups before them too (`trainer.seed`).
+# What settings that are seeds are called, the most usual first.
 SEEDS = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed", "rng")
 _SPLITS = {
     "train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "dev": VALIDATION,
@@ -34,19 +34,22 @@ class FoundRun:
     name: str  # its path in the directory, or its id
     place: Path  # the file or directory that it was read from
     settings: dict[str, Any] = field(default_factory=dict)  # dotted name -> plain value
-    metrics: Numbers = field(default_factory=dict)  # name, as the program wrote it -> final value
-    history: Series = field(default_factory=dict)  # name -> value by epoch or step
+    series: Series = field(default_factory=dict)  # of metrics, named as the program wrote them
     # Why it has no result, though nothing is wrong with its files; empty if it has one.
     failed: str = ""
     experiment: str = ""  # of an MLflow store, the experiment's name
 
     def add(self, name: str, values: Sequence[Any]) -> None:
-        """Add a metric by its values in order: the last is its result, several are its history."""
+        """Add a metric by its values in order, unless the last one is no result."""
         numbers = [number(value) for value in values]
         if numbers and numbers[-1] is not None:
-            self.metrics[name] = numbers[-1]
-            if len(numbers) > 1:
-                self.history[name] = numbers
+            self.series[name] = numbers
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Name -> result."""
+        # The last value is never None: `or` is for the type checker.
+        return {name: values[-1] or 0.0 for name, values in self.series.items()}
 
 
 @dataclass
@@ -106,24 +109,17 @@ def number(value: Any) -> float | None:
         return None
 
 
-def numbers_in(value: Any) -> tuple[Numbers, Series]:
-    """The numbers in nested mappings, by dotted name; a list of numbers is a history."""
-    metrics: Numbers = {}
-    history: Series = {}
+def numbers_in(value: Any) -> Series:
+    """The numbers in nested mappings, by dotted name; lists of them are histories."""
+    found: Series = {}
     for name, one in flattened(value).items():
-        if name == "schema_version":
-            continue
-        if isinstance(one, list) and len(one) > 1:
-            series = [number(entry) for entry in one]
-            if series[-1] is not None and all(isinstance(entry, (int, float)) for entry in one):
-                history[name], metrics[name] = series, series[-1]
-        elif (found := number(one)) is not None:
-            metrics[name] = found
-    return metrics, history
-
-
-def seed_of(names: Iterable[str]) -> str | None:
-    """The setting that is called like a seed."""
-    ranked = [(SEEDS.index(last), name) for name in names
-              if (last := name.rpartition(".")[2].lower()) in SEEDS]  # fmt: skip
-    return min(ranked)[1] if ranked else None
+        is_history = isinstance(one, list) and len(one) > 1
+        values = one if is_history else [one]
+        numbers = [number(entry) for entry in values]
+        if (
+            numbers[-1] is not None
+            and all(isinstance(entry, (int, float)) for entry in values)
+            and name != "schema_version"
+        ):
+            found[name] = numbers
+    return found

@@ -47,10 +47,10 @@ def read(path: Path, jobs: list[Path]) -> Found:
             found.problems.append((place, reason(error)))
             continue
         _read_files(run, sorted(own, key=lambda one: (one.suffix == ".csv", one)), found, counts)
-        run.failed = "" if run.metrics else "no JSON, YAML or CSV file with numbers beside .hydra/"
+        run.failed = "" if run.series else "no JSON, YAML or CSV file with numbers beside .hydra/"
         found.runs.append(run)
     used = " and ".join(name for name, _ in counts.most_common(3))
-    names = dict.fromkeys(name for run in found.runs for name in run.metrics)
+    names = dict.fromkeys(name for run in found.runs for name in run.series)
     found.notes.append(f"every number in {used} is a metric: {', '.join([*names][:8])}")
     if any(name.endswith(".csv") for name in counts):
         found.notes.append("the rows of a CSV file are in order of epoch or step, else averaged")
@@ -60,19 +60,17 @@ def read(path: Path, jobs: list[Path]) -> Found:
 def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[str]) -> None:
     """Give a run the numbers in its files; `counts` says which were read."""
     for file in files:
-        if file.suffix == ".csv" and run.metrics:
+        if file.suffix == ".csv" and run.series:
             break
         counts[file.name] += 1
         try:
-            metrics, history = numbers_in(value_in(file))
+            series = numbers_in(value_in(file))
         except (OSError, ValueError, RecursionError) as error:
             found.problems.append((file, reason(error)))
             continue
-        for name, value in metrics.items():
-            if number(run.settings.get(name)) != value:  # a copy of a setting
-                run.metrics.setdefault(name, value)
-                if name in history:
-                    run.history.setdefault(name, history[name])
+        for name, values in series.items():
+            if number(run.settings.get(name)) != values[-1]:  # a copy of a setting
+                run.series.setdefault(name, values)
 
 
 def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:

@@ -88,8 +88,8 @@ def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
 def _check_status(run: FoundRun, status: str) -> None:
     if status in ("FAILED", "KILLED", "RUNNING", "SCHEDULED"):
         run.failed = f"MLflow says {status}"
-        run.metrics = {}
-    elif not run.metrics:
+        run.series = {}
+    elif not run.series:
         run.failed = "it logged no metric"
 
 
