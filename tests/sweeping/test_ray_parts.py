@@ -27,7 +27,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.execute import Epoch, too_late
-from mnist_sweep.sweeping.launch.job import RunSummary, done_summary
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.on_ray import connection
 from mnist_sweep.sweeping.launch.on_ray import node as on_node
 from mnist_sweep.sweeping.launch.on_ray.connection import (
@@ -37,8 +37,7 @@ from mnist_sweep.sweeping.launch.on_ray.connection import (
     options_of,
     words_of,
 )
-from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch, _Active
-from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher
+from mnist_sweep.sweeping.launch.on_ray.launcher import RayDispatch, RayLauncher, RayRun
 from mnist_sweep.sweeping.launch.progress import Progress
 from support.factories import make_run, write_run
 from support.sweep_parts import job_of
@@ -148,19 +147,25 @@ def test_needs_are_said_in_words_and_in_rays_terms():
     assert words_of(large) == "0.5 CPU, 2097152 MB of memory, 0.25 part"
 
 
+SETUP: Any = {
+    "hydra_context": None, "task_function": None,
+    "config": OmegaConf.create({
+        "gpus": None, "runs_per_gpu": 1, "hydra": {"job": {"chdir": None}},
+    }),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "setting"), [("CPU", "num_cpus"), ("GPU", "num_gpus"), ("memory", "memory_mb")]
 )
 def test_a_resource_that_has_a_setting_of_its_own_is_refused_among_others(name: str, setting: str):
     pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
-    config = {"gpus": None, "runs_per_gpu": 1, "hydra": {"job": {"chdir": None}}}
-    given: Any = {"hydra_context": None, "task_function": None, "config": OmegaConf.create(config)}
     with SweepContext():
-        RayLauncher(resources={"fast": 1}).setup(**given)
+        RayLauncher(resources={"fast": 1}).setup(**SETUP)
         with pytest.raises(
             SettingsError, match=rf"launcher\.resources\.{name}: .*hydra\.launcher\.{setting} inst"
         ):
-            RayLauncher(resources={"fast": 1, name: 2}).setup(**given)
+            RayLauncher(resources={"fast": 1, name: 2}).setup(**SETUP)
 
 
 def test_code_travels_and_what_the_user_adds_is_kept(
@@ -182,8 +187,11 @@ def test_code_travels_and_what_the_user_adds_is_kept(
 
 def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(UsageError, match=r"pip install 'mnist-sweep\[ray\]'"):
-        connection.check_installed()
+    with (
+        SweepContext(),
+        pytest.raises(UsageError, match=r"pip install 'mnist-sweep\[ray\]'"),
+    ):
+        RayLauncher().setup(**SETUP)
 
 
 def test_the_mailbox_keeps_the_latest_report_of_each_run(monkeypatch: pytest.MonkeyPatch):
@@ -263,6 +271,10 @@ def dispatch_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayDispatch:
     return RayDispatch(connected, launcher, 1, workers, Progress(Console(quiet=True)), **changes)
 
 
+def run_of(job: Job) -> RayRun:
+    return RayRun(job, None, "ticket", lambda: None)
+
+
 @pytest.mark.parametrize(
     ("guided", "waiting", "room"),
     [(False, None, 36), (False, 2, 6), (True, None, 4), (True, 0, 4), (True, 5, 9)],
@@ -307,7 +319,7 @@ def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
     files = {path.name: path.read_bytes() for path in written.iterdir()}
     pool = dispatch_on(Nodes())
     answer = on_node.TaskResult(RunSummary.of(job, RunStatus.FINISHED), files=files)
-    pool._take(_Active(job, None, 0, "ticket"), answer)
+    pool._take(run_of(job), answer)
     assert [summary.status for summary in pool.summaries] == ["finished"]
     assert done_summary(job)
     assert job.paths.predictions.exists()
@@ -321,7 +333,7 @@ def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
     pool = dispatch_on(Nodes())
     pool.retries = 1
     answer = on_node.TaskResult(None, died="its process was ended by SIGKILL", late=late)
-    pool._take(_Active(job, None, 0, "ticket"), answer)
+    pool._take(run_of(job), answer)
     assert [summary.message for summary in pool.summaries] == [
         "RunTimeoutError: stopped after timeout_s=2 s"
     ] * fails
@@ -358,7 +370,7 @@ def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):
     write_run(run, there.paths.directory)
     summary = RunSummary.of(here, RunStatus.FINISHED)
     answer = on_node.TaskResult(summary, files=on_node.files_of(there.paths))
-    dispatch_on(Nodes())._take(_Active(here, None, 0, "ticket"), answer)
+    dispatch_on(Nodes())._take(run_of(here), answer)
     assert (here.paths.files / "sub" / "notes.txt").read_text() == "of the task"
 
 

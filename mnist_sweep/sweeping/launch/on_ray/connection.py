@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import math
 import os
@@ -11,7 +10,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +37,7 @@ Ray books them; it does not hold the run to them."""
 
 
 class Connection:
-    """An open connection, until `close`.
+    """An open connection, until `close`; a Ray on this machine then ends with all its processes.
 
     Without an address, a Ray with `own_cpus` processors is started on this machine.
 
@@ -46,11 +45,12 @@ class Connection:
         UsageError: There is no such cluster, or it does not take this program.
     """
 
+    close: Callable[[], None]
+
     def __init__(self, address: str | None, own_cpus: int, runtime_env: Mapping[str, Any]) -> None:
         self.own = not address
         self._own_cpus = own_cpus
         self._made_for = (address, dict(runtime_env))
-        self._close = ExitStack()
         self._data: dict[str, list[Any]] = {}
         self._nodes: list[dict[str, float]] = []
         self._looked = -math.inf
@@ -58,36 +58,13 @@ class Connection:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # The fork server is of no use here, and would import TensorFlow while Ray starts.
         processes.end_fork_server()
-        with ExitStack() as failing:
-            failing.callback(self.close)
-            self._open(address, runtime_env)
-            failing.pop_all()
+        with ExitStack() as opened:  # a directory of our own is removed where Ray does not start
+            options = _own_options(own_cpus, opened) if self.own else {"address": address}
+            import ray
 
-    def _open(self, address: str | None, runtime_env: Mapping[str, Any]) -> None:
-        import ray
-
-        options: dict[str, Any] = {"address": address}
-        if self.own:
-            options = {"address": "local", **self._own_options()}
-        # Ray takes SIGTERM for itself; here it must end a sweep as Ctrl-C does.
-        on_sigterm = signal.getsignal(signal.SIGTERM)
-        try:
-            ray.init(
-                **options,
-                log_to_driver=False,
-                logging_level=logging.CRITICAL,
-                runtime_env=environment_of_runs(runtime_env),
-            )
-        except Exception as error:  # Ray raises anything where it cannot connect
-            place = "on this machine" if self.own else f"at hydra.launcher.address={address}"
-            raise UsageError(
-                f"Expected {'to start Ray' if self.own else 'a Ray cluster'} {place}, but "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            ) from error
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)
-        self._close.callback(ray.shutdown)
+            _start_ray(address, {**options, "runtime_env": environment_of_runs(runtime_env)})
+            opened.callback(ray.shutdown)
+            self.close = opened.pop_all().close
         # Ray would report dead nodes on standard output, where the tables go; we report them.
         ray._private.worker._worker_logs_enabled = False  # noqa: SLF001  (there is no public way)
         # Each run that is handed out holds a lock, an open file; 1,024 are often the limit.
@@ -97,26 +74,6 @@ class Connection:
             _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
-    def _own_options(self) -> dict[str, Any]:
-        """Options of a Ray on this machine, whose files are in a directory of its own."""
-        # The paths of Ray's sockets may not be longer than 107 characters.
-        folder = Path(tempfile.gettempdir())
-        if len(str(folder)) > MAX_FOLDER_LENGTH and os.name == "posix":
-            folder = Path("/tmp")  # noqa: S108  (mkdtemp makes a directory that is ours alone)
-        directory = str(self._close.enter_context(locked_directory(TEMPORARY, folder)))
-        options = {
-            "num_cpus": self._own_cpus, "object_store_memory": STORE_BYTES,
-            "include_dashboard": False, "_temp_dir": directory,
-        }  # fmt: skip
-        # Containers often have 64 MB of shared memory, about which Ray would warn.
-        if not SHARED_MEMORY.exists() or shutil.disk_usage(SHARED_MEMORY).free <= 2 * STORE_BYTES:
-            options["_plasma_directory"] = directory
-        return options
-
-    def close(self) -> None:
-        """Close it; a Ray on this machine ends, with all its processes."""
-        self._close.close()
-
     def serves(self, address: str | None, own_cpus: int, runtime_env: Mapping[str, Any]) -> bool:
         """Whether runs of a launcher with these settings can use it."""
         enough = not self.own or self._own_cpus >= own_cpus
@@ -124,10 +81,14 @@ class Connection:
 
     @cached_property
     def mailbox(self) -> Any:
-        """The actor that runs tell how far they are."""
+        """The actor that runs tell how far they are; it takes no CPU from them."""
+        import ray
+
         from mnist_sweep.sweeping.launch.on_ray import node
 
-        return node.start_mailbox()
+        remote: Any = ray.remote(node.Mailbox)
+        options = {"num_cpus": 0, "max_restarts": -1, "max_concurrency": node.MAX_CALLS}
+        return remote.options(**options).remote()
 
     def data(self, info: DatasetInfo) -> list[Any]:
         """The object of a dataset in Ray's store, in a list; none where the files lie here."""
@@ -155,25 +116,45 @@ class Connection:
         return sum(fit(needs, node) for node in self.nodes())
 
 
-def check_installed() -> None:
-    """See that Ray is installed.
+def _start_ray(address: str | None, options: Mapping[str, Any]) -> None:
+    import ray
 
-    Raises:
-        UsageError: It is not.
-    """
-    if importlib.util.find_spec("ray") is None:
+    # Ray takes SIGTERM for itself; here it must end a sweep as Ctrl-C does.
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
+    except Exception as error:  # Ray raises anything where it cannot connect
+        expected = f"a Ray cluster at hydra.launcher.address={address}"
         raise UsageError(
-            "hydra/launcher=ray needs Ray, which is not installed: pip install 'mnist-sweep[ray]'. "
-            "Without it hydra/launcher=pool runs on this machine."
-        )
+            f"Expected {expected if address else 'to start Ray on this machine'}, but "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        ) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def _own_options(cpus: int, opened: ExitStack) -> dict[str, Any]:
+    """Options of a Ray on this machine, whose files are in a directory of its own."""
+    # The paths of Ray's sockets may not be longer than 107 characters.
+    folder = Path(tempfile.gettempdir())
+    if len(str(folder)) > MAX_FOLDER_LENGTH and os.name == "posix":
+        folder = Path("/tmp")  # noqa: S108  (mkdtemp makes a directory that is ours alone)
+    directory = str(opened.enter_context(locked_directory(TEMPORARY, folder)))
+    options = {
+        "address": "local", "num_cpus": cpus, "object_store_memory": STORE_BYTES,
+        "include_dashboard": False, "_temp_dir": directory,
+    }  # fmt: skip
+    # Containers often have 64 MB of shared memory, about which Ray would warn.
+    if not SHARED_MEMORY.exists() or shutil.disk_usage(SHARED_MEMORY).free <= 2 * STORE_BYTES:
+        options["_plasma_directory"] = directory
+    return options
 
 
 def environment_of_runs(users: Mapping[str, Any]) -> dict[str, Any]:
-    """Ray's `runtime_env` of runs: this program's code, and what the user asks for.
-
-    Modules of the user's that this process finds by its working directory or PYTHONPATH are found
-    by the same paths where a node has them; other nodes need them in `py_modules` or `working_dir`.
-    """
+    """Ray's `runtime_env` of runs: this program's code, and what the user asks for."""
+    # Modules of the user's that this process finds by its working directory or PYTHONPATH are found
+    # by the same paths where a node has them; others need them in `py_modules` or `working_dir`.
     paths = [str(Path.cwd()), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         **users,
@@ -206,12 +187,10 @@ def fit(needs: Needs, node: Mapping[str, float]) -> int:
 
 def words_of(needs: Needs) -> str:
     """'2 CPU, 512 MB of memory': the resources of a run in words."""
-    units = {"memory": "MB of memory"}
-    amounts = {**needs, "memory": needs["memory"] / 2**20}
+    shown = {name: n for name, n in needs.items() if n or name == "CPU"}
     return ", ".join(
-        f"{n:{'.0f' if float(n).is_integer() else 'g'}} {units.get(name, name)}"
-        for name, n in amounts.items()
-        if n or name == "CPU"
+        f"{n / 2**20:.12g} MB of memory" if name == "memory" else f"{n:.12g} {name}"
+        for name, n in shown.items()
     )
 
 

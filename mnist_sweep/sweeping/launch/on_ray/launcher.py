@@ -1,30 +1,44 @@
-"""`hydra/launcher=ray`: Hydra's side of runs on Ray."""
+"""`hydra/launcher=ray`: its settings, and the driver's side of runs on Ray.
+
+Only the driver writes into the sweep's directory, and it holds a run's lock from when the run is
+handed to Ray until its record is written. So sweeps can share a directory as usual, and nodes need
+no access to it.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from rich.console import Console
 
 from mnist_sweep.cores import cores
-from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.sweeping.launch.dispatch import JobScheduler
-from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
+from mnist_sweep.records import store
+from mnist_sweep.records.locks import held
+from mnist_sweep.records.status import RunStatus
+from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
+from mnist_sweep.sweeping.launch.execute import started_now
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.on_ray.connection import (
-    Connection,
-    Needs,
-    check_installed,
-    words_of,
-)
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, options_of, words_of
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.worker import write_hydra_files
 
 if TYPE_CHECKING:
-    from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
+    from mnist_sweep.sweeping.launch.on_ray.node import TaskResult
+
+REFRESH_S = 0.25
+MIN_WAITING = 32
 
 
 @dataclass(eq=False)
@@ -52,7 +66,12 @@ class RayLauncher(SweepLauncher):
             UsageError: There is none, or a setting is out of its range.
         """
         super().setup(**options)
-        check_installed()
+        if importlib.util.find_spec("ray") is None:
+            raise UsageError(
+                "hydra/launcher=ray needs Ray, which is not installed: "
+                "pip install 'mnist-sweep[ray]'. Without it hydra/launcher=pool runs on this "
+                "machine."
+            )
         if self.config.hydra.job.chdir:
             raise UsageError(
                 "hydra.job.chdir=true: not supported with hydra/launcher=ray; use pool."
@@ -63,12 +82,9 @@ class RayLauncher(SweepLauncher):
                     f"hydra.launcher.resources.{name}: {name} is not a resource of your own. "
                     f"Set hydra.launcher.{own} instead."
                 )
-        numbers = {
-            "num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "memory_mb": self.memory_mb,
-            "waiting": self.waiting,
-            **{f"resources.{name}": amount for name, amount in self.resources.items()},
-        }  # fmt: skip
-        for name, number in numbers.items():
+        numbers = {name: getattr(self, name) for name in ("num_cpus", "num_gpus", "memory_mb")}
+        numbers |= {f"resources.{name}": amount for name, amount in self.resources.items()}
+        for name, number in {**numbers, "waiting": self.waiting}.items():
             if number is not None and number < 0:
                 raise UsageError(f"hydra.launcher.{name}={number:g}: must be 0 or more.")
 
@@ -103,18 +119,14 @@ class RayLauncher(SweepLauncher):
         Raises:
             UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
         """
-        from mnist_sweep.sweeping.launch.on_ray.dispatch import RayDispatch
-
         threads = max((job.settings["threads"] for job in jobs), default=self._threads)
         needs, connected = self.needs(threads), self._connect(threads)
         if connected.own and not connected.room(needs):
-            has = "; ".join(
-                f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU"
-                for node in connected.nodes()
-            )
+            nodes = [f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in connected.nodes()]
             raise UsageError(
                 f"A run needs {words_of(needs)}, which this machine does not have: "
-                f"{has or 'nothing'}. Ask for less, or name a cluster by hydra.launcher.address=…"
+                f"{'; '.join(nodes) or 'nothing'}. Ask for less, or name a cluster by "
+                "hydra.launcher.address=…"
             )
         return RayDispatch(connected, self, threads, workers, progress, scheduler=scheduler)
 
@@ -146,3 +158,188 @@ class RayLauncher(SweepLauncher):
 ConfigStore.instance().store(
     group="hydra/launcher", name="ray", node=RayLauncher, provider="mnist_sweep"
 )
+
+
+class RunError(MnistSweepError):
+    """A node could not run a job."""
+
+
+@dataclass
+class RayRun:
+    """A run that was handed to Ray."""
+
+    job: Job
+    task: Any  # Ray's reference to what it returns
+    ticket: str  # names this attempt in reports
+    unlock: Callable[[], None]  # frees the run's lock
+    started: float = field(default_factory=time.monotonic)
+    shown: bool = False  # whether it has reported, or ended; until then it may wait for a node
+
+
+class RayDispatch(Dispatch[RayRun]):
+    """Runs jobs on a cluster; see `Dispatch`. `threads` are the most of any run."""
+
+    def __init__(
+        self, connection: Connection, launcher: RayLauncher, threads: int, *arguments: Any,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(*arguments, **options)
+        self._connection, self._launcher, self._threads = connection, launcher, threads
+        self._reports: Any = None
+
+    def stop(self) -> None:
+        """End all tasks at once, with their processes; results that have come back are kept."""
+        import ray
+
+        try:
+            if self.active:
+                self.wait(timeout=0)
+        finally:
+            for run in self.active:
+                ray.cancel(run.task, force=True)
+                run.unlock()
+            self.active.clear()
+
+    def room(self) -> int:
+        """As many as fit, and on a cluster some that wait for a node."""
+        limit, budget = self._launcher.config.n_jobs, self.budget.seconds
+        if limit is not None and not budget:
+            return int(limit)
+        fitting = self._connection.room(self._launcher.needs(self._threads))
+        if self._connection.own:
+            # It may have room for more, of another stage's needs.
+            return max(1, min(fitting, self.workers))
+        waiting = self._launcher.waiting
+        if budget:
+            # Nothing waits on the cluster, where it would start whenever it could.
+            waiting = 0
+        elif waiting is None:
+            # What a search decides later rests on more results.
+            waiting = 0 if self.scheduler else max(fitting, MIN_WAITING)
+        # Never 0: a cluster without a node now may get one, and is waited for.
+        return max(1, min(fitting + waiting, limit or fitting + waiting))
+
+    def start(self, job: Job) -> None:
+        """Lock a job and give it to Ray, which starts it when there is room."""
+        try:
+            with ExitStack() as lock:
+                if not lock.enter_context(held(job.lock)):
+                    self.postpone(job)
+                elif done := done_summary(job):
+                    self.finish(job, done)
+                else:
+                    store.make_directory(job.paths.directory)
+                    store.clean_temporary(job.paths.directory)
+                    # The start is for the failed record of a run that dies before it writes one.
+                    job, ticket = started_now(job), uuid.uuid4().hex
+                    task = self._hand_out(job, ticket)
+                    # From here on the lock is the run's, until it has ended.
+                    self.active.append(RayRun(job, task, ticket, lock.pop_all().close))
+        except MnistSweepError as error:
+            self.finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
+
+    @cached_property
+    def _remote(self) -> Any:
+        import ray
+
+        from mnist_sweep.sweeping.launch.on_ray.node import run_job
+
+        return ray.remote(run_job)  # once: each such object sends the function's code again
+
+    def _hand_out(self, job: Job, ticket: str) -> Any:
+        data = self._connection.data(job.data)
+        needs = options_of(self._launcher.needs(job.settings["threads"]))
+        # Ray's own retries would repeat a run without our count of them.
+        task = self._remote.options(max_retries=0, **needs)
+        return task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
+
+    def wait(self, timeout: float = REFRESH_S) -> None:
+        """Take results and epochs, waiting for them for a moment."""
+        import ray
+
+        if self._reports is None:
+            self._reports = self._connection.mailbox.take.remote()
+        tasks = [self._reports, *(run.task for run in self.active)]
+        # The first call waits for anything, the second takes all that is there.
+        ray.wait(tasks, num_returns=1, timeout=timeout)
+        ready = set(ray.wait(tasks, num_returns=len(tasks), timeout=0)[0])
+        if self._reports in ready:
+            self._listen()
+        for run in [run for run in self.active if run.task in ready]:
+            self._returned(run)
+
+    def _listen(self) -> None:
+        """Show the epochs that runs reported, and answer them."""
+        import ray
+
+        try:
+            reports = ray.get(self._reports)
+        except ray.exceptions.RayError:  # its node died; it restarts on another
+            reports = {}
+            time.sleep(REFRESH_S)
+        self._reports = None
+        for run in self.active:
+            if epoch := reports.get(run.ticket):
+                self._show(run)
+                reason = self.epoch(run.job, *epoch) if epoch.number else None
+                if epoch.number and run.job.prune:
+                    self._connection.mailbox.answer.remote(run.ticket, reason)
+
+    def _show(self, run: RayRun) -> None:
+        if not run.shown:
+            run.shown, run.started = True, time.monotonic()
+            self.progress.started(run.job)
+
+    def _returned(self, run: RayRun) -> None:
+        """A task has ended, one way or another: write its result, and free its lock."""
+        import ray
+
+        self.active.remove(run)
+        self._show(run)
+        try:
+            self._take(run, ray.get(run.task))
+        except (MnistSweepError, ray.exceptions.RayTaskError) as error:  # of the task, no run's
+            self._failed(run, str(error))
+        except ray.exceptions.RayError as error:
+            self.retry_or_fail(run.job, _reason(error), run.started)
+        finally:
+            run.unlock()
+
+    def _take(self, run: RayRun, answer: TaskResult) -> None:
+        """Write what a run left, its record last."""
+        job, files, paths = run.job, dict(answer.files), run.job.paths
+        write_hydra_files(job)
+        if log := files.pop(paths.log.name, None):
+            before = paths.log.read_bytes() if paths.log.exists() else b""  # an earlier attempt's
+            store.write_bytes(paths.log, before + log)
+        record = files.pop(paths.record.name, None)
+        if answer.summary is None:
+            self.retry_or_fail(job, answer.died, run.started, late=answer.late)
+        elif record is None:
+            self._failed(run, answer.summary.message)
+        else:
+            for name, content in files.items():
+                path = paths.directory / name
+                if path in paths.artefacts or paths.files in path.parents:
+                    store.write_bytes(path, content)
+            store.write_record(paths.record, json.loads(record))
+            self.finish(job, answer.summary)
+
+    def _failed(self, run: RayRun, message: str) -> None:
+        first = message.strip().splitlines()[0]
+        self.fail(run.job, RunError(message), run.started, first)
+
+
+def _reason(error: BaseException) -> str:
+    """How a task died, in a line."""
+    words = {
+        "WorkerCrashedError": "the process of its task died",
+        "NodeDiedError": "its node died",
+        "OutOfMemoryError": "Ray ended it, for its node ran out of memory",
+        "ObjectLostError": "its node died with the result",
+        "OwnerDiedError": "its node died with the result",
+        "ObjectFetchTimedOutError": "its result could not be fetched",
+        "RuntimeEnvSetupError": f"its environment could not be created: {error}",
+    }
+    name = type(error).__name__
+    return " ".join(words.get(name, f"{name}: {error}").split())[:500]

@@ -29,7 +29,7 @@ from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import is_task
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.execute import Epoch
+from mnist_sweep.sweeping.launch.execute import Epoch, Report
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.on_ray.connection import locked_directory
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
@@ -42,13 +42,14 @@ PATIENCE_S = 1.0  # how long the driver's call for reports stays open
 # 1,000, that many waiting runs would block the driver's own calls, which they wait for.
 MAX_CALLS = 100_000
 SCRATCH = "mnist-sweep-run-"
+# What a record's environment has from the sweep; the rest is described on the node, once.
 OF_THE_DRIVER = ("git_sha", "git_dirty", "workers")
-"""What a record's environment has from the sweep; the rest is described on the node."""
+_described = cache(describe)
+# Variables by which Ray tells a task which devices are its own.
 DEVICES = (
     "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
     "ONEAPI_DEVICE_SELECTOR", "TPU_VISIBLE_CHIPS",
 )  # fmt: skip
-"""Variables by which Ray tells a task which devices are its own."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +104,6 @@ class Mailbox:
         return reports
 
 
-def start_mailbox() -> Any:
-    """Start the actor on the cluster; it takes no CPU from the runs."""
-    import ray
-
-    remote: Any = ray.remote(Mailbox)
-    return remote.options(num_cpus=0, max_restarts=-1, max_concurrency=MAX_CALLS).remote()
-
-
 def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
     """Run one job on this node; Ray calls it.
 
@@ -139,17 +132,13 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
         info = place(job.data, fetch) if job.data.sha256 else job.data
         with locked_directory(SCRATCH) as directory:
             driver = {key: job.environment[key] for key in OF_THE_DRIVER}
-            environment = {**_described(), **driver}
-            here = replace(job, sweep=directory, data=info, environment=environment)
+            here = replace(job, sweep=directory, data=info, environment=_described() | driver)
             return _in_a_process(here, report)
     except MnistSweepError as error:
         return TaskResult(RunSummary.of(job, RunStatus.FAILED, str(error)))
 
 
-_described = cache(describe)
-
-
-def _in_a_process(job: Job, report: Callable[[Epoch], str | None]) -> TaskResult:
+def _in_a_process(job: Job, report: Report) -> TaskResult:
     # Children would import this process's main file, Ray's, which imports all of Ray.
     vars(sys.modules["__main__"]).pop("__file__", None)
     # A task of the user's own needs no TensorFlow, whose import takes seconds.
@@ -167,7 +156,7 @@ def files_of(paths: RunPaths) -> dict[str, bytes]:
     """What a run left in its directory that belongs to its result: name -> content."""
     found = {}
     own = [path for path in paths.files.rglob("*") if path.is_file()]
-    for path in (paths.record, paths.predictions, paths.model, paths.log, *own):
+    for path in (paths.record, *paths.artefacts, paths.log, *own):
         with suppress(FileNotFoundError):
             found[path.relative_to(paths.directory).as_posix()] = path.read_bytes()
     return found
@@ -195,8 +184,7 @@ def place(info: DatasetInfo, fetch: Callable[[], dict[str, Any]] | None) -> Data
     Raises:
         DataError: It is neither here nor can it be fetched and kept.
     """
-    stored = verified(Path(info.cache), info.sha256)
-    if stored:
+    if stored := verified(Path(info.cache), info.sha256):
         return replace(info, cache=str(stored.directory))
     cache = open_cache(os.environ)
     with ExitStack() as held:
