@@ -19,9 +19,8 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is_task
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch import processes, submitted
-from mnist_sweep.sweeping.launch.dispatch import JobScheduler
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
-from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.launcher import JobScheduler, SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
@@ -180,7 +179,7 @@ def run_jobs(
     """Run jobs, and those that a scheduler adds, `n_runs` in all; fills in the result."""
     launcher = request.launcher
     launcher.context.interrupt_if_swallowed()
-    progress = launcher.progress()
+    progress = launcher.make_progress()
     progress.begin(n_runs, result.workers, expected_s)
     if result.report and launcher.reports_epochs:  # others may fork, which threads would disturb
         launcher.context.first_run_waits()

@@ -260,7 +260,7 @@ MUTATIONS = [
      "        except ZeroDivisionError as error:\n            self._drop(error)\n\n    def _drop",
      "cli/test_streams.py::test_a_full_disk_is_said_once"),
     ("14 a result is not late while it is written", "sweeping/launch/worker.py",
-     "more_s = WRITE_S if self._is_writing else", "more_s = 0 if self._is_writing else",
+     "more_s = WRITE_S", "more_s = 0",
      "sweeping/test_worker.py -k time_to_write"),
     ("15 a matplotlibrc", "reporting/figures/drawing.py", "        rcdefaults()", "        pass",
      "reporting/test_figures.py::test_the_users_own_settings_of_matplotlib_do_not_count"),

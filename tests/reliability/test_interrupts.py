@@ -16,10 +16,9 @@ from fcntl import ioctl
 
 import pyte
 import pytest
-from rich.console import Console
 
 from support.real_sweeps import GUARD_S, Place, until
-from support.sweep_parts import job_of
+from support.sweep_parts import begun, job_of
 
 CTRL_C = b"\x03"
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -160,8 +159,7 @@ def test_ctrl_c_stops_hydras_own_launcher_too(place: Place):
 
 def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
     from mnist_sweep.sweeping.context import SweepContext
-    from mnist_sweep.sweeping.launch.progress import Progress
-    from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch
+    from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
 
     class Swallows:
         def launch(self, overrides, initial_job_idx):  # noqa: ARG002  (as Hydra calls it)
@@ -170,8 +168,9 @@ def test_a_ctrl_c_that_hydra_swallows_is_an_interrupt_all_the_same(tmp_path):
             except KeyboardInterrupt as error:
                 raise ValueError("of composing") from error
 
-    with SweepContext(), pytest.raises(KeyboardInterrupt):
-        StockDispatch(Swallows(), 1, 1, Progress(Console(quiet=True))).run([job_of(tmp_path)])
+    launcher = begun(StockLauncher(Swallows()))
+    with SweepContext() as launcher.context, pytest.raises(KeyboardInterrupt):
+        launcher.run([job_of(tmp_path)])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

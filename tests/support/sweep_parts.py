@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from rich.console import Console
 
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.settings import defaults
+from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.launcher import Budget, JobScheduler, SweepLauncher
+from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.points import Plan, Point, identify
 from support.factories import Made, make_settings
 
+AnyLauncher = TypeVar("AnyLauncher", bound=SweepLauncher)
 ENVIRONMENT: dict[str, Any] = {
     "python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6",
     "hydra": "1.3.8", "mnist_sweep": "0.1.0", "git_sha": "a" * 40, "git_dirty": False,
@@ -47,3 +54,18 @@ def job_of(sweep: Path, run: Made | None = None, **changes: Any) -> Job:
 def plan_of(*points: Point, **info: Any) -> Plan:
     data = info_of(**info)
     return Plan(list(points), {point.data_key: data for point in points})
+
+
+def begun(
+    launcher: AnyLauncher,
+    workers: int = 1,
+    scheduler: JobScheduler | None = None,
+    **settings: Any,
+) -> AnyLauncher:
+    """A launcher that is ready to run jobs by these of a sweep's settings, and shows nothing."""
+    values = {"retries": 0, "fail_fast": False, "n_jobs": None, "wait": True, "budget_s": None}
+    launcher.config = OmegaConf.create({**values, **settings})
+    launcher.context = SweepContext()
+    launcher.budget = Budget(launcher.config.budget_s)
+    launcher.begin([], workers, Progress(Console(quiet=True)), scheduler)
+    return launcher

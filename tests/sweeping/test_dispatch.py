@@ -9,41 +9,32 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.progress_file import Progress, read_progress
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_json
-from mnist_sweep.sweeping.launch import dispatch as module
-from mnist_sweep.sweeping.launch import progress
-from mnist_sweep.sweeping.launch.dispatch import Budget, Dispatch
+from mnist_sweep.sweeping.launch import launcher as module
 from mnist_sweep.sweeping.launch.execute import MAX_LOG_LINE_LENGTH, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from support.factories import make_run, write_run
-from support.sweep_parts import job_of
+from support.sweep_parts import begun, job_of
 
 
-class InMemory(Dispatch[Job]):
+class InMemory(SweepLauncher):
     """Runs end in the order they started, as `ends` says: a status, a death, or another's run."""
 
-    def __init__(
-        self,
-        workers: int,
-        ends: Callable[[Job], str],
-        *,
-        scheduler: Any = None,
-        retries: int = 0,
-        fail_fast: bool = False,
-        budget: Budget | None = None,
-    ) -> None:
-        super().__init__(workers, progress.Progress(Console(quiet=True)), scheduler=scheduler)
-        self.retries, self.fail_fast, self.budget = retries, fail_fast, budget or Budget(None)
+    def __init__(self, workers: int, ends: Callable[[Job], str], **options: Any) -> None:
         self.ends = ends
         self.started: list[Job] = []
         self.stopped: list[Job] = []
         self.most_at_once = 0
         self.took_s: float | None = None
+        begun(self, workers, **options)
+
+    def workers(self, n_jobs: int, threads: int) -> int:
+        raise NotImplementedError
 
     def start(self, job: Job) -> None:
         self.started.append(job)
@@ -79,10 +70,10 @@ def seeds(jobs: list[Job]) -> list[int]:
 
 
 def test_jobs_start_in_their_order_and_no_more_than_there_are_workers(tmp_path: Path):
-    dispatch = InMemory(2, lambda _: "finished")
-    summaries = dispatch.run(jobs_in(tmp_path, 5))
-    assert seeds(dispatch.started) == [0, 1, 2, 3, 4]
-    assert dispatch.most_at_once == 2
+    launcher = InMemory(2, lambda _: "finished")
+    summaries = launcher.run(jobs_in(tmp_path, 5))
+    assert seeds(launcher.started) == [0, 1, 2, 3, 4]
+    assert launcher.most_at_once == 2
     assert [summary.status for summary in summaries] == ["finished"] * 5
 
 
@@ -105,9 +96,9 @@ class Scheduler:
 def test_a_scheduler_is_asked_when_the_given_jobs_are_started_and_told_of_every_end(tmp_path: Path):
     jobs = jobs_in(tmp_path, 4)
     scheduler = Scheduler(jobs[1:])
-    dispatch = InMemory(1, lambda _: "finished", scheduler=scheduler)
-    dispatch.run(jobs[:1])
-    assert seeds(dispatch.started) == seeds(scheduler.over) == [0, 1, 2, 3]
+    launcher = InMemory(1, lambda _: "finished", scheduler=scheduler)
+    launcher.run(jobs[:1])
+    assert seeds(launcher.started) == seeds(scheduler.over) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("fail_fast", "started"), [(True, [0, 1, 2]), (False, [0, 1, 2, 3, 4])])
@@ -120,10 +111,10 @@ def test_fail_fast_starts_nothing_more_and_stops_what_runs(
     def ends(job: Job) -> str:
         return status if job is jobs[1] else "finished"
 
-    dispatch = InMemory(2, ends, fail_fast=fail_fast)
-    summaries = dispatch.run(jobs)
-    assert seeds(dispatch.started) == started
-    assert seeds(dispatch.stopped) == ([2] if fail_fast else [])
+    launcher = InMemory(2, ends, fail_fast=fail_fast)
+    summaries = launcher.run(jobs)
+    assert seeds(launcher.started) == started
+    assert seeds(launcher.stopped) == ([2] if fail_fast else [])
     assert len(summaries) == (2 if fail_fast else 5)
 
 
@@ -137,10 +128,10 @@ def test_a_run_whose_process_died_is_repeated_and_fails_in_the_end(
     job.paths.directory.mkdir(parents=True)
     job.paths.log.write_text("Epoch 1\n" + "x" * 1000)
     ends = ["dies"] * deaths + ["finished"]
-    dispatch = InMemory(1, lambda _: ends.pop(0), retries=retries)
-    [summary] = dispatch.run([job])
+    launcher = InMemory(1, lambda _: ends.pop(0), retries=retries)
+    [summary] = launcher.run([job])
     assert summary.failed is fails
-    assert len(dispatch.started) == (deaths if fails else deaths + 1)
+    assert len(launcher.started) == (deaths if fails else deaths + 1)
     record = record_of(job)
     assert (record is not None) is fails
     if record:
@@ -185,19 +176,19 @@ def test_a_run_that_another_sweep_finishes_is_its_result(tmp_path: Path):
         release(lock)
         return "elsewhere"
 
-    dispatch = InMemory(1, ends)
-    [summary] = dispatch.run([job])
+    launcher = InMemory(1, ends)
+    [summary] = launcher.run([job])
     assert (summary.origin, summary.status) == (Origin.ALREADY_DONE, RunStatus.FINISHED)
     assert summary.headline == f"test accuracy {run.record.metrics.test.accuracy:.2%}"
-    assert len(dispatch.started) == 1
+    assert len(launcher.started) == 1
 
 
 def test_a_run_that_another_sweep_gave_up_is_run_here(tmp_path: Path):
     ends = ["elsewhere", "finished"]
-    dispatch = InMemory(1, lambda _: ends.pop(0))
-    [summary] = dispatch.run(jobs_in(tmp_path, 1))
+    launcher = InMemory(1, lambda _: ends.pop(0))
+    [summary] = launcher.run(jobs_in(tmp_path, 1))
     assert (summary.origin, summary.status) == (Origin.RAN, RunStatus.FINISHED)
-    assert len(dispatch.started) == 2
+    assert len(launcher.started) == 2
 
 
 def test_an_interrupt_stops_what_runs_and_keeps_what_has_ended(tmp_path: Path):
@@ -206,31 +197,31 @@ def test_an_interrupt_stops_what_runs_and_keeps_what_has_ended(tmp_path: Path):
     def ends(job: Job) -> str:
         return "interrupt" if job is jobs[1] else "finished"
 
-    dispatch = InMemory(2, ends)
+    launcher = InMemory(2, ends)
     with pytest.raises(KeyboardInterrupt):
-        dispatch.run(jobs)
-    assert seeds(dispatch.stopped) == [2]
-    assert [summary.run_id for summary in dispatch.summaries] == [jobs[0].run_id]
+        launcher.run(jobs)
+    assert seeds(launcher.stopped) == [2]
+    assert [summary.run_id for summary in launcher.summaries] == [jobs[0].run_id]
 
 
 def test_a_damaged_record_of_another_sweep_is_no_result(tmp_path: Path):
     ends = ["elsewhere", "finished"]
-    dispatch = InMemory(1, lambda _: ends.pop(0))
+    launcher = InMemory(1, lambda _: ends.pop(0))
     [job] = jobs_in(tmp_path, 1)
     job.paths.directory.mkdir(parents=True)
     write_json(job.paths.record, {"schema_version": 1})
-    [summary] = dispatch.run([job])
+    [summary] = launcher.run([job])
     assert summary.origin is Origin.RAN
 
 
 def test_epochs_of_a_running_run_are_in_a_file_until_it_ends(tmp_path: Path):
     (job,) = jobs_in(tmp_path, 1)
-    dispatch = InMemory(1, lambda _: "finished")
-    dispatch.epoch(job, 1, {"loss": 0.5})
+    launcher = InMemory(1, lambda _: "finished")
+    launcher.epoch(job, 1, {"loss": 0.5})
     assert read_progress(job.paths.progress) == Progress(
         1, job.settings["epochs"], {"loss": {1: 0.5}}
     )
-    dispatch.run([job])
+    launcher.run([job])
     assert not job.paths.progress.exists()
 
 
@@ -267,14 +258,14 @@ def test_no_run_starts_that_would_end_after_the_budget(
     ]
 
     def ends(job: Job) -> str:
-        dispatch.took_s = job.expected_s if estimated else 8.0
-        clock.now += dispatch.took_s
+        launcher.took_s = job.expected_s if estimated else 8.0
+        clock.now += launcher.took_s
         return "finished"
 
-    dispatch = InMemory(1, ends, budget=Budget(10.0))
-    summaries = dispatch.run(jobs)
-    assert seeds(dispatch.started) == started
-    assert seeds(dispatch.not_started) == left
+    launcher = InMemory(1, ends, budget_s=10.0)
+    summaries = launcher.run(jobs)
+    assert seeds(launcher.started) == started
+    assert seeds(launcher.not_started) == left
     assert len(summaries) == len(started)
 
 
@@ -288,11 +279,11 @@ def test_a_search_within_a_budget_is_asked_for_no_more_than_fits(
         clock.now += 4.0
         return "finished"
 
-    dispatch = InMemory(1, ends, scheduler=Scheduler(list(jobs)), budget=Budget(10.0))
-    dispatch.took_s = 4.0
-    dispatch.run([])
-    assert seeds(dispatch.started) == [0, 1]
-    assert seeds(dispatch.not_started) == [2]
+    launcher = InMemory(1, ends, scheduler=Scheduler(list(jobs)), budget_s=10.0)
+    launcher.took_s = 4.0
+    launcher.run([])
+    assert seeds(launcher.started) == [0, 1]
+    assert seeds(launcher.not_started) == [2]
 
 
 def test_a_budget_that_is_used_up_does_not_wait_for_another_sweep(
@@ -307,17 +298,17 @@ def test_a_budget_that_is_used_up_does_not_wait_for_another_sweep(
     [job] = jobs_in(tmp_path, 1)
     lock = try_lock(job.lock)
     assert lock is not None
-    dispatch = InMemory(1, ends, budget=Budget(10.0))
-    assert dispatch.run([job]) == []
-    assert dispatch.not_started == [job]
+    launcher = InMemory(1, ends, budget_s=10.0)
+    assert launcher.run([job]) == []
+    assert launcher.not_started == [job]
     release(lock)
 
 
 def test_a_run_that_took_too_long_is_not_repeated(tmp_path: Path):
     job = replace(jobs_in(tmp_path, 1)[0], timeout_s=2.0)
-    dispatch = InMemory(1, lambda _: "finished", retries=3)
-    dispatch.retry_or_fail(job, "its process was ended by SIGKILL", 0.0, late=too_late(2.0))
-    [summary] = dispatch.summaries
+    launcher = InMemory(1, lambda _: "finished", retries=3)
+    launcher.retry_or_fail(job, "its process was ended by SIGKILL", 0.0, late=too_late(2.0))
+    [summary] = launcher.summaries
     # As of a run that its own timer stopped: both are one reason in the summary.
     assert (summary.failed, summary.message) == (
         True,

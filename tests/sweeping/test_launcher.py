@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,14 +27,19 @@ POOL = "mnist_sweep.sweeping.launch.pool.PoolLauncher"
 BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 OWN_LAUNCHER = '''
-from mnist_sweep.sweeping.launch.dispatch import Dispatch
 from mnist_sweep.sweeping.launch.execute import execute
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 
 LAUNCHED = []
 
-class InTurn(Dispatch):
+class InTurnLauncher(SweepLauncher):
     """Runs each job in this process."""
+
+    def __init__(self, greeting):
+        LAUNCHED.append(greeting)
+
+    def workers(self, n_jobs, threads):
+        return 1
 
     def start(self, job):
         LAUNCHED.append(job.label)
@@ -47,16 +51,6 @@ class InTurn(Dispatch):
 
     def stop(self):
         pass
-
-class InTurnLauncher(SweepLauncher):
-    def __init__(self, greeting):
-        LAUNCHED.append(greeting)
-
-    def workers(self, n_jobs, threads):
-        return 1
-
-    def dispatch(self, jobs, workers, progress, scheduler):
-        return InTurn(workers, progress, scheduler=scheduler)
 '''
 
 
@@ -102,7 +96,7 @@ def test_a_launcher_of_hydra_takes_all_jobs_at_once(
     assert isinstance(launcher, StockLauncher)
     assert launcher.context is context
     assert launcher.workers(10, 1) == 1
-    shown = launcher.progress()
+    shown = launcher.make_progress()
     assert type(shown) is Progress
     assert shown.max_lines == MAX_LINES
 
@@ -175,11 +169,11 @@ def test_gpus_that_are_not_there_are_refused_before_anything_is_written(
 def test_what_an_interrupted_sweep_left_in_the_queue_is_in_its_result(
     context: SweepContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    def run(_: Any) -> None:
+    def run(self: Any, _: Any) -> None:
+        self.submitted, self.not_started = ["12_0"], ["a job"]
         raise KeyboardInterrupt
 
-    dispatched = SimpleNamespace(summaries=[], submitted=["12_0"], not_started=["a job"], run=run)
-    monkeypatch.setattr(PoolLauncher, "dispatch", lambda *_: dispatched)
+    monkeypatch.setattr(PoolLauncher, "run", run)
     launcher = made_by(POOL, retries=0, fail_fast=False, budget_s=60.0)
     result = SweepResult(tmp_path, Plan([], {}))
     with pytest.raises(KeyboardInterrupt):

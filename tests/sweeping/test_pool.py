@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from mnist_sweep.data import prepare
 from mnist_sweep.settings import defaults
@@ -18,14 +17,13 @@ from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES as VISIBLE
 from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.pool import Pool, can_share
-from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.pool import PoolLauncher, can_share
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import runtime
 from support.factories import make_settings
-from support.sweep_parts import info_of, job_of, point_of
+from support.sweep_parts import begun, info_of, job_of, point_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,6 +37,12 @@ def small(sweep: Path, **changes: Any) -> Job:
     info = prepare({**defaults()["data"], "name": "digits"})
     values = {**defaults(), **make_settings(**{"nodes": 6, "epochs": 2} | changes), "name": "s"}
     return Job(identify(values, [], info), info, sweep, describe())
+
+
+def pool_of(workers: int) -> PoolLauncher:
+    launcher = PoolLauncher()
+    launcher.gpus = Gpus()
+    return begun(launcher, workers)
 
 
 def run(
@@ -55,7 +59,7 @@ def run(
             super().__init__(*arguments)
 
     monkeypatch.setattr(pool, "WorkerProcess", Counted)
-    return Pool(Gpus(), 1, Progress(Console(quiet=True))).run(jobs), started
+    return pool_of(1).run(jobs), started
 
 
 def predictions(job: Job) -> dict[str, Any]:
@@ -93,15 +97,15 @@ def test_a_run_that_failed_leaves_its_process_to_no_other_and_a_dead_one_is_repl
     jobs = [small(tmp_path, seed=seed) for seed in range(3)]
     jobs[0] = small(tmp_path, learning_rate=1e30)
     started: list[WorkerProcess] = []
-    finish = Pool.finish
+    finish = PoolLauncher.finish
 
-    def then_killed(self: Pool, job: Job, summary: Any) -> None:
+    def then_killed(self: PoolLauncher, job: Job, summary: Any) -> None:
         finish(self, job, summary)
         if not summary.failed:
             started[-1].process.kill()
             started[-1].process.join()
 
-    monkeypatch.setattr(Pool, "finish", then_killed)
+    monkeypatch.setattr(PoolLauncher, "finish", then_killed)
     summaries, _ = run(jobs, monkeypatch, started)
     assert [one.status for one in summaries][1:] == ["finished"] * 2, summaries
     assert [one.runs for one in started] == [1, 1, 1]
@@ -156,16 +160,16 @@ def test_a_free_process_repeats_its_network_first_and_leaves_what_others_may_rep
         ]
 
     first, again, *others = jobs(epochs=2)
-    own = Pool(Gpus(), 2, Progress(Console(quiet=True)))
-    own._queue = [again, *others]
-    assert [*own.waiting()] == [again, *others]
+    own = pool_of(2)
+    own.queue = [again, *others]
+    assert [*own.in_order()] == [again, *others]
     own.active = [SimpleNamespace(job=first)]
-    assert [*own.waiting()] == [*others, again]
-    own.active, own._idle = [SimpleNamespace(job=others[0])], [SimpleNamespace(job=first)]
-    assert [*own.waiting()] == [again, *others]
-    first, *own._queue = jobs(epochs=500)  # large: each has a process of its own
-    own.active, own._idle = [SimpleNamespace(job=first)], []
-    assert [*own.waiting()] == own._queue
+    assert [*own.in_order()] == [*others, again]
+    own.active, own.idle = [SimpleNamespace(job=others[0])], [SimpleNamespace(job=first)]
+    assert [*own.in_order()] == [again, *others]
+    first, *own.queue = jobs(epochs=500)  # large: each has a process of its own
+    own.active, own.idle = [SimpleNamespace(job=first)], []
+    assert [*own.in_order()] == own.queue
 
 
 def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_need(
@@ -184,26 +188,26 @@ def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_ne
         return one
 
     monkeypatch.setattr(pool.processes, "is_running", lambda process: process == "alive")
-    own = Pool(Gpus(), 4, Progress(Console(quiet=True)))
+    own = pool_of(4)
     same, other, two = idle(), idle(nodes=6), idle(threads=2)
-    own._idle = [same, two, other]
-    assert own._waiting_for(job(seed=1)) is same
-    own._idle = [other, two, same]
-    assert own._waiting_for(job(seed=1)) is same
-    assert own._waiting_for(job(seed=1)) is other
-    assert own._idle == [two]
-    assert own._waiting_for(job(threads=2)) is two
-    assert (own._idle, released) == ([], [])
+    own.idle = [same, two, other]
+    assert own.take_idle(job(seed=1)) is same
+    own.idle = [other, two, same]
+    assert own.take_idle(job(seed=1)) is same
+    assert own.take_idle(job(seed=1)) is other
+    assert own.idle == [two]
+    assert own.take_idle(job(threads=2)) is two
+    assert (own.idle, released) == ([], [])
     # A process that fits none is needed only where all workers are taken.
-    own._idle, own.active = [two, other], [SimpleNamespace()]
-    assert own._waiting_for(job(threads=3)) is None
+    own.idle, own.active = [two, other], [SimpleNamespace()]
+    assert own.take_idle(job(threads=3)) is None
     assert released == []
     own.active *= 2
-    assert own._waiting_for(job(threads=3)) is None
-    assert (own._idle, released) == ([other], [two])
+    assert own.take_idle(job(threads=3)) is None
+    assert (own.idle, released) == ([other], [two])
     other.process = "dead"
-    assert own._waiting_for(job(seed=1)) is None
-    assert (own._idle, released) == ([], [two, other])
+    assert own.take_idle(job(seed=1)) is None
+    assert (own.idle, released) == ([], [two, other])
 
 
 def test_a_run_gets_the_gpu_that_has_the_fewest(monkeypatch: pytest.MonkeyPatch):

@@ -13,15 +13,17 @@ from rich.console import Console
 
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import Verbosity
-from mnist_sweep.sweeping.launch import display as module
-from mnist_sweep.sweeping.launch import progress
-from mnist_sweep.sweeping.launch.display import Display, choose
+from mnist_sweep.sweeping.launch import progress as module
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 from mnist_sweep.sweeping.launch.progress import (
     MAX_FAILURES,
     MAX_LINES,
     Progress,
+    choose,
     clock,
+)
+from mnist_sweep.sweeping.launch.progress import (
+    _Display as Display,
 )
 from support.sweep_parts import job_of, point_of
 
@@ -148,8 +150,7 @@ def test_the_display_has_lines_for_the_first_failures_only():
 
 def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
-    for one in (module, progress):
-        monkeypatch.setattr(one, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
     display = Display(console(80))
     display.begin(4, 2)
     one = job(layers=1)

@@ -29,17 +29,17 @@ from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.display import Display
 from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, is_up_to_date, record_of, summary_of
-from mnist_sweep.sweeping.launch.pool import Pool
+from mnist_sweep.sweeping.launch.pool import PoolLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.progress import _Display as Display
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
 from support.factories import make_run, make_settings, write_run, write_sweep
 from support.real_sweeps import Place, until
-from support.sweep_parts import job_of
+from support.sweep_parts import begun, job_of
 from support.training_settings import settings as settings_of
 
 
@@ -220,8 +220,9 @@ def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
     scheduler = Stopping(extra=jobs[2:])
     processes.start_fork_server()
     try:
-        pool = Pool(Gpus(), 2, Progress(Console(quiet=True)), scheduler=scheduler)
-        summaries = pool.run(jobs[:2])
+        pool = PoolLauncher()
+        pool.gpus = Gpus()
+        summaries = begun(pool, 2, scheduler=scheduler).run(jobs[:2])
     finally:
         processes.end_fork_server()
     assert sorted((s.status, s.run_id == jobs[0].run_id) for s in summaries) == [

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
-from rich.console import Console
 
 import mnist_sweep
 from mnist_sweep import settings as schema
@@ -25,7 +24,6 @@ from mnist_sweep.errors import DataError, SettingsError, UsageError
 from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.execute import Epoch, too_late
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.on_ray import connection
@@ -37,10 +35,9 @@ from mnist_sweep.sweeping.launch.on_ray.connection import (
     options_of,
     words_of,
 )
-from mnist_sweep.sweeping.launch.on_ray.launcher import RayDispatch, RayLauncher, RayRun
-from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.on_ray.launcher import RayLauncher, RayRun
 from support.factories import make_run, write_run
-from support.sweep_parts import job_of
+from support.sweep_parts import begun, job_of
 
 
 @pytest.fixture
@@ -260,15 +257,16 @@ class Nodes:
     def room(self, needs: connection.Needs) -> int:
         return fit(needs, {"CPU": self.cpus})
 
-    def data(self, info: DatasetInfo) -> list[Any]:
-        raise DataError(f"no data of {info.name}")
+    def hand_out(self, job: Job, *_: Any) -> None:
+        raise DataError(f"no data of {job.data.name}")
 
 
-def dispatch_on(nodes: Nodes, workers: int = 1, **changes: Any) -> RayDispatch:
-    launcher = RayLauncher(waiting=changes.pop("waiting", None))
-    launcher.config = OmegaConf.create({"n_jobs": changes.pop("limit", None)})
-    connected: Any = nodes
-    return RayDispatch(connected, launcher, 1, workers, Progress(Console(quiet=True)), **changes)
+def launcher_on(
+    nodes: Nodes, workers: int = 1, waiting: int | None = None, **settings: Any
+) -> RayLauncher:
+    launcher: Any = RayLauncher(waiting=waiting)
+    launcher._threads, launcher._connect = 1, lambda _threads: nodes
+    return begun(launcher, workers, **settings)
 
 
 def run_of(job: Job) -> RayRun:
@@ -283,30 +281,28 @@ def test_a_search_hands_over_runs_that_wait_only_where_it_was_asked_to(
     guided: bool, waiting: int | None, room: int
 ):
     scheduler = SimpleNamespace() if guided else None
-    assert dispatch_on(Nodes(), scheduler=scheduler, waiting=waiting).room() == room
-    assert dispatch_on(Nodes(), scheduler=scheduler, waiting=waiting, limit=3).room() == 3
+    assert launcher_on(Nodes(), scheduler=scheduler, waiting=waiting).room() == room
+    assert launcher_on(Nodes(), scheduler=scheduler, waiting=waiting, n_jobs=3).room() == 3
 
 
 def test_within_a_budget_no_run_waits_on_the_cluster():
-    pool = dispatch_on(Nodes())
-    pool.budget = Budget(100.0)
+    pool = launcher_on(Nodes(), budget_s=100.0)
     assert pool.room() == 4
-    pool._launcher.config.n_jobs = 64
+    pool.config.n_jobs = 64
     assert pool.room() == 4
-    pool._launcher.config.n_jobs = 2
+    pool.config.n_jobs = 2
     assert pool.room() == 2
 
 
 def test_on_a_ray_of_our_own_no_more_run_than_was_said():
-    assert dispatch_on(Nodes(own=True), workers=2).room() == 2
-    assert dispatch_on(Nodes(own=True), workers=9).room() == 4
+    assert launcher_on(Nodes(own=True), workers=2).room() == 2
+    assert launcher_on(Nodes(own=True), workers=9).room() == 4
 
 
 def test_fail_fast_starts_nothing_after_a_run_that_could_not_start(tmp_path: Path):
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
     for fail_fast, failed in ((True, 1), (False, 3)):
-        pool = dispatch_on(Nodes())
-        pool.fail_fast = fail_fast
+        pool = launcher_on(Nodes(), fail_fast=fail_fast)
         summaries = pool.run(list(jobs))
         assert [summary.status for summary in summaries] == ["failed"] * failed
         assert "no data of mnist" in summaries[0].message
@@ -317,7 +313,7 @@ def test_what_a_node_returns_is_kept_with_the_record_last(tmp_path: Path):
     job = job_of(tmp_path, run)
     written = write_run(run, tmp_path / "written")
     files = {path.name: path.read_bytes() for path in written.iterdir()}
-    pool = dispatch_on(Nodes())
+    pool = launcher_on(Nodes())
     answer = on_node.TaskResult(RunSummary.of(job, RunStatus.FINISHED), files=files)
     pool._take(run_of(job), answer)
     assert [summary.status for summary in pool.summaries] == ["finished"]
@@ -330,8 +326,7 @@ def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
     tmp_path: Path, late: str, fails: bool
 ):
     job = replace(job_of(tmp_path, make_run()), timeout_s=2.0)
-    pool = dispatch_on(Nodes())
-    pool.retries = 1
+    pool = launcher_on(Nodes(), retries=1)
     answer = on_node.TaskResult(None, died="its process was ended by SIGKILL", late=late)
     pool._take(run_of(job), answer)
     assert [summary.message for summary in pool.summaries] == [
@@ -370,7 +365,7 @@ def test_what_a_task_of_ones_own_wrote_comes_back(tmp_path: Path):
     write_run(run, there.paths.directory)
     summary = RunSummary.of(here, RunStatus.FINISHED)
     answer = on_node.TaskResult(summary, files=on_node.files_of(there.paths))
-    dispatch_on(Nodes())._take(run_of(here), answer)
+    launcher_on(Nodes())._take(run_of(here), answer)
     assert (here.paths.files / "sub" / "notes.txt").read_text() == "of the task"
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
 from rich.console import Console
 
 from mnist_sweep.errors import UsageError
@@ -19,14 +18,13 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import processes, stock_launchers, submit
-from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.stock_launchers import StockDispatch, StockLauncher
+from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_run
-from support.sweep_parts import job_of, point_of
+from support.sweep_parts import begun, job_of, point_of
 
 
 class Returns:
@@ -63,9 +61,8 @@ def finished(job: Job) -> JobReturn:
     return completed(RunSummary.of(job, RunStatus.FINISHED))
 
 
-def dispatch_by(launcher: Any, batch: int = 10, **options: Any) -> StockDispatch:
-    lines = Progress(Console(quiet=True))
-    return StockDispatch(launcher, batch, 1, lines, **options)
+def launcher_by(launcher: Any, batch: int = 10, **options: Any) -> StockLauncher:
+    return begun(StockLauncher(launcher), n_jobs=batch, **options)
 
 
 def jobs_in(sweep: Path, count: int) -> list[Job]:
@@ -76,7 +73,7 @@ def test_jobs_are_handed_over_at_once_as_overrides_with_their_directory(tmp_path
     sweep = tmp_path / "it's"
     job = job_of(sweep, point=point_of(layers=2))
     launcher = Returns([finished(job)])
-    [summary] = dispatch_by(launcher).run([job])
+    [summary] = launcher_by(launcher).run([job])
     assert summary.status is RunStatus.FINISHED
     quoted = str(sweep).replace("'", "\\'")
     assert launcher.asked == [[[
@@ -88,7 +85,7 @@ def test_jobs_are_handed_over_at_once_as_overrides_with_their_directory(tmp_path
 def test_an_exception_of_the_task_is_that_runs_failure(tmp_path: Path):
     one, two = jobs_in(tmp_path, 2)
     launcher = Returns([failed(ValueError("no such key")), finished(two)])
-    first, second = dispatch_by(launcher).run([one, two])
+    first, second = launcher_by(launcher).run([one, two])
     assert (first.failed, first.message) == (True, "ValueError: no such key")
     assert second.status is RunStatus.FINISHED
 
@@ -97,7 +94,7 @@ def test_where_a_launcher_dies_the_records_say_what_came_of_the_runs(tmp_path: P
     run = make_run(seed=0)
     done, lost = job_of(tmp_path, run), job_of(tmp_path, make_run(seed=1))
     write_run(run, done.paths.directory)
-    summaries = dispatch_by(Returns(OSError("a worker\ndied\tat once"))).run([done, lost])
+    summaries = launcher_by(Returns(OSError("a worker\ndied\tat once"))).run([done, lost])
     assert [summary.status for summary in summaries] == ["finished", "failed"]
     assert summaries[1].message == "its launcher ended with OSError: a worker died at once"
 
@@ -106,7 +103,7 @@ def test_a_failed_record_that_was_to_be_replaced_says_nothing_of_the_run(tmp_pat
     run = make_run(status="failed")
     job = job_of(tmp_path, run, failed_at=run.values["environment"]["started_at"])
     write_run(run, job.paths.directory)
-    [summary] = dispatch_by(Returns(OSError("gone"))).run([job])
+    [summary] = launcher_by(Returns(OSError("gone"))).run([job])
     assert summary.message == "its launcher ended with OSError: gone"
 
 
@@ -114,7 +111,7 @@ def test_runs_of_another_sweep_are_waited_for_and_run_if_it_gave_them_up(tmp_pat
     one, two = jobs_in(tmp_path, 2)
     busy = completed(RunSummary.of(one, RunStatus.MISSING, origin=Origin.BUSY))
     launcher = Returns([busy, finished(two)], [finished(one)])
-    summaries = dispatch_by(launcher).run([one, two])
+    summaries = launcher_by(launcher).run([one, two])
     assert [summary.run_id for summary in summaries] == [two.run_id, one.run_id]
     assert [len(batch) for batch in launcher.asked] == [2, 1]
 
@@ -139,7 +136,7 @@ def test_a_search_hands_over_a_number_of_jobs_at_a_time(tmp_path: Path):
     launcher = Returns(
         *([finished(job) for job in part] for part in (jobs[:2], jobs[2:4], jobs[4:]))
     )
-    dispatch_by(launcher, batch=2, scheduler=scheduler).run([])
+    launcher_by(launcher, batch=2, scheduler=scheduler).run([])
     assert [len(batch) for batch in launcher.asked] == [2, 2, 1]
     assert scheduler.over == [job.run_id for job in jobs]
 
@@ -152,18 +149,15 @@ def test_within_a_budget_runs_are_handed_over_some_at_a_time_and_only_those_that
         for job, seconds in zip(jobs_in(tmp_path, 4), (2000.0, 400.0, 400.0, 400.0), strict=True)
     ]
     launcher = Returns([finished(job) for job in jobs[1:3]], [finished(jobs[3])])
-    dispatch = dispatch_by(launcher)
-    dispatch.budget = Budget(1000.0)
-    dispatch.run(list(jobs))
+    ours = launcher_by(launcher, budget_s=1000.0)
+    ours.run(list(jobs))
     assert [len(batch) for batch in launcher.asked] == [2, 1]  # which took no time at all
-    assert dispatch.not_started == jobs[:1]
+    assert ours.not_started == jobs[:1]
 
 
 def test_one_process_has_one_number_of_threads(tmp_path: Path):
     jobs = [job_of(tmp_path, point=point_of(threads=threads)) for threads in (2, 1)]
-    launcher: Any = StockLauncher(Returns())  # type: ignore[arg-type]
-    launcher.config = OmegaConf.create({"n_jobs": None, "fail_fast": False, "wait": True})
-    launcher.context = SweepContext()
+    launcher: Any = launcher_by(Returns())
     with pytest.raises(UsageError, match="threads=1,2 in one sweep needs hydra/launcher=pool"):
         launcher.launch_jobs(jobs, SimpleNamespace(workers=1), Progress(Console(quiet=True)))
 
@@ -177,10 +171,10 @@ def test_an_interrupt_keeps_what_ended_unreported(tmp_path: Path):
         def launch(self, *_: Any, **__: Any) -> list[JobReturn]:
             raise KeyboardInterrupt
 
-    dispatch = dispatch_by(Interrupted())
+    ours = launcher_by(Interrupted())
     with pytest.raises(KeyboardInterrupt):
-        dispatch.run([done, lost])
-    assert [summary.run_id for summary in dispatch.summaries] == [done.run_id]
+        ours.run([done, lost])
+    assert [summary.run_id for summary in ours.summaries] == [done.run_id]
 
 
 @pytest.mark.parametrize("held", [False, True])
@@ -192,7 +186,7 @@ def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_ru
     monkeypatch.setattr(submit, "is_submitit", lambda _: True)
     monkeypatch.setattr(submit, "submit", lambda *_: [])
     monkeypatch.setattr(submit, "ended", lambda _: iter([(0, "its job was killed")]))
-    [summary] = dispatch_by(None).run([job])
+    [summary] = launcher_by(None).run([job])
     assert "its job was killed" in summary.message
     assert summary.failed
     record = record_of(job)

@@ -15,9 +15,8 @@ from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import Command
-from mnist_sweep.sweeping.launch.dispatch import Budget
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
-from mnist_sweep.sweeping.launch.launcher import SweepLauncher
+from mnist_sweep.sweeping.launch.launcher import Budget, SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.preview import SweepPreview
 from mnist_sweep.sweeping.result import SweepResult
@@ -39,10 +38,16 @@ class Recording(SweepLauncher):
     def workers(self, n_jobs: int, threads: int) -> int:
         return min(n_jobs, 4 // threads)
 
-    def dispatch(self, *_arguments: Any) -> Any:
+    def start(self, job: Job) -> None:
         raise NotImplementedError
 
-    def progress(self) -> Progress:
+    def wait(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def make_progress(self) -> Progress:
         return Progress(Console(quiet=True))
 
     def launch_jobs(self, jobs: list[Job], result: SweepResult, *_arguments: Any) -> None:

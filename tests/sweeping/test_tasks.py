@@ -109,8 +109,8 @@ def run(place: Path, target: str, report: Report = lambda _: None, **more: Any) 
 
 def test_keyword_arguments_come_in_the_order_of_the_signature():
     settings = settings_of("own_tasks.many", **dict.fromkeys("yxhgfedcba", 1))
-    arguments = tasks._find(settings).arguments(settings, dict.fromkeys(tasks.GIVEN))
-    assert list(arguments) == [*"abcdefghyx", "seed"]
+    found = tasks._find(settings)
+    assert [*found.checked(), *found.given] == [*"abcdefghyx", "seed"]
 
 
 def test_a_task_has_its_own_settings_and_no_others():

@@ -1,8 +1,7 @@
 """Running jobs: a job in, a record on disk and a summary out.
 
     job                         what is run, whether its record stands, what is reported of it
-    launcher                    what a launcher is
-    dispatch                    hands jobs out: locks, retries, fail-fast, interrupts
+    launcher                    hands jobs out: locks, retries, fail-fast, interrupts
     pool                        a process per run on this machine, the default
     on_ray/                     a Ray cluster, or a Ray on this machine
     stock_launchers             makes the launcher that `hydra/launcher` names; Hydra's own ones
@@ -11,7 +10,7 @@
     worker                      both ends of the pipe between a run's process and its parent
     execute                     what a worker does, and the record that it writes
     user_code/                  networks and tasks of the user's own
-    progress, display           what a person sees meanwhile
+    progress                    what a person sees meanwhile
 
 May be used by all of `sweeping`; imports `sweeping.plan` and `sweeping.context` only.
 """

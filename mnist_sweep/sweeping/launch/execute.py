@@ -15,7 +15,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,12 +82,7 @@ def execute(job: Job, report: Report = lambda _: None) -> RunSummary:
         store.clean_temporary(job.paths.directory)
         for path in job.paths.artefacts:
             path.unlink(missing_ok=True)  # of an attempt that left no record
-        return _run(job, report)
-
-
-def started_now(job: Job) -> Job:
-    """The job with the present time as its start."""
-    return job.with_environment(started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+        return _run(job.started_now(), report)
 
 
 def _run(job: Job, report: Report) -> RunSummary:
@@ -101,7 +95,6 @@ def _run(job: Job, report: Report) -> RunSummary:
         return report(Epoch(number, new))
 
     started = time.perf_counter()
-    job = started_now(job)
     try:
         report(Epoch(0, {}))
         log.info("run %s: %s", job.run_id, job.label)
@@ -116,7 +109,7 @@ def _run(job: Job, report: Report) -> RunSummary:
                 finally:
                     small.KEEPS_PROGRAMS.reset(kept)
         report(Epoch(WRITING, {}))
-        record = result_record(job, result, time.perf_counter() - started)
+        record = _record(job, result, time.perf_counter() - started)
         _write(job, result, record)
     except (Exception, SystemExit, RunTimeoutError) as error:  # whatever a run dies of is recorded
         log.exception("the run failed")
@@ -168,7 +161,7 @@ def _write(job: Job, result: Result, record: Record) -> None:
     store.write_record(paths.record, record.model_copy(update={"artefacts": hashes}))
 
 
-def result_record(job: Job, result: Result, total_s: float) -> Record:
+def _record(job: Job, result: Result, total_s: float) -> Record:
     """The record of a run that finished, diverged or was pruned."""
     done = result.training
     status, error = RunStatus.FINISHED, None
@@ -187,6 +180,7 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
         from mnist_sweep.training.runtime import device
 
         values["environment"]["device"] = device()
+    times = {name: getattr(done, name) for name in ("compile_s", "train_s", "epoch_s")}
     return build(
         {
             **values,
@@ -195,13 +189,7 @@ def result_record(job: Job, result: Result, total_s: float) -> Record:
             "history": done.history.__dict__,
             "metrics": result.metrics,
             "training": {"form": done.form, "reason": done.reason} if done.form else None,
-            "time": {
-                "compile_s": done.compile_s,
-                "train_s": done.train_s,
-                "evaluate_s": result.evaluate_s,
-                "total_s": total_s,
-                "epoch_s": done.epoch_s,
-            },
+            "time": {**times, "evaluate_s": result.evaluate_s, "total_s": total_s},
             "error": error,
         }
     )
@@ -217,42 +205,19 @@ def write_failure(
     """
     # An error of this program's own says all in its message; others need their traceback.
     ours = isinstance(error, MnistSweepError) and error.__cause__ is None
+    trace = None if ours else "".join(traceback.format_exception(error))
     message = _TERMINAL_CODES.sub("", str(error)).strip() or type(error).__name__
     name = type(error).__name__
     record = {
         **_head(job, RunStatus.FAILED),
         "history": (history or History()).__dict__,
         "time": {"total_s": total_s, "epoch_s": []},
-        "error": {
-            "type": name,
-            "message": message,
-            "traceback": None if ours else "".join(traceback.format_exception(error)),
-        },
+        "error": {"type": name, "message": message, "traceback": trace},
     }
     store.write_record(job.paths.record, record)
     # Keras says in the first line where, and in the next what.
     lines = [line for line in message.splitlines() if line.strip()]
     return RunSummary.of(job, RunStatus.FAILED, f"{name}: {' '.join(lines[:2])}")
-
-
-def death(why: str, log: Path | None = None) -> WorkerDiedError:
-    """The error of a run whose process died, for its failed record: with the end of its log."""
-    end = end_of_log(log) if log else ""
-    return WorkerDiedError(f"{why}\nThe end of its log:\n{end}" if end.strip() else why)
-
-
-def end_of_log(path: Path) -> str:
-    """The last lines of a log, or what a crash left in it."""
-    try:
-        with opened(path) as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_LOG_BYTES))
-            lines = file.read(MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
-        return "(there is none)"
-    # What faulthandler writes at a signal starts with the innermost line; its callers follow.
-    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
-    shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
-    return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)
 
 
 def _head(job: Job, status: RunStatus) -> Plain:
@@ -279,3 +244,23 @@ def _peak_memory_mb() -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def death(why: str, log: Path | None = None) -> WorkerDiedError:
+    """The error of a run whose process died, for its failed record: with the end of its log."""
+    end = _end_of_log(log) if log else ""
+    return WorkerDiedError(f"{why}\nThe end of its log:\n{end}" if end.strip() else why)
+
+
+def _end_of_log(path: Path) -> str:
+    """The last lines of a log, or what a crash left in it."""
+    try:
+        with opened(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_LOG_BYTES))
+            lines = file.read(MAX_LOG_BYTES).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError):
+        return "(there is none)"
+    # What faulthandler writes at a signal starts with the innermost line; its callers follow.
+    crash = max((i for i, line in enumerate(lines) if line.startswith("Fatal Python")), default=-1)
+    shown = lines[-MAX_LOG_LINES:] if crash < 0 else lines[crash : crash + MAX_LOG_LINES]
+    return "\n".join(line[:MAX_LOG_LINE_LENGTH] for line in shown)

@@ -15,11 +15,10 @@ from mnist_sweep.errors import SettingsError
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.training import runtime
 
+# The variable by which CUDA, and what is built on it, is told the GPUs of a process.
 CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
-"""The variable by which CUDA, and what is built on it, is told the GPUs of a process."""
 LIST_TIMEOUT_S = 30.0
-_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
-"""Of NVIDIA's driver on Linux, and under Windows' Linux."""
+_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and under Windows' Linux
 
 
 class Gpus:

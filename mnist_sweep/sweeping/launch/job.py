@@ -6,6 +6,7 @@ Both cross processes and machines by pickle: multiprocessing's pipes, Ray, jobli
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ class Job:
     def with_environment(self, **values: Any) -> Job:
         """The same job, with some values of `environment` replaced."""
         return replace(self, environment={**self.environment, **values})
+
+    def started_now(self) -> Job:
+        """The same job, with the present time as its start."""
+        return self.with_environment(
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds")
+        )
 
 
 class Origin(Enum):
@@ -155,12 +162,7 @@ def summary_of(job: Job, record: Record, origin: Origin = Origin.RAN) -> RunSumm
         splits = ((split, getattr(metrics, split).values) for split in (TEST, VALIDATION, TRAIN))
         returned = (f"{split} {name} {v:.4g}" for split, own in splits for name, v in own.items())
         headline = next(returned, "")
-    return RunSummary(
-        run_id=job.run_id,
-        label=job.label,
-        status=RunStatus(record.status),
-        origin=origin,
-        message=record.error.message if record.error else "",
-        headline=headline,
-        total_s=record.time.total_s if record.time else None,
-    )
+    message = record.error.message if record.error else ""
+    total_s = record.time.total_s if record.time else None
+    status = RunStatus(record.status)
+    return RunSummary(job.run_id, job.label, status, origin, message, headline, total_s)

@@ -35,12 +35,9 @@ from mnist_sweep.records.locks import held
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import is_task
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
-from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.gpus import Gpus
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.worker import CAN_RESET_PEAK_MEMORY, WorkerProcess
 from mnist_sweep.sweeping.plan.estimate import parameters
 from mnist_sweep.training.small import is_small, steps_of
@@ -60,9 +57,11 @@ ConfigStore.instance().store(
 
 
 class PoolLauncher(SweepLauncher):
-    """`hydra/launcher=pool`: runs jobs on this machine; its settings are the sweep's own."""
+    """`hydra/launcher=pool`: runs jobs in processes on this machine, large ones each in its own."""
 
+    # Its settings are the sweep's own.
     shares_gpus = True
+    active: list[WorkerProcess]
 
     @cached_property
     def gpus(self) -> Gpus:
@@ -90,39 +89,25 @@ class PoolLauncher(SweepLauncher):
         fit = self.config.n_jobs or on_gpus or cores() // threads
         return max(1, min(int(fit), n_jobs))
 
-    def dispatch(
-        self,
-        jobs: Sequence[Job],  # noqa: ARG002  (any job fits)
-        workers: int,
-        progress: Progress,
-        scheduler: JobScheduler | None,
-    ) -> Pool:
-        """A pool of workers."""
-        return Pool(self.gpus, workers, progress, scheduler=scheduler)
-
-
-class Pool(Dispatch[WorkerProcess]):
-    """Runs jobs in processes, large ones each in its own; see `Dispatch`."""
-
-    def __init__(self, gpus: Gpus, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._gpus = gpus
-        self._idle: list[WorkerProcess] = []
+    def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
+        """Prepare to run jobs."""
+        super().begin(jobs, *arguments, **options)
+        self.idle: list[WorkerProcess] = []  # they have done a small run, and may get another
 
     def run(self, jobs: list[Job]) -> list[RunSummary]:
         """Run the jobs."""
         try:
             return super().run(jobs)
         finally:
-            while self._idle:
-                self._end_idle(self._idle[-1])
+            while self.idle:
+                self._end_idle(self.idle[-1])
 
-    def waiting(self) -> Iterable[Job]:
+    def in_order(self) -> Iterable[Job]:
         """The jobs that wait: first repetitions of what an idle process has run.
 
         Such a run need not trace its network again. What a busy process could repeat comes last.
         """
-        idle, busy = ([one.job for one in some] for some in (self._idle, self.active))
+        idle, busy = ([one.job for one in some] for some in (self.idle, self.active))
 
         def rank(job: Job) -> int:
             if not (idle or busy) or not is_shareable(job):
@@ -131,32 +116,32 @@ class Pool(Dispatch[WorkerProcess]):
                 return 0
             return 2 if any(repeats(job, one) for one in busy) else 1
 
-        return [*sorted(self._queue[:_AHEAD], key=rank), *self._queue[_AHEAD:]]
+        return [*sorted(self.queue[:_AHEAD], key=rank), *self.queue[_AHEAD:]]
 
     def start(self, job: Job) -> None:
         """Start a worker, or give the job to one that waits."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
-        job = started_now(job)
-        if process := self._waiting_for(job):
+        job = job.started_now()
+        if process := self.take_idle(job):
             process.give(job)
         else:
-            process = WorkerProcess(job, self._gpus.acquire())
+            process = WorkerProcess(job, self.gpus.acquire())
         self.active.append(process)
         self.progress.started(job)
 
-    def _waiting_for(self, job: Job) -> WorkerProcess | None:
+    def take_idle(self, job: Job) -> WorkerProcess | None:
         """A process that waits and may take the job; if none may, one ends where room is needed."""
         # Each stays in the list as long as it is nobody's, to be ended if this is interrupted.
-        for process in list(self._idle):
+        for process in list(self.idle):
             if not processes.is_running(process.process):
                 self._end_idle(process)
-        fitting = [process for process in self._idle if can_share(job, process.job)]
+        fitting = [process for process in self.idle if can_share(job, process.job)]
         if fitting:
             found = max(fitting, key=lambda process: repeats(job, process.job))
-            self._idle.remove(found)
+            self.idle.remove(found)
             return found
-        if self._idle and len(self.active) + len(self._idle) >= self.workers:
-            self._end_idle(self._idle[0])
+        if self.idle and len(self.active) + len(self.idle) >= self.n_workers:
+            self._end_idle(self.idle[0])
         return None
 
     def wait(self) -> None:
@@ -178,32 +163,32 @@ class Pool(Dispatch[WorkerProcess]):
         processes.end(*(process.process for process in self.active))
         self.finish_unreported(process.job for process in self.active)
         for process in self.active:
-            self._gpus.release(process.devices)
+            self.gpus.release(process.devices)
         self.active.clear()
 
     def _end_idle(self, process: WorkerProcess) -> None:
         self._release(process)
-        self._idle.remove(process)
+        self.idle.remove(process)
 
     def _release(self, process: WorkerProcess) -> None:
         process.release()
-        self._gpus.release(process.devices)
+        self.gpus.release(process.devices)
 
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary
-        if summary is None:
+        if summary is not None:
+            self.finish(job, summary)
+        else:
             # The lock was freed with the process: another sweep may have the run now.
             with held(job.lock) as free:
                 if free:
                     self.retry_or_fail(job, process.ending, process.started, late=process.late)
                 else:
                     self.postpone(job)
-        else:
-            self.finish(job, summary)
         # A run that failed may have left its process in any state.
         finished = summary is not None and summary.status is RunStatus.FINISHED
         if finished and process.runs < MAX_RUNS and is_shareable(job):
-            self._idle.append(process)
+            self.idle.append(process)
         else:
             self._release(process)
 

@@ -25,14 +25,13 @@ from typing import Any
 from mnist_sweep.errors import MnistSweepError, ModelError
 from mnist_sweep.sweeping.interrupts import END_SIGNALS, ctrl_c_later
 
+# What the fork server imports: with TensorFlow, or without for tasks of the user's own.
 PRELOAD = "mnist_sweep.sweeping.launch.preload"
 PRELOAD_TASK = "mnist_sweep.sweeping.launch.worker"
-"""What the fork server imports: with TensorFlow, or without for tasks of the user's own."""
 MAX_STARTS = 4
 MAX_FOLDER_LENGTH = 60
 RESTART_S = 0.2
-STOP_S = 2.0
-"""How long a process that was told to end may take before it is killed."""
+STOP_S = 2.0  # how long a process that was told to end may take before it is killed
 _preloaded = [PRELOAD]
 _PRINTS = (
     "--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version",
@@ -87,25 +86,19 @@ def start_fork_server(preload: str | None = None) -> None:
         forkserver.ensure_running()
 
 
-def end_fork_server() -> None:
+def end_fork_server(*, wait: bool = True) -> None:
     """End the fork server at once: it may be importing for seconds, and holds our output open."""
-    if server := kill_fork_server():
-        with suppress(OSError):
-            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
-
-
-def kill_fork_server() -> Any:
-    """Kill the fork server, if one runs, and return what multiprocessing knows it by."""
     from multiprocessing import forkserver
 
     # There is no public way; without one it would end by itself, only later.
-    server = getattr(forkserver, "_forkserver", None)
+    server: Any = getattr(forkserver, "_forkserver", None)
     process_id = getattr(server, "_forkserver_pid", None)
-    if process_id is None:
-        return None
-    with suppress(OSError):
-        os.kill(process_id, signal.SIGKILL)
-    return server
+    if process_id is not None:
+        with suppress(OSError):
+            os.kill(process_id, signal.SIGKILL)
+        if wait:  # so that a next one can be started
+            with suppress(OSError):
+                server._stop()  # noqa: SLF001
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:

@@ -1,24 +1,49 @@
-"""What is told of a sweep while it runs, and plain lines of it: for logs, pipes and CI.
-
-On a terminal there is more to see, see `display`.
-"""
+"""What is shown of a sweep while it runs: plain lines, or a live table on a terminal."""
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from mnist_sweep.errors import harmless
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.settings import epochs_of, is_task
+from mnist_sweep.sweeping.context import Verbosity
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary
 
 MAX_LINES = 5
 """Lines about runs that ended; as many runs have a line each."""
 MAX_FAILURES = 3
+DRAW_S = 0.2
+FIGURES_WIDTH = 33
+"""Of the columns right of a run's label: accuracy, time, and the space around them."""
+
+
+def choose(
+    console: Console, verbosity: Verbosity = Verbosity.NORMAL, *, reports_epochs: bool = True
+) -> Progress:
+    """What shows the progress of a sweep on a console.
+
+    Without `reports_epochs` there is no more to see of a run than its end.
+    """
+    if verbosity is Verbosity.QUIET:
+        return Progress(Console(quiet=True))
+    if verbosity is Verbosity.VERBOSE:
+        return Progress(console)
+    # A command after `!` in a notebook has a terminal that shows every frame below the last.
+    is_plain = any(map(os.environ.get, ("CI", "JPY_PARENT_PID")))
+    is_live = console.is_jupyter or (console.is_terminal and not is_plain)
+    return _Display(console) if is_live and reports_epochs else Progress(console, MAX_LINES)
 
 
 class Progress:
@@ -90,6 +115,164 @@ class Progress:
         self.console.print(Text(harmless(text)), soft_wrap=True)
 
 
+@dataclass
+class _Row:
+    job: Job
+    started: float
+    epoch: int = 0
+    figure: str = ""
+    epoch_at: float = 0.0
+
+    @property
+    def epochs(self) -> int | None:
+        return epochs_of(self.job.settings)
+
+    @property
+    def done_s(self) -> float:
+        """The part of the job's `expected_s` that the epochs done so far stand for."""
+        return self.job.expected_s * min(1.0, self.epoch / (self.epochs or math.inf))
+
+    def reached_s(self, pace: float) -> float:
+        """The part of `expected_s` that should be done by now, at `pace` real seconds each."""
+        since = time.monotonic() - (self.epoch_at if self.epoch else self.started)
+        return min(self.job.expected_s, self.done_s + since / max(pace, 1e-9))
+
+
+class _NotebookLive:
+    """As Rich's `Live`, which in a notebook needs ipywidgets."""
+
+    def __init__(self, picture: RenderableType) -> None:
+        self._picture = picture
+
+    def start(self) -> None:
+        self._notebook = import_module("IPython.display")
+        self._handle = self._notebook.display(self._notebook.HTML(""), display_id=True)
+
+    def refresh(self) -> None:
+        page = Console(file=io.StringIO(), record=True, width=100, force_jupyter=False)
+        page.print(self._picture)
+        text = page.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+        self._handle.update(self._notebook.HTML(text))
+
+    stop = refresh
+
+
+class _Display(Progress):
+    """A live table of what every worker is doing, below a line for each of the first failures."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        # Only `refresh` draws: Rich's own thread would draw while rows change.
+        self._live: Live | _NotebookLive = (
+            _NotebookLive(self) if console.is_jupyter
+            else Live(self, console=console, auto_refresh=False, transient=True)
+        )  # fmt: skip
+        self._rows: dict[str, _Row] = {}
+        self._elsewhere: set[str] = set()
+        self._widest, self._workers, self._is_over = 0, 1, False
+        self._drawn = -math.inf
+        self._expected_s = self._ended_expected_s = self._ended_s = 0.0
+
+    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
+        self.total, self._workers, self.began = total, workers, time.monotonic()
+        self._expected_s = expected_s or float(total)
+        self._live.start()
+        self.refresh()
+
+    def started(self, job: Job) -> None:
+        self._elsewhere.discard(job.run_id)
+        self._rows[job.run_id] = _Row(job, time.monotonic())
+
+    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
+        row = self._rows[job.run_id]
+        row.epoch, row.figure, row.epoch_at = epoch, _figure(figures), time.monotonic()
+
+    def postponed(self, job: Job) -> None:
+        self._rows.pop(job.run_id, None)
+        self._elsewhere.add(job.run_id)
+
+    def retrying(self, job: Job, reason: str) -> None:
+        self._rows.pop(job.run_id, None)
+        self._line(f"again: {job.label}: {reason}", "yellow")
+
+    def ended(self, summary: RunSummary) -> None:
+        row = self._rows.pop(summary.run_id, None)
+        self._elsewhere.discard(summary.run_id)
+        if row is None or summary.origin is Origin.ALREADY_DONE:
+            # Another sweep ran it, so its time here is unknown.
+            self._expected_s -= self._expected_s / max(self.total, 1)
+        else:
+            self._ended_s += time.monotonic() - row.started
+            self._ended_expected_s += row.job.expected_s
+        self.count(summary)
+        if summary.failed and self.n_failed <= MAX_FAILURES:
+            self._line(ending(summary), "red")
+
+    def refresh(self) -> None:
+        if time.monotonic() - self._drawn >= DRAW_S:
+            self._drawn = time.monotonic()
+            self._live.refresh()
+
+    def end(self) -> None:
+        self._rows.clear()
+        self._is_over = True
+        self._live.stop()
+
+    def _line(self, text: str, style: str) -> None:
+        # One line, above the table; the summary has the whole reason.
+        line = Text(harmless(text).partition("\n")[0], style=style)
+        self.console.print(line, no_wrap=True, overflow="ellipsis")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = list(self._rows.values())
+        # As wide as the widest so far: columns that jump as runs come and go are hard to read.
+        self._widest = max([self._widest, *(len(row.job.label) for row in rows)])
+        longest = max((2 * len(f"{row.epochs or 10}") + 1 for row in rows), default=5)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        width = max(3, min(self._widest, options.max_width - FIGURES_WIDTH - longest))
+        table.add_column("run", width=width, overflow="ellipsis", no_wrap=True)
+        accuracy = all(not is_task(row.job.settings) for row in rows)
+        for heading in ("epoch", "validation accuracy" if accuracy else "last epoch", "time"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        # A table higher than the terminal would be cut from below, totals first.
+        room = max(1, console.size.height - 5)
+        for row in rows[:room]:
+            epoch = f"{row.epoch}/{row.epochs}" if row.epochs else f"{row.epoch or ''}"
+            spent = clock(time.monotonic() - row.started)
+            table.add_row(Text(row.job.label), epoch, row.figure, spent)
+        if rows:
+            yield table
+        elif not (self.n_ended or self._elsewhere or self._is_over):
+            yield Text("starting worker processes")  # TensorFlow's import takes seconds
+        if len(rows) > room:
+            yield Text(f"and {len(rows) - room} more")
+        yield Text(self._totals(), style="bold")
+
+    def _totals(self) -> str:
+        left = self.total - self.n_ended
+        words = [f"{self.n_ended - self.n_failed - self.n_pruned} done"]
+        words += [f"{self.n_pruned} pruned"] if self.n_pruned else []
+        words += [f"{self.n_failed} failed"] if self.n_failed else []
+        words += [f"{left} left"]
+        words += [f"{len(self._elsewhere)} run elsewhere"] if self._elsewhere else []
+        words += [f"{clock(time.monotonic() - self.began)} elapsed"]
+        if not self._is_over and (remaining := self._remaining(left)) is not None:
+            words += [f"about {clock(remaining)} remaining"]
+        return ", ".join(words)
+
+    def _remaining(self, left: int) -> float | None:
+        """Seconds left at the pace of what was seen so far; None before any epoch has ended."""
+        rows = self._rows.values()
+        done = self._ended_expected_s + sum(row.done_s for row in rows)
+        if not done:
+            return None
+        spent = self._ended_s + sum(row.epoch_at - row.started for row in rows if row.epoch)
+        pace = spent / done
+        ahead = self._expected_s - self._ended_expected_s
+        ahead -= sum(row.reached_s(pace) for row in rows)
+        return max(0.0, ahead) * pace / min(self._workers, max(left, 1))
+
+
 def ending(summary: RunSummary) -> str:
     """How a run ended, in a line."""
     if summary.origin is Origin.ALREADY_DONE:
@@ -108,3 +291,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _figure(figures: Mapping[str, float]) -> str:
+    """The accuracy, validation's if it has any, or the first figure with its name."""
+    accuracy = figures.get("val_accuracy", figures.get("accuracy"))
+    if accuracy is not None:
+        return f"{accuracy:.2%}"
+    return next((f"{name} {value:.4g}" for name, value in figures.items()), "")

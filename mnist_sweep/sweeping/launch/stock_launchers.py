@@ -7,7 +7,7 @@ run (which data) is read from the plan there, never decided again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,12 @@ from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import effective, epochs_of
-from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch import submit
-from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
 from mnist_sweep.sweeping.launch.execute import Epoch, execute
-from mnist_sweep.sweeping.launch.job import (
-    Job,
-    Origin,
-    RunSummary,
-    done_summary,
-    failed_at,
-    record_of,
-)
+from mnist_sweep.sweeping.launch.job import Job, RunSummary, failed_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.submitted import died_with, record_death
+from mnist_sweep.sweeping.launch.submitted import died_with, outcome_of, record_death
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
@@ -85,9 +76,10 @@ def task(config: DictConfig) -> RunSummary:
 
 
 class StockLauncher(SweepLauncher):
-    """Any launcher of Hydra's kind as one of this program."""
+    """Any launcher of Hydra's kind as one of this program: it gets jobs in batches."""
 
     reports_epochs = False
+    active: list[Job]
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
@@ -97,41 +89,20 @@ class StockLauncher(SweepLauncher):
         """1: how many runs go at a time is the launcher's own setting."""
         return 1
 
-    def progress(self) -> Progress:
-        """Nothing where the command leaves."""
-        return super().progress() if self.config.wait else Progress(Console(quiet=True))
+    def make_progress(self) -> Progress:
+        """Nothing is shown where the command leaves."""
+        return super().make_progress() if self.config.wait else Progress(Console(quiet=True))
 
-    def dispatch(
-        self,
-        jobs: Sequence[Job],
-        workers: int,
-        progress: Progress,
-        scheduler: JobScheduler | None,
-    ) -> StockDispatch:
-        """Hands jobs over in batches: all, or some at a time of a scheduler or within a budget.
+    def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
+        """Prepare to hand over all jobs at once, or some at a time of a search or within a budget.
 
         Raises:
             UsageError: The jobs ask for several numbers of threads, which one process cannot give.
         """
+        super().begin(jobs, *arguments, **options)
         _check_threads(jobs)
         some = int(self.config.n_jobs or DEFAULT_BATCH)
-        batch = some if self.budget.seconds else len(jobs) or some
-        return StockDispatch(
-            self._launcher, batch, workers, progress, scheduler=scheduler, waits=self.config.wait
-        )
-
-
-class StockDispatch(Dispatch[Job]):
-    """Hands jobs to one of Hydra's launchers; see `Dispatch`.
-
-    Unless it `waits`, jobs are left in their queue.
-    """
-
-    def __init__(
-        self, launcher: Launcher, batch: int, *arguments: Any, waits: bool = True, **options: Any
-    ) -> None:
-        super().__init__(*arguments, **options)
-        self._launcher, self._batch, self._waits = launcher, batch, waits
+        self._batch = some if self.budget.seconds else len(jobs) or some
 
     def room(self) -> int:
         """A whole batch."""
@@ -145,8 +116,13 @@ class StockDispatch(Dispatch[Job]):
         """Add a job to the batch."""
         self.active.append(job)
 
+    def stop(self) -> None:
+        """Keep what ended before an interrupt and was not reported yet; the launcher has ended."""
+        self.finish_unreported(self.active)
+        self.active.clear()
+
     def wait(self) -> None:
-        """Run the batch to its end."""
+        """Run the batch to its end, or leave it in its queue."""
         jobs = list(self.active)
         _check_threads(jobs)
         overrides = [
@@ -156,42 +132,28 @@ class StockDispatch(Dispatch[Job]):
             ]
             for job in jobs
         ]  # fmt: skip
-        answers = self._submitted if submit.is_submitit(self._launcher) else self._launched
-        for job, answer in answers(jobs, overrides):
-            self.active.remove(job)
-            self.finish(job, _summary_of(answer, job))
+        answers: Iterable[tuple[int, Any]]
+        if not self.can_leave:
+            answers = enumerate(self._launched(jobs, overrides))
+        else:
+            submitted = submit.submit(self._launcher, overrides, jobs)
+            if not self.config.wait:
+                self.submitted += [one for one, _ in submitted]
+                self.active.clear()
+                return
+            answers = submit.ended(submitted)
+        for number, answer in answers:
+            self.active.remove(jobs[number])
+            self.finish(jobs[number], _summary_of(jobs[number], answer))
 
-    def stop(self) -> None:
-        """Keep what ended before an interrupt and was not reported yet; the launcher has ended."""
-        self.finish_unreported(self.active)
-        self.active.clear()
-
-    def _submitted(self, jobs: list[Job], overrides: list[list[str]]) -> Iterator[tuple[Job, Any]]:
-        """Jobs and their answers, as each ends; none where they are left in the queue."""
-        submitted = submit.submit(self._launcher, overrides, jobs)
-        if not self._waits:
-            self.submitted += [one for one, _ in submitted]
-            self.active.clear()
-            return
-        for number, answer in submit.ended(submitted):
-            job = jobs[number]
-            yield job, record_death(job, answer) if isinstance(answer, str) else answer
-
-    def _launched(self, jobs: list[Job], overrides: list[list[str]]) -> Iterator[tuple[Job, Any]]:
-        """Jobs and their answers, once all have ended."""
-        answers: Sequence[Any]
+    def _launched(self, jobs: list[Job], overrides: list[list[str]]) -> Sequence[Any]:
+        """What a launcher returns of its jobs once all have ended."""
         try:
-            answers = self._launcher.launch(overrides, initial_job_idx=0)
+            return self._launcher.launch(overrides, initial_job_idx=0)
         except Exception as error:  # noqa: BLE001  (launchers raise anything where a worker dies)
             # Hydra wraps what is raised while it composes a config, a KeyboardInterrupt too.
-            SweepContext.current().interrupt_if_swallowed()
-            why = f"its launcher {died_with(error)}"
-            # A record that was to be replaced says nothing of this run.
-            answers = [
-                done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
-                for job in jobs
-            ]
-        return zip(jobs, answers, strict=True)
+            self.context.interrupt_if_swallowed()
+            return [outcome_of(job, f"its launcher {died_with(error)}") for job in jobs]
 
 
 def _check_threads(jobs: Sequence[Job]) -> None:
@@ -203,12 +165,12 @@ def _check_threads(jobs: Sequence[Job]) -> None:
         )
 
 
-def _summary_of(answer: Any, job: Job) -> RunSummary:
-    """From Hydra's JobReturn, where the launcher could return one."""
-    if isinstance(answer, RunSummary):
-        return answer
+def _summary_of(job: Job, answer: Any) -> RunSummary:
+    """From Hydra's JobReturn, from why (a str) the process died, or a summary as it is."""
+    if isinstance(answer, str):
+        return record_death(job, answer)
     try:
-        returned = answer.return_value
+        returned = answer if isinstance(answer, RunSummary) else answer.return_value
     except Exception as error:  # noqa: BLE001  (a failed JobReturn raises what the job raised)
         returned = f"{type(error).__name__}: {error}"
     if isinstance(returned, RunSummary):
@@ -224,13 +186,14 @@ def make_launcher(
     Raises:
         UsageError: It cannot be imported or made, or is no launcher.
     """
+    given: dict[str, Any] = {
+        "hydra_context": hydra_context, "task_function": task_function, "config": config,
+    }  # fmt: skip
     target = str(config.hydra.launcher._target_)
     found: Any
     # Hydra makes plugins of these two packages only, and finds them without an import.
     if target.startswith(("hydra_plugins.", "hydra._internal.")):
-        found = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        found = Plugins.instance().instantiate_launcher(**given)
     else:
         try:
             found = instantiate(config.hydra.launcher, _convert_="all")
@@ -242,9 +205,9 @@ def make_launcher(
                 f"hydra.launcher._target_={target} makes a {type(found).__name__}: expected a "
                 "launcher, a class derived from mnist_sweep.sweeping.launch.launcher.SweepLauncher."
             )
-        found.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        found.setup(**given)
     if isinstance(found, SweepLauncher):
         return found
     stock = StockLauncher(found)
-    stock.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+    stock.setup(**given)
     return stock

@@ -33,18 +33,17 @@ from mnist_sweep.sweeping.launch.submitted import (
     SubmittedJob,
     died_with,
     ended_without_record,
-    forget,
     note,
     with_states,
 )
 
 POLL_S = 0.5
 QUERY_EVERY_S = 10.0
+# Parameters that have the same name on every cluster; others are prefixed, as `slurm_qos`.
 COMMON = (
     "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
     "stderr_to_stdout",
 )  # fmt: skip
-"""Parameters that have the same name on every cluster; others are prefixed, as `slurm_qos`."""
 START = "_start_submitted_job.py"
 # Called as `python START -u -m submitit.core._submit FOLDER`: submitit adds these words itself.
 _START_CODE = b"""\
@@ -75,32 +74,6 @@ def submit(
         DirectoryError: The sweep's directory cannot be written.
     """
     start = copy_code(jobs[0].sweep, jobs)
-    try:
-        submitted = _submit(launcher, overrides, start)
-    except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
-        raise UsageError(
-            f"Expected to submit {len(overrides)} runs by submitit, but "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
-            "of hydra.launcher, or run on this machine with hydra/launcher=pool."
-        ) from error
-    noted = [
-        SubmittedJob(
-            cluster=launcher._EXECUTOR,  # noqa: SLF001
-            job_id=one.job_id,
-            machine=platform.node(),
-            folder=str(Path(launcher.params["submitit_folder"]).expanduser().absolute()),
-            job=replace(job, data=replace(job.data, stamp=None), hydra={}),
-        )
-        for one, job in zip(submitted, jobs, strict=True)
-    ]
-    note(jobs[0].sweep, noted)
-    return list(zip(noted, submitted, strict=True))
-
-
-def _submit(launcher: Any, overrides: Sequence[Sequence[str]], start: Path) -> list[Any]:
-    """As the plugin's own `launch` does it, up to the waiting; jobs begin with a script."""
-    import submitit
-
     # `settings` are hydra.launcher's; those that are left at the end are submitit's parameters.
     kind, settings = launcher._EXECUTOR, dict(launcher.params)  # noqa: SLF001  (slurm or local)
     settings.pop("_target_", None)
@@ -108,20 +81,41 @@ def _submit(launcher: Any, overrides: Sequence[Sequence[str]], start: Path) -> l
     first = {f"{kind}_python": shlex.join([sys.executable, "-u", str(start)])}
     if kind == "slurm":
         first["slurm_max_num_timeout"] = settings.pop("max_num_timeout")
-    executor = submitit.AutoExecutor(folder=folder, cluster=kind, **first)
-    executor.update_parameters(
-        **{key if key in COMMON else f"{kind}_{key}": value for key, value in settings.items()}
-    )
-    count = len(overrides)
-    jobs: list[Any] = executor.map_array(
-        launcher,
-        [list(words) for words in overrides],
-        ["hydra.sweep.dir"] * count,
-        list(range(count)),
-        [f"job_id_for_{number}" for number in range(count)],
-        [Singleton.get_state()] * count,
-    )
-    return jobs
+    count = len(jobs)
+    try:
+        import submitit
+
+        executor = submitit.AutoExecutor(folder=folder, cluster=kind, **first)
+        executor.update_parameters(
+            **{key if key in COMMON else f"{kind}_{key}": value for key, value in settings.items()}
+        )
+        # As the plugin's own `launch` calls it.
+        submitted = executor.map_array(
+            launcher,
+            [list(words) for words in overrides],
+            ["hydra.sweep.dir"] * count,
+            list(range(count)),
+            [f"job_id_for_{number}" for number in range(count)],
+            [Singleton.get_state()] * count,
+        )
+    except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
+        raise UsageError(
+            f"Expected to submit {count} runs by submitit, but "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
+            "of hydra.launcher, or run on this machine with hydra/launcher=pool."
+        ) from error
+    noted = [
+        SubmittedJob(
+            cluster=kind,
+            job_id=one.job_id,
+            machine=platform.node(),
+            folder=str(Path(folder).expanduser().absolute()),
+            job=replace(job, data=replace(job.data, stamp=None), hydra={}),
+        )
+        for one, job in zip(submitted, jobs, strict=True)
+    ]
+    note(jobs[0].sweep, noted)
+    return list(zip(noted, submitted, strict=True))
 
 
 def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, Any]]:
@@ -159,7 +153,7 @@ def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, 
         for _, job in waiting.values():
             job.cancel(check=False)
         if submitted:
-            forget(submitted[0][0].job.sweep, [one for one, _ in submitted])
+            note(submitted[0][0].job.sweep, gone=[one for one, _ in submitted])
 
 
 def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
@@ -185,25 +179,21 @@ def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
     if not place.is_dir():
         with store.scratch(place.parent) as scratch:
             for name, content in contents.items():
-                path = scratch / name
-                store.make_directory(path.parent)
-                path.write_bytes(content)
-            _link_neighbours(scratch, own)
+                store.make_directory((scratch / name).parent)
+                (scratch / name).write_bytes(content)
+            for name, path in own.items():
+                _link_neighbours(path, scratch / name, in_package="/" in name)
             with suppress(OSError):  # another command has just made the same
                 scratch.rename(place)
     return place / START
 
 
-def _link_neighbours(place: Path, own: dict[str, Path]) -> None:
-    """Links to what lies beside copied files, so that code finds it where it looks for it.
-
-    These are weights, and modules that are imported by computed names.
-    """
-    for name, path in own.items():
-        for entry in os.scandir(path.parent):
-            link = (place / name).with_name(entry.name)
-            # Beside a module that is in no package, other modules are not its own.
-            is_data = entry.is_file() and not entry.name.endswith(".py")
-            if ("/" in name or is_data) and not os.path.lexists(link):
-                with suppress(OSError):  # a file system without links
-                    link.symlink_to(Path(entry.path).absolute())
+def _link_neighbours(path: Path, copy: Path, *, in_package: bool) -> None:
+    """Link what lies beside a file beside its copy: weights, modules of computed names."""
+    for entry in os.scandir(path.parent):
+        link = copy.with_name(entry.name)
+        # Beside a module that is in no package, other modules are not its own.
+        is_data = entry.is_file() and not entry.name.endswith(".py")
+        if (in_package or is_data) and not os.path.lexists(link):
+            with suppress(OSError):  # a file system without links
+                link.symlink_to(Path(entry.path).absolute())

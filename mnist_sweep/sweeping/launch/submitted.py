@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -87,17 +87,14 @@ def cancel_command(jobs: Sequence[SubmittedJob]) -> str:
     return f"{'scancel' if jobs[0].cluster == 'slurm' else 'kill -INT'} {' '.join(ids)}"
 
 
-def note(sweep: Path, jobs: Iterable[SubmittedJob]) -> None:
-    """Add jobs that were just submitted."""
+def note(
+    sweep: Path, added: Iterable[SubmittedJob] = (), *, gone: Iterable[SubmittedJob] = ()
+) -> None:
+    """Add jobs that were submitted; drop those whose end was seen, or that were cancelled."""
+    drop = {(one.job_id, one.job.run_id) for one in gone}
     with locked(SweepPaths(sweep).lock("submitted")):
-        _write(sweep, [*_read(sweep), *jobs])
-
-
-def forget(sweep: Path, jobs: Collection[SubmittedJob]) -> None:
-    """Drop jobs whose end was seen, or that were cancelled."""
-    gone = {(one.job_id, one.job.run_id) for one in jobs}
-    with locked(SweepPaths(sweep).lock("submitted")):
-        _write(sweep, [one for one in _read(sweep) if (one.job_id, one.job.run_id) not in gone])
+        jobs = [*_read(sweep), *added]
+        _write(sweep, [one for one in jobs if (one.job_id, one.job.run_id) not in drop])
 
 
 def collect(sweep: Path) -> list[SubmittedJob]:
@@ -146,9 +143,14 @@ def record_death(job: Job, why: str, log: Path | None = None) -> RunSummary:
     with held(job.lock) as free:
         if free and not done_summary(job):
             return replace(write_failure(job, death(why, log)), message=why)
-        # Another sweep is running it now, or its own record is there. A record that was to be
-        # replaced says nothing of this run.
-        return done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
+        # Another sweep is running it now, or its own record is there.
+        return outcome_of(job, why)
+
+
+def outcome_of(job: Job, why: str) -> RunSummary:
+    """What the record of a job says that reported nothing, or else that it failed, and why."""
+    # A record that was to be replaced says nothing of this run.
+    return done_summary(job, Origin.RAN) or RunSummary.of(job, RunStatus.FAILED, why)
 
 
 def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
@@ -158,23 +160,23 @@ def with_states(jobs: Sequence[SubmittedJob], user: int) -> list[SubmittedJob]:
                   "--format=%i %T"),
         "local": ("ps", "-A", "-ww", "-o", "pid=,args="),
     }  # fmt: skip
-    # Cluster -> id of each job or process -> its state, or its command.
     queues = {cluster: _asked(commands[cluster]) for cluster in {one.cluster for one in jobs}}
-    return [one.model_copy(update={"state": _state(one, queues[one.cluster])}) for one in jobs]
 
+    def state(one: SubmittedJob) -> str:
+        queue = queues[one.cluster]
+        if queue is None or (one.cluster == "local" and one.machine != platform.node()):
+            return UNKNOWN
+        said = queue.get(one.job_id, "")
+        if one.cluster == "slurm":
+            return said
+        # Else another process has got its number.
+        return RUNNING if "submitit.local._local" in said and one.folder in said else ""
 
-def _state(one: SubmittedJob, queue: Mapping[str, str] | None) -> str:
-    if queue is None or (one.cluster == "local" and one.machine != platform.node()):
-        return UNKNOWN
-    said = queue.get(one.job_id, "")
-    if one.cluster == "slurm":
-        return said
-    # Else another process has got its number.
-    return RUNNING if "submitit.local._local" in said and one.folder in said else ""
+    return [one.model_copy(update={"state": state(one)}) for one in jobs]
 
 
 def _asked(command: Sequence[str]) -> dict[str, str] | None:
-    """A command's lines as their first word -> the rest; None where it gives no answer."""
+    """Id of each job or process -> its state or command; None where there is no answer."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_S, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -184,7 +186,6 @@ def _asked(command: Sequence[str]) -> dict[str, str] | None:
 
 
 def _read(sweep: Path) -> list[SubmittedJob]:
-    """The jobs that were noted here, without those of a directory that this is a copy of."""
     path = SweepPaths(sweep).submitted
     try:
         found = validated(path, _File, SCHEMA_VERSION).jobs
@@ -195,6 +196,7 @@ def _read(sweep: Path) -> list[SubmittedJob]:
             f"{path} cannot be used ({reason(error)}), so which runs are in a queue is unknown. "
             "Delete it once none is."
         ) from error
+    # This directory may be a copy of the one whose jobs these are.
     here = sweep.resolve()
     return [one for one in found if one.job.sweep.resolve() == here]
 

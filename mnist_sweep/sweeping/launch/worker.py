@@ -128,13 +128,12 @@ class WorkerProcess:
 
     def _take(self, job: Job) -> None:
         self.job = job
+        self.runs += 1
         self.started = time.monotonic()
         self.summary: RunSummary | None = None  # None until it came, and if the process died
         self.ended = False  # whether the run has
         self.late = ""  # why the process was killed, where the run did not end in time
-        self.runs += 1
-        self._ends_at = math.inf
-        self._is_writing = False
+        self._deadline, self._missed = math.inf, ""
 
     def give(self, job: Job) -> None:
         """Give it the next run, once the one before has ended; its death is noticed later."""
@@ -178,17 +177,18 @@ class WorkerProcess:
             elif self.job.timeout_s:
                 # The time counts from here, not from the process's start, which may have to wait
                 # until the fork server has imported TensorFlow.
-                self._is_writing = message.number == WRITING
-                more_s = WRITE_S if self._is_writing else self.job.timeout_s + LATE_S
-                self._ends_at = time.monotonic() + more_s
+                more_s, self._missed = self.job.timeout_s + LATE_S, too_late(self.job.timeout_s)
+                if message.number == WRITING:
+                    more_s = WRITE_S
+                    self._missed = f"stopped: its files were not written within {WRITE_S:g} s"
+                self._deadline = time.monotonic() + more_s
         elif self.process.sentinel in ready:
             # The sentinel is ready, too, where only the fork server has died.
             self._orphaned = processes.is_running(self.process)
             if not self._orphaned:
                 self._die()
-        elif time.monotonic() > self._ends_at:
-            trained = f"stopped: its files were not written within {WRITE_S:g} s"
-            self.late = trained if self._is_writing else too_late(self.job.timeout_s or 0.0)
+        elif time.monotonic() > self._deadline:
+            self.late = self._missed
             self.process.kill()
         return None
 

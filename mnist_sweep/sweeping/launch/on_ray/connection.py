@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import MnistSweepError, UsageError
 from mnist_sweep.records.locks import held
 from mnist_sweep.sweeping.launch import processes
+from mnist_sweep.sweeping.launch.job import Job
 
 # The object store of a Ray of our own only passes results on, a few MB each.
 STORE_BYTES = 100 * 2**20
@@ -101,6 +103,21 @@ class Connection:
         if info.sha256 not in self._data:
             self._data[info.sha256] = [ray.put(node.pack(info))]
         return self._data[info.sha256]
+
+    @cached_property
+    def _run_job(self) -> Any:
+        import ray
+
+        from mnist_sweep.sweeping.launch.on_ray.node import run_job
+
+        return ray.remote(run_job)  # once: each such object sends the function's code again
+
+    def hand_out(self, job: Job, ticket: str, needs: Needs) -> Any:
+        """Give a run to Ray, which starts it when there is room; refers to its `TaskResult`."""
+        data = self.data(job.data)
+        # Ray's own retries would repeat a run without our count of them.
+        task = self._run_job.options(max_retries=0, **options_of(needs))
+        return task.remote(replace(job, hydra={}), ticket, data, self.mailbox)
 
     def nodes(self) -> list[dict[str, float]]:
         """The resources of the nodes that are there now."""

@@ -14,8 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
@@ -26,12 +25,9 @@ from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
 from mnist_sweep.records import store
 from mnist_sweep.records.locks import held
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch.dispatch import Dispatch, JobScheduler
-from mnist_sweep.sweeping.launch.execute import started_now
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, options_of, words_of
-from mnist_sweep.sweeping.launch.progress import Progress
+from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, words_of
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
 
 if TYPE_CHECKING:
@@ -39,6 +35,22 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.25
 MIN_WAITING = 32
+
+
+class RunError(MnistSweepError):
+    """A node could not run a job."""
+
+
+@dataclass
+class RayRun:
+    """A run that was handed to Ray."""
+
+    job: Job
+    task: Any  # Ray's reference to what it returns
+    ticket: str  # names this attempt in reports
+    unlock: Callable[[], None]  # frees the run's lock
+    started: float = field(default_factory=time.monotonic)
+    shown: bool = False  # whether it has reported, or ended; until then it may wait for a node
 
 
 @dataclass(eq=False)
@@ -94,7 +106,7 @@ class RayLauncher(SweepLauncher):
         Raises:
             UsageError: The cluster cannot be reached.
         """
-        # A scheduler's jobs are not known when `dispatch` is called: this is what they may need.
+        # A scheduler's jobs are not known to `begin`: this is what they may need.
         self._threads = threads
         if not self.address:
             return min(self._own_runs(threads), n_jobs)
@@ -107,28 +119,23 @@ class RayLauncher(SweepLauncher):
             )
         return max(1, min(fit, self.config.n_jobs or fit, n_jobs))
 
-    def dispatch(
-        self,
-        jobs: Sequence[Job],
-        workers: int,
-        progress: Progress,
-        scheduler: JobScheduler | None,
-    ) -> RayDispatch:
-        """Connect, and hand runs to Ray.
+    def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
+        """Connect, and prepare to hand runs to Ray.
 
         Raises:
             UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
         """
-        threads = max((job.settings["threads"] for job in jobs), default=self._threads)
-        needs, connected = self.needs(threads), self._connect(threads)
-        if connected.own and not connected.room(needs):
-            nodes = [f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in connected.nodes()]
+        super().begin(jobs, *arguments, **options)
+        self._threads = max((job.settings["threads"] for job in jobs), default=self._threads)
+        self._connection, needs = self._connect(self._threads), self.needs(self._threads)
+        self._reports: Any = None
+        if self._connection.own and not self._connection.room(needs):
+            nodes = self._connection.nodes()
+            has = "; ".join(f"{n.get('CPU', 0):g} CPU, {n.get('GPU', 0):g} GPU" for n in nodes)
             raise UsageError(
                 f"A run needs {words_of(needs)}, which this machine does not have: "
-                f"{'; '.join(nodes) or 'nothing'}. Ask for less, or name a cluster by "
-                "hydra.launcher.address=…"
+                f"{has or 'nothing'}. Ask for less, or name a cluster by hydra.launcher.address=…"
             )
-        return RayDispatch(connected, self, threads, workers, progress, scheduler=scheduler)
 
     def needs(self, threads: int) -> Needs:
         """The resources of a run of so many threads."""
@@ -154,39 +161,6 @@ class RayLauncher(SweepLauncher):
             self.context.at_end(there.close)
         return there
 
-
-ConfigStore.instance().store(
-    group="hydra/launcher", name="ray", node=RayLauncher, provider="mnist_sweep"
-)
-
-
-class RunError(MnistSweepError):
-    """A node could not run a job."""
-
-
-@dataclass
-class RayRun:
-    """A run that was handed to Ray."""
-
-    job: Job
-    task: Any  # Ray's reference to what it returns
-    ticket: str  # names this attempt in reports
-    unlock: Callable[[], None]  # frees the run's lock
-    started: float = field(default_factory=time.monotonic)
-    shown: bool = False  # whether it has reported, or ended; until then it may wait for a node
-
-
-class RayDispatch(Dispatch[RayRun]):
-    """Runs jobs on a cluster; see `Dispatch`. `threads` are the most of any run."""
-
-    def __init__(
-        self, connection: Connection, launcher: RayLauncher, threads: int, *arguments: Any,
-        **options: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(*arguments, **options)
-        self._connection, self._launcher, self._threads = connection, launcher, threads
-        self._reports: Any = None
-
     def stop(self) -> None:
         """End all tasks at once, with their processes; results that have come back are kept."""
         import ray
@@ -202,14 +176,14 @@ class RayDispatch(Dispatch[RayRun]):
 
     def room(self) -> int:
         """As many as fit, and on a cluster some that wait for a node."""
-        limit, budget = self._launcher.config.n_jobs, self.budget.seconds
+        limit, budget = self.config.n_jobs, self.budget.seconds
         if limit is not None and not budget:
             return int(limit)
-        fitting = self._connection.room(self._launcher.needs(self._threads))
+        fitting = self._connection.room(self.needs(self._threads))
         if self._connection.own:
             # It may have room for more, of another stage's needs.
-            return max(1, min(fitting, self.workers))
-        waiting = self._launcher.waiting
+            return max(1, min(fitting, self.n_workers))
+        waiting = self.waiting
         if budget:
             # Nothing waits on the cluster, where it would start whenever it could.
             waiting = 0
@@ -231,27 +205,14 @@ class RayDispatch(Dispatch[RayRun]):
                     store.make_directory(job.paths.directory)
                     store.clean_temporary(job.paths.directory)
                     # The start is for the failed record of a run that dies before it writes one.
-                    job, ticket = started_now(job), uuid.uuid4().hex
-                    task = self._hand_out(job, ticket)
+                    job, ticket = job.started_now(), uuid.uuid4().hex
+                    task = self._connection.hand_out(
+                        job, ticket, self.needs(job.settings["threads"])
+                    )
                     # From here on the lock is the run's, until it has ended.
                     self.active.append(RayRun(job, task, ticket, lock.pop_all().close))
         except MnistSweepError as error:
             self.finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
-
-    @cached_property
-    def _remote(self) -> Any:
-        import ray
-
-        from mnist_sweep.sweeping.launch.on_ray.node import run_job
-
-        return ray.remote(run_job)  # once: each such object sends the function's code again
-
-    def _hand_out(self, job: Job, ticket: str) -> Any:
-        data = self._connection.data(job.data)
-        needs = options_of(self._launcher.needs(job.settings["threads"]))
-        # Ray's own retries would repeat a run without our count of them.
-        task = self._remote.options(max_retries=0, **needs)
-        return task.remote(replace(job, hydra={}), ticket, data, self._connection.mailbox)
 
     def wait(self, timeout: float = REFRESH_S) -> None:
         """Take results and epochs, waiting for them for a moment."""
@@ -343,3 +304,8 @@ def _reason(error: BaseException) -> str:
     }
     name = type(error).__name__
     return " ".join(words.get(name, f"{name}: {error}").split())[:500]
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="ray", node=RayLauncher, provider="mnist_sweep"
+)

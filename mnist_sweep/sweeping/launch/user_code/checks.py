@@ -63,8 +63,7 @@ def _cause(error: HydraException, target: str) -> str:
         close = difflib.get_close_matches(name, dir(sys.modules[module]), n=1)
         return f"the module {module} has no {name}{f' (did you mean {close[0]}?)' if close else ''}"
     cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines()[:2]]
-    text = " ".join(lines).rstrip(".")
+    text = " ".join(line.strip() for line in str(cause).splitlines()[:2]).rstrip(".")
     return text if isinstance(cause, HydraException) else f"{type(cause).__name__}: {text}"
 
 
@@ -86,10 +85,7 @@ def check_code(settings: Plain, planned: Plain | None) -> None:
 
 
 def check_networks(networks: Sequence[Network]) -> list[str]:
-    """Build each network once, as a run would.
-
-    Returns:
-        What of them is not used in training, as sentences.
+    """Build each network once, as a run would; returns sentences on what training does not use.
 
     Raises:
         ModelError: Lists those that cannot be built, are no Keras model, or do not fit the data.
@@ -102,10 +98,7 @@ def check_networks(networks: Sequence[Network]) -> list[str]:
 
 
 def check_tasks(settings: Sequence[Plain]) -> list[str]:
-    """Import each task and check the settings of its runs.
-
-    Returns:
-        The names of the tasks that take no seed.
+    """Import each task and check the settings of its runs; returns the tasks that take no seed.
 
     Raises:
         SettingsError: Lists tasks that cannot be imported and settings that they do not take.

@@ -38,31 +38,20 @@ GIVEN = ("seed", "threads", "directory", "dataset")
 
 @dataclass(frozen=True)
 class Task:
-    """A function, and how it takes its settings."""
+    """A function, and how a run's settings become its arguments."""
 
     function: Callable[..., Any]
-    checked: Callable[[str], Plain]  # settings as JSON text to the arguments that they are
-    given: Sequence[str]  # which of `GIVEN` are arguments
-    takes_seed: bool  # given, as one of its settings, or `seed_within`
-    seed_within: bool = False  # whether it is one of the settings of the only parameter
-
-    def arguments(self, settings: Plain, available: Plain) -> Plain:
-        """What the function is called with, by parameter; `available` has values of `GIVEN`.
-
-        Raises:
-            ValidationError: A setting is not what the task declares.
-            TaskError: There is no such setting.
-        """
-        values = _values(settings)
-        if self.seed_within:
-            values["seed"] = settings["seed"]
-        # By JSON, where pydantic is strict as people expect: 1 is a float, "1" is not.
-        return self.checked(json.dumps(values)) | {name: available[name] for name in self.given}
+    # The settings as arguments; raises ValidationError where one is not what the task declares, and
+    # TaskError where there is no such setting.
+    checked: Callable[[], Plain]
+    given: Sequence[str]  # which of `GIVEN` are arguments, too
+    takes_seed: bool  # as an argument or within one
 
 
 def _find(settings: Plain) -> Task:
     """The task of a run's settings; TaskError if it cannot be imported, or called with them."""
-    target, values = settings["task"]["_target_"], _values(settings)
+    values = dict(settings["task"])
+    target = values.pop("_target_")
     try:
         function = pkgutil.resolve_name(target)
         parameters = inspect.signature(function).parameters.values()
@@ -83,22 +72,22 @@ def _find(settings: Plain) -> Task:
     given = [p.name for p in filled if p.name not in optional or p.default is p.empty]
     named = [one for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
     takes_seed = "seed" in (*given, *values)
+    # Settings go by JSON, where pydantic is strict as people expect: 1 is a float, "1" is not.
     if len(own) == len(named) == 1 and _takes_all(named[0], hints, values):
         name, kind = named[0].name, hints.get(named[0].name)
         has_seed = not is_dataclass(kind) or "seed" in [one.name for one in fields(kind)]
-        return Task(
-            function, lambda text: {name: _whole(kind, text)}, given,
-            takes_seed=takes_seed or has_seed, seed_within=has_seed and not takes_seed,
-        )  # fmt: skip
+        if has_seed and not takes_seed:
+            values["seed"] = settings["seed"]
+        whole = json.dumps(values)
+        return Task(function, lambda: {name: _whole(kind, whole)}, given, takes_seed or has_seed)
     any_name = len(named) < len(own)
     if any_name and not takes_seed:
         given.append("seed")
-    checked = _keywords(named, hints, any_name=any_name)
-    return Task(function, checked, given, takes_seed=takes_seed or any_name)
-
-
-def _values(settings: Plain) -> Plain:
-    return {key: value for key, value in settings["task"].items() if key != "_target_"}
+    text = json.dumps(values)
+    return Task(
+        function, lambda: _keywords(named, hints, text, any_name=any_name), given,
+        takes_seed or any_name,
+    )  # fmt: skip
 
 
 def _takes_all(parameter: inspect.Parameter, hints: Plain, values: Plain) -> bool:
@@ -113,19 +102,19 @@ def _takes_all(parameter: inspect.Parameter, hints: Plain, values: Plain) -> boo
 
 def _whole(kind: Any, text: str) -> Any:
     """The argument of a task that takes all settings as one."""
+    values = json.loads(text)
     if not is_dataclass(kind):
-        return json.loads(text)
+        return values
     known = [one.name for one in fields(kind)]
-    for name in json.loads(text):
-        if name not in known:
-            raise TaskError(f"task.{name}: no such setting; {suggestion(name, known)}")
+    if unknown := next((name for name in values if name not in known), None):
+        raise TaskError(f"task.{unknown}: no such setting; {suggestion(unknown, known)}")
     return TypeAdapter(kind).validate_json(text, strict=True)
 
 
 def _keywords(
-    parameters: Sequence[inspect.Parameter], hints: Plain, *, any_name: bool
-) -> Callable[[str], Plain]:
-    """How the settings of a task become its keyword arguments."""
+    parameters: Sequence[inspect.Parameter], hints: Plain, text: str, *, any_name: bool
+) -> Plain:
+    """The arguments of a task that takes its settings one by one."""
     # By number, since a parameter may be called like an attribute of pydantic's models.
     names = {f"p{number}": one.name for number, one in enumerate(parameters)}
     needed = [... if one.default is one.empty else None for one in parameters]
@@ -135,15 +124,11 @@ def _keywords(
     }
     config = ConfigDict(extra="allow" if any_name else "forbid", arbitrary_types_allowed=True)
     model = create_model("Parameters", __config__=config, **declared)
-
-    def checked(text: str) -> Plain:
-        made = model.model_validate_json(text, strict=True)
-        # Only what was set: the task's own defaults stay its own.
-        given = made.model_fields_set
-        named = {name: getattr(made, key) for key, name in names.items() if key in given}
-        return named | (made.model_extra or {})
-
-    return checked
+    made = model.model_validate_json(text, strict=True)
+    # Only what was set: the task's own defaults stay its own.
+    given = made.model_fields_set
+    named = {name: getattr(made, key) for key, name in names.items() if key in given}
+    return named | (made.model_extra or {})
 
 
 def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
@@ -161,7 +146,7 @@ def problems_of(settings: Plain) -> list[str]:
     name = task_name(settings)
     try:
         task = _find(settings)
-        task.arguments(settings, dict.fromkeys(GIVEN))
+        task.checked()
     except ValidationError as error:
         return [_problem(one, name) for one in error.errors(include_url=False)]
     except TaskError as error:
@@ -221,14 +206,12 @@ def run(job: Job, on_epoch: OnEpoch) -> Result:
         if why:
             raise StopRunError(why)
 
-    available = {
-        "seed": settings["seed"], "threads": settings["threads"], "directory": directory,
-        "dataset": dataset,
-    }  # fmt: skip
+    available = {**settings, "directory": directory, "dataset": dataset}
+    given = {name: available[name] for name in task.given}
     result = Result(done, None, 0.0, None, None, None)
     try:
         with epochs_to(report), threadpool_limits(settings["threads"]):
-            answer = task.function(**task.arguments(settings, available))
+            answer = task.function(**task.checked(), **given)
     except StopRunError as stopped:
         done.pruned = str(stopped)
     else:
