@@ -11,10 +11,14 @@ from mnist_sweep.analysis import gate
 from mnist_sweep.analysis.compare import compare as compare_sides
 from mnist_sweep.analysis.compare import load_side
 from mnist_sweep.cli.options import (
+    FILE,
+    PATH,
     directory_argument,
+    emit,
     external_options,
     flag,
     format_option,
+    option,
     output_option,
     print_notes,
 )
@@ -22,7 +26,6 @@ from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external.mapping import ResultMapping
-from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.comparison.render import FORMATS, render, text
 from mnist_sweep.reporting.gate import gate_report
@@ -32,19 +35,17 @@ ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
 
 @click.command("compare")
-@click.argument(
-    "directories", metavar="A B [C…]", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("directories", metavar="A B [C…]", nargs=-1, required=True, type=PATH)
 @format_option(
     [*FORMATS], "Output format.  [default: text, or the format of the -o file's extension]", None
 )
 @output_option
 @flag("--full", "Show all tables, not only the verdict and 30 lines.")
-@click.option(
+@option(
     "--split",
-    type=click.Choice(HELD_OUT),
-    help="Split on which metrics are compared.  [default: test; for results of other programs that "
+    "Split on which metrics are compared.  [default: test; for results of other programs that "
     "of their objective]",
+    type=click.Choice(HELD_OUT),
 )
 @external_options
 def compare(
@@ -70,31 +71,26 @@ def compare(
     name = format_name or ending
     # A file is read at leisure, and gets everything.
     is_short = name == "text" and not full and output is None
-    written = text(found) if is_short else render(found, name)
-    if output is None:
-        click.echo(wrap(written) if name == "text" else written.rstrip("\n"))
-    else:
-        write_text(output, written)
+    emit(text(found) if is_short else render(found, name), name, output)
+    if output is not None:
         click.echo(f"Written to {output}", err=True)
 
 
 @click.command("check")
 @directory_argument
-@click.option(
-    "--baseline",
-    "baseline_path",
-    metavar="FILE-OR-DIR",
+@option(
+    "--baseline baseline_path",
+    "File written by the command `baseline`, or the directory of another sweep.",
+    "FILE-OR-DIR",
     required=True,
-    type=click.Path(path_type=Path),
-    help="File written by the command `baseline`, or the directory of another sweep.",
+    type=PATH,
 )
-@click.option(
-    "--rules",
-    "rules_path",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="YAML file with floors, baseline, ratios, all_finished, level.  [default: all points must "
+@option(
+    "--rules rules_path",
+    "YAML file with floors, baseline, ratios, all_finished, level.  [default: all points must "
     "be finished, and test accuracy may drop only within the variation between seeds]",
+    "FILE",
+    type=PATH,
 )
 @format_option([*gate_report.FORMATS])
 @output_option
@@ -114,28 +110,27 @@ def check(
     data.
     """
     rules = gate.read_rules(rules_path) if rules_path else gate.Rules()
-    result = _check(directory, baseline_path, rules, mapping)
-    shown = gate_report.text(result)
-    written = gate_report.FORMATS[format_name](result)
-    _append_summary(gate_report.summary(result))
-    if output is None:
-        click.echo(wrap(written) if format_name == "text" else written.rstrip("\n"))
+    # What cannot be read is a failed check like others, so that CI shows it where it shows those.
+    kind = gate.CheckKind.BASELINE
+    try:
+        runs = gate.read_baseline(baseline_path, mapping)
+        kind = gate.CheckKind.RECORDS
+        sweep = load(directory, mapping)
+    except DirectoryError as error:
+        result = gate.refused(kind, str(error))
     else:
-        write_text(output, written)
-        # The file is for a machine; the job's log should show the reasons.
-        click.echo(wrap(shown, err=True), err=True)
+        print_notes(sweep.notes)
+        result = gate.check(sweep, runs, rules, baseline_path)
+    _append_summary(gate_report.summary(result))
+    emit(gate_report.FORMATS[format_name](result), format_name, output)
+    if output is not None:  # that is for a machine; the job's log should show the reasons
+        click.echo(wrap(gate_report.text(result), err=True), err=True)
     return 0 if result.passed else ExitCode.GATE_FAILED
 
 
 @click.command("baseline")
 @directory_argument
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write.",
-)
+@option("-o --output", "File to write.", required=True, type=FILE)
 @flag("--update", "Show what changes in an existing file, then overwrite it.")
 @external_options
 def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, update: bool) -> None:
@@ -158,22 +153,6 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     click.echo(f"{written} written to {output}{without}")
     if len(runs) == count:
         click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
-
-
-def _check(
-    directory: Path, baseline_path: Path, rules: gate.Rules, mapping: ResultMapping | None
-) -> gate.GateResult:
-    # What cannot be read is a failed check like others, so that CI shows it where it shows those.
-    try:
-        runs = gate.read_baseline(baseline_path, mapping)
-    except DirectoryError as error:
-        return gate.refused(gate.CheckKind.BASELINE, str(error))
-    try:
-        sweep = load(directory, mapping)
-        print_notes(sweep.notes)
-    except DirectoryError as error:
-        return gate.refused(gate.CheckKind.RECORDS, str(error))
-    return gate.check(sweep, runs, rules, baseline_path)
 
 
 def _append_summary(text: str) -> None:

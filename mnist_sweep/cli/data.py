@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mnist_sweep.cli.options import Choice
+from mnist_sweep.cli.options import Choice, option
 from mnist_sweep.data import DatasetInfo, class_counts, prepare
 from mnist_sweep.data.readers import readers
 from mnist_sweep.errors import visible
@@ -15,16 +15,12 @@ from mnist_sweep.settings import defaults
 
 @click.command("data")
 @click.argument("name", default="auto", type=Choice(("auto", "mnist", "own", *readers())))
-@click.option("--path", help="File or folder, for csv, emnist, folders, idx and npz.")
-@click.option("--target", help="Function that returns the arrays, to use instead of NAME.")
-@click.option("--sha256", help="Expected SHA-256 of the data; other data are refused.")
-@click.option(
-    "--validation-fraction", type=float, help="Share of the training examples used for validation."
-)
-@click.option(
-    "--test-fraction", type=float, help="Share used for testing if the data have no test split."
-)
-@click.option("--split-seed", type=int, help="Seed of the split.")
+@option("--path", "File or folder, for csv, emnist, folders, idx and npz.")
+@option("--target", "Function that returns the arrays, to use instead of NAME.")
+@option("--sha256", "Expected SHA-256 of the data; other data are refused.")
+@option("--validation-fraction", "Share of the training examples used for validation.", type=float)
+@option("--test-fraction", "Share used for testing if the data have no test split.", type=float)
+@option("--split-seed", "Seed of the split.", type=int)
 def data(name: str, target: str | None, **options: Any) -> None:
     """Download (if needed), verify and describe a dataset: its source, size and splits."""
     given = {key: value for key, value in options.items() if value is not None}

@@ -12,30 +12,40 @@ import click
 
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
+from mnist_sweep.records.store import write_text
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def option(
+    names: str, text: str, metavar: str | None = None, **how: Any
+) -> Callable[[Command], Command]:
+    """An option by its names, as in "-o --output", its help, and what its value is called."""
+    return click.option(*names.split(), help=text, metavar=metavar, **how)
+
+
+directory_argument = click.argument("directory", metavar="DIR", type=PATH)
 directories_argument = click.argument(
     "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path()
 )
-output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file."
-)
-where_option = click.option(
+output_option = option("-o --output", "Write to this file.", type=FILE)
+where_option = option(
     "--where",
-    multiple=True,
-    metavar="EXPR",
-    help="Only runs that meet this condition: layers=2, layers=1,2, 'dropout>0', "
+    "Only runs that meet this condition: layers=2, layers=1,2, 'dropout>0', "
     "'test.accuracy>0.98' (a fraction, although shown in percent). Repeatable.",
+    "EXPR",
+    multiple=True,
 )
-level_option = click.option(
+level_option = option(
     "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    "Confidence level of intervals and comparisons.",
     default=DEFAULT_LEVEL,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
     show_default=True,
-    help="Confidence level of intervals and comparisons.",
 )
 
 
@@ -52,9 +62,9 @@ class Choice(click.Choice[str]):
             raise click.BadParameter(f"{error.message}{hint}", ctx, param) from None
 
 
-def flag(name: str, text: str, argument: str | None = None) -> Callable[[Command], Command]:
-    """An option without a value; its argument is called as it is unless named."""
-    return click.option(name, argument or name.strip("-"), is_flag=True, help=text)
+def flag(names: str, text: str) -> Callable[[Command], Command]:
+    """An option without a value."""
+    return option(names, text, is_flag=True)
 
 
 def format_option(
@@ -74,31 +84,25 @@ def format_option(
 def external_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --record, --metric and others, which it has as its argument `mapping`."""
 
-    @click.option(
+    @option(
         "--record",
-        metavar="GLOB",
-        help="For results of other programs: pattern of the JSON, YAML or CSV files, such as "
+        "For results of other programs: pattern of the JSON, YAML or CSV files, such as "
         "'*/results.json'.",
+        "GLOB",
     )
-    @click.option(
-        "--metric",
-        "metrics",
-        metavar="NAME=PATH",
-        multiple=True,
-        help="For results of other programs: a metric and where it is, as in "
+    @option(
+        "--metric metrics",
+        "For results of other programs: a metric and where it is, as in "
         "accuracy=metrics.test.acc. Repeatable.",
+        "NAME=PATH",
+        multiple=True,
     )
-    @click.option(
-        "--experiment",
-        metavar="NAME",
-        help="For an MLflow store: the experiment to read.  [default: all]",
-    )
-    @click.option(
-        "--mapping",
-        "mapping_file",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="YAML file with record, metrics, lower_is_better (a list), seed or experiment.",
+    @option("--experiment", "For an MLflow store: the experiment to read.  [default: all]", "NAME")
+    @option(
+        "--mapping mapping_file",
+        "YAML file with record, metrics, lower_is_better (a list), seed or experiment.",
+        "FILE",
+        type=PATH,
     )
     # Click takes the help from what it decorates: `wraps` hands on the command's own.
     @wraps(command)
@@ -126,3 +130,11 @@ def print_notes(notes: Iterable[str]) -> None:
     """Say how other programs' directories were read, once each."""
     for note in dict.fromkeys(notes):
         click.echo(wrap(f"Note: {note}", err=True), err=True)
+
+
+def emit(text: str, format_name: str, output: Path | None) -> None:
+    """Write a result to a file, or to standard output; only text is fitted to a terminal."""
+    if output is not None:
+        write_text(output, text)
+    else:
+        click.echo(wrap(text) if format_name == "text" else text.rstrip("\n"))

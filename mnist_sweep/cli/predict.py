@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnist_sweep.cli.options import flag, format_option
+from mnist_sweep.cli.options import PATH, flag, format_option, option
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError, visible
 from mnist_sweep.reporting.predicted_digits import FORMATS, render
@@ -28,27 +28,20 @@ MIN_IMAGES_FOR_PROGRESS = 5_000
 
 
 @click.command("predict")
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="File to write.",
-)
+@click.argument("run", metavar="RUN", type=PATH)
+@click.argument("source", metavar="INPUT", type=PATH)
+@option("-o --output", "File to write.", "FILE", required=True, type=PATH)
 @flag("--best", "Use the best run of a sweep; RUN is the sweep's directory.")
-@click.option(
+@option(
     "--by",
-    metavar="METRIC",
-    help="Metric for --best, of the validation split unless written test.…  [default: objective]",
+    "Metric for --best, of the validation split unless written test.…  [default: objective]",
+    "METRIC",
 )
-@click.option(
+@option(
     "--where",
+    "For --best: only runs that meet this condition: layers=2, 'dropout>0'. Repeatable.",
+    "EXPR",
     multiple=True,
-    metavar="EXPR",
-    help="For --best: only runs that meet this condition: layers=2, 'dropout>0'. Repeatable.",
 )
 @flag("--probabilities", "Also write the probability of every class.")
 @flag(

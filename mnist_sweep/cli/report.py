@@ -1,4 +1,4 @@
-"""The subcommands that show results elsewhere: `report`, `export`."""
+"""The subcommands that show results elsewhere: `report`, `export`, `ui`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mnist_sweep.cli.options import (
+    PATH,
     Choice,
     directories_argument,
     directory_argument,
     external_options,
     flag,
+    option,
     print_notes,
 )
+from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError, visible
 from mnist_sweep.reporting.export import ExportOptions, find, names
 
@@ -32,17 +35,15 @@ SETTLE_S = 1.0
 
 @click.command("report")
 @directories_argument
-@click.option(
-    "-o", "--output", metavar="DIR", type=click.Path(), help="Where to write.  [default: DIR]"
-)
-@click.option("--figures/--no-figures", default=True, help="Write figures as PNG and SVG, or not.")
+@option("-o --output", "Where to write.  [default: DIR]", "DIR", type=click.Path())
+@option("--figures/--no-figures", "Write figures as PNG and SVG, or not.", default=True)
 @flag("--watch", "Update the report while runs finish; Ctrl-C ends this.")
-@click.option(
+@option(
     "--interval",
+    "With --watch: seconds between updates.",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="With --watch: seconds between updates.",
 )
 @external_options
 def report(
@@ -127,28 +128,27 @@ def _signature(directories: Sequence[str]) -> set[tuple[str, int]]:
 
 @click.command("export")
 @directory_argument
-@click.option(
-    "--to",
-    "tracker",
+@option(
+    "--to tracker",
+    "Target; needs pip install 'mnist-sweep[tensorboard]' or 'mnist-sweep[mlflow]'.",
     required=True,
     type=Choice(names()),
-    help="Target; needs pip install 'mnist-sweep[tensorboard]' or 'mnist-sweep[mlflow]'.",
 )
-@click.option(
+@option(
     "--output",
-    metavar="FOLDER",
-    type=click.Path(path_type=Path),
-    help="Where to write.  [default: DIR/tensorboard or DIR/mlflow]",
+    "Where to write.  [default: DIR/tensorboard or DIR/mlflow]",
+    "FOLDER",
+    type=PATH,
 )
-@click.option(
+@option(
     "--tracking-uri",
-    metavar="URI",
-    help="MLflow server or database to use instead: http://localhost:5000, sqlite:///mlflow.db.",
+    "MLflow server or database to use instead: http://localhost:5000, sqlite:///mlflow.db.",
+    "URI",
 )
-@click.option(
+@option(
     "--experiment",
-    metavar="NAME",
-    help="Name of the MLflow experiment.  [default: the directory's name]",
+    "Name of the MLflow experiment.  [default: the directory's name]",
+    "NAME",
 )
 def export(
     directory: Path,
@@ -181,3 +181,39 @@ def export(
         click.echo(f"Not exported (cannot be read): {problem}", err=True)
     for point in sweep.missing:
         click.echo(visible(f"Not exported (no record): {point.label} ({point.reason})"), err=True)
+
+
+@click.command("ui")
+@click.argument("directory", metavar="[DIR]", default="outputs", type=PATH)
+@option(
+    "--port",
+    "Port to listen on; if it is in use, another one is chosen.",
+    type=click.IntRange(0, 65535),
+    default=8707,
+    show_default=True,
+)
+def ui(directory: Path, port: int) -> None:
+    """Show all sweeps below DIR (default: outputs) in the browser, live while they run.
+
+    The page shows progress, ranked tables, learning curves, comparisons and reports. It
+    changes no results, and it can be opened only from this machine. Ctrl-C ends it.
+    """
+    if not directory.is_dir():
+        raise DirectoryError(
+            f"Expected a directory with sweeps at {directory}, but there is none. Name one: "
+            f"{command('ui')} DIR."
+        )
+    try:
+        from mnist_sweep.ui.app import serve
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith("mnist_sweep"):
+            raise
+        raise UsageError(
+            f"`ui` needs {error.name}, which is not installed: pip install 'mnist-sweep[ui]'."
+        ) from error
+
+    def started(address: str) -> None:
+        click.echo(f"Sweeps below {directory}: {address}   (press Ctrl-C to stop)")
+
+    with suppress(KeyboardInterrupt):
+        serve(directory, port, started)

@@ -20,6 +20,7 @@ from mnist_sweep.cli.options import (
     flag,
     format_option,
     level_option,
+    option,
     print_notes,
     where_option,
 )
@@ -42,23 +43,22 @@ _SHOWN_PROBLEMS = 20
 @click.command("table")
 @directories_argument
 @format_option(format_names(), "Output format.")
-@click.option(
+@option(
     "--sort",
-    metavar="KEY[,desc]",
-    help="Sort by a setting or metric, such as test.accuracy,desc, instead of by the settings.",
+    "Sort by a setting or metric, such as test.accuracy,desc, instead of by the settings.",
+    "KEY[,desc]",
 )
 @where_option
-@click.option(
+@option(
     "--columns",
-    metavar="A,B,…",
-    help="Show one table with these settings and metrics; metrics without a split are of the test "
+    "Show one table with these settings and metrics; metrics without a split are of the test "
     "split.",
+    "A,B,…",
 )
 @flag("--runs", "Show a row for every run, even if some differ only in seed.")
 @flag(
-    "--all",
+    "--all everything",
     f"Show all rows; a terminal shows only the first and last of more than {MAX_ROWS}.",
-    "everything",
 )
 @flag(
     "--intervals",
@@ -71,13 +71,9 @@ def table(
     mapping: ResultMapping | None,
     directories: tuple[str, ...],
     format_name: str,
-    sort: str | None,
-    where: tuple[str, ...],
     columns: str | None,
-    runs: bool,
     everything: bool,
-    intervals: bool,
-    level: float,
+    **how: Any,
 ) -> None:
     """Print the comparison tables of one or several sweep directories.
 
@@ -89,19 +85,10 @@ def table(
     chosen = [key.strip() for key in (columns or "").split(",") if key.strip()]
     shown = terminal()
     # Files and pipes get every row: whoever reads them can cut them.
-    on_terminal = format_name == "text" and shown["width"] is not None
+    is_cut = format_name == "text" and shown["width"] is not None and not everything
     sweeps = [load(directory, mapping) for directory in directories]
     need_records(sweeps)
-    tables = comparison(
-        sweeps,
-        where=where,
-        sort=sort,
-        columns=chosen,
-        runs=runs,
-        level=level,
-        most=MAX_ROWS if on_terminal and not everything else None,
-        intervals=intervals,
-    )
+    tables = comparison(sweeps, columns=chosen, most=MAX_ROWS if is_cut else None, **how)
     click.echo(render(tables, format_name, **shown), nl=False)
     _print_problems(sweeps)
 
@@ -114,31 +101,31 @@ def _selection_command(direction: Direction) -> click.Command:
     )
     @directory_argument
     @where_option
-    @click.option(
+    @option(
         "--by",
-        metavar="METRIC",
-        help="f1_min, accuracy, f1.8 (one class, by number or name), loss, time.train_s, test.f1, "
+        "f1_min, accuracy, f1.8 (one class, by number or name), loss, time.train_s, test.f1, "
         "…  [default: the sweep's objective]",
+        "METRIC",
     )
-    @click.option(
+    @option(
         "--split",
+        "Split of a metric that is given without one.  [default: validation]",
         type=Choice(HELD_OUT),
-        help="Split of a metric that is given without one.  [default: validation]",
     )
     @format_option(["text", "json"])
     @level_option
-    @click.option(
+    @option(
         "--margin",
-        type=click.FloatRange(0, 1, min_open=True),
-        help="Largest difference that counts as none; 0.002 is 0.2 points of accuracy.  "
+        "Largest difference that counts as none; 0.002 is 0.2 points of accuracy.  "
         "[default: the sweep's margin]",
+        type=click.FloatRange(0, 1, min_open=True),
     )
-    @click.option(
+    @option(
         "--replicates",
+        "Number of bootstrap samples of the examples, for the uncertainty of the selection.",
         type=click.IntRange(100, 1_000_000),
         default=2000,
         show_default=True,
-        help="Number of bootstrap samples of the examples, for the uncertainty of the selection.",
     )
     @flag("--exact", "Compare all candidates with each other even if there are very many (slow).")
     @external_options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mnist_sweep.cli.options import flag
+from mnist_sweep.cli.options import PATH, flag
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.command import command, shown_path
 from mnist_sweep.errors import DirectoryError
@@ -69,8 +69,8 @@ class Status:
 
 
 @click.command("status")
-@click.argument("directory", metavar="[DIR]", default="outputs", type=click.Path(path_type=Path))
-@flag("--json", "Print JSON.", "as_json")
+@click.argument("directory", metavar="[DIR]", default="outputs", type=PATH)
+@flag("--json as_json", "Print JSON.")
 def status(directory: Path, *, as_json: bool) -> None:
     """Show how far a sweep is: running in another terminal, in a queue, finished or killed.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mnist_sweep.cli.options import flag
+from mnist_sweep.cli.options import directory_argument, flag, option
 from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
@@ -44,18 +44,14 @@ def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
 
 
 @click.command("resume")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@directory_argument
 @click.argument("overrides", metavar="[KEY=VALUE]...", nargs=-1)
 @flag(
     "--trust",
     "Run commands that load code (a network, config files) even if somebody else gave them.",
 )
-@click.option(
-    "--quiet", "verbosity", flag_value=Verbosity.QUIET, help="Print only totals and failures."
-)
-@click.option(
-    "--verbose", "verbosity", flag_value=Verbosity.VERBOSE, help="Print every run and all tables."
-)
+@option("--quiet verbosity", "Print only totals and failures.", flag_value=Verbosity.QUIET)
+@option("--verbose verbosity", "Print every run and all tables.", flag_value=Verbosity.VERBOSE)
 def resume(
     directory: Path, overrides: tuple[str, ...], *, trust: bool, verbosity: Verbosity | None
 ) -> int:
