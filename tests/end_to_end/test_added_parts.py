@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import REPOSITORY
-from support.commands import Done, environment, run
+from mnist_sweep import plugins
+from mnist_sweep.sweeping import app
+from mnist_sweep.sweeping.launch import processes
 
 ENTRY_POINTS = """
 [mnist_sweep.trainers]
@@ -41,7 +43,7 @@ READER = Reader(read, description="the array")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A directory with a module, its entry points and its configuration files."""
     (tmp_path / "my_parts.py").write_text(PARTS)
     installed = tmp_path / "my_parts-1.0.dist-info"
@@ -55,18 +57,26 @@ def project(tmp_path: Path) -> Path:
     images = np.random.default_rng(0).integers(0, 50, (120, 4, 4)).astype(np.uint8)
     images[:, 0, 0] = 50 * (np.arange(120) % 3)
     np.save(tmp_path / "images.npy", images)
-    return tmp_path
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "cache"))
+    known = (plugins.plugins, plugins.target_of)
+    for found in known:
+        found.cache_clear()
+    yield tmp_path
+    for found in known:
+        found.cache_clear()
 
 
-def sweep(project: Path, *words: str) -> Done:
-    environ = environment(project, PYTHONPATH=f"{REPOSITORY}:{project}")
-    fixed = ["--config-dir=conf", "-m", "nodes=4", "epochs=1", "report=false", "name=s"]
-    return run([*fixed, *words], project, environ)
-
-
-def test_data_and_trainers_of_another_package_are_used_by_their_names(project: Path):
-    done = sweep(project, "data=arrays,letters", "trainer=recorded")
-    assert done.code == 0, done.err
+def test_data_and_trainers_of_another_package_are_used_by_their_names(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
+    monkeypatch.setattr(processes, "call", lambda function, *arguments: function(*arguments))
+    app.run(
+        ["--config-dir=conf", "-m", "nodes=4", "epochs=1", "report=false", "name=s",
+         "data=arrays,letters", "trainer=recorded", "hydra/launcher=basic"]
+    )  # fmt: skip
     records = [json.loads(p.read_text()) for p in project.glob("outputs/s/runs/*/record.json")]
     # The same content is the same run, whichever way it was read.
     assert [record["status"] for record in records] == ["finished"]

@@ -244,15 +244,14 @@ def test_nothing_was_written_beside_the_commands_own_directories(
     done: dict[str, Done], places: Path
 ):
     assert len(done) == len(CASES)
-    expected = {*CASES, "own_builders.py", "FILE", "FILES", "cache", "keras", "commands.json",
-                "done.json"}  # fmt: skip
+    expected = {*CASES, "own_builders.py", "FILE", "FILES", "cache", "keras"}
     found = {path.name for path in places.iterdir()} - {"__pycache__"}
     assert found <= expected
     assert (places / "FILE").read_text() == "in the way"
 
 
-@pytest.mark.parametrize("name", ["a wrong type", "an unknown model", "an absolute name"])
-def test_a_process_of_its_own_says_the_same(done: dict[str, Done], tmp_path: Path, name: str):
+def test_a_process_of_its_own_says_the_same(done: dict[str, Done], tmp_path: Path):
+    name = "an unknown model"
     assert commands.run(CASES[name][0], tmp_path, commands.environment(tmp_path)) == done[name]
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -222,35 +223,30 @@ def test_the_program_refuses_a_bad_file_in_one_paragraph_without_tensorflow(tmp_
 
 
 def test_own_layers_are_imported_where_trusted_and_named(tmp_path, trained, data):
+    import keras
+
+    own = types.ModuleType("own_layers_of_a_run")
+    exec(OWN_LAYERS, vars(own))
     (tmp_path / "own_layers_of_a_run.py").write_text(OWN_LAYERS + "print('imported')\n")
     run = shutil.copytree(trained, tmp_path / trained.name)
     paths = RunPaths(run)
-    build = (
-        "import keras, sys; from own_layers_of_a_run import Doubles, Shifts\n"
-        "keras.utils.set_random_seed(1)\n"
-        f"layers = [keras.Input({tuple(data.info.shape)}), Doubles(), Shifts(),\n"
-        "          keras.layers.Flatten(), keras.layers.Dense(10, 'softmax')]\n"
-        "network = keras.Sequential(layers); network.save(sys.argv[1])\n"
-        "print(network.count_params())"
-    )
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-
-    def python(*words):
-        return subprocess.run(
-            [sys.executable, *map(str, words)], cwd=tmp_path, env=environ, capture_output=True,
-            text=True, check=False, timeout=120,
-        )  # fmt: skip
-
-    parameters = int(python("-c", build, paths.model).stdout.split()[-1])
+    layers = [keras.Input(data.info.shape), own.Doubles(), own.Shifts(), keras.layers.Flatten()]
+    network = keras.Sequential([*layers, keras.layers.Dense(10, "softmax")])
+    network.save(paths.model)
     record = json.loads(paths.record.read_text())
-    record["parameters"] = parameters
+    record["parameters"] = network.count_params()
     record["artefacts"][paths.model.name] = sha256_of(paths.model)
     record["config"]["model"] = {"_target_": "own_layers_of_a_run.build"}
     paths.record.write_text(sealed(record))
     words = (run, write_csv(tmp_path / "test.csv", data.test_images[:7]), "-o", tmp_path / "out")
     assert "`predict --trust` also loads" in refused(*words)
     assert not (tmp_path / "out").exists()
-    done = python("-m", "mnist_sweep", "predict", *words, "--trust")
+    # In a process that has not imported them.
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_sweep", "predict", *map(str, words), "--trust"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
     assert done.stderr.splitlines()[0] == "Importing own_layers_of_a_run (--trust)."
     assert "imported" in done.stdout
     assert "7 images" in done.stdout

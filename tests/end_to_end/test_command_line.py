@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.settings import canonical, run_id
 from mnist_sweep.training import runtime
 from support import commands
-from support.commands import Done
+from support.commands import Done, Program
 
 SWEEP = [
     "-m", "+experiment=smoke", "data=auto", "data.download_timeout_s=0", "epochs=4", "name=smoke",
@@ -58,22 +57,25 @@ def unlucky(input_shape, classes):
 
 @dataclass(frozen=True)
 class World:
-    """A place to run commands in, and its environment."""
+    """A place to run commands in, and the process that runs them."""
 
     place: Path
     environ: dict[str, str]
+    program: Program
 
-    def run(self, *words: str, program: tuple[str, ...] = (), **more: str) -> Done:
-        return commands.run(words, self.place, {**self.environ, **more}, program)
+    def run(self, *words: str) -> Done:
+        return self.program.run(words, self.place)
 
     def sweep(self, *parts: str) -> Path:
         return self.place.joinpath("outputs", *(parts or ("smoke",)))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     place = tmp_path_factory.mktemp("command_line")
-    return World(place, commands.environment(place))
+    environ = commands.environment(place)
+    with Program(environ) as program:
+        yield World(place, environ, program)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +134,11 @@ def answers(
     world: World, made: dict[str, Record], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Done]:
     asked = {**READ, **{name: words for name, (words, _, _) in SUBCOMMANDS.items()}}
-    sweep = str(world.sweep())
-    words = {name: [one.replace("SWEEP", sweep) for one in own] for name, own in asked.items()}
-    return commands.run_all(words, tmp_path_factory.mktemp("answers"), world.environ)
+    sweep, places = str(world.sweep()), tmp_path_factory.mktemp("answers")
+    return {
+        name: world.program.run([one.replace("SWEEP", sweep) for one in words], places / name)
+        for name, words in asked.items()
+    }
 
 
 def test_a_sweep_runs_every_point_of_its_grid(swept: Done, made: dict[str, Record]):
@@ -286,10 +290,8 @@ def again(world: World, made: dict[str, Record]) -> Done:
     """One point of the sweep once more: another process, directory, data setting and program."""
     script = Path(sys.executable).with_name("mnist-sweep")
     program = (str(script),) if script.exists() else ()
-    return world.run(
-        "data=digits", "epochs=4", "layers=2", "nodes=16", "hydra.run.dir=else where/once",
-        "report=false", program=program,
-    )  # fmt: skip
+    words = ["data=digits", "epochs=4", "layers=2", "nodes=16", "hydra.run.dir=else where/once"]
+    return commands.run([*words, "report=false"], world.place, world.environ, program)
 
 
 def test_the_same_point_gives_the_same_bits_in_another_process(
@@ -463,30 +465,3 @@ def test_a_record_holds_all_that_its_run_id_is_made_of(made: dict[str, Record], 
     deciding = DatasetInfo.from_dict(info).deciding()
     for record in made.values():
         assert run_id(canonical(record.config, deciding)) == record.run_id
-
-
-def test_a_reader_that_has_seen_enough_is_no_error(world: World, made: dict[str, Record]):
-    read, write = os.pipe()
-    os.close(read)
-    ended = subprocess.run(
-        [sys.executable, "-m", "mnist_sweep", "table", "outputs/smoke"], cwd=world.place,
-        env=world.environ, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
-    os.close(write)
-    assert "Traceback" not in ended.stderr
-    assert "Exception ignored" not in ended.stderr
-
-
-def test_nor_does_it_make_a_failed_sweep_a_good_one(world: World):
-    read, write = os.pipe()
-    os.close(read)
-    ended = subprocess.run(
-        [sys.executable, "-m", "mnist_sweep", "data=digits", "nodes=4", "epochs=1", "optimizer=sgd",
-         "learning_rate=1e30", "hydra.run.dir=unread"], cwd=world.place,
-        env=world.environ, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
-    os.close(write)
-    assert "diverged" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.returncode == 1
-    assert (world.place / "unread" / "report.html").exists()

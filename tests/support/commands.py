@@ -1,7 +1,7 @@
 """The program as people run it: one process a command, or many commands in one process.
 
-As a script it takes a JSON file of commands, runs each as `python -m mnist_sweep` would, and writes
-what came of them: bad input needs hundreds of short commands, and starting Python is most of each.
+As a script it reads commands from standard input, runs each as `python -m mnist_sweep` would, and
+writes what came of it: starting Python and TensorFlow is most of a small command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import process
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 WITHOUT = ("MNIST_SWEEP_DATA", "MNIST_SWEEP_CACHE", "KERAS_HOME", "CI", "HYDRA_FULL_ERROR")
 
@@ -52,24 +55,52 @@ def run(
     return Done(ended.returncode, ended.stdout, ended.stderr)
 
 
+class Program:
+    """A process that runs commands one after the other; they share one fork server."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], env=dict(environ), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind:
+            self._process.kill()
+        self._process.communicate()
+
+    def run(self, words: Sequence[str], place: Path) -> Done:
+        """Run one command in the directory `place`, which is made."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([list(words), str(place)]) + "\n")
+        self._process.stdin.flush()
+        if answer := self._process.stdout.readline():
+            return Done(**json.loads(answer))
+        raise RuntimeError(f"{' '.join(words)} ended the process with {self._process.wait()}")
+
+
 def run_all(
     commands: Mapping[str, Sequence[str]], places: Path, environ: Mapping[str, str]
 ) -> dict[str, Done]:
     """Run many commands in one process, each in a new directory `places`/NAME."""
-    asked, told = places / "commands.json", places / "done.json"
-    asked.write_text(json.dumps({name: list(words) for name, words in commands.items()}))
-    ended = run([str(asked), str(told)], places, environ, [sys.executable, __file__])
-    if not told.exists():
-        raise RuntimeError(f"the commands were not run to the end: {ended.err}")
-    return {name: Done(**done) for name, done in json.loads(told.read_text()).items()}
+    with Program(environ) as program:
+        return {name: program.run(words, places / name) for name, words in commands.items()}
 
 
-def _here(name: str, words: Sequence[str], places: Path) -> Done:
+def _here(words: Sequence[str], place: str) -> Done:
+    import mnist_sweep
     from mnist_sweep.cli import main
 
-    place = places / name
-    place.mkdir(exist_ok=True)
+    Path(place).mkdir(exist_ok=True)
     os.chdir(place)
+    process.ORIGINAL_DIR = place  # where its workers start
+    sys.argv[:] = [str(Path(str(mnist_sweep.__file__)).with_name("__main__.py")), *words]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -82,15 +113,19 @@ def _here(name: str, words: Sequence[str], places: Path) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def _all_here(asked: Path, told: Path) -> None:
+def _all_here() -> None:
     from mnist_sweep.sweeping.launch import processes
 
     # The fork server has TensorFlow imported; one serves all commands.
     processes.end_fork_server = lambda: None
-    commands = json.loads(asked.read_text())
-    done = {name: _here(name, words, asked.parent) for name, words in commands.items()}
-    told.write_text(json.dumps({name: vars(ended) for name, ended in done.items()}))
+    # What libraries and workers write to the streams themselves is no answer.
+    asked, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    for line in asked:
+        print(json.dumps(vars(_here(*json.loads(line)))), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    _all_here(Path(sys.argv[1]), Path(sys.argv[2]))
+    _all_here()
