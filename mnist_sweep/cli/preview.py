@@ -7,7 +7,7 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases.values import counted, metric_title
-from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.stage_points import StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
@@ -94,8 +94,8 @@ def _search_lines(preview: SearchPreview) -> list[str]:
     pruner = f", poor runs stopped early ({asked.settings.pruner})" if asked.prunes else ""
     what = f"the {asked.settings.direction} {asked.metric}: {asked.runs:,} runs"
     lines = [f"A search for {what}, chosen by {asked.settings.sampler}{pruner}."]
-    width = max(len(dimension.axis.key) for dimension in preview.dimensions)
-    lines += [f"  {d.axis.key:<{width}}  {d}" for d in preview.dimensions]
+    width = max(len(dimension.key) for dimension in preview.dimensions)
+    lines += [f"  {d.key:<{width}}  {d}" for d in preview.dimensions]
     states = ", ".join(
         f"{count:,} {'started' if status is RunStatus.MISSING else status}"
         for status, count in preview.known.items()

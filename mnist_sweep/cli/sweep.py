@@ -16,13 +16,13 @@ from mnist_sweep.reporting import preimport
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import Command, SweepContext, Verbosity
 from mnist_sweep.sweeping.plan.commands import commands_of
-from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.result import SweepResult
 
 
 def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
     """Run what command lines of one directory ask for; returns the exit code."""
-    context.while_waiting(preimport.start)
+    context.while_waiting = preimport.start
     if len(commands) > 1:  # whatever is wrong with one of them is found before any runs
         for one in commands:
             words = [word for word in one.words if not word.startswith("plan=")]

@@ -33,6 +33,10 @@ def _is_schema(hint: Any) -> TypeGuard[type]:
     return isinstance(hint, type) and is_dataclass(hint)
 
 
+def _top_keys(scope: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.top for one in SETTINGS.values() if one.scope == scope))
+
+
 SETTINGS: Mapping[str, Setting] = MappingProxyType({one.key: one for one in _read(Settings)})
 """Every setting by its dotted key, in the order of the schema."""
 
@@ -40,12 +44,6 @@ NESTED: Mapping[str, type] = MappingProxyType(
     {name: hint for name, hint in get_type_hints(Settings).items() if _is_schema(hint)}
 )
 """The settings that hold others: key -> schema."""
-
-
-def _top_keys(scope: str) -> tuple[str, ...]:
-    keys = (key.partition(".")[0] for key, one in SETTINGS.items() if one.scope == scope)
-    return tuple(dict.fromkeys(keys))
-
 
 RUN_KEYS, SWEEP_KEYS = _top_keys("run"), _top_keys("sweep")
 """Keys at the top that belong to a run, and to the sweep."""
@@ -75,7 +73,7 @@ def epochs_of(settings: Mapping[str, Any]) -> int | None:
 
 def known_keys() -> list[str]:
     """Every key that can be set, dotted: `layers`, `data.path`, … (`model` takes any below it)."""
-    return list(dict.fromkeys(k for key in SETTINGS for k in (key.partition(".")[0], key)))
+    return list(dict.fromkeys(key for one in SETTINGS.values() for key in (one.top, one.key)))
 
 
 def is_setting(key: str) -> bool:
@@ -110,14 +108,12 @@ def used(settings: Mapping[str, Any]) -> Plain:
 
 
 def unused(settings: Mapping[str, Any]) -> Plain:
-    """Settings with a value of their own that others leave without effect: momentum of adam.
-
-    Those of the network of model=mlp are not among them: other networks may refer to them.
-    """
+    """Settings with a value of their own that others leave without effect: momentum of adam."""
+    # Not those of the network of model=mlp: other networks may refer to them.
     return {
         key: one.value(settings)
         for key, one in SETTINGS.items()
-        if one.only_if not in (None, MLP)
+        if one.only_if is not MLP
         and not one.applies(settings)
         and one.value(settings) != one.default
     }

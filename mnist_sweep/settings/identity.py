@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mnist_sweep.settings.all_settings import MLP_KEYS, SETTINGS, TASK_KEYS, is_task, task_name
@@ -34,9 +34,7 @@ def canonical(
 
     Args:
         settings: A point's settings, plain and resolved.
-        data: What decides the examples: `sha256`, `validation_fraction`, `split_seed` and
-            `test_fraction` (None where the data have a test split of their own); empty for a task
-            that uses none.
+        data: What decides the examples (`DatasetInfo.deciding`); empty for a task that uses none.
         code: Hash of the source of the user's own code; None where there is none.
     """
     form: Plain = {"version": CANONICAL_VERSION}
@@ -98,28 +96,24 @@ def label(settings: Mapping[str, Any]) -> str:
     other settings where they differ from the default. A setting that does not affect the result is
     left out, so that one run has one directory however it was written.
     """
-    seed = f"seed={settings['seed']}"
-    if is_task(settings):
-        own = [
-            f"{key}={shown(value)}" for key, value in settings["task"].items() if key != "_target_"
-        ]
-        return _label([f"task={task_name(settings)}", *own, seed])
-    target = str(settings["model"].get("_target_"))
-    parts = [] if target == MLP_TARGET else [f"model={target.rpartition('.')[2]}"]
-    for key, value in settings["model"].items():
-        always = key in LABEL_KEYS or key not in MLP_KEYS
+    task, target = is_task(settings), str(settings["model"].get("_target_"))
+    pairs = []
+    if task:
+        pairs.append(("task", task_name(settings)))
+    elif target != MLP_TARGET:
+        pairs.append(("model", target.rpartition(".")[2]))
+    for key, value in settings["task" if task else "model"].items():
+        always = task or key in LABEL_KEYS or key not in MLP_KEYS
         if key != "_target_" and (always or value != SETTINGS[key].default):
-            parts.append(f"{key}={shown(value)}")
+            pairs.append((key, value))
     for one in sorted(SETTINGS.values(), key=lambda one: "." in one.key):
         group, _, name = one.key.rpartition(".")
-        elsewhere = group == "data" or one.key in (*MLP_KEYS, "model", "task", "seed")
+        elsewhere = task or group == "data" or one.key in (*MLP_KEYS, "model", "task", "seed")
         if elsewhere or not one.affects_result or not one.applies(settings):
             continue
         if one.value(settings) != one.default:
-            parts.append(f"{group if name == 'name' else name}={shown(one.value(settings))}")
-    return _label([*parts, seed])
-
-
-def _label(parts: Sequence[str]) -> str:
-    text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
+            pairs.append((group if name == "name" else name, one.value(settings)))
+    pairs.append(("seed", settings["seed"]))
+    parts = ",".join(f"{key}={shown(value)}" for key, value in pairs)
+    text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", parts)
     return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "~"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import groupby
 
 from mnist_sweep.settings.all_settings import NESTED, SETTINGS
@@ -32,6 +32,7 @@ def help_text() -> str:
     """Every setting in one line, with its default, for the help screen."""
     lines: list[str] = []
     width = min(shutil.get_terminal_size((_WIDTH, 24)).columns, _WIDTH)
+    indent = " " * (_KEY_WIDTH + 5)
     for title, members in _sections():
         lines += ["", f"  {title}"]
         for one in members:
@@ -40,33 +41,36 @@ def help_text() -> str:
             listed = f": {choices}" if 0 < len(choices) <= MAX_CHOICES else ""
             condition = f" ({one.only_if})" if one.only_if else ""
             text = f"    {words} {one.help}{listed}{condition}"
-            lines += textwrap.wrap(
-                text, max(width, 2 * _KEY_WIDTH), subsequent_indent=" " * (_KEY_WIDTH + 5)
-            )
+            lines += textwrap.wrap(text, max(width, 2 * _KEY_WIDTH), subsequent_indent=indent)
     return "\n".join(lines[1:])
 
 
 def page() -> str:
     """The reference page in Markdown."""
-    parts = [_PAGE]
+    lines = [_PAGE]
     for title, members in _sections():
-        head = "| setting | default | values | | meaning |\n| --- | --- | --- | --- | --- |\n"
-        parts.append(f"## {title}\n\n{head}" + "".join(_row(one) for one in members))
-    return "\n".join(parts)
+        lines += [f"## {title}", "", "| setting | default | values | | meaning |"]
+        lines.append("| --- | --- | --- | --- | --- |")
+        for one in members:
+            allowed = one.allowed + (", or null" if one.optional else "")
+            notes = ["result"] if one.affects_result else []
+            notes += [f"if {one.only_if}"] if one.only_if else []
+            cells = (f"`{one.key}`", _default(one), allowed, "; ".join(notes), one.help)
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
-def _sections() -> Iterator[tuple[str, list[Setting]]]:
+def _sections() -> Iterable[tuple[str, Iterable[Setting]]]:
     ordered = sorted(SETTINGS.values(), key=lambda one: (one.scope != "run", "." in one.key))
-    for title, members in groupby(ordered, key=_title):
-        yield title, list(members)
+    return groupby(ordered, key=_title)
 
 
 def _title(one: Setting) -> str:
-    top, dot, _ = one.key.partition(".")
-    if not dot:
+    if one.key == one.top:
         return "A run" if one.scope == "run" else "The sweep"
-    about = (NESTED[top].__doc__ or "").partition("\n")[0].rstrip(".")
-    return f"{top}: {about[0].lower()}{about[1:]}"
+    about = (NESTED[one.top].__doc__ or "").partition("\n")[0].rstrip(".")
+    return f"{one.top}: {about[0].lower()}{about[1:]}"
 
 
 def _default(one: Setting) -> str:
@@ -75,14 +79,6 @@ def _default(one: Setting) -> str:
     if isinstance(one.default, bool):
         return str(one.default).lower()
     return "…" if one.type is dict else shown(one.default)
-
-
-def _row(one: Setting) -> str:
-    allowed = one.allowed + (", or null" if one.optional else "")
-    notes = ["result"] if one.affects_result else []
-    if one.only_if:
-        notes.append(f"if {one.only_if}")
-    return f"| `{one.key}` | {_default(one)} | {allowed} | {'; '.join(notes)} | {one.help} |\n"
 
 
 if __name__ == "__main__":

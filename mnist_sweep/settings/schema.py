@@ -42,7 +42,7 @@ MLP_TARGET = "mnist_sweep.training.model.mlp"
 
 MLP = OnlyIf("model._target_", (MLP_TARGET,), words="model=mlp")
 """The condition of what only the built-in dense network has."""
-_STOPS = OnlyIf("early_stopping.patience", above=0)
+_STOPS = OnlyIf("early_stopping.patience", above=0, words="early_stopping.patience above 0")
 _FIT = OnlyIf("trainer.name", ("fit",))
 _MAX_SEED = 2**32 - 1
 

@@ -33,10 +33,7 @@ def value_at(settings: Mapping[str, Any], key: str, default: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class OnlyIf:
-    """A condition on another setting: it has one of `values`, or is above `above`.
-
-    `words` says it where the values themselves would say less.
-    """
+    """A condition on another setting: it has one of `values`, or is above `above`; in `words`."""
 
     key: str
     values: tuple[Any, ...] = ()
@@ -51,43 +48,35 @@ class OnlyIf:
         return isinstance(value, (int, float)) and value > self.above
 
     def __str__(self) -> str:
-        if self.words:
-            return self.words
-        if self.above is None:
-            return f"{self.key}={','.join(map(str, self.values))}"
-        return f"{self.key} above {self.above:g}"
+        return self.words or f"{self.key}={','.join(map(str, self.values))}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The declaration of one setting.
-
-    Attributes:
-        optional: Whether null is a value.
-        scope: "run": may differ between points; "sweep": steers the whole sweep.
-        affects_result: Whether a different value may give a different result. Such settings make
-            the run id; comparisons and tables of what varies ignore all others.
-        only_if: Without this, the setting is not used and does not affect the result.
-        choices: Allowed values; empty where any are.
-        plugins: Group of entry points whose names are choices too.
-        metric: Whether its values are names of metrics.
-    """
+    """The declaration of one setting."""
 
     key: str
     type: type
-    optional: bool
+    optional: bool  # null is a value
     default: Any
     help: str
-    scope: Literal["run", "sweep"]
+    scope: Literal["run", "sweep"]  # may differ between points, or steers the whole sweep
+    # A different value may give a different result. Such settings make the run id; comparisons and
+    # tables of what varies ignore all others.
     affects_result: bool
-    only_if: OnlyIf | None = None
-    choices: tuple[str, ...] = ()
-    plugins: str | None = None
+    only_if: OnlyIf | None = None  # without this it is not used and does not affect the result
+    choices: tuple[str, ...] = ()  # empty where any value is allowed
+    plugins: str | None = None  # a group of entry points, whose names are choices too
     low: float | None = None
     high: float | None = None
     open_low: bool = False
     open_high: bool = False
-    metric: bool = False
+    metric: bool = False  # its values are names of metrics
+
+    @property
+    def top(self) -> str:
+        """The first part of its key."""
+        return self.key.partition(".")[0]
 
     def applies(self, settings: Mapping[str, Any]) -> bool:
         """Whether a run with these settings (nested, or a flat row) uses this one."""
@@ -114,9 +103,15 @@ class Setting:
         """The allowed values in words, null left out: "a whole number from 1 to 16"."""
         if self.choices:
             return f"one of: {', '.join(self.all_choices())}"
-        if self.type in (int, float):
-            return f"a {'whole number' if self.type is int else 'number'}{self._range_text()}"
-        return "a metric" if self.metric else _TYPE_NAMES[self.type]
+        if self.type not in (int, float):
+            return "a metric" if self.metric else _TYPE_NAMES[self.type]
+        number = f"a {'whole number' if self.type is int else 'number'}"
+        if self.low is None:
+            return number
+        start = f"{number} {'above' if self.open_low else 'from'} {self.low}"
+        if self.high is None:
+            return start if self.open_low else f"{number} of at least {self.low}"
+        return f"{start} {'to below' if self.open_high else 'to'} {self.high}"
 
     def all_choices(self) -> tuple[str, ...]:
         """The choices of this package and those of installed plugins."""
@@ -133,11 +128,3 @@ class Setting:
         above = low < value if self.open_low else low <= value
         below = value < high if self.open_high else value <= high
         return above and below  # both false of nan
-
-    def _range_text(self) -> str:
-        if self.low is None:
-            return ""
-        start = f" above {self.low}" if self.open_low else f" from {self.low}"
-        if self.high is None:
-            return start if self.open_low else f" of at least {self.low}"
-        return f"{start} {'to below' if self.open_high else 'to'} {self.high}"

@@ -104,12 +104,9 @@ def _problems_of(flat: Mapping[str, Any]) -> list[Problem]:
 
 def value_problem(key: str, value: Any) -> Problem | None:
     """What is wrong with one value of one dotted key of the schema, taken alone."""
-    rule = SETTINGS[key]
-    if rule.type is str and isinstance(value, (int, float)):
-        # name=2024 is read as a number and becomes text in the schema's field.
-        value = str(value)
-    allowed = rule.violation(value)
-    return Problem(key, value, allowed) if allowed else None
+    if SETTINGS[key].type is str and isinstance(value, (int, float)):
+        value = str(value)  # name=2024 is read as a number and becomes text in the schema's field
+    return next(iter(_problems_of({key: value})), None)
 
 
 def is_whole(key: str) -> bool:
@@ -133,27 +130,6 @@ def without_effect(points: Sequence[Mapping[str, Any]]) -> list[Problem]:
     ]
 
 
-def _task_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
-    target, task = settings["task"]["_target_"], task_name(settings)
-    if not isinstance(target, str) or "." not in target:
-        text = "must name a function that returns metrics, as package.module.function"
-        yield Problem("task._target_", target, text)
-        return
-    for one in nested_targets(settings["task"]):
-        if reason := not_importable(one):
-            yield Problem("task._target_", one, reason)
-    # A setting that is accepted and ignored would make two points of one run.
-    if (model := settings["model"]).get("_target_") != MLP_TARGET:
-        text = f"has no effect on the task {task}, which trains no network of `model`"
-        yield Problem("model._target_", model.get("_target_"), text)
-    for rule in SETTINGS.values():
-        is_keras = rule.key.partition(".")[0] not in (*TASK_KEYS, "data")
-        value = rule.value(settings)
-        if rule.scope == "run" and rule.type is not dict and is_keras and value != rule.default:
-            text = f"has no effect on the task {task}, whose settings are task.{rule.key}=…"
-            yield Problem(rule.key, value, text)
-
-
 def _metric_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     # Not of a task: which metrics it returns is known only when it has returned.
     for rule in SETTINGS.values():
@@ -165,6 +141,34 @@ def _metric_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
                 yield Problem(rule.key, name, f"must be a metric: {error}")
 
 
+def _target_problems(key: str, values: Mapping[str, Any], text: str) -> Iterator[Problem]:
+    target = values.get("_target_")
+    if not isinstance(target, str) or "." not in target:
+        yield Problem(f"{key}._target_", target, f"must name a function {text}")
+        return
+    for one in nested_targets(values):
+        if reason := not_importable(one):
+            yield Problem(f"{key}._target_", one, reason)
+
+
+def _task_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
+    text = "that returns metrics, as package.module.function"
+    wrong = list(_target_problems("task", settings["task"], text))
+    yield from wrong
+    if wrong:
+        return
+    # A setting that is accepted and ignored would make two points of one run.
+    task = task_name(settings)
+    if (target := settings["model"].get("_target_")) != MLP_TARGET:
+        text = f"has no effect on the task {task}, which trains no network of `model`"
+        yield Problem("model._target_", target, text)
+    for rule in SETTINGS.values():
+        is_keras = rule.scope == "run" and rule.top not in (*TASK_KEYS, "data", "model")
+        if is_keras and (value := rule.value(settings)) != rule.default:
+            text = f"has no effect on the task {task}, whose settings are task.{rule.key}=…"
+            yield Problem(rule.key, value, text)
+
+
 def _keras_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     """Rules between the settings of a run that trains a network."""
     if settings["schedule"] == "exponential" and settings["schedule_end"] == 0:
@@ -172,21 +176,10 @@ def _keras_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     if others := ", ".join(key for key in settings.get("task") or () if key != "_target_"):
         text = f"needs task=NAME or task._target_=my_module.function, which takes {others}"
         yield Problem("task", "keras", text)
-    yield from _model_problems(settings)
-
-
-def _model_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     model = settings["model"]
-    target = model.get("_target_")
-    if not isinstance(target, str) or "." not in target:
-        text = "must name a function that builds a Keras model, as package.module.function"
-        yield Problem("model._target_", target, text)
-        return
-    for one in nested_targets(model):
-        if reason := not_importable(one):
-            yield Problem("model._target_", one, reason)
-            return
-    if target != MLP_TARGET:
+    text = "that builds a Keras model, as package.module.function"
+    yield from _target_problems("model", model, text)
+    if model.get("_target_") != MLP_TARGET:
         return
     # Tables, labels and selections read the keys at the top: both must say the same.
     for key in MLP_KEYS:

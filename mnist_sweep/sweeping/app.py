@@ -34,7 +34,7 @@ from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.sweeping.context import Command, SweepContext
 from mnist_sweep.sweeping.launch import processes, stock_launchers
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.plan.sets import for_hydra
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -49,12 +49,7 @@ def run(
     context: SweepContext | None = None,
     repeats: Invocation | None = None,
 ) -> SweepResult | Preview | None:
-    """Do what Hydra's command line says.
-
-    Args:
-        arguments: Without the program's name.
-        context: Of the program run; without one it is made for this sweep.
-        repeats: The earlier command of the sweep's directory that is given again.
+    """Do what Hydra's command line says; `arguments` are without the program's name.
 
     Returns:
         The result of a sweep, or with `plan=true` what it would run; None where only help, a config
@@ -114,8 +109,8 @@ def _whole(options: argparse.Namespace) -> tuple[str, ...]:
         "config-dir": options.config_dir and _absolute(options.config_dir),
     }
     flags = ["-m"] if options.multirun else []
-    return (*flags, *(f"--{key}={value}" for key, value in named.items() if value),
-            *options.overrides)  # fmt: skip
+    flags += [f"--{key}={value}" for key, value in named.items() if value]
+    return (*flags, *options.overrides)
 
 
 def _absolute(path: str) -> str:
@@ -248,8 +243,7 @@ def conf_directory() -> str:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause's words, on one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    error = overrides.innermost(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _no_choice(error.missing_cfg_file, list(error.options or []))
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

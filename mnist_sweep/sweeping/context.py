@@ -65,7 +65,8 @@ class SweepContext:
         """To Ray, of which a process has one: of this command or of an earlier one."""
         self._signals = ExitStack()
         self._opened = ExitStack()
-        self._while_waiting: list[Callable[[], None]] = []
+        self.while_waiting: Callable[[], None] | None = None
+        """Called once, when the first run waits for the fork server, if one does."""
         self._ctrl_c: list[int] = []
 
     @classmethod
@@ -108,16 +109,11 @@ class SweepContext:
         """Have a launcher's connection closed when the processes end."""
         self._opened.callback(close)
 
-    def while_waiting(self, function: Callable[[], None]) -> None:
-        """Have a function called when the first run waits for the fork server, if one does."""
-        self._while_waiting.append(function)
-
     def first_run_waits(self) -> None:
-        """Call those functions, once, and only where another core can run them."""
-        if cores() > 1:  # on one core they would delay the run instead
-            for function in self._while_waiting:
-                function()
-        self._while_waiting.clear()
+        """Use the time for what is to be done meanwhile."""
+        if self.while_waiting and cores() > 1:  # on one core it would delay the run instead
+            self.while_waiting()
+        self.while_waiting = None
 
     def interrupt_if_swallowed(self) -> None:
         """Interrupt now if Ctrl-C was typed and some library went on all the same."""

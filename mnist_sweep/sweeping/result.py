@@ -17,44 +17,28 @@ from mnist_sweep.sweeping.plan.points import Plan, union
 
 @dataclass
 class SweepResult:
-    """What one command did; it grows as runs end, and stands where the sweep is interrupted.
-
-    Attributes:
-        invocation: The command, as sweep.json has it.
-        environment: What records say of versions, code and machine (`environment.describe`).
-        skipped: Run ids that were done before.
-        summaries: Of the runs that ended.
-        queued: Jobs of these points in a cluster's queue, or running there: submitted with
-            `wait=false`, or by an earlier command and left as they are.
-        leaves: Whether the command does not wait for them.
-        used_up: The sweep's `budget_s` where it was too small for all runs; None: it was not.
-        notices: What the user should know.
-        report: Whether report.html is to be written.
-        wall_s: Seconds from reading the grid to the end of the last run.
-        study: What study.json holds; None where the sweep is no study.
-        selections: Stage -> what it selected.
-        n_requested: The number of requested runs; None: as many as the plan has points.
-        objective: Metric and direction of a search; None where the sweep is no search.
-    """
+    """What one command did; it grows as runs end, and stands where the sweep is interrupted."""
 
     directory: Path
     plan: Plan
-    invocation: Invocation = field(default_factory=Invocation)
-    environment: Plain = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    summaries: list[RunSummary] = field(default_factory=list)
+    invocation: Invocation = field(default_factory=Invocation)  # the command
+    environment: Plain = field(default_factory=dict)  # `environment.describe`
+    skipped: list[str] = field(default_factory=list)  # run ids that were done before
+    summaries: list[RunSummary] = field(default_factory=list)  # of the runs that ended
+    # Jobs of these points in a cluster's queue, or running there: submitted with `wait=false`, or
+    # by an earlier command and left as they are.
     queued: list[SubmittedJob] = field(default_factory=list)
-    leaves: bool = False
-    used_up: float | None = None
-    notices: list[str] = field(default_factory=list)
+    leaves: bool = False  # the command does not wait for them
+    used_up: float | None = None  # the sweep's `budget_s` where it was too small for all runs
+    notices: list[str] = field(default_factory=list)  # what the user should know
     interrupted: bool = False
-    report: bool = True
-    wall_s: float = 0.0
+    report: bool = True  # report.html is to be written
+    wall_s: float = 0.0  # from reading the grid to the end of the last run
     workers: int = 1
-    study: Study | None = None
-    selections: dict[str, UncertainSelection] = field(default_factory=dict)
-    n_requested: int | None = None
-    objective: tuple[str, Direction] | None = None
+    study: Study | None = None  # what study.json holds; None where the sweep is no study
+    selections: dict[str, UncertainSelection] = field(default_factory=dict)  # by stage
+    n_requested: int | None = None  # None: as many as the plan has points
+    objective: tuple[str, Direction] | None = None  # of a search: its metric and direction
 
     @property
     def requested(self) -> int:

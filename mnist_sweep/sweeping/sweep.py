@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,10 +22,10 @@ from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, recor
 from mnist_sweep.sweeping.launch.launcher import JobScheduler, SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan.commands import invocation_of
 from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import longest_first
+from mnist_sweep.sweeping.plan.estimate import SweepPreview, longest_first, preview_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
-from mnist_sweep.sweeping.plan.preview import SweepPreview, preview_of
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_DIRECTORY = "outputs/${name}"
@@ -34,16 +33,12 @@ DEFAULT_DIRECTORY = "outputs/${name}"
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What Hydra gives to a sweep, a study or a search.
-
-    `config` is the sweep's own, `loader` composes points, and `overrides` are what these are made
-    of: the config's own sweep, then the command line's.
-    """
+    """What Hydra gives to a sweep, a study or a search."""
 
     launcher: SweepLauncher
-    config: DictConfig
-    loader: ConfigLoader
-    overrides: list[str]
+    config: DictConfig  # the sweep's own
+    loader: ConfigLoader  # composes points
+    overrides: list[str]  # that make points: the config's own sweep, then the command line's
 
     @property
     def command(self) -> Command:
@@ -87,23 +82,18 @@ def check_leaving(request: SweepRequest) -> None:
 
 
 def check_models(plan: Plan) -> list[str]:
-    """Build each network of the user's own once, and check each task's settings, in a worker.
+    """Check the plan's own networks and tasks in a worker (`launch.user_code.checks`).
 
     Returns sentences: what of them is not used in training.
-
-    Raises:
-        ModelError: Lists networks that cannot be built, are no Keras model, or do not fit the data.
-        SettingsError: Lists tasks that cannot be imported and settings that they do not take.
     """
     of_tasks = [point.settings for point in plan.points if is_task(point.settings)]
     if len(of_tasks) == len(plan.points) > 0:
         processes.start_fork_server(processes.PRELOAD_TASK)  # no TensorFlow
     plan.seedless = check_tasks(of_tasks)
-    own = {}
+    own = {}  # each network once
     for point in plan.points:
         settings, info = point.settings, plan.datasets[point.data_key]
-        model = settings["model"] if not is_task(settings) else {}
-        if model.get("_target_", MLP_TARGET) != MLP_TARGET:
+        if not is_task(settings) and (model := settings["model"])["_target_"] != MLP_TARGET:
             network = Network(model, info.shape, info.classes, settings["outputs"] == "logits")
             own[str(network)] = network
     return check_networks(list(own.values()))
@@ -119,13 +109,8 @@ def preview(request: SweepRequest, plan: Plan) -> SweepPreview:
     return preview_of(path, plan, done, request.launcher.workers(len(plan.points), threads))
 
 
-def begin(request: SweepRequest, plan: Plan) -> SweepResult:
-    """Claim the directory and write the plan into it.
-
-    Raises:
-        DirectoryError: The directory cannot be made or written, its plan is damaged, or it was run
-            with other data. Nothing on disk has changed then.
-    """
+def _begin(request: SweepRequest, plan: Plan) -> SweepResult:
+    """Claim the directory and write the plan into it."""
     config, command = request.config, request.command
     path, made_up = place(request)
     if not made_up:
@@ -142,9 +127,7 @@ def begin(request: SweepRequest, plan: Plan) -> SweepResult:
     # Read by tables and the gate, which see no config: what "best" means, for one.
     own = OmegaConf.to_container(OmegaConf.masked_copy(config, list(SWEEP_KEYS)), resolve=True)
     settings = {**cast("Plain", own), "sweeper": config.hydra.runtime.choices["hydra/sweeper"]}
-    invocation = directory.invocation_of(
-        plan, command.words, request.overrides, hydra, settings, environment
-    )
+    invocation = invocation_of(plan, command.words, request.overrides, hydra, settings, environment)
     claimed = directory.claim(path, own=made_up)
     result = SweepResult(
         claimed, plan, invocation, environment, leaves=not config.wait, report=bool(config.report)
@@ -186,19 +169,25 @@ def run_jobs(
     launcher.launch_jobs(jobs, result, progress, scheduler)
 
 
-@contextmanager
-def interruptible(result: SweepResult) -> Iterator[None]:
-    """Keep what was done where Ctrl-C, or a signal to end, interrupts the block."""
+def carry_out(
+    request: SweepRequest, plan: Plan, work: Callable[[SweepRequest, SweepResult], None]
+) -> SweepResult:
+    """Begin a sweep and do its work; where Ctrl-C or a signal interrupts it, what was done stays.
+
+    Raises:
+        DirectoryError: The directory cannot be made or written, its plan is damaged, or it was run
+            with other data. Nothing on disk has changed then.
+    """
+    result = _begin(request, plan)
     try:
-        yield
+        work(request, result)
     except KeyboardInterrupt:
         result.interrupted = True
+    return result
 
 
 class Jobs:
-    """Makes jobs of a sweep's points."""
-
-    # A class, so that Hydra's node is converted, and past records are read, once for all points.
+    """Makes jobs of a sweep's points; Hydra's node is converted and records are read once."""
 
     def __init__(self, request: SweepRequest, result: SweepResult) -> None:
         config = request.config

@@ -26,33 +26,32 @@ from mnist_sweep.sweeping import sweep
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher, make_launcher
 from mnist_sweep.sweeping.plan import sets
-from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
+from mnist_sweep.sweeping.plan.checks import check_honoured, check_secrets
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.plan.overrides import bare, config_text, replaced
 from mnist_sweep.sweeping.plan.points import Plan, make_plan
-from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study import study
 from mnist_sweep.sweeping.sweep import SweepRequest
 
 
 @dataclass
-class GridSweeperConf:
-    """The sweeper's config node.
+class SweeperConf:
+    """A sweeper's config node; of both keys those of the command line win."""
 
-    `params` are overrides a config file sweeps over; `points` are sets of overrides, each of which
-    makes points of its own, for sweeps that are no plain product ("layers=2 nodes=300"). Those of
-    the command line win.
-    """
-
-    _target_: str = "hydra_plugins.mnist_sweep.GridSweeper"
+    _target_: str
+    # Overrides a config file sweeps over; of a search its space.
     params: dict[str, Any] | None = field(default_factory=dict)
+    # Sets of overrides, each of which makes points of its own, for sweeps that are no plain product
+    # ("layers=2 nodes=300").
     points: list[str] | None = None
 
 
-ConfigStore.instance().store(
-    group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="mnist_sweep"
-)
-ConfigStore.instance().store(name="settings_schema", node=schema.Settings, provider="mnist_sweep")
+_STORE = ConfigStore.instance()
+for _name, _class in (("grid", "GridSweeper"), ("search", "SearchSweeper")):
+    _node = SweeperConf(f"hydra_plugins.mnist_sweep.{_class}")
+    _STORE.store(group="hydra/sweeper", name=_name, node=_node, provider="mnist_sweep")
+_STORE.store(name="settings_schema", node=schema.Settings, provider="mnist_sweep")
 OmegaConf.register_new_resolver("settings_help", help_text, replace=True)
 
 
@@ -108,10 +107,7 @@ class GridSweeper(Sweeper):
         plan.remarks += sweep.check_models(plan)
         if config.plan:
             return sweep.preview(request, plan)
-        result = sweep.begin(request, plan)
-        with sweep.interruptible(result):
-            sweep.launch(request, result)
-        return result
+        return sweep.carry_out(request, plan, sweep.launch)
 
     def _overrides(self, arguments: list[str]) -> list[str]:
         """What the points are made of: the config's own sweep, then the command line's."""

@@ -14,8 +14,8 @@ from mnist_sweep.cli.sweep import resume
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.preview import Preview
+from mnist_sweep.sweeping.plan import commands, directory
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 
@@ -27,7 +27,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shown: list[SweepResult] = []
     for layers in (1, 2):
         plan, words = plan_of(point_of(layers=layers)), ("-m", f"layers={layers}")
-        invocation = directory.invocation_of(plan, words, list(words), [], {}, ENVIRONMENT)
+        invocation = commands.invocation_of(plan, words, list(words), [], {}, ENVIRONMENT)
         directory.note_invocation(tmp_path, invocation)
 
     def run(words: tuple[str, ...], _context: SweepContext, repeats: Any) -> Any:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 import mnist_sweep  # noqa: F401  (makes the plugins known)
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.plan import overrides
-from mnist_sweep.sweeping.plan.compose import Composer
+from mnist_sweep.sweeping.plan.points import Composer
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Loaded:
     master: DictConfig
 
     def composer(self, *words: str) -> tuple[Composer, list[overrides.Axis]]:
-        axes = overrides.axes(overrides.parse(words), 10_000)
+        axes = overrides.axes_of(overrides.parse(words), 10_000)
         return Composer(self.loader, self.master, axes), axes
 
 

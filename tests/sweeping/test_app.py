@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.plan.preview import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import SweepPreview
 from support import commands
 
 NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")

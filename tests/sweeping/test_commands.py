@@ -14,9 +14,9 @@ from mnist_sweep.errors import DirectoryError, MnistSweepError, UsageError
 from mnist_sweep.records.plan_file import read_plan
 from mnist_sweep.sweeping import app, sweep
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.plan import directory, signature
+from mnist_sweep.sweeping.plan import commands, directory
 from mnist_sweep.sweeping.plan.commands import commands_of
-from mnist_sweep.sweeping.plan.preview import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import SweepPreview
 from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 
 PLAN = plan_of(point_of())
@@ -30,7 +30,7 @@ def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def give(place: Path, *words: str) -> None:
-    invocation = directory.invocation_of(PLAN, words, list(words), [], {}, ENVIRONMENT)
+    invocation = commands.invocation_of(PLAN, words, list(words), [], {}, ENVIRONMENT)
     directory.note_invocation(place, invocation)
 
 
@@ -141,23 +141,23 @@ def test_settings_and_networks_of_this_package_need_no_trust(tmp_path: Path):
 
 def test_a_key_that_cannot_be_kept_signs_nothing(tmp_path: Path):
     (tmp_path / "state").write_text("in the way")
-    assert signature.signature(("a",)) == ""
-    assert not signature.is_signed(("a",), "")
+    assert commands.signature(("a",)) == ""
+    assert not commands.is_signed(("a",), "")
 
 
 def test_first_sweeps_at_the_same_time_sign_with_one_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    create, ready = signature._create, threading.Barrier(2)
+    create, ready = commands._create_key, threading.Barrier(2)
 
     def together(path: Path) -> None:
         ready.wait(10)  # both have seen that there is no key
         create(path)
 
-    monkeypatch.setattr(signature, "_create", together)
+    monkeypatch.setattr(commands, "_create_key", together)
     with ThreadPoolExecutor(2) as pool:
-        made = list(pool.map(signature.signature, [("a",), ("a",)]))
-    assert made[0] == made[1] == signature.signature(("a",))
+        made = list(pool.map(commands.signature, [("a",), ("a",)]))
+    assert made[0] == made[1] == commands.signature(("a",))
     assert [path.name for path in (tmp_path / "state" / "mnist-sweep").iterdir()] == ["key"]
 
 
@@ -165,18 +165,18 @@ def test_a_damaged_key_is_made_again(tmp_path: Path):
     key = tmp_path / "state" / "mnist-sweep" / "key"
     key.parent.mkdir(parents=True)
     key.write_bytes(b"short")
-    signed = signature.signature(("a",))
-    assert signature.is_signed(("a",), signed)
-    assert len(key.read_bytes()) == signature.KEY_BYTES
+    signed = commands.signature(("a",))
+    assert commands.is_signed(("a",), signed)
+    assert len(key.read_bytes()) == commands.KEY_BYTES
 
 
 def test_another_users_key_signs_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    signed = signature.signature(("a", "b"))
-    assert signature.is_signed(("a", "b"), signed)
-    assert not signature.is_signed(("a b",), signed)
+    signed = commands.signature(("a", "b"))
+    assert commands.is_signed(("a", "b"), signed)
+    assert not commands.is_signed(("a b",), signed)
     assert (tmp_path / "state" / "mnist-sweep" / "key").stat().st_mode & 0o777 == 0o600
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
-    assert not signature.is_signed(("a", "b"), signed)
+    assert not commands.is_signed(("a", "b"), signed)
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_command_with_a_config_of_its_own_is_kept_whole_and_asks_for_the_same(
     assert last.words == (
         "-m", "--config-name=narrow", f"--config-dir={tmp_path}/mine", "data=digits", "name=a",
     )  # fmt: skip
-    assert signature.is_signed(last.words, last.signature)
+    assert commands.is_signed(last.words, last.signature)
     (again,) = commands_of(place, ["plan=true"], trust=False)
     found = app.run(again.words, repeats=again.repeats)
     assert isinstance(found, SweepPreview)

@@ -7,18 +7,19 @@ from itertools import product
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.settings import NESTED, SETTINGS, Settings, problems
 from mnist_sweep.settings.setting import value_at
 from mnist_sweep.sweeping.plan import overrides
-from mnist_sweep.sweeping.plan.compose import Composer, compose, to_plain
+from mnist_sweep.sweeping.plan.points import Composer, compose, to_plain
 from support.setting_values import override_texts
 
 
-def points(axes: list[overrides.Axis]) -> list[tuple[overrides.Option, ...]]:
-    return list(product(*(axis.options for axis in axes)))
+def points(axes: list[overrides.Axis]) -> list[tuple[Override, ...]]:
+    return list(product(*axes))
 
 
 def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
@@ -27,7 +28,7 @@ def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
     composer, axes = loaded.composer(*words)
     ours = [composer.settings(point) for point in points(axes)]
     hydras = [
-        to_plain(compose(loaded.loader, loaded.master, [option.text for option in point]))
+        to_plain(compose(loaded.loader, loaded.master, [overrides.text_of(one) for one in point]))
         for point in points(axes)
     ]
     return ours, hydras
@@ -50,8 +51,8 @@ def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..
     composer = Composer(loaded.loader, loaded.master, axes)
     found = []
     for number in range(2):
-        point = [axis.options[number] for axis in axes]
-        texts = [option.text for option in point]
+        point = [axis[number] for axis in axes]
+        texts = [overrides.text_of(one) for one in point]
         found.append(composer.settings(point))
         assert found[-1] == to_plain(compose(loaded.loader, loaded.master, texts))
     first, second = found

@@ -56,7 +56,7 @@ def test_waiting_is_used_once_and_only_beside_something(
     monkeypatch.setattr(module, "cores", lambda: cores)
     done: list[str] = []
     context = SweepContext()
-    context.while_waiting(lambda: done.append("done"))
+    context.while_waiting = lambda: done.append("done")
     context.first_run_waits()
     context.first_run_waits()
     assert done == expected

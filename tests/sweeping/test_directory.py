@@ -11,7 +11,7 @@ import pytest
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.sweep import load
-from mnist_sweep.sweeping.plan import directory
+from mnist_sweep.sweeping.plan import commands, directory
 from support.sweep_parts import ENVIRONMENT, info_of, plan_of, point_of
 
 PLAN = plan_of(point_of(layers=1), point_of(layers=2))
@@ -22,7 +22,7 @@ def note(
 ) -> list[str]:
     asked = ["layers=1,2"] if overrides is None else overrides
     words = ("-m", *asked)
-    invocation = directory.invocation_of(plan, words, asked, [], {}, {**ENVIRONMENT, **environment})
+    invocation = commands.invocation_of(plan, words, asked, [], {}, {**ENVIRONMENT, **environment})
     return directory.note_invocation(place, invocation)
 
 

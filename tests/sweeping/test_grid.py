@@ -14,9 +14,9 @@ from mnist_sweep.sweeping.plan import overrides
 
 
 def expanded(*words: str, max_points: int = 10_000) -> list[list[str]]:
-    axes = overrides.axes(overrides.parse(words), max_points)
-    points = itertools.product(*(axis.options for axis in axes))
-    return [[option.text for option in point] for point in points]
+    axes = overrides.axes_of(overrides.parse(words), max_points)
+    points = itertools.product(*axes)
+    return [[overrides.text_of(option) for option in point] for point in points]
 
 
 def test_no_override_is_one_point():
@@ -49,19 +49,23 @@ def test_groups_additions_and_quoted_words_keep_their_form():
 
 
 def test_axes_know_their_values_and_whether_they_choose_a_group():
-    axes = overrides.axes(overrides.parse(["data=digits,mnist", "layers=1,2", "dropout=0.5"]), 100)
-    found = [(a.key, [o.value for o in a.options], a.group, a.swept) for a in axes]
+    axes = overrides.axes_of(
+        overrides.parse(["data=digits,mnist", "layers=1,2", "dropout=0.5"]), 100
+    )
+    found = [
+        (axis[0].key_or_group, [one.value() for one in axis], overrides.chooses_group(axis[0]))
+        for axis in axes
+    ]
     assert found == [
-        ("data", ["digits", "mnist"], True, True), ("layers", [1, 2], False, True),
-        ("dropout", [0.5], False, False),
+        ("data", ["digits", "mnist"], True), ("layers", [1, 2], False), ("dropout", [0.5], False),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", ["shuffle(1,2,3,4,5,6,7,8)", "shuffle(range(1,9))"])
 def test_a_shuffled_axis_pairs_each_value_with_its_own_override(words: str):
-    (axis,) = overrides.axes(overrides.parse([f"layers={words}"]), 100)
-    assert {option.text for option in axis.options} == {f"layers={n}" for n in range(1, 9)}
-    assert all(option.text == f"layers={option.value}" for option in axis.options)
+    (axis,) = overrides.axes_of(overrides.parse([f"layers={words}"]), 100)
+    assert {overrides.text_of(one) for one in axis} == {f"layers={n}" for n in range(1, 9)}
+    assert all(overrides.text_of(one) == f"layers={one.value()}" for one in axis)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_the_size_of_a_range_is_known_without_expanding_it(start: int, stop: int
     if expected == 0:
         return
     override = overrides.parse([f"seed=range({start},{stop},{step})"])
-    assert overrides.size(override[0]) == expected == len(overrides.axes(override, 1000)[0].options)
+    assert overrides.size(override[0]) == expected == len(overrides.axes_of(override, 1000)[0])
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1, max_size=4))

@@ -18,8 +18,8 @@ from mnist_sweep.errors import MnistSweepError, SettingsError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
-from mnist_sweep.sweeping.plan.hydra_settings import check_honoured, check_secrets
-from mnist_sweep.sweeping.plan.preview import Preview, SweepPreview
+from mnist_sweep.sweeping.plan.checks import check_honoured, check_secrets
+from mnist_sweep.sweeping.plan.estimate import Preview, SweepPreview
 from mnist_sweep.sweeping.search.sweeper import SearchPreview
 from support.sweep_parts import job_of
 

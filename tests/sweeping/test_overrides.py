@@ -96,7 +96,8 @@ def test_what_is_no_override_is_refused_by_name(word: str):
 
 def test_values_are_plain():
     def values(word: str) -> list[object]:
-        return overrides.values(overrides.parse([word])[0])
+        (override,) = overrides.parse([word])
+        return [one.value() for one in overrides.axis_of(override)]
 
     assert values("layers=1,2") == [1, 2]
     assert values("name='a b'") == ["a b"]

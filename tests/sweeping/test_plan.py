@@ -10,8 +10,7 @@ import pytest
 from mnist_sweep.data import DatasetInfo
 from mnist_sweep.errors import DataError, SettingsError
 from mnist_sweep.settings import canonical, defaults, run_id
-from mnist_sweep.sweeping.plan.compose import Composed
-from mnist_sweep.sweeping.plan.points import Point, _identify, identify, make_plan
+from mnist_sweep.sweeping.plan.points import Composed, Point, _identify, identify, make_plan
 from support.factories import make_settings
 from support.sweep_parts import info_of
 

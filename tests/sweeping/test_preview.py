@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mnist_sweep.cli.preview import preview_lines
-from mnist_sweep.sweeping.plan.preview import preview_of
+from mnist_sweep.sweeping.plan.estimate import preview_of
 from support.sweep_parts import plan_of, point_of
 
 POINTS = [point_of(layers=1), point_of(layers=2), point_of(layers=3)]

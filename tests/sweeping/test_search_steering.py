@@ -288,7 +288,7 @@ def test_what_diverges_is_a_poor_choice(searched):
         suggest(space, [], SearchSettings(sampler="random"), maximize=True, attempt=n)
         for n in range(30)
     ]
-    rate = [d.axis.key for d in space.dimensions].index("learning_rate")
+    rate = [d.key for d in space.dimensions].index("learning_rate")
     tried = [
         Trial(p, "diverged", None, (0.1, None)) if p[rate] > 0.01 else Trial(p, "finished", 0.9)
         for p in points

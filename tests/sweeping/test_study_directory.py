@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mnist_sweep.records.plan_file import Invocation
-from mnist_sweep.sweeping.plan.directory import invocation_of, note_invocation, note_points
+from mnist_sweep.sweeping.plan.commands import invocation_of
+from mnist_sweep.sweeping.plan.directory import note_invocation, note_points
 from mnist_sweep.sweeping.plan.points import Plan
 from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 

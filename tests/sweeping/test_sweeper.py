@@ -18,7 +18,7 @@ from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import Budget, SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.plan.preview import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import SweepPreview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.sweeper import GridSweeper
 

@@ -33,10 +33,9 @@ from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.submitted import died_with, outcome_of, record_death
 from mnist_sweep.sweeping.plan import directory
-from mnist_sweep.sweeping.plan.compose import to_plain
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import hydra_text
-from mnist_sweep.sweeping.plan.points import data_key, identify
+from mnist_sweep.sweeping.plan.points import data_key, identify, to_plain
 
 DEFAULT_BATCH = 8
 """Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set."""

@@ -1,30 +1,67 @@
-"""The commands of a sweep's directory, to be given again by `resume`.
+"""The commands of a sweep's directory: signed, noted in `sweep.json`, given again by `resume`.
 
 Hydra imports and calls what a command names: builders, callbacks, other directories of config
 files. So the commands of a directory that this user's own did not write may only set values and
-choose what this package has, unless the user trusts them.
+choose what this package has, unless the user trusts them. Which ones the user gave, signatures
+tell, by a key in the user's state directory and never in a sweep's: a directory that came from
+elsewhere, or whose words were edited, has none that is valid.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import os
 import re
+import secrets
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
+
+import platformdirs
 
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.paths import SweepPaths
-from mnist_sweep.records.plan_file import Invocation
-from mnist_sweep.settings import SWEEP_KEYS
+from mnist_sweep.records.plan_file import Git, Invocation
+from mnist_sweep.settings import SWEEP_KEYS, Plain
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.overrides import bare, hydra_text
-from mnist_sweep.sweeping.plan.signature import is_signed
+from mnist_sweep.sweeping.plan.points import Plan
 
 PLACE = ("hydra.sweep.dir", "hydra.run.dir", "hydra.mode")
 _OLD = ("hydra.sweeper.single", "hydra.sweeper.same_data")
 _DECIDES = ("study", "search", "points", "exclude")
 _NUMBER = re.compile(r"[\d.]+|null|true|false")
+KEY_BYTES = 32
 _OWN_BUILDERS = ("mnist_sweep.training.model.mlp", "mnist_sweep.training.model.cnn")
+
+
+def invocation_of(
+    plan: Plan,
+    words: tuple[str, ...],
+    overrides: list[str],
+    hydra: list[str],
+    config: Plain,
+    environment: Plain,
+) -> Invocation:
+    """A command as `sweep.json` has it."""
+    versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
+    return Invocation(
+        id=uuid4().hex,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        overrides=tuple(overrides),
+        hydra_overrides=tuple(hydra),
+        words=words,
+        signature=signature(words),
+        config=config,
+        versions={key: environment[key] for key in versions},
+        git=Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
+        **directory.what_is_planned(plan),
+    )
 
 
 def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Command]:
@@ -92,3 +129,44 @@ def _may_run_code(text: str) -> bool:
     # A choice of a config group, on its own or within points or a study, may name a file anywhere.
     is_path = key in ("data.path", "name") or key.startswith("model.")
     return not is_path and ("/" in value or "\\" in value)
+
+
+def signature(words: Sequence[str]) -> str:
+    """Of a command's words; empty where no key can be kept."""
+    key = _signing_key()
+    return hmac.new(key, "\0".join(words).encode(), hashlib.sha256).hexdigest() if key else ""
+
+
+def is_signed(words: Sequence[str], signed: str) -> bool:
+    """Whether this user gave a command."""
+    # A signature of no words would cover whatever an edited file has in their place.
+    return bool(words and signed) and hmac.compare_digest(
+        signature(words).encode(), signed.encode()
+    )
+
+
+def _signing_key() -> bytes:
+    path = platformdirs.user_state_path("mnist-sweep", appauthor=False) / "key"
+    try:
+        found = path.read_bytes() if path.exists() else b""
+        if len(found) != KEY_BYTES:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if found:  # damaged
+                path.unlink(missing_ok=True)
+            _create_key(path)
+            found = path.read_bytes()
+    except OSError:
+        return b""
+    return found
+
+
+def _create_key(path: Path) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        # Another process that has just made a key keeps it: what it signed must stay valid.
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

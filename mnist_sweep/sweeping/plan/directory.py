@@ -6,10 +6,8 @@ import errno
 import itertools
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from mnist_sweep.command import command
 from mnist_sweep.data import NO_DATA, DatasetInfo
@@ -19,9 +17,7 @@ from mnist_sweep.records.locks import locked
 from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.plan_file import Invocation, PlanFile
 from mnist_sweep.records.reading import reason
-from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan.points import Plan
-from mnist_sweep.sweeping.plan.signature import signature
 
 
 def claim(directory: Path, *, own: bool) -> Path:
@@ -54,31 +50,7 @@ def claim(directory: Path, *, own: bool) -> Path:
     return candidate
 
 
-def invocation_of(
-    plan: Plan,
-    words: tuple[str, ...],
-    overrides: list[str],
-    hydra: list[str],
-    config: Plain,
-    environment: Plain,
-) -> Invocation:
-    """A command as `sweep.json` has it."""
-    versions = ("python", "tensorflow", "keras", "numpy", "hydra", "mnist_sweep")
-    return Invocation(
-        id=uuid4().hex,
-        at=datetime.now(UTC).isoformat(timespec="seconds"),
-        overrides=tuple(overrides),
-        hydra_overrides=tuple(hydra),
-        words=words,
-        signature=signature(words),
-        config=config,
-        versions={key: environment[key] for key in versions},
-        git=plan_file.Git(sha=environment["git_sha"], dirty=environment["git_dirty"]),
-        **_what_is_planned(plan),
-    )
-
-
-def _what_is_planned(plan: Plan) -> dict[str, Any]:
+def what_is_planned(plan: Plan) -> dict[str, Any]:
     """The part of a command that grows with its plan."""
     return {
         "data": {key: info.to_dict() for key, info in plan.datasets.items() if key},
@@ -103,7 +75,7 @@ def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
 
 def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
     """Let a command's points grow: those of a study's later stages, once they are known."""
-    grown = invocation.model_copy(update=_what_is_planned(plan))
+    grown = invocation.model_copy(update=what_is_planned(plan))
 
     def replaced(there: list[Invocation]) -> list[Invocation]:
         others = [grown if one.id == grown.id else one for one in there]

@@ -1,4 +1,4 @@
-"""How long and how large a run will be, before it runs.
+"""How long and how large runs will be before they run, and what `plan=true` answers with that.
 
 The work of an epoch is taken as weights x examples plus the updates of all weights, one a batch.
 Past records of this machine give seconds a unit of work; without any, a figure measured on one
@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,15 @@ def parameters(model: Plain, shape: Sequence[int], classes: int) -> int | None:
     return int(sum((a + 1) * b for a, b in itertools.pairwise(widths)))
 
 
-def work(size: int | None, settings: Plain, n_train: int) -> float:
+def _work(size: int | None, settings: Plain, n_train: int) -> float:
     """Units of work of one epoch; a model of unknown size counts as a large perceptron."""
     batches = n_train / min(settings["batch_size"], n_train)
     return float((size or UNKNOWN_PARAMETERS) * (n_train + EXAMPLES_PER_UPDATE * batches))
+
+
+def _work_of(point: Point, info: DatasetInfo) -> tuple[int | None, float]:
+    size = parameters(point.settings["model"], info.shape, info.classes)
+    return size, _work(size, point.settings, info.n_train)
 
 
 class Estimator:
@@ -74,7 +79,7 @@ class Estimator:
                 tasks.setdefault(record.task, []).append(record.time.total_s)
             if record.time is None or not record.time.epoch_s or not record.parameters:
                 continue
-            units = work(record.parameters, record.config, record.data.n_train)
+            units = _work(record.parameters, record.config, record.data.n_train)
             self._rates.append((units, median(record.time.epoch_s) / units))
             overheads.append((record.time.total_s or 0.0) - (record.time.train_s or 0.0))
             if record.environment.peak_memory_mb:
@@ -96,8 +101,7 @@ class Estimator:
         if is_task(point.settings):
             name = point.settings["task"]["_target_"]
             return Estimate(self._tasks.get(name, DEFAULT_TASK_S), DEFAULT_TASK_MB)
-        size = parameters(point.settings["model"], info.shape, info.classes)
-        units = work(size, point.settings, info.n_train)
+        size, units = _work_of(point, info)
         # A unit takes longer in small networks: from the runs whose epochs were nearest in work.
         nearest = sorted(self._rates, key=lambda rate: abs(math.log(rate[0] / units)))[:NEAREST]
         rate = median([rate for _, rate in nearest] or [DEFAULT_SECONDS_PER_WORK])
@@ -132,9 +136,8 @@ def longest_first(points: Iterable[Point], plan: Plan) -> list[Point]:
     def cost(point: Point) -> float:
         if is_task(point.settings):
             return 0.0
-        info = plan.datasets[point.data_key]
-        size = parameters(point.settings["model"], info.shape, info.classes)
-        return float(point.settings["epochs"] * work(size, point.settings, info.n_train))
+        _, units = _work_of(point, plan.datasets[point.data_key])
+        return float(point.settings["epochs"] * units)
 
     return sorted(points, key=lambda point: -cost(point))
 
@@ -145,3 +148,54 @@ def wall_s(seconds: Iterable[float], workers: int) -> float:
     for run in seconds:
         heapq.heapreplace(busy, busy[0] + run)
     return max(busy)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `plan=true` returns in place of a result: nothing was made or run.
+
+    `directory` is the sweep's, and may not exist. `plan` has the requested points, as far as they
+    are known.
+    """
+
+    directory: Path
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A point, whether its run is done, and what it should take."""
+
+    point: Point
+    is_done: bool
+    expected: Estimate
+
+
+@dataclass(frozen=True)
+class SweepPreview(Preview):
+    """What a sweep would run.
+
+    `wall_s` are the seconds that the runs which are not done should take together, `memory_mb` the
+    2**20 bytes of those that run at a time, and `n_records` past runs are known of this machine.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    workers: int
+    wall_s: float
+    memory_mb: float
+    n_records: int
+
+
+def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
+    """What a plan would run; `done` are run ids."""
+    estimator = past_runs(directory)
+    runs = {}
+    for point in plan.points:
+        expected = estimator.of(point, plan.datasets[point.data_key])
+        runs[point.run_id] = PlannedRun(point, point.run_id in done, expected)
+    ordered = (runs[point.run_id] for point in longest_first(plan.points, plan))
+    left = [run.expected for run in ordered if not run.is_done]
+    time_s = wall_s([estimate.seconds for estimate in left], workers)
+    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)[:workers]
+    planned = tuple(runs.values())
+    return SweepPreview(directory, plan, planned, workers, time_s, sum(memory), estimator.based_on)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -13,11 +13,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     Override,
-    OverrideType,
     Quote,
     QuotedString,
     RangeSweep,
     Transformer,
+    ValueType,
 )
 from hydra.errors import OverrideParseException
 
@@ -34,32 +34,8 @@ _WHOLE_ENDS = re.compile(
 """An interval whose ends are written as whole numbers; Hydra reads both as fractions."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """One value of an axis: its key, `key=value` as Hydra writes it, and the plain value."""
-
-    key: str
-    text: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What one override stands for.
-
-    `options` has one value if it is not swept, `group` says whether it chooses a config group, and
-    `plain` whether it only sets a value (no +, ~ or package).
-    """
-
-    key: str
-    options: tuple[Option, ...]
-    group: bool
-    plain: bool
-
-    @property
-    def swept(self) -> bool:
-        """Whether it has more than one value."""
-        return len(self.options) > 1
+Axis = list[Override]
+"""The values that one override gives its key, each as an override of its own."""
 
 
 def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
@@ -90,7 +66,7 @@ def _parsed(text: str, loader: ConfigLoader | None) -> Override:
     return override
 
 
-def axes(overrides: Iterable[Override], max_points: int) -> list[Axis]:
+def axes_of(overrides: Iterable[Override], max_points: int) -> list[Axis]:
     """The axes of a grid, in the order of the command line; the last one varies fastest."""
     given = latest(overrides)
     # Counted before they are expanded: a mistyped range may have more values than memory holds.
@@ -116,24 +92,23 @@ def latest(overrides: Iterable[Override]) -> list[Override]:
     return list(found.values())
 
 
-def axis_of(override: Override, ends: Sequence[Any] = ()) -> Axis:
-    """What an override stands for; an interval, which has no list of values, by its ends."""
-    name = override.get_key_element()
-    if ends:
-        options = [(f"{name}={end!r}", end) for end in ends]
-    elif override.is_sweep_override():
-        # Iterated once: shuffle() gives another order each time.
-        swept = list(override.sweep_iterator())
-        options = [(f"{name}={Transformer.str(value)}", _plain(value)) for value in swept]
-    else:
-        options = [
-            (str(override.input_line), None if override.is_delete() else values(override)[0])
-        ]
-    sets = (OverrideType.CHANGE, OverrideType.FORCE_ADD)
-    plain = override.type in sets and override.package is None
-    key = override.key_or_group
-    own = tuple(Option(key, text, value) for text, value in options)
-    return Axis(key, own, chooses_group(override), plain)
+def axis_of(override: Override) -> Axis:
+    """Its values; of one that is not swept itself."""
+    if not override.is_sweep_override():
+        return [override]
+    # Iterated once: shuffle() gives another order each time.
+    return [with_value(override, value) for value in override.sweep_iterator()]
+
+
+def with_value(override: Override, value: Any) -> Override:
+    """The override with one value in place of a sweep's, without parsing it again."""
+    text = f"{override.get_key_element()}={Transformer.str(value)}"
+    return replace(override, _value=value, value_type=ValueType.ELEMENT, input_line=text)
+
+
+def text_of(override: Override) -> str:
+    """The override as it is written."""
+    return str(override.input_line)
 
 
 def size(override: Override) -> int:
@@ -145,17 +120,6 @@ def size(override: Override) -> int:
         start, stop, step = (float(cast("Any", x)) for x in (sweep.start, sweep.stop, sweep.step))
         return max(0, math.ceil((stop - start) / step))
     return sum(1 for _ in override.sweep_iterator())
-
-
-def values(override: Override) -> list[Any]:
-    """The plain values an override gives its key: one, or those of its sweep."""
-    if override.is_sweep_override():
-        return [_plain(value) for value in override.sweep_iterator()]
-    return [_plain(override.value())]
-
-
-def _plain(value: Any) -> Any:
-    return value.text if isinstance(value, QuotedString) else value
 
 
 def interval_ends(override: Override) -> tuple[float, float]:
@@ -238,3 +202,10 @@ def _exists(group: str, loader: ConfigLoader) -> bool:
         return bool(loader.get_group_options(group))
     except OSError:  # a name too long for a file
         return False
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first cause, which tells more than what Hydra makes of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

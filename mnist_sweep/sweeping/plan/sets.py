@@ -12,16 +12,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 
 from mnist_sweep.analysis.where import Condition, check_keys, parse
 from mnist_sweep.errors import SettingsError
 from mnist_sweep.records.fields import Flat, flat_settings
 from mnist_sweep.settings import Plain, known_keys
-from mnist_sweep.sweeping.plan.overrides import Option, bare, config_text
+from mnist_sweep.sweeping.plan.overrides import bare, config_text
 
 KEYS = ("points", "exclude")
 MAX_NESTED = 20
@@ -71,34 +70,21 @@ def words_of(item: Any) -> list[str]:
     raise SettingsError(f"Expected a list or a text of key=value in points and exclude, not {item}")
 
 
-@dataclass(frozen=True)
-class Exclusion:
-    """Points that are not wanted: those for which all conditions hold."""
-
-    text: str
-    conditions: tuple[Condition, ...]
-
-    def holds(self, row: Flat) -> bool:
-        """Whether it is true of a point's settings."""
-        return all(condition.holds(row) for condition in self.conditions)
-
-
-def exclusions_of(raw: Sequence[Any] | None) -> list[Exclusion]:
-    """The conditions of `exclude`; texts without a space are parts of one."""
+def exclusions_of(raw: Sequence[Any] | None) -> dict[str, list[Condition]]:
+    """Of each set of `exclude` its conditions, by its text; texts without a space are one set."""
     items = list(raw or ())
     if items and all(isinstance(item, str) and " " not in item for item in items):
         items = [items]
-    found = []
+    found = {}
     for words in map(words_of, items):
-        conditions = parse(words)
+        conditions = found[f"[{','.join(words)}]"] = parse(words)
         # What a network or a task of the user's own takes is not in the schema.
         settings = [one for one in conditions if not one.key.startswith(("model.", "task."))]
         check_keys(settings, [*known_keys(), "dataset.name", "trainer.name"])
-        found.append(Exclusion(f"[{','.join(words)}]", tuple(conditions)))
     return found
 
 
-def row_of(settings: Plain, options: Iterable[Option]) -> Flat:
+def row_of(settings: Plain, options: Iterable[Override]) -> Flat:
     """A point as conditions see it: its settings, and what was asked for."""
-    asked = {option.key: option.value for option in options if option.value is not None}
+    asked = {one.key_or_group: one.value() for one in options if one.value() is not None}
     return {**flat_settings(settings), "dataset.name": settings["data"]["name"], **asked}

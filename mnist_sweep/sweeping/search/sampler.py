@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,24 +20,18 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping.search.space import Parameters, Space
 
-if TYPE_CHECKING:
-    from optuna import Study
-
 INSTALL = "pip install 'mnist-sweep[optuna]'"
+_DIRECTIONS = {True: "maximize", False: "minimize"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A point of a search and its result.
-
-    `status` is None while it runs, `value` the metric of a finished run, and `figures` what pruning
-    goes by, after each epoch.
-    """
+    """A point of a search and its result."""
 
     parameters: Parameters
-    status: RunStatus | None = None
-    value: float | None = None
-    figures: tuple[float | None, ...] = ()
+    status: RunStatus | None = None  # None while it runs
+    value: float | None = None  # the metric of a finished run
+    figures: tuple[float | None, ...] = ()  # what pruning goes by, after each epoch
 
     @property
     def after_epoch(self) -> dict[int, float]:
@@ -81,45 +75,32 @@ def suggest(
         chance = np.random.default_rng(seeds)
         return tuple(dimension.draw(chance) for dimension in space.dimensions)
     optuna = library()
-    kinds, distributions = optuna.distributions, {}
-    for one in space.dimensions:
-        if one.interval or one.ordered:
-            kind = kinds.IntDistribution if one.whole else kinds.FloatDistribution
-            distributions[one.axis.key] = kind(one.low, one.high, log=one.log)
-        else:
-            distributions[one.axis.key] = kinds.CategoricalDistribution(tuple(one.ends))
+    distributions = {one.key: one.distribution(optuna.distributions) for one in space.dimensions}
     # Runs at work count as poor ones, so that workers do not flock to one place.
     sampler = optuna.samplers.TPESampler(
-        seed=int(seeds.generate_state(1)[0]), n_startup_trials=settings.n_startup,
+        seed=int(seeds.generate_state(1)[0]),
+        n_startup_trials=settings.n_startup,
         constant_liar=True,
-    )  # fmt: skip
-    study = optuna.create_study(direction=_direction(maximize), sampler=sampler)
-    for trial in tried:
-        study.add_trial(_optunas(trial, distributions, optuna.trial))
-    drawn = study.ask(distributions).params
-    return tuple(dimension.rounded(drawn[dimension.axis.key]) for dimension in space.dimensions)
-
-
-def _optunas(one: Trial, distributions: dict[str, Any], trial: Any) -> Any:
-    states = trial.TrialState
-    # A diverged run was a poor choice, and so is one whose metric is not finite; a failure says
-    # nothing about its point.
-    state = {
-        None: states.RUNNING,
-        RunStatus.FINISHED: states.COMPLETE if one.value is not None else states.PRUNED,
-        RunStatus.FAILED: states.FAIL,
-    }.get(one.status, states.PRUNED)
-    return trial.create_trial(
-        state=state,
-        value=one.value if state is states.COMPLETE else None,
-        params=dict(zip(distributions, one.parameters, strict=True)),
-        distributions=distributions,
-        intermediate_values={} if one.status == RunStatus.DIVERGED else one.after_epoch,
     )
-
-
-def _direction(maximize: bool) -> str:  # noqa: FBT001
-    return "maximize" if maximize else "minimize"
+    study = optuna.create_study(direction=_DIRECTIONS[maximize], sampler=sampler)
+    states = optuna.trial.TrialState
+    for one in tried:
+        # A diverged run was a poor choice, and so is one whose metric is not finite; a failure
+        # says nothing about its point.
+        state = {None: states.RUNNING, RunStatus.FAILED: states.FAIL}.get(one.status, states.PRUNED)
+        if one.status == RunStatus.FINISHED and one.value is not None:
+            state = states.COMPLETE
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                value=one.value if state is states.COMPLETE else None,
+                params=dict(zip(distributions, one.parameters, strict=True)),
+                distributions=distributions,
+                intermediate_values={} if one.status == RunStatus.DIVERGED else one.after_epoch,
+            )
+        )
+    drawn = study.ask(distributions).params
+    return tuple(one.rounded(drawn[one.key]) for one in space.dimensions)
 
 
 class PrunerAdapter:
@@ -129,10 +110,6 @@ class PrunerAdapter:
     """
 
     def __init__(self, settings: SearchSettings, *, maximize: bool, epochs: int) -> None:
-        self._running: dict[str, Any] = {}
-        self._study: Study | None = None
-        if settings.pruner == "none":
-            return
         optuna = library()
         first, pruners = settings.min_epochs, optuna.pruners
         pruner = {
@@ -142,21 +119,20 @@ class PrunerAdapter:
                 first, max(epochs, first), settings.reduction
             ),
         }[settings.pruner]()
+        self._running: dict[str, Any] = {}
         self._states = optuna.trial.TrialState
         # Hyperband deals its brackets by the study's name and the run's number.
         self._study = optuna.create_study(
-            study_name="search", direction=_direction(maximize), pruner=pruner
+            study_name="search", direction=_DIRECTIONS[maximize], pruner=pruner
         )
 
     def begin(self, run_id: str) -> None:
         """A run starts, or starts again."""
-        if self._study and run_id not in self._running:
+        if run_id not in self._running:
             self._running[run_id] = self._study.ask()
 
     def stops(self, run_id: str, epoch: int, figure: float) -> bool:
         """Whether a run should stop, given its figure after this epoch (from 1)."""
-        if self._study is None:
-            return False
         trial = self._running[run_id]
         # A run that is repeated since its process died comes by the same epochs again.
         trials = self._study.get_trials(deepcopy=False)  # a copy of all takes long where many are
@@ -165,9 +141,8 @@ class PrunerAdapter:
         return bool(trial.should_prune())
 
     def end(self, run_id: str, one: Trial) -> None:
-        """A run has ended."""
-        if self._study is None:
-            return
+        """A run has ended, which may have been done elsewhere."""
+        self.begin(run_id)
         trial, finite = self._running.pop(run_id), one.after_epoch
         if one.status == RunStatus.FINISHED and finite:
             # By the figure that all are judged by, whatever the search's own metric is.

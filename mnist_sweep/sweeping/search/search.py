@@ -43,23 +43,15 @@ MAX_MISFITS = 3
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a search is to do: its settings, and what follows from them.
-
-    Attributes:
-        by: The metric as it may be named again, with its direction where the registry lacks it.
-        maximize: Whether more of the metric is looked for.
-        runs: How many runs there are to be in the end.
-        figures: Of the history, by the first of which that there is it prunes.
-        maximize_figure: Whether a run with more of the figure goes on.
-    """
+    """What a search is to do: its settings, and what follows from them."""
 
     settings: SearchSettings
     metric: Metric
-    by: str
-    maximize: bool
-    runs: int
-    figures: tuple[str, ...]
-    maximize_figure: bool
+    by: str  # the metric as it may be named again, with its direction where the registry lacks it
+    maximize: bool  # more of the metric is looked for
+    runs: int  # how many there are to be in the end
+    figures: tuple[str, ...]  # of the history, by the first of which that there is it prunes
+    maximize_figure: bool  # a run with more of the figure goes on
 
     def figure_of(self, figures: Mapping[str, Any]) -> Any:
         """What a run is judged by of the history or of one epoch of it; None if it has no such."""
@@ -94,6 +86,12 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
         )
     if settings.pruner == "hyperband" and {"epochs", "task.epochs"} & set(space.keys):
         raise UsageError("search.pruner=hyperband needs one number of epochs for all runs.")
+    runs = settings.runs or DEFAULT_RUNS
+    if settings.sampler == "grid":
+        space.points()  # refuses intervals
+        size = int(space.size)
+        check_size(size, master.max_points)
+        runs = min(settings.runs or size, size)
     # Of a network Keras gives only two figures after each epoch.
     figures: tuple[str, ...] = ("val_loss" if metric.name == "loss" else "val_accuracy",)
     higher = metric.name != "loss"
@@ -102,18 +100,14 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
         higher = metric.higher_is_better
     best = settings.direction == "best"
     return SearchPlan(
-        settings, metric, by if task else metric.name, metric.higher_is_better == best,
-        _runs(settings, master, space), figures, higher == best,
-    )  # fmt: skip
-
-
-def _runs(settings: SearchSettings, master: DictConfig, space: Space) -> int:
-    if settings.sampler != "grid":
-        return settings.runs or DEFAULT_RUNS
-    space.points()  # refuses intervals
-    size = int(space.size)
-    check_size(size, master.max_points)
-    return min(settings.runs or size, size)
+        settings,
+        metric,
+        by if task else metric.name,
+        maximize=metric.higher_is_better == best,
+        runs=runs,
+        figures=figures,
+        maximize_figure=higher == best,
+    )
 
 
 class Search:
@@ -132,16 +126,15 @@ class Search:
     ) -> None:
         self._space, self._asked, self._info = space, asked, info
         self._outcome, self._jobs, self._prune = outcome, jobs, prune
-        self.workers = 1
         self._used_up = False
         self._misfits = Counter[str]()
         self._tried: dict[str, Trial] = {}
         self._first: deque[Point] = deque()
-        self._judge = PrunerAdapter(
-            asked.settings,
-            maximize=asked.maximize_figure,
-            epochs=max(epochs_of(settings) or 1 for settings in space.ends),
-        )
+        self._judge: PrunerAdapter | None = None
+        if asked.prunes:
+            epochs = max(epochs_of(settings) or 1 for settings in space.ends)
+            maximize = asked.maximize_figure
+            self._judge = PrunerAdapter(asked.settings, maximize=maximize, epochs=epochs)
         self._grid: Iterator[Parameters] | None = None
         if asked.settings.sampler == "grid":
             points = list(space.points())
@@ -156,22 +149,22 @@ class Search:
     def _take_in(self, one: PastTrial) -> None:
         """Count a run of an earlier invocation, or have it run first."""
         run_id = one.point.run_id
-        if is_up_to_date(self._job(one.point), one.record):
-            self._outcome.skipped.append(run_id)
-            self._tried[run_id] = self._result(one.parameters, one.record)
-            epochs = epochs_of(one.point.settings) or math.inf
-            self._judge.replay(run_id, self._tried[run_id], epochs)
-        else:
+        if not is_up_to_date(self._job(one.point), one.record):
             self._first.append(one.point)
             self._tried[run_id] = Trial(one.parameters)
+            return
+        self._outcome.skipped.append(run_id)
+        self._tried[run_id] = self._result(one.parameters, one.record)
+        if self._judge:
+            epochs = epochs_of(one.point.settings) or math.inf
+            self._judge.replay(run_id, self._tried[run_id], epochs)
 
     def notices(self) -> list[str]:
         """What the user should know of the search's choices."""
         found = []
         if self._used_up and len(self._tried) < self._asked.runs:
-            rest = f", and no others were found in {MAX_ATTEMPTS} attempts."
-            rest = rest if self._grid is None else "."
-            found.append(f"The space is used up: {len(self._tried)} runs{rest}")
+            rest = "" if self._grid else f", and no others were found in {MAX_ATTEMPTS} attempts"
+            found.append(f"The space is used up: {len(self._tried)} runs{rest}.")
         return found + [
             f"{count} suggested points were left out: {text}"
             for text, count in itertools.islice(self._misfits.items(), MAX_MISFITS)
@@ -187,7 +180,7 @@ class Search:
         while point := self._first.popleft() if self._first else self._ask():
             job = self._job(point)
             if not is_up_to_date(job, record_of(job)):
-                if self._prune:
+                if self._judge:
                     self._judge.begin(point.run_id)
                 return job
             # Another sweep in the same directory has done it meanwhile.
@@ -201,7 +194,9 @@ class Search:
         last = figure is None or epoch >= (epochs_of(job.settings) or math.inf)
         finite = all(math.isfinite(value) for value in figures.values())
         # What diverges says so in its own record, and at the last epoch nothing is saved.
-        if last or not finite or not self._judge.stops(job.run_id, epoch, figure):
+        if not self._judge or last or not finite:
+            return None
+        if not self._judge.stops(job.run_id, epoch, figure):
             return None
         name = self._asked.figures[0].replace("val_", "validation ")
         accuracy = self._asked.metric.format is Format.PERCENT or name == "validation accuracy"
@@ -210,10 +205,10 @@ class Search:
 
     def ended(self, job: Job) -> None:
         """Learn from a run that has ended."""
-        run_id = job.run_id
-        self._judge.begin(run_id)
-        self._tried[run_id] = self._result(self._tried[run_id].parameters, record_of(job))
-        self._judge.end(run_id, self._tried[run_id])
+        found = self._result(self._tried[job.run_id].parameters, record_of(job))
+        self._tried[job.run_id] = found
+        if self._judge:
+            self._judge.end(job.run_id, found)
 
     def _result(self, parameters: Parameters, record: Record | None) -> Trial:
         if record is None:
@@ -227,7 +222,7 @@ class Search:
         job = self._jobs.of(point, self._info, prune=self._prune)
         # Of two searches in one directory one tries a failed run again, not each after the other.
         job = replace(job, failed_at=self._failed_at.get(point.run_id))
-        return job.with_environment(workers=self.workers)
+        return job.with_environment(workers=self._outcome.workers)
 
     def _ask(self) -> Point | None:
         """A point that was not there before, or None where there are enough or no more."""

@@ -1,11 +1,9 @@
 """The space of a search: what its overrides leave open, in Hydra's own words.
 
-    layers=choice(1,2,3)  model=mlp,cnn                 options without an order
-    nodes=range(50,400,50)                              options in order, without the stop
-    dropout=interval(0,0.5)  nodes=interval(50,400)     all (whole) numbers between, ends included
-    learning_rate=tag(log,interval(1e-4,1e-2))          the same, drawn by their logarithm
-
-A point of the space is one parameter a dimension: the number of an option, or a number itself.
+layers=choice(1,2,3)  model=mlp,cnn                 options without an order
+nodes=range(50,400,50)                              options in order, without the stop
+dropout=interval(0,0.5)  nodes=interval(50,400)     all (whole) numbers between, ends included
+learning_rate=tag(log,interval(1e-4,1e-2))          the same, drawn by their logarithm
 """
 
 from __future__ import annotations
@@ -31,10 +29,9 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import MLP_KEYS, SETTINGS, Plain, problems, without_effect
 from mnist_sweep.settings.setting import value_at
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.compose import Composed, Composer
-from mnist_sweep.sweeping.plan.hydra_settings import check_varying
-from mnist_sweep.sweeping.plan.overrides import Axis, Option
-from mnist_sweep.sweeping.plan.points import Point, identify
+from mnist_sweep.sweeping.plan.checks import check_varying
+from mnist_sweep.sweeping.plan.overrides import Axis
+from mnist_sweep.sweeping.plan.points import Composed, Composer, Point, identify
 
 Parameters = tuple[float, ...]
 """A point: of each dimension the number of an option (from 0), or the value itself."""
@@ -43,29 +40,22 @@ DIGITS = 4
 """Significant digits of a number drawn from an interval: enough to search, and readable."""
 
 
-class ExcludedError(SettingsError):
-    """A point for which a condition of `exclude` holds."""
-
-
 @dataclass(frozen=True)
 class Dimension:
-    """One override that leaves something open: an interval, or options.
+    """One override that leaves something open: options, or an interval."""
 
-    Attributes:
-        axis: Its options; of an interval both ends.
-        low: The lowest parameter: an interval's lower end, or the first option's number, 0.
-        high: The highest.
-        interval: Whether it is an interval.
-        ordered: Whether its options are in order.
-        log: Whether it is drawn by its logarithm.
-    """
-
-    axis: Axis
-    low: Any
+    axis: Axis  # its options, or both ends of an interval
+    low: Any  # the lowest parameter: an interval's lower end, or the first option's number, 0
     high: Any
+    group: bool  # options are choices of a config group
     interval: bool
-    ordered: bool
-    log: bool
+    ordered: bool  # options are in order
+    log: bool  # drawn by its logarithm
+
+    @property
+    def key(self) -> str:
+        """The setting that it leaves open."""
+        return self.axis[0].key_or_group
 
     @property
     def whole(self) -> bool:
@@ -80,15 +70,20 @@ class Dimension:
     @property
     def ends(self) -> Sequence[float]:
         """All options, or both ends of an interval."""
-        return [self.low, self.high] if self.interval else range(len(self.axis.options))
+        return [self.low, self.high] if self.interval else range(len(self.axis))
 
-    def option(self, parameter: float) -> Option:
+    def option(self, parameter: float) -> Override:
         """What a parameter stands for."""
         if not self.interval:
-            return self.axis.options[int(parameter)]
-        value = int(parameter) if self.whole else parameter
-        name = self.axis.options[0].text.partition("=")[0]
-        return Option(self.axis.key, f"{name}={value!r}", value)
+            return self.axis[int(parameter)]
+        return overrides.with_value(self.axis[0], int(parameter) if self.whole else parameter)
+
+    def distribution(self, kinds: Any) -> Any:
+        """What Optuna calls it; `kinds` is `optuna.distributions`."""
+        if not (self.interval or self.ordered):
+            return kinds.CategoricalDistribution(tuple(self.ends))
+        kind = kinds.IntDistribution if self.whole else kinds.FloatDistribution
+        return kind(self.low, self.high, log=self.log)
 
     def draw(self, chance: np.random.Generator) -> float:
         """A parameter at random, rounded."""
@@ -109,7 +104,7 @@ class Dimension:
     def parameter(self, value: Any) -> float | None:
         """The parameter that stands for a value; None where the value is not in the dimension."""
         if not self.interval:
-            values = [option.value for option in self.axis.options]
+            values = [option.value() for option in self.axis]
             return values.index(value) if value in values else None
         fits = isinstance(value, int if self.whole else (int, float))
         is_number = fits and not isinstance(value, bool)
@@ -119,7 +114,7 @@ class Dimension:
         """As a plan shows it."""
         if self.interval:
             return f"{self.low} to {self.high}{', logarithmic' if self.log else ''}"
-        return ", ".join(option.text.partition("=")[2] for option in self.axis.options)
+        return ", ".join(map(overrides.written, self.axis))
 
 
 class Space:
@@ -128,24 +123,21 @@ class Space:
     def __init__(self, asked: Sequence[str], master: DictConfig, loader: ConfigLoader) -> None:
         parsed = overrides.parse(asked, loader)
         checks.check(parsed, intervals=True)
-        self.dimensions: list[Dimension] = []
-        self._axes: list[Axis] = []
-        for override in overrides.latest(parsed):
-            if override.is_sweep_override():
-                self.dimensions.append(_dimension(override))
-                self._axes.append(self.dimensions[-1].axis)
-            else:
-                self._axes.append(overrides.axis_of(override))
+        self._all: list[Dimension | Override] = [
+            _dimension(one) if one.is_sweep_override() else one for one in overrides.latest(parsed)
+        ]
+        self.dimensions = [one for one in self._all if isinstance(one, Dimension)]
         if not self.dimensions:
             raise UsageError(
                 "A search needs something to search: leave settings open, as in "
                 "layers=choice(1,2,3) nodes=range(50,400,50) dropout=interval(0,0.5)."
             )
-        self.keys = [dimension.axis.key for dimension in self.dimensions]
+        self.keys = [dimension.key for dimension in self.dimensions]
         check_varying(master, self.keys, "search")
         if any(key.partition(".")[0] == "data" for key in self.keys):
             raise UsageError("data: a search compares runs on the same data; give one value.")
-        self._composer = Composer(loader, master, self._axes)
+        axes = [one.axis if isinstance(one, Dimension) else [one] for one in self._all]
+        self._composer = Composer(loader, master, axes)
 
     @property
     def size(self) -> float:
@@ -153,15 +145,10 @@ class Space:
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def composed(self, parameters: Parameters) -> Composed:
-        """A point's settings, unless it is excluded; whether they fit together is not checked."""
-        chosen = {
-            id(dimension.axis): dimension.option(parameter)
-            for dimension, parameter in zip(self.dimensions, parameters, strict=True)
-        }
-        one = self._composer.point([chosen.get(id(x), x.options[0]) for x in self._axes])
-        if one.excluded:
-            raise ExcludedError(f"left out by exclude={one.excluded}")
-        return one
+        """A point's settings; neither conditions nor whether they fit together are checked."""
+        left = iter(parameters)
+        options = [x.option(next(left)) if isinstance(x, Dimension) else x for x in self._all]
+        return self._composer.point(options)
 
     def point(self, parameters: Parameters, info: DatasetInfo) -> Point:
         """The point of some parameters.
@@ -170,14 +157,13 @@ class Space:
             SettingsError: Its settings do not fit together, or it is excluded.
         """
         one = self.composed(parameters)
-        if wrong := problems(one.settings):
-            raise SettingsError("; ".join(map(str, wrong)))
+        if wrong := _wrong(one):
+            raise SettingsError("; ".join(wrong))
         return identify(one.settings, one.overrides, info)
 
     @cached_property
     def ends(self) -> list[Plain]:
         """The settings at the space's ends: every option and every end once."""
-        fine, found = list[Composed](), list[str]()
         first = tuple(dimension.ends[0] for dimension in self.dimensions)
         every = (
             (*first[:index], end, *first[index + 1 :])
@@ -185,18 +171,10 @@ class Space:
             for end in dimension.ends
         )
         # Not every combination: a setting that is wrong at an end is so whatever the others are.
-        for parameters in dict.fromkeys(every):
-            try:
-                one = self.composed(parameters)
-            except ExcludedError as error:
-                found.append(str(error))
-                continue
-            if wrong := problems(one.settings):
-                found += map(str, wrong)
-            else:
-                fine.append(one)
+        points = [self.composed(parameters) for parameters in dict.fromkeys(every)]
+        fine = [one for one in points if not _wrong(one)]
         if not fine:
-            checks.raise_for(found)
+            checks.raise_for([text for one in points for text in _wrong(one)])
         given = [one.given for one in fine]
         # An end may be without effect beside one option and have an effect beside another.
         checks.raise_for(
@@ -206,7 +184,7 @@ class Space:
 
     def points(self) -> Iterator[Parameters]:
         """All points, the last dimension varying fastest."""
-        if intervals := [d.axis.key for d in self.dimensions if d.interval]:
+        if intervals := [one.key for one in self.dimensions if one.interval]:
             raise SettingsError(
                 f"search.sampler=grid takes all points of a grid, and {', '.join(intervals)} has "
                 "no end of values: give a list (1,2) or a range (range(1,5)), or another sampler."
@@ -217,11 +195,11 @@ class Space:
         """Points that a run may have come from, by what it says of each setting."""
         choices: list[Sequence[float]] = []
         for dimension in self.dimensions:
-            key = dimension.axis.key
+            key = dimension.key
             found = dimension.parameter(value_of(key))
             rule = SETTINGS[key].only_if if key in SETTINGS and key not in MLP_KEYS else None
             unused = rule and not rule.holds({rule.key: value_of(rule.key)})
-            if dimension.axis.group:  # a run tells what a choice led to, not what it was
+            if dimension.group:  # a run tells what a choice led to, not what it was
                 choices.append(dimension.ends)
             elif found is None and unused:  # its record has the default
                 choices.append(dimension.ends[:1])
@@ -230,23 +208,36 @@ class Space:
         return itertools.product(*choices)
 
 
+def _wrong(one: Composed) -> list[str]:
+    if one.excluded:
+        return [f"left out by exclude={one.excluded}"]
+    return [str(problem) for problem in problems(one.settings)]
+
+
 def _dimension(override: Override) -> Dimension:
     sweep: Any = override.value()
     is_range, log = isinstance(sweep, RangeSweep), "log" in sweep.tags
-    if not override.is_interval_sweep() and not (is_range and log):
+    interval = override.is_interval_sweep() or (is_range and log)
+    if override.is_interval_sweep():
+        ends = overrides.interval_ends(override)
+        axis = [overrides.with_value(override, end) for end in ends]
+    else:
         axis = overrides.axis_of(override)
-        return Dimension(
-            axis, 0, len(axis.options) - 1, interval=False, ordered=is_range, log=False
-        )
-    found = overrides.interval_ends(override) if not is_range else overrides.values(override)
-    low, high = found[0], found[-1]
-    if is_range and (sweep.step != 1 or not isinstance(low, int) or low < 1):
+    low, high = axis[0].value(), axis[-1].value()
+    if is_range and log and (sweep.step != 1 or not isinstance(low, int) or low < 1):
         raise SettingsError(
             f"{override.key_or_group}: a logarithmic range takes every whole number from 1 "
             f"up; write tag(log,interval({low},{high})) for all numbers between."
         )
-    axis = overrides.axis_of(override, (low, high))
-    return Dimension(axis, low, high, interval=True, ordered=is_range, log=log)
+    return Dimension(
+        axis,
+        low if interval else 0,
+        high if interval else len(axis) - 1,
+        group=overrides.chooses_group(override),
+        interval=interval,
+        ordered=is_range,
+        log=interval and log,
+    )
 
 
 @dataclass(frozen=True)
@@ -269,27 +260,22 @@ def past_trials(directory: Path, space: Space, info: DatasetInfo) -> list[PastTr
     except DirectoryError:
         return []
     started = sorted(sweep.records, key=lambda r: (r.environment.started_at or "", r.run_id))
-    found = [_find(one.run_id, partial(value_at, one.config), one, space, info) for one in started]
+    there: list[tuple[str, Record | None, Callable[[str], Any]]] = [
+        (one.run_id, one, partial(value_at, one.config)) for one in started
+    ]
     planned = columns_of_planned([(one.label, one.overrides) for one in sweep.missing])
     for place, one in enumerate(sweep.missing):
         settings = {name: values[place] for name, values in planned.items()}
-        found.append(_find(one.run_id, settings.get, None, space, info))
-    return [one for one in found if one]
-
-
-def _find(
-    run_id: str,
-    value_of: Callable[[str], Any],
-    record: Record | None,
-    space: Space,
-    info: DatasetInfo,
-) -> PastTrial | None:
-    # A record has settings, not which choice of a group led to them: the run id tells.
-    for parameters in space.like(value_of):
-        try:
-            point = space.point(parameters, info)
-        except SettingsError:
-            continue
-        if point.run_id == run_id:
-            return PastTrial(point, parameters, record)
-    return None
+        there.append((one.run_id, None, settings.get))
+    found = []
+    for run_id, record, value_of in there:
+        # A record has settings, not which choice of a group led to them: the run id tells.
+        for parameters in space.like(value_of):
+            try:
+                point = space.point(parameters, info)
+            except SettingsError:
+                continue
+            if point.run_id == run_id:
+                found.append(PastTrial(point, parameters, record))
+                break
+    return found

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-
-from hydra.core.config_store import ConfigStore
 
 from mnist_sweep.data import NO_DATA, DatasetInfo, prepare
 from mnist_sweep.errors import SettingsError, UsageError
@@ -16,51 +15,30 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import SearchSettings
 from mnist_sweep.sweeping import sweep
-from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
+from mnist_sweep.sweeping.plan.estimate import Estimator, Preview, past_runs
 from mnist_sweep.sweeping.plan.points import Plan, data_key, identify
-from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.search.sampler import library, suggest
 from mnist_sweep.sweeping.search.search import Search, SearchPlan, read_search_plan
 from mnist_sweep.sweeping.search.space import Dimension, PastTrial, Space, past_trials
 from mnist_sweep.sweeping.sweep import Jobs, SweepRequest
-from mnist_sweep.sweeping.sweeper import GridSweeper, GridSweeperConf
+from mnist_sweep.sweeping.sweeper import GridSweeper
 
 SAMPLES = 30
 """Points drawn at random for the estimate of a run's time."""
 
 
-@dataclass
-class SearchSweeperConf(GridSweeperConf):
-    """The sweeper's config node: `params` is the space; what else there is to set is `search`."""
-
-    _target_: str = "hydra_plugins.mnist_sweep.SearchSweeper"
-
-
-ConfigStore.instance().store(
-    group="hydra/sweeper", name="search", node=SearchSweeperConf, provider="mnist_sweep"
-)
-
-
 @dataclass(frozen=True)
 class SearchPreview(Preview):
-    """What a search would do.
-
-    Attributes:
-        known: Status -> number of runs of the space that are there; MISSING: begun or planned.
-        left: How many runs are to come.
-        run_s: Expected seconds of one of them.
-        workers: The number of runs at a time; None where the launcher decides.
-        n_records: The past runs of this machine that the estimate rests on.
-    """
+    """What a search would do."""
 
     asked: SearchPlan
     dimensions: Sequence[Dimension]
-    known: Mapping[RunStatus, int]
-    left: int
-    run_s: float
-    workers: int | None
-    n_records: int
+    known: Mapping[RunStatus, int]  # runs of the space that are there; MISSING: begun or planned
+    left: int = 0  # how many runs are to come
+    run_s: float = 0.0  # expected seconds of one of them
+    workers: int | None = None  # how many run at a time; None where the launcher decides
+    n_records: int = 0  # the past runs of this machine that the estimate rests on
 
 
 class SearchSweeper(GridSweeper):
@@ -94,23 +72,19 @@ class SearchSweeper(GridSweeper):
         plan.points = [one.point for one in known]
         if request.config.plan:
             return _preview(request, plan, asked, space, known)
-        outcome = sweep.begin(request, plan)
-        outcome.n_requested = asked.runs
-        direction = asked.settings.direction
-        outcome.objective = (asked.by, "worst" if direction == "worst" else "best")
-        with sweep.interruptible(outcome):
-            _launch(request, outcome, asked, space, known)
-        return outcome
+        return sweep.carry_out(request, plan, partial(_launch, asked, space, known))
 
 
 def _launch(
-    request: SweepRequest,
-    outcome: SweepResult,
     asked: SearchPlan,
     space: Space,
     known: list[PastTrial],
+    request: SweepRequest,
+    outcome: SweepResult,
 ) -> None:
-    launcher = request.launcher
+    launcher, direction = request.launcher, asked.settings.direction
+    outcome.n_requested = asked.runs
+    outcome.objective = (asked.by, "worst" if direction == "worst" else "best")
     (info,) = outcome.plan.datasets.values()
     prune = asked.prunes and launcher.reports_epochs
     if asked.prunes and not prune:
@@ -118,11 +92,10 @@ def _launch(
             f"search.pruner={asked.settings.pruner} needs hydra/launcher=pool or ray: with this "
             "launcher every run is completed."
         )
-    jobs = Jobs(request, outcome)
-    search = Search(space, asked, info, outcome, jobs, known, prune=prune)
+    search = Search(space, asked, info, outcome, Jobs(request, outcome), known, prune=prune)
     if not search.left:
         return
-    outcome.workers = search.workers = launcher.workers(search.left, _threads(space))
+    outcome.workers = _workers(request, space, search.left)
     expected = search.left * expected_s(space, info, launcher.estimator(outcome.directory))
     try:
         sweep.run_jobs(request, outcome, [], search.left, expected, search)
@@ -144,19 +117,16 @@ def _preview(
     done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
     left = max(0, asked.runs - done)
     directory, _ = sweep.place(request)
-    workers, estimator, run_s = None, past_runs(directory), 0.0
-    if left and request.launcher.reports_epochs:
-        workers = request.launcher.workers(left, _threads(space))
-        (info,) = plan.datasets.values()
-        run_s = expected_s(space, info, estimator)
-    return SearchPreview(
-        directory, plan, asked, space.dimensions, counts, left, run_s, workers, estimator.based_on
-    )
+    found = (directory, plan, asked, space.dimensions, counts)
+    if not left or not request.launcher.reports_epochs:
+        return SearchPreview(*found)
+    estimator, (info,) = past_runs(directory), plan.datasets.values()
+    run_s, workers = expected_s(space, info, estimator), _workers(request, space, left)
+    return SearchPreview(*found, left, run_s, workers, estimator.based_on)
 
 
-def _threads(space: Space) -> int:
-    """The most threads that a run may have."""
-    return max(int(settings["threads"]) for settings in space.ends)
+def _workers(request: SweepRequest, space: Space, n_runs: int) -> int:
+    return request.launcher.workers(n_runs, max(one["threads"] for one in space.ends))
 
 
 def expected_s(space: Space, info: DatasetInfo, estimator: Estimator) -> float:

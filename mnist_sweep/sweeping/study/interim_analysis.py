@@ -24,19 +24,12 @@ from mnist_sweep.sweeping.study.stages import SelectionRule
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One analysis of the results so far.
+    """One analysis of the results so far."""
 
-    Attributes:
-        decision: Where the selection stands; configurations are numbers.
-        candidates: Configuration ids by those numbers.
-        spent: Runs of the candidates so far, those without a result too.
-        repeats: The most runs that any candidate has.
-    """
-
-    decision: Decision
-    candidates: tuple[str, ...]
-    spent: int
-    repeats: int
+    decision: Decision  # where the selection stands; configurations are numbers
+    candidates: tuple[str, ...]  # configuration ids by those numbers
+    spent: int  # runs of the candidates so far, those without a result too
+    repeats: int  # the most runs that any candidate has
 
     @property
     def wanted(self) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -19,14 +19,13 @@ from mnist_sweep.analysis.where import check_keys, matches, parse
 from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import SelectionError, SettingsError, UsageError, listed
 from mnist_sweep.metrics import is_metric, resolve
-from mnist_sweep.records.fields import Flat, flat_settings, result_columns
+from mnist_sweep.records.fields import flat_settings, result_columns
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.estimate import past_runs, wall_s
+from mnist_sweep.sweeping.plan.estimate import SweepPreview, past_runs, wall_s
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, union
-from mnist_sweep.sweeping.plan.preview import SweepPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
 
 CHECKED_CANDIDATES = 25
@@ -34,19 +33,13 @@ CHECKED_CANDIDATES = 25
 needs some 40 ms for each."""
 
 
-@dataclass(frozen=True)
-class FollowUp:
-    """What a stage runs once the configuration it starts from is known.
+class FollowUp(NamedTuple):
+    """What a stage runs once the configuration it starts from is known."""
 
-    `plan` has changed and unchanged points. `changed` gives the change of each configuration id,
-    `control` the run ids of the unchanged one, and `same` the labels of points whose change changes
-    nothing, which are run as the unchanged ones.
-    """
-
-    plan: Plan
-    changed: dict[str, dict[str, Any]]
-    control: list[str]
-    same: list[str]
+    plan: Plan  # changed and unchanged points
+    changed: dict[str, dict[str, Any]]  # configuration id -> its change
+    control: list[str]  # run ids of the unchanged configuration
+    same: list[str]  # labels of points whose change changes nothing, run as the unchanged ones
 
 
 class Points:
@@ -62,7 +55,12 @@ class Points:
     ) -> None:
         named = {bare(key) for stage in stages for key in stage.params}
         self._shared = [text for text in asked if bare(text) not in {*named, "seed"}]
-        self.stages = [_with_overrides(stage, asked) for stage in stages]
+        # The command line's values take the place of a stage's own, and the grid keeps its order.
+        given = {bare(text): text.partition("=")[::2] for text in asked}
+        self.stages = [
+            replace(one, params=dict(given.get(bare(own[0]), own) for own in one.params.items()))
+            for one in stages
+        ]
         self._master, self._loader, self._ready = master, loader, prepare
         self.datasets: dict[str, DatasetInfo] = {"": NO_DATA}
         self.excluded: set[str] = set()
@@ -78,8 +76,8 @@ class Points:
     def first(self, stage: Stage) -> Plan:
         """The plan of a stage that has a grid of its own."""
         if stage.name not in self._firsts:
-            plan = self._plan([*self._shared, *stage.overrides], self.seeds)
-            self._firsts[stage.name] = plan
+            words = [*self._shared, *stage.overrides]
+            self._firsts[stage.name] = self._plan(words, self.seeds)
         return self._firsts[stage.name]
 
     def after(self, stage: Stage, base: Point) -> FollowUp:
@@ -90,15 +88,13 @@ class Points:
         control, plan = self._plan(base.overrides, seeds), self._changed(stage, base, seeds)
         controls = [point.run_id for point in control.points]
         mine = {bare(key) for key in stage.params}
-        changed = {
-            point.configuration_id: {
-                one.key_or_group: overrides.values(one)[0]
-                for one in overrides.parse(text for text in point.overrides if bare(text) in mine)
-            }
-            for point in plan.points
-            if point.run_id not in controls
-        }
-        same = [point.label for point in plan.points if point.run_id in controls]
+        changed, same = {}, []
+        for point in plan.points:
+            if point.run_id in controls:
+                same.append(point.label)
+                continue
+            words = overrides.parse(text for text in point.overrides if bare(text) in mine)
+            changed[point.configuration_id] = {one.key_or_group: one.value() for one in words}
         return FollowUp(union([plan, control]), changed, controls, same)
 
     def further(self, base: Point, seed: int) -> Plan:
@@ -169,10 +165,14 @@ class Points:
             raise SelectionError(f"Nothing was run: stage {stage.name}: {error}") from error
 
     def _matching(self, choice: SelectionRule, points: list[Point]) -> list[Point]:
-        infos = [self.datasets[point.data_key] for point in points]
-        classes = max(info.classes for info in infos)
+        classes = max(self.datasets[point.data_key].classes for point in points)
         resolve(choice.by, choice.split, classes or None)
-        rows = [_planned_row(point, info) for point, info in zip(points, infos, strict=True)]
+        # What is known of configurations before they run, by the columns of the runs table.
+        rows = [flat_settings(point.settings) for point in points]
+        for point, row in zip(points, rows, strict=True):
+            del row["seed"]
+            data = self.datasets[point.data_key].record_fields()
+            row |= {f"dataset.{name}": value for name, value in data.items()}
         planned = {name for row in rows for name in row}
         conditions = parse(choice.where)
         # Which metrics a task has only its runs tell.
@@ -218,19 +218,15 @@ class Points:
 
 @dataclass(frozen=True)
 class StagePreview:
-    """What is known of a stage before anything runs.
-
-    `candidates` are labels, without seed, of what may be selected, and `n_deciding` the most
-    further runs that this may take. The rest is of a stage that starts from what another selects:
-    its fresh seeds, its runs and the most seconds that they take.
-    """
+    """What is known of a stage before anything runs."""
 
     stage: Stage
-    candidates: Sequence[str]
-    n_deciding: int
+    candidates: Sequence[str]  # labels, without seed, of what may be selected
+    n_deciding: int  # the most further runs that this may take
+    # Of a stage that starts from what another selects:
     seeds: Sequence[int] = ()
     n_runs: int = 0
-    wall_s: float = 0.0
+    wall_s: float = 0.0  # at most
 
 
 @dataclass(frozen=True)
@@ -248,24 +244,6 @@ def _one_each(points: Iterable[Point]) -> list[Point]:
     return list(found.values())
 
 
-def _planned_row(point: Point, info: DatasetInfo) -> Flat:
-    """What is known of a point's configuration before it runs, by the columns of the runs table."""
-    settings = flat_settings(point.settings)
-    del settings["seed"]
-    data = {f"dataset.{name}": value for name, value in info.record_fields().items()}
-    return settings | data
-
-
-def _with_overrides(stage: Stage, asked: Sequence[str]) -> Stage:
-    """The stage with the command line's values in place of its own."""
-    given = {bare(text): text.partition("=") for text in asked}
-    params = {}
-    for own, value in stage.params.items():  # in their place, so that the grid keeps its order
-        key, _, other = given.get(bare(own), (own, "", value))
-        params[key] = other
-    return replace(stage, params=params)
-
-
 def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     """The study's seeds: those the command line names, or `repeats` from the one it names."""
     decide, repeats, most = study["decide"], int(study["repeats"]), study["max_repeats"]
@@ -278,7 +256,8 @@ def _seeds(asked: Sequence[str], first: int, study: Plain) -> list[int]:
     given = [text for text in asked if bare(text) == "seed"]
     parsed = overrides.parse(given[-1:])
     checks.check(parsed)
-    seeds = list(dict.fromkeys(overrides.values(parsed[-1]))) if parsed else [first]
+    asked_for = [one.value() for one in overrides.axis_of(parsed[-1])] if parsed else [first]
+    seeds: list[Any] = list(dict.fromkeys(asked_for))
     if parsed and parsed[-1].is_sweep_override():
         if is_asked and repeats > 1:
             raise UsageError(

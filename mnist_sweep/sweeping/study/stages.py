@@ -7,7 +7,7 @@ A stage may select, from its own runs or those of the stages named in `among`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,114 +68,106 @@ def read_stages(
         tasks: Whether only runs tell which metrics there are.
     """
     stages: list[Stage] = []
-    problems: list[str] = []
+    wrong: list[str] = []
     for number, entry in enumerate(raw, 1):
-        wrong: list[str] = []
-        name = entry.get("name") if isinstance(entry, Mapping) else None
-        if isinstance(entry, Mapping):
-            stages.append(_stage(entry, stages, objective, wrong, tasks=tasks))
-        else:
-            wrong.append(f"must be a mapping of {', '.join(_STAGE)}")
-        place = f"stage {number} of the study" if name is None else f"stage {name}"
-        problems += [f"{place}: {text}" for text in wrong]
-    raise_for(problems)
+        values = entry if isinstance(entry, Mapping) else {}
+        place = f"stage {values.get('name') or f'{number} of the study'}"
+        if values is not entry:
+            wrong.append(f"{place}: must be a mapping of {', '.join(_STAGE)}")
+            continue
+        name, params = str(values.get("name")), values.get("params")
+        stage = Stage(
+            name,
+            None if values.get("of") is None else str(values["of"]),
+            {str(key): config_text(value) for key, value in params.items()}
+            if isinstance(params, Mapping) else {},
+            None if values.get("select") is None
+            else _rule(values["select"], name, objective, tasks=tasks),
+        )  # fmt: skip
+        earlier = {one.name: one for one in stages}
+        wrong += [f"{place}: {text}" for text in _problems(stage, values, earlier)]
+        stages.append(stage)
+    raise_for(wrong)
     return stages
 
 
-def _stage(
-    entry: Mapping[str, Any],
-    earlier: Sequence[Stage],
-    objective: str,
-    wrong: list[str],
-    *,
-    tasks: bool,
-) -> Stage:
-    """One stage; what is wrong with it is added to `wrong`."""
-    wrong += _unknown_keys("", entry, _STAGE)
-    name = str(entry.get("name"))
-    of = None if entry.get("of") is None else str(entry["of"])
-    if entry.get("name") is None or not _NAME.fullmatch(name):
-        wrong.append(f"name={entry.get('name')}: must be a word of letters, digits, - and _")
-    before = {stage.name: stage for stage in earlier}
-    if name in before:
-        wrong.append("there is one of that name already; give each its own")
-    params = entry.get("params")
-    wrong += _wrong_params(params)
-    params = params if isinstance(params, Mapping) else {}
-    if of is not None:
-        if of not in before:
-            itself = "it cannot start from itself; " if of == name else ""
-            wrong.append(f"of={of}: {itself}{_no_earlier(before)}")
-        elif before[of].select is None:
-            wrong.append(f"of={of}: that stage selects nothing; give it a select")
-        if not params:
-            wrong.append(f"is of {of} but changes nothing; name a change in its params")
-    rule = None
-    if entry.get("select") is not None:
-        rule = _rule(entry["select"], name, objective, wrong, tasks=tasks)
-        wrong += [
-            f"select.among={other}: {_no_earlier(before)}, or this one"
-            for other in rule.among
-            if other not in (*before, name)
-        ]
-    return Stage(name, of, {str(key): config_text(value) for key, value in params.items()}, rule)
-
-
-def _unknown_keys(part: str, values: Mapping[str, Any], known: Sequence[str]) -> list[str]:
-    return [
-        f"{part}{key}: no such key; {suggestion(str(key), list(known))}"
-        for key in values
-        if key not in known
-    ]
-
-
-def _no_earlier(names: Mapping[str, Any]) -> str:
-    there = f"earlier are {', '.join(names)}" if names else "it is the first"
-    return f"must be the name of an earlier stage; {there}"
-
-
-def _wrong_params(raw: Any) -> list[str]:
-    if not isinstance(raw, Mapping):
-        return [] if raw is None else [f"params={raw}: must be a mapping of settings to values"]
-    wrong = []
-    for key in raw:
-        top = str(key).lstrip("+~").partition(".")[0].partition("/")[0]
-        if not _KEY.fullmatch(str(key)):
-            wrong.append(f"params: {key!r} is no setting")
-        elif top in ("hydra", "experiment", *SWEEP_KEYS):
-            wrong.append(f"params.{key}: belongs to the whole study; set it outside")
-        elif top == "seed":
-            wrong.append(
-                "params.seed: repeats belong to the whole study; set study.repeats, or "
-                "seed=range(0,5) on the command line"
-            )
-    return wrong
-
-
-def _rule(raw: Any, name: str, objective: str, wrong: list[str], *, tasks: bool) -> SelectionRule:
-    values: Mapping[str, Any] = raw if isinstance(raw, Mapping) else {}
-    if not isinstance(raw, Mapping):
-        wrong.append(f"select={raw}: must be a mapping of {', '.join(_SELECT)}")
-    wrong += _unknown_keys("select: ", values, _SELECT)
-    where, among = _texts(values.get("where")), _texts(values.get("among")) or (name,)
-    by, split = str(values.get("by", objective)), str(values.get("split", "validation"))
-    if tasks:
-        by = declared(by)
-    direction = values.get("direction", "worst")
-    if direction not in ("worst", "best"):
-        wrong.append(f"select.direction={direction}: must be worst or best")
-    for check in (lambda: parse(where), lambda: resolve(by, split)):
-        try:
-            check()
-        except SelectionError as error:
-            wrong.append(f"select: {error}")
-    return SelectionRule(where, by, "best" if direction == "best" else "worst", split, among)
+def _rule(raw: Any, name: str, objective: str, *, tasks: bool) -> SelectionRule:
+    values = raw if isinstance(raw, Mapping) else {}
+    by = str(values.get("by", objective))
+    return SelectionRule(
+        where=_texts(values.get("where")),
+        by=declared(by) if tasks else by,
+        direction=values.get("direction", "worst"),
+        split=str(values.get("split", "validation")),
+        among=_texts(values.get("among")) or (name,),
+    )
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def _problems(stage: Stage, raw: Mapping[str, Any], earlier: Mapping[str, Stage]) -> Iterator[str]:
+    there = f"earlier are {', '.join(earlier)}" if earlier else "it is the first"
+    no_earlier = f"must be the name of an earlier stage; {there}"
+    yield from _unknown_keys("", raw, _STAGE)
+    if raw.get("name") is None or not _NAME.fullmatch(stage.name):
+        yield f"name={raw.get('name')}: must be a word of letters, digits, - and _"
+    if stage.name in earlier:
+        yield "there is one of that name already; give each its own"
+    yield from _problems_of_params(raw.get("params"))
+    if stage.of is not None:
+        if stage.of not in earlier:
+            itself = "it cannot start from itself; " if stage.of == stage.name else ""
+            yield f"of={stage.of}: {itself}{no_earlier}"
+        elif earlier[stage.of].select is None:
+            yield f"of={stage.of}: that stage selects nothing; give it a select"
+        if not stage.params:
+            yield f"is of {stage.of} but changes nothing; name a change in its params"
+    if stage.select:
+        yield from _problems_of_rule(stage.select, raw["select"])
+        for other in stage.select.among:
+            if other not in (*earlier, stage.name):
+                yield f"select.among={other}: {no_earlier}, or this one"
+
+
+def _unknown_keys(part: str, values: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:
+    for key in values:
+        if key not in known:
+            yield f"{part}{key}: no such key; {suggestion(str(key), list(known))}"
+
+
+def _problems_of_params(raw: Any) -> Iterator[str]:
+    if not isinstance(raw, Mapping | None):
+        yield f"params={raw}: must be a mapping of settings to values"
+        return
+    for key in map(str, raw or ()):
+        top = key.lstrip("+~").partition(".")[0].partition("/")[0]
+        if not _KEY.fullmatch(key):
+            yield f"params: {key!r} is no setting"
+        elif top in ("hydra", "experiment", *SWEEP_KEYS):
+            yield f"params.{key}: belongs to the whole study; set it outside"
+        elif top == "seed":
+            yield (
+                "params.seed: repeats belong to the whole study; set study.repeats, or "
+                "seed=range(0,5) on the command line"
+            )
+
+
+def _problems_of_rule(rule: SelectionRule, raw: Any) -> Iterator[str]:
+    if isinstance(raw, Mapping):
+        yield from _unknown_keys("select: ", raw, _SELECT)
+    else:
+        yield f"select={raw}: must be a mapping of {', '.join(_SELECT)}"
+    if rule.direction not in ("worst", "best"):
+        yield f"select.direction={rule.direction}: must be worst or best"
+    for check in (lambda: parse(rule.where), lambda: resolve(rule.by, rule.split)):
+        try:
+            check()
+        except SelectionError as error:
+            yield f"select: {error}"
 
 
 def depth(stage: Stage, stages: Sequence[Stage]) -> int:

@@ -24,9 +24,9 @@ from mnist_sweep.settings import Plain, is_task, nested_problems
 from mnist_sweep.sweeping import sweep
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.checks import raise_for
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, union
-from mnist_sweep.sweeping.plan.preview import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.study.interim_analysis import InterimAnalysis, analyze
 from mnist_sweep.sweeping.study.stage_points import Points
@@ -56,15 +56,13 @@ def run(request: SweepRequest) -> SweepResult | Preview:
         del plan.excluded[text]  # it holds, or may hold, for points of later stages
     if config.plan:
         return points.previews(sweep.preview(request, plan), possible)
-    carried_out = _StudyRun(request, points, sweep.begin(request, plan), settings)
-    with sweep.interruptible(carried_out.outcome):
-        carried_out.run()
-    carried_out.outcome.study = carried_out.study
-    return carried_out.outcome
+    return sweep.carry_out(
+        request, plan, lambda _, outcome: _StudyRun(request, points, outcome, settings).run()
+    )
 
 
 class _StudyRun:
-    """A study while it is carried out; `study` is what study.json holds."""
+    """A study while it is carried out."""
 
     def __init__(
         self, request: SweepRequest, points: Points, outcome: SweepResult, settings: Plain
@@ -78,19 +76,17 @@ class _StudyRun:
             outcome.notices.append(f"{error} It is replaced.")
         self._known = {point.run_id: point for point in outcome.plan.points}
         self._say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+        stages = [StageResult(name=s.name, of=s.of, params=s.params) for s in points.stages]
         self.study = Study(
             level=settings["level"],
             replicates=settings["replicates"],
             seeds=tuple(points.seeds),
-            stages=tuple(
-                StageResult(name=stage.name, of=stage.of, params=stage.params)
-                for stage in points.stages
-            ),
+            stages=tuple(stages),
         )
 
     def run(self) -> None:
         """Carry out all stages that can be."""
-        write_study(self.outcome.directory, self.study)
+        self._write()
         for number, stage in enumerate(self._points.stages, 1):
             self._say.print(f"stage {number} of {len(self._points.stages)}: {stage.name}")
             if reason := self._stage(stage):
@@ -102,14 +98,24 @@ class _StudyRun:
         """Carry a stage out; why it could not be, or not to its end."""
         if self._stopped:
             return self._stopped
-        if stage.of and self.study.stage(stage.of).selection is None:
+        chosen = self.study.stage(stage.of).selection if stage.of else None
+        if stage.of and not chosen:
             return f"Stage {stage.of}, which it starts from, selected nothing."
         self._note(stage, status="running")
-        if stage.of is None:
-            plan = self._points.first(stage)
-            self._note(stage, run_ids=[point.run_id for point in plan.points])
+        if chosen:
+            configuration = chosen["configuration_id"]
+            base = next(p for p in self._known.values() if p.configuration_id == configuration)
+            found = self._points.after(stage, base)
+            plan, control = found.plan, found.control
+            if found.same:
+                self.outcome.notices.append(
+                    f"Stage {stage.name}: the change has no effect in {'; '.join(found.same)}."
+                )
+            self._note(stage, control_run_ids=control, changed=found.changed)
         else:
-            plan = self._follow(stage, stage.of)
+            plan, control = self._points.first(stage), []
+        ids = [point.run_id for point in plan.points if point.run_id not in control]
+        self._note(stage, run_ids=ids)
         self._launch(plan)
         if stage.select and not self._stopped:
             try:
@@ -117,19 +123,6 @@ class _StudyRun:
             except MnistSweepError as error:
                 return f"Nothing could be selected: {error}"
         return self._stopped
-
-    def _follow(self, stage: Stage, of: str) -> Plan:
-        """What a stage runs, now that the configuration it starts from is known."""
-        chosen = (self.study.stage(of).selection or {})["configuration_id"]
-        base = next(p for p in self._known.values() if p.configuration_id == chosen)
-        found = self._points.after(stage, base)
-        if found.same:
-            self.outcome.notices.append(
-                f"Stage {stage.name}: the change has no effect in {'; '.join(found.same)}."
-            )
-        ids = [point.run_id for point in found.plan.points if point.run_id not in found.control]
-        self._note(stage, run_ids=ids, control_run_ids=found.control, changed=found.changed)
-        return found.plan
 
     @property
     def _stopped(self) -> str | None:
@@ -165,10 +158,18 @@ class _StudyRun:
         if last and found.chosen.configuration_id != last.contenders[0]:
             # Those put out had fewer runs, and luck may set one of them in front again: the
             # selection is among those that still contend.
-            contending = set(last.contenders)
-            found = self._selection(choice, [p for p in points if p.configuration_id in contending])
+            points = [one for one in points if one.configuration_id in last.contenders]
+            found = self._selection(choice, points)
         self.outcome.selections[stage.name] = found
-        self._note(stage, selection=found.to_json(), reason=_uncounted(found))
+        reason = None
+        if lost := found.selection.uncounted:
+            first = listed([f"{run.label} ({run.status})" for run in lost], 3)
+            runs = "run has" if len(lost) == 1 else "runs have"
+            reason = (
+                f"{len(lost)} candidate {runs} no result and could not be counted: {first}. "
+                "The selection is among the rest; with them it might be another."
+            )
+        self._note(stage, selection=found.to_json(), reason=reason)
 
     def _selection(self, choice: SelectionRule, points: Sequence[Point]) -> UncertainSelection:
         stages = self._points.stages
@@ -258,17 +259,8 @@ class _StudyRun:
             for one in self.study.stages
         ]  # fmt: skip
         self.study = self.study.model_copy(update={"stages": tuple(stages)})
+        self._write()
+
+    def _write(self) -> None:
+        self.outcome.study = self.study
         write_study(self.outcome.directory, self.study)
-
-
-def _uncounted(found: UncertainSelection) -> str | None:
-    """What a reader must know of candidates without a result, or None."""
-    lost = found.selection.uncounted
-    if not lost:
-        return None
-    first = listed([f"{run.label} ({run.status})" for run in lost], 3)
-    runs = "run has" if len(lost) == 1 else "runs have"
-    return (
-        f"{len(lost)} candidate {runs} no result and could not be counted: {first}. "
-        "The selection is among the rest; with them it might be another."
-    )
