@@ -173,11 +173,7 @@ class Sweep(records.Sweep):
 
     def _answers(self) -> Iterator[str]:
         """The lines Best and Worst of a sweep's summary."""
-        from mnist_sweep.reporting.conclusions.selections import (
-            best_of,
-            default_selections,
-            standing_of,
-        )
+        from mnist_sweep.analysis.answers import best_of, default_selections, standing_of
         from mnist_sweep.reporting.phrases.overview import certainty_line, standing_line
 
         study = load_study(self.directory)

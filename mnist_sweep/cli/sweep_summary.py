@@ -6,6 +6,13 @@ from collections.abc import Sequence
 
 import click
 
+from mnist_sweep.analysis.answers import (
+    Standing,
+    best_of,
+    default_selections,
+    selection_of,
+    standing_of,
+)
 from mnist_sweep.analysis.configurations import configurations
 from mnist_sweep.analysis.importance import importance
 from mnist_sweep.analysis.selection import Selection
@@ -17,14 +24,6 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.status import MAX_MISSING
 from mnist_sweep.records.sweep import Problem, Sweep, all_runs, load
 from mnist_sweep.records.table import frame_of
-from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, conclusions_of
-from mnist_sweep.reporting.conclusions.selections import (
-    Standing,
-    best_of,
-    default_selections,
-    selection_of,
-    standing_of,
-)
 from mnist_sweep.reporting.escape import listed, visible
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases import overview as phrases
@@ -33,6 +32,7 @@ from mnist_sweep.reporting.phrases.names import status_text
 from mnist_sweep.reporting.phrases.tables import data_title, data_warning
 from mnist_sweep.reporting.phrases.values import counted
 from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.summary import ReportSummary, conclusions_of
 from mnist_sweep.reporting.tables.overview import overview
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.render.text import grids

@@ -15,7 +15,7 @@ from mnist_sweep.records.status import MAX_MISSING
 from mnist_sweep.records.store import check_no_link, write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import preimport
-from mnist_sweep.reporting.conclusions.conclusions import ReportSummary, default_summary
+from mnist_sweep.reporting.summary import ReportSummary, default_summary
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
 

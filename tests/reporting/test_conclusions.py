@@ -16,10 +16,11 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.study_file import write_study as write
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.conclusions.conclusions import conclusions, is_reference
 from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
+from mnist_sweep.reporting.phrases.reported import is_reference
 from mnist_sweep.reporting.phrases.values import not_distinguishable
+from mnist_sweep.reporting.summary import conclusions
 from support.factories import (
     make_run,
     reference_grid,

@@ -17,11 +17,11 @@ import pytest
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import report
-from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.html import contents
 from mnist_sweep.reporting.html.contents import busy_s, common_settings, environments, failures
 from mnist_sweep.reporting.phrases.conclusions import Conclusion, ConclusionKind
 from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.summary import ReportSummary
 from support.factories import BUNDLED_NOTICE, Made, make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = (

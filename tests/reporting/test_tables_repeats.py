@@ -10,12 +10,12 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
+from mnist_sweep.analysis.answers import best_of, standing_of
 from mnist_sweep.analysis.configurations import configurations, seed_variances
 from mnist_sweep.analysis.statistics import interval, resample_predictions
 from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import Format, resolve
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.reporting.conclusions.selections import best_of, standing_of
 from mnist_sweep.reporting.html.ranking import ranking
 from mnist_sweep.reporting.numbers import with_spread
 from mnist_sweep.reporting.phrases.names import with_names

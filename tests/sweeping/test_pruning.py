@@ -22,9 +22,9 @@ from mnist_sweep.errors import SelectionError
 from mnist_sweep.records.record import build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.phrases.selection import sentences
 from mnist_sweep.reporting.report import write_report
+from mnist_sweep.reporting.summary import ReportSummary
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.settings import defaults

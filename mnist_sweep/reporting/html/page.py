@@ -13,7 +13,6 @@ from mnist_sweep.analysis.configurations import Configuration, configurations
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
-from mnist_sweep.reporting.conclusions.conclusions import ReportSummary
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.files import Drawers, figures, plots
 from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of
@@ -25,6 +24,7 @@ from mnist_sweep.reporting.phrases.names import with_names
 from mnist_sweep.reporting.phrases.report import PREDICTED, TRUE
 from mnist_sweep.reporting.phrases.selection import LineKind, selection_lines
 from mnist_sweep.reporting.phrases.tables import ONE_RUN_EACH, not_shown
+from mnist_sweep.reporting.summary import ReportSummary
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import Table
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from statistics import fmean
 
-from mnist_sweep.analysis.statistics import Interval
+from mnist_sweep.analysis.answers import HardestClasses, hardest_classes, interval_on_test
 from mnist_sweep.analysis.uncertainty import UncertainSelection
-from mnist_sweep.analysis.weakest import WeakClass
+from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import resolve
-from mnist_sweep.records.record import DataRecord
 from mnist_sweep.records.study_file import Stage
+from mnist_sweep.records.sweep import Sweep
 from mnist_sweep.reporting.escape import listed, visible
 from mnist_sweep.reporting.phrases import values
 from mnist_sweep.reporting.phrases.names import class_name, class_word, data_name
@@ -41,12 +42,9 @@ class Conclusion:
 
     kind: ConclusionKind
     text: str
-    # The number it rests on, with its unit: '+0.21 points'.
-    number: str = ""
-    # How sure that is: '95 % interval +0.05 to +0.37'.
-    certainty: str = ""
-    # What the published report says of the same.
-    reported: str = ""
+    number: str = ""  # that it rests on, with its unit: '+0.21 points'
+    certainty: str = ""  # '95 % interval +0.05 to +0.37'
+    reported: str = ""  # what the published report says of the same
 
 
 def make(
@@ -56,16 +54,13 @@ def make(
     return Conclusion(kind, visible(text), number, visible(certainty), reported)
 
 
-def best(
-    found: UncertainSelection,
-    test: Mapping[str, float],
-    accuracy: Interval | str,
-    reported: str = "",
-) -> Conclusion:
-    """Which configuration is best, with its mean `accuracy` and `f1` on the test split.
-
-    `accuracy` is the interval of that accuracy, or why it is not known.
-    """
+def about_best(
+    sweep: Sweep, found: UncertainSelection, claims: Mapping[str, str]
+) -> Iterator[Conclusion]:
+    """Which configuration is best, its test accuracy, and which classes are hardest for it."""
+    runs = [record.metrics.test for record in found.chosen.records if record.metrics]
+    if not all({"accuracy", "f1"} <= {*one.values} for one in runs):
+        return  # of a task that returned others: the selection says which is best
     metric, count = found.selection.metric, len(found.selection.candidates)
     name, title = chosen_name(found.selection), values.metric_title(metric)
     text = f"{name} is the only configuration with a result: {title} {_value(found)}"
@@ -76,24 +71,68 @@ def best(
             "configurations"
         )
     data = found.chosen.records[0].data
-    on_test = values.amount(TEST_ACCURACY, test["accuracy"])
+    on_test = values.amount(TEST_ACCURACY, fmean(one.accuracy for one in runs))
     text += (
         f". On the test split of {data_name(data.name, data.notice)} its accuracy is "
-        f"{on_test}, its macro F1 {test['f1']:.4f}"
+        f"{on_test}, its macro F1 {fmean(one.f1 for one in runs):.4f}"
     )
     if found.split == "test" and count > 1:
         text += "; it was selected on the test split, so these are too optimistic"
-    certainty = accuracy  # why it is not known, or
-    if not isinstance(certainty, str):
-        certainty = f"test accuracy: {values.interval(TEST_ACCURACY, certainty)}"
+    hardest = None
+    try:
+        span = values.interval(TEST_ACCURACY, interval_on_test(sweep, found, "accuracy"))
+        hardest = hardest_classes(sweep, found)
+    except (DirectoryError, DataError) as error:
+        certainty = str(error)
+    else:
+        certainty = f"test accuracy: {span}"
         if count > 1:
             certainty = f"best of all: {confidence(found)}; {certainty}"
+    number, claim = f"test accuracy {on_test}", claims.get("best", "")
+    yield make(ConclusionKind.BEST, f"{text}.{_excluded(found)}", number, certainty, claim)
+    if hardest:
+        yield _about_hardest(found, hardest, claims.get("hardest digits", ""))
+
+
+def _about_hardest(best: UncertainSelection, found: HardestClasses, claim: str) -> Conclusion:
+    data, runs = best.chosen.records[0].data, len(best.chosen.records)
+    word, plural = class_word(data.name), class_word(data.name, plural=True)
+    called = partial(class_name, data)
+    first, its_interval = found.weak[0], found.intervals[0]
+    texts = []
+    for weak in found.weak:
+        text = f"{called(weak.label)} (F1 {weak.f1:.4f})"
+        of = (weak.mistaken_for or weak.taken_for_it)[:2]
+        others = [f"{called(label)} ({n})" for label, n in of]
+        if weak.mistaken_for:
+            # The number of images once is enough: '3 (12 of 974) and 5 (7)'.
+            support = f"{found.support[weak.label]:,}"
+            others[0] = f"{others[0][:-1]} of {support if runs == 1 else f'{runs} x {support}'})"
+        misread = "misread as" if weak.mistaken_for else "never misread; others misread as it:"
+        texts.append(f"{text}, {misread} {' and '.join(others)}")
+    order = f"{called(first.label)} is distinguishably the hardest"
+    if runs == 1:
+        order = "one run, so a different seed could change the order"
+    elif len(found.alike) == data.classes - 1:
+        order = f"no {word} is distinguishable from {called(first.label)} as the hardest"
+    elif found.alike:
+        others = [*map(called, found.alike)]
+        order = (
+            f"not distinguishable from {called(first.label)} as the hardest: {', '.join(others)}"
+        )
+    if runs > 1:
+        order += f" (p corrected over all pairs of {plural})"
+    spans = ", ".join(
+        f"{called(one.label)}: {span.low:.4f} to {span.high:.4f}"
+        for one, span in zip(found.weak, found.intervals, strict=True)
+    )
     return make(
-        ConclusionKind.BEST,
-        f"{text}.{_excluded(found)}",
-        f"test accuracy {on_test}",
-        certainty,
-        reported,
+        ConclusionKind.HARDEST_CLASSES,
+        f"The hardest {plural} for {chosen_name(best.selection)}, test split: {'; '.join(texts)}.",
+        f"F1 {first.f1:.4f} ({word} {called(first.label)})",
+        f"{100 * its_interval.level:g} % intervals {spans} "
+        f"({values.coverage(its_interval.covers)}); {order}",
+        claim,
     )
 
 
@@ -123,46 +162,6 @@ def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
     return make(ConclusionKind.SELECTED, text, number, certainty, reported)
 
 
-def hardest_classes(
-    best: UncertainSelection,
-    weak: Sequence[tuple[WeakClass, Interval]],
-    alike: Sequence[int],
-    support: Sequence[int],
-    reported: str = "",
-) -> Conclusion:
-    """Which classes are hardest for the best configuration on the test split.
-
-    They come with the intervals of their F1. `alike` are the classes that are not distinguishable
-    from the first of them, `support` the number of images of each class.
-    """
-    data, runs = best.chosen.records[0].data, len(best.chosen.records)
-    word, plural = class_word(data.name), class_word(data.name, plural=True)
-    called = partial(class_name, data)
-    hardest = "; ".join(_misread(one, support[one.label], runs, data) for one, _ in weak)
-    first, its_interval = weak[0]
-    order = f"{called(first.label)} is distinguishably the hardest"
-    if runs == 1:
-        order = "one run, so a different seed could change the order"
-    elif len(alike) == data.classes - 1:
-        order = f"no {word} is distinguishable from {called(first.label)} as the hardest"
-    elif alike:
-        others = ", ".join(map(called, alike))
-        order = f"not distinguishable from {called(first.label)} as the hardest: {others}"
-    if runs > 1:
-        order += f" (p corrected over all pairs of {plural})"
-    shown = ", ".join(
-        f"{called(one.label)}: {span.low:.4f} to {span.high:.4f}" for one, span in weak
-    )
-    return make(
-        ConclusionKind.HARDEST_CLASSES,
-        f"The hardest {plural} for {chosen_name(best.selection)}, test split: {hardest}.",
-        f"F1 {first.f1:.4f} ({word} {called(first.label)})",
-        f"{100 * its_interval.level:g} % intervals {shown} "
-        f"({values.coverage(its_interval.covers)}); {order}",
-        reported,
-    )
-
-
 def blocked(stage: Stage) -> Conclusion:
     """A stage of a study that could not run."""
     return make(ConclusionKind.BLOCKED, f"Stage {stage.name} could not run: {stage.reason}")
@@ -177,17 +176,3 @@ def _excluded(found: UncertainSelection) -> str:
     lost = [f"{run.label} ({run.status})" for run in found.selection.uncounted]
     shown = listed(lost, _SHOWN_EXCLUDED)
     return f" Excluded (no result yet): {shown}; they could change this." if lost else ""
-
-
-def _misread(weak: WeakClass, support: int, runs: int, data: DataRecord) -> str:
-    """'8 (F1 0.9712), misread as 3 (12 of 974) and 5 (7)'."""
-    start = f"{class_name(data, weak.label)} (F1 {weak.f1:.4f})"
-    others = [
-        f"{class_name(data, k)} ({n})" for k, n in (weak.mistaken_for or weak.taken_for_it)[:2]
-    ]
-    if not weak.mistaken_for:
-        return f"{start}, never misread; others misread as it: {' and '.join(others)}"
-    # The number of images once is enough.
-    images = f"{support:,}" if runs == 1 else f"{runs} x {support:,}"
-    others[0] = f"{others[0][:-1]} of {images})"
-    return f"{start}, misread as {' and '.join(others)}"

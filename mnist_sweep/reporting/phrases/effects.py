@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from mnist_sweep.analysis.selection import Uncounted
-from mnist_sweep.analysis.study_effect import StudyEffect
-from mnist_sweep.metrics import resolve
+from mnist_sweep.analysis.study_effect import METRICS, StudyEffect
+from mnist_sweep.metrics import TEST, resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases import values
@@ -18,14 +20,22 @@ from mnist_sweep.reporting.phrases.names import class_name, class_word, network_
 from mnist_sweep.settings import used
 
 
-def unknown_effect(effect: StudyEffect) -> Conclusion:
-    """A change whose effect is not known."""
-    text = f"The effect of {change_of(effect)} (stage {effect.stage}) is unknown: {effect.unknown}"
-    return make(ConclusionKind.EFFECT, text)
+def effect_conclusions(effect: StudyEffect, claims: Mapping[str, str]) -> Iterator[Conclusion]:
+    """What one change did: to each metric, to runs that are merely trained again, by class."""
+    if not effect.overall:
+        change = f"{_change_of(effect)} (stage {effect.stage})"
+        text = f"The effect of {change} is unknown: {effect.unknown}"
+        yield make(ConclusionKind.EFFECT, text)
+        return
+    name = _unchanged_name(effect)
+    is_claimed = "dropout" in effect.change and effect.split == TEST
+    for metric in METRICS:
+        yield _overall(effect, metric, name, claims.get(metric, "") if is_claimed else "")
+    yield _retraining(effect)
+    yield _by_class(effect, name)
 
 
-def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -> Conclusion:
-    """What a change did to a metric of the network called `name`."""
+def _overall(effect: StudyEffect, metric: str, name: str, reported: str) -> Conclusion:
     found = effect.overall[metric]
     full = resolve(metric, effect.split)
     seeds = len(effect.seeds)
@@ -39,7 +49,7 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
         verdict = values.not_distinguishable(found)
         verdict = f"distinguishably {better}" if found.differs else verdict
     text = (
-        f"{change_of(effect)} changed the {values.metric_title(full)} of {name} by {number} "
+        f"{_change_of(effect)} changed the {values.metric_title(full)} of {name} by {number} "
         f"{values.brackets(full, found.low, found.high)}, from {before} to {after} ({many}, "
         f"same examples): {verdict}."
     )
@@ -53,12 +63,12 @@ def overall_effect(effect: StudyEffect, metric: str, name: str, reported: str) -
     return make(ConclusionKind.EFFECT, text, number, certainty, reported)
 
 
-def retraining(effect: StudyEffect) -> Conclusion:
+def _retraining(effect: StudyEffect) -> Conclusion:
     """What a report that retrains once would have quoted, and how much of it is retraining."""
     naive, again = (values.change("accuracy", v) for v in (effect.naive, effect.retraining))
     text = (
-        f"The runs by which {unchanged_name(effect)} was selected are not a fair comparison: "
-        f"compared with them, {change_of(effect)} seems to change the {effect.split} accuracy by "
+        f"The runs by which {_unchanged_name(effect)} was selected are not a fair comparison: "
+        f"compared with them, {_change_of(effect)} seems to change the {effect.split} accuracy by "
         f"{naive}, but training the unchanged network again, with other seeds, already changed it "
         f"by {again}."
     )
@@ -69,7 +79,7 @@ def retraining(effect: StudyEffect) -> Conclusion:
     return make(ConclusionKind.RETRAINING, text, f"{naive} without a control", certainty)
 
 
-def class_effects(effect: StudyEffect, name: str) -> Conclusion:
+def _by_class(effect: StudyEffect, name: str) -> Conclusion:
     """Of which classes a change affected the F1 of the network called `name`."""
     per_class, data = effect.per_class, effect.changed[0].data
     word = class_word(data.name)
@@ -82,7 +92,7 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
         span = f"{one.estimate:+.4f}, {one.first:.4f} to {one.second:.4f}"
         shown.append(f"{names[one.metric]} ({span}{p})")
     listed = "; ".join(shown)
-    start, change, split = f"{word.capitalize()} by {word}", change_of(effect), effect.split
+    start, change, split = f"{word.capitalize()} by {word}", _change_of(effect), effect.split
     certainty = values.coverage(per_class[0].covers)
     is_tested = per_class[0].p_value is not None
     if moved:
@@ -104,10 +114,10 @@ def class_effects(effect: StudyEffect, name: str) -> Conclusion:
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 
 
-def against_best(effect: StudyEffect, best_name: str, reported: str = "") -> Conclusion:
+def against_best(effect: StudyEffect, best_name: str, claims: Mapping[str, str]) -> Conclusion:
     """How a changed network compares with the best one."""
     kind, found = ConclusionKind.AGAINST_BEST, effect.against_best or ""
-    changed = f"{unchanged_name(effect)} with {change_of(effect)}"
+    changed = f"{_unchanged_name(effect)} with {_change_of(effect)}"
     if isinstance(found, str):
         text = f"How {changed} compares with the best network, {best_name}, is unknown: {found}"
         return make(kind, text)
@@ -122,15 +132,16 @@ def against_best(effect: StudyEffect, best_name: str, reported: str = "") -> Con
         f"{theirs}, {verdict}."
     )
     number = values.change("accuracy", found.estimate)
-    return make(kind, text, number, values.difference(found, found.p_holm), reported)
+    claim = claims.get("against best", "") if "dropout" in effect.change else ""
+    return make(kind, text, number, values.difference(found, found.p_holm), claim)
 
 
-def change_of(effect: StudyEffect) -> str:
+def _change_of(effect: StudyEffect) -> str:
     """'dropout=0.2': what was changed."""
     return ", ".join(f"{key}={setting(value)}" for key, value in effect.change.items())
 
 
-def unchanged_name(effect: StudyEffect) -> str:
+def _unchanged_name(effect: StudyEffect) -> str:
     """The name of the network that was changed; a changed setting is named where it was set."""
     settings = used(effect.unchanged[0].config)
     return network_name(settings, [key for key in effect.change if settings.get(key)])

@@ -17,11 +17,11 @@ from mnist_sweep.reporting.phrases.values import amount, chance, counted, metric
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mnist_sweep.analysis.answers import Standing
     from mnist_sweep.analysis.importance import Importance
     from mnist_sweep.analysis.uncertainty import UncertainSelection
     from mnist_sweep.metrics import Metric
     from mnist_sweep.records.study_file import Stage, Study
-    from mnist_sweep.reporting.conclusions.selections import Standing
 
 GAP = "   "
 # Places that a name has at least on a line of fixed width.

@@ -71,7 +71,18 @@ def sentences(found: UncertainSelection) -> list[str]:
 def confidence(found: UncertainSelection) -> str:
     """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
-        return f"uncertainty not known: {_why_unknown(found)}"
+        why = found.detail.rstrip(".") or str(found.unknown or "")
+        if found.unknown is Unknown.NOT_FROM_PREDICTIONS:
+            why = f"the runs' predictions do not show how {found.selection.metric} would vary"
+        elif found.unknown is Unknown.TOO_MANY:
+            count = len(found.selection.candidates)
+            why = f"the {count:,} candidates are more than {MAX_COMPARED:,} (--exact compares all)"
+        elif found.unknown is Unknown.MISMATCH:
+            why = (
+                "the stored predictions and the records do not belong together "
+                f"({found.detail}); delete those runs' directories and run them again"
+            )
+        return f"uncertainty not known: {why}"
     direction, named = found.selection.direction, differing(found.selection)
     if found.covers == Covers.IMAGES:
         return (
@@ -93,23 +104,6 @@ def confidence(found: UncertainSelection) -> str:
     return "; ".join(parts)
 
 
-def _why_unknown(found: UncertainSelection) -> str:
-    """Why the uncertainty is not known, without a full stop."""
-    match found.unknown:
-        case Unknown.NOT_FROM_PREDICTIONS:
-            metric = found.selection.metric
-            return f"the runs' predictions do not show how {metric} would vary"
-        case Unknown.TOO_MANY:
-            count = len(found.selection.candidates)
-            return f"the {count:,} candidates are more than {MAX_COMPARED:,} (--exact compares all)"
-        case Unknown.MISMATCH:
-            return (
-                "the stored predictions and the records do not belong together "
-                f"({found.detail}); delete those runs' directories and run them again"
-            )
-    return found.detail.rstrip(".") or str(found.unknown or "")
-
-
 def differing(selection: Selection) -> tuple[str, ...]:
     """The settings in which the candidates differ, to be named by."""
     found = varying(selection.runs) or changed_settings(selection.runs)
@@ -126,7 +120,16 @@ def selection_lines(found: UncertainSelection) -> list[Line]:
     selection = found.selection
     lines = [*_answer_lines(found)]
     if found.confidences:
-        lines.append(Line(LineKind.COVERAGE, _coverage(found)))
+        counts = sorted({len(one.values) for one in selection.candidates})
+        many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        rests = f"{many} runs each: it covers examples and seeds"
+        if found.covers == Covers.IMAGES:
+            rests = "one run each: it covers examples, not seeds"
+        text = (
+            f"The uncertainty (level {found.level:g}, {found.replicates:,} replicates) is computed "
+            f"from {found.images:,} {found.split} examples and {rests}."
+        )
+        lines.append(Line(LineKind.COVERAGE, text))
     lines += [Line(LineKind.EXCLUDED, text) for text in _excluded_lines(selection.uncounted)]
     for one in selection.data:
         if one["notice"]:
@@ -189,19 +192,6 @@ def _excluded_lines(excluded: Sequence[Uncounted]) -> Iterator[str]:
         yield f"Excluded too: {len(others) - SHOWN} more; the table command lists them."
     if excluded:
         yield "With the excluded runs, a different configuration might have been selected."
-
-
-def _coverage(found: UncertainSelection) -> str:
-    """What the uncertainty is computed from, one sentence."""
-    counts = sorted({len(one.values) for one in found.selection.candidates})
-    many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    rests = "one run each: it covers examples, not seeds"
-    if found.covers != Covers.IMAGES:
-        rests = f"{many} runs each: it covers examples and seeds"
-    return (
-        f"The uncertainty (level {found.level:g}, {found.replicates:,} replicates) is computed "
-        f"from {found.images:,} {found.split} examples and {rests}."
-    )
 
 
 def _runs(candidate: Candidate) -> str:

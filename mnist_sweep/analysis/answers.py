@@ -1,18 +1,36 @@
-"""The selections that go without saying: the best configuration, the worst two-layer network."""
+"""What a sweep answers unasked: its best configuration, its worst two-layer network.
+
+With how these do on the test split, and which classes are hardest for the best one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import combinations
 from statistics import fmean
 
 import numpy as np
 
 from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.selection import Direction, select
-from mnist_sweep.analysis.statistics import Interval, Resampled, interval, resample_predictions
-from mnist_sweep.analysis.uncertainty import UncertainSelection, Unknown, select_with_uncertainty
+from mnist_sweep.analysis.statistics import (
+    Interval,
+    Resampled,
+    corrected,
+    difference,
+    interval,
+    resample_predictions,
+)
+from mnist_sweep.analysis.uncertainty import (
+    UncertainSelection,
+    Unknown,
+    select_again,
+    select_with_uncertainty,
+)
 from mnist_sweep.analysis.varying import TARGET
+from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import HELD_OUT, TEST, VALIDATION, Metric, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
@@ -25,20 +43,25 @@ TWO_LAYERS = ("layers=2",)
 # Of more runs nothing is resampled unless asked for: it would take longer than the report.
 MAX_RUNS = 200
 
-_NOT_COMPUTED = f"it is computed for one directory of at most {MAX_RUNS} runs."
-
 
 @dataclass(frozen=True)
 class Standing:
     """A selected configuration with its value on the test split."""
 
     found: UncertainSelection
-    # The metric that selected it, on the test split; None where it has no splits.
-    on_test: Metric | None = None
-    # Its mean there; None where it is not known.
-    value: float | None = None
-    # Of that mean; None where predictions do not give it.
-    interval: Interval | None = None
+    on_test: Metric | None = None  # what selected it, on the test split; None if it has no splits
+    value: float | None = None  # its mean there
+    interval: Interval | None = None  # of that mean, where predictions give it
+
+
+@dataclass(frozen=True)
+class HardestClasses:
+    """The classes that a configuration recognises worst on the test split."""
+
+    weak: tuple[WeakClass, ...]
+    intervals: tuple[Interval, ...]  # of their F1
+    alike: tuple[int, ...]  # classes that are not distinguishable from the first of them
+    support: tuple[int, ...]  # how many images each class has
 
 
 def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | None:
@@ -59,6 +82,17 @@ def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | No
         )  # fmt: skip
     except SelectionError:
         return None
+
+
+def selected_by(study: Study, sweep: Sweep) -> list[UncertainSelection]:
+    """What the stages of a study selected, but for those whose runs are gone."""
+    found = []
+    for stage in study.stages:
+        try:
+            found += [select_again(sweep, stage.selection)] if stage.selection else []
+        except SelectionError:
+            continue
+    return found
 
 
 def worst_two_layers(sweeps: Sequence[Sweep]) -> UncertainSelection | None:
@@ -86,7 +120,8 @@ def selection_of(
         found = select(all_runs(sweeps), where, by, direction)
     except SelectionError:  # there is nothing to select from
         return None
-    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=_NOT_COMPUTED)
+    why = f"it is computed for one directory of at most {MAX_RUNS} runs."
+    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=why)
 
 
 def is_resampled(sweeps: Sequence[Sweep]) -> bool:
@@ -106,39 +141,60 @@ def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
         return Standing(found, on_test)
     span = None
     if on_test.is_from_counts:
-        try:
-            predicted = predictions_of(sweep, found)
-            span = interval_of(sweep, found, predicted, on_test.name)
-        except (DirectoryError, DataError):
-            pass  # predictions are gone or damaged
+        with suppress(DirectoryError, DataError):  # predictions are gone or damaged
+            span = interval_on_test(sweep, found, on_test.name)
     return Standing(found, on_test, fmean(values), span)
 
 
-def predictions_of(sweep: Sweep, found: UncertainSelection) -> Predicted:
-    """What the selected configuration's runs predicted on the test split.
+def interval_on_test(sweep: Sweep, found: UncertainSelection, metric: str) -> Interval:
+    """The interval of a metric of the selected configuration on the test split.
 
     Raises:
         DirectoryError: Predictions are missing or damaged.
         DataError: They do not belong together.
     """
-    return read_predicted([sweep.run_paths(one).directory for one in found.chosen.run_ids], TEST)
+    sha256, own = found.chosen.records[0].data.sha256, {*found.chosen.run_ids}
+    others = seed_variances(sweep.frame, f"{TEST}.{metric}", sha256, own)
+    table = _resampled(sweep, found, [metric])[0][metric]
+    return interval(table, found.level, others=others)
 
 
-def resampled(
-    predicted: Predicted, found: UncertainSelection, metrics: Sequence[str]
-) -> dict[str, Resampled]:
-    """Metrics of a configuration's runs, resampled as its selection was."""
-    return resample_predictions(
+def hardest_classes(sweep: Sweep, best: UncertainSelection) -> HardestClasses | None:
+    """The hardest classes of a selected configuration; None if it makes no mistakes.
+
+    Raises:
+        DirectoryError: Predictions are missing or damaged.
+        DataError: They do not belong together.
+    """
+    weak = weakest_classes(best.chosen.records, TEST)
+    if not weak:
+        return None
+    classes = best.chosen.records[0].data.classes
+    tables, predicted = _resampled(sweep, best, [f"f1.{label}" for label in range(classes)])
+    hardest = weak[0].label
+    # The hardest was chosen by looking: p-values are corrected over all pairs, not its own alone.
+    pairs = list(combinations(range(classes), 2))
+    tested = corrected(
+        [difference(tables[f"f1.{a}"], tables[f"f1.{b}"], paired_seeds=True) for a, b in pairs]
+    )
+    alike = (
+        a if b == hardest else b
+        for (a, b), one in zip(pairs, tested, strict=True)
+        if hardest in (a, b) and (one.p_holm is None or one.p_holm > 1 - best.level)
+    )
+    intervals = (interval(tables[f"f1.{one.label}"], best.level) for one in weak)
+    support = np.bincount(predicted.true, minlength=classes).tolist()
+    return HardestClasses(weak, tuple(intervals), tuple(alike), tuple(support))
+
+
+def _resampled(
+    sweep: Sweep, found: UncertainSelection, metrics: Sequence[str]
+) -> tuple[dict[str, Resampled], Predicted]:
+    """Metrics of the configuration's runs on the test split, resampled as its selection was."""
+    directories = [sweep.run_paths(one).directory for one in found.chosen.run_ids]
+    predicted = read_predicted(directories, TEST)
+    tables = resample_predictions(
         predicted.predicted, predicted.true, metrics, np.random.default_rng(found.seed),
         replicates=found.replicates, classes=found.chosen.records[0].data.classes,
     )  # fmt: skip
-
-
-def interval_of(
-    sweep: Sweep, found: UncertainSelection, predicted: Predicted, metric: str
-) -> Interval:
-    """The interval of a metric of the selected configuration on the test split."""
-    sha256, own = found.chosen.records[0].data.sha256, {*found.chosen.run_ids}
-    others = seed_variances(sweep.frame, f"{TEST}.{metric}", sha256, own)
-    table = resampled(predicted, found, [metric])[metric]
-    return interval(table, found.level, others=others)
+    return tables, predicted
