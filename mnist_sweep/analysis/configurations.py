@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.statistics import SeedVariances
 from mnist_sweep.analysis.varying import (
     SEED,
     SWEEP,
@@ -19,18 +21,14 @@ from mnist_sweep.analysis.varying import (
     shown_settings,
     varying,
 )
+from mnist_sweep.metrics import Metric
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     import pandas as pd
-
-    from mnist_sweep.analysis.statistics import SeedVariances
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.record import Record
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,16 @@ rest is interactions, seeds and images.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mnist_sweep.analysis.configurations import varying_settings
+import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mnist_sweep.analysis.configurations import Configuration
-    from mnist_sweep.metrics import Metric
+from mnist_sweep.analysis.configurations import Configuration, varying_settings
+from mnist_sweep.metrics import Metric
 
 REPLICATES = 300
 # Positive numbers that span more than this factor are shown, and taken, on a logarithmic scale.
@@ -47,8 +43,6 @@ def importance(shown: Sequence[Configuration], metric: Metric) -> list[Importanc
     Empty where a metric does not differ, or where there are too few runs for the settings: at least
     one more than the effects to be estimated.
     """
-    import numpy as np
-
     runs = [(one.settings, value) for one in shown for value in one.values(metric.column)]
     y = np.array([value for _, value in runs], dtype=np.float64)
     columns = {
@@ -85,8 +79,6 @@ def is_wide(values: Sequence[float]) -> bool:
 
 def _columns(values: Sequence[Any]) -> NDArray[np.float64]:
     """How a setting enters the fit: a parabola of many numbers, else one column per level."""
-    import numpy as np
-
     levels = list(dict.fromkeys(map(repr, values)))
     are_numbers = all(type(value) in (int, float) for value in values)
     if are_numbers and len(levels) > _MAX_LEVELS:
@@ -102,8 +94,6 @@ def _shares(
     parts: dict[str, NDArray[np.float64]], y: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The share that each setting explains of the weighted variance, less what chance explains."""
-    import numpy as np
-
     y = y - weights @ y
     total = weights @ y**2
     centred = [part - weights @ part for part in parts.values()]

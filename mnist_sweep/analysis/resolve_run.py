@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from mnist_sweep.analysis.selection import select
 from mnist_sweep.errors import DirectoryError, ModelError, SelectionError, UsageError
 from mnist_sweep.records.paths import RunPaths
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, load
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from mnist_sweep.records.record import Record
 
 
 class ResolvedRun(NamedTuple):

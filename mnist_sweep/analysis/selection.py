@@ -8,32 +8,29 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
-from mnist_sweep.analysis.where import check_keys, holding, parse, plain, unmet
+from mnist_sweep.analysis.where import check_keys, holding, parse, plain, plain_rows, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     import pandas as pd
-
-    from mnist_sweep.records.record import Record
 
     Settings = dict[str, Any]
 
@@ -91,8 +88,7 @@ class Candidate:
         return tuple(read_record(RunPaths(one).record) for one in self.directories)
 
 
-@dataclass(frozen=True)
-class Uncounted:
+class Uncounted(NamedTuple):
     """A run (or a file) without a value that could have counted: its status and the reason."""
 
     label: str
@@ -170,16 +166,16 @@ def select(
                 f"Expected records{met}, but none of {len(runs)} matches{there and ': '}{there}. "
                 "Widen --where, or list the runs with the table command."
             )
-        first = uncounted[0]
+        label, status, why = uncounted[0]
         raise SelectionError(
             f"Expected a finished run{met} with a value of {metric}, but all that match "
-            f"({len(uncounted)}) have none; the first, {first.label}, is {first.status}: "
-            f"{first.reason}. Run them again, or widen --where."
+            f"({len(uncounted)}) have none; the first, {label}, is {status}: {why}. Run them "
+            "again, or widen --where."
         )
     downward = metric.higher_is_better == (direction == "best")
-    candidates = _candidates(counted, metric.column, downward=downward)
-    value, repeats = candidates[0].value, {len(one.values) for one in candidates}
-    ties = takewhile(lambda one: math.isclose(one.value, value, rel_tol=_TIE), candidates[1:])
+    first, *others = candidates = _candidates(counted, metric.column, downward=downward)
+    repeats = {len(one.values) for one in candidates}
+    ties = takewhile(lambda one: math.isclose(one.value, first.value, rel_tol=_TIE), others)
     notes = {
         Note.SELECTED_ON_TEST: metric.split == "test",
         Note.DIFFERENT_DATA: len(set(counted["dataset.sha256"])) > 1,
@@ -187,16 +183,10 @@ def select(
         Note.UNEQUAL_REPEATS: len(repeats) > 1,
     }
     return Selection(
-        metric=metric,
-        direction=direction,
-        where=tuple(where),
-        candidates=candidates,
-        ties=tuple(ties),
-        uncounted=uncounted,
+        metric, direction, tuple(where), candidates, tuple(ties), uncounted,
         weakest_split=metric.split if metric.split in HELD_OUT else split,
-        notes=tuple(note for note, holds in notes.items() if holds),
-        runs=counted,
-    )
+        notes=tuple(note for note, holds in notes.items() if holds), runs=counted,
+    )  # fmt: skip
 
 
 def _numbered(by: str, runs: pd.DataFrame) -> str:
@@ -208,23 +198,21 @@ def _numbered(by: str, runs: pd.DataFrame) -> str:
     )
     if found is None or found["name"].isdecimal():
         return by
-    finished = runs[runs["status"] == RunStatus.FINISHED]
+    name, finished = found["name"], runs[runs["status"] == RunStatus.FINISHED]
     directories = finished.drop_duplicates("dataset.sha256")["directory"]
     named = {tuple(read_record(RunPaths(one).record).data.class_names) for one in directories}
     if not any(named):
         return by
-    numbers = {own.index(found["name"]) if found["name"] in own else None for own in named}
-    if len(numbers) == 1 and None not in numbers:
+    numbers = {own.index(name) if name in own else -1 for own in named}
+    if len(numbers) == 1 and -1 not in numbers:
         return f"{found['metric']}{numbers.pop()}"
-    if len(named) == 1:
-        known = ", ".join(next(iter(named)))
+    if len(named) > 1:
         raise SelectionError(
-            f"No metric {by!r}: no class is called {found['name']!r}. The classes are {known}."
+            f"{by!r} is not the same class in all of the data that these runs were trained on. "
+            "Choose runs of one dataset, or give the class's number."
         )
-    raise SelectionError(
-        f"{by!r} is not the same class in all of the data that these runs were trained on. Choose "
-        "runs of one dataset, or give the class's number."
-    )
+    known = ", ".join(named.pop())
+    raise SelectionError(f"No metric {by!r}: no class is called {name!r}. The classes are {known}.")
 
 
 def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:
@@ -239,34 +227,32 @@ def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Can
         places.setdefault(configuration_id, []).append(place)
     for own in places.values():
         own.sort(key=lambda place: (seeds[place] or 0, run_ids[place]))
+    sign = -1 if downward else 1
+
+    def rank(own: list[int]) -> tuple[float, str]:
+        return sign * fmean(float(values[place]) for place in own), without_seed(labels[own[0]])
+
+    ordered = sorted(places.values(), key=rank)
 
     @cache
     def block(start: int) -> list[Settings]:
-        return settings_of(runs.iloc[firsts[start : start + _BLOCK]])
+        return settings_of(runs.iloc[[own[0] for own in ordered[start : start + _BLOCK]]])
 
     def setting_of(number: int) -> Settings:
         return block(number - number % _BLOCK)[number % _BLOCK]
 
-    sign = -1 if downward else 1
-    ordered = sorted(
-        places.items(),
-        key=lambda item: (
-            sign * fmean(float(values[place]) for place in item[1]),
-            without_seed(labels[item[1][0]]),
-        ),
-    )
-    firsts = [own[0] for _, own in ordered]
+    ids = plain(runs["configuration_id"])
     return tuple(
         Candidate(
-            configuration_id=configuration_id,
-            label=without_seed(labels[own[0]]),
-            run_ids=tuple(run_ids[place] for place in own),
-            seeds=tuple(seeds[place] for place in own),
-            values=tuple(float(values[place]) for place in own),
-            _directories=tuple(directories[place] or "" for place in own),
-            _settings=partial(setting_of, number),
+            ids[own[0]],
+            without_seed(labels[own[0]]),
+            tuple(run_ids[place] for place in own),
+            tuple(seeds[place] for place in own),
+            tuple(float(values[place]) for place in own),
+            tuple(directories[place] or "" for place in own),
+            partial(setting_of, number),
         )
-        for number, (configuration_id, own) in enumerate(ordered)
+        for number, own in enumerate(ordered)
     )
 
 

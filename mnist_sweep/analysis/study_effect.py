@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -10,24 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnist_sweep.analysis.configurations import seed_variances
-from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, reason_of
 from mnist_sweep.analysis.statistics import Difference, corrected, difference, resample_predictions
-from mnist_sweep.analysis.where import plain
+from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.analysis.where import plain, plain_rows
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predictions import read_predicted
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import all_runs
+from mnist_sweep.records.study_file import Stage, Study
+from mnist_sweep.records.sweep import Sweep, all_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     import pandas as pd
-
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.records.record import Record
-    from mnist_sweep.records.study_file import Stage, Study
-    from mnist_sweep.records.sweep import Sweep
 
 SPLIT = "test"
 # Effects are measured on these, and on every class's F1.
@@ -156,24 +152,16 @@ def _effect(
     is_asked = runs["run_id"].isin([*stage.run_ids, *stage.control_run_ids])
     unpaired = runs[is_asked & is_unpaired & ~runs["configuration_id"].isin(others)]
     found = StudyEffect(
-        stage=stage.name,
-        of=str(stage.of),
-        change=dict(stage.changed[changed_id]),
-        split=SPLIT,
-        selected_split=source["split"],
-        seeds=seeds,
+        stage.name, str(stage.of), dict(stage.changed[changed_id]), SPLIT, source["split"], seeds,
         unpaired=tuple(
-            Uncounted(
-                row["label"],
-                row["status"],
-                "" if row["status"] == RunStatus.FINISHED else reason_of(row),
-            )
+            Uncounted(row["label"], row["status"], why)
             for row in plain_rows(unpaired)
+            for why in ["" if row["status"] == RunStatus.FINISHED else reason_of(row)]
         ),
         changed=tuple(sweep.record(changed[one]) for one in seeds),
         unchanged=tuple(sweep.record(unchanged[one]) for one in seeds),
         selected=tuple(map(sweep.record, selected)),
-    )
+    )  # fmt: skip
     if not seeds:
         return replace(found, unknown=UnknownEffect.NO_PAIR)
     if not found.selected:
@@ -212,17 +200,16 @@ def _differences(
     """Each metric's difference, second less first, and the mean of the first metric `beside`."""
     # All at once, so that they are of the same resampled images.
     records, n, both = [*first, *second, *beside], len(first), len(first) + len(second)
-    directories = [sweep.run_paths(record.run_id).directory for record in records]
-    answers = read_predicted(directories, SPLIT)
+    data, own = records[0].data, {record.run_id for record in records[:both]}
+    answers = read_predicted([sweep.run_paths(one.run_id).directory for one in records], SPLIT)
     tables = resample_predictions(
         answers.predicted, answers.true, metrics, np.random.default_rng(0),
-        replicates=study.replicates, classes=records[0].data.classes,
+        replicates=study.replicates, classes=data.classes,
     )  # fmt: skip
-    own = {record.run_id for record in records[:both]}
     found = {}
     for name, table in tables.items():
         # The study's other runs show how seeds vary too.
-        others = seed_variances(sweep.frame, f"{SPLIT}.{name}", records[0].data.sha256, own)
+        others = seed_variances(sweep.frame, f"{SPLIT}.{name}", data.sha256, own)
         found[name] = difference(
             table.rows(range(n)), table.rows(range(n, both)),
             level=study.level, margin=sweep.margin, others=others,

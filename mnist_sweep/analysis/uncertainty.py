@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.selection import Candidate, Direction, Selection, select
 from mnist_sweep.analysis.statistics import Covers, compare_all, resample_predictions
@@ -17,9 +18,6 @@ from mnist_sweep.records.computed import Computed
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.sweep import Sweep, all_runs
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_MARGIN, DEFAULT_REPLICATES
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
 
 # Configurations whose predictions are read and resampled unless more are asked for.
 MAX_COMPARED = 2000
@@ -84,18 +82,19 @@ class UncertainSelection:
         return self.selection.metric.split
 
     @property
+    def others(self) -> list[tuple[Candidate, Confidence]]:
+        """The other candidates, each with what is known of it."""
+        return [*zip(self.selection.candidates, self.confidences, strict=False)][1:]
+
+    @property
     def not_distinguishable(self) -> tuple[Candidate, ...]:
         """Other candidates that are not known to differ from it; with single runs all others."""
-        return tuple(candidate for candidate, one in self._others if not one.distinguishable)
+        return tuple(candidate for candidate, one in self.others if not one.distinguishable)
 
     @property
     def equivalent(self) -> tuple[Candidate, ...]:
         """Other candidates that are shown to lie within the margin of the selected one."""
-        return tuple(candidate for candidate, one in self._others if one.equivalent)
-
-    @property
-    def _others(self) -> list[tuple[Candidate, Confidence]]:
-        return [*zip(self.selection.candidates, self.confidences, strict=False)][1:]
+        return tuple(candidate for candidate, one in self.others if one.equivalent)
 
     def to_json(self) -> dict[str, Any]:
         """The selection as plain values; `select_again` makes the same selection of it."""
@@ -133,7 +132,7 @@ class UncertainSelection:
             "chosen": candidates[0],
             "candidates": candidates,
             "ties": [tie.configuration_id for tie in selection.ties],
-            "uncounted": [asdict(run) for run in selection.uncounted],
+            "uncounted": [run._asdict() for run in selection.uncounted],
             "weakest_split": selection.weakest_split,
             "weakest": [
                 {"label": one.label, "f1": one.f1}
@@ -252,9 +251,8 @@ def _with_confidences(found: UncertainSelection, sweep: Sweep) -> UncertainSelec
     split = str(selection.metric.split)
     options = {key: getattr(found, key) for key in _STATISTICS}
     values = [one.values for one in candidates]
-    known = Computed(
-        sweep, [name, split, classes, selection.direction, options, values], directories
-    )
+    key = [name, split, classes, selection.direction, options, values]
+    known = Computed(sweep, key, directories)
     if known.answer is not None:
         columns, images, covers = known.answer
     else:

@@ -6,6 +6,7 @@ an optimizer that knows it. `model.depth` is compared only among runs of the sam
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.where import plain
@@ -13,8 +14,6 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS, TASK_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     import pandas as pd
 
 SWEEP, SEED, MODEL, TARGET = "sweep", "seed", "model", "model._target_"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import numpy as np
+from numpy.typing import NDArray
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from mnist_sweep.records.record import Record, SplitMetrics
+from mnist_sweep.records.record import Record, SplitMetrics
 
 SHOWN_CLASSES = 3
 SHOWN_MISTAKES = 3
@@ -36,8 +33,6 @@ def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, .
 
     Classes without a mistake are not among them.
     """
-    import numpy as np
-
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import operator
 import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
     import pandas as pd
 
 # Config groups: what a user writes on the command line -> the column of the runs table.
@@ -48,10 +47,8 @@ class Condition:
             SelectionError: An ordering of something that is not a number.
         """
         value = row.get(self.key)
-        if self.operator == "=":
-            return any(_same(value, one) for one in self.wanted)
-        if self.operator == "!=":
-            return not any(_same(value, one) for one in self.wanted)
+        if self.operator in ("=", "!="):
+            return any(_same(value, one) for one in self.wanted) == (self.operator == "=")
         if value is None:
             return False
         if not _is_number(value):
@@ -105,15 +102,11 @@ def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
 
 
 def holding(conditions: Sequence[Condition], runs: pd.DataFrame) -> list[bool]:
-    """Of each row of the runs table whether all conditions hold, see `matches`.
-
-    Raises:
-        SelectionError: A share of one is compared with a percentage.
-    """
-    for one in conditions:
-        _refuse_percentage(one, runs)
+    """Of each row of the runs table whether all conditions hold, see `matches`."""
     if not conditions:
         return [True] * len(runs)
+    for one in conditions:
+        _refuse_percentage(one, runs)
     names = [name for name in {"status", *(one.key for one in conditions)} if name in runs]
     found = []
     for values in zip(*(plain(runs[name]) for name in names), strict=True):
@@ -173,6 +166,13 @@ def plain(values: pd.Series[Any]) -> list[Any]:
         return values.tolist()
     found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
     return found
+
+
+def plain_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each row as column -> plain value; None where the run has no value."""
+    table = runs.astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def matches(conditions: Iterable[Condition], row: Mapping[str, Any]) -> bool:

@@ -90,7 +90,9 @@ def file(root: Path, path: Path) -> Response:
         raise HTTPException(404, NOTHING)
     if path.is_dir():
         shown = sorted(one for one in path.iterdir() if _is_shown(one))
-        return HTMLResponse(pages.files(root, path, [f"{p.name}{'/' * p.is_dir()}" for p in shown]))
+        names = [f"{one.name}{'/' * one.is_dir()}" for one in shown]
+        title = path.relative_to(root).parts[-1]
+        return HTMLResponse(pages.render("files", root=root, title=title, names=names))
     if not _is_shown(path):
         raise HTTPException(404, "Files of this kind are not shown.")
     try:

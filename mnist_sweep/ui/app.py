@@ -105,10 +105,10 @@ class _Site:
         return file(self.root, self._below(request))
 
     def trouble(self, _: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException):
-            text = pages.trouble(self.root, error.detail)
-            return HTMLResponse(text, error.status_code, error.headers)
-        return HTMLResponse(pages.trouble(self.root, str(error)), 404)
+        if not isinstance(error, HTTPException):
+            error = HTTPException(404, str(error))
+        text = pages.render("trouble", root=self.root, title="Not found", text=error.detail)
+        return HTMLResponse(text, error.status_code, error.headers)
 
 
 def serve(root: Path, port: int, started: Callable[[str], None]) -> None:

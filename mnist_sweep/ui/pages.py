@@ -21,7 +21,7 @@ from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.html.contents import facts
 from mnist_sweep.reporting.html.embed import json_text, templates
 from mnist_sweep.reporting.phrases.values import counted
-from mnist_sweep.reporting.tables.render import render
+from mnist_sweep.reporting.tables.render import csv
 from mnist_sweep.ui.sweeps import Results, State, best, find, loaded, results, state_of
 from mnist_sweep.ui.table import merged
 
@@ -38,7 +38,7 @@ MAX_PROBLEMS = 20
 
 def home(root: Path) -> str:
     """The list of sweeps."""
-    return _render("sweeps.html.j2", root=root, title=root.name, **_list(root))
+    return render("sweeps", root=root, title=root.name, **_list(root))
 
 
 def home_events(root: Path) -> str:
@@ -49,7 +49,7 @@ def home_events(root: Path) -> str:
 def sweep(root: Path, directory: Path) -> str:
     """A sweep's page."""
     others = [_link(root, other) for other in find(root) if other != directory]
-    return _render("sweep.html.j2", root=root, others=others, **_sweep(root, directory))
+    return render("sweep", root=root, others=others, **_sweep(root, directory))
 
 
 def sweep_events(root: Path, directory: Path) -> str:
@@ -66,8 +66,8 @@ def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
     found = merged(root, sweeps, runs=runs)
     query = [("of", _link(root, directory)[1]) for directory in directories]
     as_runs = [*query, ("runs", "1")]
-    return _render(
-        "merged.html.j2",
+    return render(
+        "merged",
         root=root,
         names=[_link(root, one.directory) for one in sweeps.values()],
         found=found,
@@ -85,7 +85,7 @@ def table(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
 def table_csv(root: Path, directories: Sequence[Path], *, runs: bool) -> str:
     """The same as CSV: values in full, without units."""
     found = merged(root, _loaded(root, directories)[0], runs=runs)
-    return render([found.table], "csv") if found else ""
+    return csv.render([found.table]) if found else ""
 
 
 def _loaded(root: Path, directories: Sequence[Path]) -> tuple[dict[str, Sweep], list[str]]:
@@ -113,17 +113,6 @@ def _stamp(root: Path, directories: Sequence[Path]) -> str:
         with suppress(MnistSweepError, OSError):
             found += state_of(directory).signature
     return f"{hash(tuple(found)):x}"
-
-
-def files(root: Path, directory: Path, names: Sequence[str]) -> str:
-    """The list of a directory's files."""
-    parts = directory.relative_to(root).parts
-    return _render("files.html.j2", root=root, title=parts[-1], names=names)
-
-
-def trouble(root: Path, text: str) -> str:
-    """A page that says why there is no other."""
-    return _render("trouble.html.j2", root=root, title="Not found", text=text)
 
 
 def _list(root: Path) -> dict[str, Any]:
@@ -194,12 +183,12 @@ def _curves(state: State, found: Results) -> list[dict[str, Any]]:
 
 
 def _parts(values: dict[str, Any], *names: str, **more: Any) -> str:
-    parts = {name: _render(f"{name}.html.j2", **values) for name in names}
-    return json_text({"parts": parts, **more})
+    return json_text({"parts": {name: render(name, **values) for name in names}, **more})
 
 
-def _render(name: str, **values: Any) -> str:
-    return _templates().get_template(name).render(values, ago=ago)
+def render(name: str, **values: Any) -> str:
+    """A page or a part of one, by its template's name."""
+    return _templates().get_template(f"{name}.html.j2").render(values, ago=ago)
 
 
 @cache  # open pages ask several times a second

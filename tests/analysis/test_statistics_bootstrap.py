@@ -9,11 +9,11 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from mnist_sweep.analysis.statistics import resample_predictions
 from mnist_sweep.analysis.statistics.bootstrap import (
     collapse,
-    counted,
     image_weights,
     metrics_under,
 )
 from mnist_sweep.errors import DataError, SelectionError
+from mnist_sweep.metrics import resolve
 
 CLASSES = 4
 METRICS = ("accuracy", "precision", "recall", "f1", "f1_min")
@@ -58,7 +58,7 @@ def test_a_replicate_is_what_scikit_learn_says_of_the_resampled_images(columns, 
     size = len(patterns.counts)
     weights = np.bincount(patterns.pattern_of[drawn], minlength=size).astype(np.float32)
     expected = [scikit_learn(true[drawn], run[drawn]) for run in runs]
-    metrics = [counted(name, CLASSES) for name in expected[0]]
+    metrics = [resolve(name, classes=CLASSES) for name in expected[0]]
     replicates = metrics_under(patterns, metrics, [weights[:, None]])
     for name, values in zip(expected[0], replicates, strict=True):
         np.testing.assert_allclose(values[:, 0], [one[name] for one in expected], atol=1e-12)
@@ -85,7 +85,7 @@ def test_metrics_asked_for_together_are_those_asked_for_alone():
 )
 def test_a_metric_that_predictions_do_not_give_is_refused(name):
     with pytest.raises(SelectionError):
-        counted(name, 10)
+        resample_predictions([[0, 1]], [0, 1], [name], np.random.default_rng(0))
 
 
 def test_too_few_replicates_are_refused():

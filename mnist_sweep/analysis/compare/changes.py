@@ -7,6 +7,7 @@ interval over images, which is about these two runs, and no p-value.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -15,22 +16,18 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnist_sweep.analysis.statistics import difference, of_values, resample_predictions
+from mnist_sweep.analysis.compare.matching import Shared
+from mnist_sweep.analysis.compare.side import Side
+from mnist_sweep.analysis.statistics import Resampled, difference, of_values, resample_predictions
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from mnist_sweep.analysis.compare.matching import Shared
-    from mnist_sweep.analysis.compare.side import Side
-    from mnist_sweep.analysis.statistics import Resampled
 
     Tables = dict[str, tuple[Resampled, Resampled]]
 
@@ -88,14 +85,11 @@ class Flip:
 
 @dataclass(frozen=True)
 class Flips:
-    """Images that flipped: `lost` is right on the first side alone, `gained` on the second alone.
+    """Images that flipped from one side to the other."""
 
-    `changed` counts all images with another answer, whether right or wrong.
-    """
-
-    lost: int
-    gained: int
-    changed: int
+    lost: int  # right on the first side alone
+    gained: int  # right on the second side alone
+    changed: int  # with another answer, whether right or wrong
     images: int
     examples: tuple[Flip, ...]
 
@@ -139,7 +133,7 @@ def configuration_change(
     shared: Shared, metrics: Sequence[Metric], first: Side, rng: np.random.Generator
 ) -> ConfigurationChange:
     """Measure and test all changes of a configuration; `first` has the split and the margin."""
-    split = first.split
+    split, sides = first.split, (shared.first, shared.second)
     tables: Tables = {}
     digits: list[Metric] = []
     costs = tuple(
@@ -148,7 +142,6 @@ def configuration_change(
         if (before := _values(shared.first, name)) and (after := _values(shared.second, name))
     )
     found = ConfigurationChange(shared, (), (), costs, Evidence.VALUES)
-    sides = (shared.first, shared.second)
     if split is not None and all(own["dataset.classes"].notna().all() for own in sides):
         classes = int(max(own["dataset.classes"].max() for own in sides))
         digits = [resolve(f"{BY_CLASS}.{k}", split) for k in range(classes)]
@@ -156,20 +149,31 @@ def configuration_change(
         try:
             one, two = (read_predicted([*map(Path, own["directory"])], split) for own in sides)
             same = one.images == two.images and np.array_equal(one.true, two.true)
-            tables = _resampled(one, two, names, classes, rng, same=same)
-            found = replace(found, evidence=Evidence.OTHER_IMAGES)
+            resampled = partial(
+                resample_predictions,
+                metrics=names, rng=rng, replicates=DEFAULT_REPLICATES, classes=classes,
+            )  # fmt: skip
             if same:
-                matrices = [
+                n, end = len(one.predicted), len(one.predicted) + len(two.predicted)
+                both = resampled(np.vstack([one.predicted, two.predicted]), one.true)
+                tables = {
+                    name: (own.rows(range(n)), own.rows(range(n, end)))
+                    for name, own in both.items()
+                }
+                was, now = (
                     confusion_matrix(side.true, side.predicted, classes) / len(side.predicted)
                     for side in (one, two)
-                ]
-                found = replace(
-                    found,
-                    evidence=Evidence.SAME_IMAGES,
-                    identical=np.array_equal(one.predicted, two.predicted),
-                    flips=flips(one, two),
-                    confusion=tuple(map(tuple, (matrices[1] - matrices[0]).tolist())),
                 )
+                found = replace(
+                    found, evidence=Evidence.SAME_IMAGES, flips=flips(one, two),
+                    identical=np.array_equal(one.predicted, two.predicted),
+                    confusion=tuple(map(tuple, (now - was).tolist())),
+                )  # fmt: skip
+            else:
+                # Resampled independently: their difference varies as two samples of images do.
+                table, other = (resampled(side.predicted, side.true) for side in (one, two))
+                tables = {name: (table[name], other[name]) for name in names}
+                found = replace(found, evidence=Evidence.OTHER_IMAGES)
         except MnistSweepError as error:  # missing, damaged, or no classes of the record's
             found = replace(found, reason=str(error))
     summaries, of_digits = (
@@ -194,43 +198,14 @@ def flips(first: Predicted, second: Predicted) -> Flips:
     gained = (before != true) & (after == true)
     order = np.flatnonzero(lost | gained)[:MAX_FLIPS]
     columns = (one.tolist() for one in (order, true[order], before[order], after[order]))
-    return Flips(
-        lost=int(lost.sum()),
-        gained=int(gained.sum()),
-        changed=int((before != after).sum()),
-        images=len(true),
-        examples=tuple(map(Flip, *columns)),
-    )
+    n_lost, n_gained, n_changed = (int(one.sum()) for one in (lost, gained, before != after))
+    return Flips(n_lost, n_gained, n_changed, len(true), tuple(map(Flip, *columns)))
 
 
 def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The most frequent answer of the runs for each image; of equals the lowest class."""
     votes = np.stack([(predicted == k).sum(axis=0) for k in range(int(predicted.max()) + 1)])
     return np.asarray(votes.argmax(axis=0))
-
-
-def _resampled(
-    first: Predicted,
-    second: Predicted,
-    names: Sequence[str],
-    classes: int,
-    rng: np.random.Generator,
-    *,
-    same: bool,
-) -> Tables:
-    """Each metric under resampled images, on either side."""
-    tables = partial(
-        resample_predictions,
-        metrics=names, rng=rng, replicates=DEFAULT_REPLICATES, classes=classes,
-    )  # fmt: skip
-    if not same:
-        # Resampled independently, so their difference varies as two samples of images do.
-        one, two = (tables(side.predicted, side.true) for side in (first, second))
-        return {name: (one[name], two[name]) for name in names}
-    cut = len(first.predicted)
-    both = tables(np.vstack([first.predicted, second.predicted]), first.true)
-    n = cut + len(second.predicted)
-    return {name: (one.rows(range(cut)), one.rows(range(cut, n))) for name, one in both.items()}
 
 
 def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Change | None:
@@ -242,17 +217,13 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
         if len(before) == len(after) == 1:
             return change_of_means(metric, before[0], after[0])
         sides = (of_values(before), of_values(after))
-    is_share = metric.format.is_share
-    found = difference(*sides, level=DEFAULT_LEVEL, margin=margin if is_share else None)
+    found = difference(*sides, margin=margin if metric.format.is_share else None)
     change = change_of_means(metric, found.first, found.second)
     return replace(
-        change,
-        low=found.low,
-        high=found.high,
+        change, low=found.low, high=found.high, p_equivalent=found.p_equivalent,
         p_value=found.p_value and (found.p_value if change.change else 1.0),
         covers=str(found.covers),
-        p_equivalent=found.p_equivalent,
-    )
+    )  # fmt: skip
 
 
 def _values(runs: pd.DataFrame, column: str) -> list[float]:

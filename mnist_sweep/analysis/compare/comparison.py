@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean, median
@@ -24,19 +25,16 @@ from mnist_sweep.analysis.compare.matching import (
     differing,
     match,
 )
+from mnist_sweep.analysis.compare.side import Side
 from mnist_sweep.analysis.statistics import holm
 from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import UsageError
+from mnist_sweep.metrics import Metric
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.reading import read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-
-    from mnist_sweep.analysis.compare.side import Side
-    from mnist_sweep.metrics import Metric
 
 _CODE = ("git_sha", "git_dirty", "mnist_sweep", "python", "tensorflow", "keras", "numpy", "hydra")
 # An epoch this many times as long as the median one shows that the machine did other work.
@@ -50,14 +48,11 @@ class VerdictKind(StrEnum):
 
     NOTHING_SHARED = "nothing shared"
     IDENTICAL = "identical"
-    NOISE = "noise"
-    """Tested, and no change is significant."""
-    UNTESTED = "untested"
-    """Single runs: they differ, and nothing says whether configurations do."""
+    NOISE = "noise"  # tested, and no change is significant
+    UNTESTED = "untested"  # single runs differ, and nothing says whether configurations do
     BETTER = "better"
     WORSE = "worse"
-    MIXED = "mixed"
-    """Better in some configurations, worse in others."""
+    MIXED = "mixed"  # better in some configurations, worse in others
 
 
 @dataclass(frozen=True)
@@ -145,16 +140,17 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
             replace(one, summaries=corrected(one.summaries), digits=corrected(one.digits))
             for one in own
         )
-        metrics = [metric.name for metric in _metrics(first, other)]
-        mean = _means(tested, _metrics(first, other))
-        pairs.append(
-            Pair(
-                first, other, shared, tested, mean,
-                machine=differing([columns_of(side.runs, MACHINE) for side in (first, other)]),
-                busy=(_n_busy(first.runs), _n_busy(other.runs)),
-                verdict=_verdict(tested, mean, metrics),
-            )
-        )  # fmt: skip
+        metrics = _metrics(first, other)
+        mean = []
+        for metric in metrics:
+            of = [c for one in tested for c in one.summaries if c.metric == metric.name]
+            if of:
+                one, two = fmean(c.first for c in of), fmean(c.second for c in of)
+                mean.append(change_of_means(metric, one, two))
+        machine = differing([columns_of(side.runs, MACHINE) for side in (first, other)])
+        busy = (_n_busy(first.runs), _n_busy(other.runs))
+        verdict = _verdict(tested, mean, [metric.name for metric in metrics])
+        pairs.append(Pair(first, other, shared, tested, tuple(mean), machine, busy, verdict))
     return Comparison((first, *others), differs, tuple(pairs))
 
 
@@ -171,17 +167,6 @@ def _named(sides: Sequence[Side]) -> list[Side]:
 def _metrics(first: Side, second: Side) -> list[Metric]:
     columns = {metric.column for metric in second.metrics}
     return [metric for metric in first.metrics if metric.column in columns]
-
-
-def _means(changes: Sequence[ConfigurationChange], metrics: Sequence[Metric]) -> tuple[Change, ...]:
-    """The mean change of every metric over the configurations that have it."""
-    found = []
-    for metric in metrics:
-        own = [c for one in changes for c in one.summaries if c.metric == metric.name]
-        if own:
-            first, second = fmean(c.first for c in own), fmean(c.second for c in own)
-            found.append(change_of_means(metric, first, second))
-    return tuple(found)
 
 
 def _n_busy(runs: pd.DataFrame) -> int:

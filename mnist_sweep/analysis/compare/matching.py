@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnist_sweep.analysis.plain_rows import plain_rows
+from mnist_sweep.analysis.compare.side import Settings, Side
 from mnist_sweep.analysis.varying import SEED, order_key
+from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.records.paths import without_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import pandas as pd
-
-    from mnist_sweep.analysis.compare.side import Settings, Side
 
 # Columns without which times do not compare.
 MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.plain_rows import plain_rows
 from mnist_sweep.analysis.selection import Uncounted, error_of
 from mnist_sweep.analysis.varying import SEED, TASK_TARGET
+from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, Metric, of_split, overall
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.sweep import all_runs, load
+from mnist_sweep.records.sweep import Sweep, all_runs, load
 from mnist_sweep.records.table import measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
-
-    from mnist_sweep.records.external.mapping import ResultMapping
-    from mnist_sweep.records.sweep import Sweep
 
 # The settings that affect a run's result, without the seed, by dotted name.
 Settings = dict[str, Any]

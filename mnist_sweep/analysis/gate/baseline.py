@@ -8,32 +8,29 @@ predictions.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from mnist_sweep.analysis.compare.matching import MACHINE
 from mnist_sweep.analysis.gate.rules import Strict, costs
-from mnist_sweep.analysis.plain_rows import first_row, plain_rows
+from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, listed
 from mnist_sweep.metrics import HELD_OUT, Metric, counts_of, of_split, overall
+from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.records.reading import reason
+from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
-from mnist_sweep.records.sweep import load
+from mnist_sweep.records.sweep import Sweep, load
 from mnist_sweep.safe_files import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     import pandas as pd
-
-    from mnist_sweep.records.external.mapping import ResultMapping
-    from mnist_sweep.records.record import Record
-    from mnist_sweep.records.sweep import Sweep
 
 SCHEMA_VERSION = 1
 # Digits that are kept of a metric; smaller changes are none.
@@ -179,7 +176,7 @@ def write_baseline(path: Path, sweep: Sweep, runs: pd.DataFrame | None = None) -
             written.
     """
     runs = baseline_of(sweep) if runs is None else runs
-    first = first_row(runs)
+    first = plain_rows(runs.iloc[:1])[0]
     split = {name: first.get(f"data.{name}") for name in _SPLIT}
     dataset = {name: first.get(f"dataset.{name}") for name in _DATASET}
     head = {

@@ -5,30 +5,25 @@ It fails closed: whatever cannot be judged is a failure with its reason.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare.matching import MACHINE
 from mnist_sweep.analysis.gate.baseline import DATA
-from mnist_sweep.analysis.gate.match import label_of, mean_of, pair_up, values_of
+from mnist_sweep.analysis.gate.match import BaselinePair, label_of, mean_of, pair_up, values_of
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
 from mnist_sweep.analysis.gate.result import Check, CheckKind, GateResult, Problem
-from mnist_sweep.analysis.gate.rules import Relative, costs
-from mnist_sweep.analysis.plain_rows import first_row, plain_rows
+from mnist_sweep.analysis.gate.rules import Floor, Relative, Rules, costs
 from mnist_sweep.analysis.selection import error_of
-from mnist_sweep.analysis.where import holding, parse
+from mnist_sweep.analysis.where import holding, parse, plain_rows
 from mnist_sweep.records.status import MAX_MISSING, RunStatus
+from mnist_sweep.records.sweep import Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
     import pandas as pd
-
-    from mnist_sweep.analysis.gate.match import BaselinePair
-    from mnist_sweep.analysis.gate.rules import Floor, Rules
-    from mnist_sweep.records.sweep import Sweep
 
 # What is shown of a configuration whose settings changed, if no rule names a metric.
 SHOWN_METRIC = "test.accuracy"
@@ -82,63 +77,56 @@ def check(
     for name, highest in rules.ratios.items():
         checks += [_ratio(name, highest, pair) for pair in shared]
     found = sum(pair.sweep is not None for pair in pairs)
-    before, after = first_row(baseline), first_row(finished)
+    before, after = plain_rows(baseline.iloc[:1])[0], plain_rows(finished.iloc[:1])[0]
     machine = ((name, before.get(name), after.get(name)) for name in MACHINE)
     unknown = (one.metric for one in relative if one.passed and one.noticeable is None)
     return replace(
-        result,
-        checks=tuple(checks),
-        n_new=finished["configuration_id"].nunique() - found,
+        result, checks=tuple(checks), n_new=finished["configuration_id"].nunique() - found,
         n_unfinished=0 if must_finish else len(sweep.missing) + len(unfinished),
         n_copied=_n_copied(baseline, finished),
         other_machine=tuple(one for one in machine if one[1] != one[2]) if rules.ratios else (),
         without_noise=tuple(dict.fromkeys(unknown)),
-    )
+    )  # fmt: skip
 
 
-def _planned(sweep: Sweep) -> Iterator[Check]:
+def _planned(sweep: Sweep) -> list[Check]:
     runs, kind = sweep.frame, CheckKind.PLAN
     # A single run's directory needs no plan; one that is damaged is a problem of the sweep.
     is_one_run = len(runs) == 1 and runs["directory"].iloc[0] == str(sweep.directory)
     if is_one_run or any(one.path.name == "sweep.json" for one in sweep.problems):
-        return
-    points = sweep.plan.points if sweep.plan else {}
+        return []
+    if not (points := sweep.plan.points if sweep.plan else {}):
+        return [Check(kind, Problem.MISSING)]
     unplanned = [] if runs.empty else runs[~runs["run_id"].isin([*points])]["label"].to_list()
-    if not points:
-        yield Check(kind, Problem.MISSING)
-    elif unplanned:
-        yield Check(kind, Problem.UNPLANNED, configuration=unplanned[0], count=len(unplanned))
-    else:
-        yield Check(kind, count=len(points))
+    if unplanned:
+        first, count = unplanned[0], len(unplanned)
+        return [Check(kind, Problem.UNPLANNED, configuration=first, count=count)]
+    return [Check(kind, count=len(points))]
 
 
 def _unfinished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
-    kind = CheckKind.FINISHED
+    kind, more = CheckKind.FINISHED, len(sweep.missing) - MAX_MISSING
     found = [
         Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
         for point in sweep.missing[:MAX_MISSING]
     ]
-    if len(sweep.missing) > MAX_MISSING:
-        found.append(Check(kind, Problem.MORE_MISSING, count=len(sweep.missing) - MAX_MISSING))
-    rows = plain_rows(unfinished[["label", "status", "error.type", "error.message"]])
-    return found + [
-        Check(kind, Problem.NOT_FINISHED, configuration=row["label"], value=row["status"],
-              detail=error_of(row))
-        for row in rows
-    ]  # fmt: skip
+    found += [Check(kind, Problem.MORE_MISSING, count=more)] if more > 0 else []
+    for row in plain_rows(unfinished[["label", "status", "error.type", "error.message"]]):
+        common = Check(kind, Problem.NOT_FINISHED, configuration=row["label"])
+        found.append(replace(common, value=row["status"], detail=error_of(row)))
+    return found
 
 
 def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
-    expected = first_row(baseline)
+    expected = plain_rows(baseline.iloc[:1])[0]
     data = runs.reindex(columns=["label", *DATA])
     # As text: a damaged record may hold a list, which has no hash.
     for row in plain_rows(data[~data[[*DATA]].astype(str).duplicated()]):
         for name in DATA:
-            if row[name] != expected.get(name):
-                return Check(
-                    CheckKind.DATA, Problem.VIOLATED, configuration=str(row["label"]), metric=name,
-                    baseline=expected.get(name), value=row[name],
-                )  # fmt: skip
+            was, label = expected.get(name), str(row["label"])
+            if row[name] != was:
+                found = Check(CheckKind.DATA, Problem.VIOLATED, configuration=label, metric=name)
+                return replace(found, baseline=was, value=row[name])
     name = str(expected.get("dataset.name"))
     return Check(CheckKind.DATA, value=expected.get("dataset.sha256"), detail=name)
 
@@ -147,22 +135,20 @@ def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
     """Whether every configuration of the baseline is there; one check for each change."""
     kind = CheckKind.CONFIGURATIONS
     found: list[Check] = []
-    changed: dict[str, Check] = {}
+    changed: dict[str, list[BaselinePair]] = {}
     for pair in pairs:
-        common = Check(kind, configuration=pair.label)
         if pair.sweep is None:
-            found.append(replace(common, problem=Problem.MISSING))
+            found.append(Check(kind, Problem.MISSING, configuration=pair.label))
         elif pair.changed:
-            new = Check(kind, Problem.CHANGED_SETTING, metric=metric, changed=pair.changed)
-            one = changed.get(key := repr(pair.changed), new)
-            means = (pair.label, mean_of(pair.baseline, metric), mean_of(pair.sweep, metric))
-            values = (*one.values, means)  # noqa: PD011  (no data frame)
-            changed[key] = replace(one, count=one.count + 1, values=values)
+            changed.setdefault(repr(pair.changed), []).append(pair)
         elif not pair.is_same:
-            n_runs = (len(pair.baseline), len(pair.sweep))
-            fewer = replace(common, problem=Problem.FEWER_RUNS, baseline=n_runs[0], value=n_runs[1])
-            found.append(fewer)
-    return [*found, *changed.values()] or [Check(kind, count=len(pairs))]
+            fewer = Check(kind, Problem.FEWER_RUNS, configuration=pair.label)
+            found.append(replace(fewer, baseline=len(pair.baseline), value=len(pair.sweep)))
+    for own in changed.values():
+        means = ((p.label, mean_of(p.baseline, metric), mean_of(p.sweep, metric)) for p in own)
+        one = Check(kind, Problem.CHANGED_SETTING, metric=metric, changed=own[0].changed)
+        found.append(replace(one, count=len(own), values=tuple(means)))
+    return found or [Check(kind, count=len(pairs))]
 
 
 def _bound(finished: pd.DataFrame, floor: Floor) -> Iterator[Check]:
@@ -219,9 +205,9 @@ def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:
         return replace(check, problem=Problem.NO_BASELINE_VALUE)
     if after is None:
         return replace(check, problem=Problem.NO_VALUE)
-    check = replace(check, baseline=median(before), value=median(after))
-    holds = check.value <= highest * check.baseline
-    return replace(check, problem=None if holds else Problem.VIOLATED)
+    is_broken = median(after) > highest * median(before)
+    problem = Problem.VIOLATED if is_broken else None
+    return replace(check, problem=problem, baseline=median(before), value=median(after))
 
 
 def _n_copied(baseline: pd.DataFrame, finished: pd.DataFrame) -> int:

@@ -8,14 +8,13 @@ from functools import cache
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from mnist_sweep.analysis.gate.result import Changed
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.records.paths import settings_of, without_seed
 from mnist_sweep.settings import RUN_KEYS, defaults
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mnist_sweep.analysis.gate.result import Changed
 
 _ABSENT = "(not set)"
 
@@ -87,14 +86,14 @@ def mean_of(runs: pd.DataFrame | None, column: str) -> float | None:
     return fmean(values) if values else None
 
 
-@cache
-def _settings(label: str) -> dict[str, Any]:
-    """The settings of a label, which leaves out what is at its default."""
-    usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
-    return {**usual, **settings_of(label)}
-
-
 def _changed(before: str, after: str) -> Changed:
     old, new = _settings(before), _settings(after)
     sides = ((name, old.get(name, _ABSENT), new.get(name, _ABSENT)) for name in old | new)
     return tuple(one for one in sides if one[1] != one[2])
+
+
+@cache
+def _settings(label: str) -> dict[str, Any]:
+    # A label leaves out what is at its default.
+    usual = flat_settings({key: value for key, value in defaults().items() if key in RUN_KEYS})
+    return {**usual, **settings_of(label)}

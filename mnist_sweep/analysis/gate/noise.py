@@ -8,17 +8,14 @@ with the error rate divided by the number of comparisons (Bonferroni).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.metrics import Format
+from mnist_sweep.metrics import Format, Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-
-    from mnist_sweep.metrics import Metric
 
 # The chance with which the smallest noticeable change is noticed.
 POWER = 0.8

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -39,9 +40,6 @@ from mnist_sweep.metrics import HELD_OUT, Format, Metric, definitions, resolve
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAX_LEVEL = 0.9999  # with a higher one the noise of seeds allows any drop
 MAX_RATIO = 100.0

@@ -9,17 +9,14 @@ repeats on 10,000 images takes seconds; replicates go through in blocks to bound
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnist_sweep.errors import DataError, SelectionError
 from mnist_sweep.metrics import MAX_CLASSES, Metric, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 Floats = NDArray[np.float64]
 
@@ -34,13 +31,11 @@ MIN_REPLICATES = 100
 
 @dataclass(frozen=True)
 class Resampled:
-    """A metric of some runs: as observed, and in each bootstrap replicate of the images.
-
-    All runs share each replicate's images, so differences between runs are paired.
-    """
+    """A metric of some runs: as observed, and in each bootstrap replicate of the images."""
 
     observed: Floats  # (n_runs,)
-    replicates: Floats  # (n_runs, n_replicates)
+    # (n_runs, n_replicates); all runs share each one's images, so their differences are paired.
+    replicates: Floats
     n_examples: int
     # On how many of them the metric rests: for one class's metric those of the class, for `f1_min`
     # those of the rarest class.
@@ -75,16 +70,8 @@ def resample_predictions(
 ) -> dict[str, Resampled]:
     """Bootstrap metrics over images; all runs and metrics see the same resampled images.
 
-    Args:
-        predicted: (n_runs, n_examples) integers.
-        true: (n_examples,) integers.
-        metrics: Names of metrics that follow from predictions: accuracy, f1_min, f1.8.
-        rng: Where the randomness comes from.
-        replicates: How many bootstrap samples to draw.
-        classes: How many classes there are; labels run from 0 to `classes - 1`.
-
-    Returns:
-        A table of all runs per metric.
+    `predicted` is (n_runs, n_examples), `true` (n_examples,), integers from 0 to `classes - 1`.
+    Returns a table of all runs for each of `metrics`, which follow from predictions: f1_min, f1.8.
 
     Raises:
         SelectionError: A metric does not exist or cannot be computed from predictions.
@@ -92,7 +79,10 @@ def resample_predictions(
     """
     patterns = collapse(predicted, true, classes)
     checked_replicates(replicates)
-    wanted = [counted(name, classes) for name in metrics]
+    wanted = [resolve(name, classes=classes) for name in metrics]
+    for metric in wanted:
+        if not metric.is_from_counts:
+            raise SelectionError(f"{metric.name} cannot be computed from predictions.")
     lowest = {place: _LowestF1() for place, one in enumerate(wanted) if one.name == "f1_min"}
     block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (len(patterns.predicted) * classes)))
 
@@ -105,13 +95,16 @@ def resample_predictions(
     tables = metrics_under(patterns, computed, blocks())
     for place, one in lowest.items():
         tables[place][:, 1:] = one.widened(tables[place][:, 1:])
-    n_examples = len(patterns.pattern_of)
-    return {
-        name: Resampled(
-            table[:, 0].copy(), table[:, 1:], n_examples, _n_relevant(metric, patterns), name
+    support = np.bincount(patterns.true, weights=patterns.counts, minlength=classes)
+    found = {}
+    for name, metric, table in zip(metrics, wanted, tables, strict=True):
+        relevant = support[support > 0].min() if metric.name == "f1_min" else support.sum()
+        if metric.class_index is not None:
+            relevant = max(support[metric.class_index], 1)
+        found[name] = Resampled(
+            table[:, 0].copy(), table[:, 1:], len(patterns.pattern_of), int(relevant), name
         )
-        for name, metric, table in zip(metrics, wanted, tables, strict=True)
-    }
+    return found
 
 
 def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patterns:
@@ -234,33 +227,10 @@ class _LowestF1:
         return np.asarray(np.clip(around + wider * (replicates - around), 0.0, 1.0))
 
 
-def counted(name: str, classes: int) -> Metric:
-    """The metric of a name, on whichever split the predictions are of.
-
-    Raises:
-        SelectionError: There is none, or counts of classes do not give it.
-    """
-    metric = resolve(name, classes=classes)
-    if not metric.is_from_counts:
-        raise SelectionError(f"{name} cannot be computed from predictions.")
-    return metric
-
-
 def checked_replicates(replicates: int) -> int:
-    """The number of bootstrap replicates.
-
-    Raises:
-        DataError: They are too few.
-    """
+    """The number of bootstrap replicates; too few are a DataError."""
     if replicates < MIN_REPLICATES:
         raise DataError(
             f"At least {MIN_REPLICATES} bootstrap replicates are needed, got {replicates}."
         )
     return replicates
-
-
-def _n_relevant(metric: Metric, patterns: Patterns) -> int:
-    support = np.bincount(patterns.true, weights=patterns.counts, minlength=patterns.classes)
-    if metric.class_index is not None:
-        return max(int(support[metric.class_index]), 1)
-    return int(support[support > 0].min() if metric.name == "f1_min" else support.sum())

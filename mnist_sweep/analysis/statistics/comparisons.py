@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mnist_sweep.analysis.statistics.bootstrap import Floats, Resampled
 from mnist_sweep.analysis.statistics.variance import Covers, Means, checked_level, means_of
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.settings import DEFAULT_LEVEL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from mnist_sweep.analysis.statistics.bootstrap import Floats, Resampled
 
 Direction = Literal["worst", "best"]
 
@@ -46,8 +42,9 @@ class Comparisons:
         return self._rejected(self.p_equivalent)
 
     def _rejected(self, p_values: Floats | None) -> NDArray[np.bool_]:
-        none = np.full(len(self.means), np.nan)
-        return (none if p_values is None else p_values) <= 1 - self.level
+        if p_values is None:
+            return np.zeros(len(self.means), dtype=np.bool_)
+        return p_values <= 1 - self.level
 
 
 def compare_all(
@@ -70,8 +67,8 @@ def compare_all(
         table: A metric of all runs.
         groups: The rows of each of k configurations.
         direction: "worst" for the lowest mean, "best" for the highest.
-        rng: Where the randomness of the probabilities comes from.
-        chosen: The index of the configuration to compare with; None takes the most extreme.
+        rng: Of the probabilities.
+        chosen: The configuration to compare with; None takes the most extreme.
         level: Confidence level.
         margin: The largest difference that counts as none, to test equivalence.
         questions: How many families of tests are answered together (Bonferroni).

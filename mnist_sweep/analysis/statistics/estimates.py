@@ -8,8 +8,8 @@ Without predictions use `of_values`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from mnist_sweep.analysis.statistics.variance import (
 )
 from mnist_sweep.errors import DataError
 from mnist_sweep.settings import DEFAULT_LEVEL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,7 @@ def interval(
     """The interval of a configuration's metric.
 
     With one run it covers the images alone and is about that run. With repeats it is about the
-    mean over seeds. Where the metric lies between 0 and 1 it is symmetric in the logit, which
-    keeps it between 0 and 1 and is where few errors are closest to normal.
-
-    Args:
-        table: The metric of the configuration's runs.
-        level: Confidence level.
-        others: Of the configurations beside it, to pool the variance over seeds; not used for a
-            single run.
+    mean over seeds, whose variance is pooled with that of `others`, the configurations beside it.
 
     Raises:
         DataError: A level outside 0 to 1, or a single run without predictions.
@@ -114,6 +104,8 @@ def interval(
     half = float(found.half_width(checked_level(level))[0])
     low, high = center - half, center + half
     if table.n_examples > 0 and table.replicates.min() >= 0 and table.replicates.max() <= 1:
+        # Symmetric in the logit, which keeps it between 0 and 1 and is where few errors are closest
+        # to normal.
         if half == 0:
             # Clopper and Pearson's exact ends where no image was wrong, or none right.
             reach = 1 - ((1 - level) / 2) ** (1 / table.n_relevant)
@@ -146,14 +138,9 @@ def difference(
 ) -> Difference:
     """The difference between two configurations, second less first.
 
-    Args:
-        first: A metric of the first side's runs.
-        second: The same of the second side; as many replicates.
-        paired_seeds: Row i of both sides shares its seed: differences are taken seed by seed.
-        level: Confidence level.
-        margin: The largest difference that counts as none, to test equivalence.
-        others: Of further configurations, to pool the variance over seeds; not used where seeds are
-            paired, or where each side has a single run.
+    Where row i of both sides shares its seed (`paired_seeds`), it is taken seed by seed; else the
+    variance over seeds is pooled with that of `others`, further configurations. `margin` is the
+    largest difference that counts as none, to test equivalence.
 
     Raises:
         DataError: A level outside 0 to 1, sides that do not fit together, or single runs without

@@ -8,22 +8,18 @@ truly worst (or best) configuration at any of them stays below 1 - level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mnist_sweep.analysis.statistics.bootstrap import Resampled
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
 from mnist_sweep.analysis.statistics.variance import checked_level, means_of, ratio
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.settings import DEFAULT_LEVEL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from mnist_sweep.analysis.statistics.bootstrap import Resampled
 
 State = Literal["decided", "undecided", "spent"]
 

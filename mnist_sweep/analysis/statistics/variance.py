@@ -11,23 +11,17 @@ are added and A is that of the difference, so images that are hard for everyone 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mnist_sweep.analysis.statistics.bootstrap import Floats
+from mnist_sweep.analysis.statistics.bootstrap import Floats, Resampled
 from mnist_sweep.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from mnist_sweep.analysis.statistics.bootstrap import Resampled
-
 
 # Level of the test by which a configuration's seeds vary more than the others'.
 MORE_VARIABLE = 0.05

@@ -83,20 +83,20 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
 
     `test` and `validation` hold `counts[true][predicted]`, `runs` how many runs are added.
     """
+
+    def network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
+        counts = {split: confusion_of(records, split).tolist() for split in SPLITS}
+        names = class_names(records[0])
+        return {"name": name, "runs": len(records), "of": configuration, "names": names, **counts}
+
     made = []
     for one in with_classes(shown):
         count = len(one.records)
         name = f"{one.name} ({count} runs added)" if count > 1 else one.name
-        made.append(_network(name, one.records, one.name))
+        made.append(network(name, one.records, one.name))
         if count > 1:
-            made += [_network(f"{one.name}, seed {run.seed}", [run]) for run in one.records]
+            made += [network(f"{one.name}, seed {run.seed}", [run]) for run in one.records]
     return made
-
-
-def _network(name: str, records: Sequence[Record], configuration: str = "") -> dict[str, Any]:
-    counts = {split: confusion_of(records, split).tolist() for split in SPLITS}
-    names = class_names(records[0])
-    return {"name": name, "runs": len(records), "of": configuration, "names": names, **counts}
 
 
 def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict[str, list[Any]]:
@@ -168,8 +168,8 @@ def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
         if status == RunStatus.FAILED:
             sweep = next(one for one in sweeps if run_id in one.frame["run_id"].to_numpy())
             error = sweep.record(run_id).error
-            lines = ((error.traceback or "") if error else "").splitlines()
-            traceback = "\n".join(map(visible, lines))
+            text = error.traceback if error else None
+            traceback = "\n".join(map(visible, (text or "").splitlines()))
         if len(traceback) > _MAX_TRACEBACK:
             traceback = f"…{traceback[-_MAX_TRACEBACK:]}"
         why = shortened(visible(reason), phrases.MAX_VALUE)

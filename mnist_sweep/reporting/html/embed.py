@@ -12,14 +12,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mnist_sweep.errors import MnistSweepError, visible
 from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.safe_files import plain
 
 if TYPE_CHECKING:
-    import numpy as np
     from jinja2 import Environment
-    from numpy.typing import NDArray
 
 
 def templates(*packages: str) -> Environment:
@@ -78,7 +79,6 @@ def json_text(value: Any) -> str:
 
 def png_uri(image: NDArray[np.uint8], scale: float) -> str:
     """One image, (height, width) uint8 from 0, paper, to `scale`, ink, as a data URI."""
-    import numpy as np
     from PIL import Image
 
     ink = np.clip(image.squeeze().astype(np.float64) / (scale or 255.0), 0, 1)

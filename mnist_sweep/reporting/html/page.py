@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mnist_sweep.analysis.configurations import Configuration, configurations
-from mnist_sweep.metrics import Metric, resolve
+import numpy as np
+from numpy.typing import NDArray
+
+from mnist_sweep.analysis.configurations import configurations
+from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, objective_of
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.figures.files import Drawers, figures, plots
-from mnist_sweep.reporting.figures.gallery import Gallery, gallery_of
-from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS, Plot
+from mnist_sweep.reporting.figures.gallery import gallery_of
+from mnist_sweep.reporting.figures.plot import COLOURS, MARKERS
 from mnist_sweep.reporting.html import contents, embed
 from mnist_sweep.reporting.html.ranking import SHOWN, ranking
 from mnist_sweep.reporting.numbers import NOTHING, duration
@@ -28,48 +28,33 @@ from mnist_sweep.reporting.summary import ReportSummary
 from mnist_sweep.reporting.tables.rows import rows_to_compare
 from mnist_sweep.reporting.tables.table import Table
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _SHOWN_LINES = (LineKind.ANSWER, LineKind.CONFIDENCE, LineKind.NOTE)
 _SCRIPTS = ("core.js", "tables.js", "matrix.js", "plots.js", "start.js")
 
 
-@dataclass(frozen=True, eq=False)
 class Report:
-    """What a report is made of."""
+    """What a report is made of.
 
-    sweeps: Sequence[Sweep]
-    tables: Sequence[Table]
-    answer: ReportSummary
-    # Data hash -> test images (n_test, height, width) uint8, where they are at hand.
-    images: Mapping[str, NDArray[np.uint8]]
-    # Where the page will lie.
-    directory: Path
-    # Seconds after which the page reloads, while a sweep runs; 0 is never.
-    refresh_s: int = 0
+    `images` is data hash -> test images (n_test, height, width) uint8, where they are at hand;
+    `directory` where the page will lie. It reloads every `refresh_s` seconds; 0 is never.
+    """
 
-    @cached_property
-    def objective(self) -> Metric:
-        """The metric by which configurations are best and worst."""
-        return resolve(objective_of(self.sweeps))
-
-    @cached_property
-    def configurations(self) -> list[Configuration]:
-        """The finished runs, grouped."""
-        return with_names(configurations(all_runs(self.sweeps)))
-
-    @cached_property
-    def gallery(self) -> Gallery:
-        """The most mistaken test images."""
-        return gallery_of(self.configurations)
-
-    @cached_property
-    def plots(self) -> list[Plot]:
-        """What is plotted."""
-        plans = [sweep.plan for sweep in self.sweeps]
-        return plots(self.configurations, self.objective, plans)
+    def __init__(
+        self,
+        sweeps: Sequence[Sweep],
+        tables: Sequence[Table],
+        answer: ReportSummary,
+        images: Mapping[str, NDArray[np.uint8]],
+        directory: Path,
+        refresh_s: int = 0,
+    ) -> None:
+        self.sweeps, self.tables, self.answer, self.images = sweeps, tables, answer, images
+        self.directory, self.refresh_s = directory, refresh_s
+        self.objective = resolve(objective_of(sweeps))
+        self.configurations = with_names(configurations(all_runs(sweeps)))
+        self.gallery = gallery_of(self.configurations)
+        plans = [sweep.plan for sweep in sweeps]
+        self.plots = plots(self.configurations, self.objective, plans)
 
     def figures(self) -> Drawers:
         """What is drawn for `figures/`."""

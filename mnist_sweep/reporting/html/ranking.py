@@ -50,12 +50,10 @@ class Ranking:
 
     metrics: Sequence[Metric]
     rows: Sequence[Ranked]
-    # What it is sorted by, row by row: `#`, the place among all configurations, `name`, and each
-    # metric's column.
+    # What it is sorted by, row by row: `#` (the place), `name`, and each metric's column.
     columns: Mapping[str, Sequence[Any]]
     has_repeats: bool
-    # The best value with its unit; a dash where there is none.
-    best: str
+    best: str  # the best value with its unit; a dash where there is none
 
 
 def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
@@ -67,25 +65,26 @@ def ranking(shown: Sequence[Configuration], by: Metric, page: Path) -> Ranking:
     names = [network_name(one.settings, one.varying) or one.name for one in rows]
     means = {metric.column: [one.mean(metric.column) for one in rows] for metric in metrics}
     intervals = _intervals(rows, [metric.column for metric in metrics[:_WITH_INTERVALS]])
-    ranked_rows = []
-    for k, place in enumerate(order):
-        values = []
-        for metric in metrics:
-            span, found = "", intervals[k].get(metric.column)
-            if found:
-                span = ends(metric.name, found.low, found.high).removesuffix(" %")
-            values.append(Value(written(means[metric.column][k], metric.format), span))
-        ranked_rows.append(Ranked(place, names[k], _links(rows[k], page), values))
+
+    def value(k: int, metric: Metric) -> Value:
+        found = intervals[k].get(metric.column)
+        span = ends(metric.name, found.low, found.high).removesuffix(" %") if found else ""
+        return Value(written(means[metric.column][k], metric.format), span)
+
+    made = [
+        Ranked(place, names[k], _links(rows[k], page), [value(k, metric) for metric in metrics])
+        for k, place in enumerate(order)
+    ]
     best = means[by.column][0] if rows else None
     shown_best = NOTHING if best is None else amount(by, best)
     columns: dict[str, Sequence[Any]] = {"#": order, "name": names, **means}
-    return Ranking(metrics, ranked_rows, columns, has_repeats(shown), shown_best)
+    return Ranking(metrics, made, columns, has_repeats(shown), shown_best)
 
 
 def _intervals(
     rows: Sequence[Configuration], columns: Sequence[str]
 ) -> Sequence[Mapping[str, Interval]]:
-    """Of the first configurations the intervals that the predictions of their runs give."""
+    """Of the first configurations."""
     import pandas as pd
 
     if not rows or "dataset.classes" not in rows[0]:

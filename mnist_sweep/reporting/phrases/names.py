@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.varying import DATA, MODEL, SEED, SIZE, TARGET, TASK, TASK_TARGET, used
+from mnist_sweep.metrics import Metric
+from mnist_sweep.records.record import DataRecord
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET, SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     import pandas as pd
-
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.record import DataRecord
 
 _TITLES = {
     "model._target_": "Network's function",

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from mnist_sweep.analysis.answers import Standing
+from mnist_sweep.analysis.importance import Importance
 from mnist_sweep.analysis.statistics import Covers
+from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.metrics import Metric
+from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
@@ -16,12 +21,6 @@ from mnist_sweep.reporting.phrases.values import amount, chance, counted, metric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mnist_sweep.analysis.answers import Standing
-    from mnist_sweep.analysis.importance import Importance
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
-    from mnist_sweep.metrics import Metric
-    from mnist_sweep.records.study_file import Stage, Study
 
 GAP = "   "
 # Places that a name has at least on a line of fixed width.

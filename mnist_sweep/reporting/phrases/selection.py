@@ -89,10 +89,10 @@ def confidence(found: UncertainSelection) -> str:
             f"one run each, so a different seed could reverse this; of these runs it would be the "
             f"{direction} on other examples too with {chance(found.probability)}"
         )
-    # The first is the selected one.
-    others = [*zip(found.selection.candidates, found.confidences, strict=True)][1:]
-    alike = [other for other, one in others if one.equivalent and not one.distinguishable]
-    undecided = [other for other, one in others if not (one.equivalent or one.distinguishable)]
+    alike = [other for other, one in found.others if one.equivalent and not one.distinguishable]
+    undecided = [
+        other for other, one in found.others if not (one.equivalent or one.distinguishable)
+    ]
     parts = [chance(found.probability)]
     if undecided:
         parts.append(f"not distinguishable from {_names(undecided, named)} (undecided)")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.analysis.varying import is_known, is_setting, used
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
@@ -17,8 +18,6 @@ from mnist_sweep.reporting.phrases.names import status_text
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mnist_sweep.analysis.statistics import Interval
 
 Mark = Literal["", "best", "worst"]
 

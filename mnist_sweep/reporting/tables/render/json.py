@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from mnist_sweep.analysis.plain_rows import plain_rows
+from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.reporting.tables.rows import is_result
 from mnist_sweep.reporting.tables.table import Rows, Table
 from mnist_sweep.safe_files import json_text
