@@ -15,7 +15,7 @@ from functools import cache, cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
@@ -26,13 +26,10 @@ from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.table import measured
+from mnist_sweep.records.table import RunsTable, measured
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    Settings = dict[str, Any]
+Settings = dict[str, Any]
 
 Direction = Literal["worst", "best"]
 # Means of equal counts may differ by rounding; a real difference is one example or more.
@@ -108,7 +105,7 @@ class Selection:
     uncounted: tuple[Uncounted, ...]
     weakest_split: str
     notes: tuple[Note, ...]
-    runs: pd.DataFrame = field(repr=False, compare=False)  # the candidates' rows
+    runs: RunsTable = field(repr=False, compare=False)  # the candidates' rows
 
     @property
     def chosen(self) -> Candidate:
@@ -130,7 +127,7 @@ class Selection:
 
 
 def select(
-    runs: pd.DataFrame,
+    runs: RunsTable,
     where: Sequence[str] = (),
     by: str = DEFAULT_OBJECTIVE,
     direction: Direction = "worst",
@@ -189,7 +186,7 @@ def select(
     )  # fmt: skip
 
 
-def _numbered(by: str, runs: pd.DataFrame) -> str:
+def _numbered(by: str, runs: RunsTable) -> str:
     """A metric of one class with the class's number, where it is given by its name: f1.shirt."""
     of_class = "|".join(name for name, one in definitions().items() if one.class_values)
     split = "|".join(HELD_OUT)
@@ -215,7 +212,7 @@ def _numbered(by: str, runs: pd.DataFrame) -> str:
     raise SelectionError(f"No metric {by!r}: no class is called {name!r}. The classes are {known}.")
 
 
-def _candidates(runs: pd.DataFrame, column: str, *, downward: bool) -> tuple[Candidate, ...]:
+def _candidates(runs: RunsTable, column: str, *, downward: bool) -> tuple[Candidate, ...]:
     """The configurations by their means, equal ones by label."""
     # As lists: a group of pandas' for each of 100,000 configurations takes minutes.
     run_ids, labels, directories, values = (

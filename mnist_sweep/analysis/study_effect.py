@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,7 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.sweep import Sweep, all_runs
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mnist_sweep.records.table import RunsTable
 
 SPLIT = "test"
 # Effects are measured on these, and on every class's F1.
@@ -129,7 +127,7 @@ def corrected_in_sequence(family: Sequence[Difference], times: int) -> tuple[Dif
 def _effect(
     study: Study,
     sweep: Sweep,
-    runs: pd.DataFrame,
+    runs: RunsTable,
     stage: Stage,
     changed_id: str,
     best: Sequence[Record],

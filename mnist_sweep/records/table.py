@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mnist_sweep.metrics import is_metric
 from mnist_sweep.records.fields import ALWAYS, NUMBERS, Flat, column_order
@@ -20,6 +20,8 @@ from mnist_sweep.records.fields import ALWAYS, NUMBERS, Flat, column_order
 if TYPE_CHECKING:
     import pandas as pd
 
+# Its type by the domain's name: who only passes one on need not import pandas.
+RunsTable: TypeAlias = "pd.DataFrame"
 _DTYPES = {bool: "boolean", int: "Int64", float: "float64", str: "str"}
 # Columns of `Rows` alone: the name of a run's directory, what distinguishes the state of its files
 # from every other one, when the latest of them was changed, and which columns the row has.

@@ -46,17 +46,12 @@ class State:
     """How far a sweep is, from its directory's listing alone."""
 
     directory: Path
-    # How many runs have a record.
-    done: int
-    # How many runs its commands asked for so far.
-    asked: int
+    done: int  # how many runs have a record
+    asked: int  # how many runs its commands asked for so far
     active: tuple[Active, ...]
-    # When something changed last, seconds since 1970.
-    changed_s: float
-    # What changes when `results` do.
-    signature: Signature
-    # Why its plan cannot be read; empty where it can.
-    problem: str = ""
+    changed_s: float  # when something changed last, seconds since 1970
+    signature: Signature  # what changes when `results` do
+    problem: str = ""  # why its plan cannot be read; empty where it can
 
     @property
     def running(self) -> list[Active]:

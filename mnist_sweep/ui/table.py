@@ -35,17 +35,13 @@ class Link(NamedTuple):
 class Merged:
     """The table."""
 
-    # Sweep, settings in which the rows differ, metrics; the best row first.
-    table: Table
-    # Of each row, those to its runs' files.
-    links: list[list[Link]]
-    # What it is sorted and filtered by, see `row_columns`.
-    values: Mapping[str, Any]
+    table: Table  # sweep, settings in which the rows differ, metrics; the best row first
+    links: list[list[Link]]  # of each row, those to its runs' files
+    values: Mapping[str, Any]  # what it is sorted and filtered by, see `row_columns`
     total: int
     by: Metric
     has_repeats: bool
-    # Keys of columns that are hidden until they are asked for.
-    folded: list[str]
+    folded: list[str]  # keys of columns that are hidden until they are asked for
 
 
 def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | None:

@@ -13,7 +13,6 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +23,10 @@ from mnist_sweep.analysis.statistics import Resampled, difference, of_values, re
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, confusion_matrix, resolve
 from mnist_sweep.records.predictions import Predicted, read_predicted
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.settings import DEFAULT_LEVEL, DEFAULT_REPLICATES
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    Tables = dict[str, tuple[Resampled, Resampled]]
+_Tables = dict[str, tuple[Resampled, Resampled]]
 
 # The metric that is compared class by class.
 BY_CLASS = "f1"
@@ -134,7 +131,7 @@ def configuration_change(
 ) -> ConfigurationChange:
     """Measure and test all changes of a configuration; `first` has the split and the margin."""
     split, sides = first.split, (shared.first, shared.second)
-    tables: Tables = {}
+    tables: _Tables = {}
     digits: list[Metric] = []
     costs = tuple(
         CostChange(name.partition(".")[2], median(before), median(after))
@@ -208,7 +205,7 @@ def _majority(predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.asarray(votes.argmax(axis=0))
 
 
-def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Change | None:
+def _change(metric: Metric, shared: Shared, tables: _Tables, margin: float) -> Change | None:
     sides = tables.get(metric.name)
     if sides is None:
         before, after = (_values(runs, metric.column) for runs in (shared.first, shared.second))
@@ -226,5 +223,5 @@ def _change(metric: Metric, shared: Shared, tables: Tables, margin: float) -> Ch
     )  # fmt: skip
 
 
-def _values(runs: pd.DataFrame, column: str) -> list[float]:
+def _values(runs: RunsTable, column: str) -> list[float]:
     return runs[column].dropna().astype("float64").tolist() if column in runs else []

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,9 +31,7 @@ from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.reading import read_record
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mnist_sweep.records.table import RunsTable
 
 _CODE = ("git_sha", "git_dirty", "mnist_sweep", "python", "tensorflow", "keras", "numpy", "hydra")
 # An epoch this many times as long as the median one shows that the machine did other work.
@@ -169,7 +166,7 @@ def _metrics(first: Side, second: Side) -> list[Metric]:
     return [metric for metric in first.metrics if metric.column in columns]
 
 
-def _n_busy(runs: pd.DataFrame) -> int:
+def _n_busy(runs: RunsTable) -> int:
     """Runs with an epoch that took much longer than most, but for the first, which may compile."""
     if "time.epoch_s" not in runs:
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from mnist_sweep.analysis.compare.side import Settings, Side
 from mnist_sweep.analysis.varying import SEED, order_key
 from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.records.paths import without_seed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mnist_sweep.records.table import RunsTable
 
 # Columns without which times do not compare.
 MACHINE = ("environment.cpu", "environment.threads", "environment.workers", "environment.device")
@@ -37,8 +35,8 @@ class Shared:
     """A configuration that is on both sides, with its runs in order of seed."""
 
     name: str  # the settings in which it differs from the others: "layers=2,nodes=300"
-    first: pd.DataFrame
-    second: pd.DataFrame
+    first: RunsTable
+    second: RunsTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +62,7 @@ def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, .
     return tuple(found)
 
 
-def columns_of(runs: pd.DataFrame, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def columns_of(runs: RunsTable, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Some columns as a row per run, without their prefix; those that are there."""
     known = {name: name.partition(".")[2] for name in names if name in runs}
     return plain_rows(runs[[*known]].rename(columns=known))
@@ -104,7 +102,7 @@ def match(first: Side, second: Side) -> Matched:
     return Matched(shared, only[0], only[1], changed)
 
 
-def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, pd.DataFrame]]:
+def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, RunsTable]]:
     """The configurations of a side: settings and runs, by the settings' text."""
     settings: Sequence[Settings] = side.settings
     if mixed:
@@ -118,7 +116,7 @@ def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, pd.DataFram
     }
 
 
-def _name(configuration: tuple[Settings, pd.DataFrame], shown: Sequence[str]) -> str:
+def _name(configuration: tuple[Settings, RunsTable], shown: Sequence[str]) -> str:
     """The settings in which it differs, or its label if there is none."""
     settings, runs = configuration
     values = {name: settings[name] for name in shown if name in settings}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.selection import Uncounted, error_of
 from mnist_sweep.analysis.varying import SEED, TASK_TARGET
@@ -14,11 +14,8 @@ from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN, Metric, of_split, overall
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep, all_runs, load
-from mnist_sweep.records.table import measured
+from mnist_sweep.records.table import RunsTable, measured
 from mnist_sweep.settings import DEFAULT_MARGIN, DEFAULT_OBJECTIVE, affects_result, used
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The settings that affect a run's result, without the seed, by dotted name.
 Settings = dict[str, Any]
@@ -31,7 +28,7 @@ class Side:
     name: str  # the directory's; different for all sides of a comparison
     directory: Path
     split: str | None  # on which the runs are compared; None for another program's results
-    runs: pd.DataFrame  # the finished ones
+    runs: RunsTable  # the finished ones
     settings: tuple[Settings, ...]  # of each of these
     metrics: tuple[Metric, ...]  # what is compared, the objective's metric first
     # Runs without a result, or without one of its metrics, and what else could not be read.
@@ -92,7 +89,7 @@ def load_side(
     )  # fmt: skip
 
 
-def _metrics(sweep: Sweep, table: pd.DataFrame, split: str | None) -> list[Metric]:
+def _metrics(sweep: Sweep, table: RunsTable, split: str | None) -> list[Metric]:
     """What is compared; of another program what it measured, on the split where it did."""
     own = overall(measured(table), sweep.objective)
     if sweep.is_external:

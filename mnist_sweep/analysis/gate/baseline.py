@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,10 +27,8 @@ from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import Sweep, load
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.safe_files import validated
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA_VERSION = 1
 # Digits that are kept of a metric; smaller changes are none.
@@ -109,7 +107,7 @@ class _File(Strict):
             matrix, expected = run.confusion.get(split), self.dataset.get(f"n_{split}")
             # A task of the user's own may return an accuracy alone; it has no images.
             if not matrix:
-                if expected and run.values.get(f"{split}.accuracy") is not None:  # noqa: PD011  (no data frame)
+                if expected and run.values.get(f"{split}.accuracy") is not None:
                     raise ValueError(f"run {run.run_id} has no confusion matrix of {split}")
             elif expected not in (None, images := sum(map(sum, matrix))):
                 raise ValueError(
@@ -119,7 +117,7 @@ class _File(Strict):
         return self
 
 
-def baseline_of(sweep: Sweep) -> pd.DataFrame:
+def baseline_of(sweep: Sweep) -> RunsTable:
     """The runs of a sweep as a baseline: by label and seed; of another program the finished ones.
 
     Raises:
@@ -150,7 +148,7 @@ def baseline_of(sweep: Sweep) -> pd.DataFrame:
     )
 
 
-def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFrame:
+def read_baseline(path: Path, mapping: ResultMapping | None = None) -> RunsTable:
     """A baseline's runs from a file, or from a sweep's directory or another program's.
 
     Raises:
@@ -168,7 +166,7 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> pd.DataFr
         ) from error
 
 
-def write_baseline(path: Path, sweep: Sweep, runs: pd.DataFrame | None = None) -> None:
+def write_baseline(path: Path, sweep: Sweep, runs: RunsTable | None = None) -> None:
     """Write a sweep as a baseline, one run a line, so that its changes can be read in a diff.
 
     Raises:
@@ -211,7 +209,7 @@ def _run(row: dict[str, Any], record: Record) -> dict[str, Any]:
             "confusion": confusion}  # fmt: skip
 
 
-def _frame(file: _File) -> pd.DataFrame:
+def _frame(file: _File) -> RunsTable:
     import pandas as pd
 
     dataset = {f"dataset.{k}": v for k, v in file.dataset.items() if k != "split"}

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING
 
 from mnist_sweep.analysis.compare.matching import MACHINE
 from mnist_sweep.analysis.gate.baseline import DATA
@@ -21,9 +20,7 @@ from mnist_sweep.analysis.selection import error_of
 from mnist_sweep.analysis.where import holding, parse, plain_rows
 from mnist_sweep.records.status import MAX_MISSING, RunStatus
 from mnist_sweep.records.sweep import Sweep
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mnist_sweep.records.table import RunsTable
 
 # What is shown of a configuration whose settings changed, if no rule names a metric.
 SHOWN_METRIC = "test.accuracy"
@@ -37,7 +34,7 @@ def refused(kind: CheckKind, detail: str) -> GateResult:
 
 
 def check(
-    sweep: Sweep, baseline: pd.DataFrame, rules: Rules, source: Path | None = None
+    sweep: Sweep, baseline: RunsTable, rules: Rules, source: Path | None = None
 ) -> GateResult:
     """Check a sweep's runs against a baseline, see `read_baseline`, which came from `source`.
 
@@ -104,7 +101,7 @@ def _planned(sweep: Sweep) -> list[Check]:
     return [Check(kind, count=len(points))]
 
 
-def _unfinished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
+def _unfinished(sweep: Sweep, unfinished: RunsTable) -> list[Check]:
     kind, more = CheckKind.FINISHED, len(sweep.missing) - MAX_MISSING
     found = [
         Check(kind, Problem.MISSING, configuration=point.label, detail=point.reason)
@@ -117,7 +114,7 @@ def _unfinished(sweep: Sweep, unfinished: pd.DataFrame) -> list[Check]:
     return found
 
 
-def _same_data(runs: pd.DataFrame, baseline: pd.DataFrame) -> Check:
+def _same_data(runs: RunsTable, baseline: RunsTable) -> Check:
     expected = plain_rows(baseline.iloc[:1])[0]
     data = runs.reindex(columns=["label", *DATA])
     # As text: a damaged record may hold a list, which has no hash.
@@ -151,7 +148,7 @@ def _present(pairs: Sequence[BaselinePair], metric: str) -> list[Check]:
     return found or [Check(kind, count=len(pairs))]
 
 
-def _bound(finished: pd.DataFrame, floor: Floor) -> Iterator[Check]:
+def _bound(finished: RunsTable, floor: Floor) -> Iterator[Check]:
     column, operator, bound = floor.bound
     common = Check(CheckKind.BOUND, rule=floor.text, metric=column, limit=bound)
     finished = finished[holding(parse([floor.where] if floor.where else []), finished)]
@@ -210,7 +207,7 @@ def _ratio(name: str, highest: float, pair: BaselinePair) -> Check:
     return replace(check, problem=problem, baseline=median(before), value=median(after))
 
 
-def _n_copied(baseline: pd.DataFrame, finished: pd.DataFrame) -> int:
+def _n_copied(baseline: RunsTable, finished: RunsTable) -> int:
     """Runs whose times are all those of the baseline's run: no two measurements agree so."""
     names = [name for name in costs() if name.startswith("time.") and name in baseline]
     both = baseline[["run_id", *names]].merge(finished[["run_id", *names]], on="run_id")

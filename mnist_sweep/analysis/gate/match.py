@@ -6,15 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.gate.result import Changed
 from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.records.paths import settings_of, without_seed
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.settings import RUN_KEYS, defaults
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _ABSENT = "(not set)"
 
@@ -28,8 +26,8 @@ class BaselinePair:
     """
 
     label: str
-    baseline: pd.DataFrame
-    sweep: pd.DataFrame | None
+    baseline: RunsTable
+    sweep: RunsTable | None
     changed: Changed = ()
 
     @property
@@ -38,7 +36,7 @@ class BaselinePair:
         return self.sweep is not None and not self.changed and len(self.sweep) >= len(self.baseline)
 
 
-def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair]:
+def pair_up(baseline: RunsTable, finished: RunsTable) -> list[BaselinePair]:
     """All configurations of the baseline, each with the same or the closest one of the sweep.
 
     The id decides. It also changes with the source of the user's network, and with the version of
@@ -67,12 +65,12 @@ def pair_up(baseline: pd.DataFrame, finished: pd.DataFrame) -> list[BaselinePair
     return found
 
 
-def label_of(runs: pd.DataFrame) -> str:
+def label_of(runs: RunsTable) -> str:
     """The label of a configuration's runs, without the seed."""
     return without_seed(str(runs["label"].iloc[0]))
 
 
-def values_of(runs: pd.DataFrame | None, column: str) -> list[float] | None:
+def values_of(runs: RunsTable | None, column: str) -> list[float] | None:
     """A column's value of every run; None if some run has none that is finite."""
     if runs is None or column not in runs:
         return None
@@ -80,7 +78,7 @@ def values_of(runs: pd.DataFrame | None, column: str) -> list[float] | None:
     return known if len(known) == len(runs) else None
 
 
-def mean_of(runs: pd.DataFrame | None, column: str) -> float | None:
+def mean_of(runs: RunsTable | None, column: str) -> float | None:
     """The mean of `values_of`."""
     values = values_of(runs, column)
     return fmean(values) if values else None

@@ -10,12 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.metrics import Format, Metric
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mnist_sweep.records.table import RunsTable
 
 # The chance with which the smallest noticeable change is noticed.
 POWER = 0.8
@@ -74,7 +72,7 @@ def _noticeable_errors(n_before: int, n_after: int, level: float) -> float:
     return float(np.quantile(needed / estimated, POWER))
 
 
-def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
+def resolution_of(metric: Metric, baseline: RunsTable) -> float:
     """The worth of one image; of a metric that does not count images, a share of its value."""
     column = f"dataset.n_{metric.split}"
     images = baseline[column].iloc[0] if column in baseline else None
@@ -83,7 +81,7 @@ def resolution_of(metric: Metric, baseline: pd.DataFrame) -> float:
     return _ROUNDING * abs(float(baseline[metric.column].mean()))
 
 
-def room_of(metric: Metric, value: float, runs: pd.DataFrame) -> float:
+def room_of(metric: Metric, value: float, runs: RunsTable) -> float:
     """By how much a value can become worse; a loss, until the network guesses among the classes."""
     if metric.format is Format.NUMBER:
         return math.inf

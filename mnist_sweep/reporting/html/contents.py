@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mnist_sweep.metrics import HELD_OUT, of_split
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.matrices import class_names, confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting
@@ -23,9 +24,6 @@ from mnist_sweep.reporting.phrases import report as phrases
 from mnist_sweep.reporting.phrases.names import data_name, text_of
 from mnist_sweep.reporting.phrases.tables import data_warning
 from mnist_sweep.reporting.tables.table import Table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The test split first: a report is about new images.
 SPLITS = tuple(reversed(HELD_OUT))
@@ -51,7 +49,7 @@ class Failures(NamedTuple):
 
 
 def facts(
-    sweeps: Sequence[Sweep], runs: pd.DataFrame, shown: Sequence[Configuration]
+    sweeps: Sequence[Sweep], runs: RunsTable, shown: Sequence[Configuration]
 ) -> list[tuple[str, str]]:
     """Date, data and commands, as (name, text)."""
     times = runs[_STARTED].dropna() if _STARTED in runs else ()
@@ -65,7 +63,7 @@ def facts(
     ]
 
 
-def busy_s(runs: pd.DataFrame) -> float:
+def busy_s(runs: RunsTable) -> float:
     """Seconds in which at least one run was at work; days between two commands do not count."""
     import pandas as pd
 
@@ -126,7 +124,7 @@ def _plain(value: Any) -> Any:
     return text_of(value) if not isinstance(value, str) else shortened(visible(value), 120)
 
 
-def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
+def notices(rows: RunsTable) -> list[tuple[str, str]]:
     """What has to be known of each dataset: in a line, and in full where that says more."""
     data = rows.reindex(columns=["dataset.name", "dataset.notice"]).dropna().drop_duplicates()
     full = [visible(str(notice)) for notice in data["dataset.notice"]]
@@ -137,7 +135,7 @@ def notices(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return [(a, "" if a == b else b) for a, b in zip(short, full, strict=True)]
 
 
-def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> Failures:
+def failures(rows: RunsTable, sweeps: Sequence[Sweep]) -> Failures:
     """Runs without a result, in the tables' order, and files that cannot be read; missing last."""
     problems = [
         Failure(visible(str(problem.path)), RunStatus.UNREADABLE, visible(problem.reason))
@@ -151,13 +149,13 @@ def failures(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> Failures:
     return Failures(shown, len(others) + len(problems) + int(is_missing.sum()))
 
 
-def stopped(rows: pd.DataFrame) -> Failures:
+def stopped(rows: RunsTable) -> Failures:
     """Runs that were stopped early (pruned), in the tables' order: no failures."""
     pruned = rows[rows["status"] == RunStatus.PRUNED]
     return Failures(_ends(pruned, ()), len(pruned))
 
 
-def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
+def _ends(rows: RunsTable, sweeps: Sequence[Sweep]) -> list[Failure]:
     """How runs ended, fit to be shown; a traceback with its line breaks, and its end kept."""
     found = []
     # Very many failures make a page that no browser shows; the table command has them all.
@@ -177,7 +175,7 @@ def _ends(rows: pd.DataFrame, sweeps: Sequence[Sweep]) -> list[Failure]:
     return found
 
 
-def common_settings(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def common_settings(runs: RunsTable) -> list[tuple[str, str]]:
     """Settings that all records share, as (name, value); what varies stands in the tables."""
     common = {
         name: plain(runs[name])[0]
@@ -194,7 +192,7 @@ def common_settings(runs: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def environments(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def environments(runs: RunsTable) -> list[tuple[str, str]]:
     """Where the runs were carried out: each fact with its values over all records."""
     own = runs.filter(regex=r"^environment\.")
     known = {str(n).partition(".")[2]: own[n].dropna().unique().tolist() for n in own}

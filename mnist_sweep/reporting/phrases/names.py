@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.varying import DATA, MODEL, SEED, SIZE, TARGET, TASK, TASK_TARGET, used
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.record import DataRecord
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.settings import MLP_TARGET, SETTINGS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _TITLES = {
     "model._target_": "Network's function",
@@ -66,7 +64,7 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
     return visible(", ".join(parts))
 
 
-def changed_settings(runs: pd.DataFrame) -> list[str]:
+def changed_settings(runs: RunsTable) -> list[str]:
     """The settings in which runs of one configuration differ from the defaults.
 
     Empty where there are several configurations: these are named by what varies.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -13,14 +13,12 @@ from mnist_sweep.analysis.statistics import Covers
 from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.study_file import Stage, Study
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.numbers import written
 from mnist_sweep.reporting.phrases.names import class_name, class_word, network_name
 from mnist_sweep.reporting.phrases.selection import chosen_name, differing
 from mnist_sweep.reporting.phrases.values import amount, chance, counted, metric_title
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GAP = "   "
 # Places that a name has at least on a line of fixed width.
@@ -112,7 +110,7 @@ def certainty_line(found: UncertainSelection, study: Study | None = None) -> str
     return f"{certain}; not distinguishable from {counted(others, 'other')}."
 
 
-def fallback_line(runs: pd.DataFrame, room: int | None = None) -> str:
+def fallback_line(runs: RunsTable, room: int | None = None) -> str:
     """Which runs Keras's `fit` trained although a compiled program was asked for; empty if none."""
     keys = ["trainer.name", "training.form", "training.reason"]
     if not {*keys} <= {*runs}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mnist_sweep.analysis.configurations import groups
 from mnist_sweep.analysis.selection import reason_of
@@ -19,12 +19,9 @@ from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.table import typed
+from mnist_sweep.records.table import RunsTable, typed
 from mnist_sweep.reporting.phrases.names import class_name, class_word, repeats_reason
 from mnist_sweep.reporting.tables.table import Rows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The column with the number of finished runs of a configuration.
 REPEATS = "repeats"
@@ -39,7 +36,7 @@ _REASONS = (
 )  # fmt: skip
 
 
-def rows_to_compare(all_runs: pd.DataFrame, where: Sequence[str], *, runs: bool) -> Rows:
+def rows_to_compare(all_runs: RunsTable, where: Sequence[str], *, runs: bool) -> Rows:
     """The rows for which all conditions hold; those on results hold or not of the means.
 
     Raises:
@@ -109,7 +106,7 @@ def is_result(column: str) -> bool:
     return column.startswith((*_SPLITS, "time.")) or bool(metric and not metric.splits)
 
 
-def _reasons(runs: pd.DataFrame) -> list[str]:
+def _reasons(runs: RunsTable) -> list[str]:
     names = [name for name in _REASONS if name in runs]
     ends = [*zip(*(plain(runs[name]) for name in names), strict=True)]
     found = {end: dict(zip(names, end, strict=True)) for end in {*ends}}  # of 100,000 runs a few
@@ -120,7 +117,7 @@ def _reasons(runs: pd.DataFrame) -> list[str]:
     return [reasons[end] for end in ends]
 
 
-def _configurations(runs: pd.DataFrame, members: Sequence[list[int]]) -> Rows:
+def _configurations(runs: RunsTable, members: Sequence[list[int]]) -> Rows:
     """One row per configuration of each directory: settings, and means over finished runs."""
     import numpy as np
 
@@ -180,7 +177,7 @@ class Classes(NamedTuple):
 NUMBERED = Classes()
 
 
-def classes_of(runs: pd.DataFrame) -> Classes:
+def classes_of(runs: RunsTable) -> Classes:
     """What the classes of these runs' data are called; numbers if the datasets disagree."""
     if "dataset.sha256" not in runs:
         return NUMBERED

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.analysis.varying import is_known, is_setting, used
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import RunsTable
 from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written, written_all
 from mnist_sweep.reporting.phrases.names import status_text
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Mark = Literal["", "best", "worst"]
 
@@ -32,8 +30,7 @@ class Column:
     key: str
     heading: str
     format: Format = Format.SETTING
-    # None where no value is better than another.
-    higher_is_better: bool | None = None
+    higher_is_better: bool | None = None  # None where no value is better than another
     # The key of the column whose interval this one shows: formats for programs leave it out and
     # carry both ends beside the value itself.
     interval_of: str = ""
@@ -75,12 +72,12 @@ class Rows:
     """What stands in the rows: runs, or configurations with means over their finished runs."""
 
     # A row of the runs table each, with `reason`; of a configuration `repeats` too.
-    frame: pd.DataFrame
+    frame: RunsTable
     # The runs that the configurations are made of, and the positions in it of each one's.
-    runs: pd.DataFrame
+    runs: RunsTable
     members: tuple[list[int], ...] = ()
     # Standard deviations of the configurations' results, NaN of fewer than two runs.
-    spread: pd.DataFrame | None = None
+    spread: RunsTable | None = None
     # Of each configuration, result -> interval; and why it has none, where some were wanted.
     intervals: tuple[Mapping[str, Interval], ...] = ()
     unknown: tuple[str, ...] = ()
@@ -139,15 +136,12 @@ class Row(NamedTuple):
 class Table:
     """One table, ready for any renderer, which makes those cells that it needs."""
 
-    # For files and programs; `title` is for people.
-    name: str
+    name: str  # for files and programs; `title` is for people
     title: str
     columns: tuple[Column, ...]
     content: Rows = field(repr=False, compare=False)
-    # To be shown loudly beside the title.
-    notices: tuple[str, ...] = ()
-    # To stand below it.
-    notes: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()  # to be shown loudly beside the title
+    notes: tuple[str, ...] = ()  # to stand below it
     # Of each column what the best and the worst value look like.
     marked: Mapping[str, Mapping[str, Mark]] = field(default_factory=dict, repr=False)
     # The rows that are left out, as a note says; a format without notes has them too.
