@@ -69,11 +69,12 @@ def resolve_run(
     require_network(sweep, record.run_id)
     if record.status != RunStatus.FINISHED:
         why = f"{record.error.type}: {record.error.message}" if record.error else "no reason"
-        pruned = record.status == RunStatus.PRUNED
-        again = "Run its point as a grid (without search)" if pruned else "Run it again"
+        ended, again = f"{record.label} {record.status}", "Run it again"
+        if record.status == RunStatus.PRUNED:
+            ended = f"{record.label} was {record.status}"
+            again = "Run its point as a grid (without search)"
         raise SelectionError(
-            f"Expected a finished run in {directory}, but {record.label} "
-            f"{'was ' if pruned else ''}{record.status} ({why}), so it has no network. "
+            f"Expected a finished run in {directory}, but {ended} ({why}), so it has no network. "
             f"{again}, or use another run."
         )
     return ResolvedRun(sweep.run_paths(record.run_id), record)
@@ -89,14 +90,12 @@ def require_network(sweep: Sweep, run_id: str) -> None:
     record, files = sweep.record(run_id), sweep.run_paths(run_id).files
     if record.task is None:
         return
+    what = f"the task {record.task}"
+    way_out = "A task can store its model in the folder that it gets as `directory`"
     if sweep.is_external:
         what, way_out = "another program", "Give a run of mnist_sweep"
     elif files.is_dir():
-        what = f"the task {record.task}"
         way_out = f"The files that the task stored are in {files}"
-    else:
-        what = f"the task {record.task}"
-        way_out = "A task can store its model in the folder that it gets as `directory`"
     raise ModelError(
         f"Expected a run with a Keras network, but {record.label} is a run of {what}, "
         f"and only its own code can apply what it made. {way_out}."

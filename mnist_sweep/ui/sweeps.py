@@ -131,7 +131,7 @@ def state_of(directory: Path) -> State:
             begun.append(run)
     signature = tuple(_stamps(files))
     planned, problem = _plan(directory, signature[:1])
-    done = sum(1 for path, *_ in signature if path != str(paths.sweep_json))
+    done = sum(path != str(paths.sweep_json) for path, *_ in signature)
     active = []
     for run in begun:
         label, run_id = label_and_run_id(run.directory.name)

@@ -16,7 +16,7 @@ from mnist_sweep.records.table import measured
 from mnist_sweep.reporting.figures.plot import axis_title
 from mnist_sweep.reporting.html.contents import row_columns
 from mnist_sweep.reporting.tables.rows import REPEATS, ordered, rows_to_compare
-from mnist_sweep.reporting.tables.table import Rows, Table, make_columns, marks_of
+from mnist_sweep.reporting.tables.table import Table, make_columns, marks_of
 from mnist_sweep.reporting.tables.tables import PERFORMANCE, SCORES, column, metric_column
 
 # Rows that a browser still sorts at once.
@@ -81,22 +81,21 @@ def merged(root: Path, sweeps: Mapping[str, Sweep], *, runs: bool) -> Merged | N
     marked = {} if several else marks_of(metrics, rows)
     table = Table("merged", "", columns, rows, marked=marked)
     folded = [] if TASK in rows.frame else [key for key in keys if key not in usual]
-    return Merged(
-        table, _links(root, rows), row_columns([table], ()), total, by, has_repeats, folded
-    )
-
-
-def _links(root: Path, rows: Rows) -> list[list[Link]]:
-    """To each run's files, named by its seed where there are several."""
+    # To each run's files, named by its seed where there are several.
     members = rows.members or [[place] for place in range(len(rows))]
     source = rows.runs if rows.members else rows.frame
-    seeds, places = source[SEED].tolist(), source["directory"].tolist()
-    links: list[list[Link]] = []
-    for own in members:
-        links.append([])
-        for place, seed in ((Path(places[k]), seeds[k]) for k in own):
-            if place.is_dir():
-                address = quote(os.fsencode(place.relative_to(root).as_posix()))  # of any bytes
-                name = "files" if len(own) == 1 else str(seed)
-                links[-1].append(Link(name, f"/files/{address}/"))
-    return links
+    seeds, places = source[SEED].tolist(), [*map(Path, source["directory"])]
+    links = [
+        [
+            Link("files" if len(own) == 1 else str(seeds[k]), _address(root, places[k]))
+            for k in own
+            if places[k].is_dir()
+        ]
+        for own in members
+    ]
+    return Merged(table, links, row_columns([table], ()), total, by, has_repeats, folded)
+
+
+def _address(root: Path, place: Path) -> str:
+    path = place.relative_to(root).as_posix()
+    return f"/files/{quote(os.fsencode(path))}/"  # of any bytes

@@ -101,7 +101,9 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
         UsageError: Fewer than two sides.
     """
     if len(sides) < 2:
-        raise UsageError("Expected two or more directories to compare, got one. Give another one.")
+        raise UsageError(
+            f"Expected two or more directories to compare, got {len(sides)}. Give another one."
+        )
     first, *others = _named(sides)
     rng = np.random.default_rng(seed)
     columns = {

@@ -65,12 +65,11 @@ def load_side(
         for row in plain_rows(table.reindex(columns=columns))
         if (why := error_of(row)) and row["status"] != RunStatus.UNREADABLE
     ]
-    problems = [Uncounted(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
-    without += problems
+    without += [Uncounted(str(p.path), RunStatus.UNREADABLE, p.reason) for p in sweep.problems]
     runs = table if table.empty else table[table["status"] == RunStatus.FINISHED]
     runs = runs.reset_index(drop=True)
     if runs.empty:
-        reasons = "; ".join(f"{one.label}: {one.status}: {one.reason}" for one in without[:3])
+        reasons = "; ".join(map(": ".join, without[:3]))
         raise DirectoryError(
             f"Expected at least one finished run in {directory}, but: {reasons or 'it has none'}. "
             "Run the sweep's command again."

@@ -94,22 +94,19 @@ def _by_class(effect: StudyEffect, name: str) -> Conclusion:
     listed = "; ".join(shown)
     start, change, split = f"{word.capitalize()} by {word}", _change_of(effect), effect.split
     certainty = values.coverage(per_class[0].covers)
-    is_tested = per_class[0].p_value is not None
-    if moved:
-        text = f"{start}, {change} changed the {split} F1 of {name} distinguishably for {listed}."
-    elif is_tested:
+    text = (
+        f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split). "
+        "With one seed each, a different seed could reverse this."
+    )
+    if per_class[0].p_value is not None:
+        level = per_class[0].level
+        certainty = f"p is corrected for all tests of the study, level {level:g}; {certainty}"
         text = (
             f"{start}, no change of F1 by {change} is distinguishable ({split} split); the "
             f"largest is of {listed}."
         )
-    else:
-        text = (
-            f"{start}, the F1 of {name} with {change} differs most for {listed} ({split} split). "
-            "With one seed each, a different seed could reverse this."
-        )
-    if is_tested:
-        level = per_class[0].level
-        certainty = f"p is corrected for all tests of the study, level {level:g}; {certainty}"
+    if moved:
+        text = f"{start}, {change} changed the {split} F1 of {name} distinguishably for {listed}."
     number = f"{values.change('f1', largest.estimate)} ({word} {names[largest.metric]})"
     return make(ConclusionKind.CLASS_EFFECTS, text, number, certainty)
 

@@ -71,16 +71,16 @@ def changed_settings(runs: RunsTable) -> list[str]:
     """
     if len(runs) == 0 or len(set(runs["configuration_id"])) > 1:
         return []
-    names = [name for name in runs.columns if name in SETTINGS and SETTINGS[name].affects_result]
-    names = [
-        name for name in names if name not in (SEED, MODEL, *SIZE) and not name.startswith("data.")
-    ]
-    values = {name: used(name, runs).dropna() for name in names}
-    return [
-        name
-        for name, known in values.items()
-        if len(known) and known.iloc[0] != SETTINGS[name].default
-    ]
+    found = []
+    for name in runs.columns:
+        if name not in SETTINGS or not SETTINGS[name].affects_result:
+            continue
+        if name in (SEED, MODEL, *SIZE) or name.startswith("data."):
+            continue
+        known = used(name, runs).dropna()
+        if len(known) and known.iloc[0] != SETTINGS[name].default:
+            found.append(name)
+    return found
 
 
 def size(layers: Any, nodes: Any) -> str:

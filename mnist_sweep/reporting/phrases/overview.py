@@ -70,18 +70,12 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
         return fitting[0]
     least = min(cell_len(name), MIN_NAME)
     text = next((one for one in figures[2:] if cell_len(GAP + one) <= room - least), short)
-    return f"{_cut(name, max(room - cell_len(GAP + text), MIN_NAME))}{GAP}{text}"
-
-
-def _cut(name: str, room: int) -> str:
-    """As many of a name's settings as fit, or the start of the first."""
-    if cell_len(name) <= room:
-        return name
-    settings = name.split(", ")
-    for count in range(len(settings) - 1, 0, -1):
-        if cell_len(kept := ", ".join([*settings[:count], "…"])) <= room:
-            return kept
-    return shortened(name, room)
+    left = max(room - cell_len(GAP + text), MIN_NAME)
+    # As many of the name's settings as fit, or the start of the first.
+    parts = name.split(", ")
+    cuts = [name, *(", ".join([*parts[:count], "…"]) for count in range(len(parts) - 1, 0, -1))]
+    shown = next((cut for cut in cuts if cell_len(cut) <= left), shortened(name, left))
+    return f"{shown}{GAP}{text}"
 
 
 def certainty_line(found: UncertainSelection, study: Study | None = None) -> str:
@@ -136,11 +130,10 @@ def importance_line(found: Sequence[Importance], metric: Metric) -> str:
 
 def stage_lines(study: Study) -> list[tuple[str, str]]:
     """Of each stage a label and how far it is, with what decided its selection."""
-    lines = []
-    for number, stage in enumerate(study.stages, 1):
-        texts = (f"{stage.name}: {_state(stage)}", _decided(stage))
-        lines.append((f"Stage {number}", " ".join(filter(None, texts))))
-    return lines
+    return [
+        (f"Stage {number}", f"{stage.name}: {_state(stage)} {_decided(stage)}".rstrip())
+        for number, stage in enumerate(study.stages, 1)
+    ]
 
 
 def _state(stage: Stage) -> str:
@@ -168,8 +161,8 @@ def _decided(stage: Stage) -> str:
     decision = stage.decision
     if not decision:
         return ""
-    count, equal, saved = decision["runs"], decision["equal_runs"], decision["saved_runs"]
-    text = f"{_decision(decision)} {count} runs were spent on the candidates"
+    equal, saved = decision["equal_runs"], decision["saved_runs"]
+    text = f"{_decision(decision)} {decision['runs']} runs were spent on the candidates"
     if not saved:
         return f"{text}, as many as with equal repeats for all."
     were = "was" if saved == 1 else "were"

@@ -83,13 +83,9 @@ def repeats_notes(
             "The interval of a single run covers test examples, not seeds: the result of a "
             "different seed could lie outside it."
         )
-    notes += [
-        f"No intervals for {visible(label)}: {visible(why)}"
-        for label, why in unknown[:SHOWN_UNKNOWN]
-    ]
-    if len(unknown) > SHOWN_UNKNOWN:
-        notes.append(f"No intervals for {len(unknown) - SHOWN_UNKNOWN} more configurations.")
-    return notes
+    shown, more = unknown[:SHOWN_UNKNOWN], len(unknown) - SHOWN_UNKNOWN
+    notes += [f"No intervals for {visible(label)}: {visible(why)}" for label, why in shown]
+    return notes + ([f"No intervals for {more} more configurations."] if more > 0 else [])
 
 
 def table_titles(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,10 @@ def _kept(one: dict[str, Any]) -> Interval:
 
 def _from_predictions(column: str) -> Metric | None:
     """The metric of a column, if predictions give it."""
-    try:
+    with suppress(SelectionError):
         metric = resolve(column, "test")
-    except SelectionError:
-        return None
-    return metric if metric.is_from_counts and metric.column == column else None
+        return metric if metric.is_from_counts and metric.column == column else None
+    return None
 
 
 def _variances(values: Sequence[float | None], rows: Sequence[Sequence[int]]) -> SeedVariances:

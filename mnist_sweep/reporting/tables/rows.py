@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple
 
 from mnist_sweep.analysis.configurations import groups
@@ -91,12 +92,9 @@ def column_of(key: str, rows: Rows, option: str) -> str:
             f"Rows are configurations here, and {key} belongs to a single run: add --runs for one "
             "row per run."
         )
-    try:
-        column = resolve(key, "test").column
-    except SelectionError:
-        column = ""
-    if column in known:
-        return column
+    with suppress(SelectionError):
+        if (column := resolve(key, "test").column) in known:
+            return column
     raise UsageError(f"In {option}: no such setting or metric as {key}; {closest(key, known)}")
 
 
@@ -108,13 +106,13 @@ def is_result(column: str) -> bool:
 
 def _reasons(runs: RunsTable) -> list[str]:
     names = [name for name in _REASONS if name in runs]
-    ends = [*zip(*(plain(runs[name]) for name in names), strict=True)]
-    found = {end: dict(zip(names, end, strict=True)) for end in {*ends}}  # of 100,000 runs a few
-    reasons = {
-        end: "" if row["status"] == RunStatus.FINISHED else reason_of(row)
-        for end, row in found.items()
-    }
-    return [reasons[end] for end in ends]
+
+    @cache  # of 100,000 runs there are a few
+    def reason(end: tuple[Any, ...]) -> str:
+        row = dict(zip(names, end, strict=True))
+        return "" if row["status"] == RunStatus.FINISHED else reason_of(row)
+
+    return [*map(reason, zip(*(plain(runs[name]) for name in names), strict=True))]
 
 
 def _configurations(runs: RunsTable, members: Sequence[list[int]]) -> Rows:
@@ -188,6 +186,5 @@ def classes_of(runs: RunsTable) -> Classes:
         with suppress(DirectoryError):  # the table has what is known of a run whose record is gone
             data = read_record(RunPaths(directory).record).data
             names.add(tuple(class_name(data, label) for label in range(data.classes)))
-    return Classes(
-        words.pop() if len(words) == 1 else "class", names.pop() if len(names) == 1 else ()
-    )
+    word = words.pop() if len(words) == 1 else "class"
+    return Classes(word, names.pop() if len(names) == 1 else ())

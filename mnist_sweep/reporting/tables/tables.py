@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -119,13 +120,19 @@ def comparison(
     # What the sweep says of its objective's direction, no name says better.
     objectives = (resolve(one.objective) for one in sweeps if ":" in one.objective)
     directions = {one.column: one.higher_is_better for one in objectives}
+    known = {key for own in shown.intervals for key in own}
     made = []
     for name, named in chosen.items():
-        own = [
-            replace(one, higher_is_better=directions.get(one.key, one.higher_is_better))
-            for one in named
-        ]
-        every = make_columns([*settings, *_with_interval_columns(own, shown, level)], shown)
+        own, beside = [], []
+        for one in named:
+            better = directions.get(one.key, one.higher_is_better)
+            own.append(replace(one, higher_is_better=better))
+            beside.append(own[-1])
+            if one.key in known:
+                heading = f"{100 * level:g} % interval"
+                key = f"{one.key}.interval"
+                beside.append(Column(key, heading, one.format, interval_of=one.key))
+        every = make_columns([*settings, *beside], shown)
         # Marked among all rows, not those shown: a row looks the same in every format.
         marked = marks_of(own, everyone)
         made.append(
@@ -160,12 +167,9 @@ def column(key: str, classes: Classes = NUMBERED) -> Column:
     """A column of the runs table, as its metric says; a setting is written as it was set."""
     if key == STATUS.key:
         return STATUS
-    try:
-        is_metric = resolve(key, measured=[key]).column == key
-    except SelectionError:
-        is_metric = False
-    if is_metric:
-        return metric_column(key, classes=classes)
+    with suppress(SelectionError):  # no metric
+        if resolve(key, measured=[key]).column == key:
+            return metric_column(key, classes=classes)
     return Column(key, _HEADINGS.get(key) or setting_title(key))
 
 
@@ -203,18 +207,6 @@ def write_tables(directory: str | os.PathLike[str]) -> tuple[Sweep, list[Table]]
         for name in TABLE_FORMATS:
             write_text(paths.comparison(name), render(tables, name))
     return sweep, tables
-
-
-def _with_interval_columns(columns: Sequence[Column], rows: Rows, level: float) -> list[Column]:
-    """The columns, each followed by one for its intervals where any row has such."""
-    known = {key for own in rows.intervals for key in own}
-    heading = f"{100 * level:g} % interval"
-    made = []
-    for one in columns:
-        made.append(one)
-        if one.key in known:
-            made.append(Column(f"{one.key}.interval", heading, one.format, interval_of=one.key))
-    return made
 
 
 def _few_missing(rows: Rows, most: int | None) -> tuple[Rows, Rows | None]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mnist_sweep.reporting.escape import csv_text, visible
-from mnist_sweep.reporting.tables.table import Rows, Table
+from mnist_sweep.reporting.tables.table import Table
 
 IDENTITY = ("run_id", "label", "dataset.name", "dataset.sha256", "dataset.notice")
 
@@ -23,28 +23,21 @@ def render(tables: Sequence[Table]) -> str:
     """
     import pandas as pd
 
-    parts = [*filter(None, (tables[0].content, tables[0].left_out))]
+    content, left_out = tables[0].content, tables[0].left_out
     keys = [column.key for table in tables for column in table.columns if not column.interval_of]
+    keys = [key for key in dict.fromkeys((*IDENTITY, *keys)) if key != "status"]
     columns: dict[str, Sequence[Any]] = {}
-    for key in dict.fromkeys((*IDENTITY, *keys)):
-        if key != "status":
-            columns |= {key: [one for rows in parts for one in rows.values(key)]}
-            columns |= _more(key, tables[0].content)
-    for key in ("status", "reason"):
-        columns |= {key: [one for rows in parts for one in rows.values(key)]}
+    for key in (*keys, "status", "reason"):
+        columns[key] = content.values(key) + (left_out.values(key) if left_out else [])
+        found = [own.get(key) for own in content.intervals]
+        more = {
+            f"{key}.spread": content.spreads(key),
+            f"{key}.low": [one.low if one else None for one in found],
+            f"{key}.high": [one.high if one else None for one in found],
+        }
+        columns |= {name: own for name, own in more.items() if any(v is not None for v in own)}
     texts = {name: pd.Series([*map(_cell, own)], dtype=object) for name, own in columns.items()}
     return pd.DataFrame(texts).to_csv(index=False, lineterminator="\n")
-
-
-def _more(key: str, rows: Rows) -> dict[str, Sequence[Any]]:
-    """A result's standard deviations and intervals under names of their own."""
-    found = [own.get(key) for own in rows.intervals]
-    more = {
-        f"{key}.spread": rows.spreads(key),
-        f"{key}.low": [one.low if one else None for one in found],
-        f"{key}.high": [one.high if one else None for one in found],
-    }
-    return {name: values for name, values in more.items() if any(v is not None for v in values)}
 
 
 def _cell(value: Any) -> Any:

@@ -72,18 +72,17 @@ def _repeats(rows: Rows, keys: list[str]) -> list[dict[str, Any]]:
     made = []
     for row, (own, repeats) in enumerate(zip(rows.members, rows.frame["repeats"], strict=True)):
         intervals = rows.intervals[row] if rows.intervals else {}
+        shown = []
+        for run in islice(runs, len(own)):
+            values = {key: run[key] for key in results}
+            about = {name: run[name] for name in names}
+            shown.append(about | {"reason": run["reason"] or None, "values": values})
+        ends = ("low", "high", "level", "covers")
         made.append({
             "repeats": int(repeats),
-            "runs": [
-                {
-                    **{name: run[name] for name in names},
-                    "reason": run["reason"] or None,
-                    "values": {key: run[key] for key in results},
-                }
-                for run in islice(runs, len(own))
-            ],
+            "runs": shown,
             "intervals": {
-                key: {"low": one.low, "high": one.high, "level": one.level, "covers": one.covers}
+                key: {name: getattr(one, name) for name in ends}
                 for key, one in intervals.items()
                 if key in keys
             },

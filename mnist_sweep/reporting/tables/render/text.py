@@ -82,8 +82,6 @@ def grids(table: Table, *, width: int | None = None, colour: bool = False) -> li
 
 
 def _with_marks(cells: Cells) -> list[str]:
-    if not any(cells.marks):
-        return cells.texts
     return [text + _SUFFIX[mark] for text, mark in zip(cells.texts, cells.marks, strict=True)]
 
 
@@ -113,7 +111,13 @@ def narrowest(column: Column, texts: Sequence[str]) -> int:
 
 def _parts(columns: Sequence[Column], narrow: Sequence[int], width: int) -> list[list[int]]:
     """Indices of the columns of each part; the settings are in all of them."""
-    settings = [i for i, column in enumerate(columns) if _is_setting(column)]
+    settings = [
+        i
+        for i, column in enumerate(columns)
+        if column.format is Format.SETTING
+        and column.higher_is_better is None
+        and column.key != STATUS.key
+    ]
     others = [i for i in range(len(columns)) if i not in settings]
     room = width + len(_GAP) - sum(narrow[i] + len(_GAP) for i in settings)
     # Equal parts read better than full ones with a rest.
@@ -138,11 +142,6 @@ def _widths(
         found[i] += given
         spare -= given
     return found
-
-
-def _is_setting(column: Column) -> bool:
-    is_plain = column.format is Format.SETTING and column.higher_is_better is None
-    return is_plain and column.key != STATUS.key
 
 
 def _style(column: Column, mark: str, status: str) -> Mapping[str, Any]:
