@@ -104,16 +104,9 @@ def configurations(runs: pd.DataFrame) -> list[Configuration]:
         label = re.sub(r"[^A-Za-z0-9=,.]", "-", without_seed(str(first["label"]))).strip(".-")
         key = f"{label[:80]}-{str(first['configuration_id'])[:12]}".strip("-")
         keys[key] = keys.get(key, 0) + 1
-        made.append(
-            Configuration(
-                configuration_id=str(first["configuration_id"]),
-                sweep=str(first[SWEEP]),
-                settings=settings[places[0]],
-                varying=tuple(names),
-                key=key if keys[key] == 1 else f"{key}-{keys[key]}",
-                frame=frame,
-            )
-        )
+        key += f"-{keys[key]}" if keys[key] > 1 else ""
+        own, sweep = str(first["configuration_id"]), str(first[SWEEP])
+        made.append(Configuration(own, sweep, settings[places[0]], tuple(names), key, frame))
     return made
 
 

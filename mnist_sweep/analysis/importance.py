@@ -45,11 +45,11 @@ def importance(shown: Sequence[Configuration], metric: Metric) -> list[Importanc
     """
     runs = [(one.settings, value) for one in shown for value in one.values(metric.column)]
     y = np.array([value for _, value in runs], dtype=np.float64)
-    columns = {
-        name: _columns([settings.get(name) for settings, _ in runs])
+    parts = {
+        name: part
         for name in varying_settings(shown)
+        if (part := _columns([settings.get(name) for settings, _ in runs])).shape[1]
     }
-    parts = {name: part for name, part in columns.items() if part.shape[1]}
     effects = sum(part.shape[1] for part in parts.values())
     if len(parts) < 2 or len(y) < effects + 2 or np.ptp(y) < _TINY:
         return []

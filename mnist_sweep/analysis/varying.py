@@ -50,11 +50,11 @@ def varying(runs: pd.DataFrame) -> list[str]:
     The sweep's directory first, then data, the network's name, its size, others, the seed last.
     """
     found = [name for name in _settings(runs) if _varies(name, runs)]
-    data = [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
     first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
-    network = [name for name in (TASK, MODEL, *SIZE) if name in found]
-    others = [name for name in found if name not in (*network, SEED)]
-    return [*first, *data, *network, *others, *([SEED] if SEED in found else [])]
+    first += [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]
+    first += [name for name in (TASK, MODEL, *SIZE) if name in found]
+    others = [name for name in found if name not in (*first, SEED)]
+    return [*first, *others, *([SEED] if SEED in found else [])]
 
 
 def shown_settings(runs: pd.DataFrame, names: list[str] | None = None) -> list[str]:
@@ -89,8 +89,7 @@ def is_known(name: str, runs: pd.DataFrame) -> pd.Series[bool]:
     has_record = ~runs["status"].isin(_UNKNOWN)
     if name in MLP_KEYS:
         return has_value
-    applies = _applies(name, runs)
-    if applies is not None:
+    if (applies := _applies(name, runs)) is not None:
         has_record &= applies
     if name in SETTINGS and name not in TASK_KEYS and TASK_TARGET in runs:
         has_record &= runs[TASK_TARGET].isna()  # a setting of Keras's

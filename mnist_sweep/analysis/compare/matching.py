@@ -57,7 +57,10 @@ def differing(rows: Sequence[Iterable[Mapping[str, Any]]]) -> tuple[Differing, .
     for name in names:
         texts = [{_text(row.get(name, ABSENT)): row.get(name, ABSENT) for row in s} for s in sides]
         if any(one.keys() != texts[0].keys() for one in texts[1:]):
-            by_side = (tuple(sorted(own.values(), key=_order)) for own in texts)
+            by_side = (
+                tuple(sorted(own.values(), key=lambda v: order_key(None if v == ABSENT else v)))
+                for own in texts
+            )
             found.append(Differing(name, tuple(by_side)))
     return tuple(found)
 
@@ -95,11 +98,11 @@ def match(first: Side, second: Side) -> Matched:
         for key, own in keyed[0].items()
         if key in keyed[1]
     )
-    only = [
+    only_first, only_second = (
         tuple(_name(own, shown) for key, own in side.items() if key not in other)
-        for side, other in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
-    ]
-    return Matched(shared, only[0], only[1], changed)
+        for side, other in (keyed, reversed(keyed))
+    )
+    return Matched(shared, only_first, only_second, changed)
 
 
 def _groups(side: Side, *, mixed: bool) -> dict[str, tuple[Settings, RunsTable]]:
@@ -122,10 +125,6 @@ def _name(configuration: tuple[Settings, RunsTable], shown: Sequence[str]) -> st
     values = {name: settings[name] for name in shown if name in settings}
     parts = [f"{k}={v if isinstance(v, str) else _text(v)}" for k, v in values.items()]
     return ",".join(parts) or without_seed(str(runs["label"].iloc[0]))
-
-
-def _order(value: Any) -> Any:
-    return order_key(None if value == ABSENT else value)
 
 
 def _key(settings: Mapping[str, Any], left_out: Sequence[str] = ()) -> str:

@@ -217,23 +217,16 @@ def _frame(file: _File) -> RunsTable:
     split = json.loads(text) if isinstance(text, str) else {}
     if not isinstance(split, dict):
         raise ValueError("dataset.split: not a mapping")  # noqa: TRY004  (a damaged file)
-    dataset |= {f"data.{name}": split.get(name) for name in _SPLIT}
-    machine = {f"environment.{name}": value for name, value in file.machine.items()}
-    rows = [
-        {
-            "run_id": run.run_id,
-            "configuration_id": one.configuration_id,
-            "label": one.label,
-            "status": str(RunStatus.FINISHED),
-            "seed": run.seed,
-            **dataset,
-            **machine,
-            **{k: v for split in HELD_OUT for k, v in run.computed(split, of_classes=True)},
-            **run.values,  # noqa: PD011  (no data frame)
-        }
-        for one in file.configurations
-        for run in one.runs
-    ]
+    common: dict[str, Any] = dataset | {f"data.{name}": split.get(name) for name in _SPLIT}
+    common |= {f"environment.{name}": value for name, value in file.machine.items()}
+    common["status"] = str(RunStatus.FINISHED)
+    rows = []
+    for one in file.configurations:
+        for run in one.runs:
+            about = {"configuration_id": one.configuration_id, "label": one.label}
+            computed = (pair for s in HELD_OUT for pair in run.computed(s, of_classes=True))
+            row = common | about | {"run_id": run.run_id, "seed": run.seed} | dict(computed)
+            rows.append(row | run.values)  # noqa: PD011  (no data frame)
     return pd.DataFrame(rows)
 
 
