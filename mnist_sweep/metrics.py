@@ -102,11 +102,7 @@ class Metric:
         return self.split in HELD_OUT and known is not None
 
     def compute(self, support: Floats, predicted: Floats, hits: Floats) -> Floats:
-        """The metric, (...), from counts of classes, (..., classes) or broadcastable.
-
-        Raises:
-            SelectionError: The metric is not a function of counts.
-        """
+        """The metric, (...), from counts of classes, (..., classes) or broadcastable."""
         import numpy as np
 
         of_class = self.class_index is not None
@@ -261,14 +257,10 @@ def resolve(
 ) -> Metric:
     """The metric that `name` means: f1_min, test.accuracy, f1.8, time.train_s, train.loss.
 
-    A task's metric that is not in the registry is known where it was measured, and wherever its
-    name says the direction: `lowest:rmse`, `highest:test.reward`.
-
-    Args:
-        name: As the user wrote it; a split before the first dot goes before `split`.
-        split: The split of a name without one, if it was measured there or nowhere.
-        classes: Number of classes, to check the class of `f1.8`; None does not check.
-        measured: The columns of the runs table that have values.
+    A task's metric that is not in the registry is known where it was `measured` (columns of the
+    runs table), and wherever its name says the direction: `lowest:rmse`, `highest:test.reward`.
+    `split` counts for a name without one, if it was measured there or nowhere; `classes` is their
+    number, to check the class of `f1.8`.
 
     Raises:
         SelectionError: There is no such metric or split; the text suggests one.

@@ -81,12 +81,7 @@ def resolve_run(
 
 
 def require_network(sweep: Sweep, run_id: str) -> None:
-    """Refuse a run that trained no Keras network.
-
-    Raises:
-        ModelError: It is of a task or another program: only the code that made it can predict.
-        SelectionError: There is no such run.
-    """
+    """Refuse a run that trained no Keras network."""
     record, files = sweep.record(run_id), sweep.run_paths(run_id).files
     if record.task is None:
         return

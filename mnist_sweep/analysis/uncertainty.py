@@ -193,8 +193,8 @@ def select_with_uncertainty(
     if run_ids is not None and len(runs):
         runs = runs[runs["run_id"].isin(list(run_ids))]
     if by is None:
-        direction_word, colon, _ = sweep.objective.rpartition(":")
-        name = f"{direction_word}{colon}{resolve(sweep.objective).name}"
+        word, colon, _ = sweep.objective.rpartition(":")
+        name = f"{word}{colon}{resolve(sweep.objective).name}"
         by = sweep.objective if split is None else name
     chosen = select(runs, where, by, direction, split=split or VALIDATION)
     found = UncertainSelection(

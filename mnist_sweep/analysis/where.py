@@ -41,11 +41,7 @@ class Condition:
     text: str
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Whether it is true of a run; an ordering is not true of a value that is missing.
-
-        Raises:
-            SelectionError: An ordering of something that is not a number.
-        """
+        """Whether it is true of a run; an ordering is not true of a value that is missing."""
         value = row.get(self.key)
         if self.operator in ("=", "!="):
             return any(_same(value, one) for one in self.wanted) == (self.operator == "=")
@@ -88,11 +84,7 @@ def parse(expressions: Iterable[str]) -> list[Condition]:
 
 
 def check_keys(conditions: Sequence[Condition], known: Collection[str]) -> None:
-    """Refuse conditions on names that are no column of the runs.
-
-    Raises:
-        SelectionError: With the closest name that there is.
-    """
+    """Refuse conditions on names that are no column of the runs."""
     for condition in conditions:
         if len(known) and condition.key not in known:
             raise SelectionError(

@@ -95,11 +95,7 @@ class Comparison:
 
 
 def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
-    """Compare sides with the first of them; the same sides and seed give the same answer.
-
-    Raises:
-        UsageError: Fewer than two sides.
-    """
+    """Compare sides with the first of them; the same sides and seed give the same answer."""
     if len(sides) < 2:
         raise UsageError(
             f"Expected two or more directories to compare, got {len(sides)}. Give another one."

@@ -165,11 +165,7 @@ def costs() -> list[str]:
 
 
 def read_rules(path: Path) -> Rules:
-    """Rules from a YAML file.
-
-    Raises:
-        UsageError: The file cannot be read, or a rule in it is wrong.
-    """
+    """Rules from a YAML file."""
     try:
         value = strict_yaml(path)
         return Rules.model_validate({} if value is None else value)

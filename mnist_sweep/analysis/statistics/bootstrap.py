@@ -108,11 +108,7 @@ def resample_predictions(
 
 
 def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patterns:
-    """Collapse images with the same true class and the same answers of every run.
-
-    Raises:
-        DataError: Shapes do not fit, there is nothing to look at, or a label is not a class.
-    """
+    """Collapse images with the same true class and the same answers of every run."""
     if not 1 <= classes <= MAX_CLASSES:
         raise DataError(f"There must be 1 to {MAX_CLASSES} classes, got {classes}.")
     answers, truth = np.atleast_2d(np.asarray(predicted)), np.asarray(true)

@@ -63,19 +63,10 @@ def compare_all(
     The chance to call any two configurations different that are not is at most 1 - level, whichever
     was chosen and however: p-values are corrected over all pairs (`corrected_for_choice`).
 
-    Args:
-        table: A metric of all runs.
-        groups: The rows of each of k configurations.
-        direction: "worst" for the lowest mean, "best" for the highest.
-        rng: Of the probabilities.
-        chosen: The configuration to compare with; None takes the most extreme.
-        level: Confidence level.
-        margin: The largest difference that counts as none, to test equivalence.
-        questions: How many families of tests are answered together (Bonferroni).
-
-    Raises:
-        DataError: A level outside 0 to 1.
-        SelectionError: There is no such direction.
+    `table` has a metric of all runs, `groups` the rows of each of k configurations. The worst has
+    the lowest mean; `chosen` compares with another one. `margin` is the largest difference that
+    counts as none, to test equivalence; `questions` is how many families of tests are answered
+    together (Bonferroni).
     """
     checked_level(level)
     sign = direction_sign(direction)

@@ -58,18 +58,9 @@ def decide(
     It replays all interim analyses from the first, so it needs no memory: the same results in the
     same order give the same answer, after an interruption too.
 
-    Args:
-        table: A metric of all runs so far.
-        groups: The rows of each configuration in the order of its repeats; those beyond what an
-            analysis needs are not used by it.
-        direction: "worst" for the lowest, "best" for the highest.
-        max_repeats: The most repeats any configuration may get.
-        min_repeats: Repeats all get before the first analysis, at least 2.
-        level: Confidence level over all analyses together.
-
-    Raises:
-        DataError: A level outside 0 to 1.
-        SelectionError: The direction does not exist, or the repeats make no sense.
+    `table` has a metric of all runs so far, `groups` the rows of each configuration in the order of
+    its repeats. All get `min_repeats`, at least 2, before the first analysis, and none more than
+    `max_repeats`. `level` is that of all analyses together.
     """
     sign = direction_sign(direction)
     if not MIN_REPEATS <= min_repeats <= max_repeats:

@@ -156,11 +156,7 @@ class Means:
 
     @property
     def covers(self) -> Covers:
-        """What varies.
-
-        Raises:
-            DataError: Nothing does: single runs without predictions.
-        """
+        """What varies."""
         if not self.n_examples:
             if not self.knows_seeds:
                 raise DataError("Single runs without predictions have no known uncertainty.")

@@ -38,11 +38,7 @@ _REASONS = (
 
 
 def rows_to_compare(all_runs: RunsTable, where: Sequence[str], *, runs: bool) -> Rows:
-    """The rows for which all conditions hold; those on results hold or not of the means.
-
-    Raises:
-        SelectionError: A condition is malformed or names nothing that there is.
-    """
+    """The rows for which all conditions hold; those on results hold or not of the means."""
     conditions = parse(where)
     check_keys(conditions, all_runs.columns)
     # Leaving out single repeats by their results would make the mean of the others a wrong one.
@@ -60,11 +56,7 @@ def rows_to_compare(all_runs: RunsTable, where: Sequence[str], *, runs: bool) ->
 
 
 def ordered(rows: Rows, settings: Sequence[str], by: str | None) -> Rows:
-    """The rows by some settings, or by `KEY` or `KEY,desc`; rows without the value come last.
-
-    Raises:
-        UsageError: There is no such setting or metric, or the order is neither asc nor desc.
-    """
+    """The rows by some settings, or by `KEY` or `KEY,desc`; rows without the value come last."""
     if not by:
         return rows.take(order(rows.frame, settings))
     frame = in_order(rows.frame, settings)
@@ -79,11 +71,7 @@ def ordered(rows: Rows, settings: Sequence[str], by: str | None) -> Rows:
 
 
 def column_of(key: str, rows: Rows, option: str) -> str:
-    """The column that `key` means; a metric without a split is the test split's.
-
-    Raises:
-        UsageError: There is no such setting or metric, or it belongs to a single run.
-    """
+    """The column that `key` means; a metric without a split is the test split's."""
     known = rows.frame.columns
     if key in known:
         return key

@@ -69,10 +69,6 @@ def comparison(
     standard deviation and interval. Of more than `most` rows the first and the last are shown, of
     more than `most_missing` missing runs the first; a note says so. With `intervals` each class and
     more than `MAX_WITH_INTERVALS` configurations have such too, however long that takes.
-
-    Raises:
-        SelectionError: A condition is malformed, names nothing known, or matches no run.
-        UsageError: `sort` or `columns` names nothing known.
     """
     loaded = all_runs(sweeps)
     rows = rows_to_compare(loaded, where, runs=runs)
