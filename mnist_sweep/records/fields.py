@@ -1,41 +1,13 @@
 """One run as a flat row: the columns of the runs table, and their order.
 
-`run_id`, `configuration_id`, `label`, `status`, `parameters`
-    As in the record.
-`layers`, `nodes`, …, `trainer.name`, `early_stopping.patience`, …
-    Settings; nested ones dotted. `model` is the builder's name, the last part of `model._target_`.
-`task`, `task._target_`, `task.lr`, …
-    The last two words of a task's name, and its settings.
-`code.sha256`
-    The hash of the user's own source that decides the result; empty for networks of ours.
-`dataset.name`, `.source`, `.sha256`, `.classes`, `.n_train`, `.n_validation`, `.n_test`, `.notice`
-    The data that were used (`data.name` is the setting, which may be auto).
-`train.loss`, `train.accuracy`
-    The final weights on the training split.
-`validation.loss`, `.accuracy`, `.precision`, `.recall`, `.f1`, `.f1_min`; `test.…`
-    The final weights on that split; macro averages. All metrics of `mnist_sweep.metrics` and, of a
-    task of the user's own, the metrics that it returned.
-`validation.f1.8`, `.precision.8`, `.recall.8`; `test.…`
-    Of one class.
-`time.compile_s`, `.train_s`, `.evaluate_s`, `.total_s`, `.epoch_s`
-    Seconds; `epoch_s` is the median epoch.
-`training.form`, `training.reason`
-    How the epochs were computed (xla, graph or fit), and why so.
-`epochs_trained`, `history.val_accuracy`
-    Epochs carried out, and the validation accuracy after the last of them, of every run that has
-    any, finished or not.
-`environment.python`, …
-    As in the record.
-`error.type`, `error.message`
-    Of a run that did not finish.
-`directory`, `sweep`
-    The run's directory; of several sweeps the name of the sweep's directory (see `all_runs`).
+`docs/reference/files.md` lists them. A row has the columns of all its settings, of all metrics in
+`mnist_sweep.metrics` and, of a task of the user's own, of those that it returned.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from statistics import median
 from typing import Any
@@ -59,10 +31,16 @@ Flat = dict[str, Any]  # column (see above) -> plain value; None where the recor
 # Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes.
 MAX_CELLS = 2**26
 
-_NO_COLUMNS = ("shape", "scale", "class_names")
-_DATA = tuple(name for name in DataRecord.model_fields if name not in _NO_COLUMNS)
-_TIMES = tuple(name for name in Times.model_fields if name != "epoch_s")
-_FORM, _ENVIRONMENT = tuple(TrainingForm.model_fields), tuple(Environment.model_fields)
+# The first word of columns -> the fields of that part of a record.
+_PARTS: dict[str, tuple[str, ...]] = {
+    "dataset": tuple(
+        name for name in DataRecord.model_fields if name not in ("shape", "scale", "class_names")
+    ),
+    "time": tuple(name for name in Times.model_fields if name != "epoch_s"),
+    "training": tuple(TrainingForm.model_fields),
+    "environment": tuple(Environment.model_fields),
+    "error": ("type", "message"),
+}
 _FIRST = ("run_id", "configuration_id", "label", "status")
 # Columns that every table has, an empty one too.
 ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")
@@ -85,7 +63,17 @@ def flat(record: Record) -> Flat:
         "parameters": record.parameters,
         "code.sha256": record.code.sha256 if record.code else None,
     }
-    row |= _part("dataset", _DATA, record.data if record.data.sha256 else None)
+    parts = {
+        "dataset": record.data if record.data.sha256 else None,
+        "time": record.time,
+        "training": record.training,
+        "environment": record.environment,
+        "error": record.error,
+    }
+    for prefix, part in parts.items():
+        names: tuple[str, ...] = _PARTS[prefix]
+        own = [getattr(part, name, None) for name in names]
+        row |= zip(_dotted(prefix, names), own, strict=True)
     metrics = record.metrics or Metrics()
     for split in (TRAIN, *HELD_OUT):
         values = getattr(metrics, split).values
@@ -97,23 +85,13 @@ def flat(record: Record) -> Flat:
         for name in _class_metric_names(split):
             own = [getattr(one, name) for one in classes] or [None] * len(labels)
             row |= zip(_dotted(f"{split}.{name}", labels), own, strict=True)
-    row |= _part("time", _TIMES, record.time)
     epochs = record.time.epoch_s if record.time else []
     row["time.epoch_s"] = median(epochs) if epochs else None
-    row |= _part("training", _FORM, record.training)
     history = {**vars(record.history), **(record.history.model_extra or {})}
     row["epochs_trained"] = max(map(len, history.values()))
     reached = record.history.val_accuracy
     row["history.val_accuracy"] = reached[-1] if reached else None
-    row |= _part("environment", _ENVIRONMENT, record.environment)
-    row |= _part("error", ("type", "message"), record.error)
     return row
-
-
-def _part(prefix: str, names: tuple[str, ...], part: object) -> Iterable[tuple[str, Any]]:
-    """Some fields of a part of a record as columns; None where there is no such part."""
-    own = [getattr(part, name, None) for name in names]
-    return zip(_dotted(prefix, names), own, strict=True)
 
 
 @lru_cache(10_000)
@@ -187,11 +165,9 @@ def _known_settings() -> dict[str, int]:
 
 @cache
 def _known_results() -> dict[str, int]:
-    names = [f"dataset.{name}" for name in _DATA]
-    names += [f"{split}.{name}" for split in (TRAIN, *HELD_OUT) for name in _metric_names(split)]
-    names += [f"time.{name}" for name in (*_TIMES, "epoch_s")]
-    names += [f"training.{name}" for name in _FORM]
-    names += [f"environment.{name}" for name in _ENVIRONMENT]
+    known = {**_PARTS, **{split: _metric_names(split) for split in (TRAIN, *HELD_OUT)}}
+    known["time"] = (*known["time"], "epoch_s")
+    names = [name for prefix, own in known.items() for name in _dotted(prefix, own)]
     return {name: place for place, name in enumerate(names)}
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from mnist_sweep.records.store import cannot_write, make_directory
@@ -33,12 +34,8 @@ if hasattr(os, "register_at_fork"):
 def try_lock(path: Path, *, wait: bool = False) -> int | None:
     """Take the lock file `path` if nobody has it, or wait for it as long as it takes.
 
-    Returns:
-        An open file descriptor that holds the lock until `release` or the end of the process, or
-        None where somebody else holds it.
-
-    Raises:
-        DirectoryError: The lock file cannot be made.
+    Returns a file descriptor that holds the lock until `release` or the end of the process, or None
+    where somebody else holds it.
     """
     descriptor = _open(path)
     try:
@@ -64,8 +61,7 @@ def release(descriptor: int) -> None:
 def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold the lock file `path` for the block if nobody has it; yields whether it is held.
 
-    Raises:
-        DirectoryError: The lock file cannot be made.
+    With `wait`, or by `locked`, it waits as long as it takes.
     """
     lock = try_lock(path, wait=wait)
     try:
@@ -75,32 +71,19 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
             release(lock)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for the block, waiting for it as long as it takes.
-
-    Raises:
-        DirectoryError: The lock file cannot be made.
-    """
-    with held(path, wait=True):
-        yield
+locked = partial(held, wait=True)
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock file `path`; nothing is made or kept.
-
-    Whoever tries to take the lock at the same moment may find it held.
-    """
-    try:
+    """Whether somebody holds the lock file `path`; nothing is made or kept."""
+    with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return False
-    try:
-        return _flock(descriptor) is False
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+        try:
+            # Whoever tries to take the lock at this moment may find it held.
+            return _flock(descriptor) is False
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def supported(directory: Path) -> bool:

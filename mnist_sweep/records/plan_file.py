@@ -89,12 +89,7 @@ class PlanFile(_Model):
 
 
 def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
-    """The plan of a sweep's directory; an empty one where there is none.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is no plan, or was written by a newer version of this program.
-    """
+    """The plan of a sweep's directory, see `safe_files.validated`; an empty one without a file."""
     paths = SweepPaths(directory)
     try:
         return validated(paths.sweep_json, PlanFile, SCHEMA_VERSION)
@@ -103,9 +98,5 @@ def read_plan(directory: str | os.PathLike[str]) -> PlanFile:
 
 
 def write_plan(directory: str | os.PathLike[str], plan: PlanFile) -> None:
-    """Write a plan into a sweep's directory, whole or not at all.
-
-    Raises:
-        DirectoryError: It cannot be written.
-    """
+    """Write a plan into a sweep's directory, whole or not at all."""
     store.write_json(SweepPaths(directory).sweep_json, plan.model_dump(mode="json"))

@@ -70,11 +70,7 @@ class Predicted:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read and check a run's predictions; nothing in the file is executed.
-
-    Raises:
-        DirectoryError: The file is missing, damaged, or holds something else.
-    """
+    """A run's predictions, checked; a DirectoryError if they are missing or damaged."""
     arrays: dict[str, Any] = read_arrays(path, tuple(_DTYPES))
     return Predictions(**{**arrays, _SHA256: str(arrays[_SHA256])})
 
@@ -138,13 +134,7 @@ def _had_none(paths: RunPaths) -> bool:
 
 
 def write_predictions(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a run's predictions to `path` atomically, checked first.
-
-    Raises:
-        ValueError: An array is missing, of the wrong dtype or shape, or lengths differ; nothing
-            is written.
-        DirectoryError: It cannot be written.
-    """
+    """Write a run's predictions to `path` atomically; if they do not fit, raise a ValueError."""
     _check(arrays, tuple(_DTYPES))
     hashed = arrays[_SHA256].astype("<U64")
     store.write_npz(path, {name: arrays[name] for name in _DTYPES} | {_SHA256: hashed})

@@ -1,7 +1,7 @@
 """Writing what a sweep leaves: records, predictions, JSON and text, whole or not at all.
 
-Every package but `data` writes its files with these functions. They add to `atomic_files` what a
-user needs to know when a file cannot be written.
+Every package but `data` writes its files with these functions. Each raises a DirectoryError that
+tells the user why it cannot write (a full disk, no permission) and what to do.
 """
 
 from __future__ import annotations
@@ -43,11 +43,7 @@ _REASONS = {
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically; missing parent directories are made.
-
-    Raises:
-        DirectoryError: The disk is full, there is no permission, or the like.
-    """
+    """Write `content` to `path` atomically; missing parent directories are made."""
     with _atomic(path) as file:
         file.write(content)
 
@@ -58,12 +54,7 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` atomically as strict JSON (UTF-8, indented).
-
-    Raises:
-        ValueError: `value` holds NaN or Infinity; nothing is written.
-        DirectoryError: See `write_bytes`.
-    """
+    """Write `value` to `path` atomically as strict JSON; NaN and Infinity are a ValueError."""
     write_text(path, json.dumps(value, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -111,11 +102,7 @@ def is_sealed(read: bytes) -> bool:
 
 
 def make_directory(path: Path) -> None:
-    """Make the directory `path` and its parents; one that exists is fine.
-
-    Raises:
-        DirectoryError: It cannot be made.
-    """
+    """Make the directory `path` and its parents; one that exists is fine."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -123,11 +110,7 @@ def make_directory(path: Path) -> None:
 
 
 def check_no_link(path: Path) -> None:
-    """Refuse a link in place of a directory that is written into: it may lead anywhere.
-
-    Raises:
-        DirectoryError: It is a link.
-    """
+    """Refuse a link in place of a directory that is written into: it may lead anywhere."""
     if path.is_symlink():
         raise DirectoryError(
             f"Cannot write into {path}: it is a link to {path.readlink()}, which may lead "
@@ -137,11 +120,7 @@ def check_no_link(path: Path) -> None:
 
 @contextmanager
 def scratch(directory: Path) -> Iterator[Path]:
-    """A temporary directory in `directory`, for writers that choose their own file names.
-
-    Raises:
-        DirectoryError: It cannot be made.
-    """
+    """A temporary directory in `directory`, for writers that choose their own file names."""
     path = atomic_files.temporary_beside(directory / "scratch")
     make_directory(path)
     try:

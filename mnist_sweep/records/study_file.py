@@ -98,9 +98,5 @@ def load_study(directory: str | os.PathLike[str]) -> Study | None:
 
 
 def write_study(directory: str | os.PathLike[str], study: Study) -> None:
-    """Write a study into a sweep's directory, whole or not at all.
-
-    Raises:
-        DirectoryError: It cannot be written.
-    """
+    """Write a study into a sweep's directory, whole or not at all."""
     write_json(SweepPaths(directory).study_json, study.model_dump(mode="json"))
