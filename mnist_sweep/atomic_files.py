@@ -3,8 +3,7 @@
 A file is written beside its place under a name of its own, flushed, fsynced and renamed over the
 place; then the directory is fsynced. After a crash or a power cut there is the old file or the new
 one, never a part.
-`data` calls this module directly; the other packages use `records.store`, whose errors name the way
-out.
+`data` calls this module, the other packages `records.store`, whose errors name the way out.
 """
 
 from __future__ import annotations
@@ -45,11 +44,7 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path` atomically.
-
-    Raises:
-        OSError: See `atomic`.
-    """
+    """Write `content` to `path` atomically; errors are as of `atomic`."""
     with atomic(path) as file:
         file.write(content)
 
@@ -70,17 +65,14 @@ def clean_temporary(directory: Path, *, below: bool = True) -> int:
     Only where nothing writes at the moment; `below` looks into all directories below, too.
     """
     removed = 0
-    for parent, inner, names in os.walk(directory):
-        for name in [name for name in inner if TEMPORARY.fullmatch(name)]:
-            removed += len(list((Path(parent) / name).iterdir()))
-            shutil.rmtree(Path(parent) / name, ignore_errors=True)
-            inner.remove(name)
-        if not below:
-            inner.clear()
-        for name in names:
-            if TEMPORARY.fullmatch(name):
-                with suppress(OSError):
-                    (Path(parent) / name).unlink()
+    for found in [*(directory.rglob if below else directory.glob)(".*.partial")]:
+        if TEMPORARY.fullmatch(found.name):
+            with suppress(OSError):
+                if found.is_dir() and not found.is_symlink():
+                    removed += len([*found.iterdir()])
+                    shutil.rmtree(found, ignore_errors=True)
+                else:
+                    found.unlink()
                     removed += 1
     return removed
 

@@ -61,12 +61,7 @@ def opened(path: Path, max_bytes: float = math.inf) -> Iterator[io.BufferedReade
 
 
 def content(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, os.stat_result]:
-    """The bytes of a regular file, and its status before it was read.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a regular file, or larger than `max_bytes`.
-    """
+    """The bytes of a regular file, and its status before it was read; errors are as of `opened`."""
     descriptor = _open(path)  # a file object takes three times as long, of 100,000 small files
     try:
         status = _checked(os.fstat(descriptor), max_bytes)
@@ -92,12 +87,7 @@ def _checked(status: os.stat_result, max_bytes: float) -> os.stat_result:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a regular file, 64 hexadecimal digits.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a regular file.
-    """
+    """The SHA-256 of a regular file, 64 hexadecimal digits; errors are as of `opened`."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -138,12 +128,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def strict_yaml(path: Path, max_bytes: int = 2**20) -> Any:
-    """The value in a YAML file.
+    """The value in a YAML file; errors are those of `content` and `strict_json`.
 
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is not a regular file or too large, also with its aliases, not UTF-8, not
-            YAML, has a key twice, or is nested too deeply.
+    A ValueError are also aliases that repeat more than `MAX_NODES` values.
     """
     import yaml
 
@@ -181,11 +168,7 @@ def _size(node: Any, known: dict[int, float]) -> float:
 
 
 def refuse_newer(values: Mapping[str, Any], newest: int) -> None:
-    """Refuse a file that a later version of the program wrote.
-
-    Raises:
-        ValueError: Its `schema_version` is above `newest`.
-    """
+    """Raise a ValueError for a file of a later version: its `schema_version` is above `newest`."""
     version = values.get("schema_version")
     if isinstance(version, int) and version > newest:
         raise ValueError(
@@ -226,11 +209,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one return per kind of value)
 
 
 def json_text(value: Any, indent: int | None = 1) -> str:
-    """`value` as JSON text that a terminal can show: what cannot be seen is escaped.
-
-    Raises:
-        ValueError: It holds NaN or Infinity.
-    """
+    """`value`, without NaN, as JSON text that a terminal can show: what is not seen is escaped."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=indent)
     text = text.replace("\x7f", "\\u007f")  # the one control character that `json` leaves
     if text.replace("\n", "").isprintable():  # to look at each character takes far longer
@@ -239,11 +218,7 @@ def json_text(value: Any, indent: int | None = 1) -> str:
 
 
 def npz_names(file: IO[bytes]) -> list[str]:
-    """The names of the arrays in an open `.npz` file.
-
-    Raises:
-        zipfile.BadZipFile: It is no archive.
-    """
+    """The names of the arrays in an open `.npz` file; errors are as of `npz_arrays`."""
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
     return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
@@ -255,8 +230,7 @@ def npz_arrays(
     """Some arrays of an open `.npz` file, those of them that are there; nothing is unpickled.
 
     Raises:
-        Exception: It is damaged: NumPy's and zipfile's own errors of many kinds.
-        ValueError: Its headers claim more than `max_bytes`, or other sizes than the members have.
+        Exception: One of `ARRAY_FILE_ERRORS`, also where the arrays are larger than `max_bytes`.
     """
     import numpy as np
 
@@ -270,31 +244,24 @@ def npz_arrays(
         total = sum(sizes[member] for member in chosen.values())
         if total > max_bytes:
             raise ValueError(f"it would unpack to {total:,} bytes")
+        headers = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }
         found = {}
         for name, member in chosen.items():
-            # NumPy would allocate what the header claims, whatever the archive says.
-            with archive.open(member) as start:
-                claimed = _claimed_bytes(start)
-            if claimed != sizes[member]:
-                raise ValueError(f"{name} has {sizes[member]:,} bytes, not {claimed:,}")
             # Read whole, so that zipfile checks the member's checksum.
             whole = io.BytesIO(archive.read(member))
+            version = np.lib.format.read_magic(whole)
+            if version not in headers:
+                raise ValueError(f"an array of the format {version}")
+            shape, _, dtype = headers[version](whole)
+            if dtype.hasobject:
+                raise ValueError("an array of Python objects")
+            # NumPy would allocate what the header claims, whatever the archive says.
+            claimed = whole.tell() + math.prod(shape) * dtype.itemsize
+            if claimed != sizes[member]:
+                raise ValueError(f"{name} has {sizes[member]:,} bytes, not {claimed:,}")
+            whole.seek(0)
             found[name] = np.lib.format.read_array(whole, allow_pickle=False)
         return found
-
-
-def _claimed_bytes(member: IO[bytes]) -> int:
-    """The size of an `.npy` file by its header."""
-    import numpy as np
-
-    version = np.lib.format.read_magic(member)
-    read = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if read is None:
-        raise ValueError(f"an array of the format {version}")
-    shape, _, dtype = read(member)
-    if dtype.hasobject:
-        raise ValueError("an array of Python objects")
-    return member.tell() + math.prod(shape) * dtype.itemsize

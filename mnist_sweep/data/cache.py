@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -44,15 +45,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stored:
-    """A prepared dataset in the cache: memory-mapped arrays and the hash of their content.
-
-    `stamp` is that of the files just before they were hashed.
-    """
+    """A prepared dataset in the cache."""
 
     directory: Path
-    arrays: Arrays
-    sha256: str
-    stamp: Stamp | None = None
+    arrays: Arrays  # memory-mapped
+    sha256: str  # of their content
+    stamp: Stamp | None = None  # of the files just before they were hashed
     class_names: tuple[str, ...] = ()
 
     @property
@@ -63,14 +61,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Cache:
-    """The directories of prepared datasets; the first one that can be written is written to.
+    """The directories of prepared datasets; the first one that can be written is written to."""
 
-    `configured` is the user's cache directory, `private` one in the temporary directory for this
-    user only, used if the other one cannot be written.
-    """
-
-    configured: Path
-    private: Path
+    configured: Path  # the user's cache directory
+    private: Path  # in the temporary directory, for this user only
 
     def find(self, sha256: str) -> Stored | None:
         """The dataset of this content if it is stored undamaged."""
@@ -87,11 +81,10 @@ class Cache:
         """Write a dataset unless it is stored undamaged."""
         sha256 = content_sha256(arrays)
         failures = []
-        for root in (self.configured, self.private):
-            is_private = root == self.private
+        for root, mode in ((self.configured, 0o777), (self.private, 0o700)):
             try:
-                root.mkdir(parents=True, exist_ok=True, mode=0o700 if is_private else 0o777)
-                if is_private and not _is_private(root):
+                root.mkdir(parents=True, exist_ok=True, mode=mode)
+                if root == self.private and not _is_private(root):
                     why = "exists and belongs to another user or is open to others"
                     raise PermissionError(13, why)
                 (root / "data").mkdir(exist_ok=True)
@@ -109,8 +102,7 @@ class Cache:
         for root in self._roots():
             # Where it is unknown or damaged, the source is read again.
             with suppress(OSError, ValueError, KeyError, TypeError):
-                text = content(root / "sources" / f"{key}.json", MAX_INFO_BYTES)[0]
-                known = strict_json(text)
+                known = _json(root / "sources" / f"{key}.json")
                 if re.fullmatch(r"[0-9a-f]{64}", known["sha256"]):
                     found = self.find(known["sha256"])
                     names = tuple(map(str, known.get("class_names", ())))
@@ -159,15 +151,15 @@ def open_cache(environ: Mapping[str, str]) -> Cache:
 
 def _is_private(root: Path) -> bool:
     """Whether nobody else can have put files there: the temporary directory is open to all."""
-    try:
+    with suppress(OSError):
         status = root.lstat()
-    except OSError:
-        return False
-    return (
-        stat.S_ISDIR(status.st_mode)
-        and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
-        and not status.st_mode & 0o022
-    )
+        is_own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+        return stat.S_ISDIR(status.st_mode) and is_own and not status.st_mode & 0o022
+    return False
+
+
+def _json(path: Path) -> Any:
+    return strict_json(content(path, MAX_INFO_BYTES)[0])
 
 
 def stamp(directory: Path) -> Stamp | None:
@@ -203,7 +195,7 @@ def verified(directory: Path, sha256: str) -> Stored | None:
     """The dataset in `directory` if it is there, complete, and its hash is `sha256`."""
     before = stamp(directory)
     try:
-        info = strict_json(content(directory / "info.json", MAX_INFO_BYTES)[0])
+        info = _json(directory / "info.json")
         if info["format"] != INFO_FORMAT:
             return None
         arrays = Arrays(

@@ -42,9 +42,8 @@ class DatasetInfo:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, without the stamp."""
-        values = {
-            **asdict(self), "shape": list(self.shape), "class_names": list(self.class_names)
-        }  # fmt: skip
+        names = ("shape", "class_names")
+        values = {**asdict(self), **{name: [*getattr(self, name)] for name in names}}
         del values["stamp"]
         return values
 
@@ -145,11 +144,7 @@ def check_unchanged(dataset: Dataset) -> None:
 
 
 def class_counts(info: DatasetInfo) -> dict[str, list[int]]:
-    """How many examples each class has in `train`, `validation` and `test`, by label.
-
-    Raises:
-        DataError: The prepared data is missing or damaged.
-    """
+    """How many examples each class has in `train`, `validation` and `test`, by label."""
     data = load(info)
     labels = {
         "train": data.train_labels[data.train_index],
@@ -157,7 +152,7 @@ def class_counts(info: DatasetInfo) -> dict[str, list[int]]:
         "test": data.test_labels,
     }
     return {
-        name: [int(n) for n in np.bincount(values, minlength=info.classes)]
+        name: np.bincount(values, minlength=info.classes).tolist()
         for name, values in labels.items()
     }
 

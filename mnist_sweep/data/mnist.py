@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,13 +53,14 @@ def find(
         notice = f"{VARIABLE}={path} is not the original MNIST; it is used as is."
         return replace(found, notice=notice)
     tried = [f"{VARIABLE} (not set)"]
-    places: dict[str, Callable[[], Path]] = {
-        "Keras's cache": lambda: _cached(environ),
-        "the download": lambda: download(environ, download_timeout_s),
-    }
-    for label, path_of in places.items():
+    for label in ("Keras's cache", "the download"):
+        path = cached_file(environ)
+        if label == "Keras's cache" and not path.exists():
+            tried.append(f"{label} (no {path})")
+            continue
         try:
-            path = path_of()
+            if label == "the download":
+                path = download(environ, download_timeout_s)
             found = fetch("npz", readers()["npz"], path, label)
         except DataError as error:
             tried.append(f"{label} ({str(error).rstrip('.')})")
@@ -79,13 +80,6 @@ def find(
         f"instead, as MNIST was not found. Tried: {searched} mnist-sweep data mnist"
     )
     return replace(fetch("digits", readers()["digits"]), notice=notice)
-
-
-def _cached(environ: Mapping[str, str]) -> Path:
-    path = cached_file(environ)
-    if not path.exists():
-        raise DataError(f"no {path}")
-    return path
 
 
 def cached_file(environ: Mapping[str, str]) -> Path:

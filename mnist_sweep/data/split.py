@@ -27,11 +27,9 @@ Rows = NDArray[np.int32]
 def split(
     labels: Bytes, fraction: float, seed: int, *, part: str = "validation"
 ) -> tuple[Rows, Rows]:
-    """Split rows in two, with the share of every class kept, by `train_test_split`.
+    """Split rows in two, with the share of every class kept, each sorted, (n,) int32.
 
-    Returns:
-        The rows for training and the rows of the second part, each sorted, (n,) int32. `part` is
-        the second one's name in messages: its share is the setting `data.{part}_fraction`.
+    `part` is the second one's name in messages: its share is the setting `data.{part}_fraction`.
     """
     setting = f"data.{part}_fraction={fraction:g}"
     counts = np.bincount(labels)

@@ -1,18 +1,26 @@
-"""Images to predict, from a CSV, IDX or NPZ file, a picture, or a folder of any of these."""
+"""Images to predict, from a CSV, IDX or NPZ file, a picture, or a folder of any of these.
+
+Pictures are PNG and JPEG files of one digit each, photographed, scanned or drawn, fitted to a
+network.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_sweep.data import pictures as plain_pictures
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mnist_sweep.data import pictures
 from mnist_sweep.data.arrays import Bytes, as_bytes, as_labels
 from mnist_sweep.data.readers import csv, folders, idx, npz
-from mnist_sweep.errors import DataError
-from mnist_sweep.inference import pictures
-from mnist_sweep.inference.normalise import Frame
+from mnist_sweep.errors import DataError, listed
+from mnist_sweep.inference.normalise import Frame, NoDigitError, normalise
 
 KINDS = (
     "a CSV file (pixel0,pixel1,… with or without label first), an IDX file of images (gzipped or "
@@ -20,6 +28,9 @@ KINDS = (
     "or JPEG pictures, one or a folder"
 )
 TEST_FILE = "test.csv"
+SUFFIXES = (".png", ".jpg", ".jpeg")
+# Pictures are first reduced to this many pixels per side: enough for a digit, and fast.
+WORKING_SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -
         return _idx(images, labels, expected)
     if npz.recognises(path):
         return _npz(path, expected)
-    if found := pictures.find(path, _suffixes(expected)):
+    if found := find_pictures(path, _suffixes(expected)):
         return _pictures(found, str(path), expected, on_picture)
     if (path / TEST_FILE).is_file():
         return read(path / TEST_FILE, expected)
@@ -98,8 +109,7 @@ def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -
 
 
 def _suffixes(expected: Expected) -> tuple[str, ...]:
-    is_plain = expected.reader == "folders"
-    return plain_pictures.SUFFIXES if is_plain else pictures.SUFFIXES
+    return pictures.SUFFIXES if expected.reader == "folders" else SUFFIXES
 
 
 def _pictures(
@@ -112,9 +122,9 @@ def _pictures(
             "Give the pixels themselves, as CSV or NPZ."
         )
     if expected.reader == "folders":
-        images = plain_pictures.read(paths, on_picture)
+        images = pictures.read(paths, on_picture)
     else:
-        images = pictures.read(paths, Frame.of(shape, expected.scale), on_picture)
+        images = read_digits(paths, Frame.of(shape, expected.scale), on_picture)
     names = tuple(path.name for path in paths)
     return Inputs(_fitted(images, source, expected), source, names=names)
 
@@ -179,3 +189,72 @@ def _fitted(images: Bytes, where: str, expected: Expected) -> Bytes:
             f"of {images.max()}. Give pixels on that scale, or a run trained on such data."
         )
     return images.reshape(len(images), *shape)
+
+
+def find_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """The pictures in a folder, in natural order of their names (2.png before 10.png)."""
+    try:
+        found = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in suffixes and not path.name.startswith(".")
+        ]
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+
+    def natural(path: Path) -> list[str | int]:
+        # Text and numbers alternate, so that equal places of two keys have the same type.
+        parts = re.split(r"([0-9]+)", path.name.lower())
+        return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+    return sorted(found, key=natural)
+
+
+def read_digits(
+    paths: Sequence[Path], frame: Frame, on_picture: Callable[[int], None] = lambda _: None
+) -> Bytes:
+    """Pictures of one digit each, PNG or JPEG, as (n, frame.height, frame.width) uint8.
+
+    `on_picture` is called after each with the number done.
+    """
+    images = np.zeros((len(paths), frame.height, frame.width), dtype=np.uint8)
+    faults: dict[int, str] = {}
+    deep: dict[int, NDArray[np.float64]] = {}
+    factor = 257.0
+
+    def put(row: int, grey: NDArray[np.float64], *, lossy: bool = False) -> None:
+        try:
+            images[row] = normalise(np.clip(grey, 0, 1), frame, lossy=lossy)
+        except NoDigitError as error:
+            faults[row] = f"{paths[row]} shows no digit: {error}"
+
+    for row, path in enumerate(paths):
+        try:
+            levels, lossy = pictures.decode(path, ("PNG", "JPEG"))
+        except DataError as error:
+            faults[row] = str(error).rstrip(".")
+        else:
+            if levels.dtype == np.uint8:
+                put(row, _reduced(levels / 255), lossy=lossy)
+            else:
+                # Some programs put 8 bits into 16; a single dark picture would not tell.
+                factor = 1.0 if levels.max() > 255 else factor
+                deep[row] = _reduced(levels / 65535)
+        on_picture(row + 1)
+    for row, grey in deep.items():
+        put(row, grey * factor)
+    if faults:
+        first = listed([faults[row] for row in sorted(faults)], 5)
+        raise DataError(
+            f"Expected PNG or JPEG pictures of one digit each, but {first}. Correct or remove them."
+        )
+    return images
+
+
+def _reduced(grey: NDArray[np.float64]) -> NDArray[np.float64]:
+    if max(grey.shape) <= WORKING_SIDE:
+        return grey
+    image = Image.fromarray(grey.astype(np.float32))
+    # A box filter averages: noise shrinks, and no ring appears around a stroke.
+    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
+    return np.asarray(image, dtype=np.float64)
