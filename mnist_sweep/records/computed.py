@@ -33,16 +33,17 @@ _CODE = (
 )  # fmt: skip
 
 
-def _code() -> bytes | None:
-    """What the answers depend on beside the data; None in a ZIP file, which has no sources."""
-    digest = hashlib.sha256(f"{version('numpy')} {version('scipy')}".encode())
+def _sha256(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def _code() -> str:
+    """What the answers depend on beside the data; empty in a ZIP file, which has no sources."""
     sources = [path for one in _CODE for path in sorted(_PACKAGE.glob(one))]
-    try:
-        for path in sources:
-            digest.update(hashlib.sha256(content(path)[0]).digest())
-    except (OSError, ValueError):
-        return None
-    return digest.digest() if sources else None
+    with suppress(OSError, ValueError):
+        own = [_sha256(content(path)[0]) for path in sources]
+        return _sha256(f"{version('numpy')} {version('scipy')} {own}".encode()) if own else ""
+    return ""
 
 
 # At import, as the code itself: files may be changed or upgraded while a long sweep runs, and what
@@ -53,58 +54,39 @@ _IMPORTED = _code()
 class Computed:
     """The answer to a question about some runs' predictions, if it is known.
 
-    Attributes:
-        answer: Plain values as they were kept; None if they have to be computed.
+    `question` is plain values: all options, and all numbers beside predictions that count;
+    `directories` are of the runs whose predictions count, in order. A `sweep` of None, or one in
+    which nothing may be written, keeps no answer.
     """
 
-    def __init__(self, sweep: Sweep | None, question: Any, directories: Iterable[Path]) -> None:
-        """Look for an answer.
+    # Plain values as they were kept; None if they have to be computed.
+    answer: Any = None
+    _key = ""
 
-        Args:
-            sweep: Where it is kept; None, or one in which nothing may be written, keeps none.
-            question: Plain values: all options, and all numbers beside predictions that count.
-            directories: Of the runs whose predictions count, in order.
-        """
-        self.answer = None
-        self._key = self._path = None
-        if sweep is None or not sweep.may_keep or sweep.is_external:
+    def __init__(self, sweep: Sweep | None, question: Any, directories: Iterable[Path]) -> None:
+        # The sources of metrics of other packages are not known.
+        if not sweep or not sweep.may_keep or sweep.is_external or plugins("metrics"):
             return
         self._path = SweepPaths(sweep.directory).computed
-        self._key = _key(question, directories)
+        with suppress(OSError, ValueError):  # predictions that cannot be read
+            own = [_sha256(content(RunPaths(one).predictions)[0]) for one in directories]
+            self._key = _IMPORTED and _sha256(json.dumps([_IMPORTED, own, question]).encode())
         with suppress(LookupError, TypeError, ValueError):
             value, digest = self._kept()[self._key]
-            self.answer = value if digest == _digest(value) else None
+            self.answer = value if digest == _sha256(json.dumps(value).encode()) else None
 
     def keep(self, answer: Any) -> None:
         """Keep an answer of plain values; that it fails changes nothing."""
-        if self._path and self._key:
+        if self._key:
             # What other processes kept meanwhile may get lost, which only costs time.
-            kept = {**self._kept(), self._key: [answer, _digest(answer)]}
+            kept = {**self._kept(), self._key: [answer, _sha256(json.dumps(answer).encode())]}
             latest = dict([*kept.items()][-_MAX_KEPT:])
             with suppress(OSError):
                 write_bytes(self._path, json.dumps(latest).encode())
 
-    def _kept(self) -> dict[str | None, Any]:
+    def _kept(self) -> dict[str, Any]:
         with suppress(OSError, ValueError, RecursionError):
-            found = json.loads(content(str(self._path), _MAX_BYTES)[0])
+            found = json.loads(content(self._path, _MAX_BYTES)[0])
             if isinstance(found, dict):
                 return found
         return {}
-
-
-def _key(question: Any, directories: Iterable[Path]) -> str | None:
-    """None where something that counts is not known: the code, or a run's predictions."""
-    if _IMPORTED is None or plugins("metrics"):  # the sources of which are not known
-        return None
-    digest = hashlib.sha256(_IMPORTED)
-    try:
-        for path in (RunPaths(one).predictions for one in directories):
-            digest.update(hashlib.sha256(content(path)[0]).digest())
-    except (OSError, ValueError):
-        return None
-    digest.update(json.dumps(question).encode())
-    return digest.hexdigest()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

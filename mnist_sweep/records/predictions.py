@@ -76,7 +76,7 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
-    """Read what runs (at least one) predicted on the validation or the test split.
+    """What runs (at least one) predicted on the validation or the test split.
 
     Raises:
         DirectoryError: A run's predictions are missing or damaged.

@@ -119,11 +119,7 @@ class Sweep:
         )
 
     def run_paths(self, run_id: str) -> RunPaths:
-        """Where a run's files are.
-
-        Raises:
-            SelectionError: There is no such run.
-        """
+        """Where a run's files are; a SelectionError if there is no such run."""
         if run_id not in self._places:
             raise SelectionError(f"No run {run_id} in {self.directory}.")
         return RunPaths(self.frame["directory"].iloc[self._places[run_id]])
@@ -258,24 +254,20 @@ def _runs(
         problems.append(Problem(paths.runs, reason(error)))
         return rows_of([]), {}
     rows, unread = read_runs(paths, names, memory)
-    # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
-    found = {name: one for name, one in unread.items() if one.kind == "problem"}
     first: dict[str, str] = {}
     names = rows.table[NAME].tolist()
     for name, run_id in zip(names, rows.table["run_id"] if names else (), strict=True):
-        taken = first.setdefault(run_id, name)
-        if taken != name:
+        if (taken := first.setdefault(run_id, name)) != name:
             why = f"the same run as {taken}, which was taken instead"
-            found[name] = Unread("problem", why, RunPaths(name).record.name)
-    problems += [
-        Problem(paths.runs / name / found[name].file, found[name].reason) for name in sorted(found)
-    ]
-    begun = {
-        label_and_run_id(name)[1]: paths.runs / name
-        for name, one in unread.items()
-        if one.kind == "begun"
-    }
-    return rows.take([k for k, name in enumerate(names) if name not in found]), begun
+            unread[name] = Unread("problem", why, RunPaths(name).record.name)
+    begun = {}
+    for name, one in sorted(unread.items()):
+        if one.kind == "problem":
+            problems.append(Problem(paths.runs / name / one.file, one.reason))
+        elif one.kind == "begun":
+            begun[label_and_run_id(name)[1]] = paths.runs / name
+        # A plain file among the runs (.DS_Store, notes) is nobody's run: a stray is no problem.
+    return rows.take([k for k, name in enumerate(names) if name not in unread]), begun
 
 
 def _single(path: Path) -> Sweep:

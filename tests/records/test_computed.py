@@ -100,7 +100,7 @@ def test_another_level_or_other_code_is_another_question(grid, resampled, monkey
     resampled.clear()
     ask(grid, level=0.9)
     assert not resampled
-    monkeypatch.setattr(computed, "_IMPORTED", b"other")
+    monkeypatch.setattr(computed, "_IMPORTED", "other")
     ask(grid)
     assert resampled
 
