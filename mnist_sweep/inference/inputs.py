@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mnist_sweep.data import pictures
 from mnist_sweep.data.arrays import Bytes, as_bytes, as_labels
 from mnist_sweep.data.readers import csv, folders, idx, npz
 from mnist_sweep.errors import DataError, listed
@@ -68,48 +67,37 @@ def read(
         DataError: The file is missing or damaged, or its images are not as expected.
     """
     try:
-        if path.is_dir():
-            return _folder(path, expected, on_picture)
-        is_file, exists = path.is_file(), path.exists()
+        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
+        is_idx = idx.recognises(path)  # lists a folder
     except OSError as error:  # no permission for a directory above it, a name is too long
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}. Expected {KINDS}."
         ) from error
-    if not is_file:
+    if not is_folder and not is_file:
         found = "is not a regular file" if exists else "does not exist"
         raise DataError(f"{path} {found}. Expected {KINDS}.")
-    suffix = path.suffix.lower()
-    if suffix in _suffixes(expected):
-        return _pictures([path], str(path), expected, on_picture)
-    if csv.recognises(path):
-        images, labels = csv.read_table(path)
-        return _inputs(images, labels, (str(path), f"the label column of {path}"), expected)
-    if npz.recognises(path):
-        return _npz(path, expected)
-    if suffix == ".gz" or "ubyte" in path.name or suffix == ".idx":
-        return _idx(path, None, expected)
-    raise DataError(f"{path} has an unknown file extension. Expected {KINDS}.")
-
-
-def _folder(path: Path, expected: Expected, on_picture: Callable[[int], None]) -> Inputs:
-    if idx.recognises(path):
+    if is_idx:
         _, _, images, labels = idx.find(path)
         return _idx(images, labels, expected)
     if npz.recognises(path):
         return _npz(path, expected)
-    if found := find_pictures(path, _suffixes(expected)):
-        return _pictures(found, str(path), expected, on_picture)
-    if (path / TEST_FILE).is_file():
-        return read(path / TEST_FILE, expected)
+    suffixes = folders.SUFFIXES if expected.reader == "folders" else SUFFIXES
+    shown = _visible_files(path) if is_folder else [path]
+    if shown := [one for one in shown if one.suffix.lower() in suffixes]:
+        return _pictures(shown, str(path), expected, on_picture)
+    table = path / TEST_FILE if is_folder else path
+    if table.is_file() and csv.recognises(table):
+        pixels, known = csv.read_table(table)
+        return _inputs(pixels, known, (str(table), f"the label column of {table}"), expected)
+    if is_file and (path.suffix.lower() in (".gz", ".idx") or "ubyte" in path.name):
+        return _idx(path, None, expected)
+    if is_file:
+        raise DataError(f"{path} has an unknown file extension. Expected {KINDS}.")
     if expected.reader == "folders" and any(child.is_dir() for child in path.iterdir()):
         train, test = folders.read(path)
         chosen = test or train
         return _inputs(chosen.images, chosen.labels, (chosen.images_from,) * 2, expected)
     raise DataError(f"The folder {path} contains nothing to predict. Expected {KINDS}.")
-
-
-def _suffixes(expected: Expected) -> tuple[str, ...]:
-    return pictures.SUFFIXES if expected.reader == "folders" else SUFFIXES
 
 
 def _pictures(
@@ -122,7 +110,7 @@ def _pictures(
             "Give the pixels themselves, as CSV or NPZ."
         )
     if expected.reader == "folders":
-        images = pictures.read(paths, on_picture)
+        images = folders.read_pictures(paths, on_picture)
     else:
         images = read_digits(paths, Frame.of(shape, expected.scale), on_picture)
     names = tuple(path.name for path in paths)
@@ -191,23 +179,15 @@ def _fitted(images: Bytes, where: str, expected: Expected) -> Bytes:
     return images.reshape(len(images), *shape)
 
 
-def find_pictures(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """The pictures in a folder, in natural order of their names (2.png before 10.png)."""
-    try:
-        found = [
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in suffixes and not path.name.startswith(".")
-        ]
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+def _visible_files(folder: Path) -> list[Path]:
+    """The visible files in a folder, in natural order of their names (2.png before 10.png)."""
 
     def natural(path: Path) -> list[str | int]:
         # Text and numbers alternate, so that equal places of two keys have the same type.
         parts = re.split(r"([0-9]+)", path.name.lower())
         return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
-    return sorted(found, key=natural)
+    return sorted((one for one in folder.iterdir() if one.name[0] != "."), key=natural)
 
 
 def read_digits(
@@ -230,7 +210,7 @@ def read_digits(
 
     for row, path in enumerate(paths):
         try:
-            levels, lossy = pictures.decode(path, ("PNG", "JPEG"))
+            levels, lossy = folders.decode(path, ("PNG", "JPEG"))
         except DataError as error:
             faults[row] = str(error).rstrip(".")
         else:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_sweep.data import pictures
 from mnist_sweep.data.arrays import as_labels
 from mnist_sweep.data.readers import folders, idx, npz
 from mnist_sweep.data.source import assemble, at
@@ -145,7 +144,7 @@ def test_whether_16_bits_hold_8_is_decided_for_all_pictures(tmp_path: Path, fact
     wide = X[0].astype(np.uint16)
     Image.fromarray(np.full_like(wide, 200)).save(tmp_path / "a.png")
     Image.fromarray(wide * factor).save(tmp_path / "b.png")
-    found = pictures.read([tmp_path / "a.png", tmp_path / "b.png"])
+    found = folders.read_pictures([tmp_path / "a.png", tmp_path / "b.png"])
     np.testing.assert_array_equal(found, np.stack([np.full_like(X[0], dark), X[0]]))
 
 
@@ -154,7 +153,7 @@ def test_a_picture_of_32_bits_is_refused(tmp_path: Path):
         path = tmp_path / f"{name}.tif"
         Image.fromarray(levels.astype({"float": "f4", "integer": "i4"}[name])).save(path)
         with pytest.raises(DataError, match=rf"{name}\.tif has grey levels of 32 bits"):
-            pictures.decode(path)
+            folders.decode(path)
 
 
 def test_a_picture_is_turned_upright_and_laid_on_paper(tmp_path: Path):
@@ -164,7 +163,7 @@ def test_a_picture_is_turned_upright_and_laid_on_paper(tmp_path: Path):
     ink = np.dstack([np.zeros((4, 5, 3), np.uint8), 255 - X[0]])
     Image.fromarray(ink).save(tmp_path / "b.png")
     for path in (tmp_path / "a.png", tmp_path / "b.png"):
-        np.testing.assert_array_equal(pictures.decode(path)[0], X[0])
+        np.testing.assert_array_equal(folders.decode(path)[0], X[0])
 
 
 def test_validation_pictures_are_added_to_the_training_pictures(tmp_path: Path):
