@@ -137,6 +137,7 @@ def _layout(line: str, file: Path) -> _Layout:
     cells = _cells(line, delimiter)
     if len(cells) > 1 and not cells[-1]:
         cells.pop()  # a delimiter at the end of lines
+    # `to_csv` writes the index as a first column without a name.
     first_is_index = bool(cells) and cells[0].lower() in _INDEXES
     columns = [*range(int(first_is_index), len(cells))]
     n, own = len(columns), [cells[i] for i in columns]

@@ -78,6 +78,7 @@ def _parts(path: Path) -> tuple[Part, Part]:
     """The pictures of the training and of the test part."""
     if not path.is_dir():
         raise DataError(f"Expected {_EXPECTED}; {path} is not a folder.")
+    # A folder that is called train among others may also be a class of that name.
     below = {_PARTS.get(child.name.lower()): child for child in path.iterdir() if child.is_dir()}
     if "train" not in below or len(below.keys() & {"val", "test"}) == 0:
         below = {"train": path}

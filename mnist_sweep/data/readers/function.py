@@ -53,6 +53,7 @@ def _by_name(returned: Any, target: str) -> dict[str, Any]:
     if isinstance(returned, Mapping):
         found = dict(returned)
     elif isinstance(returned, (tuple, list)):
+        # ((x, y), (x, y)) and (x, y, x, y) are the same.
         flat = [one for part in returned for one in (part if isinstance(part, tuple) else (part,))]
         found = dict(zip(NAMES, flat, strict=False)) if len(flat) in (2, 4) else {}
     if {*found} - {CLASSES} not in ({*NAMES}, {*NAMES[:2]}):

@@ -119,6 +119,7 @@ def read_file(path: Path) -> Bytes:
     """One IDX file as an array of the shape in its header."""
     try:
         with opened(path) as raw:
+            # By content: browsers unpack a file and leave the name that it had.
             if not raw.peek(2).startswith(GZIP_MAGIC):
                 return _parse(raw, path)
             with gzip.GzipFile(fileobj=raw) as unzipped:

@@ -102,6 +102,7 @@ def convert(
     if not records:
         place, why = found.problems[0]
         raise DirectoryError(f"None of the runs in {path} can be used: {place}: {why}.")
+    # Repeats differ in seed; equal ones are mostly two experiments below one directory.
     keys = Counter((one.configuration_id, one.config["seed"]) for one in records if one.metrics)
     if again := keys.total() - len(keys):
         found.notes.append(
@@ -207,6 +208,7 @@ def _scale_percentages(found: Found) -> None:
     for name in sorted(names):
         own = [run for run in found.runs if name in run.series]
         values = [run.metrics[name] for run in own]
+        # Values of at most 1 may be either: one above 1 decides.
         if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
             found.notes.append(f"{name} is in percent")
             for run in own:
@@ -225,6 +227,7 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
     error = {"type": "NoResult", "message": run.failed or "no metric was found"}
     values = {
         "schema_version": SCHEMA_VERSION,
+        # Of the name too: runs without a seed may have the same settings.
         "run_id": run_id({"name": run.name, **config}),
         "configuration_id": configuration_id(config),
         "label": label(config),

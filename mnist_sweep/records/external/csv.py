@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ _METRIC = re.compile(
     r"|r2|bleu|rouge|wer|cer|iou|map|dice|perplexity|ppl|reward|return|elbo|nll|top[15])([^a-z]|$)"
 )
 _SUFFIXES = (".csv", ".tsv")
-NO_ROWS = "the table has no rows"
 _MAX_BYTES = 64 * 2**20
 # What W&B and MLflow add to an export, in lower case; also all of `_step`, `tags.x` and so on.
 _NO_SETTINGS = (
@@ -41,21 +41,28 @@ def find(path: Path) -> list[Path]:
     return inside if len(inside) == 1 else []
 
 
-def read(_path: Path, files: list[Path]) -> Found:
-    """A run a row; a column is a metric if it is called like one, and a setting otherwise."""
+def read(_path: Path, files: list[Path], wanted: Sequence[str] = ()) -> Found:
+    """A run a row; columns are metrics if they are `wanted`, or called like one, else settings."""
     (file,) = files
+    found = Found("a table of runs")
     table = columns_of(file)
     if not any(table.values()):
-        return Found("a table of runs", problems=[(file, NO_ROWS)])
-    metrics = metrics_of(table, file)
-    found = Found("a table of runs", runs_of(file, table, metrics))
+        found.problems.append((file, "the table has no rows"))
+        return found
+    if wanted and table.keys().isdisjoint(wanted):
+        known = ", ".join([*table][:20])
+        why = f"there is no column {', '.join(wanted)}; there are {known}"
+        found.problems.append((file, why))
+        return found
+    metrics = [*wanted] or _metrics_of(table, file)
+    found.runs = _runs_of(file, table, metrics)
     found.notes.append(f"metrics are {', '.join(metrics[:8])}; other columns are settings")
     if left := [name for name in table if _is_no_setting(name)]:
         found.notes.append(f"except {', '.join(left[:8])}")
     return found
 
 
-def metrics_of(table: Columns, file: Path) -> list[str]:
+def _metrics_of(table: Columns, file: Path) -> list[str]:
     """The columns that are called like a metric and hold numbers."""
     metrics = [
         name
@@ -73,10 +80,11 @@ def metrics_of(table: Columns, file: Path) -> list[str]:
     return metrics
 
 
-def runs_of(file: Path, table: Columns, metrics: list[str]) -> list[FoundRun]:
+def _runs_of(file: Path, table: Columns, metrics: list[str]) -> list[FoundRun]:
     """A run a row; what W&B and MLflow say of a run besides its parameters is no setting of it."""
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     names = table.get("Name", [None])
+    # W&B lets several runs share a name: then their rows are numbered.
     is_named = None not in names and len(set(names)) == len(names)
     left = {name for name in table if _is_no_setting(name)} | set(metrics)
     left |= {"Name"} if is_named else set()
@@ -109,13 +117,17 @@ def columns_of(file: Path) -> Columns:
 
     try:
         data = content(file, _MAX_BYTES)[0]
+        # Excel saves "Unicode text" as UTF-16, and marks UTF-8.
         encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         text = data.decode(encoding)
+        # Only the slow engine guesses the delimiter.
         table = pd.read_csv(io.StringIO(text), sep=None, engine="python")
+        # A comma can be the decimal one only where it is not the delimiter.
         if ";" in text.partition("\n")[0]:
             table = table.apply(_with_decimal_commas)
     except (OSError, ValueError) as error:  # pandas' own are ValueErrors
         raise DirectoryError(f"Expected a CSV table at {file}: {error}.") from error
+    # An index that pandas wrote, or a delimiter at the end of each line.
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]
     table = table.drop(columns=unnamed).rename(columns=str)
     return {  # whole numbers with a gap are floats to pandas

@@ -46,6 +46,7 @@ def read(path: Path, jobs: list[Path]) -> Found:
         except (OSError, ValueError) as error:
             found.problems.append((place, reason(error)))
             continue
+        # Tables last: they are read only where no other file has numbers.
         _read_files(run, sorted(own, key=lambda one: (one.suffix == ".csv", one)), found, counts)
         run.failed = "" if run.series else "no JSON, YAML or CSV file with numbers beside .hydra/"
         found.runs.append(run)

@@ -129,15 +129,13 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
         try:
             settings = hydra_settings(top, file.parent)
             if csv.find(file) and not settings:
-                table = csv.columns_of(file)
-                _check_table(table, mapping)
-                metrics = [*mapping.metrics.values()] or csv.metrics_of(table, file)
-                runs = csv.runs_of(file, table, metrics)
-                for run in runs:
+                table = csv.read(file, [file], [*mapping.metrics.values()])
+                for run in table.runs:
                     if len(files) > 1:
                         run.name = f"{file.relative_to(top).as_posix()}: {run.name}"
                     choose(run, mapping, found)
-                found.runs += runs
+                found.runs += table.runs
+                found.problems += table.problems
                 continue
             label = file.parent.relative_to(top).as_posix()
             run = FoundRun(file.stem if label == "." else label, file)
@@ -148,15 +146,6 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
             continue
         found.runs.append(run)
     return found
-
-
-def _check_table(table: csv.Columns, mapping: ResultMapping) -> None:
-    """Refuse a table in which there is no run, or none of the metrics."""
-    if not any(table.values()):
-        raise ValueError(csv.NO_ROWS)
-    if mapping.metrics and table.keys().isdisjoint(mapping.metrics.values()):
-        absent, known = ", ".join(mapping.metrics.values()), ", ".join([*table][:20])
-        raise ValueError(f"there is no column {absent}; there are {known}")
 
 
 def choose(run: FoundRun, mapping: ResultMapping, found: Found) -> None:

@@ -14,6 +14,7 @@ from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import content, strict_yaml
 
 DATABASE = "mlflow.db"
+# In a store of files the status is a number of MLflow's protocol (`RunStatus` in service.proto).
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _RUNS = """
 SELECT run_uuid, status, name FROM
@@ -34,6 +35,7 @@ def find(path: Path) -> list[Path]:
         return [file]
     for pattern in ("*/*/meta.yaml", "mlruns/*/*/meta.yaml", "*/meta.yaml"):
         own = [meta for meta in sorted(path.glob(pattern)) if (meta.parent / "metrics").is_dir()]
+        # Deleted experiments stay there until `mlflow gc`.
         if own := [meta for meta in own if ".trash" not in meta.parts]:
             return own
     return []

@@ -55,6 +55,7 @@ def read(path: Path, folders: list[Path]) -> Found:
         parent, _, last = relative.rpartition("/")
         above = runs.get(parent or path.name)
         is_split = split_and_name(f"{last}/x", "")[0] != ""
+        # 0 keeps all values; else a sample of 10,000 stands for them.
         events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
         try:
             events.Reload()
@@ -110,6 +111,7 @@ def _hyperparameters(events: Any) -> dict[str, Any]:
     for name, value in values.items():
         kind = value.WhichOneof("kind")
         plain = getattr(value, kind) if kind else None
+        # The protocol has only one type of number.
         if isinstance(plain, float) and plain.is_integer():
             plain = int(plain)
         found[str(name)] = plain
