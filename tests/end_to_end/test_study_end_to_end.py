@@ -12,11 +12,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.commands import Program, environment
 from support.real_sweeps import account
 
 GUARD_S = 240
@@ -53,12 +55,18 @@ def without_times(study: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    with Program(environment(tmp_path_factory.mktemp("program"))) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def whole(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """An uninterrupted study's directory, and what it printed."""
     place = tmp_path_factory.mktemp("whole")
-    done = run(place, *STUDY, "name=study")
-    assert done.returncode == 0, done.stderr
-    return place / "outputs" / "study", done.stdout
+    done = program.run([*STUDY, "name=study"], place)
+    assert done.code == 0, done.err
+    return place / "outputs" / "study", done.out
 
 
 @pytest.fixture(scope="module")
@@ -275,15 +283,17 @@ def test_deciding_gives_further_seeds_to_contenders_alone_and_says_what_that_sav
     assert grid["selection"]["configuration_id"] in decision["contenders"]
 
 
-def test_a_plan_shows_what_later_stages_depend_on_and_writes_nothing(tmp_path: Path):
-    done = run(tmp_path, *STUDY, "name=study", "plan=true")
-    assert done.returncode == 0, done.stderr
-    assert "2 points, 0 done, 2 to run." in done.stdout
+def test_a_plan_shows_what_later_stages_depend_on_and_writes_nothing(
+    program: Program, tmp_path: Path
+):
+    done = program.run([*STUDY, "name=study", "plan=true"], tmp_path)
+    assert done.code == 0, done.err
+    assert "2 points, 0 done, 2 to run." in done.out
     assert (
         "the worst by validation lowest F1 where layers=2, from stage grid: 2 candidates"
-        in done.stdout
+        in done.out
     )
-    assert "with dropout=0.2 and unchanged, on new seed 1: 2 runs" in done.stdout
+    assert "with dropout=0.2 and unchanged, on new seed 1: 2 runs" in done.out
     assert not (tmp_path / "outputs").exists()
 
 
@@ -297,10 +307,10 @@ def test_a_plan_shows_what_later_stages_depend_on_and_writes_nothing(tmp_path: P
     ],
 )
 def test_a_bad_study_is_one_short_paragraph_and_nothing_is_written(
-    tmp_path: Path, words: tuple[str, ...], told: str
+    program: Program, tmp_path: Path, words: tuple[str, ...], told: str
 ):
-    done = run(tmp_path, *words)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    done = program.run(words, tmp_path)
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
     assert not (tmp_path / "outputs").exists()

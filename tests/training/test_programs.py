@@ -1,33 +1,24 @@
 """Compiled programs on disk save time and change nothing."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.training import programs
+from support import fresh_training
 
-TRAIN = """
-import hashlib, sys
-from support.training_settings import settings
-from mnist_sweep.training import model, small, train
-from mnist_sweep.data import prepare
-small.MAX_WORK = 0
-options = settings(data__name="digits", epochs=2)
-result = train.train(options, prepare(options["data"]), lambda s, c: model.mlp(s, c, 1, 8, 0.2))
-print(hashlib.sha256(b"".join(w.tobytes() for w in result.network.get_weights())).hexdigest())
-"""
+
+@pytest.fixture
+def fork_server():
+    """Imports TensorFlow once for all the processes of a test."""
+    processes.start_fork_server(processes.PRELOAD)
+    yield
+    processes.end_fork_server()
 
 
 def trained(cache, **environ):
-    answer = subprocess.run(
-        [sys.executable, "-c", TRAIN],
-        env={**os.environ, "PYTHONPATH": "tests", "MNIST_SWEEP_CACHE": str(cache), **environ},
-        capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    return answer.stdout.split()[-1]
+    return processes.call(fresh_training.weights, {"MNIST_SWEEP_CACHE": str(cache), **environ})
 
 
 def kept(cache):
@@ -36,7 +27,7 @@ def kept(cache):
 
 @pytest.mark.slow
 def test_a_program_from_disk_gives_the_bits_of_a_fresh_one_and_a_damaged_one_is_replaced(
-    tmp_path,
+    tmp_path, fork_server
 ):
     fresh = trained(tmp_path, MNIST_SWEEP_PROGRAMS="0")
     assert kept(tmp_path) == []
