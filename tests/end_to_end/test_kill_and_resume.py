@@ -1,4 +1,8 @@
-"""A sweep that is killed and resumed keeps what was finished and runs only the rest."""
+"""A sweep that is killed and resumed keeps what was finished and runs only the rest.
+
+Its runs are of a task, whose processes import no TensorFlow; `tests/reliability` kills sweeps of
+networks.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,23 @@ from support.real_sweeps import Place, kill_group, until
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="looks at processes where Linux shows them"
 )
+WAITS = """
+import trouble
+
+def train(seed=0):
+    trouble.log("waits", 0, seed)
+    trouble.wait("waits", seed)
+    return {"accuracy": 0.5}
+"""
 
 
 def test_a_killed_sweep_is_resumed(tmp_path: Path):
     place = Place(tmp_path, tmp_path / "cache")
-    words = place.sweep_words("model.kind=waits", "seed=1,2,3", "epochs=1", "name=s", "n_jobs=2")
+    (tmp_path / "modules" / "own_task.py").write_text(WAITS)
     (tmp_path / "go_1").touch()
-    process = place.start(*words)
+    process = place.start(
+        "-m", "task._target_=own_task.train", "seed=1,2,3", "name=s", "n_jobs=2", "report=false"
+    )
     until(lambda: place.record_files("s") and len(place.executions()) == 3)
     kill_group(process)
     until(place.gone)

@@ -9,6 +9,16 @@ pytest.importorskip("ipykernel", reason="notebooks need: pip install nbclient ip
 pytestmark = pytest.mark.slow
 
 TINY = 'layers=1, nodes=[4, 8], data="digits", report=False'
+TASK = '"task._target_=own_task.train", seed=[0, 1], report=False'
+OWN_TASK = """
+import time
+from mnist_sweep import report_epoch
+
+def train(wait=600, seed=0):
+    report_epoch({"loss": 1.0})
+    time.sleep(wait)
+    return {"accuracy": 0.5}
+"""
 CELLS = {
     "sweep": f'import mnist_sweep as ms\ngrid = ms.sweep({TINY}, epochs=1, name="grid")',
     "sweep shown": "grid",
@@ -27,8 +37,8 @@ def stop():
         time.sleep(0.05)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=stop).start()
-ms.sweep({TINY}, epochs=100_000, name="long")""",
-    "same kernel": f'ms.sweep({TINY}, epochs=1, name="grid")',
+ms.sweep({TASK}, name="long")""",
+    "same kernel": f'ms.sweep("+task.wait=0", {TASK}, name="short")',
 }  # fmt: skip
 
 
@@ -48,6 +58,7 @@ def shown(tmp_path_factory):
     """Title -> the outputs of its cell; "updates" has the first cell's, in order."""
     book = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, CELLS.values())])
     place = tmp_path_factory.mktemp("notebook")
+    (place / "own_task.py").write_text(OWN_TASK)
     client = Client(
         book, allow_errors=True, timeout=300, kernel_name="python3",
         resources={"metadata": {"path": str(place)}},

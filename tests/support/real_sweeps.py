@@ -26,7 +26,6 @@ TROUBLE = '''
 """A builder of networks that misbehaves in a run, and not where it is checked before any run."""
 import ctypes, os, resource, signal, sys, time
 from pathlib import Path
-import keras
 
 def _in_a_run():
     return any(Path(f"/proc/self/fd/{n}").exists() and os.readlink(f"/proc/self/fd/{n}").endswith(
@@ -45,6 +44,12 @@ def build(input_shape, classes, nodes, kind="fine", mark=0):
         keras.layers.Dense(nodes, activation="relu"),
         keras.layers.Dense(classes, activation="softmax"),
     ])
+
+def log(kind, nodes, mark):
+    line = f"{kind},{nodes},{mark} {os.getpid()} {time.time()}\\n".encode()
+    file = os.open(os.environ["TROUBLE_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, line)
+    os.close(file)
 
 def wait(kind, mark):
     here = Path(os.environ["TROUBLE_LOG"]).parent

@@ -24,6 +24,7 @@ NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")
 def _without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
+    monkeypatch.setattr(processes, "call", lambda *_: ([], []))  # of checked networks
 
 
 def planned(*words: str) -> SweepPreview:
