@@ -27,6 +27,7 @@ def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
+    monkeypatch.setattr(processes, "call", lambda function, *arguments: function(*arguments))
 
 
 def swept(*words: str) -> SweepResult:
