@@ -135,12 +135,10 @@ def _subcommand(name: str, words: list[str]) -> int:
 
 def _hydra(words: list[str]) -> int:
     from mnist_sweep.sweeping.context import Command, SweepContext, verbosity_of
-    from mnist_sweep.sweeping.launch import processes
 
     verbosity, words = verbosity_of(words)
     with SweepContext(verbosity) as context:
-        if processes.are_needed(words):
-            context.start_processes(words)
+        context.start_processes(words)
         # This import takes a while: the fork server's takes longer, and goes on beside it.
         from mnist_sweep.cli.sweep import sweep
 

@@ -32,7 +32,7 @@ from mnist_sweep.command import command
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.sweeping.context import Command, SweepContext
-from mnist_sweep.sweeping.launch import processes, stock_launchers
+from mnist_sweep.sweeping.launch import stock_launchers
 from mnist_sweep.sweeping.plan import checks, overrides
 from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.plan.sets import for_hydra
@@ -88,8 +88,7 @@ def _enter(
         parsed = overrides.parse(options.overrides, prepared.config_loader)
         checks.check(parsed, intervals=True)
         active.command = Command(_whole(options), single=not options.multirun, repeats=repeats)
-        if processes.are_needed(options.overrides):
-            active.start_processes(options.overrides)
+        active.start_processes(options.overrides)
         given = [*map(overrides.addable, options.overrides)]
         result = prepared.multirun(
             config, stock_launchers.task, given,

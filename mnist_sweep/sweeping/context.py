@@ -94,8 +94,9 @@ class SweepContext:
             self._signals.close()
 
     def start_processes(self, words: Sequence[str] = ()) -> None:
-        """Start the fork server for a command, unless it runs; it imports in the background."""
-        processes.start_fork_server(processes.preload_of(words))
+        """Start the fork server if a command needs it; it imports in the background."""
+        if preload := processes.preload_of(words):
+            processes.start_fork_server(preload)
 
     def end_processes(self) -> None:
         """End the fork server, and close what launchers opened."""

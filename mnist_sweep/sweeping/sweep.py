@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +19,7 @@ from mnist_sweep.settings import DEFAULT_NAME, MLP_TARGET, SWEEP_KEYS, Plain, is
 from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch import processes, submitted
 from mnist_sweep.sweeping.launch.job import Job, failed_at, is_up_to_date, record_at, record_of
-from mnist_sweep.sweeping.launch.launcher import JobScheduler, SweepLauncher
+from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks, check_tasks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.commands import invocation_of
@@ -27,6 +27,9 @@ from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.estimate import SweepPreview, longest_first, preview_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.result import SweepResult
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweeping.search.search import Search
 
 DEFAULT_DIRECTORY = "outputs/${name}"
 
@@ -157,7 +160,7 @@ def run_jobs(
     jobs: list[Job],
     n_runs: int,
     expected_s: float,
-    scheduler: JobScheduler | None = None,
+    scheduler: Search | None = None,
 ) -> None:
     """Run jobs, and those that a scheduler adds, `n_runs` in all; fills in the result."""
     launcher = request.launcher

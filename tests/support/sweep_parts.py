@@ -13,7 +13,7 @@ from mnist_sweep.data import DatasetInfo
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.launcher import Budget, JobScheduler, SweepLauncher
+from mnist_sweep.sweeping.launch.launcher import Budget, SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.plan.points import Plan, Point, identify
 from support.factories import Made, make_settings
@@ -59,7 +59,7 @@ def plan_of(*points: Point, **info: Any) -> Plan:
 def begun(
     launcher: AnyLauncher,
     workers: int = 1,
-    scheduler: JobScheduler | None = None,
+    scheduler: Any = None,
     **settings: Any,
 ) -> AnyLauncher:
     """A launcher that is ready to run jobs by these of a sweep's settings, and shows nothing."""

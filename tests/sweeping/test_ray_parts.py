@@ -210,7 +210,7 @@ def test_a_run_that_asks_waits_for_the_answer_to_its_own_question():
     async def talk() -> list[str | None]:
         box = on_node.Mailbox()
         asking = [
-            asyncio.create_task(box.ask(name, Epoch(1, {"val_accuracy": 0.1})))
+            asyncio.create_task(box.tell(name, Epoch(1, {"val_accuracy": 0.1}), asks=True))
             for name in ("a", "b")
         ]
         assert set(await box.take()) == {"a", "b"}

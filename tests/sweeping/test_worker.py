@@ -163,7 +163,7 @@ def test_ends_of_processes_in_words(code: int, text: str):
     ],
 )  # fmt: skip
 def test_processes_are_started_early_only_for_what_runs(words: list[str], needed: bool):
-    assert processes.are_needed(words) is needed
+    assert bool(processes.preload_of(words)) is needed
 
 
 def test_processes_that_cannot_be_started_are_an_error_with_the_reason(

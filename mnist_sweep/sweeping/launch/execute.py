@@ -198,11 +198,7 @@ def _record(job: Job, result: Result, total_s: float) -> Record:
 def write_failure(
     job: Job, error: BaseException, total_s: float = 0.0, history: History | None = None
 ) -> RunSummary:
-    """Write the record of a run that failed and return its summary.
-
-    Raises:
-        DirectoryError: It cannot be written.
-    """
+    """Write the record of a run that failed and return its summary; DirectoryError if it cannot."""
     # An error of this program's own says all in its message; others need their traceback.
     ours = isinstance(error, MnistSweepError) and error.__cause__ is None
     trace = None if ours else "".join(traceback.format_exception(error))

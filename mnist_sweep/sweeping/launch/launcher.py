@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -40,16 +40,14 @@ from mnist_sweep.sweeping.plan.estimate import Estimator, past_runs
 if TYPE_CHECKING:
     from mnist_sweep.sweeping.launch.submitted import SubmittedJob
     from mnist_sweep.sweeping.result import SweepResult
+    from mnist_sweep.sweeping.search.search import Search
 
 POLL_S = 0.5
 """How often runs of other sweeps are looked at where none of one's own runs."""
 
 
 class Budget:
-    """Seconds that a sweep may take from now on (None: no limit), and which runs end in time.
-
-    How long a run takes is known from the sweep's own runs, or from earlier ones.
-    """
+    """Seconds that a sweep may take from now on (None: no limit), and which runs end in time."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds = seconds
@@ -72,24 +70,12 @@ class Budget:
         """Whether a run would end in time, after others whose `expected_s` are `ahead_s`."""
         if self.seconds is None:
             return True
+        # How long a run takes is known from the sweep's own runs, or from earlier ones.
         pace = self._pace or (1.0 if job.estimated else None)
         if pace is None or self.left_s <= 0:
             return self.left_s > 0  # of runs that nothing is known of, one must show the pace
         own_s = min(pace * job.expected_s, job.timeout_s or math.inf)
         return pace * ahead_s + own_s <= self.left_s
-
-
-class JobScheduler(Protocol):
-    """Asked by a launcher for decisions; all calls come from the launcher's own thread."""
-
-    def next(self) -> Job | None:
-        """The job to start now that a worker is free, or None where nothing more is to be run."""
-
-    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> str | None:
-        """Why a run must stop after an epoch (from 1), or None; its worker waits meanwhile."""
-
-    def ended(self, job: Job) -> None:
-        """A run has ended; its record is there, unless it could not be written."""
 
 
 class SweepLauncher(Launcher, ABC):
@@ -175,8 +161,8 @@ class SweepLauncher(Launcher, ABC):
         return self._estimator
 
     def make_progress(self) -> Progress:
-        """What shows a person how this launcher's jobs go."""
-        console = Console(stderr=True)
+        """What shows a person how jobs go; nothing where the command leaves them."""
+        console = Console(stderr=True, quiet=not self.config.wait)
         return choose(console, self.context.verbosity, reports_epochs=self.reports_epochs)
 
     def launch_jobs(
@@ -184,7 +170,7 @@ class SweepLauncher(Launcher, ABC):
         jobs: list[Job],
         result: SweepResult,
         progress: Progress,
-        scheduler: JobScheduler | None = None,
+        scheduler: Search | None = None,
     ) -> None:
         """Run jobs, and those that the scheduler adds; fills in the result, and ends `progress`."""
         try:
@@ -203,12 +189,9 @@ class SweepLauncher(Launcher, ABC):
         jobs: Sequence[Job],
         workers: int,
         progress: Progress,
-        scheduler: JobScheduler | None = None,
+        scheduler: Search | None = None,
     ) -> None:
-        """Prepare to run jobs, which are those known already; a study does so at each stage.
-
-        The scheduler chooses further jobs once these are started, and runs to stop early.
-        """
+        """Prepare to run these jobs, and those that the scheduler adds; once a stage of a study."""
         self.n_workers, self.progress, self.scheduler = workers, progress, scheduler
         self.active: list[Any] = []  # what a launcher keeps of each run that is under way
         self.summaries: list[RunSummary] = []
@@ -219,10 +202,7 @@ class SweepLauncher(Launcher, ABC):
         self._attempts: dict[str, int] = {}
 
     def run(self, jobs: list[Job]) -> list[RunSummary]:
-        """Run jobs as `in_order` says, and those of the scheduler; return a summary of each.
-
-        If that is interrupted, the active runs are stopped and the exception goes on.
-        """
+        """Run jobs as `in_order` says, and those of the scheduler; return a summary of each."""
         self.queue.extend(jobs)
         try:
             while self._fill() or (self._elsewhere and self.budget.left_s > 0):

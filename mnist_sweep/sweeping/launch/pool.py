@@ -81,10 +81,7 @@ class PoolLauncher(SweepLauncher):
             self.gpus  # noqa: B018  (looked for before anything is written)
 
     def workers(self, n_jobs: int, threads: int) -> int:
-        """How many runs go at a time: the setting `n_jobs`, or as many as fit.
-
-        That is `runs_per_gpu` on each GPU; on the CPU one per core that `threads` leaves.
-        """
+        """`n_jobs`, else `runs_per_gpu` on each GPU, or one run per core that `threads` leaves."""
         on_gpus = len(self.gpus.names or ()) * self.config.runs_per_gpu
         fit = self.config.n_jobs or on_gpus or cores() // threads
         return max(1, min(int(fit), n_jobs))
@@ -100,13 +97,11 @@ class PoolLauncher(SweepLauncher):
             return super().run(jobs)
         finally:
             while self.idle:
-                self._end_idle(self.idle[-1])
+                self._release(self.idle[-1])
 
     def in_order(self) -> Iterable[Job]:
-        """The jobs that wait: first repetitions of what an idle process has run.
-
-        Such a run need not trace its network again. What a busy process could repeat comes last.
-        """
+        """The jobs that wait: first repetitions of what an idle process has run."""
+        # Such a run need not trace its network again. What a busy process could repeat comes last.
         idle, busy = ([one.job for one in some] for some in (self.idle, self.active))
 
         def rank(job: Job) -> int:
@@ -134,14 +129,14 @@ class PoolLauncher(SweepLauncher):
         # Each stays in the list as long as it is nobody's, to be ended if this is interrupted.
         for process in list(self.idle):
             if not processes.is_running(process.process):
-                self._end_idle(process)
+                self._release(process)
         fitting = [process for process in self.idle if can_share(job, process.job)]
         if fitting:
             found = max(fitting, key=lambda process: repeats(job, process.job))
             self.idle.remove(found)
             return found
         if self.idle and len(self.active) + len(self.idle) >= self.n_workers:
-            self._end_idle(self.idle[0])
+            self._release(self.idle[0])
         return None
 
     def wait(self) -> None:
@@ -166,13 +161,11 @@ class PoolLauncher(SweepLauncher):
             self.gpus.release(process.devices)
         self.active.clear()
 
-    def _end_idle(self, process: WorkerProcess) -> None:
-        self._release(process)
-        self.idle.remove(process)
-
     def _release(self, process: WorkerProcess) -> None:
         process.release()
         self.gpus.release(process.devices)
+        if process in self.idle:
+            self.idle.remove(process)
 
     def _ended(self, process: WorkerProcess) -> None:
         job, summary = process.job, process.summary

@@ -49,23 +49,16 @@ def context() -> Any:
     return multiprocessing.get_context(method)
 
 
-def are_needed(words: Sequence[str]) -> bool:
-    """Whether Hydra's command line looks as if it would run something."""
-    prints = any(word.partition("=")[0] in _PRINTS for word in words)
-    return not prints and "plan=true" not in words
-
-
-def preload_of(words: Sequence[str]) -> str:
-    """What the processes of a command need imported, as far as its words tell."""
+def preload_of(words: Sequence[str]) -> str | None:
+    """What the processes of Hydra's command line need imported; None if it seems to run nothing."""
+    if "plan=true" in words or any(word.partition("=")[0] in _PRINTS for word in words):
+        return None
     task = any(word.lstrip("+").startswith(("task=", "task.")) for word in words)
     return PRELOAD_TASK if task else PRELOAD
 
 
 def start_fork_server(preload: str | None = None) -> None:
-    """Start the fork server unless it runs; it imports in the background.
-
-    `preload` is what it imports, None: as before. One that imports something else is ended first.
-    """
+    """Start the fork server unless it runs; it imports `preload`, or as before, meanwhile."""
     if context().get_start_method() != "forkserver":
         return
     from multiprocessing import forkserver, resource_tracker
@@ -76,7 +69,7 @@ def start_fork_server(preload: str | None = None) -> None:
         with suppress(OSError):
             config["tempdir"] = tempfile.mkdtemp(prefix="pymp-", dir="/tmp")
             atexit.register(shutil.rmtree, config["tempdir"], ignore_errors=True)
-    if preload and [preload] != _preloaded:
+    if preload and [preload] != _preloaded:  # one that imports something else is replaced
         end_fork_server()
         _preloaded[:] = [preload]
     forkserver.set_forkserver_preload(_preloaded)
@@ -102,11 +95,7 @@ def end_fork_server(*, wait: bool = True) -> None:
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """Start a function in a process of its own, which ends with this one.
-
-    Raises:
-        WorkerDiedError: Processes cannot be started.
-    """
+    """Start a function in a process of its own, which ends with this one; or WorkerDiedError."""
     for _ in range(MAX_STARTS):
         process: BaseProcess = context().Process(target=function, args=arguments, daemon=True)
         try:
@@ -129,7 +118,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
     Raises:
         ModelError: The function raised an error of this program.
-        WorkerDiedError: The process ended without a result.
+        WorkerDiedError: The process ended without a result, or could not be started.
     """
     ours, theirs = context().Pipe(duplex=False)
     process = start(_send_result, theirs, function, arguments)
@@ -163,17 +152,13 @@ def end(*running: BaseProcess) -> None:
 
 
 def is_running(process: BaseProcess) -> bool:
-    """Whether a process exists, asked of the kernel.
-
-    Its sentinel is ready, and `is_alive` is wrong, also where only the fork server was killed.
-    """
-    if process.pid is None:
-        return False
-    try:
-        os.kill(process.pid, 0)
-    except OSError:
-        return False
-    return True
+    """Whether a process exists, asked of the kernel."""
+    # Its sentinel is ready, and `is_alive` is wrong, also where only the fork server was killed.
+    if process.pid is not None:
+        with suppress(OSError):
+            os.kill(process.pid, 0)
+            return True
+    return False
 
 
 def ending(exit_code: int | None) -> str:
@@ -210,9 +195,7 @@ def leave() -> None:
     os._exit(0)
 
 
-def _send_result(
-    pipe: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _send_result(pipe: Connection, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
     detach()
     try:
         pipe.send(("done", function(*arguments)))

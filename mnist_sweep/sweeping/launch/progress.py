@@ -32,10 +32,7 @@ FIGURES_WIDTH = 33
 def choose(
     console: Console, verbosity: Verbosity = Verbosity.NORMAL, *, reports_epochs: bool = True
 ) -> Progress:
-    """What shows the progress of a sweep on a console.
-
-    Without `reports_epochs` there is no more to see of a run than its end.
-    """
+    """What shows a sweep on a console; without `reports_epochs` that is only how runs end."""
     if verbosity is Verbosity.QUIET:
         return Progress(Console(quiet=True))
     if verbosity is Verbosity.VERBOSE:
@@ -49,10 +46,8 @@ def choose(
 class Progress:
     """Told by a launcher what happens to its runs; says it in plain lines, and counts them.
 
-    Args:
-        console: Where to write.
-        max_lines: More runs than this have no line each, but a line after each fifth of the runs,
-            and the first failures have one.
+    More runs than `max_lines` have no line each, but a line after each fifth of the runs, and the
+    first failures have one.
     """
 
     def __init__(self, console: Console, max_lines: float = math.inf) -> None:
@@ -71,7 +66,7 @@ class Progress:
         """A run's worker has started."""
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
-        """A run has finished an epoch (from 1); `figures` are what it reported of it, by name."""
+        """A run has finished an epoch (from 1), of which it reported these figures."""
 
     def postponed(self, job: Job) -> None:
         """Another sweep is running this job; it is waited for."""
@@ -119,13 +114,10 @@ class Progress:
 class _Row:
     job: Job
     started: float
+    epochs: int | None
     epoch: int = 0
     figure: str = ""
     epoch_at: float = 0.0
-
-    @property
-    def epochs(self) -> int | None:
-        return epochs_of(self.job.settings)
 
     @property
     def done_s(self) -> float:
@@ -181,7 +173,7 @@ class _Display(Progress):
 
     def started(self, job: Job) -> None:
         self._elsewhere.discard(job.run_id)
-        self._rows[job.run_id] = _Row(job, time.monotonic())
+        self._rows[job.run_id] = _Row(job, time.monotonic(), epochs_of(job.settings))
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
         row = self._rows[job.run_id]

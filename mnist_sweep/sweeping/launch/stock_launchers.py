@@ -19,7 +19,6 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from rich.console import Console
 
 from mnist_sweep.errors import ModelError, UsageError
 from mnist_sweep.records.paths import label_and_run_id
@@ -30,7 +29,6 @@ from mnist_sweep.sweeping.launch import submit
 from mnist_sweep.sweeping.launch.execute import Epoch, execute
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, failed_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.submitted import died_with, outcome_of, record_death
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
@@ -87,10 +85,6 @@ class StockLauncher(SweepLauncher):
     def workers(self, n_jobs: int, threads: int) -> int:  # noqa: ARG002  (the launcher decides)
         """1: how many runs go at a time is the launcher's own setting."""
         return 1
-
-    def make_progress(self) -> Progress:
-        """Nothing is shown where the command leaves."""
-        return super().make_progress() if self.config.wait else Progress(Console(quiet=True))
 
     def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
         """Prepare to hand over all jobs at once, or some at a time of a search or within a budget.

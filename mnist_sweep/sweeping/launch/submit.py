@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,6 @@ from mnist_sweep.sweeping.launch.submitted import (
 
 POLL_S = 0.5
 QUERY_EVERY_S = 10.0
-# Parameters that have the same name on every cluster; others are prefixed, as `slurm_qos`.
-COMMON = (
-    "timeout_min", "cpus_per_task", "gpus_per_node", "tasks_per_node", "mem_gb", "nodes", "name",
-    "stderr_to_stdout",
-)  # fmt: skip
 START = "_start_submitted_job.py"
 # Called as `python START -u -m submitit.core._submit FOLDER`: submitit adds these words itself.
 _START_CODE = b"""\
@@ -84,10 +79,13 @@ def submit(
     count = len(jobs)
     try:
         import submitit
+        from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
 
+        # Settings of the plugin's base have the same name on every cluster; not so `slurm_qos`.
+        common = {one.name for one in fields(BaseQueueConf)}
         executor = submitit.AutoExecutor(folder=folder, cluster=kind, **first)
         executor.update_parameters(
-            **{key if key in COMMON else f"{kind}_{key}": value for key, value in settings.items()}
+            **{key if key in common else f"{kind}_{key}": value for key, value in settings.items()}
         )
         # As the plugin's own `launch` calls it.
         submitted = executor.map_array(

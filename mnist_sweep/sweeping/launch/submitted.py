@@ -100,15 +100,13 @@ def note(
 def collect(sweep: Path) -> list[SubmittedJob]:
     """The jobs of a sweep that are still in a queue; the ended ones are dropped.
 
-    In a directory that cannot be written nothing is changed.
-
     Raises:
         DirectoryError: The list of jobs is damaged, or a record cannot be written.
     """
     paths = SweepPaths(sweep)
     if not paths.submitted.exists():
         return []
-    may_write = os.access(sweep, os.W_OK)
+    may_write = os.access(sweep, os.W_OK)  # else nothing is changed
     with locked(paths.lock("submitted")) if may_write else nullcontext():
         jobs, still = _read(sweep), []
         # First the states: what has ended by then has its record now.

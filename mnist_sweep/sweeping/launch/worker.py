@@ -24,31 +24,27 @@ from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, execute, too_lat
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 from mnist_sweep.sweeping.launch.processes import detach, leave
 
+# How long a run may take to stop by itself at its `timeout_s`, before its process is killed.
 LATE_S = 5.0
-"""How long a run may take to stop by itself at its `timeout_s`, before its process is killed."""
-WRITE_S = 300.0
-"""How long a run with a `timeout_s` may take to write its files."""
+WRITE_S = 300.0  # how long a run with a `timeout_s` may take to write its files
 _PEAK = Path("/proc/self/clear_refs")
-CAN_RESET_PEAK_MEMORY = _PEAK.exists()
-"""Whether the peak memory of each run of a shared process can be measured."""
+CAN_RESET_PEAK_MEMORY = _PEAK.exists()  # for each run of a shared process
 LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 
 
 def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
-    """Run a job, and those that the parent then sends.
+    """Run a job, and those that the parent then sends; None: it sends no other.
 
-    Sends each `Epoch` that the job reports, then its `RunSummary`. Where a job may be pruned, each
-    epoch waits for the parent's answer. After a summary the parent sends the next job, or None.
+    Sends each `Epoch` of a job, which waits for an answer where it may be pruned; its `RunSummary`.
     """
     detach()
     os.environ.update(devices)  # before TensorFlow looks for devices, which it does once
     following: Job | None = job
     while following:
         pipe.send(_run(pipe, following))
-        try:
+        following = None
+        with suppress(EOFError, OSError):  # the parent has ended
             following = pipe.recv()
-        except (EOFError, OSError):
-            following = None
         reset_peak_memory()
     pipe.close()
     leave()

@@ -111,7 +111,7 @@ def read_search_plan(master: DictConfig, space: Space) -> SearchPlan:
 
 
 class Search:
-    """A search while it is carried out; a `JobScheduler` for the launcher."""
+    """A search while it is carried out; the launcher asks for its decisions."""
 
     def __init__(
         self,

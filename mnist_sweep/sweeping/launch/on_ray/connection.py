@@ -39,12 +39,9 @@ Ray books them; it does not hold the run to them."""
 
 
 class Connection:
-    """An open connection, until `close`; a Ray on this machine then ends with all its processes.
+    """An open connection, until `close`; UsageError where there is no such cluster.
 
-    Without an address, a Ray with `own_cpus` processors is started on this machine.
-
-    Raises:
-        UsageError: There is no such cluster, or it does not take this program.
+    Without an address, a Ray with `own_cpus` processors runs on this machine until then.
     """
 
     close: Callable[[], None]

@@ -76,15 +76,13 @@ class Mailbox:
         self._new = asyncio.Event()
         self._asking: dict[str, asyncio.Future[str | None]] = {}
 
-    async def tell(self, ticket: str, epoch: Epoch) -> None:
-        """Keep a run's report; it replaces one that was not taken yet."""
+    async def tell(self, ticket: str, epoch: Epoch, *, asks: bool = False) -> str | None:
+        """Keep a run's report in place of an earlier one; if it asks, wait for why it must stop."""
         self._reports[ticket] = epoch
         self._new.set()
-
-    async def ask(self, ticket: str, epoch: Epoch) -> str | None:
-        """Report, and wait for the driver's answer: None to go on, or why to stop."""
+        if not asks:
+            return None
         self._asking[ticket] = asyncio.get_running_loop().create_future()
-        await self.tell(ticket, epoch)
         return await self._asking[ticket]
 
     async def answer(self, ticket: str, reason: str | None) -> None:
@@ -116,14 +114,12 @@ def run_job(job: Job, ticket: str, data: list[Any], mailbox: Any) -> TaskResult:
 
     def report(epoch: Epoch) -> str | None:
         nonlocal reported
-        if job.prune and epoch.number:
-            try:
-                return cast("str | None", ray.get(mailbox.ask.remote(ticket, epoch)))
-            except ray.exceptions.RayActorError:  # it restarts elsewhere; this run goes on
-                return None
-        if time.monotonic() - reported >= REPORT_S:
+        asks = job.prune and epoch.number > 0
+        if asks or time.monotonic() - reported >= REPORT_S:
             reported = time.monotonic()
-            mailbox.tell.remote(ticket, epoch)
+            answer = mailbox.tell.remote(ticket, epoch, asks=asks)
+            with suppress(ray.exceptions.RayActorError):  # it restarts elsewhere; this run goes on
+                return cast("str | None", ray.get(answer)) if asks else None
         return None
 
     report(Epoch(0, {}))
@@ -163,11 +159,7 @@ def files_of(paths: RunPaths) -> dict[str, bytes]:
 
 
 def pack(info: DatasetInfo) -> dict[str, Any]:
-    """A prepared dataset as it travels: its four arrays (uint8), `classes` and `scale`.
-
-    Raises:
-        DataError: The prepared files are not there any more.
-    """
+    """A prepared dataset as it travels: its four arrays (uint8), `classes` and `scale`."""
     try:
         arrays = map_arrays(Path(info.cache))
     except (OSError, ValueError) as error:
@@ -179,11 +171,7 @@ def pack(info: DatasetInfo) -> dict[str, Any]:
 
 
 def place(info: DatasetInfo, fetch: Callable[[], dict[str, Any]] | None) -> DatasetInfo:
-    """The dataset as it lies on this node: in the driver's files, the node's cache, or fetched.
-
-    Raises:
-        DataError: It is neither here nor can it be fetched and kept.
-    """
+    """The dataset as it lies on this node: in the driver's files, the node's cache, or fetched."""
     if stored := verified(Path(info.cache), info.sha256):
         return replace(info, cache=str(stored.directory))
     cache = open_cache(os.environ)

@@ -51,7 +51,10 @@ def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
                 f"{name} returned a metric {key!r}: expected a name of letters, digits and _, with "
                 "an optional prefix train., validation. or test. (default: test)."
             )
-        metrics.setdefault(split, {})[own] = _number(name, key, value)
+        number = _number(value)
+        if not math.isfinite(number):
+            raise TaskError(f"{name} returned {key} = {value!r}: expected a finite number.")
+        metrics.setdefault(split, {})[own] = number
     if predictions:
         _take_predictions(result, metrics, predictions, name, info)
     if not metrics:
@@ -64,19 +67,15 @@ def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
         raise TaskError(f"{name} returned a metric out of range: {reason(error)}.") from None
     if history is not None and not result.training.epoch_s:
         for key, series in dict(history).items():
-            numbers = [_number(name, key, one, finite=False) for one in series]
-            setattr(result.training.history, str(key), numbers)
+            setattr(result.training.history, str(key), [*map(_number, series)])
 
 
-def _number(task: str, key: Any, value: Any, *, finite: bool = True) -> float:
-    """A plain number of an int, a float, or a scalar of NumPy or PyTorch."""
+def _number(value: Any) -> float:
+    """A plain number of an int, a float, or a scalar of NumPy or PyTorch; of all else NaN."""
     try:
-        number = math.nan if isinstance(value, (str, bool, np.bool_)) else float(value)
+        return math.nan if isinstance(value, (str, bool, np.bool_)) else float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    if finite and not math.isfinite(number):
-        raise TaskError(f"{task} returned {key} = {value!r}: expected a finite number.")
-    return number
+        return math.nan
 
 
 def _take_predictions(
@@ -95,25 +94,25 @@ def _take_predictions(
             continue
         computed = held_out_metrics(split, true, predicted, 0.0, classes)
         del computed["loss"]
-        for key, value in metrics.get(split, {}).items():
+        own = metrics.get(split, {})
+        for key, value in own.items():
             if key in computed and not math.isclose(value, computed[key], abs_tol=_SAME):
                 raise TaskError(
                     f"{name} returned {split}.{key} = {value:g}, but its predictions give "
                     f"{computed[key]:g}: these disagree."
                 )
         # The first metric is the objective unless one is set: the task's own, else the accuracy.
-        own = metrics.get(split, {})
         metrics[split] = own | {n: computed[n] for n in ("accuracy", *computed) if n not in own}
-    validation = len(arrays["validation_true"])
+    n_validation, n_test = (len(arrays[f"{split}_true"]) for split in ("validation", "test"))
     truth = hashlib.sha256(b"".join(arrays[f"{split}_true"].tobytes() for split in HELD_OUT))
-    arrays["validation_index"] = np.arange(validation, dtype=np.int32)
+    arrays["validation_index"] = np.arange(n_validation, dtype=np.int32)
     arrays["data_sha256"] = np.array(info.sha256 or truth.hexdigest())
     result.predictions = arrays
     if not info.sha256:
         result.data = {
             "name": OWN_DATA, "source": f"the examples that {name} predicted",
             "sha256": truth.hexdigest(), "shape": [], "classes": classes, "n_train": 0,
-            "n_validation": validation, "n_test": len(arrays["test_true"]),
+            "n_validation": n_validation, "n_test": n_test,
         }  # fmt: skip
 
 
