@@ -68,7 +68,7 @@ def _leave_at_once() -> NoReturn:
     """End at a second Ctrl-C: records appear whole or not at all, and locks go with the process."""
     # Where the module was not imported there are no processes either.
     if found := sys.modules.get("mnist_sweep.sweeping.launch.processes"):
-        found.end_fork_server(wait=False)
+        found.kill_fork_server()
     show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
     with suppress(OSError):
         os.write(2, show_cursor + b"\nInterrupted at once. What has finished is kept.\n")

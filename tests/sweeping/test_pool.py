@@ -15,7 +15,7 @@ from mnist_sweep.data import prepare
 from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES as VISIBLE
-from mnist_sweep.sweeping.launch.gpus import Gpus
+from mnist_sweep.sweeping.launch.gpus import gpus_of
 from mnist_sweep.sweeping.launch.job import Job
 from mnist_sweep.sweeping.launch.pool import PoolLauncher, can_share
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
@@ -41,7 +41,7 @@ def small(sweep: Path, **changes: Any) -> Job:
 
 def pool_of(workers: int) -> PoolLauncher:
     launcher = PoolLauncher()
-    launcher.gpus = Gpus()
+    launcher.gpus = None
     return begun(launcher, workers)
 
 
@@ -210,31 +210,36 @@ def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_ne
     assert (own.idle, released) == ([], [two, other])
 
 
-def test_a_run_gets_the_gpu_that_has_the_fewest(monkeypatch: pytest.MonkeyPatch):
+def test_a_run_gets_the_gpu_that_has_the_fewest():
+    own = pool_of(4)
+    own.gpus = ["0", "1"]
+
+    def started() -> str:
+        own.active.append(SimpleNamespace(devices=own.free_gpu()))
+        return own.active[-1].devices[VISIBLE]
+
+    assert [started() for _ in range(4)] == ["0", "1", "0", "1"]
+    own.idle.append(own.active.pop(1))  # it keeps its GPU while it waits for another run
+    own.active.pop()
+    assert [started() for _ in range(2)] == ["1", "0"]
+    own.idle.clear()
+    assert started() == "1"
+    own.gpus = []
+    assert [started(), started()] == ["-1", "-1"]
+    own.gpus = None
+    assert own.free_gpu() == {}
+
+
+def test_which_gpus_a_sweep_gets(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1", "2"])
-    found = Gpus.of(2, tensorflow=True)
-    assert [found.acquire()[VISIBLE] for _ in range(4)] == ["0", "1", "0", "1"]
-    found.release({VISIBLE: "1"})
-    assert found.acquire() == {VISIBLE: "1"}
-    found.release({VISIBLE: "0"})
-    found.release({VISIBLE: "0"})
-    assert [found.acquire()[VISIBLE] for _ in range(2)] == ["0", "0"]
-    none = Gpus.of(0, tensorflow=True)
-    assert [none.acquire(), none.acquire()] == [{VISIBLE: "-1"}] * 2
-    none.release({VISIBLE: "-1"})
-
-
-def test_a_machine_without_gpus_leaves_the_variables_alone(monkeypatch: pytest.MonkeyPatch):
+    assert gpus_of(2, tensorflow=True) == ["0", "1"]
+    assert gpus_of(None, tensorflow=True) == ["0", "1", "2"]
+    assert gpus_of(0, tensorflow=True) == []
+    # A task gets GPUs only if they are requested.
+    assert gpus_of(None, tensorflow=False) is None
+    assert gpus_of(1, tensorflow=False) == ["0"]
     monkeypatch.setattr(gpus, "visible", lambda **_: [])
-    found = Gpus.of(None, tensorflow=True)
-    assert found.acquire() == {}
-    found.release({})
-
-
-def test_a_task_gets_gpus_only_if_they_are_requested(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gpus, "visible", lambda **_: ["0", "1"])
-    assert Gpus.of(None, tensorflow=False).acquire() == {}
-    assert Gpus.of(1, tensorflow=False).acquire() == {VISIBLE: "0"}
+    assert gpus_of(None, tensorflow=True) is None
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,7 @@ def test_more_gpus_than_there_are_is_an_error(
     monkeypatch.delenv(VISIBLE, raising=False)
     monkeypatch.setattr(gpus.processes, "call", lambda _: 1)
     with pytest.raises(gpus.SettingsError, match=message):
-        Gpus.of(3, tensorflow=tensorflow)
+        gpus_of(3, tensorflow=tensorflow)
 
 
 def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, n: int) -> None:

@@ -183,10 +183,11 @@ def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_ru
 ):
     [job] = jobs_in(tmp_path, 1)
     lock = try_lock(job.lock) if held else None
-    monkeypatch.setattr(submit, "is_submitit", lambda _: True)
     monkeypatch.setattr(submit, "submit", lambda *_: [])
     monkeypatch.setattr(submit, "ended", lambda _: iter([(0, "its job was killed")]))
-    [summary] = launcher_by(None).run([job])
+    launcher = launcher_by(None)
+    launcher.can_leave = True
+    [summary] = launcher.run([job])
     assert "its job was killed" in summary.message
     assert summary.failed
     record = record_of(job)

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,16 +73,21 @@ def execute(job: Job, report: Report = lambda _: None) -> RunSummary:
     called once this process holds the run's lock, after every epoch, and before the result is
     written, for which a run has time beyond `timeout_s`.
     """
-    with held(job.lock) as free:
-        if not free:
-            return RunSummary.of(job, RunStatus.MISSING, origin=Origin.BUSY)
-        if done := done_summary(job):
-            return done
-        store.make_directory(job.paths.directory)
-        store.clean_temporary(job.paths.directory)
-        for path in job.paths.artefacts:
-            path.unlink(missing_ok=True)  # of an attempt that left no record
-        return _run(job.started_now(), report)
+    with ExitStack() as lock:
+        return claim(job, lock) or _run(job.started_now(), report)
+
+
+def claim(job: Job, lock: ExitStack) -> RunSummary | None:
+    """Take a run's lock and clear its directory; where it need not be run, the summary of it."""
+    if not lock.enter_context(held(job.lock)):
+        return RunSummary.of(job, RunStatus.MISSING, origin=Origin.BUSY)
+    if done := done_summary(job):
+        return done
+    store.make_directory(job.paths.directory)
+    store.clean_temporary(job.paths.directory)
+    for path in job.paths.artefacts:
+        path.unlink(missing_ok=True)  # of an attempt that left no record
+    return None
 
 
 def _run(job: Job, report: Report) -> RunSummary:

@@ -1,14 +1,10 @@
-"""Which GPUs of this machine a sweep uses, and which of them each run gets.
-
-A run sees its own GPU only: TensorFlow, like other frameworks, otherwise opens all of them.
-"""
+"""Which GPUs of this machine a sweep uses."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import subprocess
-from collections import Counter
 from contextlib import suppress
 
 from mnist_sweep.errors import SettingsError
@@ -21,49 +17,29 @@ LIST_TIMEOUT_S = 30.0
 _DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # of NVIDIA's driver on Linux, and under Windows' Linux
 
 
-class Gpus:
-    """The GPUs of a sweep, by their names in `CUDA_VISIBLE_DEVICES`; None: runs are told none."""
+def gpus_of(requested: int | None, *, tensorflow: bool) -> list[str] | None:
+    """The GPUs of a sweep, by their names in `CUDA_VISIBLE_DEVICES`; None: runs are told none.
 
-    def __init__(self, names: list[str] | None = None) -> None:
-        self.names = names
-        self._runs = Counter(dict.fromkeys(names or (), 0))
+    They are those requested, else all that TensorFlow can use, if that trains on them.
 
-    @classmethod
-    def of(cls, requested: int | None, *, tensorflow: bool) -> Gpus:
-        """Those that a sweep requests, or all that TensorFlow can use, if that trains on them.
-
-        Raises:
-            SettingsError: There are fewer.
-        """
-        if requested == 0:
-            return cls([])
-        # Nobody knows whether the user's own code uses any: it gets some if they are requested.
-        if requested is None and not tensorflow:
-            return cls()
-        found = visible(tensorflow=tensorflow)
-        if requested is not None and requested > len(found):
-            n = {0: "no GPU", 1: "one GPU"}.get(len(found), f"{len(found)} GPUs")
-            usable = " that TensorFlow can use" if tensorflow else ""
-            raise SettingsError(
-                f"gpus={requested}: this machine has {n}{usable}. Request fewer, or check "
-                f"`nvidia-smi`, {CUDA_VISIBLE_DEVICES}, and that TensorFlow was installed with "
-                'CUDA (pip install "tensorflow[and-cuda]").'
-            )
-        return cls(found[:requested] or None)
-
-    def acquire(self) -> dict[str, str]:
-        """The variables of a run's process: they name the GPU that has the fewest runs."""
-        if self.names is None:
-            return {}
-        if not self.names:
-            return {CUDA_VISIBLE_DEVICES: "-1"}
-        name = min(self.names, key=lambda one: self._runs[one])
-        self._runs[name] += 1
-        return {CUDA_VISIBLE_DEVICES: name}
-
-    def release(self, variables: dict[str, str]) -> None:
-        """Note that a run has ended which got these."""
-        self._runs.subtract(variables.values())
+    Raises:
+        SettingsError: There are fewer.
+    """
+    if requested == 0:
+        return []
+    # Nobody knows whether the user's own code uses any: it gets some if they are requested.
+    if requested is None and not tensorflow:
+        return None
+    found = visible(tensorflow=tensorflow)
+    if requested is not None and requested > len(found):
+        n = {0: "no GPU", 1: "one GPU"}.get(len(found), f"{len(found)} GPUs")
+        usable = " that TensorFlow can use" if tensorflow else ""
+        raise SettingsError(
+            f"gpus={requested}: this machine has {n}{usable}. Request fewer, or check "
+            f"`nvidia-smi`, {CUDA_VISIBLE_DEVICES}, and that TensorFlow was installed with "
+            'CUDA (pip install "tensorflow[and-cuda]").'
+        )
+    return found[:requested] or None
 
 
 def visible(*, tensorflow: bool) -> list[str]:

@@ -84,14 +84,12 @@ class SweepLauncher(Launcher, ABC):
     After `setup`, `config` is the sweep's config and `context` its `SweepContext`.
     """
 
+    # Whether running jobs report their epochs, so that they are displayed and may be pruned.
     reports_epochs: ClassVar[bool] = True
-    """Whether running jobs report their epochs, so that they are displayed and may be pruned."""
-
+    # Whether it gives each run its GPU, as the settings `gpus` and `runs_per_gpu` say.
     shares_gpus: ClassVar[bool] = False
-    """Whether it gives each run its GPU, as the settings `gpus` and `runs_per_gpu` say."""
-
+    # Whether runs go on without this process, so that `wait=false` may be asked for.
     can_leave: bool = False
-    """Whether runs go on without this process, so that `wait=false` may be asked for."""
 
     config: DictConfig
     context: SweepContext
@@ -129,11 +127,7 @@ class SweepLauncher(Launcher, ABC):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra gives.
-
-        Raises:
-            SettingsError: A setting is not one for this launcher.
-        """
+        """Keep what Hydra gives; SettingsError where a setting is not one for this launcher."""
         if not self.shares_gpus and (config.gpus is not None or config.runs_per_gpu != 1):
             raise SettingsError(
                 "gpus and runs_per_gpu are settings of hydra/launcher=pool. Other launchers have "
@@ -271,10 +265,7 @@ class SweepLauncher(Launcher, ABC):
             self.fail(job, death(reason, job.paths.log), started, reason)
 
     def fail(self, job: Job, error: BaseException, started: float, message: str = "") -> None:
-        """Write a failed record in the name of a run that cannot do so itself.
-
-        `started` is by `time.monotonic`; `message` is the summary's, else the error's.
-        """
+        """Write a failed record for a run that cannot; `message` is the summary's, else error's."""
         try:
             summary = write_failure(job, error, time.monotonic() - started)
         except DirectoryError as unwritten:

@@ -2,26 +2,24 @@
 
 A large run has a process of its own, because (tests/benchmarks/worker_processes.py measures it):
 
-- Time: the server has TensorFlow and Keras imported, so a new process costs a run less than 0.1 s.
-  Each network is a program of its own, compiled or fetched from disk (training/programs.py), and
-  only a fresh process always finds it again, which saves three quarters of compiling: in a reused
-  one the names in a program depend on the networks that ran before.
-- Memory: what a run leaves behind (programs, Keras's graphs) stays with a reused process: its own
-  memory grew from 81 to 190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB. The data
-  are mapped: 45 to 50 MB of a worker's memory are pages of files, shared by all.
+- Time: the server has TensorFlow and Keras imported, so a new process costs a run less than 0.1 s,
+  and only a fresh one always finds its network's program on disk (training/programs.py), which
+  saves three quarters of compiling: names in a program depend on the networks that ran before.
+- Memory: what a run leaves behind stays with a reused process, whose own memory grew from 81 to
+  190 MB over six runs on MNIST, where fresh ones had 81 to 93 MB. The data are mapped and shared.
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
-after another, up to `MAX_RUNS`: half of the time of such a run is what TensorFlow does once in a
-process, and no program of theirs is kept on disk. A process that is free repeats its last network
-with another seed first, since it need not trace it again (training/compiled.py). Code of the user's
-own always gets a fresh process, as it may keep something that the next run would see.
+after another: half of the time of such a run is what TensorFlow does once in a process, and no
+program of theirs is kept on disk. Code of the user's own always gets a fresh process, as it may
+keep something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from multiprocessing import connection
@@ -35,7 +33,7 @@ from mnist_sweep.records.locks import held
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import is_task
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.gpus import Gpus
+from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES, gpus_of
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.worker import CAN_RESET_PEAK_MEMORY, WorkerProcess
@@ -64,16 +62,12 @@ class PoolLauncher(SweepLauncher):
     active: list[WorkerProcess]
 
     @cached_property
-    def gpus(self) -> Gpus:
-        """The GPUs of the sweep."""
-        return Gpus.of(self.config.gpus, tensorflow=not is_task(self.config))
+    def gpus(self) -> list[str] | None:
+        """The GPUs of the sweep; None: runs are told none."""
+        return gpus_of(self.config.gpus, tensorflow=not is_task(self.config))
 
     def setup(self, **options: Any) -> None:
-        """Keep what Hydra gives.
-
-        Raises:
-            SettingsError: More GPUs are requested than there are, or none, and several runs a GPU.
-        """
+        """Keep what Hydra gives; SettingsError where more GPUs are requested than there are."""
         super().setup(**options)
         if self.config.gpus == 0 and self.config.runs_per_gpu != 1:
             raise SettingsError("runs_per_gpu has no effect with gpus=0. Remove one of them.")
@@ -82,7 +76,7 @@ class PoolLauncher(SweepLauncher):
 
     def workers(self, n_jobs: int, threads: int) -> int:
         """`n_jobs`, else `runs_per_gpu` on each GPU, or one run per core that `threads` leaves."""
-        on_gpus = len(self.gpus.names or ()) * self.config.runs_per_gpu
+        on_gpus = len(self.gpus or ()) * self.config.runs_per_gpu
         fit = self.config.n_jobs or on_gpus or cores() // threads
         return max(1, min(int(fit), n_jobs))
 
@@ -120,9 +114,17 @@ class PoolLauncher(SweepLauncher):
         if process := self.take_idle(job):
             process.give(job)
         else:
-            process = WorkerProcess(job, self.gpus.acquire())
+            process = WorkerProcess(job, self.free_gpu())
         self.active.append(process)
         self.progress.started(job)
+
+    def free_gpu(self) -> dict[str, str]:
+        """The variables of a run's process: they name the GPU that has the fewest runs."""
+        if self.gpus is None:
+            return {}
+        # One only: TensorFlow, like other frameworks, opens all that it sees.
+        used = Counter(one.devices.get(CUDA_VISIBLE_DEVICES) for one in (*self.active, *self.idle))
+        return {CUDA_VISIBLE_DEVICES: min(self.gpus, key=lambda name: used[name], default="-1")}
 
     def take_idle(self, job: Job) -> WorkerProcess | None:
         """A process that waits and may take the job; if none may, one ends where room is needed."""
@@ -157,13 +159,10 @@ class PoolLauncher(SweepLauncher):
             process.process.terminate()
         processes.end(*(process.process for process in self.active))
         self.finish_unreported(process.job for process in self.active)
-        for process in self.active:
-            self.gpus.release(process.devices)
         self.active.clear()
 
     def _release(self, process: WorkerProcess) -> None:
         process.release()
-        self.gpus.release(process.devices)
         if process in self.idle:
             self.idle.remove(process)
 

@@ -79,19 +79,25 @@ def start_fork_server(preload: str | None = None) -> None:
         forkserver.ensure_running()
 
 
-def end_fork_server(*, wait: bool = True) -> None:
+def end_fork_server() -> None:
     """End the fork server at once: it may be importing for seconds, and holds our output open."""
+    if server := kill_fork_server():
+        with suppress(OSError):
+            server._stop()  # noqa: SLF001  (waits for it, so that a next one can be started)
+
+
+def kill_fork_server() -> Any:
+    """Kill the fork server, if one runs, and return what multiprocessing knows it by."""
     from multiprocessing import forkserver
 
     # There is no public way; without one it would end by itself, only later.
-    server: Any = getattr(forkserver, "_forkserver", None)
+    server = getattr(forkserver, "_forkserver", None)
     process_id = getattr(server, "_forkserver_pid", None)
-    if process_id is not None:
-        with suppress(OSError):
-            os.kill(process_id, signal.SIGKILL)
-        if wait:  # so that a next one can be started
-            with suppress(OSError):
-                server._stop()  # noqa: SLF001
+    if process_id is None:
+        return None
+    with suppress(OSError):
+        os.kill(process_id, signal.SIGKILL)
+    return server
 
 
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:

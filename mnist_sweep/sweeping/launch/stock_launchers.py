@@ -80,18 +80,15 @@ class StockLauncher(SweepLauncher):
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self.can_leave = submit.is_submitit(launcher)
+        submitit = "hydra_plugins.hydra_submitit_launcher"
+        self.can_leave = type(launcher).__module__.startswith(submitit)
 
     def workers(self, n_jobs: int, threads: int) -> int:  # noqa: ARG002  (the launcher decides)
         """1: how many runs go at a time is the launcher's own setting."""
         return 1
 
     def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
-        """Prepare to hand over all jobs at once, or some at a time of a search or within a budget.
-
-        Raises:
-            UsageError: The jobs ask for several numbers of threads, which one process cannot give.
-        """
+        """Prepare to hand over all jobs at once, or some at a time of a search or a budget."""
         super().begin(jobs, *arguments, **options)
         _check_threads(jobs)
         some = int(self.config.n_jobs or DEFAULT_BATCH)

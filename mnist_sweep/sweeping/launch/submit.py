@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.singleton import Singleton
-from hydra.plugins.launcher import Launcher
 
 from mnist_sweep.errors import UsageError
 from mnist_sweep.records import store
@@ -51,22 +50,13 @@ runpy.run_module("submitit.core._submit", run_name="__main__", alter_sys=True)
 _PACKAGE = Path(__file__).parents[2]
 
 
-def is_submitit(launcher: Launcher) -> bool:
-    """Whether a launcher is one of hydra-submitit-launcher's."""
-    return type(launcher).__module__.startswith("hydra_plugins.hydra_submitit_launcher")
-
-
 def submit(
     launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Job]
 ) -> list[tuple[SubmittedJob, Any]]:
-    """Submit jobs of a sweep, with a copy of the code that they run, and note them beside it.
-
-    Returns:
-        Each job as it was noted, and submitit's.
+    """Submit jobs with a copy of the code that they run; returns them as noted, and submitit's.
 
     Raises:
         UsageError: They were not accepted, and none runs.
-        DirectoryError: The sweep's directory cannot be written.
     """
     start = copy_code(jobs[0].sweep, jobs)
     # `settings` are hydra.launcher's; those that are left at the end are submitit's parameters.
@@ -117,12 +107,10 @@ def submit(
 
 
 def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, Any]]:
-    """Wait for jobs and yield each as it ends.
-
-    If it is interrupted, jobs that have not ended are cancelled.
+    """Wait for jobs, and cancel those that have not ended if interrupted.
 
     Yields:
-        Which job (from 0), and Hydra's JobReturn, or the reason (a str) why its process died.
+        Which job (from 0) ended, with Hydra's JobReturn, or why (a str) its process died.
     """
     waiting, user = dict(enumerate(submitted)), os.getuid() if hasattr(os, "getuid") else 0
     asked, gone = time.monotonic(), dict[str, SubmittedJob]()
@@ -158,10 +146,6 @@ def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
     """Copy the code of some jobs beside their sweep; returns the script that starts one with it.
 
     Copied are the user's own modules that the run ids cover, and this package unless pip copied it.
-
-    Raises:
-        DirectoryError: It cannot be written.
-        UsageError: A file cannot be read.
     """
     own = files_of(*{target for job in jobs for target in targets_of(job.settings)})
     files = dict(own)

@@ -98,11 +98,7 @@ def note(
 
 
 def collect(sweep: Path) -> list[SubmittedJob]:
-    """The jobs of a sweep that are still in a queue; the ended ones are dropped.
-
-    Raises:
-        DirectoryError: The list of jobs is damaged, or a record cannot be written.
-    """
+    """The jobs of a sweep that are still in a queue; the ended ones are dropped."""
     paths = SweepPaths(sweep)
     if not paths.submitted.exists():
         return []

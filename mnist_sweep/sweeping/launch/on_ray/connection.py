@@ -57,13 +57,33 @@ class Connection:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # The fork server is of no use here, and would import TensorFlow while Ray starts.
         processes.end_fork_server()
+        import ray
+
+        from mnist_sweep.sweeping.launch.on_ray.node import run_job
+
+        # Ray takes SIGTERM for itself; here it must end a sweep as Ctrl-C does.
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         with ExitStack() as opened:  # a directory of our own is removed where Ray does not start
             options = _own_options(own_cpus, opened) if self.own else {"address": address}
-            import ray
-
-            _start_ray(address, {**options, "runtime_env": environment_of_runs(runtime_env)})
+            try:
+                ray.init(
+                    **options,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    runtime_env=environment_of_runs(runtime_env),
+                )
+            except Exception as error:  # Ray raises anything where it cannot connect
+                cluster = f"a Ray cluster at hydra.launcher.address={address}"
+                raise UsageError(
+                    f"Expected {'to start Ray on this machine' if self.own else cluster}, but "
+                    f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+                ) from error
+            finally:
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)
             opened.callback(ray.shutdown)
             self.close = opened.pop_all().close
+        self._run_job = ray.remote(run_job)  # once: each such object sends the function again
         # Ray would report dead nodes on standard output, where the tables go; we report them.
         ray._private.worker._worker_logs_enabled = False  # noqa: SLF001  (there is no public way)
         # Each run that is handed out holds a lock, an open file; 1,024 are often the limit.
@@ -101,14 +121,6 @@ class Connection:
             self._data[info.sha256] = [ray.put(node.pack(info))]
         return self._data[info.sha256]
 
-    @cached_property
-    def _run_job(self) -> Any:
-        import ray
-
-        from mnist_sweep.sweeping.launch.on_ray.node import run_job
-
-        return ray.remote(run_job)  # once: each such object sends the function's code again
-
     def hand_out(self, job: Job, ticket: str, needs: Needs) -> Any:
         """Give a run to Ray, which starts it when there is room; refers to its `TaskResult`."""
         data = self.data(job.data)
@@ -128,24 +140,6 @@ class Connection:
     def room(self, needs: Needs) -> int:
         """How many runs would fit on the cluster at once if it were empty."""
         return sum(fit(needs, node) for node in self.nodes())
-
-
-def _start_ray(address: str | None, options: Mapping[str, Any]) -> None:
-    import ray
-
-    # Ray takes SIGTERM for itself; here it must end a sweep as Ctrl-C does.
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
-    except Exception as error:  # Ray raises anything where it cannot connect
-        expected = f"a Ray cluster at hydra.launcher.address={address}"
-        raise UsageError(
-            f"Expected {expected if address else 'to start Ray on this machine'}, but "
-            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-        ) from error
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _own_options(cpus: int, opened: ExitStack) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from rich.console import Console
 from mnist_sweep.cores import cores
 from mnist_sweep.errors import MnistSweepError, SettingsError, UsageError
 from mnist_sweep.records import store
-from mnist_sweep.records.locks import held
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.sweeping.launch.job import Job, RunSummary, done_summary
+from mnist_sweep.sweeping.launch.execute import claim
+from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
 from mnist_sweep.sweeping.launch.on_ray.connection import Connection, Needs, words_of
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
@@ -71,12 +71,7 @@ class RayLauncher(SweepLauncher):
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
     def setup(self, **options: Any) -> None:
-        """Keep the sweep's config, and see that there is a Ray.
-
-        Raises:
-            SettingsError: A setting of its own is given among `resources`.
-            UsageError: There is none, or a setting is out of its range.
-        """
+        """Keep the sweep's config, and see that there is a Ray and each setting in its range."""
         super().setup(**options)
         if importlib.util.find_spec("ray") is None:
             raise UsageError(
@@ -101,11 +96,7 @@ class RayLauncher(SweepLauncher):
                 raise UsageError(f"hydra.launcher.{name}={number:g}: must be 0 or more.")
 
     def workers(self, n_jobs: int, threads: int) -> int:
-        """How many runs go at once: as many as fit on the cluster now, `n_jobs` at most.
-
-        Raises:
-            UsageError: The cluster cannot be reached.
-        """
+        """How many runs go at once: as many as fit on the cluster now, `n_jobs` at most."""
         # A scheduler's jobs are not known to `begin`: this is what they may need.
         self._threads = threads
         if not self.address:
@@ -120,11 +111,7 @@ class RayLauncher(SweepLauncher):
         return max(1, min(fit, self.config.n_jobs or fit, n_jobs))
 
     def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
-        """Connect, and prepare to hand runs to Ray.
-
-        Raises:
-            UsageError: The cluster cannot be reached, or a Ray of our own has no room for one run.
-        """
+        """Connect, and prepare to hand runs to Ray."""
         super().begin(jobs, *arguments, **options)
         self._threads = max((job.settings["threads"] for job in jobs), default=self._threads)
         self._connection, needs = self._connect(self._threads), self.needs(self._threads)
@@ -197,13 +184,9 @@ class RayLauncher(SweepLauncher):
         """Lock a job and give it to Ray, which starts it when there is room."""
         try:
             with ExitStack() as lock:
-                if not lock.enter_context(held(job.lock)):
-                    self.postpone(job)
-                elif done := done_summary(job):
-                    self.finish(job, done)
+                if summary := claim(job, lock):
+                    self.finish(job, summary)
                 else:
-                    store.make_directory(job.paths.directory)
-                    store.clean_temporary(job.paths.directory)
                     # The start is for the failed record of a run that dies before it writes one.
                     job, ticket = job.started_now(), uuid.uuid4().hex
                     task = self._connection.hand_out(
@@ -215,7 +198,7 @@ class RayLauncher(SweepLauncher):
             self.finish(job, RunSummary.of(job, RunStatus.FAILED, str(error)))
 
     def wait(self, timeout: float = REFRESH_S) -> None:
-        """Take results and epochs, waiting for them for a moment."""
+        """Take results and epochs, waiting for them for a moment; a run that ended is unlocked."""
         import ray
 
         if self._reports is None:
@@ -227,7 +210,16 @@ class RayLauncher(SweepLauncher):
         if self._reports in ready:
             self._listen()
         for run in [run for run in self.active if run.task in ready]:
-            self._returned(run)
+            self.active.remove(run)
+            self._show(run)
+            try:
+                self._take(run, ray.get(run.task))
+            except (MnistSweepError, ray.exceptions.RayTaskError) as error:  # not of the run's own
+                self._failed(run, str(error))
+            except ray.exceptions.RayError as error:
+                self.retry_or_fail(run.job, _reason(error), run.started)
+            finally:
+                run.unlock()
 
     def _listen(self) -> None:
         """Show the epochs that runs reported, and answer them."""
@@ -250,21 +242,6 @@ class RayLauncher(SweepLauncher):
         if not run.shown:
             run.shown, run.started = True, time.monotonic()
             self.progress.started(run.job)
-
-    def _returned(self, run: RayRun) -> None:
-        """A task has ended, one way or another: write its result, and free its lock."""
-        import ray
-
-        self.active.remove(run)
-        self._show(run)
-        try:
-            self._take(run, ray.get(run.task))
-        except (MnistSweepError, ray.exceptions.RayTaskError) as error:  # of the task, no run's
-            self._failed(run, str(error))
-        except ray.exceptions.RayError as error:
-            self.retry_or_fail(run.job, _reason(error), run.started)
-        finally:
-            run.unlock()
 
     def _take(self, run: RayRun, answer: TaskResult) -> None:
         """Write what a run left, its record last."""

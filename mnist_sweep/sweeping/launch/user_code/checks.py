@@ -34,10 +34,7 @@ class Network(NamedTuple):
 
 
 def builder(model: Plain) -> Callable[[tuple[int, ...], int], Any]:
-    """The function that builds a network of some data's shape, found by Hydra's `_target_`.
-
-    The builder raises ModelError where the target cannot be imported or called so.
-    """
+    """The function that builds a network of some data's shape, or raises ModelError."""
 
     def build(input_shape: tuple[int, ...], classes: int) -> Any:
         try:
@@ -68,11 +65,7 @@ def _cause(error: HydraException, target: str) -> str:
 
 
 def check_code(settings: Plain, planned: Plain | None) -> None:
-    """Refuse to run other code than the run id was made of.
-
-    Raises:
-        ModelError: The code was edited since.
-    """
+    """Refuse to run other code than the run id was made of, by a ModelError."""
     now = source_of(*targets_of(settings)) if planned else None
     if planned and now and now["sha256"] != planned["sha256"]:
         edited = sorted(dict(now["files"].items() ^ planned["files"].items()))

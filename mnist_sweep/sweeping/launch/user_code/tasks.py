@@ -132,10 +132,7 @@ def _keywords(
 
 
 def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
-    """What is wrong with the settings of runs, and the tasks that take no seed.
-
-    To be called in a process of its own.
-    """
+    """What is wrong with the settings of runs, and the tasks that take no seed."""
     found = list(dict.fromkeys(text for one in every for text in problems_of(one)))
     first = {} if found else {task_name(one): one for one in reversed(every)}
     return found, [name for name, one in first.items() if not _find(one).takes_seed]
@@ -173,12 +170,7 @@ def _problem(error: Any, name: str) -> str:
 
 
 def run(job: Job, on_epoch: OnEpoch) -> Result:
-    """Call a job's task, in this process.
-
-    Raises:
-        TaskError: Its answer is no mapping of finite numbers, or its predictions are no classes.
-        BaseException: Whatever the task raises.
-    """
+    """Call a job's task, in this process; raises what that raises, and TaskError of its answer."""
     settings = job.settings
     # A task names its own figures, and has no network whose predictor the result would need.
     history: Any = SimpleNamespace()
