@@ -93,6 +93,19 @@ def test_a_run_that_finishes_leaves_its_record_its_predictions_and_its_network(
     assert job.paths.model.exists() is job.settings["save_model"]
 
 
+def test_files_of_an_attempt_that_left_no_record_are_not_of_the_next(
+    tmp_path: Path, trained: Callable[[Trainer], None]
+):
+    trained(diverges)
+    job = job_of(tmp_path)
+    job.paths.directory.mkdir(parents=True)
+    for path in job.paths.artefacts:
+        path.write_bytes(b"of another attempt")
+    execute(job)
+    assert not record(job).artefacts
+    assert not any(path.exists() for path in job.paths.artefacts)
+
+
 def test_a_value_that_an_epoch_does_not_report_is_not_sent_again(
     tmp_path: Path, trained: Callable[[Trainer], None]
 ):
