@@ -97,8 +97,10 @@ def test_a_launcher_of_hydra_takes_all_jobs_at_once(
     assert launcher.context is context
     assert launcher.workers(10, 1) == 1
     shown = launcher.make_progress()
-    assert type(shown) is Progress
+    assert shown.live is None
     assert shown.max_lines == MAX_LINES
+    assert not shown.console.quiet
+    assert made_by(BASIC, wait=False).make_progress().console.quiet  # the command leaves
 
 
 @pytest.mark.parametrize(

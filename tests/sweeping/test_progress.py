@@ -22,9 +22,6 @@ from mnist_sweep.sweeping.launch.progress import (
     choose,
     clock,
 )
-from mnist_sweep.sweeping.launch.progress import (
-    _Display as Display,
-)
 from support.sweep_parts import job_of, point_of
 
 
@@ -48,7 +45,11 @@ def text_of(used: Console) -> str:
     return str(file.getvalue())
 
 
-def picture(display: Display, width: int) -> str:
+def table(used: Console) -> Progress:
+    return Progress(used, live=True)
+
+
+def picture(display: Progress, width: int) -> str:
     """The live table as it stands, drawn on a page of this width."""
     page = console(width)
     page.print(display)
@@ -100,7 +101,7 @@ def test_one_run_is_not_said_in_the_plural():
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_display_shows_every_running_run_and_the_sums(width: int):
-    display = Display(console(width))
+    display = table(console(width))
     tell_a_story(display)
     four = job(layers=4, nodes=300)
     display.started(four)
@@ -116,7 +117,7 @@ def test_the_display_shows_every_running_run_and_the_sums(width: int):
 
 
 def test_the_display_cuts_a_long_label_and_keeps_the_figures():
-    display = Display(console(60))
+    display = table(console(60))
     long = job(layers=2, nodes=300, dropout=0.25, activation="hard_sigmoid", epochs=200)
     display.begin(1, 1)
     display.started(long)
@@ -131,7 +132,7 @@ def test_the_display_cuts_a_long_label_and_keeps_the_figures():
 
 def test_the_display_says_failures_as_they_are_written():
     used = console(80)
-    display = Display(used)
+    display = table(used)
     tell_a_story(display)
     display.end()
     assert "failed: ValueError: [red]bad[/red] :smile:" in text_of(used)
@@ -140,7 +141,7 @@ def test_the_display_says_failures_as_they_are_written():
 
 def test_the_display_has_lines_for_the_first_failures_only():
     used = console(80)
-    display = Display(used)
+    display = table(used)
     display.begin(100, 2)
     for number in range(100):
         display.ended(ended(job(nodes=number + 1), **FAILED))
@@ -151,7 +152,7 @@ def test_the_display_has_lines_for_the_first_failures_only():
 def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.MonkeyPatch):
     now = [100.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    display = Display(console(80))
+    display = table(console(80))
     display.begin(4, 2)
     one = job(layers=1)
     assert "starting worker processes" in picture(display, 200)
@@ -176,15 +177,14 @@ def test_the_remaining_time_comes_from_the_runs_that_ended(monkeypatch: pytest.M
 
 
 def is_brief(lines: Progress) -> bool:
-    assert type(lines) is Progress
-    return lines.max_lines == MAX_LINES
+    return lines.live is None and lines.max_lines == MAX_LINES
 
 
 def test_a_terminal_gets_the_display_and_everything_else_lines(monkeypatch: pytest.MonkeyPatch):
     places = ("CI", "JPY_PARENT_PID")  # the second in what a notebook's `!` starts
     for name in places:
         monkeypatch.delenv(name, raising=False)
-    assert isinstance(choose(console(80)), Display)
+    assert choose(console(80)).live
     assert is_brief(choose(console(80, terminal=False)))
     for name in places:
         with monkeypatch.context() as patch:
@@ -225,7 +225,7 @@ def test_a_notebook_shows_the_same_display(monkeypatch: pytest.MonkeyPatch):
     used = Console(file=io.StringIO(), force_jupyter=True, _environ={})
     monkeypatch.setattr(used, "print", lambda text, **_: shown.append(str(text)))
     display = choose(used)
-    assert isinstance(display, Display)
+    assert display.live
     tell_a_story(display)
     monkeypatch.setattr(module, "DRAW_S", 0.0)
     display.refresh()

@@ -32,7 +32,6 @@ from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, is_up_to_date, record_of, summary_of
 from mnist_sweep.sweeping.launch.pool import PoolLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.launch.progress import _Display as Display
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
@@ -150,15 +149,15 @@ def test_the_display_counts_pruned_runs_apart():
     job = job_of(Path("sweep"))
     message = "stopped after epoch 3 of 20: it is behind"
     summary = RunSummary.of(job, RunStatus.PRUNED, message)
-    for progress in (Progress, Display):
-        console = Console(force_terminal=progress is Display, width=100, record=True)
-        told = progress(console)
+    for live in (False, True):
+        console = Console(force_terminal=live, width=100, record=True)
+        told = Progress(console, live=live)
         told.begin(2, 1)
         told.started(job)
         told.ended(summary)
         told.end()
-        text = console.export_text() + (told._totals() if isinstance(told, Display) else "")
-        wanted = "0 done, 1 pruned, 1 left" if progress is Display else "stopped after epoch 3"
+        text = console.export_text() + (told._totals() if live else "")
+        wanted = "0 done, 1 pruned, 1 left" if live else "stopped after epoch 3"
         assert wanted in text
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -21,7 +22,7 @@ import mnist_sweep
 from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo, load, prepare
 from mnist_sweep.errors import DataError, SettingsError, UsageError
-from mnist_sweep.records.locks import release, try_lock
+from mnist_sweep.records.locks import held, is_held, release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.context import SweepContext
 from mnist_sweep.sweeping.launch.execute import Epoch, too_late
@@ -333,6 +334,23 @@ def test_a_run_that_died_on_a_node_is_repeated_unless_it_took_too_long(
         "RunTimeoutError: stopped after timeout_s=2 s"
     ] * fails
     assert job.paths.record.exists() is fails
+
+
+def test_a_run_that_has_ended_is_unlocked_whatever_came_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ray = pytest.importorskip("ray", reason="needs the extra: pip install 'mnist-sweep[ray]'")
+    job, lock = job_of(tmp_path, make_run()), ExitStack()
+    assert lock.enter_context(held(job.lock))
+    pool = launcher_on(Nodes())
+    pool._reports = "reports"
+    pool.active.append(RayRun(job, "task", "ticket", lock.close))
+    monkeypatch.setattr(ray, "wait", lambda *_, **__: (["task"], ["reports"]))
+    monkeypatch.setattr(ray, "get", lambda _: on_node.TaskResult(None, died="its process died"))
+    pool.wait()
+    assert [summary.message for summary in pool.summaries] == ["its process died"]
+    assert not is_held(job.lock)
+    assert pool.active == []
 
 
 def test_a_task_of_ones_own_imports_no_tensorflow_on_a_node(

@@ -40,74 +40,7 @@ def choose(
     # A command after `!` in a notebook has a terminal that shows every frame below the last.
     is_plain = any(map(os.environ.get, ("CI", "JPY_PARENT_PID")))
     is_live = console.is_jupyter or (console.is_terminal and not is_plain)
-    return _Display(console) if is_live and reports_epochs else Progress(console, MAX_LINES)
-
-
-class Progress:
-    """Told by a launcher what happens to its runs; says it in plain lines, and counts them.
-
-    More runs than `max_lines` have no line each, but a line after each fifth of the runs, and the
-    first failures have one.
-    """
-
-    def __init__(self, console: Console, max_lines: float = math.inf) -> None:
-        self.console = console
-        self.max_lines = max_lines
-        self.total = self.n_ended = self.n_failed = self.n_pruned = 0
-        self.began = time.monotonic()
-
-    def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:  # noqa: ARG002
-        """`total` runs are about to start, which should take `expected_s` together."""
-        self.total, self.began = total, time.monotonic()
-        side_by_side = f", {workers} at a time" if workers > 1 else ""
-        self.say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
-
-    def started(self, job: Job) -> None:
-        """A run's worker has started."""
-
-    def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
-        """A run has finished an epoch (from 1), of which it reported these figures."""
-
-    def postponed(self, job: Job) -> None:
-        """Another sweep is running this job; it is waited for."""
-        self.say(f"waiting: {job.label} is being run by another sweep")
-
-    def retrying(self, job: Job, reason: str) -> None:
-        """A run's process died; it is run once more."""
-        self.say(f"again: {job.label}: {reason}")
-
-    def ended(self, summary: RunSummary) -> None:
-        """A run has ended."""
-        self.count(summary)
-        count = f"[{self.n_ended}/{self.total}]"
-        if self.total <= self.max_lines:
-            self.say(f"{count} {ending(summary)}")
-            return
-        if summary.failed and self.n_failed <= MAX_FAILURES:
-            self.say(ending(summary))
-        parts_before = (self.n_ended - 1) * MAX_LINES // self.total
-        if self.n_ended * MAX_LINES // self.total > parts_before:
-            spent = time.monotonic() - self.began
-            left = self.total - self.n_ended
-            failed = f"{self.n_failed} failed, " if self.n_failed else ""
-            ahead = f", about {clock(spent / self.n_ended * left)} remaining" if left else ""
-            self.say(f"{count} {failed}{clock(spent)} elapsed{ahead}")
-
-    def count(self, summary: RunSummary) -> None:
-        """Add a run that has ended to the totals."""
-        self.n_ended += 1
-        self.n_failed += summary.failed
-        self.n_pruned += summary.pruned
-
-    def refresh(self) -> None:
-        """Some time has passed."""
-
-    def end(self) -> None:
-        """Nothing more runs."""
-
-    def say(self, text: str) -> None:
-        """Write a line."""
-        self.console.print(Text(harmless(text)), soft_wrap=True)
+    return Progress(console, MAX_LINES, live=is_live and reports_epochs)
 
 
 @dataclass
@@ -149,45 +82,68 @@ class _NotebookLive:
     stop = refresh
 
 
-class _Display(Progress):
-    """A live table of what every worker is doing, below a line for each of the first failures."""
+class Progress:
+    """Told by a launcher what happens to its runs; says it in plain lines, or in a live table.
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
-        # Only `refresh` draws: Rich's own thread would draw while rows change.
-        self._live: Live | _NotebookLive = (
-            _NotebookLive(self) if console.is_jupyter
-            else Live(self, console=console, auto_refresh=False, transient=True)
-        )  # fmt: skip
+    Above the table there is a line for each of the first failures. Without one, more runs than
+    `max_lines` have no line each, but a line after each fifth of the runs and the first failures.
+    """
+
+    def __init__(
+        self, console: Console, max_lines: float = math.inf, *, live: bool = False
+    ) -> None:
+        self.console, self.max_lines = console, max_lines
+        self.live: Live | _NotebookLive | None = None
+        if live and console.is_jupyter:
+            self.live = _NotebookLive(self)
+        elif live:
+            # Only `refresh` draws: Rich's own thread would draw while rows change.
+            self.live = Live(self, console=console, auto_refresh=False, transient=True)
+        self.total = self.n_ended = self.n_failed = self.n_pruned = 0
+        self._workers, self._is_over, self._widest = 1, False, 0
+        self._began, self._drawn = time.monotonic(), -math.inf
         self._rows: dict[str, _Row] = {}
         self._elsewhere: set[str] = set()
-        self._widest, self._workers, self._is_over = 0, 1, False
-        self._drawn = -math.inf
         self._expected_s = self._ended_expected_s = self._ended_s = 0.0
 
     def begin(self, total: int, workers: int, expected_s: float = 0.0) -> None:
-        self.total, self._workers, self.began = total, workers, time.monotonic()
+        """`total` runs are about to start, which should take `expected_s` together."""
+        self.total, self._workers, self._began = total, workers, time.monotonic()
         self._expected_s = expected_s or float(total)
-        self._live.start()
-        self.refresh()
+        if self.live:
+            self.live.start()
+            self.refresh()
+        else:
+            side_by_side = f", {workers} at a time" if workers > 1 else ""
+            self.say(f"running {total} run{'s' * (total != 1)}{side_by_side}")
 
     def started(self, job: Job) -> None:
+        """A run's worker has started."""
         self._elsewhere.discard(job.run_id)
         self._rows[job.run_id] = _Row(job, time.monotonic(), epochs_of(job.settings))
 
     def epoch(self, job: Job, epoch: int, figures: Mapping[str, float]) -> None:
-        row = self._rows[job.run_id]
-        row.epoch, row.figure, row.epoch_at = epoch, _figure(figures), time.monotonic()
+        """A run has finished an epoch (from 1), of which it reported these figures."""
+        if row := self._rows.get(job.run_id):
+            row.epoch, row.figure, row.epoch_at = epoch, _figure(figures), time.monotonic()
 
     def postponed(self, job: Job) -> None:
+        """Another sweep is running this job; it is waited for."""
         self._rows.pop(job.run_id, None)
         self._elsewhere.add(job.run_id)
+        if not self.live:
+            self.say(f"waiting: {job.label} is being run by another sweep")
 
     def retrying(self, job: Job, reason: str) -> None:
+        """A run's process died; it is run once more."""
         self._rows.pop(job.run_id, None)
-        self._line(f"again: {job.label}: {reason}", "yellow")
+        self.say(f"again: {job.label}: {reason}", "yellow")
 
     def ended(self, summary: RunSummary) -> None:
+        """A run has ended."""
+        self.n_ended += 1
+        self.n_failed += summary.failed
+        self.n_pruned += summary.pruned
         row = self._rows.pop(summary.run_id, None)
         self._elsewhere.discard(summary.run_id)
         if row is None or summary.origin is Origin.ALREADY_DONE:
@@ -196,24 +152,40 @@ class _Display(Progress):
         else:
             self._ended_s += time.monotonic() - row.started
             self._ended_expected_s += row.job.expected_s
-        self.count(summary)
+        count = f"[{self.n_ended}/{self.total}]"
+        if self.total <= self.max_lines and not self.live:
+            self.say(f"{count} {ending(summary)}")
+            return
         if summary.failed and self.n_failed <= MAX_FAILURES:
-            self._line(ending(summary), "red")
+            self.say(ending(summary), "red")
+        parts_before = (self.n_ended - 1) * MAX_LINES // self.total
+        if not self.live and self.n_ended * MAX_LINES // self.total > parts_before:
+            spent = time.monotonic() - self._began
+            left = self.total - self.n_ended
+            failed = f"{self.n_failed} failed, " if self.n_failed else ""
+            ahead = f", about {clock(spent / self.n_ended * left)} remaining" if left else ""
+            self.say(f"{count} {failed}{clock(spent)} elapsed{ahead}")
 
     def refresh(self) -> None:
-        if time.monotonic() - self._drawn >= DRAW_S:
+        """Some time has passed: the table is drawn again, a few times a second at most."""
+        if self.live and time.monotonic() - self._drawn >= DRAW_S:
             self._drawn = time.monotonic()
-            self._live.refresh()
+            self.live.refresh()
 
     def end(self) -> None:
+        """Nothing more runs: the table goes away; a notebook keeps the totals."""
         self._rows.clear()
         self._is_over = True
-        self._live.stop()
+        if self.live:
+            self.live.stop()
 
-    def _line(self, text: str, style: str) -> None:
-        # One line, above the table; the summary has the whole reason.
-        line = Text(harmless(text).partition("\n")[0], style=style)
-        self.console.print(line, no_wrap=True, overflow="ellipsis")
+    def say(self, text: str, style: str = "") -> None:
+        """Write a line; above the table it is cut, since the summary has the whole text."""
+        if self.live:
+            line = Text(harmless(text).partition("\n")[0], style=style)
+            self.console.print(line, no_wrap=True, overflow="ellipsis")
+        else:
+            self.console.print(Text(harmless(text)), soft_wrap=True)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rows = list(self._rows.values())
@@ -247,7 +219,7 @@ class _Display(Progress):
         words += [f"{self.n_failed} failed"] if self.n_failed else []
         words += [f"{left} left"]
         words += [f"{len(self._elsewhere)} run elsewhere"] if self._elsewhere else []
-        words += [f"{clock(time.monotonic() - self.began)} elapsed"]
+        words += [f"{clock(time.monotonic() - self._began)} elapsed"]
         if not self._is_over and (remaining := self._remaining(left)) is not None:
             words += [f"about {clock(remaining)} remaining"]
         return ", ".join(words)

@@ -116,24 +116,26 @@ def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, 
     asked, gone = time.monotonic(), dict[str, SubmittedJob]()
     try:
         while waiting:
+            dead: dict[str, SubmittedJob] = {}
             if time.monotonic() - asked > QUERY_EVERY_S:
                 # submitit asks sacct, which knows nothing where Slurm keeps no accounts.
                 before, seen = gone, with_states([one for one, _ in waiting.values()], user)
                 gone = {one.job_id: one for one in seen if one.state in ENDED}
-                for number, (one, _) in list(waiting.items()):
-                    # Gone at two looks: not only its result comes a little late.
-                    if one.job_id in before.keys() & gone.keys():
-                        del waiting[number]
-                        yield number, ended_without_record(gone[one.job_id])
+                # Gone at two looks: not only its result comes a little late.
+                dead = {job_id: one for job_id, one in gone.items() if job_id in before}
                 asked = time.monotonic()
-            for number, (_, job) in list(waiting.items()):
+            for number, (one, job) in list(waiting.items()):
                 if job.done():
-                    del waiting[number]
                     try:
                         answer = job.results()[0]
                     except Exception as error:  # noqa: BLE001  (anything, where a process died)
                         answer = f"its job {died_with(error)}"
-                    yield number, answer
+                elif one.job_id in dead:
+                    answer = ended_without_record(dead[one.job_id])
+                else:
+                    continue
+                del waiting[number]
+                yield number, answer
             time.sleep(POLL_S if waiting else 0)
     finally:
         for _, job in waiting.values():
@@ -154,10 +156,8 @@ def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
             if path.is_file() and path.suffix != ".pyc":
                 files[path.relative_to(_PACKAGE.parent).as_posix()] = path
     contents = {START: _START_CODE} | {name: path.read_bytes() for name, path in files.items()}
-    digest = hashlib.sha256()
-    for name in sorted(contents):
-        digest.update(f"{name} {len(contents[name])}\n".encode() + contents[name])
-    place = SweepPaths(sweep).code / digest.hexdigest()[:12]
+    digest = hashlib.sha256(repr(sorted(contents.items())).encode()).hexdigest()
+    place = SweepPaths(sweep).code / digest[:12]
     if not place.is_dir():
         with store.scratch(place.parent) as scratch:
             for name, content in contents.items():
