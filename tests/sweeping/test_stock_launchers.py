@@ -17,7 +17,7 @@ from mnist_sweep.records.locks import release, try_lock
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import processes, stock_launchers, submit
+from mnist_sweep.sweeping.launch import processes, stock_launchers
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
@@ -183,8 +183,8 @@ def test_a_submitit_job_that_died_leaves_a_failed_record_unless_another_sweep_ru
 ):
     [job] = jobs_in(tmp_path, 1)
     lock = try_lock(job.lock) if held else None
-    monkeypatch.setattr(submit, "submit", lambda *_: [])
-    monkeypatch.setattr(submit, "ended", lambda _: iter([(0, "its job was killed")]))
+    monkeypatch.setattr(stock_launchers, "submit", lambda *_: [])
+    monkeypatch.setattr(stock_launchers, "ended", lambda _: iter([(0, "its job was killed")]))
     launcher = launcher_by(None)
     launcher.can_leave = True
     [summary] = launcher.run([job])

@@ -23,7 +23,7 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.sweep import load
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import SweepContext
-from mnist_sweep.sweeping.launch import processes, submit, submitted
+from mnist_sweep.sweeping.launch import processes, stock_launchers, submitted
 from mnist_sweep.sweeping.launch.job import Job, failed_at, record_of
 from mnist_sweep.sweeping.launch.submitted import SubmittedJob, collect, note
 from mnist_sweep.sweeping.result import SweepResult
@@ -135,13 +135,13 @@ class Endless:
 def test_a_job_that_died_is_seen_without_accounts_and_the_others_cancelled_at_an_interrupt(
     tmp_path: Path, squeue: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(submit, "QUERY_EVERY_S", 0.0)
+    monkeypatch.setattr(stock_launchers, "QUERY_EVERY_S", 0.0)
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(2)]
     noted = [queued(job, f"12_{place}") for place, job in enumerate(jobs)]
     note(tmp_path, noted)
     squeue.write_text("12_0 OUT_OF_MEMORY\n12_1 RUNNING\n")
     running = Endless()
-    ends = submit.ended([(noted[0], Endless()), (noted[1], running)])
+    ends = stock_launchers.ended([(noted[0], Endless()), (noted[1], running)])
     assert next(ends) == (0, "its job 12_0 ended without a record (slurm: OUT_OF_MEMORY)")
     ends.close()  # type: ignore[attr-defined]
     assert running.cancelled
@@ -224,10 +224,10 @@ def test_the_copied_code_is_what_a_job_imports_first(
     (package / "weights.txt").write_text("beside it")
     monkeypatch.syspath_prepend(str(own))
     job = job_of(tmp_path, point=point_of(model={"_target_": "snapped_package.build"}))
-    start = submit.copy_code(tmp_path, [job])
-    assert submit.copy_code(tmp_path, [job]) == start
+    start = submitted.copy_code(tmp_path, [job])
+    assert submitted.copy_code(tmp_path, [job]) == start
     (package / "net.py").write_text("def build(): return 'edited'\n")
-    assert submit.copy_code(tmp_path, [job]) != start
+    assert submitted.copy_code(tmp_path, [job]) != start
     # In place of submitit's own module, to see what a job would.
     (own / "submitit" / "core").mkdir(parents=True)
     for name in ("submitit/__init__.py", "submitit/core/__init__.py"):

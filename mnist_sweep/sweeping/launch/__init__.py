@@ -5,7 +5,7 @@
     pool                        a process per run on this machine, the default
     on_ray/                     a Ray cluster, or a Ray on this machine
     stock_launchers             makes the launcher that `hydra/launcher` names; Hydra's own ones
-    submit, submitted           the one on Slurm, with a copy of the code; jobs in its queue
+    submitted                   jobs in a cluster's queue, and the copy of the code that they run
     processes, preload          the fork server, and what it has imported
     worker                      both ends of the pipe between a run's process and its parent
     execute                     what a worker does, and the record that it writes

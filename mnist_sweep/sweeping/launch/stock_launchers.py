@@ -3,17 +3,27 @@
 Such a launcher takes all its jobs at once, composes each job's config itself and calls the task
 with it, perhaps on another machine that shares the sweep's directory. What was decided before any
 run (which data) is read from the plan there, never decided again.
+
+The plugin for submitit waits for its jobs in their order, and at the first that died it stops
+waiting while the others go on unseen. So here the plugin's own function is submitted with the same
+settings, and each job is reported as it ends, whatever becomes of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -25,18 +35,29 @@ from mnist_sweep.records.paths import label_and_run_id
 from mnist_sweep.records.progress_file import add_epoch
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.settings import effective, epochs_of
-from mnist_sweep.sweeping.launch import submit
 from mnist_sweep.sweeping.launch.execute import Epoch, execute
 from mnist_sweep.sweeping.launch.job import Job, RunSummary, failed_at, record_of
 from mnist_sweep.sweeping.launch.launcher import SweepLauncher
-from mnist_sweep.sweeping.launch.submitted import died_with, outcome_of, record_death
+from mnist_sweep.sweeping.launch.submitted import (
+    ENDED,
+    SubmittedJob,
+    copy_code,
+    died_with,
+    ended_without_record,
+    note,
+    outcome_of,
+    record_death,
+    with_states,
+)
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.environment import describe
 from mnist_sweep.sweeping.plan.overrides import hydra_text
 from mnist_sweep.sweeping.plan.points import data_key, identify, to_plain
 
+# Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set.
 DEFAULT_BATCH = 8
-"""Jobs that are handed over at a time by a search and with a budget, if `n_jobs` is not set."""
+POLL_S = 0.5
+QUERY_EVERY_S = 10.0
 
 
 def task(config: DictConfig) -> RunSummary:
@@ -126,12 +147,12 @@ class StockLauncher(SweepLauncher):
         if not self.can_leave:
             answers = enumerate(self._launched(jobs, overrides))
         else:
-            submitted = submit.submit(self._launcher, overrides, jobs)
+            submitted = submit(self._launcher, overrides, jobs)
             if not self.config.wait:
                 self.submitted += [one for one, _ in submitted]
                 self.active.clear()
                 return
-            answers = submit.ended(submitted)
+            answers = ended(submitted)
         for number, answer in answers:
             self.active.remove(jobs[number])
             self.finish(jobs[number], _summary_of(jobs[number], answer))
@@ -144,6 +165,100 @@ class StockLauncher(SweepLauncher):
             # Hydra wraps what is raised while it composes a config, a KeyboardInterrupt too.
             self.context.interrupt_if_swallowed()
             return [outcome_of(job, f"its launcher {died_with(error)}") for job in jobs]
+
+
+def submit(
+    launcher: Any, overrides: Sequence[Sequence[str]], jobs: Sequence[Job]
+) -> list[tuple[SubmittedJob, Any]]:
+    """Submit jobs with a copy of the code that they run; returns them as noted, and submitit's.
+
+    Raises:
+        UsageError: They were not accepted, and none runs.
+    """
+    start = copy_code(jobs[0].sweep, jobs)
+    # `settings` are hydra.launcher's; those that are left at the end are submitit's parameters.
+    kind, settings = launcher._EXECUTOR, dict(launcher.params)  # noqa: SLF001  (slurm or local)
+    settings.pop("_target_", None)
+    folder = settings.pop("submitit_folder")
+    first = {f"{kind}_python": shlex.join([sys.executable, "-u", str(start)])}
+    if kind == "slurm":
+        first["slurm_max_num_timeout"] = settings.pop("max_num_timeout")
+    count = len(jobs)
+    try:
+        import submitit
+        from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
+
+        # Settings of the plugin's base have the same name on every cluster; not so `slurm_qos`.
+        common = {one.name for one in fields(BaseQueueConf)}
+        executor = submitit.AutoExecutor(folder=folder, cluster=kind, **first)
+        executor.update_parameters(
+            **{key if key in common else f"{kind}_{key}": value for key, value in settings.items()}
+        )
+        # As the plugin's own `launch` calls it.
+        submitted = executor.map_array(
+            launcher,
+            [list(words) for words in overrides],
+            ["hydra.sweep.dir"] * count,
+            list(range(count)),
+            [f"job_id_for_{number}" for number in range(count)],
+            [Singleton.get_state()] * count,
+        )
+    except Exception as error:  # submitit raises anything: no Slurm here, a wrong partition
+        raise UsageError(
+            f"Expected to submit {count} runs by submitit, but "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:500]}. Check the settings "
+            "of hydra.launcher, or run on this machine with hydra/launcher=pool."
+        ) from error
+    noted = [
+        SubmittedJob(
+            cluster=kind,
+            job_id=one.job_id,
+            machine=platform.node(),
+            folder=str(Path(folder).expanduser().absolute()),
+            job=replace(job, data=replace(job.data, stamp=None), hydra={}),
+        )
+        for one, job in zip(submitted, jobs, strict=True)
+    ]
+    note(jobs[0].sweep, noted)
+    return list(zip(noted, submitted, strict=True))
+
+
+def ended(submitted: Sequence[tuple[SubmittedJob, Any]]) -> Iterator[tuple[int, Any]]:
+    """Wait for jobs, and cancel those that have not ended if interrupted.
+
+    Yields:
+        Which job (from 0) ended, with Hydra's JobReturn, or why (a str) its process died.
+    """
+    waiting, user = dict(enumerate(submitted)), os.getuid() if hasattr(os, "getuid") else 0
+    asked, gone = time.monotonic(), dict[str, SubmittedJob]()
+    try:
+        while waiting:
+            dead: dict[str, SubmittedJob] = {}
+            if time.monotonic() - asked > QUERY_EVERY_S:
+                # submitit asks sacct, which knows nothing where Slurm keeps no accounts.
+                before, seen = gone, with_states([one for one, _ in waiting.values()], user)
+                gone = {one.job_id: one for one in seen if one.state in ENDED}
+                # Gone at two looks: not only its result comes a little late.
+                dead = {job_id: one for job_id, one in gone.items() if job_id in before}
+                asked = time.monotonic()
+            for number, (one, job) in list(waiting.items()):
+                if job.done():
+                    try:
+                        answer = job.results()[0]
+                    except Exception as error:  # noqa: BLE001  (anything, where a process died)
+                        answer = f"its job {died_with(error)}"
+                elif one.job_id in dead:
+                    answer = ended_without_record(dead[one.job_id])
+                else:
+                    continue
+                del waiting[number]
+                yield number, answer
+            time.sleep(POLL_S if waiting else 0)
+    finally:
+        for _, job in waiting.values():
+            job.cancel(check=False)
+        if submitted:
+            note(submitted[0][0].job.sweep, gone=[one for one, _ in submitted])
 
 
 def _check_threads(jobs: Sequence[Job]) -> None:

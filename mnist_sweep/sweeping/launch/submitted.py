@@ -1,17 +1,19 @@
 """Jobs in a cluster's queue, noted beside the sweep so that any later command knows them.
 
 `.submitit/submitted.json` lists those whose end was not seen yet. `collect` drops the ones that
-have a record, and writes the failed record of each that has ended without one.
+have a record, and writes the failed record of each that has ended without one. Jobs run a copy of
+the code beside the sweep, as it was when they were submitted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +27,7 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.reading import reason
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.safe_files import validated
+from mnist_sweep.settings.source import files_of, is_installed, targets_of
 from mnist_sweep.sweeping.launch.execute import death, write_failure
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
 
@@ -37,6 +40,16 @@ ENDED = (
 has a record, which another machine may only see a little later."""
 QUERY_S = 30.0
 MAX_IDS = 4
+START = "_start_submitted_job.py"
+# Called as `python START -u -m submitit.core._submit FOLDER`: submitit adds these words itself.
+_START_CODE = b"""\
+import os, runpy, sys
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [here, os.getcwd(), *(place for place in sys.path if place != here)]
+sys.argv[1:] = sys.argv[-1:]
+runpy.run_module("submitit.core._submit", run_name="__main__", alter_sys=True)
+"""
+_PACKAGE = Path(__file__).parents[2]
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 
 
@@ -201,3 +214,40 @@ def _write(sweep: Path, jobs: Sequence[SubmittedJob]) -> None:
         store.write_json(path, _File(jobs=tuple(jobs)).model_dump(mode="json"))
     else:
         path.unlink(missing_ok=True)
+
+
+def copy_code(sweep: Path, jobs: Iterable[Job]) -> Path:
+    """Copy the code of some jobs beside their sweep; returns the script that starts one with it.
+
+    Copied are the user's own modules that the run ids cover, and this package unless pip copied it.
+    """
+    own = files_of(*{target for job in jobs for target in targets_of(job.settings)})
+    files = dict(own)
+    if not is_installed(_PACKAGE.parent):
+        for path in _PACKAGE.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                files[path.relative_to(_PACKAGE.parent).as_posix()] = path
+    contents = {START: _START_CODE} | {name: path.read_bytes() for name, path in files.items()}
+    digest = hashlib.sha256(repr(sorted(contents.items())).encode()).hexdigest()
+    place = SweepPaths(sweep).code / digest[:12]
+    if not place.is_dir():
+        with store.scratch(place.parent) as scratch:
+            for name, content in contents.items():
+                store.make_directory((scratch / name).parent)
+                (scratch / name).write_bytes(content)
+            for name, path in own.items():
+                _link_neighbours(path, scratch / name, in_package="/" in name)
+            with suppress(OSError):  # another command has just made the same
+                scratch.rename(place)
+    return place / START
+
+
+def _link_neighbours(path: Path, copy: Path, *, in_package: bool) -> None:
+    """Link what lies beside a file beside its copy: weights, modules of computed names."""
+    for entry in os.scandir(path.parent):
+        link = copy.with_name(entry.name)
+        # Beside a module that is in no package, other modules are not its own.
+        is_data = entry.is_file() and not entry.name.endswith(".py")
+        if (in_package or is_data) and not os.path.lexists(link):
+            with suppress(OSError):  # a file system without links
+                link.symlink_to(Path(entry.path).absolute())
