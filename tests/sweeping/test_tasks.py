@@ -23,7 +23,7 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.settings import SETTINGS, defaults, problems, run_settings
 from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, Report, execute
 from mnist_sweep.sweeping.launch.job import Job, record_of
-from mnist_sweep.sweeping.launch.user_code import tasks
+from mnist_sweep.sweeping.launch.user_code import checks, tasks
 from mnist_sweep.sweeping.plan.points import Point, identify
 from support import commands
 from support.factories import make_settings
@@ -109,7 +109,7 @@ def run(place: Path, target: str, report: Report = lambda _: None, **more: Any) 
 
 def test_keyword_arguments_come_in_the_order_of_the_signature():
     settings = settings_of("own_tasks.many", **dict.fromkeys("yxhgfedcba", 1))
-    found = tasks._find(settings)
+    found = tasks.find(settings)
     assert [*found.checked(), *found.given] == [*"abcdefghyx", "seed"]
 
 
@@ -183,7 +183,7 @@ def test_a_setting_of_keras_is_refused_with_a_task(key: str):
     ],
 )  # fmt: skip
 def test_what_a_task_declares_is_checked(target: str, more: dict[str, Any], words: str):
-    found = tasks.problems_of(point_of_settings(target, more))
+    found = checks.problems_of(point_of_settings(target, more))
     assert len(found) == bool(words)
     assert words in "".join(found)
 
@@ -213,7 +213,7 @@ def test_settings_seed_and_directory_reach_the_task(tmp_path: Path):
 def test_tasks_that_take_no_seed_are_named():
     targets = {"plain": {}, "typed": {"lr": 0.1}, "declared": {}, "whole": {"x": 1}, "raises": {}}
     every = [point_of_settings(f"own_tasks.{name}", more) for name, more in targets.items()]
-    assert tasks.problems_of_all(every) == ([], ["own_tasks.raises", "own_tasks.plain"])
+    assert checks._problems_of_tasks(every) == ([], ["own_tasks.raises", "own_tasks.plain"])
 
 
 def test_the_first_metric_is_the_tasks_own_or_else_the_accuracy(tmp_path: Path):
@@ -226,7 +226,7 @@ def test_the_first_metric_is_the_tasks_own_or_else_the_accuracy(tmp_path: Path):
 def test_a_setting_or_a_default_called_dataset_needs_no_data(tmp_path: Path):
     for kind, more, letters in [("named", {"dataset": "cifar10"}, 7), ("default", {}, 5)]:
         target = f"own_tasks.{kind}_dataset"
-        assert tasks.problems_of(point_of_settings(target, more)) == []
+        assert checks.problems_of(point_of_settings(target, more)) == []
         metrics = run(tmp_path, target, **more).metrics
         assert metrics is not None
         assert metrics.test.values == {"letters": letters}

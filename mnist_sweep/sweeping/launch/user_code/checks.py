@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import hydra.utils
 from hydra.errors import HydraException
+from pydantic import ValidationError
 
-from mnist_sweep.errors import MnistSweepError, ModelError
-from mnist_sweep.settings import Plain, is_task
+from mnist_sweep.errors import MnistSweepError, ModelError, TaskError
+from mnist_sweep.settings import Plain, Problem, is_task, task_name
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES
@@ -97,7 +98,7 @@ def check_tasks(settings: Sequence[Plain]) -> list[str]:
         SettingsError: Lists tasks that cannot be imported and settings that they do not take.
     """
     what = "task._target_={0[task][_target_]} cannot be imported"
-    found, seedless = _checked(tasks.problems_of_all, settings, what)
+    found, seedless = _checked(_problems_of_tasks, settings, what)
     raise_for(found)
     return seedless
 
@@ -133,3 +134,41 @@ def _problems_of_networks(networks: Sequence[Network]) -> tuple[list[str], list[
         except MnistSweepError as error:
             found.append(str(error))
     return found, notes
+
+
+def _problems_of_tasks(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
+    """What is wrong with the settings of runs, and the tasks that take no seed."""
+    found = list(dict.fromkeys(text for one in every for text in problems_of(one)))
+    first = {} if found else {task_name(one): one for one in reversed(every)}
+    return found, [name for name, one in first.items() if not tasks.find(one).takes_seed]
+
+
+def problems_of(settings: Plain) -> list[str]:
+    """What is wrong with a run's settings, checked by the schema, by what its task declares."""
+    name = task_name(settings)
+    try:
+        task = tasks.find(settings)
+        task.checked()
+    except ValidationError as error:
+        return [_problem(one, name) for one in error.errors(include_url=False)]
+    except TaskError as error:
+        return [str(error)]
+    found = []
+    if settings["seed"] and not task.takes_seed:
+        text = f"{name} has no parameter `seed`, so repeats would all be the same run"
+        found.append(str(Problem("seed", settings["seed"], text)))
+    if "data" in settings and "dataset" not in task.given:
+        found.append(f"data: {name} has no parameter `dataset` that would take the prepared data")
+    if "data" not in settings and "dataset" in task.given:
+        found.append(f"data: {name} needs a dataset: add data=mnist, data=digits or another")
+    return found
+
+
+def _problem(error: Any, name: str) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"task.{key}: {name} needs it: set task.{key}=…"
+    if error["type"] == "extra_forbidden":
+        return f"task.{key}: {name} has no such parameter"
+    text = error["msg"][:1].lower() + error["msg"][1:]
+    return str(Problem(f"task.{key}", error["input"], text))

@@ -1,4 +1,4 @@
-"""Tasks of the user's own: found by `_target_`, their settings checked, called.
+"""Tasks of the user's own: found by `_target_`, called, and their answer made a result.
 
 A task is any function that returns a mapping of finite numbers. It takes its settings, the keys
 below `task`, as keyword arguments, or as one mapping or dataclass. Annotations, of the function or
@@ -7,11 +7,13 @@ of the dataclass, are checked by pydantic: types and ranges.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import math
 import os
 import pkgutil
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -19,21 +21,30 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import Any, cast, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from threadpoolctl import threadpool_limits
 
-from mnist_sweep.data import load
+from mnist_sweep.data import DatasetInfo, load
 from mnist_sweep.errors import TaskError
+from mnist_sweep.metrics import HELD_OUT, TEST, TRAIN
 from mnist_sweep.records import store
-from mnist_sweep.settings import Plain, Problem, suggestion, task_name
+from mnist_sweep.records.reading import reason
+from mnist_sweep.records.record import SplitMetrics
+from mnist_sweep.settings import Plain, suggestion, task_name
 from mnist_sweep.sweeping.launch.job import Job
-from mnist_sweep.sweeping.launch.user_code.task_answer import take
 from mnist_sweep.task import StopRunError, epochs_to
+from mnist_sweep.training.evaluate import held_out_metrics
 from mnist_sweep.training.progress import OnEpoch, Training
 from mnist_sweep.training.train import Result
 
 GIVEN = ("seed", "threads", "directory", "dataset")
 """Parameters that the program fills, where a task has them and they are no settings of its own."""
+# What data are called of which only the predicted examples' truth is known.
+OWN_DATA = "own data"
+_NAME = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+_TAKEN = ("per_class", "confusion")
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,7 @@ class Task:
     takes_seed: bool  # as an argument or within one
 
 
-def _find(settings: Plain) -> Task:
+def find(settings: Plain) -> Task:
     """The task of a run's settings; TaskError if it cannot be imported, or called with them."""
     values = dict(settings["task"])
     target = values.pop("_target_")
@@ -131,44 +142,6 @@ def _keywords(
     return named | (made.model_extra or {})
 
 
-def problems_of_all(every: Sequence[Plain]) -> tuple[list[str], list[str]]:
-    """What is wrong with the settings of runs, and the tasks that take no seed."""
-    found = list(dict.fromkeys(text for one in every for text in problems_of(one)))
-    first = {} if found else {task_name(one): one for one in reversed(every)}
-    return found, [name for name, one in first.items() if not _find(one).takes_seed]
-
-
-def problems_of(settings: Plain) -> list[str]:
-    """What is wrong with a run's settings, checked by the schema, by what its task declares."""
-    name = task_name(settings)
-    try:
-        task = _find(settings)
-        task.checked()
-    except ValidationError as error:
-        return [_problem(one, name) for one in error.errors(include_url=False)]
-    except TaskError as error:
-        return [str(error)]
-    found = []
-    if settings["seed"] and not task.takes_seed:
-        text = f"{name} has no parameter `seed`, so repeats would all be the same run"
-        found.append(str(Problem("seed", settings["seed"], text)))
-    if "data" in settings and "dataset" not in task.given:
-        found.append(f"data: {name} has no parameter `dataset` that would take the prepared data")
-    if "data" not in settings and "dataset" in task.given:
-        found.append(f"data: {name} needs a dataset: add data=mnist, data=digits or another")
-    return found
-
-
-def _problem(error: Any, name: str) -> str:
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "missing":
-        return f"task.{key}: {name} needs it: set task.{key}=…"
-    if error["type"] == "extra_forbidden":
-        return f"task.{key}: {name} has no such parameter"
-    text = error["msg"][:1].lower() + error["msg"][1:]
-    return str(Problem(f"task.{key}", error["input"], text))
-
-
 def run(job: Job, on_epoch: OnEpoch) -> Result:
     """Call a job's task, in this process; raises what that raises, and TaskError of its answer."""
     settings = job.settings
@@ -177,7 +150,7 @@ def run(job: Job, on_epoch: OnEpoch) -> Result:
     done = Training(predictor=cast("Any", None), history=history)
     # For libraries that are not loaded yet; the others are told below.
     os.environ["OMP_NUM_THREADS"] = str(settings["threads"])
-    task = _find(settings)
+    task = find(settings)
     directory = job.paths.files
     shutil.rmtree(directory, ignore_errors=True)  # of an attempt that was killed
     dataset = load(job.data) if "dataset" in task.given and job.data.sha256 else None
@@ -210,3 +183,109 @@ def run(job: Job, on_epoch: OnEpoch) -> Result:
         take(result, answer, task_name(settings), job.data)
     done.train_s = perf_counter() - started
     return result
+
+
+def take(result: Result, answer: Any, name: str, info: DatasetInfo) -> None:
+    """Put what a task (`name`) returned of its data (`info`) into a result.
+
+    These are metrics by name, with `predictions` and `history` among them where it has any.
+
+    Raises:
+        TaskError: It is no mapping of finite numbers, or the predictions are no classes.
+    """
+    if not isinstance(answer, Mapping):
+        raise TaskError(
+            f"{name} returned {type(answer).__name__}: expected a mapping of metrics to finite "
+            "numbers, such as {'accuracy': 0.97}."
+        )
+    values = dict(answer)
+    predictions, history = values.pop("predictions", {}), values.pop("history", None)
+    metrics: dict[str, Plain] = {}
+    for key, value in values.items():
+        split, _, own = str(key).partition(".")
+        split, own = (split, own) if split in (TRAIN, *HELD_OUT) and own else (TEST, str(key))
+        if not _NAME.fullmatch(own) or own in _TAKEN:
+            raise TaskError(
+                f"{name} returned a metric {key!r}: expected a name of letters, digits and _, with "
+                "an optional prefix train., validation. or test. (default: test)."
+            )
+        number = _number(value)
+        if not math.isfinite(number):
+            raise TaskError(f"{name} returned {key} = {value!r}: expected a finite number.")
+        metrics.setdefault(split, {})[own] = number
+    if predictions:
+        _take_predictions(result, metrics, predictions, name, info)
+    if not metrics:
+        raise TaskError(f"{name} returned no metric: expected at least one.")
+    try:
+        result.metrics = {
+            split: SplitMetrics.model_validate(own).model_dump() for split, own in metrics.items()
+        }
+    except ValidationError as error:
+        raise TaskError(f"{name} returned a metric out of range: {reason(error)}.") from None
+    if history is not None and not result.training.epoch_s:
+        for key, series in dict(history).items():
+            setattr(result.training.history, str(key), [*map(_number, series)])
+
+
+def _number(value: Any) -> float:
+    """A plain number of an int, a float, or a scalar of NumPy or PyTorch; of all else NaN."""
+    try:
+        return math.nan if isinstance(value, (str, bool, np.bool_)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _take_predictions(
+    result: Result, metrics: dict[str, Plain], predictions: Any, name: str, info: DatasetInfo
+) -> None:
+    """Keep predictions, and add the metrics that follow from them."""
+    splits = predictions if isinstance(predictions, Mapping) else {TEST: predictions}
+    found = {split: _classes(name, split, pair) for split, pair in splits.items()}
+    classes = info.classes or 1 + max(int(part.max()) for pair in found.values() for part in pair)
+    arrays: dict[str, Any] = {}
+    for split in HELD_OUT:
+        true, predicted = found.get(split, (np.zeros(0, np.uint8),) * 2)
+        arrays[f"{split}_true"], arrays[f"{split}_predicted"] = true, predicted
+        arrays[f"{split}_probability"] = np.full(len(true), np.nan, np.float16)
+        if not len(true):
+            continue
+        computed = held_out_metrics(split, true, predicted, 0.0, classes)
+        del computed["loss"]
+        own = metrics.get(split, {})
+        for key, value in own.items():
+            if key in computed and not math.isclose(value, computed[key], abs_tol=_SAME):
+                raise TaskError(
+                    f"{name} returned {split}.{key} = {value:g}, but its predictions give "
+                    f"{computed[key]:g}: these disagree."
+                )
+        # The first metric is the objective unless one is set: the task's own, else the accuracy.
+        metrics[split] = own | {n: computed[n] for n in ("accuracy", *computed) if n not in own}
+    n_validation, n_test = (len(arrays[f"{split}_true"]) for split in ("validation", "test"))
+    truth = hashlib.sha256(b"".join(arrays[f"{split}_true"].tobytes() for split in HELD_OUT))
+    arrays["validation_index"] = np.arange(n_validation, dtype=np.int32)
+    arrays["data_sha256"] = np.array(info.sha256 or truth.hexdigest())
+    result.predictions = arrays
+    if not info.sha256:
+        result.data = {
+            "name": OWN_DATA, "source": f"the examples that {name} predicted",
+            "sha256": truth.hexdigest(), "shape": [], "classes": classes, "n_train": 0,
+            "n_validation": n_validation, "n_test": n_test,
+        }  # fmt: skip
+
+
+def _classes(name: str, split: Any, pair: Any) -> list[Any]:
+    """True and predicted classes of a split, (n,) uint8 each."""
+    if split in HELD_OUT and isinstance(pair, (tuple, list)) and len(pair) == 2:
+        found = [np.asarray(one) for one in pair]
+        if (
+            all(one.ndim == 1 and one.dtype.kind in "iub" and len(one) for one in found)
+            and len(found[0]) == len(found[1])
+            and all(one.min() >= 0 and one.max() <= 255 for one in found)
+        ):
+            return [one.astype(np.uint8) for one in found]
+    raise TaskError(
+        f"{name} returned predictions of {split!r} that cannot be used: expected "
+        "{'test': (true, predicted)}, or validation: two lists of classes of equal length, whole "
+        "numbers from 0 to 255."
+    )
