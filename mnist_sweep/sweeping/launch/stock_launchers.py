@@ -145,7 +145,7 @@ class StockLauncher(SweepLauncher):
         ]  # fmt: skip
         answers: Iterable[tuple[int, Any]]
         if not self.can_leave:
-            answers = enumerate(self._launched(jobs, overrides))
+            answers = zip(range(len(jobs)), self._launched(jobs, overrides), strict=True)
         else:
             submitted = submit(self._launcher, overrides, jobs)
             if not self.config.wait:
