@@ -103,7 +103,8 @@ def kill_fork_server() -> Any:
 def start(function: Callable[..., None], *arguments: Any) -> BaseProcess:
     """Start a function in a process of its own, which ends with this one; or WorkerDiedError."""
     for _ in range(MAX_STARTS):
-        process: BaseProcess = context().Process(target=function, args=arguments, daemon=True)
+        child = (function, *arguments)
+        process: BaseProcess = context().Process(target=_child, args=child, daemon=True)
         try:
             start_fork_server()
             process.start()
@@ -179,33 +180,27 @@ def ending(exit_code: int | None) -> str:
     return f"ended with exit code {exit_code} and no answer"
 
 
-def detach() -> None:
-    """In a child: leave signals to the parent, and end when the parent ends, however it ended."""
+def _child(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function, leave signals to the parent, and end when that ends, however it ended."""
     for number in (signal.SIGINT, *END_SIGNALS):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if (parent := parent_process()) is None:
-        return
+    if (parent := parent_process()) is not None:
 
-    def end_with_it(sentinel: int = parent.sentinel) -> None:
-        connection.wait([sentinel])
-        os._exit(1)
+        def end_with_it(sentinel: int = parent.sentinel) -> None:
+            connection.wait([sentinel])
+            os._exit(1)
 
-    threading.Thread(target=end_with_it, daemon=True).start()
-
-
-def leave() -> None:
-    """In a child: end without tearing TensorFlow down, which takes time and serves nothing."""
+        threading.Thread(target=end_with_it, daemon=True).start()
+    function(*arguments)
+    # Without tearing TensorFlow down, which takes time and serves nothing.
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)
 
 
 def _send_result(pipe: Connection, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    detach()
     try:
         pipe.send(("done", function(*arguments)))
     except MnistSweepError as error:
         pipe.send(("error", str(error)))
-    pipe.close()
-    leave()

@@ -22,7 +22,6 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, execute, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
-from mnist_sweep.sweeping.launch.processes import detach, leave
 
 # How long a run may take to stop by itself at its `timeout_s`, before its process is killed.
 LATE_S = 5.0
@@ -37,7 +36,6 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
 
     Sends each `Epoch` of a job, which waits for an answer where it may be pruned; its `RunSummary`.
     """
-    detach()
     os.environ.update(devices)  # before TensorFlow looks for devices, which it does once
     following: Job | None = job
     while following:
@@ -46,8 +44,6 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
         with suppress(EOFError, OSError):  # the parent has ended
             following = pipe.recv()
         reset_peak_memory()
-    pipe.close()
-    leave()
 
 
 def reset_peak_memory() -> None:
