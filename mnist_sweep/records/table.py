@@ -59,10 +59,11 @@ class Rows:
 
 def rows_of(rows: Sequence[Flat]) -> Rows:
     """Flat rows, each with its `NAME`, `KEY` and `LATEST_NS`."""
-    kinds = {_kind(names): names for names in {*map(tuple, rows)}}
-    columns = _columns_of([{**row, _KIND: _kind(tuple(row))} for row in rows])
-    every = {**{name: list[Any]() for name in _OWN}, **columns}
-    return Rows(_table({name: _exact(own, name) for name, own in every.items()}, len(rows)), kinds)
+    names = [*map(tuple, rows)]
+    columns = {name: list[Any]() for name in _OWN}
+    columns |= {**_columns_of(rows), _KIND: [*map(_kind, names)]}
+    table = _table({name: _exact(own, name) for name, own in columns.items()}, len(rows))
+    return Rows(table, {_kind(one): one for one in set(names)})
 
 
 @lru_cache(10_000)

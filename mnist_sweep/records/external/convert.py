@@ -207,7 +207,7 @@ def _scale_percentages(found: Found) -> None:
     names = {n for run in found.runs for n in run.series if n.partition(".")[2] in shares}
     for name in sorted(names):
         own = [run for run in found.runs if name in run.series]
-        values = [run.metrics[name] for run in own]
+        values = [run.series[name][-1] or 0.0 for run in own]
         # Values of at most 1 may be either: one above 1 decides.
         if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
             found.notes.append(f"{name} is in percent")
