@@ -221,7 +221,14 @@ def _check_predictions(record: Record, path: Path) -> None:
             raise ValueError(f"not this run's: the record's confusion matrix of {split} is another")
 
 
-def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of error)
+_REASONS: dict[type[Exception], str] = {
+    IsADirectoryError: "a directory stands in its place",
+    UnicodeDecodeError: "not UTF-8 text",
+    RecursionError: "nested too deeply",
+}
+
+
+def reason(error: Exception) -> str:
     """One short line about why a file could not be taken."""
     if isinstance(error, ValidationError):
         first, *others = error.errors(include_url=False, include_input=False, include_context=False)
@@ -231,14 +238,8 @@ def reason(error: Exception) -> str:  # noqa: PLR0911  (one return per kind of e
         text = text.replace("Value error, ", "").replace("Invalid JSON:", "not valid JSON:")
         more = f" (and {len(others)} more)" if others else ""
         return " ".join(text.split())[:300] + more
-    if isinstance(error, IsADirectoryError):
-        return "a directory stands in its place"
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON: {error}"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, IsADirectoryError):
         return f"cannot be read: {error.strerror or error}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    return str(error)[:300]
+    return _REASONS.get(type(error), str(error)[:300])

@@ -96,7 +96,8 @@ def label(settings: Mapping[str, Any]) -> str:
     other settings where they differ from the default. A setting that does not affect the result is
     left out, so that one run has one directory however it was written.
     """
-    task, target = is_task(settings), str(settings["model"].get("_target_"))
+    task = is_task(settings)
+    target = "" if task else str(settings["model"].get("_target_"))
     pairs = []
     if task:
         pairs.append(("task", task_name(settings)))
