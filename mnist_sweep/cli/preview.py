@@ -7,7 +7,7 @@ from mnist_sweep.metrics import resolve
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.numbers import duration
 from mnist_sweep.reporting.phrases.values import counted, metric_title
-from mnist_sweep.sweeping.plan.estimate import Preview, SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.search.sweeper import SAMPLES, SearchPreview
 from mnist_sweep.sweeping.study.stage_points import StagePreview, StudyPreview
 from mnist_sweep.sweeping.study.stages import SelectionRule
@@ -20,17 +20,16 @@ SHOWN_ENDS = 3
 
 def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
     """What would run, how long and how large; of a large sweep some points, unless `whole`."""
-    lines = []
-    if isinstance(preview, SweepPreview):
+    if isinstance(preview, SearchPreview):
+        lines = _search_lines(preview)
+    else:
         lines = _sweep_lines(preview, whole=whole)
     if isinstance(preview, StudyPreview):
         lines += ["", *(line for stage in preview.stages for line in _stage_lines(stage))]
-    if isinstance(preview, SearchPreview):
-        lines = _search_lines(preview)
     return [*lines, *preview.plan.notes(), "Nothing was run."]
 
 
-def _sweep_lines(preview: SweepPreview, *, whole: bool) -> list[str]:
+def _sweep_lines(preview: Preview, *, whole: bool) -> list[str]:
     count = len(preview.runs)
     hidden = 0 if whole or count <= MAX_POINTS else count - 2 * SHOWN_ENDS
     lines = ["run id        state        time    memory  run"]

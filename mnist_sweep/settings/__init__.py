@@ -39,7 +39,6 @@ from mnist_sweep.settings.schema import SearchSettings as SearchSettings
 from mnist_sweep.settings.schema import Settings as Settings
 from mnist_sweep.settings.setting import Setting as Setting
 from mnist_sweep.settings.validation import Problem as Problem
-from mnist_sweep.settings.validation import is_whole as is_whole
 from mnist_sweep.settings.validation import nested_problems as nested_problems
 from mnist_sweep.settings.validation import problems as problems
 from mnist_sweep.settings.validation import suggestion as suggestion

@@ -94,16 +94,16 @@ def used(settings: Mapping[str, Any]) -> Plain:
     network of model=mlp appears as layers, nodes, …; another one as `model._target_` and its
     arguments. `settings` are nested or a flat row.
     """
-    flat = {key: value for key, value in _flat(settings) if key not in ("model", "task")}
-    if is_task(flat):
-        return {key: value for key, value in flat.items() if key.partition(".")[0] in TASK_KEYS}
-    below_model = not MLP.holds(flat)
+    row = {key: value for key, value in flat(settings) if key not in ("model", "task")}
+    if is_task(row):
+        return {key: value for key, value in row.items() if key.partition(".")[0] in TASK_KEYS}
+    below_model = not MLP.holds(row)
     return {
         key: value
-        for key, value in flat.items()
+        for key, value in row.items()
         if affects_result(key)
         and not key.startswith("task.")
-        and (SETTINGS[key].applies(flat) if key in SETTINGS else below_model)
+        and (SETTINGS[key].applies(row) if key in SETTINGS else below_model)
     }
 
 
@@ -129,10 +129,11 @@ def effective(settings: Mapping[str, Any]) -> Plain:
     return found
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value that is no mapping, by its dotted key."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009  (`_result` and the like return fields of dataclasses)
 """The schema: every setting, declared once with type, default, range, scope and meaning.
 
 To add a setting, add a field here. Hydra composes these classes; `SETTINGS` holds the same as one
@@ -66,12 +67,14 @@ class DataSettings:
     """Which examples, and how they are split."""
 
     name: str = _run(
-        "auto", "dataset or file format; auto: MNIST if found, otherwise digits",
-        choices=DATASETS, plugins="readers",
-    )  # fmt: skip
+        "auto",
+        "dataset or file format; auto: MNIST if found, otherwise digits",
+        choices=DATASETS,
+        plugins="readers",
+    )
     path: str | None = _run(None, "file or folder for data=csv, emnist, folders, idx and npz")
     _target_: str | None = _run(None, "function that returns the arrays, for data=own")
-    classes: list[Any] | None = _run(  # noqa: RUF009  (a dataclass field)
+    classes: list[Any] | None = _run(
         None, "names of the classes, by label; null: those that the data state"
     )
     sha256: str | None = _run(None, "expected SHA-256 of the data; other data are refused")
@@ -79,9 +82,8 @@ class DataSettings:
         0.1, "share of the training examples used for validation; 0: none", low=0, high=0.9
     )
     test_fraction: float = _result(
-        0.2, "share used for testing if the data have no test split", low=0, high=0.9,
-        open_low=True,
-    )  # fmt: skip
+        0.2, "share used for testing if the data have no test split", above=0, high=0.9
+    )
     split_seed: int = _result(0, "seed of the splits", low=0, high=_MAX_SEED)
     download_timeout_s: float = _run(
         60.0, "time limit of a download in seconds; 0: no download", low=0
@@ -93,9 +95,11 @@ class TrainerSettings:
     """How epochs are computed."""
 
     name: str = _result(
-        "compiled", "one compiled program per epoch, or Keras's fit",
-        choices=("compiled", "fit"), plugins="trainers",
-    )  # fmt: skip
+        "compiled",
+        "one compiled program per epoch, or Keras's fit",
+        choices=("compiled", "fit"),
+        plugins="trainers",
+    )
     jit_compile: bool | None = _result(
         None, "Keras's jit_compile; null: Keras decides", only_if=_FIT
     )
@@ -127,9 +131,8 @@ class StudySettings:
         3, "number of seeds of each configuration: seed, seed + 1, …", low=1, high=1000
     )
     level: float = _sweep(
-        DEFAULT_LEVEL, "confidence level of intervals and selections", low=0.5, high=1,
-        open_low=True, open_high=True,
-    )  # fmt: skip
+        DEFAULT_LEVEL, "confidence level of intervals and selections", above=0.5, below=1
+    )
     replicates: int = _sweep(
         DEFAULT_REPLICATES, "bootstrap samples of the examples", low=100, high=1_000_000
     )
@@ -137,12 +140,9 @@ class StudySettings:
     min_repeats: int = _sweep(2, "with decide: seeds before the first decision", low=2, high=1000)
     max_repeats: int = _sweep(10, "with decide: maximum seeds of a configuration", low=2, high=1000)
     budget_s: float | None = _sweep(
-        None, "with decide: time limit in seconds for a stage's added seeds; null: none", low=0,
-        open_low=True,
-    )  # fmt: skip
-    stages: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
-        None, "list of stages; null: not a study"
+        None, "with decide: time limit in seconds for a stage's added seeds; null: none", above=0
     )
+    stages: list[Any] | None = _sweep(None, "list of stages; null: not a study")
 
 
 @dataclass
@@ -182,16 +182,12 @@ class Settings:
 
     layers: int = _result(1, "hidden layers", low=1, high=16, only_if=MLP)
     nodes: int = _result(100, "nodes of each hidden layer", low=1, high=65_536, only_if=MLP)
-    dropout: float = _result(
-        0.0, "dropout after each hidden layer", low=0, high=1, open_high=True, only_if=MLP
-    )
+    dropout: float = _result(0.0, "dropout after each hidden layer", low=0, below=1, only_if=MLP)
     activation: str = _result(
         "relu", "activation function of the hidden layers", choices=ACTIVATIONS, only_if=MLP
     )
-    model: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
-        dict, "the network: a function _target_ and its arguments"
-    )
-    task: dict[str, Any] = _result(  # noqa: RUF009  (a dataclass field)
+    model: dict[str, Any] = _result(dict, "the network: a function _target_ and its arguments")
+    task: dict[str, Any] = _result(
         dict, "your own function instead of training: its _target_ and settings"
     )
 
@@ -204,19 +200,23 @@ class Settings:
     epochs: int = _result(20, "passes over the training examples", low=1, high=100_000)
     batch_size: int = _result(32, "examples per batch", low=1)
     optimizer: str = _result("adam", "Keras's name of the optimizer", choices=OPTIMIZERS)
-    learning_rate: float = _result(
-        0.001, "learning rate at the start of training", low=0, open_low=True
-    )
+    learning_rate: float = _result(0.001, "learning rate at the start of training", above=0)
     momentum: float = _result(
-        0.0, "momentum of the optimizer", low=0, high=1, open_high=True,
+        0.0,
+        "momentum of the optimizer",
+        low=0,
+        below=1,
         only_if=OnlyIf("optimizer", MOMENTUM_OPTIMIZERS),
-    )  # fmt: skip
+    )
     weight_decay: float | None = _result(None, "weight decay of the optimizer", low=0)
     schedule: str = _result("constant", "how the learning rate changes", choices=SCHEDULES)
     schedule_end: float = _result(
-        0.01, "learning rate at the last batch, as a share of learning_rate", low=0, high=1,
+        0.01,
+        "learning rate at the last batch, as a share of learning_rate",
+        low=0,
+        high=1,
         only_if=OnlyIf("schedule", tuple(name for name in SCHEDULES if name != "constant")),
-    )  # fmt: skip
+    )
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
     trainer: TrainerSettings = field(default_factory=TrainerSettings)
     data: DataSettings = field(default_factory=DataSettings)
@@ -225,40 +225,36 @@ class Settings:
 
     name: str = _sweep(DEFAULT_NAME, "the sweep's directory in outputs/")
     objective: str = _sweep(
-        DEFAULT_OBJECTIVE, "the metric that defines best: f1_min, test.accuracy, …",
-        metric=True,
-    )  # fmt: skip
+        DEFAULT_OBJECTIVE, "the metric that defines best: f1_min, test.accuracy, …", metric=True
+    )
     margin: float = _sweep(
-        DEFAULT_MARGIN, "largest difference that counts as none; 0.002 is 0.2 points of accuracy",
-        low=0, high=1, open_low=True,
-    )  # fmt: skip
-    points: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
-        None, "list of grids, each a set of settings; null: one grid"
+        DEFAULT_MARGIN,
+        "largest difference that counts as none; 0.002 is 0.2 points of accuracy",
+        above=0,
+        high=1,
     )
-    exclude: list[Any] | None = _sweep(  # noqa: RUF009  (a dataclass field)
-        None, "conditions for points to leave out"
-    )
+    points: list[Any] | None = _sweep(None, "list of grids, each a set of settings; null: one grid")
+    exclude: list[Any] | None = _sweep(None, "conditions for points to leave out")
     max_points: int = _sweep(10_000, "a grid with more points is refused", low=1)
     n_jobs: int | None = _sweep(
-        None, "number of worker processes; null: one per core or GPU",
-        low=1, high=1024,
-    )  # fmt: skip
+        None, "number of worker processes; null: one per core or GPU", low=1, high=1024
+    )
     gpus: int | None = _sweep(
-        None, "number of GPUs to train on; null: all of this machine; 0: train on its CPU",
-        low=0, high=1024,
-    )  # fmt: skip
+        None,
+        "number of GPUs to train on; null: all of this machine; 0: train on its CPU",
+        low=0,
+        high=1024,
+    )
     runs_per_gpu: int = _sweep(
         1, "number of runs that share a GPU, if n_jobs is null", low=1, high=64
     )
     retries: int = _sweep(1, "how often a run is repeated if its process dies", low=0, high=10)
     timeout_s: float | None = _sweep(
-        None, "time limit of a run in seconds; then it is stopped as failed; null: none", low=0,
-        open_low=True,
-    )  # fmt: skip
+        None, "time limit of a run in seconds; then it is stopped as failed; null: none", above=0
+    )
     budget_s: float | None = _sweep(
-        None, "time limit of the sweep in seconds; later runs are not started; null: none", low=0,
-        open_low=True,
-    )  # fmt: skip
+        None, "time limit of the sweep in seconds; later runs are not started; null: none", above=0
+    )
     fail_fast: bool = _sweep(False, "stop the sweep at the first failed run")
     rerun_failed: bool = _sweep(True, "run failed runs again when a sweep is resumed")
     wait: bool = _sweep(True, "false, with Slurm: submit the runs and exit; see `status`")

@@ -69,8 +69,8 @@ class Setting:
     plugins: str | None = None  # a group of entry points, whose names are choices too
     low: float | None = None
     high: float | None = None
-    open_low: bool = False
-    open_high: bool = False
+    above: float | None = None  # as `low`, itself left out
+    below: float | None = None
     metric: bool = False  # its values are names of metrics
 
     @property
@@ -106,12 +106,13 @@ class Setting:
         if self.type not in (int, float):
             return "a metric" if self.metric else _TYPE_NAMES[self.type]
         number = f"a {'whole number' if self.type is int else 'number'}"
-        if self.low is None:
-            return number
-        start = f"{number} {'above' if self.open_low else 'from'} {self.low}"
-        if self.high is None:
-            return start if self.open_low else f"{number} of at least {self.low}"
-        return f"{start} {'to below' if self.open_high else 'to'} {self.high}"
+        end = "" if self.high is None else f" to {self.high}"
+        end = end if self.below is None else f" to below {self.below}"
+        if self.above is not None:
+            return f"{number} above {self.above}{end}"
+        if self.low is not None:
+            return f"{number} {'from' if end else 'of at least'} {self.low}{end}"
+        return number
 
     def all_choices(self) -> tuple[str, ...]:
         """The choices of this package and those of installed plugins."""
@@ -121,10 +122,12 @@ class Setting:
         if self.type not in (int, float):
             return isinstance(value, Mapping if self.type is dict else self.type)
         numbers = int if self.type is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, numbers) or abs(value) == math.inf:
+        if isinstance(value, bool) or not isinstance(value, numbers):
             return False
-        low = -math.inf if self.low is None else self.low
-        high = math.inf if self.high is None else self.high
-        above = low < value if self.open_low else low <= value
-        below = value < high if self.open_high else value <= high
-        return above and below  # both false of nan
+        return (
+            -math.inf < value < math.inf  # false of nan
+            and (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+            and (self.below is None or value < self.below)
+        )

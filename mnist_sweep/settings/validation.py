@@ -67,10 +67,9 @@ class Problem:
 
 
 def problems(settings: Mapping[str, Any]) -> list[Problem]:
-    """Everything that is wrong with one point's settings (plain values); empty if it can run.
+    """Everything that is wrong with one point's settings; empty if it can run.
 
-    Args:
-        settings: All keys of `Settings` as plain nested values, interpolations resolved.
+    `settings` has all keys of `Settings` as plain nested values, interpolations resolved.
     """
     wrong, flat = [], {key: value for key, value in settings.items() if key not in NESTED}
     for key in NESTED:
@@ -107,11 +106,6 @@ def value_problem(key: str, value: Any) -> Problem | None:
     if SETTINGS[key].type is str and isinstance(value, (int, float)):
         value = str(value)  # name=2024 is read as a number and becomes text in the schema's field
     return next(iter(_problems_of({key: value})), None)
-
-
-def is_whole(key: str) -> bool:
-    """Whether a dotted key of the schema takes whole numbers; False for an unknown key."""
-    return key in SETTINGS and SETTINGS[key].type is int
 
 
 def nested_problems(key: str, values: Mapping[str, Any]) -> list[Problem]:

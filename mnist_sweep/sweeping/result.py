@@ -34,7 +34,7 @@ class SweepResult:
     interrupted: bool = False
     report: bool = True  # report.html is to be written
     wall_s: float = 0.0  # from reading the grid to the end of the last run
-    workers: int = 1
+    workers: int = 1  # the number of runs at a time, now
     study: Study | None = None  # what study.json holds; None where the sweep is no study
     selections: dict[str, UncertainSelection] = field(default_factory=dict)  # by stage
     n_requested: int | None = None  # None: as many as the plan has points
@@ -55,21 +55,16 @@ class SweepResult:
         """How many of them failed or diverged."""
         return sum(summary.failed for summary in self.summaries)
 
-    def add(self, part: SweepResult) -> None:
-        """Add the result of some of its points."""
-        # A run of an earlier part was done when this one began, and is no skipped run of the sweep.
-        known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
-        self.skipped += [run_id for run_id in part.skipped if run_id not in known]
-        self.summaries += part.summaries
-        self.queued += [one for one in part.queued if one not in self.queued]
-        self.used_up = self.used_up or part.used_up
-        self.workers = max(self.workers, part.workers)
-
     def join(self, other: SweepResult) -> None:
         """Add the result of a further command in the same directory."""
         # Of a search more runs are requested than there are points yet.
         unplanned = sum(one.requested - len(one.plan.points) for one in (self, other))
-        self.add(other)
+        # What the earlier command ran was done when this one began.
+        known = {*self.skipped, *(summary.run_id for summary in self.summaries)}
+        self.skipped += [run_id for run_id in other.skipped if run_id not in known]
+        self.summaries += other.summaries
+        self.queued += [one for one in other.queued if one not in self.queued]
+        self.used_up = self.used_up or other.used_up
         self.plan = union([self.plan, other.plan])
         self.n_requested = len(self.plan.points) + unplanned
         self.notices = list(dict.fromkeys([*self.notices, *other.notices]))

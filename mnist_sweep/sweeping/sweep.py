@@ -24,7 +24,7 @@ from mnist_sweep.sweeping.launch.user_code.checks import Network, check_networks
 from mnist_sweep.sweeping.plan import directory
 from mnist_sweep.sweeping.plan.commands import invocation_of
 from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.estimate import SweepPreview, longest_first, preview_of
+from mnist_sweep.sweeping.plan.estimate import Preview, longest_first, preview_of
 from mnist_sweep.sweeping.plan.points import Plan, Point
 from mnist_sweep.sweeping.result import SweepResult
 
@@ -102,7 +102,7 @@ def check_models(plan: Plan) -> list[str]:
     return check_networks(list(own.values()))
 
 
-def preview(request: SweepRequest, plan: Plan) -> SweepPreview:
+def preview(request: SweepRequest, plan: Plan) -> Preview:
     """What a plan would run; nothing is made or run."""
     path, _ = place(request)
     paths = SweepPaths(path)
@@ -143,9 +143,9 @@ def _begin(request: SweepRequest, plan: Plan) -> SweepResult:
     return result
 
 
-def launch(request: SweepRequest, result: SweepResult) -> None:
-    """Run what is not done yet; fills in the result, also when it is interrupted."""
-    jobs = _open_jobs(request, result)
+def launch(request: SweepRequest, result: SweepResult, part: Plan | None = None) -> None:
+    """Run what is not done yet, of all points or a part; fills in the result as far as it comes."""
+    jobs = _open_jobs(request, result, part or result.plan)
     if not jobs:
         return
     threads = max(job.settings["threads"] for job in jobs)
@@ -210,16 +210,18 @@ class Jobs:
         return Job(point, info, expected_s=self._estimator.of(point, info).seconds, **shared)
 
 
-def _open_jobs(request: SweepRequest, result: SweepResult) -> list[Job]:
+def _open_jobs(request: SweepRequest, result: SweepResult, plan: Plan) -> list[Job]:
     """Jobs of the points that are not done, longest first."""
-    plan, made, jobs = result.plan, Jobs(request, result), []
+    made, jobs = Jobs(request, result), []
+    # A run of an earlier part was done when this one began, and is no skipped run of the sweep.
+    known = {*result.skipped, *(summary.run_id for summary in result.summaries)}
     queued = {one.job.run_id: one for one in submitted.collect(result.directory)}
     for point in longest_first(plan.points, plan):
         job = made.of(point, plan.datasets[point.data_key])
         record = record_of(job)
         job = replace(job, failed_at=failed_at(record))
         if is_up_to_date(job, record):
-            result.skipped.append(point.run_id)
+            result.skipped += [point.run_id] if point.run_id not in known else []
         elif point.run_id in queued and not request.config.study.stages:  # which need the results
             result.queued.append(queued[point.run_id])
         else:

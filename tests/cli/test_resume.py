@@ -37,7 +37,7 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         number = int(words[1].removeprefix("layers="))
         plan = plan_of(point_of(layers=number))
         if "plan=true" in words:
-            return Preview(tmp_path, plan)
+            return Preview(directory=tmp_path, plan=plan)
         assert repeats.words[1] == words[1]
         return SweepResult(tmp_path, plan, notices=["the same"], wall_s=1.0)
 

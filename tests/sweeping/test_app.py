@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.plan.estimate import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from support import commands
 
 NEXT_HYDRA = os.environ.get("MNIST_SWEEP_NEXT_HYDRA")
@@ -27,13 +27,13 @@ def _without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "call", lambda *_: ([], []))  # of checked networks
 
 
-def planned(*words: str) -> SweepPreview:
+def planned(*words: str) -> Preview:
     result = app.run([*words, "plan=true", "data=digits"])
-    assert isinstance(result, SweepPreview)
+    assert isinstance(result, Preview)
     return result
 
 
-def labels(result: SweepPreview) -> list[str]:
+def labels(result: Preview) -> list[str]:
     return [point.label for point in result.plan.points]
 
 

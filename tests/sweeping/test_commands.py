@@ -16,7 +16,7 @@ from mnist_sweep.sweeping import app, sweep
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.plan import commands, directory
 from mnist_sweep.sweeping.plan.commands import commands_of
-from mnist_sweep.sweeping.plan.estimate import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from support.sweep_parts import ENVIRONMENT, plan_of, point_of
 
 PLAN = plan_of(point_of())
@@ -200,7 +200,7 @@ def test_a_command_with_a_config_of_its_own_is_kept_whole_and_asks_for_the_same(
     assert commands.is_signed(last.words, last.signature)
     (again,) = commands_of(place, ["plan=true"], trust=False)
     found = app.run(again.words, repeats=again.repeats)
-    assert isinstance(found, SweepPreview)
+    assert isinstance(found, Preview)
     assert [point.run_id for point in found.plan.points] == [one.run_id for one in last.points]
     assert len(last.points) == 2
     assert found.directory == place

@@ -19,7 +19,7 @@ from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.worker import write_hydra_files
 from mnist_sweep.sweeping.plan.checks import check_honoured, check_secrets
-from mnist_sweep.sweeping.plan.estimate import Preview, SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.search.sweeper import SearchPreview
 from support.sweep_parts import job_of
 
@@ -127,7 +127,7 @@ def test_a_group_of_ones_own_is_swept():
 def test_an_experiment_chooses_launcher_and_sweeper_and_the_command_line_wins():
     mine = ("--config-dir", "mine", "-m")
     chosen = "hydra/job_logging=disabled"  # which only Hydra's own launchers follow
-    assert isinstance(planned(*mine, "+experiment=basic", chosen), SweepPreview)
+    assert isinstance(planned(*mine, "+experiment=basic", chosen), Preview)
     with pytest.raises(MnistSweepError, match="hydra/job_logging=disabled"):
         planned(*mine, "+experiment=basic", chosen, "hydra/launcher=pool")
     assert isinstance(planned(*mine, "+experiment=drawn"), SearchPreview)

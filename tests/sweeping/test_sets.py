@@ -9,7 +9,7 @@ import pytest
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.plan import sets
-from mnist_sweep.sweeping.plan.estimate import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.plan.points import Plan
 
 Planned = Callable[..., Plan]
@@ -24,7 +24,7 @@ def planned(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Planned:
 
     def plan(*words: str) -> Plan:
         found = app.run(["-m", *words, "data=digits", "plan=true"])
-        assert isinstance(found, SweepPreview)
+        assert isinstance(found, Preview)
         return found.plan
 
     return plan

@@ -18,7 +18,7 @@ from mnist_sweep.sweeping.context import Command
 from mnist_sweep.sweeping.launch.job import Job, RunSummary
 from mnist_sweep.sweeping.launch.launcher import Budget, SweepLauncher
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.plan.estimate import SweepPreview
+from mnist_sweep.sweeping.plan.estimate import Preview
 from mnist_sweep.sweeping.result import SweepResult
 from mnist_sweep.sweeping.sweeper import GridSweeper
 
@@ -68,7 +68,7 @@ def sweep(hydra_master: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.
 
     def run(
         *words: str, stops_after: int | None = None, single: bool = False, **sweeper: Any
-    ) -> tuple[SweepResult | SweepPreview, Recording]:
+    ) -> tuple[SweepResult | Preview, Recording]:
         given = [*words, "data=digits"]
         # Hydra composes the sweep's own config of what is not swept.
         fixed = [word for word in given if "," not in word]
@@ -126,7 +126,7 @@ def test_what_ended_before_an_interrupt_is_kept(sweep: Sweep):
 
 def test_a_plan_runs_nothing_and_makes_no_directory(sweep: Sweep, tmp_path: Path):
     preview, launcher = sweep("layers=1,2", "plan=true")
-    assert isinstance(preview, SweepPreview)
+    assert isinstance(preview, Preview)
     assert [run.is_done for run in preview.runs] == [False, False]
     assert preview.workers == 2
     assert launcher.jobs == []

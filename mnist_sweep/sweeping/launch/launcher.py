@@ -169,12 +169,12 @@ class SweepLauncher(Launcher, ABC):
         """Run jobs, and those that the scheduler adds; fills in the result, and ends `progress`."""
         try:
             self.begin(jobs, result.workers, progress, scheduler)
-            result.summaries = self.summaries  # grows as runs end, until an interrupt
             try:
                 self.run(jobs)
             finally:
+                result.summaries += self.summaries
                 result.queued += self.submitted
-                result.used_up = self.budget.seconds if self.not_started else None
+                result.used_up = self.budget.seconds if self.not_started else result.used_up
         finally:
             progress.end()
 

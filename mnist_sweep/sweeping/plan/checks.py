@@ -8,7 +8,7 @@ would follow; docs/reference/hydra.md lists all, honoured and refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PureWindowsPath
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ from mnist_sweep.settings import (
     suggestion,
     value_problem,
 )
+from mnist_sweep.settings.all_settings import flat
 from mnist_sweep.sweeping.plan import overrides
 
 LONG_RANGE = 1000
@@ -63,18 +64,16 @@ def raise_for(found: Sequence[Problem | str], where: str = "Nothing was run") ->
 
 def _problems(override: Override, *, intervals: bool) -> list[Problem]:
     key = override.key_or_group
+    text = _problem_of_key(override, key) or _problem_of_sweep(override)
     if override.is_interval_sweep() and not intervals:
         text = (
             "an interval has no end of values: a grid takes a list (1,2) or a range "
             "(range(1,5)); draw from it with hydra/sweeper=search search.sampler=random "
             "search.runs=20"
         )
-    else:
-        text = _problem_of_key(override, key) or _problem_of_sweep(override)
     if text:
-        return [
-            Problem(f"~{key}" if override.is_delete() else key, overrides.written(override), text)
-        ]
+        name = f"~{key}" if override.is_delete() else key
+        return [Problem(name, overrides.written(override), text)]
     if key not in known_keys() or key in ("model", "task") or overrides.chooses_group(override):
         return []
     found: list[Problem] = []
@@ -220,8 +219,8 @@ def check_secrets(config: DictConfig) -> None:
     hydra = raw.pop("hydra", {})
     # The sweeper's own node is composed into no record; what it sweeps over is.
     sweeper = hydra.pop("sweeper", {})
-    swept = [*_leaves(sweeper.get("params") or {}), ("points", sweeper.get("points"))]
-    leaves = {**dict(_leaves(raw)), **dict(_leaves(hydra, "hydra."))}
+    swept = [*flat(sweeper.get("params") or {}), ("points", sweeper.get("points"))]
+    leaves = dict([*flat(raw), *flat(hydra, "hydra.")])
     for key, value in [*swept, *leaves.items()]:
         if is_secret(key, _with_referred(str(value), leaves)):
             raise UsageError(f"{key}: {FROM_ENVIRONMENT}")
@@ -244,11 +243,3 @@ def _with_referred(text: str, leaves: Mapping[str, Any]) -> str:
         ]
         texts += [value for value in dict.fromkeys(new) if value not in texts]
     return " ".join(texts)
-
-
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{prefix}{key}.")
-    else:
-        yield prefix.rstrip("."), value

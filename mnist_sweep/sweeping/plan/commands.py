@@ -67,10 +67,8 @@ def invocation_of(
 def commands_of(place: Path, changes: Sequence[str], *, trust: bool) -> list[Command]:
     """All commands that were given in a sweep's directory, each once, to be given there again.
 
-    Args:
-        place: The directory.
-        changes: Overrides that replace those of the same key in each command, or are added.
-        trust: Whether commands may name code although this user did not give them.
+    `changes` are overrides that replace those of the same key in each command, or are added, and
+    with `trust` commands may name code although this user did not give them.
     """
     given = [one for one in directory.read(place).invocations if one.at]
     # Commands whose words differ only in what steers the runs are the same: the last one counts.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,8 @@ from mnist_sweep.sweeping.plan.points import Plan
 def claim(directory: Path, *, own: bool) -> Path:
     """Make a sweep's directory.
 
-    Args:
-        directory: Where it should be.
-        own: Whether the sweep must have it for itself, as one without a name does; then the first
-            free of `directory`, `directory-2`, … is made and returned.
+    If the sweep must have it for its `own`, as one without a name does, the first free of
+    `directory`, `directory-2`, … is made and returned.
     """
     if not own:
         store.make_directory(SweepPaths(directory).runs)
@@ -64,34 +61,27 @@ def what_is_planned(plan: Plan) -> dict[str, Any]:
 
 
 def note_invocation(directory: Path, invocation: Invocation) -> list[str]:
-    """Add a command to `sweep.json`; two sweeps at once do not lose each other's.
-
-    Returns:
-        Notices: what differs from the directory's last command.
-    """
-    before = _change(directory, lambda there: [*there, invocation])
-    return _changes(before.last, invocation) if before.last else []
+    """Add a command to `sweep.json`; returns what differs from the directory's last command."""
+    before = _note(directory, invocation).last
+    return _changes(before, invocation) if before else []
 
 
 def note_points(directory: Path, invocation: Invocation, plan: Plan) -> None:
     """Let a command's points grow: those of a study's later stages, once they are known."""
-    grown = invocation.model_copy(update=what_is_planned(plan))
-
-    def replaced(there: list[Invocation]) -> list[Invocation]:
-        others = [grown if one.id == grown.id else one for one in there]
-        return others if grown in others else [*others, grown]  # the file was lost meanwhile
-
-    _change(directory, replaced)
+    _note(directory, invocation.model_copy(update=what_is_planned(plan)))
 
 
-def _change(directory: Path, change: Callable[[list[Invocation]], list[Invocation]]) -> PlanFile:
-    """Change the commands in `sweep.json`; returns what was there."""
+def _note(directory: Path, invocation: Invocation) -> PlanFile:
+    """Add a command, or replace what there is of it; returns what was there."""
+    # Two sweeps at once do not lose each other's commands.
     with locked(directory / ".locks" / "sweep"):
         # Under this lock nobody else writes here; a killed sweep may have left its part.
         store.clean_temporary(directory, below=False)
         before = read(directory)
-        changed = tuple(change(list(before.invocations)))
-        plan_file.write_plan(directory, before.model_copy(update={"invocations": changed}))
+        noted = [invocation if one.id == invocation.id else one for one in before.invocations]
+        if invocation not in noted:  # also where the file was lost meanwhile
+            noted.append(invocation)
+        plan_file.write_plan(directory, before.model_copy(update={"invocations": tuple(noted)}))
     return before
 
 

@@ -151,18 +151,6 @@ def wall_s(seconds: Iterable[float], workers: int) -> float:
 
 
 @dataclass(frozen=True)
-class Preview:
-    """What `plan=true` returns in place of a result: nothing was made or run.
-
-    `directory` is the sweep's, and may not exist. `plan` has the requested points, as far as they
-    are known.
-    """
-
-    directory: Path
-    plan: Plan
-
-
-@dataclass(frozen=True)
 class PlannedRun:
     """A point, whether its run is done, and what it should take."""
 
@@ -171,22 +159,20 @@ class PlannedRun:
     expected: Estimate
 
 
-@dataclass(frozen=True)
-class SweepPreview(Preview):
-    """What a sweep would run.
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What `plan=true` returns in place of a result: nothing was made or run."""
 
-    `wall_s` are the seconds that the runs which are not done should take together, `memory_mb` the
-    2**20 bytes of those that run at a time, and `n_records` past runs are known of this machine.
-    """
-
-    runs: tuple[PlannedRun, ...]
-    workers: int
-    wall_s: float
-    memory_mb: float
-    n_records: int
+    directory: Path  # the sweep's, which may not exist
+    plan: Plan  # the requested points, as far as they are known
+    runs: tuple[PlannedRun, ...] = ()
+    workers: int = 0  # runs at a time; 0: the launcher decides
+    wall_s: float = 0.0  # until those that are not done have ended
+    memory_mb: float = 0.0  # the most that runs at a time should take, in 2**20 bytes
+    n_records: int = 0  # past runs of this machine that this rests on
 
 
-def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> SweepPreview:
+def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int) -> Preview:
     """What a plan would run; `done` are run ids."""
     estimator = past_runs(directory)
     runs = {}
@@ -195,7 +181,13 @@ def preview_of(directory: Path, plan: Plan, done: Collection[str], workers: int)
         runs[point.run_id] = PlannedRun(point, point.run_id in done, expected)
     ordered = (runs[point.run_id] for point in longest_first(plan.points, plan))
     left = [run.expected for run in ordered if not run.is_done]
-    time_s = wall_s([estimate.seconds for estimate in left], workers)
-    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)[:workers]
-    planned = tuple(runs.values())
-    return SweepPreview(directory, plan, planned, workers, time_s, sum(memory), estimator.based_on)
+    memory = sorted((estimate.memory_mb for estimate in left), reverse=True)
+    return Preview(
+        directory=directory,
+        plan=plan,
+        runs=tuple(runs.values()),
+        workers=workers,
+        wall_s=wall_s([estimate.seconds for estimate in left], workers),
+        memory_mb=sum(memory[:workers]),
+        n_records=estimator.based_on,
+    )

@@ -23,7 +23,7 @@ from hydra.errors import OverrideParseException
 
 from mnist_sweep.command import command
 from mnist_sweep.errors import SettingsError, UsageError
-from mnist_sweep.settings import SETTINGS, is_whole, known_keys
+from mnist_sweep.settings import SETTINGS
 
 _WORD = re.compile(r"[\w./-]+", re.ASCII)
 GROUPS = ("data", "model", "trainer", "task", "experiment")
@@ -130,7 +130,8 @@ def interval_ends(override: Override) -> tuple[float, float]:
     """
     sweep, key = override.value(), override.key_or_group
     ends = cast("Any", sweep).start, cast("Any", sweep).end
-    whole = is_whole(key) if key in known_keys() else _WHOLE_ENDS.search(written(override))
+    own = SETTINGS.get(key)
+    whole = own.type is int if own else _WHOLE_ENDS.search(written(override))
     if whole and all(float(end).is_integer() for end in ends):
         return int(ends[0]), int(ends[1])
     return ends

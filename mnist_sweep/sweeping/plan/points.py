@@ -203,12 +203,8 @@ def make_plan(
 ) -> Plan:
     """Every point of the grids that overrides describe, in their order, each once.
 
-    Args:
-        asked: The overrides of each grid; a later one of a key wins.
-        master: The sweep's own config.
-        loader: Hydra's.
-        prepare: Makes a dataset ready; called once for each that occurs.
-        single: Whether the command requests one run, not a sweep.
+    `asked` has the overrides of each grid, of which a later one of a key wins; `master` is the
+    sweep's own config, and `single` says that the command requests one run, not a sweep.
     """
     grids = []
     for words in asked:

@@ -62,12 +62,8 @@ def suggest(
 ) -> Parameters:
     """The next point to try.
 
-    Args:
-        space: What may be chosen.
-        tried: The runs so far, in their order, those that run now included.
-        settings: Of the search.
-        maximize: Whether more of the metric is looked for.
-        attempt: How many suggestions were of no use since the last run began.
+    `tried` are the runs so far, in their order, those that run now included, and `attempt` is how
+    many suggestions were of no use since the last run began.
     """
     # After the first attempt at random, lest TPE suggest the same point again and again.
     seeds = np.random.SeedSequence((settings.seed, len(tried), attempt))

@@ -28,17 +28,15 @@ SAMPLES = 30
 """Points drawn at random for the estimate of a run's time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchPreview(Preview):
     """What a search would do."""
 
     asked: SearchPlan
     dimensions: Sequence[Dimension]
     known: Mapping[RunStatus, int]  # runs of the space that are there; MISSING: begun or planned
-    left: int = 0  # how many runs are to come
-    run_s: float = 0.0  # expected seconds of one of them
-    workers: int | None = None  # how many run at a time; None where the launcher decides
-    n_records: int = 0  # the past runs of this machine that the estimate rests on
+    left: int  # how many runs are to come
+    run_s: float  # expected seconds of one of them
 
 
 class SearchSweeper(GridSweeper):
@@ -117,12 +115,19 @@ def _preview(
     done = counts.total() - counts[RunStatus.MISSING] - counts[RunStatus.FAILED]
     left = max(0, asked.runs - done)
     directory, _ = sweep.place(request)
-    found = (directory, plan, asked, space.dimensions, counts)
-    if not left or not request.launcher.reports_epochs:
-        return SearchPreview(*found)
     estimator, (info,) = past_runs(directory), plan.datasets.values()
-    run_s, workers = expected_s(space, info, estimator), _workers(request, space, left)
-    return SearchPreview(*found, left, run_s, workers, estimator.based_on)
+    foreseen = left and request.launcher.reports_epochs
+    return SearchPreview(
+        directory=directory,
+        plan=plan,
+        asked=asked,
+        dimensions=space.dimensions,
+        known=counts,
+        left=left,
+        run_s=expected_s(space, info, estimator) if foreseen else 0.0,
+        workers=_workers(request, space, left) if foreseen else 0,
+        n_records=estimator.based_on,
+    )
 
 
 def _workers(request: SweepRequest, space: Space, n_runs: int) -> int:

@@ -23,7 +23,7 @@ from mnist_sweep.records.fields import flat_settings, result_columns
 from mnist_sweep.records.paths import without_seed
 from mnist_sweep.settings import Plain
 from mnist_sweep.sweeping.plan import checks, overrides
-from mnist_sweep.sweeping.plan.estimate import SweepPreview, past_runs, wall_s
+from mnist_sweep.sweeping.plan.estimate import Preview, past_runs, wall_s
 from mnist_sweep.sweeping.plan.overrides import bare
 from mnist_sweep.sweeping.plan.points import Plan, Point, Prepare, make_plan, union
 from mnist_sweep.sweeping.study.stages import SelectionRule, Stage, depth
@@ -194,7 +194,7 @@ class Points:
             f"{' and '.join(choice.where)}: there is {there}."
         )
 
-    def previews(self, known: SweepPreview, possible: dict[str, list[Point]]) -> StudyPreview:
+    def previews(self, known: Preview, possible: dict[str, list[Point]]) -> StudyPreview:
         """What each stage selects, and what those that start from a selection will run."""
         estimator, stages = past_runs(known.directory), []
         for stage in self.stages:
@@ -229,8 +229,8 @@ class StagePreview:
     wall_s: float = 0.0  # at most
 
 
-@dataclass(frozen=True)
-class StudyPreview(SweepPreview):
+@dataclass(frozen=True, kw_only=True)
+class StudyPreview(Preview):
     """What a study would run: the points that are known, and its stages."""
 
     stages: Sequence[StagePreview]

@@ -62,10 +62,8 @@ def read_stages(
 ) -> list[Stage]:
     """Stages from `study.stages`; all that is wrong with them is reported at once.
 
-    Args:
-        raw: As the config has them.
-        objective: The metric of selections that name none.
-        tasks: Whether only runs tell which metrics there are.
+    `objective` is the metric of selections that name none; of `tasks` only runs tell which metrics
+    there are.
     """
     stages: list[Stage] = []
     wrong: list[str] = []

@@ -142,14 +142,7 @@ class _StudyRun:
             outcome.plan = union([outcome.plan, plan])
             directory.note_points(outcome.directory, outcome.invocation, outcome.plan)
         self._known |= {point.run_id: point for point in plan.points}
-        # A result of its own, since launching replaces the summaries and skipped runs of one.
-        part = SweepResult(
-            outcome.directory, plan, outcome.invocation, outcome.environment, report=outcome.report
-        )
-        try:
-            sweep.launch(self._request, part)
-        finally:
-            outcome.add(part)
+        sweep.launch(self._request, outcome, plan)
 
     def _select(self, stage: Stage, choice: SelectionRule) -> None:
         last = self._decide(stage, choice) if self._settings["decide"] else None
