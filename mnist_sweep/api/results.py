@@ -159,6 +159,6 @@ class Gate(_Text):
         return self.passed
 
     def __str__(self) -> str:
-        from mnist_sweep.reporting.gate import gate_report
+        from mnist_sweep.reporting import gate as gate_report
 
         return gate_report.text(self.result)

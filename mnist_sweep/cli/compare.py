@@ -27,8 +27,8 @@ from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external.mapping import ResultMapping
 from mnist_sweep.records.sweep import load
+from mnist_sweep.reporting import gate as gate_report
 from mnist_sweep.reporting.comparison.render import FORMATS, render, text
-from mnist_sweep.reporting.gate import gate_report
 from mnist_sweep.reporting.phrases.values import counted
 
 ENDINGS = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}

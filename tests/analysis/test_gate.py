@@ -34,7 +34,7 @@ from mnist_sweep.command import command
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.gate.phrases import notes, sentence, title
+from mnist_sweep.reporting.gate import notes, sentence, title
 from support.factories import make_run, reference_grid, write_run, write_sweep
 from support.gate_simulation import ACCURACIES, relative_checks, simulated
 

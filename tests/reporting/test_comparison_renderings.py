@@ -20,8 +20,15 @@ from mnist_sweep.reporting.comparison import render
 from mnist_sweep.reporting.comparison.phrases import signed
 from mnist_sweep.reporting.comparison.render import FORMATS, MAX_LINES, MAX_MARKDOWN
 from mnist_sweep.reporting.comparison.tables import tables
-from mnist_sweep.reporting.gate.gate_report import as_json, junit, summary, text
-from mnist_sweep.reporting.gate.phrases import SENTENCES, sentence, title
+from mnist_sweep.reporting.gate import (
+    SENTENCES,
+    as_json,
+    junit,
+    sentence,
+    summary,
+    text,
+    title,
+)
 from support.factories import make_run, reference_grid, write_run, write_sweep
 
 HOSTILE = '</style><script>alert(1)</script>|`*_@everyone\x1b[31m\n"&<img src=x>'

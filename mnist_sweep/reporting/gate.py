@@ -1,18 +1,38 @@
-"""The words of the gate: what each check is called, and a sentence for what it found."""
+"""The gate's result in words, and as text, Markdown for a job's summary, JSON, and JUnit for CI."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from mnist_sweep.analysis.gate import Check, CheckKind, GateResult, Problem
+from mnist_sweep.analysis.gate import (
+    SHOWN_METRIC,
+    BaselinePair,
+    Check,
+    CheckKind,
+    GateResult,
+    Problem,
+    mean_of,
+)
 from mnist_sweep.analysis.gate.noise import POWER
 from mnist_sweep.command import command
-from mnist_sweep.errors import listed
+from mnist_sweep.errors import harmless, listed
+from mnist_sweep.reporting.escape import markdown, visible
 from mnist_sweep.reporting.numbers import setting
 from mnist_sweep.reporting.phrases.values import counted
+from mnist_sweep.reporting.tables.render.md import grid
+from mnist_sweep.safe_files import json_text, plain
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+# Characters that XML 1.0 cannot hold, not even escaped (section 2.2).
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MAX_CONFIGURATIONS = 4
 _REPEATS = (
     "Repeat its configurations with other seeds (seed=0,1,2), or give the metric a tolerance in "
@@ -134,51 +154,34 @@ def headline(result: GateResult) -> str:
 
 def notes(result: GateResult) -> list[str]:
     """What does not decide, but should be known."""
-    found = []
-    if any(
-        check.problem in _INTENDED and check.kind in (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
-        for check in result.checks
-    ):
-        # A sweep's directory is no file to update: then the command names a new one.
-        is_file = result.baseline.endswith(".json")
-        target = result.baseline if is_file else "FILE"
-        update = (result.directory or "DIR", "--update", "-o", target)
-        found.append(
-            "If this change is intended, update the baseline: "
-            f"{command('baseline', *map(shlex.quote, update))}"
-        )
-    if result.n_copied:
-        found.append(
-            f"{counted(result.n_copied, 'run')} of the sweep are the baseline's own, with the same "
-            "times, so they are compared with themselves."
-        )
-    if result.n_new:
-        found.append(
-            f"Configurations not in the baseline, checked against floors only: {result.n_new}."
-        )
-    if result.n_unfinished:
-        found.append(
-            f"{counted(result.n_unfinished, 'run')} without a result; it is not required "
-            "that all finish."
-        )
-    if result.passed and not any(
-        check.kind in (CheckKind.BOUND, CheckKind.RELATIVE) for check in result.checks
-    ):
-        found.append("No rule is about a metric, so networks of any quality pass.")
-    if result.other_machine:
-        words = ", ".join(
-            f"{name.removeprefix('environment.')} {setting(before)} in the baseline, "
-            f"{setting(after)} now"
-            for name, before, after in result.other_machine
-        )
-        found.append(f"Times were measured under different conditions: {words}.")
-    if result.without_noise:
-        metrics = ", ".join(result.without_noise)
-        found.append(
-            f"The baseline's runs do not show how much {metrics} varies between seeds, so any drop "
-            f"beyond the tolerance fails. {_REPEATS}"
-        )
-    return found
+    kinds = {check.kind for check in result.checks}
+    may_change = (CheckKind.CONFIGURATIONS, CheckKind.RELATIVE)
+    # A sweep's directory is no file to update: then the command names a new one.
+    target = result.baseline if result.baseline.endswith(".json") else "FILE"
+    update = map(shlex.quote, (result.directory or "DIR", "--update", "-o", target))
+    machine = ", ".join(
+        f"{name.removeprefix('environment.')} {setting(old)} in the baseline, {setting(new)} now"
+        for name, old, new in result.other_machine
+    )
+    found = {
+        f"If this change is intended, update the baseline: {command('baseline', *update)}": any(
+            one.problem in _INTENDED and one.kind in may_change for one in result.checks
+        ),
+        f"{counted(result.n_copied, 'run')} of the sweep are the baseline's own, with the same "
+        "times, so they are compared with themselves.": result.n_copied,
+        f"Configurations not in the baseline, checked against floors only: {result.n_new}.": (
+            result.n_new
+        ),
+        f"{counted(result.n_unfinished, 'run')} without a result; it is not required that all "
+        "finish.": result.n_unfinished,
+        "No rule is about a metric, so networks of any quality pass.": (
+            result.passed and not kinds & {CheckKind.BOUND, CheckKind.RELATIVE}
+        ),
+        f"Times were measured under different conditions: {machine}.": machine,
+        f"The baseline's runs do not show how much {', '.join(result.without_noise)} varies "
+        f"between seeds, so any drop beyond the tolerance fails. {_REPEATS}": result.without_noise,
+    }
+    return [text for text, holds in found.items() if holds]
 
 
 def changes_text(changed: Iterable[tuple[str, Any, Any]]) -> str:
@@ -202,7 +205,7 @@ def _phrases(check: Check) -> dict[str, Any]:
     if check.noticeable is not None:
         allowed = f"the {check.limit:.4f} that variation between seeds explains"
         allowed += f" (including {tolerance})" if check.tolerance else ""
-    shown = [f"{label} {moved(old, new)}" for label, old, new in check.values]
+    shown = [f"{label} {moved(old, new)}" for label, old, new in check.values]  # noqa: PD011
     return {
         "metric": check.metric.partition(".")[2] if check.kind is CheckKind.DATA else check.metric,
         "mean": f", the mean of {check.count} runs" if check.count > 1 else "",
@@ -225,3 +228,96 @@ def _phrases(check: Check) -> dict[str, Any]:
         "experiments": f", of experiment {check.detail}" if check.detail else "",
         "values": listed(shown, MAX_CONFIGURATIONS),
     }
+
+
+def text(result: GateResult) -> str:
+    """Failures first, each with its reason, then what held."""
+    lines = [headline(result)]
+    for check in _ordered(result):
+        place = f" ({check.configuration})" if check.configuration else ""
+        line = visible(f"{title(check)}{place}: {sentence(check)}")
+        lines.append(f"  {'ok  ' if check.passed else 'FAIL'}  {line}")
+    lines += [f"Note: {visible(note)}" for note in notes(result)]
+    return "\n".join(lines) + "\n"
+
+
+def summary(result: GateResult) -> str:
+    """Markdown for the summary of a CI job."""
+    sign = "✅" if result.passed else "❌"
+    blocks = [f"### {sign} mnist-sweep check", markdown(headline(result))]
+    rows = []
+    for one in _ordered(result):
+        texts = (title(one), one.configuration, sentence(one))
+        rows.append(("✅" if one.passed else "❌", *map(markdown, texts)))
+    blocks.append(grid(("", "check", "configuration", "found"), rows, [False] * 4))
+    blocks += [f"> {markdown(note)}" for note in notes(result)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_json(result: GateResult) -> str:
+    """Strict JSON with every check, its fields and its sentence."""
+    value = {
+        "schema_version": SCHEMA_VERSION,
+        "passed": result.passed,
+        "headline": headline(result),
+        "findings": [
+            {**asdict(one), "rule": title(one), "passed": one.passed, "sentence": sentence(one)}
+            for one in result.checks
+        ],
+        "notes": notes(result),
+    }
+    return json_text(plain(value)) + "\n"
+
+
+def junit(result: GateResult) -> str:
+    """One test suite; every check is a test case."""
+    counts = {"tests": str(len(result.checks)), "failures": str(len(result.failures))}
+    about = {"name": "mnist-sweep check", **counts, "errors": "0", "skipped": "0"}
+    root = Element("testsuites", about)
+    suite = SubElement(root, "testsuite", about)
+    for check in result.checks:
+        found = _xml(sentence(check))
+        place = f" [{check.configuration}]" if check.configuration else ""
+        # CI services group cases by classname and want a time.
+        name = {"classname": "mnist_sweep.check", "name": _xml(title(check) + place), "time": "0"}
+        case = SubElement(suite, "testcase", name)
+        if check.passed:
+            SubElement(case, "system-out").text = found
+        else:
+            SubElement(case, "failure", message=found, type="check").text = found
+    SubElement(suite, "system-out").text = _xml("\n".join(notes(result)))
+    indent(root, "")  # a case on each line, for whoever reads the file
+    return f"{tostring(root, 'utf-8', xml_declaration=True).decode()}\n"
+
+
+def baseline_changes(pairs: Sequence[BaselinePair], runs: pd.DataFrame) -> str:
+    """What another baseline, of `runs`, changes: a line for each configuration."""
+    lines = []
+    taken: set[str] = set()
+    for pair in pairs:
+        taken |= set() if pair.sweep is None else set(pair.sweep["configuration_id"])
+        means = [mean_of(own, SHOWN_METRIC) for own in (pair.baseline, pair.sweep)]
+        # A configuration whose settings changed is one, not one removed and one added.
+        n_runs = (len(pair.baseline), 0 if pair.sweep is None else len(pair.sweep))
+        words = [f"{SHOWN_METRIC} {moved(*means)}" if pair.sweep is not None else "removed"]
+        if n_runs[0] != n_runs[1]:
+            words.append(f"runs {n_runs[0]} -> {n_runs[1]}")
+        if pair.changed:
+            words.insert(0, changes_text(pair.changed))
+        lines.append(f"  {pair.label}: {', '.join(words)}")
+    new = runs[~runs["configuration_id"].isin([*taken])]
+    for label, own in new.groupby("label", sort=False):
+        lines.append(f"  {label}: added, {SHOWN_METRIC} {moved(None, mean_of(own, SHOWN_METRIC))}")
+    return "\n".join(["Changes of the baseline:", *map(visible, lines)])
+
+
+# Format -> what writes it, ending with a line break.
+FORMATS = {"text": text, "json": as_json, "junit": junit}
+
+
+def _ordered(result: GateResult) -> list[Check]:
+    return sorted(result.checks, key=lambda check: check.passed)
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", harmless(text))
