@@ -83,6 +83,8 @@ def predict(
     from mnist_sweep.analysis.resolve_run import resolve_run
     from mnist_sweep.inference import Expected, read
     from mnist_sweep.records.store import write_text
+    from mnist_sweep.reporting.phrases.tables import data_warning
+    from mnist_sweep.reporting.phrases.values import counted
 
     chosen = resolve_run(run, best=best, by=by, where=where)
     record = chosen.record
@@ -108,7 +110,17 @@ def predict(
         },
     )
     write_text(output, text)
-    _print_summary(chosen, inputs, predicted, output)
+    reason = f", {chosen.reason}" if chosen.reason else ""
+    run_shown = f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}."
+    click.echo(visible(run_shown))
+    if record.data.notice:
+        click.echo(wrap(data_warning(record.data.name, record.data.notice), err=True), err=True)
+    count = len(predicted.predicted)
+    if inputs.labels is not None:
+        right = int((predicted.predicted == inputs.labels).sum())
+        share = f"{right:,} of {count:,} predictions ({right / count:.4f})"
+        click.echo(f"{share} agree with the labels in {inputs.source}.")
+    click.echo(f"{counted(count, 'image')} from {inputs.source}: classes written to {output}")
 
 
 def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool, trust: bool) -> Predicted:
@@ -141,24 +153,6 @@ def _predict(chosen: ResolvedRun, inputs: Inputs, *, probabilities: bool, trust:
             probabilities=probabilities,
             on_progress=advance,
         )
-
-
-def _print_summary(chosen: ResolvedRun, inputs: Inputs, predicted: Predicted, output: Path) -> None:
-    from mnist_sweep.reporting.phrases.tables import data_warning
-    from mnist_sweep.reporting.phrases.values import counted
-
-    record = chosen.record
-    reason = f", {chosen.reason}" if chosen.reason else ""
-    run = f"{record.label} (run {record.run_id}){reason}, trained on {record.data.name}."
-    click.echo(visible(run))
-    if record.data.notice:
-        click.echo(wrap(data_warning(record.data.name, record.data.notice), err=True), err=True)
-    count = len(predicted.predicted)
-    if inputs.labels is not None:
-        right = int((predicted.predicted == inputs.labels).sum())
-        share = f"{right:,} of {count:,} predictions ({right / count:.4f})"
-        click.echo(f"{share} agree with the labels in {inputs.source}.")
-    click.echo(f"{counted(count, 'image')} from {inputs.source}: classes written to {output}")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.cli.preview import preview_lines
 from mnist_sweep.cli.sweep_summary import show
 from mnist_sweep.errors import UsageError
-from mnist_sweep.reporting import preimport
+from mnist_sweep.reporting.report import start_imports
 from mnist_sweep.sweeping import app
 from mnist_sweep.sweeping.context import Command, SweepContext, Verbosity
 from mnist_sweep.sweeping.plan.commands import commands_of
@@ -22,7 +22,7 @@ from mnist_sweep.sweeping.result import SweepResult
 
 def sweep(context: SweepContext, commands: Sequence[Command]) -> int:
     """Run what command lines of one directory ask for; returns the exit code."""
-    context.while_waiting = preimport.start
+    context.while_waiting = start_imports
     if len(commands) > 1:  # whatever is wrong with one of them is found before any runs
         for one in commands:
             words = [word for word in one.words if not word.startswith("plan=")]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +17,6 @@ from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import MAX_MISSING
 from mnist_sweep.records.store import check_no_link, write_text
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting import preimport
 from mnist_sweep.reporting.summary import ReportSummary, default_summary
 from mnist_sweep.reporting.tables.render import render as render_tables
 from mnist_sweep.reporting.tables.tables import comparison
@@ -27,13 +29,27 @@ if TYPE_CHECKING:
     from mnist_sweep.reporting.tables.table import Table
 
 
+# These take most of a second to import. A sweep's parent does so while it waits for the fork
+# server, since at the sweep's end somebody waits for the report.
+_NEEDED = (
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.font_manager",
+    "scipy.sparse",
+    "scipy.special",
+    "mnist_sweep.reporting.figures.files",
+    "mnist_sweep.reporting.html.page",
+)
+_threads: list[threading.Thread] = []
+
+
 @dataclass(frozen=True)
 class Written:
     """What was written, how many planned runs have no record yet, and how long it took."""
 
     page: Path
     figures: tuple[Path, ...]
-    tables: tuple[Path, ...]
     missing: int
     seconds: float
 
@@ -80,7 +96,7 @@ def write_report(
         write_text(paths.comparison(name), render_tables(compared, name))
     answer = default_summary(sweeps) if answer is None else answer
     report = Report(sweeps, compared, answer, images or {}, paths.directory, refresh_s)
-    preimport.finish()  # the figures are drawn by forked processes
+    finish_imports()  # the figures are drawn by forked processes
     drawn = write_figures(report.figures(), paths.figures) if figures else {}
     pictures = {plot.name: drawn[plot.name][-1].read_bytes() for plot in report.plots if drawn}
     # Last: it shows the figures, and whoever watches it reloads.
@@ -88,7 +104,26 @@ def write_report(
     return Written(
         paths.report,
         tuple(path for own in drawn.values() for path in own),
-        tuple(paths.comparison(name) for name in TABLE_FORMATS),
         sum(len(sweep.missing) for sweep in sweeps),
         time.perf_counter() - started,
     )
+
+
+def start_imports() -> None:
+    """Import in a thread, once, what a report needs."""
+    if not _threads:
+        _threads.append(threading.Thread(target=_import_all, daemon=True))
+        _threads[0].start()
+
+
+def finish_imports() -> None:
+    """Wait until the thread is through: a process forked in the middle would never be."""
+    for thread in _threads:
+        thread.join()
+
+
+def _import_all() -> None:
+    for module in _NEEDED:
+        # Whatever is wrong with it is told where it is used.
+        with suppress(Exception):
+            importlib.import_module(module)

@@ -15,7 +15,7 @@ from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting.figures import drawing, files, matrices
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.reporting.figures.plot import MARKERS
-from mnist_sweep.reporting.figures.results import curves
+from mnist_sweep.reporting.figures.plots import curves
 from support.factories import make_run, reference_grid, write_sweep
 from support.shown import OBJECTIVE, configurations
 

@@ -7,11 +7,18 @@ from sklearn.metrics import confusion_matrix
 from mnist_sweep.analysis.configurations import extremes, varying_settings
 from mnist_sweep.records.plan_file import Invocation, PlanFile
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.figures.effects import effects, importances, parallel
 from mnist_sweep.reporting.figures.files import plots
 from mnist_sweep.reporting.figures.gallery import gallery_of
 from mnist_sweep.reporting.figures.matrices import confusion_of, f1_by_class
-from mnist_sweep.reporting.figures.results import cost, curves, history, spread
+from mnist_sweep.reporting.figures.plots import (
+    cost,
+    curves,
+    effects,
+    history,
+    importances,
+    parallel,
+    spread,
+)
 from mnist_sweep.reporting.phrases.names import extent
 from support.factories import make_run, reference_grid, write_run, write_sweep
 from support.shown import OBJECTIVE, configurations

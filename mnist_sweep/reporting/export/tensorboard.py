@@ -35,11 +35,9 @@ def export(sweep: Sweep, options: ExportOptions) -> Exported:
     """Write event files of all runs below `options.output`, a log directory for TensorBoard.
 
     Raises:
-        UsageError: The package `tensorboard` is not installed, or the options are of MLflow.
+        UsageError: The package `tensorboard` is not installed.
         DirectoryError: A file cannot be written.
     """
-    if options.tracking_uri:
-        raise UsageError("--tracking-uri and --experiment belong to --to mlflow.")
     try:
         import tensorboard.plugins.hparams.metadata  # noqa: F401  (asked for only)
     except ImportError as error:

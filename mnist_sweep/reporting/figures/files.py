@@ -15,9 +15,17 @@ from mnist_sweep.cores import on_cores
 from mnist_sweep.records.plan_file import PlanFile
 from mnist_sweep.records.store import write_bytes
 from mnist_sweep.reporting.figures import drawing, gallery, matrices
-from mnist_sweep.reporting.figures.effects import effects, importances, parallel
 from mnist_sweep.reporting.figures.plot import Plot
-from mnist_sweep.reporting.figures.results import MAX_ROWS, cost, curves, history, spread
+from mnist_sweep.reporting.figures.plots import (
+    MAX_ROWS,
+    cost,
+    curves,
+    effects,
+    history,
+    importances,
+    parallel,
+    spread,
+)
 from mnist_sweep.reporting.phrases.names import data_name, extent
 from mnist_sweep.reporting.phrases.report import FIGURES
 

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from mnist_sweep.reporting import preimport
+from mnist_sweep.reporting import report
 
 
 @pytest.fixture(autouse=True)
 def nothing_yet(monkeypatch):
-    monkeypatch.setattr(preimport, "_threads", [])
+    monkeypatch.setattr(report, "_threads", [])
 
 
 def test_finishing_waits_for_the_imports(monkeypatch):
@@ -20,22 +20,22 @@ def test_finishing_waits_for_the_imports(monkeypatch):
         go_on.wait(timeout=30)
         imported.append(module)
 
-    monkeypatch.setattr(preimport.importlib, "import_module", slow)
-    preimport.start()
-    preimport.start()
+    monkeypatch.setattr(report.importlib, "import_module", slow)
+    report.start_imports()
+    report.start_imports()
     assert not imported
     threading.Timer(0.05, go_on.set).start()
-    preimport.finish()
-    assert imported == list(preimport._NEEDED)
+    report.finish_imports()
+    assert imported == list(report._NEEDED)
 
 
 def test_what_cannot_be_imported_is_no_matter_yet(monkeypatch):
-    monkeypatch.setattr(preimport, "_NEEDED", ("no_such_module_anywhere", "html"))
-    preimport.start()
-    preimport.finish()
+    monkeypatch.setattr(report, "_NEEDED", ("no_such_module_anywhere", "html"))
+    report.start_imports()
+    report.finish_imports()
     assert "html" in sys.modules
 
 
 def test_everything_named_there_exists():
-    for module in preimport._NEEDED:
+    for module in report._NEEDED:
         __import__(module)
