@@ -30,20 +30,18 @@ def preview_lines(preview: Preview, *, whole: bool = False) -> list[str]:
 
 
 def _sweep_lines(preview: Preview, *, whole: bool) -> list[str]:
-    count = len(preview.runs)
-    hidden = 0 if whole or count <= MAX_POINTS else count - 2 * SHOWN_ENDS
-    lines = ["run id        state        time    memory  run"]
-    for place, run in enumerate(preview.runs):
-        if hidden and SHOWN_ENDS <= place < count - SHOWN_ENDS:
-            if place == SHOWN_ENDS:
-                lines.append(f"… {hidden:,} more; --verbose lists all")
-            continue
+    points = []
+    for run in preview.runs:
         state = "done" if run.is_done else "to run"
         figures = f"{duration(run.expected.seconds):>9}  {run.expected.memory_mb:>5.0f} MB"
-        lines.append(f"{run.point.run_id}  {state:<6}  {figures}  {run.point.label}")
+        points.append(f"{run.point.run_id}  {state:<6}  {figures}  {run.point.label}")
+    if not whole and len(points) > MAX_POINTS:
+        hidden = len(points) - 2 * SHOWN_ENDS
+        points[SHOWN_ENDS:-SHOWN_ENDS] = [f"… {hidden:,} more; --verbose lists all"]
     done = sum(run.is_done for run in preview.runs)
     left = len(preview.runs) - done
-    lines += ["", f"{counted(len(preview.runs), 'point')}, {done:,} done, {left:,} to run."]
+    lines = ["run id        state        time    memory  run", *points, ""]
+    lines.append(f"{counted(len(preview.runs), 'point')}, {done:,} done, {left:,} to run.")
     if left:  # of what is done no time is expected
         lines.append(
             f"Expected: {duration(preview.wall_s)} with {counted(preview.workers, 'run')} at a "

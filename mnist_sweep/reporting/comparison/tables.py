@@ -148,20 +148,20 @@ def _by_class(pair: Pair, classes: Classes) -> _Texts:
     """One row per configuration: the change of each class's F1, significant ones marked."""
     changes = [{c.metric.partition(".")[2]: c for c in one.digits} for one in pair.changes]
     labels = [*dict.fromkeys(label for own in changes for label in own)]
-    rows = []
-    for one, own in zip(pair.changes, changes, strict=True):
-        cells = []
-        for label in labels:
-            text = NOTHING
-            if label in own:
-                value, mark = own[label].change, "*" if own[label].significant else ""
-                text = f"{value:+.3f}{mark}" if value else "0"
-            cells.append(text)
-        rows.append((one.shared.name, *cells))
-    rows = rows if labels else []
+    rows = [
+        (one.shared.name, *(_class_change(own.get(label)) for label in labels))
+        for one, own in zip(pair.changes, changes, strict=True)
+        if labels
+    ]
     word, headings = classes.word, ("configuration", *map(classes.name, labels))
     note = f"Change of each {word}'s F1; * is significant after Holm's correction over the table."
     return _Texts("digits", f"F1 by {word}", headings, rows, (note,) if rows else ())
+
+
+def _class_change(found: Change | None) -> str:
+    if found is None:
+        return NOTHING
+    return f"{found.change:+.3f}{'*' if found.significant else ''}" if found.change else "0"
 
 
 def _confusions(pair: Pair, classes: Classes) -> _Texts:

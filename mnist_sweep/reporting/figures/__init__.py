@@ -1,6 +1,6 @@
 """Figures of a report: what a plot shows, apart from what draws it.
 
-`results` and `effects` make a `plot.Plot` of configurations: plain values. `drawing` draws any of
+`plots` makes a `plot.Plot` of configurations: plain values. `drawing` draws any of
 them with Matplotlib, for `figures/` and for print; the page gives the same to Plotly. `matrices`
 and `gallery` are of single classes and images, and files only. Matplotlib is imported when
 something is drawn.
