@@ -39,7 +39,7 @@ SUBCOMMANDS = {
     "export": "mnist_sweep.cli.report",
     "resume": "mnist_sweep.cli.sweep",
     "status": "mnist_sweep.cli.status",
-    "ui": "mnist_sweep.cli.report",
+    "ui": "mnist_sweep.cli.ui",
 }
 
 

@@ -14,7 +14,6 @@ from mnist_sweep.cli.options import (
     FILE,
     PATH,
     directory_argument,
-    emit,
     external_options,
     flag,
     format_option,
@@ -26,6 +25,7 @@ from mnist_sweep.cli.output import ExitCode, wrap
 from mnist_sweep.errors import DirectoryError, UsageError
 from mnist_sweep.metrics import HELD_OUT
 from mnist_sweep.records.external.mapping import ResultMapping
+from mnist_sweep.records.store import write_text
 from mnist_sweep.records.sweep import load
 from mnist_sweep.reporting import gate as gate_report
 from mnist_sweep.reporting.comparison.render import FORMATS, render, text
@@ -71,7 +71,7 @@ def compare(
     name = format_name or ending
     # A file is read at leisure, and gets everything.
     is_short = name == "text" and not full and output is None
-    emit(text(found) if is_short else render(found, name), name, output)
+    _emit(text(found) if is_short else render(found, name), name, output)
     if output is not None:
         click.echo(f"Written to {output}", err=True)
 
@@ -122,7 +122,7 @@ def check(
         print_notes(sweep.notes)
         result = gate.check(sweep, runs, rules, baseline_path)
     _append_summary(gate_report.summary(result))
-    emit(gate_report.FORMATS[format_name](result), format_name, output)
+    _emit(gate_report.FORMATS[format_name](result), format_name, output)
     if output is not None:  # that is for a machine; the job's log should show the reasons
         click.echo(wrap(gate_report.text(result), err=True), err=True)
     return 0 if result.passed else ExitCode.GATE_FAILED
@@ -153,6 +153,14 @@ def baseline(directory: Path, output: Path, mapping: ResultMapping | None, *, up
     click.echo(f"{written} written to {output}{without}")
     if len(runs) == count:
         click.echo("One run each: repeat with other seeds (seed=0,1,2) to tell noise from a drop.")
+
+
+def _emit(text: str, format_name: str, output: Path | None) -> None:
+    """To a file, or to standard output; only text is fitted to a terminal."""
+    if output is not None:
+        write_text(output, text)
+    else:
+        click.echo(wrap(text) if format_name == "text" else text.rstrip("\n"))
 
 
 def _append_summary(text: str) -> None:

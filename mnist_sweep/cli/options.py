@@ -12,7 +12,6 @@ import click
 
 from mnist_sweep.cli.output import wrap
 from mnist_sweep.errors import UsageError
-from mnist_sweep.records.store import write_text
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -130,11 +129,3 @@ def print_notes(notes: Iterable[str]) -> None:
     """Say how other programs' directories were read, once each."""
     for note in dict.fromkeys(notes):
         click.echo(wrap(f"Note: {note}", err=True), err=True)
-
-
-def emit(text: str, format_name: str, output: Path | None) -> None:
-    """Write a result to a file, or to standard output; only text is fitted to a terminal."""
-    if output is not None:
-        write_text(output, text)
-    else:
-        click.echo(wrap(text) if format_name == "text" else text.rstrip("\n"))
