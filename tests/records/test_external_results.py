@@ -341,6 +341,13 @@ def test_a_directory_that_changed_is_read_again(tmp_path):
     assert list(load(tmp_path).frame["test.acc"]) == [0.25]
 
 
+def test_a_result_may_have_its_history_under_another_name(tmp_path):
+    write_job(tmp_path / "0", {"loss": 0.25, "epoch_loss": [1.0, 0.5]}, "x: 1")
+    (record,) = load(tmp_path).records
+    assert record.metrics.test.loss == 0.25
+    assert record.history.model_dump()["test_loss"] == [1.0, 0.25]
+
+
 def test_an_accuracy_in_percent_is_a_share(tmp_path):
     for place, value in enumerate((97.5, 88.0)):
         write_job(tmp_path / str(place), {"accuracy": value}, f"x: {place}")

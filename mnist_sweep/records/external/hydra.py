@@ -9,7 +9,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,18 @@ _INDICES = (*_ORDERED, "fold")
 
 def find(path: Path) -> list[Path]:
     """The directories with a `.hydra/config.yaml`, at `path` and below."""
-    return list(_jobs(path))
+    found = []
+    # Links are not followed: they could lead in circles. What may not be listed is passed over.
+    for name, inside, _ in os.walk(path):
+        place, may_hold_jobs = Path(name), False
+        with suppress(OSError):  # not ours to read
+            if (place / ".hydra" / "config.yaml").is_file():
+                found.append(place)
+            depth = len(place.relative_to(path).parts)
+            # A sweep of ours below is no part of a multirun.
+            may_hold_jobs = depth < MAX_DEPTH and not SweepPaths(place).sweep_json.exists()
+        inside[:] = sorted(one for one in inside if one[0] != ".") if may_hold_jobs else []
+    return found
 
 
 def read(path: Path, jobs: list[Path]) -> Found:
@@ -72,22 +83,6 @@ def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[
         for name, values in series.items():
             if number(run.settings.get(name)) != values[-1]:  # a copy of a setting
                 run.series.setdefault(name, values)
-
-
-def _jobs(path: Path, depth: int = 0) -> Iterator[Path]:
-    inside: list[str] = []
-    try:
-        is_job = (path / ".hydra" / "config.yaml").is_file()
-        # A sweep of ours below is no part of a multirun; links could lead in circles.
-        if depth < MAX_DEPTH and path.is_dir() and not SweepPaths(path).sweep_json.exists():
-            inside = sorted(e.path for e in os.scandir(path) if e.is_dir(follow_symlinks=False))
-    except OSError:  # not ours to read
-        return
-    if is_job:
-        yield path
-    for name in inside:
-        if not Path(name).name.startswith("."):
-            yield from _jobs(Path(name), depth + 1)
 
 
 def value_in(file: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -70,21 +71,24 @@ def _experiment(directory: Path) -> str:
 
 def _run(directory: Path, about: dict[str, Any]) -> FoundRun:
     run = FoundRun(str(about.get("run_id") or directory.name), directory)
-    for file in sorted((directory / "params").rglob("*")):
-        if file.is_file():
-            name = file.relative_to(directory / "params").as_posix()
-            run.settings[name] = scalar(content(file)[0].decode("utf-8").strip())
-    for file in sorted((directory / "metrics").rglob("*")):
-        if file.is_file():
-            name = file.relative_to(directory / "metrics").as_posix()
-            lines = [line.split() for line in content(file)[0].decode("utf-8").splitlines() if line]
-            # Timestamp, value, step: the last is what MLflow calls the latest.
-            lines.sort(key=lambda words: (*map(int, words[2:]), int(words[0]), float(words[1])))
-            run.add(name, [float(words[1]) for words in lines])
+    for name, text in _texts(directory / "params"):
+        run.settings[name] = scalar(text)
+    for name, text in _texts(directory / "metrics"):
+        lines = [line.split() for line in text.splitlines() if line]
+        # Timestamp, value, step: the last is what MLflow calls the latest.
+        lines.sort(key=lambda words: (*map(int, words[2:]), int(words[0]), float(words[1])))
+        run.add(name, [float(words[1]) for words in lines])
     status = about.get("status")
     status = _STATUS.get(status, status) if isinstance(status, int) else status
     _check_status(run, str(status))
     return run
+
+
+def _texts(directory: Path) -> Iterator[tuple[str, str]]:
+    """The files below a directory: their paths are names, which may have slashes."""
+    for file in sorted(directory.rglob("*")):
+        if file.is_file():
+            yield file.relative_to(directory).as_posix(), content(file)[0].decode("utf-8")
 
 
 def _check_status(run: FoundRun, status: str) -> None:
