@@ -77,19 +77,17 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     content, tables = write_tables(result.directory)
     names = ["dataset.name", "dataset.notice"]
     pairs = content.frame.reindex(columns=names).dropna().drop_duplicates().to_numpy()
-    data = [f"{data_name(*pair)}: {data_warning(*pair)}" for pair in pairs]
-    for notice in (*result.notices, *result.plan.notes(), *data):
-        warnings.warn(notice, stacklevel=2)
+    notices = [*result.notices, *result.plan.notes()]
+    notices += [f"{data_name(*pair)}: {data_warning(*pair)}" for pair in pairs]
     others = f"To run the others: {command('resume', result.directory)}"
     if result.used_up:
-        warnings.warn(
-            f"budget_s={result.used_up:g} s is used up before all runs were started. {others}",
-            stacklevel=2,
-        )
+        used_up = f"budget_s={result.used_up:g} s is used up before all runs were started."
+        notices.append(f"{used_up} {others}")
+    for notice in notices:
+        warnings.warn(notice, stacklevel=2)
     if result.interrupted:
-        finished = (
-            content.frame.query("status == 'finished'")["run_id"] if len(content.frame) else ()
-        )
+        runs = content.frame
+        finished = runs.query("status == 'finished'")["run_id"] if len(runs) else ()
         done = len({*finished} & {point.run_id for point in result.plan.points})
         raise Interrupted(f"{done} of {result.requested} runs finished. {others}")
     if result.report and tables:

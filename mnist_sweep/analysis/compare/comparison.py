@@ -100,7 +100,12 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
         raise UsageError(
             f"Expected two or more directories to compare, got {len(sides)}. Give another one."
         )
-    first, *others = _named(sides)
+    names = [side.name for side in sides]
+    if len({*names}) < len(names):  # their whole paths tell them apart, or letters
+        names = [str(side.directory) for side in sides]
+        if len({*names}) < len(names):
+            names = [f"{name} ({chr(65 + index)})" for index, name in enumerate(names)]
+    first, *others = (replace(one, name=name) for one, name in zip(sides, names, strict=True))
     rng = np.random.default_rng(seed)
     columns = {
         "data": tuple(f"dataset.{name}" for name in ("name", "sha256", f"n_{first.split}")),
@@ -147,16 +152,6 @@ def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
         verdict = _verdict(tested, mean, [metric.name for metric in metrics])
         pairs.append(Pair(first, other, shared, tested, tuple(mean), machine, busy, verdict))
     return Comparison((first, *others), differs, tuple(pairs))
-
-
-def _named(sides: Sequence[Side]) -> list[Side]:
-    """The sides under different names: the whole path if the last parts are equal."""
-    if len({side.name for side in sides}) == len(sides):
-        return list(sides)
-    paths = [str(side.directory) for side in sides]
-    if len(set(paths)) < len(paths):
-        paths = [f"{path} ({chr(65 + index)})" for index, path in enumerate(paths)]
-    return [replace(side, name=path) for side, path in zip(sides, paths, strict=True)]
 
 
 def _metrics(first: Side, second: Side) -> list[Metric]:

@@ -14,12 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mnist_sweep.analysis.statistics.bootstrap import Resampled
-from mnist_sweep.analysis.statistics.variance import (
-    Covers,
-    SeedVariances,
-    checked_level,
-    means_of,
-)
+from mnist_sweep.analysis.statistics.variance import Covers, SeedVariances, checked_level, means_of
 from mnist_sweep.errors import DataError
 from mnist_sweep.settings import DEFAULT_LEVEL
 

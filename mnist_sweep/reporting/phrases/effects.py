@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mnist_sweep.analysis.selection import Uncounted
 from mnist_sweep.analysis.study_effect import METRICS, StudyEffect
 from mnist_sweep.metrics import TEST, resolve
 from mnist_sweep.records.status import RunStatus
@@ -59,7 +58,13 @@ def _overall(effect: StudyEffect, metric: str, name: str, reported: str) -> Conc
     if effect.selected_split == effect.split:
         certainty += f"; the network was also selected on the {effect.split} split"
     if effect.unpaired:
-        certainty += f"; excluded: {'; '.join(map(_unpaired, effect.unpaired))}"
+        excluded = (
+            f"{label} (its partner did not finish)"
+            if status == RunStatus.FINISHED
+            else f"{label} ({status}: {reason})"
+            for label, status, reason in effect.unpaired
+        )
+        certainty += f"; excluded: {'; '.join(excluded)}"
     return make(ConclusionKind.EFFECT, text, number, certainty, reported)
 
 
@@ -142,10 +147,3 @@ def _unchanged_name(effect: StudyEffect) -> str:
     """The name of the network that was changed; a changed setting is named where it was set."""
     settings = used(effect.unchanged[0].config)
     return network_name(settings, [key for key in effect.change if settings.get(key)])
-
-
-def _unpaired(run: Uncounted) -> str:
-    """'layers=2,seed=3 (failed: MemoryError: out of memory)', of a run that does not count."""
-    if run.status == RunStatus.FINISHED:
-        return f"{run.label} (its partner did not finish)"
-    return f"{run.label} ({run.status}: {run.reason})"
