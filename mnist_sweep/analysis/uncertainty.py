@@ -41,7 +41,6 @@ class Unknown(StrEnum):
 class Confidence:
     """What is known of one candidate beside the chosen one, see `Comparisons`."""
 
-    configuration_id: str
     probability: float  # that it is the worst (or best); over all candidates they sum to 1
     p_value: float | None  # of no difference from the chosen one; None with single runs
     p_equivalent: float | None  # of a difference beyond the margin
@@ -282,6 +281,5 @@ def _with_confidences(found: UncertainSelection, sweep: Sweep) -> UncertainSelec
         columns = [(none if one is None else one).tolist() for one in parts]
         images, covers = compared.images, compared.covers
         known.keep([columns, images, covers])
-    ids = [candidate.configuration_id for candidate in candidates]
-    confidences = tuple(map(Confidence, ids, *columns))
+    confidences = tuple(map(Confidence, *columns))
     return replace(found, confidences=confidences, images=images, covers=Covers(covers))

@@ -16,11 +16,9 @@ from mnist_sweep.records.paths import SweepPaths
 from mnist_sweep.records.study_file import load_study
 from mnist_sweep.records.study_file import write_study as write
 from mnist_sweep.records.sweep import load
-from mnist_sweep.reporting.phrases import reported
 from mnist_sweep.reporting.phrases.conclusions import ConclusionKind
-from mnist_sweep.reporting.phrases.reported import is_reference
 from mnist_sweep.reporting.phrases.values import not_distinguishable
-from mnist_sweep.reporting.summary import conclusions
+from mnist_sweep.reporting.summary import CLAIMS, NETWORKS, conclusions, is_reference
 from support.factories import (
     make_run,
     reference_grid,
@@ -323,10 +321,10 @@ def test_networks_of_ones_own_have_no_worst_two_layer_network(tmp_path):
 def test_the_reported_figures_are_the_published_ones():
     if not REFERENCE.exists():
         pytest.skip("the published figures are not beside this checkout")
-    published, ours = json.loads(REFERENCE.read_text()), reported.CLAIMS
+    published, ours = json.loads(REFERENCE.read_text()), CLAIMS
     models, claims = published["models"], published["claims"]
     networks = {(one["layers"], one["nodes"], one["dropout"]) for one in models}
-    assert networks == reported.NETWORKS
+    assert networks == NETWORKS
     best, worst = (models[claims[f"{k}_model"] - 1] for k in ("best", "worst_two_layer"))
     changed = next(one for one in models if one["dropout"])
     assert ours["best"].startswith(

@@ -55,8 +55,6 @@ class Difference:
     # Of a difference beyond the margin, by two one-sided tests (Schuirmann, 1987), corrected
     # likewise; None with single runs or without a margin.
     p_equivalent: float | None
-    repeats: tuple[int, int]
-    images: int  # 0 if images do not vary
     covers: Covers
 
     @property
@@ -188,8 +186,6 @@ def difference(
         p_holm=p_value,
         margin=margin,
         p_equivalent=p_equivalent,
-        repeats=sides,
-        images=images,
         covers=means.covers,
     )
 
