@@ -5,6 +5,6 @@ others are measured against) and returns a `Comparison` of fields; `reporting.co
 """
 
 from mnist_sweep.analysis.compare.comparison import Comparison, Pair, Verdict, VerdictKind, compare
-from mnist_sweep.analysis.compare.side import Side, load_side
+from mnist_sweep.analysis.compare.sides import Side, load_side
 
 __all__ = ["Comparison", "Pair", "Side", "Verdict", "VerdictKind", "compare", "load_side"]

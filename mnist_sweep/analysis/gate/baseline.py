@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from mnist_sweep.analysis.compare.matching import MACHINE
+from mnist_sweep.analysis.compare.sides import MACHINE
 from mnist_sweep.analysis.gate.rules import Strict, costs
 from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.command import command

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 
-from mnist_sweep.analysis.compare.matching import MACHINE
+from mnist_sweep.analysis.compare.sides import MACHINE
 from mnist_sweep.analysis.gate.baseline import DATA
 from mnist_sweep.analysis.gate.match import BaselinePair, label_of, mean_of, pair_up, values_of
 from mnist_sweep.analysis.gate.noise import level_of_each, noise_limits, resolution_of, room_of
