@@ -306,10 +306,7 @@ def _registered(
 
 
 def _split_and_name(name: str, split: str, measured: Collection[str]) -> tuple[str, str]:
-    """Split a name into its split and the rest.
-
-    A name without a split gets the first split on which it was measured, else the given one.
-    """
+    """A name's split and the rest; without one the first on which it was measured, else `split`."""
     first, dot, rest = name.partition(".")
     if dot and first in _EVERY_SPLIT:
         return first, rest
@@ -323,10 +320,7 @@ def is_metric(column: str) -> bool:
 
 
 def overall(columns: Iterable[str], objective: str = "") -> list[Metric]:
-    """The metrics among some columns that were measured, without those of single classes.
-
-    An objective declares the direction of its metric on every split: highest:test.latency.
-    """
+    """The metrics among some columns, not of single classes; `objective` declares directions."""
     found = [resolve(name, measured=[name]) for name in columns if is_metric(name)]
     word, _, rest = objective.partition(":")
     own = resolve(objective) if word in _DIRECTIONS and rest else None

@@ -160,12 +160,7 @@ def interval_on_test(sweep: Sweep, found: UncertainSelection, metric: str) -> In
 
 
 def hardest_classes(sweep: Sweep, best: UncertainSelection) -> HardestClasses | None:
-    """The hardest classes of a selected configuration; None if it makes no mistakes.
-
-    Raises:
-        DirectoryError: Predictions are missing or damaged.
-        DataError: They do not belong together.
-    """
+    """The hardest classes of a selected configuration, if any; raises as `interval_on_test`."""
     weak = weakest_classes(best.chosen.records, TEST)
     if not weak:
         return None

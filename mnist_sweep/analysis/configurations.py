@@ -137,10 +137,7 @@ def groups(runs: pd.DataFrame) -> list[list[int]]:
 def seed_variances(
     runs: pd.DataFrame, column: str, data_sha256: str, without: Collection[str] = ()
 ) -> SeedVariances:
-    """By how much a metric's column varies over the repeats of each configuration of these data.
-
-    Runs whose ids are in `without` do not count.
-    """
+    """How a column varies over the repeats of each configuration on these data; not `without`."""
     import numpy as np
 
     from mnist_sweep.analysis.statistics import SeedVariances

@@ -29,12 +29,6 @@ def resolve_run(
 
     The best is that of the best configuration by a metric (None: the sweep's objective) among the
     runs for which the conditions hold.
-
-    Raises:
-        UsageError: There are several runs and `best` is not set.
-        SelectionError: An unknown metric or setting, nothing matches, or the run is not finished.
-        ModelError: The run is of a task, not of a network.
-        DirectoryError: It holds no run that can be read.
     """
     sweep = load(directory)
     runs = sweep.frame

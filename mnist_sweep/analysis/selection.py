@@ -136,11 +136,8 @@ def select(
 ) -> Selection:
     """Select a configuration among the runs for which all conditions hold.
 
-    `by` is a metric's name (see `metrics.resolve`), of a class also with the class's name:
-    `f1.shirt`; `split` counts for one that names none.
-
-    Raises:
-        SelectionError: Unknown metric or setting, or nothing with a value matches.
+    `by` is a metric (see `metrics.resolve`), of a class also by name: `f1.shirt`; `split` counts
+    for one that names none. If nothing with a value matches, it is a SelectionError.
     """
     known = runs["dataset.classes"].dropna() if "dataset.classes" in runs else ()
     conditions = parse(where)

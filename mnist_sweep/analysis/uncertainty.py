@@ -218,12 +218,7 @@ def select_with_uncertainty(
 
 
 def select_again(sweep: Sweep, value: Mapping[str, Any]) -> UncertainSelection:
-    """Make a selection again from what `UncertainSelection.to_json` holds, over today's records.
-
-    Raises:
-        SelectionError: Its runs are gone.
-        DirectoryError: `value` is no selection.
-    """
+    """Repeat a selection from its `to_json`; if its runs are gone, it is a SelectionError."""
     # Earlier versions wrote no direction of the metric, no margin and no questions.
     value = {"margin": None, "questions": 1, **value}
     options = ("where", "direction", "run_ids", *_STATISTICS)

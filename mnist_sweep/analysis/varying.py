@@ -45,10 +45,7 @@ def is_setting(column: str) -> bool:
 
 
 def varying(runs: pd.DataFrame) -> list[str]:
-    """Names of the settings in which runs differ, in the order of tables.
-
-    The sweep's directory first, then data, the network's name, its size, others, the seed last.
-    """
+    """Names of the settings in which runs differ, in the order of tables; the seed comes last."""
     found = [name for name in _settings(runs) if _varies(name, runs)]
     first = [SWEEP] if SWEEP in runs and _differs(runs[SWEEP]) else []
     first += [name for name in DATA if name in runs and _differs(runs[name].dropna())][:1]

@@ -16,23 +16,16 @@ SHOWN_MISTAKES = 3
 
 @dataclass(frozen=True)
 class WeakClass:
-    """One class: its F1 (mean over the runs) and what lowers it, most first.
-
-    `mistaken_for` has (predicted class, examples of this one) summed over the runs, `taken_for_it`
-    (true class, examples of that one).
-    """
+    """One class and what lowers its F1, the most frequent mistakes first; counts over all runs."""
 
     label: int
-    f1: float
-    mistaken_for: tuple[tuple[int, int], ...]
-    taken_for_it: tuple[tuple[int, int], ...]
+    f1: float  # mean over the runs
+    mistaken_for: tuple[tuple[int, int], ...]  # (predicted class, examples of this one)
+    taken_for_it: tuple[tuple[int, int], ...]  # (true class, examples of that one)
 
 
 def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, ...]:
-    """The classes of lowest F1 on `split`, lowest first, over a configuration's runs.
-
-    Classes without a mistake are not among them.
-    """
+    """The classes with mistakes of lowest F1 over a configuration's runs, lowest first."""
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()

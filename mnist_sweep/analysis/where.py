@@ -55,11 +55,7 @@ class Condition:
 
 
 def parse(expressions: Iterable[str]) -> list[Condition]:
-    """Conditions of expressions such as `layers=1,2`; all of them must hold.
-
-    Raises:
-        SelectionError: An expression is not of the form KEY OPERATOR VALUE.
-    """
+    """Conditions of expressions such as `layers=1,2`; a malformed one is a SelectionError."""
     conditions = []
     for text in expressions:
         found = _EXPRESSION.fullmatch(text)

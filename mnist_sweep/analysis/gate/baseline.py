@@ -149,11 +149,7 @@ def baseline_of(sweep: Sweep) -> RunsTable:
 
 
 def read_baseline(path: Path, mapping: ResultMapping | None = None) -> RunsTable:
-    """A baseline's runs from a file, or from a sweep's directory or another program's.
-
-    Raises:
-        DirectoryError: There is none, or it is damaged; the text says why.
-    """
+    """A baseline's runs from a file or a directory; a DirectoryError says why there are none."""
     if path.is_dir() or path.suffix.lower() == ".csv":
         return baseline_of(load(path, mapping))
     try:
@@ -167,12 +163,7 @@ def read_baseline(path: Path, mapping: ResultMapping | None = None) -> RunsTable
 
 
 def write_baseline(path: Path, sweep: Sweep, runs: RunsTable | None = None) -> None:
-    """Write a sweep as a baseline, one run a line, so that its changes can be read in a diff.
-
-    Raises:
-        DirectoryError: As of `baseline_of`; or a record was changed since, or the file cannot be
-            written.
-    """
+    """Write a sweep as a baseline, one run a line, so that its changes can be read in a diff."""
     runs = baseline_of(sweep) if runs is None else runs
     first = plain_rows(runs.iloc[:1])[0]
     split = {name: first.get(f"data.{name}") for name in _SPLIT}

@@ -31,9 +31,9 @@ def level_of_each(level: float, comparisons: int) -> float:
 def noise_limits(
     before: Sequence[float], after: Sequence[float], resolution: float, level: float
 ) -> tuple[float, float] | None:
-    """How far a metric's mean may be worse by chance, and the smallest noticeable true change.
+    """How far a mean may be worse by chance (one-sided), and the smallest change that is noticed.
 
-    The level is one-sided. None if a side has no repeats.
+    None if a side has no repeats.
     """
     from scipy.special import stdtrit
 

@@ -94,10 +94,7 @@ def compare_all(
 
 
 def corrected_for_choice(p_values: Floats, chosen: int, *, equal: bool = True) -> Floats:
-    """P-values against a configuration that was chosen by looking at all of them, (k,).
-
-    The chosen one's own is 1 if the hypotheses are of equality, else 0.
-    """
+    """P-values against one chosen by looking at all, (k,); its own is 1, or 0 if not `equal`."""
     # Any pair could have been looked at, so each p-value counts for all pairs whose hypotheses may
     # hold given what was rejected before it: first all k (k - 1) / 2. Once one is rejected there is
     # one fewer (Holm); of hypotheses of equality, once the chosen one differs from any, there are

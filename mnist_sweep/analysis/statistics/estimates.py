@@ -201,10 +201,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected(family: Sequence[Difference], questions: int = 1) -> tuple[Difference, ...]:
-    """The differences that are printed together, with p-values corrected over all (Holm).
+    """The differences with p-values corrected over all that have one (Holm).
 
-    Those of single runs have no p-values and do not count. `questions` is how many such families
-    are answered together (Bonferroni).
+    `questions` is how many such families are answered together (Bonferroni).
     """
 
     def over_all(p_values: Sequence[float | None]) -> list[float | None]:

@@ -184,10 +184,7 @@ class Means:
 def means_of(
     table: Resampled, groups: Sequence[NDArray[np.intp]], others: SeedVariances | None = None
 ) -> Means:
-    """Sum up the runs of each of k configurations, given by their rows.
-
-    The variance over seeds is pooled with that of `others`, further configurations.
-    """
+    """Sum up the runs of k configurations, given by their rows; `others` tell more of seeds."""
     k = len(groups)
     repeats = np.array([len(rows) for rows in groups], dtype=np.float64)
     values, own, interaction = np.zeros(k), np.zeros(k), np.zeros(k)

@@ -98,10 +98,7 @@ def networks(shown: Sequence[Configuration]) -> list[dict[str, Any]]:
 
 
 def row_columns(tables: Sequence[Table], shown: Sequence[Configuration]) -> dict[str, list[Any]]:
-    """The tables' rows by column, for sorting and filtering in the page.
-
-    `#` is the index of the row's configuration among `shown`, or -1.
-    """
+    """The tables' rows by column, to sort and filter; `#` is the row's place in `shown`, or -1."""
     if not tables:
         return {}
     rows = tables[0].content

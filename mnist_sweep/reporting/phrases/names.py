@@ -65,10 +65,7 @@ def network_name(settings: Mapping[str, Any], varying: Sequence[str] = ()) -> st
 
 
 def changed_settings(runs: RunsTable) -> list[str]:
-    """The settings in which runs of one configuration differ from the defaults.
-
-    Empty where there are several configurations: these are named by what varies.
-    """
+    """The settings in which runs of one configuration differ from the defaults; [] of several."""
     if len(runs) == 0 or len(set(runs["configuration_id"])) > 1:
         return []
     found = []

@@ -16,10 +16,7 @@ ONE_RUN_EACH = "One run per configuration: a different seed could change the ord
 
 
 def data_title(data: Iterable[tuple[str | None, str | None]]) -> str:
-    """What runs were evaluated on: 'MNIST', 'bundled digits (NOT MNIST)', of several both.
-
-    By name and notice of each dataset; None of a run without a record.
-    """
+    """What runs were evaluated on, of (name, notice): 'bundled digits (NOT MNIST)'."""
     names = dict.fromkeys(data_name(name, notice) for name, notice in data if name)
     return " and ".join(names) or "unknown data (there are no records)"
 

@@ -38,10 +38,8 @@ def with_intervals(
     most: int | None = None,
     sweep: Sweep | None = None,
 ) -> Rows:
-    """The first `most` rows with intervals of those columns that predictions give.
-
-    The sweep, if all rows are of one, keeps the intervals for the next command.
-    """
+    """The first `most` rows with intervals of the columns that predictions give."""
+    # The sweep, if all rows are of one, keeps the intervals for the next command.
     # The images are resampled for each configuration by itself, so the cost grows with their number
     # only; the variance over seeds is pooled over all rows of the same data.
     if "dataset.sha256" not in rows.runs:
