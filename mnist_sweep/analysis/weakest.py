@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from mnist_sweep.records.record import Record, SplitMetrics
+    from mnist_sweep.records.record import Record, SplitMetrics
 
 SHOWN_CLASSES = 3
 SHOWN_MISTAKES = 3
@@ -26,6 +28,8 @@ class WeakClass:
 
 def weakest_classes(records: Sequence[Record], split: str) -> tuple[WeakClass, ...]:
     """The classes with mistakes of lowest F1 over a configuration's runs, lowest first."""
+    import numpy as np  # not needed for --help
+
     runs: list[SplitMetrics] = [getattr(r.metrics, split) for r in records if r.metrics]
     if not runs:
         return ()
