@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.statistics import SeedVariances
 from mnist_sweep.analysis.varying import (
     SEED,
     SWEEP,
@@ -29,6 +28,8 @@ from mnist_sweep.records.status import RunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mnist_sweep.analysis.statistics import SeedVariances
 
 
 @dataclass(frozen=True)

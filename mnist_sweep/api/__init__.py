@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import os
 
     from mnist_sweep.records.external.mapping import ResultMapping
+    from mnist_sweep.sweeping.result import SweepResult
 
     Directory = str | os.PathLike[str]
 
@@ -62,18 +63,10 @@ def sweep(*overrides: str, **settings: Any) -> Sweep:
     from mnist_sweep.reporting.phrases.tables import data_warning
     from mnist_sweep.reporting.report import write_report
     from mnist_sweep.reporting.tables.tables import write_tables
-    from mnist_sweep.sweeping import app
-    from mnist_sweep.sweeping.context import SweepContext
     from mnist_sweep.sweeping.interrupts import Interrupted
-    from mnist_sweep.sweeping.result import SweepResult
 
     given = [word for name, value in settings.items() for word in _overrides(name, value)]
-    words = [*overrides, *given]
-    with SweepContext() as context:
-        context.start_processes(words)
-        result = app.run(["-m", *words], context)
-    if not isinstance(result, SweepResult):
-        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
+    result = _run([*overrides, *given])
     content, tables = write_tables(result.directory)
     names = ["dataset.name", "dataset.notice"]
     pairs = content.frame.reindex(columns=names).dropna().drop_duplicates().to_numpy()
@@ -191,6 +184,19 @@ def _mapping(
 
     words = [f"{name}={place}" for name, place in (metrics or {}).items()]
     return mapping_of(record, words, experiment)
+
+
+def _run(words: list[str]) -> SweepResult:
+    from mnist_sweep.sweeping import app
+    from mnist_sweep.sweeping.context import SweepContext
+    from mnist_sweep.sweeping.result import SweepResult
+
+    with SweepContext() as context:
+        context.start_processes(words)
+        result = app.run(["-m", *words], context)
+    if not isinstance(result, SweepResult):
+        raise UsageError("Expected a sweep; use the command line for plan=true, --cfg and --help.")
+    return result
 
 
 def _overrides(name: str, value: Any) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mnist_sweep.analysis.statistics import Interval
 from mnist_sweep.analysis.varying import is_known, is_setting, used
 from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
@@ -16,6 +15,9 @@ from mnist_sweep.records.table import RunsTable
 from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written, written_all
 from mnist_sweep.reporting.phrases.names import status_text
+
+if TYPE_CHECKING:
+    from mnist_sweep.analysis.statistics import Interval  # NumPy, which --help does without
 
 Mark = Literal["", "best", "worst"]
 
