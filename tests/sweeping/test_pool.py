@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from mnist_sweep.settings import defaults
 from mnist_sweep.sweeping.launch import gpus, pool, processes
 from mnist_sweep.sweeping.launch.gpus import CUDA_VISIBLE_DEVICES as VISIBLE
 from mnist_sweep.sweeping.launch.gpus import gpus_of
-from mnist_sweep.sweeping.launch.job import Job
+from mnist_sweep.sweeping.launch.job import Job, record_of
 from mnist_sweep.sweeping.launch.pool import PoolLauncher, can_share
 from mnist_sweep.sweeping.launch.worker import WorkerProcess
 from mnist_sweep.sweeping.plan.environment import describe
@@ -26,7 +27,7 @@ from support.factories import make_settings
 from support.sweep_parts import begun, info_of, job_of, point_of
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def fork_server() -> Iterator[None]:
     processes.start_fork_server()
     yield
@@ -67,21 +68,23 @@ def predictions(job: Job) -> dict[str, Any]:
         return dict(arrays)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("fork_server")
 def test_small_runs_share_a_process_and_have_the_same_bits_as_in_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     variants: list[dict[str, Any]] = [
-        {"dropout": 0.3}, {"nodes": 7, "layers": 2}, {"trainer": {"name": "fit"}},
+        {"dropout": 0.3}, {"nodes": 7, "layers": 2, "trainer": {"name": "fit"}},
         {"early_stopping": {"patience": 1}, "seed": 1}, {"dropout": 0.3, "seed": 2},
     ]  # fmt: skip
     shared, alone = ([small(tmp_path / place, **one) for one in variants] for place in "ab")
     summaries, started = run(shared, monkeypatch)
-    assert [one.status for one in summaries] == ["finished"] * 5, summaries
-    assert [one.runs for one in started] == [5]
+    assert [one.status for one in summaries] == ["finished"] * 4, summaries
+    assert [one.runs for one in started] == [4]
     assert not started[0].process.is_alive()
     monkeypatch.setattr(pool, "MAX_RUNS", 1)
     _, started = run(alone, monkeypatch)
-    assert [one.runs for one in started] == [1] * 5
+    assert [one.runs for one in started] == [1] * 4
     for one, other in zip(shared, alone, strict=True):
         expected = predictions(other)
         for name, array in predictions(one).items():
@@ -91,6 +94,8 @@ def test_small_runs_share_a_process_and_have_the_same_bits_as_in_their_own(
         assert log.count("test accuracy") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("fork_server")
 def test_a_run_that_failed_leaves_its_process_to_no_other_and_a_dead_one_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -111,6 +116,55 @@ def test_a_run_that_failed_leaves_its_process_to_no_other_and_a_dead_one_is_repl
     assert [one.runs for one in started] == [1, 1, 1]
 
 
+class Stopping:
+    """Stops runs of nodes=5 after their second epoch; the third job comes from it."""
+
+    def __init__(self, extra: list[Job]) -> None:
+        self.extra, self.asked, self.over = extra, [], []
+
+    def next(self) -> Job | None:
+        return self.extra.pop() if self.extra else None
+
+    def epoch(self, job: Job, epoch: int, figures: dict[str, float]) -> str | None:
+        self.asked.append((job.settings["nodes"], epoch))
+        assert set(figures) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+        return "it is behind" if job.settings["nodes"] == 5 and epoch == 2 else None
+
+    def ended(self, job: Job) -> None:
+        record = record_of(job)
+        self.over.append((job.settings["nodes"], record and record.status))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fork_server")
+def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
+    jobs = [
+        replace(small(tmp_path, nodes=nodes, epochs=3, trainer={"name": trainer}), prune=True)
+        for nodes, trainer in ((4, "compiled"), (5, "compiled"), (5, "fit"))
+    ]
+    scheduler = Stopping(extra=jobs[2:])
+    launcher = PoolLauncher()
+    launcher.gpus = None
+    summaries = begun(launcher, 2, scheduler=scheduler).run(jobs[:2])
+    assert sorted((s.status, s.run_id == jobs[0].run_id) for s in summaries) == [
+        ("finished", True), ("pruned", False), ("pruned", False),
+    ]  # fmt: skip
+    assert sorted(scheduler.over) == [(4, "finished"), (5, "pruned"), (5, "pruned")]
+    assert sorted(scheduler.asked) == [(4, 1), (4, 2), (4, 3), (5, 1), (5, 1), (5, 2), (5, 2)]
+    stopped = json.loads(jobs[1].paths.record.read_bytes())
+    assert stopped["error"] == {
+        "type": "Pruned", "message": "stopped after epoch 2 of 3: it is behind", "traceback": None,
+    }  # fmt: skip
+    assert stopped["parameters"]
+    assert len(stopped["time"]["epoch_s"]) == len(stopped["history"]["val_accuracy"]) == 2
+    assert not jobs[1].paths.model.exists()
+    whole = json.loads(jobs[0].paths.record.read_bytes())
+    assert whole["status"] == "finished"
+    assert np.isfinite(whole["metrics"]["test"]["accuracy"])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("fork_server")
 def test_processes_that_wait_end_with_an_interrupted_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mnist_sweep.cli.preview import preview_lines
@@ -44,6 +45,7 @@ def test_a_preview_in_words(tmp_path: Path):
 
 
 def test_its_numbers_have_separators(tmp_path: Path):
-    points = [point_of(nodes=nodes) for nodes in range(1, 2302)]
+    point = point_of()
+    points = [replace(point, run_id=f"{number:012}") for number in range(2301)]
     preview = preview_of(tmp_path, plan_of(*points), {one.run_id for one in points[:1000]}, 1)
     assert "2,301 points, 1,000 done, 1,301 to run." in preview_lines(preview)

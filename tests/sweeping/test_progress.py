@@ -201,8 +201,9 @@ def test_without_a_terminal_there_are_a_few_lines_however_many_runs(total: int):
     used = console(80, terminal=False)
     lines = choose(used)
     lines.begin(total, 2)
+    two = [job(nodes=nodes) for nodes in (1, 2)]
     for number in range(total):
-        one = job(nodes=number + 1)
+        one = two[number % 2]
         failed = {"status": "failed", "message": "E: x"} if number % 2 else {"status": "finished"}
         lines.ended(ended(one, **failed))
     said = text_of(used).splitlines()

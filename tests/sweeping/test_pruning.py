@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -27,17 +25,12 @@ from mnist_sweep.reporting.report import write_report
 from mnist_sweep.reporting.summary import ReportSummary
 from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
-from mnist_sweep.settings import defaults
-from mnist_sweep.sweeping.launch import processes
-from mnist_sweep.sweeping.launch.job import Job, RunSummary, is_up_to_date, record_of, summary_of
-from mnist_sweep.sweeping.launch.pool import PoolLauncher
+from mnist_sweep.sweeping.launch.job import RunSummary, is_up_to_date, record_of, summary_of
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.sweeping.plan.environment import describe
-from mnist_sweep.sweeping.plan.points import identify
 from mnist_sweep.training import compiled, fit, model
-from support.factories import make_run, make_settings, write_run, write_sweep
+from support.factories import make_run, write_run, write_sweep
 from support.real_sweeps import Place, until
-from support.sweep_parts import begun, job_of
+from support.sweep_parts import job_of
 from support.training_settings import settings as settings_of
 
 
@@ -186,58 +179,6 @@ def test_a_stopped_training_is_the_beginning_of_the_whole_one(trainer: Any):
     assert to_its_end == whole
     assert part.val_accuracy == whole.val_accuracy[:2]
     assert part.loss == whole.loss[:2]
-
-
-class Stopping:
-    """Stops runs of nodes=5 after their second epoch; the third job comes from it."""
-
-    def __init__(self, extra: list[Job]) -> None:
-        self.extra, self.asked, self.over = extra, [], []
-
-    def next(self) -> Job | None:
-        return self.extra.pop() if self.extra else None
-
-    def epoch(self, job: Job, epoch: int, figures: dict[str, float]) -> str | None:
-        self.asked.append((job.settings["nodes"], epoch))
-        assert set(figures) == {"loss", "accuracy", "val_loss", "val_accuracy"}
-        return "it is behind" if job.settings["nodes"] == 5 and epoch == 2 else None
-
-    def ended(self, job: Job) -> None:
-        record = record_of(job)
-        self.over.append((job.settings["nodes"], record and record.status))
-
-
-@pytest.mark.slow
-def test_a_pool_stops_the_runs_that_its_scheduler_names(tmp_path: Path):
-    info = prepare({**defaults()["data"], "name": "digits"})
-    jobs = []
-    for nodes, trainer in ((4, "compiled"), (5, "compiled"), (5, "fit")):
-        values = {**defaults(), **make_settings(nodes=nodes, epochs=3, trainer={"name": trainer})}
-        point = identify({**values, "name": "s"}, [], info)
-        jobs.append(Job(point, info, tmp_path, describe(), prune=True))
-    scheduler = Stopping(extra=jobs[2:])
-    processes.start_fork_server()
-    try:
-        pool = PoolLauncher()
-        pool.gpus = None
-        summaries = begun(pool, 2, scheduler=scheduler).run(jobs[:2])
-    finally:
-        processes.end_fork_server()
-    assert sorted((s.status, s.run_id == jobs[0].run_id) for s in summaries) == [
-        ("finished", True), ("pruned", False), ("pruned", False),
-    ]  # fmt: skip
-    assert sorted(scheduler.over) == [(4, "finished"), (5, "pruned"), (5, "pruned")]
-    assert sorted(scheduler.asked) == [(4, 1), (4, 2), (4, 3), (5, 1), (5, 1), (5, 2), (5, 2)]
-    stopped = json.loads(jobs[1].paths.record.read_bytes())
-    assert stopped["error"] == {
-        "type": "Pruned", "message": "stopped after epoch 2 of 3: it is behind", "traceback": None,
-    }  # fmt: skip
-    assert stopped["parameters"]
-    assert len(stopped["time"]["epoch_s"]) == len(stopped["history"]["val_accuracy"]) == 2
-    assert not jobs[1].paths.model.exists()
-    whole = json.loads(jobs[0].paths.record.read_bytes())
-    assert whole["status"] == "finished"
-    assert np.isfinite(whole["metrics"]["test"]["accuracy"])
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import environment, run, run_all
+from support.commands import Program, environment, run, run_all
 from support.real_sweeps import account
 
 pytest.importorskip("optuna", reason="a search needs Optuna: pip install 'mnist-sweep[optuna]'")
@@ -106,14 +106,15 @@ def test_what_a_search_refuses_before_anything_runs(tmp_path: Path):
 def test_without_optuna_one_sentence_says_how_to_get_it(tmp_path: Path):
     (tmp_path / "optuna.py").write_text("raise ModuleNotFoundError('no optuna')\n")
     environ = environment(tmp_path, PYTHONPATH=f"{tmp_path}")
-    ended = run(["-m", "+experiment=search", *SMALL], tmp_path, environ)
+    words = ["-m", "hydra/sweeper=search", "search.sampler=random", "search.runs=2", "plan=true"]
+    with Program(environ) as program:
+        ended = program.run(["-m", "+experiment=search", *SMALL], tmp_path)
+        drawn = program.run([*words, "nodes=interval(2,4)", *SMALL], tmp_path)
+        usual = program.run(["-m", "nodes=2", "plan=true", *SMALL], tmp_path)
     assert ended.code == 2
     assert ended.err.strip() == (
         "mnist-sweep: search.sampler=tpe and search.pruner need Optuna, which is not installed: "
         "pip install 'mnist-sweep[optuna]'. Without it there are search.sampler=random and grid."
     )
-    words = ["-m", "hydra/sweeper=search", "search.sampler=random", "search.runs=2", "plan=true"]
-    drawn = run([*words, "nodes=interval(2,4)", *SMALL], tmp_path, environ)
     assert drawn.code == 0, drawn.err
-    usual = run(["-m", "nodes=2", "plan=true", *SMALL], tmp_path, environ)
     assert usual.code == 0, usual.err
