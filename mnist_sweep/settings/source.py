@@ -63,9 +63,8 @@ def nested_targets(model: Mapping[str, Any]) -> tuple[str, ...]:
 def source_of(*targets: str) -> Plain | None:
     """The user's own code behind some targets; None where it is this package's or installed code.
 
-    Returns:
-        `files`: each module's file, as `my_package/net.py`, with the SHA-256 of its code; and
-        `sha256`, one hash over all of them. They are the same on every machine.
+    It has `files`, each as `my_package/net.py` with the SHA-256 of its code, and `sha256`, one hash
+    over all of them: the same on every machine.
 
     Raises:
         UsageError: A file cannot be read.

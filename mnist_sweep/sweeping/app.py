@@ -39,6 +39,7 @@ from mnist_sweep.sweeping.plan.sets import for_hydra
 from mnist_sweep.sweeping.result import SweepResult
 
 DEFAULT_CONFIG = "config"
+DEFAULTS = {"sweeper": "grid", "launcher": "pool"}
 NO_SWEEPER = "Expected hydra/sweeper=grid or search; other sweepers are not supported."
 MAX_FILES = 1000
 """Of a directory of config files that are looked at before Hydra reads them."""
@@ -121,8 +122,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(
-            f"{message[0].upper()}{message[1:]}. `{command('--help')}` lists what can be "
-            "set, `--hydra-help` lists Hydra's options."
+            f"{message[0].upper()}{message[1:]}. `{command('--help')}` lists what can be set, "
+            "`--hydra-help` lists Hydra's options."
         )
 
 
@@ -178,29 +179,20 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
         )  # fmt: skip
     state, of_job = GlobalHydra.instance(), HydraConfig.instance()
     before = state.hydra, of_job.cfg  # a caller's own: a notebook's, or another program's
+    defaults = ConfigStore.instance().repo["hydra"]["config.yaml"].node.defaults
+    hydras = [dict(one) for one in defaults]
     state.clear()
-    prepared = Hydra.create_main_hydra2("mnist_sweep", search_path)
     try:
-        with _default_choices(sweeper="grid", launcher="pool"):
-            yield prepared
+        # Not in config.yaml, whose choice would win over one in the defaults of an experiment.
+        for one in defaults:
+            one.update({group: DEFAULTS[group] for group in one if group in DEFAULTS})
+        yield Hydra.create_main_hydra2("mnist_sweep", search_path)
     finally:
+        defaults[:] = hydras
         state.clear()
         of_job.cfg = before[1]
         if before[0] is not None:
             state.initialize(before[0])
-
-
-@contextmanager
-def _default_choices(**choices: str) -> Iterator[None]:
-    # Not in config.yaml, whose choice would win over one in the defaults of an experiment.
-    defaults = ConfigStore.instance().repo["hydra"]["config.yaml"].node.defaults
-    before = [dict(one) for one in defaults]
-    for one in defaults:
-        one.update({group: choices[group] for group in one if group in choices})
-    try:
-        yield
-    finally:
-        defaults[:] = before
 
 
 def _check_marks(directory: Path) -> None:

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_sweep import settings as schema
 from mnist_sweep.data import NO_DATA, DatasetInfo
 from mnist_sweep.errors import SettingsError, UsageError, listed
+from mnist_sweep.records.fields import flat_settings
 from mnist_sweep.settings import Plain
 from mnist_sweep.settings.source import source_of, targets_of
 from mnist_sweep.sweeping.plan import checks
@@ -31,7 +32,7 @@ from mnist_sweep.sweeping.plan.overrides import (
     parse,
     text_of,
 )
-from mnist_sweep.sweeping.plan.sets import exclusions_of, row_of
+from mnist_sweep.sweeping.plan.sets import exclusions_of
 
 MAX_NAMED = 3
 Prepare = Callable[[Plain], DatasetInfo]
@@ -111,13 +112,14 @@ class Composer:
     def point(self, options: Sequence[Override]) -> Composed:
         """One point, an option of each axis."""
         given = self.settings(options)
-        row = row_of(given, options) if self._exclusions else {}
-        holding = (
-            text
-            for text, conditions in self._exclusions.items()
-            if all(one.holds(row) for one in conditions)
-        )
-        return Composed([*map(text_of, options)], given, schema.effective(given), next(holding, ""))
+        excluded = ""
+        if self._exclusions:  # of what is given, and of what was asked for
+            asked = {one.key_or_group: one.value() for one in options if one.value() is not None}
+            row = {**flat_settings(given), "dataset.name": given["data"]["name"], **asked}
+            for text, conditions in self._exclusions.items():
+                if all(one.holds(row) for one in conditions):
+                    excluded = excluded or text
+        return Composed([*map(text_of, options)], given, schema.effective(given), excluded)
 
     def settings(self, options: Sequence[Override]) -> Plain:
         """The settings of one point, plain and resolved, without Hydra's own, as they were given.

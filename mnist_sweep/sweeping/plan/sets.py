@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from mnist_sweep.analysis.where import Condition, check_keys, parse
 from mnist_sweep.errors import SettingsError
-from mnist_sweep.records.fields import Flat, flat_settings
-from mnist_sweep.settings import Plain, known_keys
+from mnist_sweep.settings import known_keys
 from mnist_sweep.sweeping.plan.overrides import bare, config_text
 
 KEYS = ("points", "exclude")
@@ -82,9 +81,3 @@ def exclusions_of(raw: Sequence[Any] | None) -> dict[str, list[Condition]]:
         settings = [one for one in conditions if not one.key.startswith(("model.", "task."))]
         check_keys(settings, [*known_keys(), "dataset.name", "trainer.name"])
     return found
-
-
-def row_of(settings: Plain, options: Iterable[Override]) -> Flat:
-    """A point as conditions see it: its settings, and what was asked for."""
-    asked = {one.key_or_group: one.value() for one in options if one.value() is not None}
-    return {**flat_settings(settings), "dataset.name": settings["data"]["name"], **asked}
