@@ -17,13 +17,19 @@ from time import perf_counter
 from typing import Any
 
 import keras
-import numpy as np
 
 from mnist_sweep.data import Dataset
 from mnist_sweep.settings import MLP_TARGET
 from mnist_sweep.training import fit, forms, optimizer, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
-from mnist_sweep.training.fast import batch_norm, dense, dropout, fused_adam, sparse_first_layer
+from mnist_sweep.training.fast import (
+    any_width,
+    batch_norm,
+    dense,
+    dropout,
+    fused_adam,
+    sparse_first_layer,
+)
 from mnist_sweep.training.fast.program import replaced
 from mnist_sweep.training.model import needs_fit
 from mnist_sweep.training.predictor import Predictor
@@ -62,24 +68,18 @@ def train(
 
 @dataclass
 class _Programs:
-    """What a network is trained and evaluated by, and the state from which its training starts."""
+    """What a network is trained and evaluated by."""
 
     network: keras.Model  # whose variables the programs read and write
     update: keras.optimizers.Optimizer
-    start: list[np.ndarray]  # of the optimizer's variables
     epoch: EpochProgram
     predictor: Predictor
 
-    def restart(self, network: keras.Model) -> None:
-        """Begin again from the state of another network of the same kind."""
-        _copy(network, self.network)
-        for variable, value in zip(self.update.variables, self.start, strict=True):
-            variable.assign(value)
 
-
-# The programs of the last small network in this process. Tracing is most of a small run's time, and
-# the next run is often the same network with another seed.
-_last: dict[str, _Programs] = {}
+# The programs of small networks in this process by what determines them, last used last: the next
+# run often differs in its seed, its nodes or its learning rate only.
+_kept: dict[str, _Programs] = {}
+_MAX_KEPT = 16
 
 
 def _train_in(
@@ -98,26 +98,29 @@ def _train_in(
         **dense.replacements(network),
         **(sparse_first_layer.replacements(network) if columns else {}),
     } if xla else batch_norm.replacements(network)  # fmt: skip
-    key = None if xla else _apart_from_seed(dataset, settings)
+    update = optimizer.optimizer(settings, small.steps_of(settings, len(dataset.train_index)))
+    update.build(network.trainable_variables)
+    key = None if xla else _shared_by(dataset, settings)
     with replaced(fast):
-        programs = _last.get(key) if key else None
-        if programs:
-            programs.restart(network)
-        else:
-            programs = _compiled(network, dataset, settings, columns, xla=xla)
-            _last.clear()
-            if key:
-                _last[key] = programs
+        programs = _kept.pop(key, None) if key else None
+        if programs is None:
+            trained = any_width.of_any_width(network, update) if key else (network, update)
+            programs = _compiled(*trained, dataset, settings, columns, xla=xla)
+        if key:
+            _keep(key, programs)
+            _copy(network, programs.network)
+            _copy(update, programs.update)
         result = Training(programs.predictor, compile_s=perf_counter() - started)
         result.form, result.reason = choice
         _run_epochs(result, programs.epoch, dataset, settings, on_epoch)
-    if programs.network is not network:
+    if key:
         _copy(programs.network, network)
     return result
 
 
 def _compiled(
     network: keras.Model,
+    update: keras.optimizers.Optimizer,
     dataset: Dataset,
     settings: Mapping[str, Any],
     columns: sparse_first_layer.ActiveColumns | None,
@@ -125,11 +128,9 @@ def _compiled(
     xla: bool,
 ) -> _Programs:
     n, scale, logits = len(dataset.train_index), dataset.info.scale, settings["outputs"] == "logits"
-    update = optimizer.optimizer(settings, small.steps_of(settings, n))
-    update = fused_adam.for_training(update, xla=xla)
     program = EpochProgram(
         network,
-        update,
+        fused_adam.for_training(update, xla=xla),
         as_tensor(dataset.train_images),
         as_tensor(dataset.train_labels),
         min(settings["batch_size"], n),
@@ -138,25 +139,37 @@ def _compiled(
         xla=xla,
         logits=logits,
     )
-    start = [variable.numpy() for variable in update.variables]
     program.compile(n)
     predictor = Predictor(network, scale, xla=xla, logits=logits)
     # Compiles the predictor, so that the first epoch takes no longer than the others.
     predictor(dataset.train_images, dataset.train_labels, dataset.train_index[:1])
-    return _Programs(network, update, start, program, predictor)
+    return _Programs(network, update, program, predictor)
 
 
-def _apart_from_seed(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
+def _shared_by(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
     """What determines a run's programs; None if the settings do not say all of the network."""
     is_built_in = settings["model"]["_target_"] == MLP_TARGET
     is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
     if not (is_built_in and is_untouched and small.KEEPS_PROGRAMS.get()):
         return None
-    rest = {key: value for key, value in settings.items() if key != "seed"}
+    in_variables = {"seed", "nodes"}
+    if settings["schedule"] == "constant":
+        in_variables.add("learning_rate")
+    rest, model = (
+        {key: value for key, value in some.items() if key not in in_variables}
+        for some in (settings, settings["model"])
+    )
+    rest["model"] = model
     return json.dumps([rest, dataset.info.cache, dataset.info.sha256], sort_keys=True)
 
 
-def _copy(source: keras.Model, target: keras.Model) -> None:
+def _keep(key: str, programs: _Programs) -> None:
+    _kept[key] = programs
+    if len(_kept) > _MAX_KEPT:
+        del _kept[next(iter(_kept))]
+
+
+def _copy(source: Any, target: Any) -> None:
     # Also the states of random seeds, which are no weights.
     for mine, theirs in zip(target.variables, source.variables, strict=True):
         mine.assign(theirs)

@@ -108,10 +108,11 @@ class BestWeights:
         value = self._sign * getattr(history, self._monitor)[-1]
         if value > self._best + (self._min_delta if self._best_epoch else 0):
             self._best, self._best_epoch = value, epoch
-            self._weights = self._network.get_weights()
+            self._weights = [weight.numpy() for weight in self._network.weights]
         return bool(epoch - self._best_epoch >= self._patience)
 
     def restore(self) -> None:
         """Restore the best weights, if any were kept."""
         if self._weights is not None:
-            self._network.set_weights(self._weights)
+            for weight, value in zip(self._network.weights, self._weights, strict=True):
+                weight.assign(value)

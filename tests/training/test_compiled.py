@@ -288,7 +288,9 @@ def test_a_mapped_dataset_is_not_copied(digits):
         {"optimizer": "adamw", "weight_decay": 0.1, "batch_size": 100},
     ],
 )
-def test_a_small_network_is_traced_once_for_all_seeds_with_the_same_bits(monkeypatch, changes):
+def test_small_networks_of_a_depth_are_traced_once_with_the_bits_they_have_alone(
+    monkeypatch, changes
+):
     traced = []
 
     class Counted(EpochProgram):
@@ -313,28 +315,40 @@ def test_a_small_network_is_traced_once_for_all_seeds_with_the_same_bits(monkeyp
             vars(result.training.history),
         )  # fmt: skip
 
-    compiled._last.clear()
-    together = [trained(seed) for seed in (0, 1, 0)]
+    in_variables = {"nodes": 9}
+    if "schedule" not in changes:
+        in_variables["learning_rate"] = 0.01
+    compiled._kept.clear()
+    together = [trained(0), trained(0, **in_variables), trained(1), trained(0)]
     assert len(traced) == 1
-    trained(0, learning_rate=0.01)
+    trained(0, layers=1)
+    trained(0)
     assert len(traced) == 2
-    compiled._last.clear()
-    for seed, others in zip((1, 0), (together[1], together[2]), strict=True):
-        alone = trained(seed)
-        compiled._last.clear()
-        np.testing.assert_equal(alone, others)
-    np.testing.assert_equal(together[0], together[2])
-    assert together[0][-1] != together[1][-1]
+    for others, seed, result in (({}, 1, 2), (in_variables, 0, 1), ({}, 0, 0)):
+        compiled._kept.clear()
+        np.testing.assert_equal(trained(seed, **others), together[result])
+    np.testing.assert_equal(together[0], together[3])
+    assert together[0][-1] != together[2][-1]
+
+
+def test_only_the_programs_used_last_are_kept(monkeypatch):
+    monkeypatch.setattr(compiled, "_kept", {})
+    monkeypatch.setattr(compiled, "_MAX_KEPT", 2)
+    for key in "aba":
+        compiled._kept.pop(key, None)
+        compiled._keep(key, None)
+    compiled._keep("c", None)
+    assert list(compiled._kept) == ["a", "c"]
 
 
 @pytest.mark.parametrize("other", ["network", "trainer", "caller"])
 def test_any_other_network_is_traced_for_each_run(digits, monkeypatch, other):
     monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=other != "caller"))
-    compiled._last.clear()
+    compiled._kept.clear()
     options = settings(data__name="digits", epochs=1)
     if other == "network":
         options["model"] = {"_target_": "my.network"}
     if other == "trainer":
         options["trainer"]["name"] = "mine"
     compiled.train(plain_network(), digits, options)
-    assert not compiled._last
+    assert not compiled._kept
