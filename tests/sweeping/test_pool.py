@@ -201,31 +201,6 @@ def test_which_runs_may_go_where_another_one_went(
     assert not can_share(job_of(tmp_path, data=info, point=point, hydra=moves), first)
 
 
-def test_a_free_process_repeats_its_network_first_and_leaves_what_others_may_repeat(
-    tmp_path: Path,
-):
-    info = info_of(n_train=1_293, shape=[8, 8])
-
-    def jobs(**changes: Any) -> list[Job]:
-        return [
-            job_of(tmp_path, data=info, point=point_of(nodes=nodes, seed=seed, **changes))
-            for nodes in (5, 6)
-            for seed in (0, 1)
-        ]
-
-    first, again, *others = jobs(epochs=2)
-    own = pool_of(2)
-    own.queue = [again, *others]
-    assert [*own.in_order()] == [again, *others]
-    own.active = [SimpleNamespace(job=first)]
-    assert [*own.in_order()] == [*others, again]
-    own.active, own.idle = [SimpleNamespace(job=others[0])], [SimpleNamespace(job=first)]
-    assert [*own.in_order()] == [again, *others]
-    first, *own.queue = jobs(epochs=500)  # large: each has a process of its own
-    own.active, own.idle = [SimpleNamespace(job=first)], []
-    assert [*own.in_order()] == own.queue
-
-
 def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -245,8 +220,6 @@ def test_a_run_takes_the_idle_process_that_suits_it_and_ends_no_other_without_ne
     own = pool_of(4)
     same, other, two = idle(), idle(nodes=6), idle(threads=2)
     own.idle = [same, two, other]
-    assert own.take_idle(job(seed=1)) is same
-    own.idle = [other, two, same]
     assert own.take_idle(job(seed=1)) is same
     assert own.take_idle(job(seed=1)) is other
     assert own.idle == [two]

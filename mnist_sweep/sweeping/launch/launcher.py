@@ -116,10 +116,6 @@ class SweepLauncher(Launcher, ABC):
         """How many runs may be active at a time."""
         return self.n_workers
 
-    def in_order(self) -> Iterable[Job]:
-        """The jobs that wait, the next one first."""
-        return self.queue
-
     def ahead_s(self) -> float:
         """The `expected_s` of jobs that would run before one that is started now."""
         return 0.0
@@ -196,7 +192,7 @@ class SweepLauncher(Launcher, ABC):
         self._attempts: dict[str, int] = {}
 
     def run(self, jobs: list[Job]) -> list[RunSummary]:
-        """Run jobs as `in_order` says, and those of the scheduler; return a summary of each."""
+        """Run jobs in turn, and those of the scheduler; return a summary of each."""
         self.queue.extend(jobs)
         try:
             while self._fill() or (self._elsewhere and self.budget.left_s > 0):
@@ -284,7 +280,7 @@ class SweepLauncher(Launcher, ABC):
             if not self.queue and self.scheduler and (following := self.scheduler.next()):
                 self.queue.append(following)
             # Where the next job would end too late, a shorter one behind it may still fit.
-            fitting = (one for one in self.in_order() if self.budget.fits(one, self.ahead_s()))
+            fitting = (one for one in self.queue if self.budget.fits(one, self.ahead_s()))
             job = next(fitting, None)
             if job is None:
                 break

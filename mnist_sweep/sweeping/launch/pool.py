@@ -10,9 +10,10 @@ A large run has a process of its own, because (tests/benchmarks/worker_processes
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
-after another: half of the time of such a run is what TensorFlow does once in a process, and no
-program of theirs is kept on disk. Code of the user's own always gets a fresh process, as it may
-keep something that the next run would see.
+after another: most of the time of such a run is what TensorFlow does once in a
+process, and tracing its network, which is done once for all networks of a depth
+(training/fast/any_width.py). Code of the user's own always gets a fresh process, as it may keep
+something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
@@ -20,7 +21,7 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from multiprocessing import connection
 from typing import Any
@@ -43,9 +44,7 @@ from mnist_sweep.training.train import BUILT_IN
 
 REFRESH_S = 0.25
 # How many small runs share a process.
-MAX_RUNS = 25
-# Waiting jobs among which one is looked for that repeats a network.
-_AHEAD = 25
+MAX_RUNS = 100
 
 
 ConfigStore.instance().store(
@@ -93,20 +92,6 @@ class PoolLauncher(SweepLauncher):
             while self.idle:
                 self._release(self.idle[-1])
 
-    def in_order(self) -> Iterable[Job]:
-        """The jobs that wait: first repetitions of what an idle process has run."""
-        # Such a run need not trace its network again. What a busy process could repeat comes last.
-        idle, busy = ([one.job for one in some] for some in (self.idle, self.active))
-
-        def rank(job: Job) -> int:
-            if not (idle or busy) or not is_shareable(job):
-                return 1
-            if any(repeats(job, one) for one in idle):
-                return 0
-            return 2 if any(repeats(job, one) for one in busy) else 1
-
-        return [*sorted(self.queue[:_AHEAD], key=rank), *self.queue[_AHEAD:]]
-
     def start(self, job: Job) -> None:
         """Start a worker, or give the job to one that waits."""
         # The start is known here, too, for the failed record of a run that dies before it writes.
@@ -132,9 +117,8 @@ class PoolLauncher(SweepLauncher):
         for process in list(self.idle):
             if not processes.is_running(process.process):
                 self._release(process)
-        fitting = [process for process in self.idle if can_share(job, process.job)]
-        if fitting:
-            found = max(fitting, key=lambda process: repeats(job, process.job))
+        found = next((process for process in self.idle if can_share(job, process.job)), None)
+        if found:
             self.idle.remove(found)
             return found
         if self.idle and len(self.active) + len(self.idle) >= self.n_workers:
@@ -188,11 +172,6 @@ class PoolLauncher(SweepLauncher):
 def can_share(job: Job, earlier: Job) -> bool:
     """Whether a run may go in the process in which another one has gone."""
     return is_shareable(job) and job.settings["threads"] == earlier.settings["threads"]
-
-
-def repeats(job: Job, other: Job) -> bool:
-    """Whether two runs differ in nothing but their seed."""
-    return {**job.settings, "seed": None} == {**other.settings, "seed": None}
 
 
 def is_shareable(job: Job) -> bool:
