@@ -39,6 +39,9 @@ def test_a_preview_in_words(tmp_path: Path):
     shown = preview_of(tmp_path / "grid", many, (), workers=2)
     assert len(preview_lines(shown)) < 15
     assert "… 194 more; --verbose lists all" in preview_lines(shown)
+    ends = [line for line in preview_lines(shown) if "to run  " in line]
+    ids = [point.run_id for point in many.points]
+    assert [line.split()[0] for line in ends] == [*ids[:3], *ids[-3:]]
     assert len(preview_lines(shown, whole=True)) > 200
     everything = {point.run_id for point in POINTS}
     assert "Expected" not in "\n".join(preview_lines(preview_of(tmp_path, plan, everything, 1)))
