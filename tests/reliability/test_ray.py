@@ -44,7 +44,7 @@ def test_a_study_on_two_nodes_has_the_pools_bits(place: Place, cluster: RunningC
     on_ray = place.run(*words, "name=ray", *on_cluster(cluster, place))
     assert (on_pool.code, on_ray.code) == (0, 0), (on_pool, on_ray)
     assert on_ray.account == on_pool.account
-    assert "RayDispatch" not in on_ray.err
+    assert "RayLauncher" not in on_ray.err
     assert said(on_ray) == said(on_pool)
     assert results(place, "ray") == results(place, "pool")
     again = place.run(*words, "name=ray", "plan=true", *on_cluster(cluster, place))

@@ -42,7 +42,7 @@ def small(sweep: Path, **changes: Any) -> Job:
 
 def pool_of(workers: int) -> PoolLauncher:
     launcher = PoolLauncher()
-    launcher.gpus = None
+    launcher.gpus, launcher.idle = None, []
     return begun(launcher, workers)
 
 

@@ -21,7 +21,6 @@ Where there is no fork server (Windows) processes are spawned, which takes secon
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import cached_property
 from multiprocessing import connection
 from typing import Any
@@ -79,13 +78,9 @@ class PoolLauncher(SweepLauncher):
         fit = self.config.n_jobs or on_gpus or cores() // threads
         return max(1, min(int(fit), n_jobs))
 
-    def begin(self, jobs: Sequence[Job], *arguments: Any, **options: Any) -> None:
-        """Prepare to run jobs."""
-        super().begin(jobs, *arguments, **options)
-        self.idle: list[WorkerProcess] = []  # they have done a small run, and may get another
-
     def run(self, jobs: list[Job]) -> list[RunSummary]:
         """Run the jobs."""
+        self.idle: list[WorkerProcess] = []  # they have done a small run, and may get another
         try:
             return super().run(jobs)
         finally:
