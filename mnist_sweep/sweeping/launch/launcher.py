@@ -165,13 +165,11 @@ class SweepLauncher(Launcher, ABC):
         """Run jobs, and those that the scheduler adds; fills in the result, and ends `progress`."""
         try:
             self.begin(jobs, result.workers, progress, scheduler)
-            try:
-                self.run(jobs)
-            finally:
-                result.summaries += self.summaries
-                result.queued += self.submitted
-                result.used_up = self.budget.seconds if self.not_started else result.used_up
+            self.run(jobs)
         finally:
+            result.summaries += self.summaries
+            result.queued += self.submitted
+            result.used_up = self.budget.seconds if self.not_started else result.used_up
             progress.end()
 
     def begin(
