@@ -80,6 +80,7 @@ def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..
         ["layers=1,2", "nodes=${layers}", "batch_size=7,8"],
         ["layers=${seed}", "seed=1,2"],
         ["++layers=1,2", "nodes=1,2"],
+        ["++model.own=1,2", "nodes=1,2"],
         ["~model.activation", "layers=1,2"],
         ["model={_target_: mine.build}", "nodes=1,2"],
         ["model=cnn", "model={filters: 3}", "nodes=1,2"],

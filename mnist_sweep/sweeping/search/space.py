@@ -76,7 +76,7 @@ class Dimension:
         """What a parameter stands for."""
         if not self.interval:
             return self.axis[int(parameter)]
-        return overrides.with_value(self.axis[0], int(parameter) if self.whole else parameter)
+        return overrides.with_value(self.axis[0], parameter)
 
     def distribution(self, kinds: Any) -> Any:
         """What Optuna calls it; `kinds` is `optuna.distributions`."""
