@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
 from mnist_sweep.errors import SettingsError, UsageError
@@ -124,6 +125,14 @@ def test_wrong_options_are_refused_without_a_page_of_usage(words, message, capsy
         app.run(words)
     assert message in str(refused.value)
     assert capsys.readouterr() == ("", "")
+
+
+def test_another_program_finds_hydras_own_defaults_afterwards(capsys):
+    app.run(["--info", "defaults-tree"])
+    assert "hydra/launcher: pool" in capsys.readouterr().out
+    defaults = ConfigStore.instance().repo["hydra"]["config.yaml"].node.defaults
+    assert {"launcher": "basic"} in defaults
+    assert {"sweeper": "basic"} in defaults
 
 
 def test_every_wrong_override_is_listed_before_hydra_composes_anything():
