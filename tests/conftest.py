@@ -27,8 +27,8 @@ def pytest_configure() -> None:
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="mnist-sweep-test-state-")
 
 
-SLOW_FOLDERS = ("browser", "end_to_end", "reliability")
-"""Their tests run whole programs; `-m "not slow"` leaves them out."""
+SLOW_FOLDERS = ("browser", "end_to_end", "inference", "reliability", "training")
+"""Their tests run whole programs or TensorFlow; `-m "not slow"` leaves them out."""
 LONG_FOLDER = "reliability"
 """Its tests kill processes and wait for them; they are run with `--long`."""
 LONG = pytest.mark.skip(reason="takes long: run with --long")
@@ -37,6 +37,12 @@ LONG = pytest.mark.skip(reason="takes long: run with --long")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long`."""
     parser.addoption("--long", action="store_true", help="run the tests marked long, too")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m "not slow"`, do not import what is left out: TensorFlow alone takes seconds."""
+    leaves_out = config.option.markexpr == "not slow" and collection_path.name in SLOW_FOLDERS
+    return True if leaves_out and collection_path.parent == REPOSITORY / "tests" else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

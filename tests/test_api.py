@@ -97,17 +97,20 @@ def test_another_programs_results_become_a_runs_table(tmp_path):
     assert recognised.notes
 
 
+@pytest.mark.slow
 def test_a_report_is_written_and_its_path_returned(grid):
     page = grid.report(figures=False)
     assert page == grid.directory / "report.html"
     assert page.exists()
 
 
+@pytest.mark.slow
 def test_a_report_is_made_of_what_was_loaded(grid, monkeypatch):
     monkeypatch.setattr("mnist_sweep.reporting.report.load", pytest.fail)
     assert grid.report(figures=False).exists()
 
 
+@pytest.mark.slow
 def test_plots_are_figures_by_name_and_show_themselves(grid):
     plots = grid.plots()
     assert {"effects", "accuracy-against-cost"} <= set(plots)

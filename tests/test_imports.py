@@ -191,6 +191,7 @@ def test_nothing_is_read_that_can_execute_code():
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "unwanted"),
     [

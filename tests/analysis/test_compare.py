@@ -379,6 +379,7 @@ def test_a_damaged_plan_is_named(tmp_path):
     assert one.label == str(directory / "sweep.json")
 
 
+@pytest.mark.slow
 def test_no_more_than_the_level_of_equal_configurations_differ(tmp_path):
     """Known truth: repeats of one accuracy. `tests/benchmarks` keeps the large simulation."""
     sides = []

@@ -341,6 +341,7 @@ def test_another_processors_rounding_passes():
     assert not all(one.passed for one in relative_checks(runs_of(990), runs_of(980)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("repeats", "spread"),
     [(3, [0.002] * 4), (3, [0.001, 0.001, 0.001, 0.004]), (2, [0.003] * 4)],
@@ -360,6 +361,7 @@ def test_reruns_that_differ_by_seed_alone_fail_at_most_5_percent(repeats, spread
     assert failed <= 11, "12 or more of 100 have chance 0.004 at an error rate of 5 %"
 
 
+@pytest.mark.slow
 def test_a_drop_of_the_smallest_noticeable_size_is_caught_4_times_in_5():
     rng = np.random.default_rng(4)
     spread = [0.004] * 4

@@ -87,6 +87,7 @@ def test_nothing_is_resumed_from_within_the_directory(given: Any, monkeypatch: p
     assert ran == []
 
 
+@pytest.mark.slow
 def test_the_program_imports_no_module_of_a_sweeps_directory(tmp_path: Path):
     (tmp_path / "sweep.json").write_text("{}")
     (tmp_path / "click.py").write_text("print('imported')")

@@ -101,6 +101,7 @@ def failing(tmp_path_factory):
     return write_sweep(folder / "sweep", [make_run(accuracy=0.3, **options)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -134,6 +135,7 @@ def test_ctrl_c_before_the_program_is_imported(tmp_path: Path):
     assert (ended.returncode, ended.stderr) == (130, "\nInterrupted.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", [">/dev/full", ">&- 2>&-", "| true"])
 def test_a_failing_check_whose_output_is_lost_fails(failing: Path, output: str):
     words = f"-m mnist_sweep check {failing} --baseline {failing.with_name('b.json')}"

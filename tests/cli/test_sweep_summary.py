@@ -94,6 +94,7 @@ def some(request, tmp_path_factory):
     return write_sweep(path, runs, [make_run(layers=9)]), request.param
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 80])
 def test_a_sweep_ends_with_one_screen_whatever_happened(
     some, capsys, on_terminal, monkeypatch, columns
@@ -118,6 +119,7 @@ def test_a_sweep_ends_with_one_screen_whatever_happened(
     assert f"Resume  {command.program()} resume grid" in told
 
 
+@pytest.mark.slow
 def test_a_study_ends_with_forty_lines(tmp_path, capsys, on_terminal):
     on_terminal(80)
     study = write_study(tmp_path / "study", 3, n_test=300, n_validation=200)
@@ -163,6 +165,7 @@ def test_the_width_decides_how_many_columns_there_are(
     assert not any(heading in out for heading in absent)
 
 
+@pytest.mark.slow
 def test_of_many_configurations_it_says_which_settings_matter(some, capsys):
     directory, count = some
     out = shown(result_of(directory), capsys)
@@ -184,6 +187,7 @@ def test_the_missing_mnist_is_said_once_with_its_remedy(tmp_path, capsys):
     assert f"{command.program()} data mnist" in out
 
 
+@pytest.mark.slow
 def test_the_directory_is_loaded_once_also_for_the_report(tmp_path, capsys, monkeypatch):
     result, loaded = result_of(write_sweep(tmp_path / "grid", RUNS[:2])), []
     monkeypatch.setattr(files, "write_figures", lambda *_: {})  # they take most of the time
@@ -214,6 +218,7 @@ def test_the_model_that_is_named_is_the_best_seed_s(tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_more_seeds_are_suggested_where_one_seed_decided(tmp_path, capsys):
     single = shown(result_of(write_sweep(tmp_path / "one", reference_grid(**SMALL))), capsys)
     assert f"resume {tmp_path}/one seed=0,1,2" in single
@@ -361,6 +366,7 @@ def test_tables_and_figures_are_not_written_through_a_link(tmp_path):
     assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
+@pytest.mark.slow
 def test_the_best_and_the_worst_two_layer_network_have_a_line_each(tmp_path, capsys, on_terminal):
     runs = [make_run(layers=layers, nodes=n, n_test=60) for layers in (1, 2) for n in (8, 16)]
     lines = shown(result_of(write_sweep(tmp_path / "grid", runs)), capsys).splitlines()

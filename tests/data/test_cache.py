@@ -273,6 +273,7 @@ def _store_together(barrier: Any, folder: Path, environ: dict[str, str], results
     results.put((stored.sha256, str(stored.directory), len(stored.arrays.train_images)))
 
 
+@pytest.mark.slow
 def test_processes_that_store_at_once_get_the_same(tmp_path: Path, environ: dict[str, str]) -> None:
     folder = write_idx(tmp_path / "many", small_arrays(3000, 500, (20, 20), 5))
     context = multiprocessing.get_context("spawn")

@@ -134,6 +134,7 @@ def test_a_named_kind_needs_a_path_that_is_there(
         assert path.replace("\0", "\\x00") in str(error.value)
 
 
+@pytest.mark.slow
 def test_real_mnist_is_known_by_its_published_checksums_wherever_it_lies(
     real_mnist: Path, tmp_path: Path, environ: dict[str, str], data_settings: Settings
 ) -> None:

@@ -170,6 +170,7 @@ def test_what_does_not_belong_together_is_named_and_the_run_not_counted(sweep, m
     assert found.missing == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", MIXED[:5], ids=lambda one: one.__name__)
 def test_every_command_says_so(sweep, tmp_path, mix):
     good = shutil.copytree(sweep, tmp_path / "good")

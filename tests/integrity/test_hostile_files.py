@@ -128,6 +128,7 @@ def test_a_plan_names_no_directory_elsewhere(tmp_path, point):
         read_plan(tmp_path)
 
 
+@pytest.mark.slow
 def test_names_that_are_no_text_are_shown_everywhere(tmp_path):
     runs = [make_run(**SMALL, seed=0), make_run(**SMALL, seed=1)]
     sweep = write_sweep(tmp_path / "a", runs).rename(tmp_path / os.fsdecode(b"a\xff"))

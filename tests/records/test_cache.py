@@ -141,6 +141,7 @@ def test_only_what_is_new_or_changed_is_read_again(sweep, monkeypatch):
 ACTIONS = ("add", "replace", "edit", "damage", "delete", "rename", "copy", "empty", "stray", "read")
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None
 )
@@ -296,6 +297,7 @@ def test_a_damaged_cache_is_rebuilt(sweep, monkeypatch, damage):
     assert len(read) == (len(RUNS) if damage is a_directory else 0)
 
 
+@pytest.mark.slow
 def test_any_damaged_byte_is_noticed_or_changes_nothing(sweep, monkeypatch):
     expected = without_cache(sweep, monkeypatch)
     load(sweep)
@@ -444,6 +446,7 @@ names = st.sampled_from(
 ) | st.text(min_size=1, max_size=3)
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None
 )

@@ -174,6 +174,7 @@ JSON = st.recursive(
 PLACES = list(places(whole()))
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -190,6 +191,7 @@ def test_any_change_of_a_value_is_read_or_named_and_never_breaks_anything(
         assert check_sweep(found, baseline, Rules(all_finished=False)).failures
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

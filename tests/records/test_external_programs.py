@@ -83,6 +83,7 @@ def test_a_decimal_comma_is_one_only_where_all_values_of_a_column_are_numbers(tm
     assert frame["test.accuracy"].to_list() == [0.25, 1]
 
 
+@pytest.mark.slow
 def test_what_an_export_says_of_its_runs_is_no_setting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

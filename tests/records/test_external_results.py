@@ -538,6 +538,7 @@ def test_columns_that_are_not_called_like_metrics_are_named(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_command_works_on_it(multiruns, tmp_path, capsys):
     def run(*words: object) -> str:
         with pytest.raises(SystemExit) as end:

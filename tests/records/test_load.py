@@ -91,6 +91,7 @@ def test_a_damaged_record_is_a_problem_with_path_and_reason(sweep, name):
     assert found.missing == ()
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
 )
@@ -106,6 +107,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
 )

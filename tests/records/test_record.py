@@ -105,6 +105,7 @@ plain_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain_values)
 def test_plain_values_are_strict_json_and_stay_the_same(value):
     once = plain(value)

@@ -37,6 +37,7 @@ def packed(rows):
     return rows_of([{**row, NAME: "", KEY: "", LATEST_NS: 0} for row in rows])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     rows=rows_of_all, cuts=st.lists(st.integers(0, 6), max_size=3), kept=st.sets(st.integers(0, 5))
@@ -50,6 +51,7 @@ def test_rows_taken_and_stacked_make_the_table_that_they_make_alone(rows, cuts, 
     assert contents(made) == contents(alone)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(rows=rows_of_all, cut=st.integers(0, 6))
 def test_tables_one_below_the_other_are_the_table_of_all_rows(rows, cut):

@@ -9,6 +9,8 @@ import pytest
 from mnist_sweep import settings as schema
 from mnist_sweep.training import runtime
 
+pytestmark = pytest.mark.slow  # imports TensorFlow
+
 
 @pytest.fixture(scope="module")
 def keras() -> Any:

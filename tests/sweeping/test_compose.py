@@ -60,6 +60,7 @@ def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..
     assert [key for key in keys if value_at(first, key) == value_at(second, key)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -139,6 +140,7 @@ def test_what_hydra_cannot_compose_is_told_with_its_overrides(
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_every_choice_of_every_group_composes_to_sound_settings(hydra_master: Callable[..., Any]):
     words = {
         "data": "auto,digits,mnist", "model": "cnn,mlp", "trainer": "compiled,fit",

@@ -193,6 +193,7 @@ def test_without_a_context_a_launcher_says_where_it_works():
         made_by(POOL)
 
 
+@pytest.mark.slow
 def test_a_launcher_from_outside_is_a_module_and_a_config_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -27,11 +27,9 @@ from mnist_sweep.reporting.tables.render import render
 from mnist_sweep.reporting.tables.tables import comparison
 from mnist_sweep.sweeping.launch.job import RunSummary, is_up_to_date, record_of, summary_of
 from mnist_sweep.sweeping.launch.progress import Progress
-from mnist_sweep.training import compiled, fit, model
 from support.factories import make_run, write_run, write_sweep
 from support.real_sweeps import Place, until
 from support.sweep_parts import job_of
-from support.training_settings import settings as settings_of
 
 
 def pruned_run(epoch: int = 3, **settings: Any) -> Any:
@@ -94,6 +92,7 @@ def test_a_pruned_run_is_shown_quietly_and_a_failed_one_is_not(half_pruned: Path
     assert "\x1b[31m\x1b[1mfailed: " in failed
 
 
+@pytest.mark.slow
 def test_the_report_tells_pruned_runs_apart_from_failures(half_pruned: Path, tmp_path: Path):
     def parts() -> list[str]:
         written = write_report([half_pruned], tmp_path, answer=ReportSummary(), figures=False)
@@ -154,9 +153,14 @@ def test_the_display_counts_pruned_runs_apart():
         assert wanted in text
 
 
-@pytest.mark.parametrize("trainer", [compiled.train, fit.train])
-def test_a_stopped_training_is_the_beginning_of_the_whole_one(trainer: Any):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["compiled", "fit"])
+def test_a_stopped_training_is_the_beginning_of_the_whole_one(name: str):
+    from support.training_settings import settings as settings_of  # isort: skip  (sets it up)
     import keras
+
+    from mnist_sweep.training import model
+    from mnist_sweep.training.train import trainer
 
     digits = load_data(prepare(settings_of(data__name="digits")["data"]))
     histories = []
@@ -169,7 +173,7 @@ def test_a_stopped_training_is_the_beginning_of_the_whole_one(trainer: Any):
             asked.append(epoch)
             return "enough" if stop and epoch >= stop else None
 
-        found = trainer(network, digits, settings_of(epochs=3, nodes=8), watch)
+        found = trainer(name)(network, digits, settings_of(epochs=3, nodes=8), watch)
         histories.append(found.history)
         # After the last epoch there is nothing left to be saved: the run has come to its end.
         assert found.pruned == ("enough" if stop == 2 else None)

@@ -198,6 +198,7 @@ def test_the_direction_follows_from_the_metric(
     assert (asked.maximize, asked.maximize_figure) == (maximize, more_goes_on)
 
 
+@pytest.mark.slow
 def test_a_grid_has_as_many_runs_as_points(hydra_master):
     words = ["layers=1,2", "nodes=range(10,40,10)", "seed=0,1"]
     for search, runs in (("null", 12), ("5", 5), ("99", 12)):

@@ -34,6 +34,7 @@ def searched(hydra_master, tmp_path: Path) -> Callable[..., Searched]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["none", "median", "halving", "hyperband"])
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searched, pruner: str):
     words = ["search.runs=16", f"search.pruner={pruner}"]
@@ -47,6 +48,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(searched, pruner: s
         assert sorted(rest.statuses()) == sorted(whole.statuses())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pruner", "seed"), [("median", 6), ("halving", 1)])
 def test_an_interrupted_search_over_epochs_stops_the_same_runs(searched, pruner: str, seed: int):
     # Judged after epoch 4, which for half of the runs is the last: nobody asks then. With these
@@ -65,6 +67,7 @@ def test_an_interrupted_search_over_epochs_stops_the_same_runs(searched, pruner:
         assert {record.label: record.status for record in again} == ended
 
 
+@pytest.mark.slow
 def test_a_search_asked_for_more_keeps_what_it_has(searched):
     first = searched("more", "search.runs=6").go()
     more = searched("more", "search.runs=10").go()
@@ -101,6 +104,7 @@ def test_all_that_was_under_way_is_run_first(searched):
     assert "begun" not in rest.statuses()
 
 
+@pytest.mark.slow
 def test_a_search_finds_better_than_chance(searched):
     ways = {"tpe": [], "random": []}
     for sampler, ends in ways.items():
@@ -110,6 +114,7 @@ def test_a_search_finds_better_than_chance(searched):
     assert fmean(ways["tpe"]) > fmean(ways["random"])
 
 
+@pytest.mark.slow
 def test_pruning_spends_fewer_epochs_on_as_many_runs(searched):
     spent = {}
     for pruner in ("none", "median", "halving", "hyperband"):
@@ -124,6 +129,7 @@ def test_pruning_spends_fewer_epochs_on_as_many_runs(searched):
     assert spent["hyperband"] < spent["none"]
 
 
+@pytest.mark.slow
 def test_a_search_for_the_worst_stops_the_good(searched):
     words = ("search.runs=16", "search.direction=worst", "search.pruner=median")
     worst = searched("worst", *words).go()
@@ -140,6 +146,7 @@ def test_no_run_is_stopped_before_min_epochs(searched):
     assert not any(f"stopped after epoch {n} " in text for text in pruned for n in (1, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_grid_is_carried_out_once_each_and_halving_leaves_the_best(searched):
     grid = ["layers=1,2,3", "nodes=range(50,400,50)", "learning_rate=0.002,0.0001", "epochs=9"]
     whole = searched("grid", "search.sampler=grid", words=grid).go()
