@@ -345,6 +345,15 @@ def test_a_directory_without_a_finished_run_is_refused(tmp_path):
         load_side(directory)
 
 
+def test_sides_of_one_name_are_told_apart_by_path_and_by_letter(tmp_path):
+    first, second = (write_sweep(tmp_path / place / "s", [make_run()]) for place in "ab")
+    assert [one.name for one in compare([*map(load_side, (first, second))]).sides] == [
+        str(first), str(second),
+    ]  # fmt: skip
+    twice = compare([load_side(first), load_side(first)])
+    assert [one.name for one in twice.sides] == [f"{first} (A)", f"{first} (B)"]
+
+
 def test_one_side_is_not_a_comparison(grid):
     with pytest.raises(UsageError, match="two or more"):
         compare([load_side(grid)])
