@@ -126,6 +126,7 @@ def test_the_commands_can_be_registered_in_a_group(sweep):
 HEAVY = ("tensorflow", "keras", "hydra", "omegaconf", "sklearn", "matplotlib")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["table"], ["worst"]])
 def test_the_commands_import_nothing_heavy(sweep, arguments):
     lighter = {"table": ("scipy",), "worst": ()}

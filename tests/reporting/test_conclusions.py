@@ -187,6 +187,7 @@ def test_a_selection_on_the_test_split_is_said_wherever_it_matters(tmp_path):
     assert "also selected on the test split" in about(found, "dropout=0.2 changed").certainty
 
 
+@pytest.mark.slow
 def test_several_changes_are_corrected_over_each_other(tmp_path):
     directory = tmp_path / "s"
     study = write_study(directory, 2, **SIZE)
@@ -284,6 +285,7 @@ def five_networks(**more):
     ]
 
 
+@pytest.mark.slow
 def test_the_published_figures_stand_only_beside_the_report_s_networks_on_mnist(tmp_path):
     made = {
         "reference": five_networks(),

@@ -159,6 +159,7 @@ def test_exporting_again_changes_nothing_and_adds_what_is_new(exported, sweep):
     assert contents(run).keys() == {next(iter(contents(run)))}
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(sweep, exported, tmp_path):
     words = ["export", sweep, "--to", "tensorboard", "--output", tmp_path / "again"]
     code = (

@@ -87,6 +87,7 @@ def figures(tmp_path, runs, images=None):
     return files.figures(found, plotted, gallery_of(found), images or {}, OBJECTIVE)
 
 
+@pytest.mark.slow
 def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_CONFUSIONS", 1)
     monkeypatch.setattr(cores, "can_fork", lambda: False)
@@ -107,6 +108,7 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path, monkeypatch):
         assert b"<svg" in svg.read_bytes()[:2000]
 
 
+@pytest.mark.slow
 @forking
 def test_two_processes_draw_what_one_draws(tmp_path, monkeypatch):
     drawers = {f"p{k}": partial(stub, f"title {k}") for k in range(5)}

@@ -173,6 +173,7 @@ def failed(tmp_path_factory):
     return load(write_sweep(tmp_path_factory.mktemp("h") / "g", runs))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(message=st.text(max_size=60), optimizer=st.text(min_size=1, max_size=20))
 def test_no_text_breaks_any_format(failed, message, optimizer):

@@ -26,6 +26,7 @@ def invoke(*words):
     return result
 
 
+@pytest.mark.slow
 def test_it_writes_page_figures_and_tables_and_says_the_seconds(tmp_path):
     sweep = write_sweep(tmp_path / "grid", [make_run()])
     result = invoke(sweep)
@@ -35,6 +36,7 @@ def test_it_writes_page_figures_and_tables_and_says_the_seconds(tmp_path):
     assert (sweep / "tables" / "comparison.tex").exists()
 
 
+@pytest.mark.slow
 def test_several_directories_go_together_into_one_report(tmp_path):
     first, second = (write_sweep(tmp_path / name, [make_run()]) for name in "ab")
     with pytest.raises(UsageError, match="--output"):
@@ -51,6 +53,7 @@ def test_a_wrong_directory_is_refused_also_when_watching(tmp_path):
             invoke(tmp_path / "nowhere", *words)
 
 
+@pytest.mark.slow
 def test_it_imports_neither_tensorflow_nor_hydra_and_tables_import_no_figures(tmp_path):
     sweep = write_sweep(tmp_path / "grid", [make_run()])
     program = (
@@ -105,6 +108,7 @@ def test_a_damaged_plan_only_costs_the_gallery(tmp_path, content):
     assert images_of([tmp_path]) == {}
 
 
+@pytest.mark.slow
 def test_watching_keeps_the_page_fresh_until_every_planned_run_is_there(tmp_path):
     first, second = make_run(layers=1), make_run(layers=2)
     sweep = write_sweep(tmp_path / "grid", [], [first, second])

@@ -188,6 +188,7 @@ def test_the_ranked_table_is_in_order_with_intervals_that_hold_the_value(page):
     assert [float(value) for value, _, _ in cells[::2]] == [round(100 * v, 2) for v in ranked]
 
 
+@pytest.mark.slow
 def test_plots_are_in_the_page_as_pictures_too_where_figures_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr("mnist_sweep.reporting.figures.files.MAX_CONFUSIONS", 0)
     monkeypatch.setattr("mnist_sweep.reporting.figures.files.FORMATS", ("svg",))
@@ -202,6 +203,7 @@ def test_plots_are_in_the_page_as_pictures_too_where_figures_are_written(tmp_pat
         assert still["alt"]
 
 
+@pytest.mark.slow
 def test_conclusions_come_with_their_number_sureness_and_what_was_reported(grid):
     told = ("Dropout <helps>.", "+0.2 points", "95 % of draws", "97.7 %")
     answer = ReportSummary((Conclusion(ConclusionKind.EFFECT, *told),))
@@ -300,6 +302,7 @@ def test_every_control_table_and_picture_has_a_name(page):
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
+@pytest.mark.slow
 def test_hostile_text_stays_text_wherever_it_comes_from(tmp_path):
     plain = page_of(
         write_sweep(tmp_path / "plain", [make_run(activation="relu"), make_run(nodes=9)])
@@ -337,6 +340,7 @@ def test_plotly_is_given_no_markup(tmp_path):
     assert any("<b>x</b>&amp;" in html.unescape(name) for name in named)
 
 
+@pytest.mark.slow
 def test_the_gallery_shows_the_images_or_says_that_they_are_not_here(grid):
     without = page_of(grid)
     assert "not on this machine" in without.said
@@ -362,6 +366,7 @@ def test_images_of_another_scale_are_as_dark(tmp_path):
     assert png_uri(eight, 16.0) == png_uri(np.full((8, 8), 255, dtype=np.uint8), 255.0)
 
 
+@pytest.mark.slow
 def test_several_directories_need_a_place_and_are_told_apart(tmp_path):
     first = write_sweep(tmp_path / "a", reference_grid())
     second = write_sweep(tmp_path / "b", reference_grid())
