@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from mnist_sweep.sweeping.launch import processes, stock_launchers
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, record_of
 from mnist_sweep.sweeping.launch.progress import Progress
 from mnist_sweep.sweeping.launch.stock_launchers import StockLauncher
-from mnist_sweep.sweeping.plan.points import identify
+from mnist_sweep.sweeping.plan.points import Plan, identify
 from mnist_sweep.sweeping.result import SweepResult
 from support.factories import make_run, write_run
 from support.sweep_parts import begun, job_of, point_of
@@ -159,7 +158,7 @@ def test_one_process_has_one_number_of_threads(tmp_path: Path):
     jobs = [job_of(tmp_path, point=point_of(threads=threads)) for threads in (2, 1)]
     launcher: Any = launcher_by(Returns())
     with pytest.raises(UsageError, match="threads=1,2 in one sweep needs hydra/launcher=pool"):
-        launcher.launch_jobs(jobs, SimpleNamespace(workers=1), Progress(Console(quiet=True)))
+        launcher.launch_jobs(jobs, SweepResult(tmp_path, Plan()), Progress(Console(quiet=True)))
 
 
 def test_an_interrupt_keeps_what_ended_unreported(tmp_path: Path):
