@@ -76,7 +76,7 @@ def test_directories_are_compared_and_checked(grid, tmp_path):
     assert passed
     assert passed.passed
     with pytest.raises(UsageError, match="two or more"):
-        ms.compare(other)
+        ms.compare("missing")  # before anything is read
 
 
 def test_another_programs_results_become_a_runs_table(tmp_path):

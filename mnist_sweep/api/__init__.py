@@ -140,6 +140,8 @@ def compare(
     """
     from mnist_sweep.analysis import compare as sides
 
+    if len(directories) < 2:
+        raise UsageError("Expected two or more directories to compare.")
     mapping = _mapping(record, metrics, experiment)
     loaded = [sides.load_side(Path(one), split, mapping) for one in directories]
     return Compared(sides.compare(loaded))

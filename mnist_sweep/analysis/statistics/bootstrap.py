@@ -80,9 +80,9 @@ def resample_predictions(
     patterns = collapse(predicted, true, classes)
     checked_replicates(replicates)
     wanted = [resolve(name, classes=classes) for name in metrics]
-    for metric in wanted:
+    for name, metric in zip(metrics, wanted, strict=True):
         if not metric.is_from_counts:
-            raise SelectionError(f"{metric.name} cannot be computed from predictions.")
+            raise SelectionError(f"{name} cannot be computed from predictions.")
     lowest = {place: _LowestF1() for place, one in enumerate(wanted) if one.name == "f1_min"}
     block = min(MAX_BLOCK, max(8, BLOCK_CELLS // (len(patterns.predicted) * classes)))
 
