@@ -70,7 +70,7 @@ def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
 def conclusions_of(
     sweeps: Sequence[Sweep], known: Sequence[UncertainSelection] = ()
 ) -> tuple[phrases.Conclusion, ...]:
-    """`conclusions` of one directory; nothing of several, of very many runs, or if its study is damaged."""
+    """`conclusions` of one directory; nothing of several, of very many runs or a damaged study."""
     with suppress(MnistSweepError):  # without predictions the tables stand all the same
         if is_resampled(sweeps):
             return tuple(conclusions(sweeps[0], load_study(sweeps[0].directory), known))

@@ -80,6 +80,8 @@ class _Programs:
 # run often differs in its seed, its nodes or its learning rate only.
 _kept: dict[str, _Programs] = {}
 _MAX_KEPT = 16
+# Larger networks are not kept with their optimizer's state: memory is worth more than tracing.
+_MAX_KEPT_PARAMETERS = 250_000
 
 
 def _train_in(
@@ -107,7 +109,7 @@ def _train_in(
             trained = any_width.of_any_width(network, update) if key else (network, update)
             programs = _compiled(*trained, dataset, settings, columns, xla=xla)
         if key:
-            _keep(key, programs)
+            _keep(key, programs, network.count_params())
             _copy(network, programs.network)
             _copy(update, programs.update)
         result = Training(programs.predictor, compile_s=perf_counter() - started)
@@ -150,7 +152,11 @@ def _shared_by(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
     """What determines a run's programs; None if the settings do not say all of the network."""
     is_built_in = settings["model"]["_target_"] == MLP_TARGET
     is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
-    if not (is_built_in and is_untouched and small.KEEPS_PROGRAMS.get()):
+    # Keras's Adafactor divides zero by zero where a pixel is always black. TensorFlow's kernels for
+    # known shapes and Keras's `fit` take what is not a number for 0 in a relu; others do not.
+    has_same_result = settings["optimizer"] != "adafactor"
+    is_given = is_built_in and is_untouched and has_same_result
+    if not (is_given and small.KEEPS_PROGRAMS.get()):
         return None
     in_variables = {"seed", "nodes"}
     if settings["schedule"] == "constant":
@@ -163,7 +169,9 @@ def _shared_by(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
     return json.dumps([rest, dataset.info.cache, dataset.info.sha256], sort_keys=True)
 
 
-def _keep(key: str, programs: _Programs) -> None:
+def _keep(key: str, programs: _Programs, parameters: int) -> None:
+    if parameters > _MAX_KEPT_PARAMETERS:
+        return
     _kept[key] = programs
     if len(_kept) > _MAX_KEPT:
         del _kept[next(iter(_kept))]

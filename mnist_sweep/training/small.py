@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
-# Whether the programs of a small network are kept for the process's next run. `execute` sets it:
-# there the settings determine the network, while other callers may give any network with them.
+# Whether a small network is trained by a program for networks of any width, which is kept for the
+# process's next run and rounds differently from one for its own width. `execute` sets it, for every
+# run of a sweep: there the settings determine the network, while other callers may give any.
 KEEPS_PROGRAMS = ContextVar("KEEPS_PROGRAMS", default=False)
 
 # A step costs about as much as this many parameters, whatever the network's size.

@@ -1,5 +1,6 @@
 """The compiled trainer computes what Keras computes."""
 
+import json
 from contextvars import ContextVar
 
 import keras
@@ -331,17 +332,26 @@ def test_small_networks_of_a_depth_are_traced_once_with_the_bits_they_have_alone
     assert together[0][-1] != together[2][-1]
 
 
-def test_only_the_programs_used_last_are_kept(monkeypatch):
+def test_the_programs_used_last_of_networks_that_are_not_large_are_kept(digits, monkeypatch):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
     monkeypatch.setattr(compiled, "_kept", {})
     monkeypatch.setattr(compiled, "_MAX_KEPT", 2)
-    for key in "aba":
-        compiled._kept.pop(key, None)
-        compiled._keep(key, None)
-    compiled._keep("c", None)
-    assert list(compiled._kept) == ["a", "c"]
+
+    def layers_after(layers, nodes=4):
+        options = settings(data__name="digits", epochs=1, layers=layers, nodes=nodes)
+        network = model.mlp(digits.info.shape, digits.info.classes, layers, nodes)
+        compiled.train(network, digits, options)
+        return [json.loads(key)[0]["layers"] for key in compiled._kept]
+
+    assert layers_after(1) == [1]
+    assert layers_after(2) == [1, 2]
+    assert layers_after(1) == [2, 1]
+    assert layers_after(3) == [1, 3]
+    monkeypatch.setattr(compiled, "_MAX_KEPT_PARAMETERS", 1_000)
+    assert layers_after(3, nodes=20) == [1]
 
 
-@pytest.mark.parametrize("other", ["network", "trainer", "caller"])
+@pytest.mark.parametrize("other", ["network", "trainer", "caller", "optimizer"])
 def test_any_other_network_is_traced_for_each_run(digits, monkeypatch, other):
     monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=other != "caller"))
     compiled._kept.clear()
@@ -350,5 +360,7 @@ def test_any_other_network_is_traced_for_each_run(digits, monkeypatch, other):
         options["model"] = {"_target_": "my.network"}
     if other == "trainer":
         options["trainer"]["name"] = "mine"
+    if other == "optimizer":
+        options["optimizer"] = "adafactor"
     compiled.train(plain_network(), digits, options)
     assert not compiled._kept
