@@ -65,8 +65,10 @@ def clean_temporary(directory: Path, *, below: bool = True) -> int:
     Only where nothing writes at the moment; `below` looks into all directories below, too.
     """
     removed = 0
-    for found in [*(directory.rglob if below else directory.glob)(".*.partial")]:
-        if TEMPORARY.fullmatch(found.name):
+    # Not Path.rglob, which fails where a directory vanishes meanwhile.
+    for parent, inner, names in os.walk(directory):
+        for name in filter(TEMPORARY.fullmatch, [*inner, *names]):
+            found = Path(parent, name)
             with suppress(OSError):
                 if found.is_dir() and not found.is_symlink():
                     removed += len([*found.iterdir()])
@@ -74,6 +76,8 @@ def clean_temporary(directory: Path, *, below: bool = True) -> int:
                 else:
                     found.unlink()
                     removed += 1
+        if not below:
+            break
     return removed
 
 

@@ -250,18 +250,18 @@ def npz_arrays(
         }
         found = {}
         for name, member in chosen.items():
-            # Read whole, so that zipfile checks the member's checksum.
-            whole = io.BytesIO(archive.read(member))
-            version = np.lib.format.read_magic(whole)
-            if version not in headers:
-                raise ValueError(f"an array of the format {version}")
-            shape, _, dtype = headers[version](whole)
+            with archive.open(member) as start:
+                version = np.lib.format.read_magic(start)
+                if version not in headers:
+                    raise ValueError(f"an array of the format {version}")
+                shape, _, dtype = headers[version](start)
+                # NumPy would allocate what the header claims, whatever the archive says.
+                claimed = start.tell() + math.prod(shape) * dtype.itemsize
             if dtype.hasobject:
                 raise ValueError("an array of Python objects")
-            # NumPy would allocate what the header claims, whatever the archive says.
-            claimed = whole.tell() + math.prod(shape) * dtype.itemsize
             if claimed != sizes[member]:
                 raise ValueError(f"{name} has {sizes[member]:,} bytes, not {claimed:,}")
-            whole.seek(0)
+            # Read whole, so that zipfile checks the member's checksum.
+            whole = io.BytesIO(archive.read(member))
             found[name] = np.lib.format.read_array(whole, allow_pickle=False)
         return found

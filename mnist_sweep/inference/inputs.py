@@ -67,16 +67,19 @@ def read(
         DataError: The file is missing or damaged, or its images are not as expected.
     """
     try:
-        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
-        is_idx = idx.recognises(path)  # lists a folder
-    except OSError as error:  # no permission for a directory above it, a name is too long
+        return _read(path, expected, on_picture)
+    except OSError as error:  # no permission for it or a directory above it, a name is too long
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}. Expected {KINDS}."
         ) from error
+
+
+def _read(path: Path, expected: Expected, on_picture: Callable[[int], None]) -> Inputs:
+    is_folder, is_file = path.is_dir(), path.is_file()
     if not is_folder and not is_file:
-        found = "is not a regular file" if exists else "does not exist"
+        found = "is not a regular file" if path.exists() else "does not exist"
         raise DataError(f"{path} {found}. Expected {KINDS}.")
-    if is_idx:
+    if idx.recognises(path):
         _, _, images, labels = idx.find(path)
         return _idx(images, labels, expected)
     if npz.recognises(path):

@@ -71,6 +71,8 @@ class Computed:
         with suppress(OSError, ValueError):  # predictions that cannot be read
             own = [_sha256(content(RunPaths(one).predictions)[0]) for one in directories]
             self._key = _IMPORTED and _sha256(json.dumps([_IMPORTED, own, question]).encode())
+        if not self._key:
+            return
         with suppress(LookupError, TypeError, ValueError):
             value, digest = self._kept()[self._key]
             self.answer = value if digest == _sha256(json.dumps(value).encode()) else None

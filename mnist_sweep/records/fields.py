@@ -26,7 +26,9 @@ from mnist_sweep.records.record import (
 )
 from mnist_sweep.settings import RUN_KEYS, TASK_KEYS, defaults, known_keys, task_name
 
-Flat = dict[str, Any]  # column (see above) -> plain value; None where the record has none
+Flat = dict[
+    str, Any
+]  # column (docs/reference/files.md) -> plain value; None where the record has none
 
 # Settings times planned runs: above, a plan is nonsense, and its table would take gigabytes.
 MAX_CELLS = 2**26
@@ -134,7 +136,7 @@ def result_columns(classes: int) -> list[str]:
 
 
 def column_order(name: str) -> tuple[Any, ...]:
-    """The sort key of a column: ids, settings in the schema's order, results as listed above."""
+    """The sort key of a column: ids, settings in the schema's order, results as in files.md."""
     top = name.partition(".")[0]
     if name in _FIRST:
         return (0, _FIRST.index(name))
@@ -165,7 +167,9 @@ def _known_settings() -> dict[str, int]:
 
 @cache
 def _known_results() -> dict[str, int]:
-    known = {**_PARTS, **{split: _metric_names(split) for split in (TRAIN, *HELD_OUT)}}
+    # Those of errors stay in the order of the alphabet: the message, which says most, is first.
+    parts = {prefix: own for prefix, own in _PARTS.items() if prefix != "error"}
+    known = {**parts, **{split: _metric_names(split) for split in (TRAIN, *HELD_OUT)}}
     known["time"] = (*known["time"], "epoch_s")
     names = [name for prefix, own in known.items() for name in _dotted(prefix, own)]
     return {name: place for place, name in enumerate(names)}

@@ -114,7 +114,8 @@ def label(settings: Mapping[str, Any]) -> str:
             continue
         if one.value(settings) != one.default:
             pairs.append((group if name == "name" else name, one.value(settings)))
-    pairs.append(("seed", settings["seed"]))
-    parts = ",".join(f"{key}={shown(value)}" for key, value in pairs)
-    text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", parts)
+    parts = [f"{key}={shown(value)}" for key, value in pairs]
+    # A run of another program may have none: None, not `shown` as null.
+    parts.append(f"seed={settings['seed']}")
+    text = re.sub(r"[^A-Za-z0-9._=,+-]", "_", ",".join(parts))
     return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "~"

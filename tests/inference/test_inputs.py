@@ -313,6 +313,17 @@ def test_what_is_missing_empty_or_a_folder_of_nothing_is_refused(tmp_path):
         read(tmp_path / ("x" * 5000), EXPECTED)
 
 
+def test_a_folder_whose_files_may_not_be_looked_at_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "test.csv").write_text(without_labels(SOME))
+
+    def refused(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("mnist_sweep.data.readers.npz.recognises", refused)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        read(tmp_path, EXPECTED)
+
+
 def test_all_bad_pictures_of_a_folder_are_named_at_once(tmp_path):
     for number in range(8):
         (tmp_path / f"{number}.png").write_bytes(b"no" if number % 2 else png())

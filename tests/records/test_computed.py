@@ -117,6 +117,12 @@ def test_other_predictions_are_another_question(grid):
     assert Computed(sweep, "question", directories).answer is None
 
 
+def test_a_question_without_a_key_has_no_answer(grid):
+    known = {"": [1, computed._sha256(b"1")]}
+    SweepPaths(grid).computed.write_text(json.dumps(known))
+    assert Computed(load(grid), "question", [grid / "without predictions"]).answer is None
+
+
 def test_nothing_is_kept_where_nothing_may_be_written(grid):
     path = SweepPaths(grid).computed
     path.unlink()

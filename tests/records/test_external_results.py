@@ -318,7 +318,7 @@ def test_a_table_by_epoch_is_a_history_and_a_result_in_json_comes_first(tmp_path
     (job_with_table(tmp_path / "4", 0.5) / "result.json").write_text('{"val_acc": 0.25}')
     first, second = hydra.read(tmp_path, hydra.find(tmp_path)).runs
     assert first.metrics == {"val_acc": 0.52, "val_loss": 0.5}
-    assert first.series["val_acc"] == [0.5, 0.52]
+    assert first.history["val_acc"] == [0.5, 0.52]
     assert second.metrics == {"val_acc": 0.25}
 
 
@@ -345,7 +345,54 @@ def test_a_result_may_have_its_history_under_another_name(tmp_path):
     write_job(tmp_path / "0", {"loss": 0.25, "epoch_loss": [1.0, 0.5]}, "x: 1")
     (record,) = load(tmp_path).records
     assert record.metrics.test.loss == 0.25
-    assert record.history.model_dump()["test_loss"] == [1.0, 0.25]
+    assert record.history.model_dump()["test_loss"] == [1.0, 0.5]
+
+
+def test_a_jobs_history_is_kept_beside_a_result_in_another_file(tmp_path):
+    job = write_job(tmp_path / "0", {"val_acc": 0.95}, "x: 1")
+    (job / "results.json").rename(job / "a_result.json")
+    (job / "history.json").write_text('{"val_acc": [0.5, 0.8, 0.9]}')
+    (record,) = load(tmp_path).records
+    assert record.metrics.validation.values["acc"] == 0.95
+    assert list(record.history.model_dump()["val_acc"]) == [0.5, 0.8, 0.9]
+
+
+def test_a_later_single_value_leaves_the_history():
+    run = external_found.FoundRun("a", Path("a"))
+    run.add("loss", [1.0, 0.5])
+    run.add("loss", [0.25])
+    assert run.metrics == {"loss": 0.25}
+    assert run.history == {"loss": [1.0, 0.5]}
+
+
+def test_only_a_list_has_a_last_value(tmp_path):
+    for name, value in (("a", 0.5), ("b", [0.25, 0.5])):
+        write_job(tmp_path / name, {"acc": value})
+    found = read_mapped(tmp_path, mapping_of("*/results.json", ["x=acc.-1"]))
+    assert [(run.name, run.metrics, run.history) for run in found.runs] == [
+        ("b", {"x": 0.5}, {"x": [0.25, 0.5]})
+    ]
+    assert [(path.parent.name, why) for path, why in found.problems] == [("a", "no acc.-1")]
+
+
+def test_an_external_run_without_a_whole_seed_says_none(tmp_path):
+    write_job(tmp_path / "0", {"acc": 0.5}, "seed: one")
+    assert load(tmp_path).frame["label"].to_list() == ["task=hydra,seed=None"]
+
+
+def test_a_problem_with_a_tables_columns_is_one_short_line(tmp_path):
+    file = tmp_path / "runs.csv"
+    file.write_text("a\N{EM SPACE}\N{LINE SEPARATOR}b," + "q" * 500 + "\n1,2\n")
+    ((_, why),) = read_mapped(file, mapping_of(None, ["acc"])).problems
+    assert "there are a b, qqq" in why
+    assert len(why) <= 300
+
+
+@pytest.mark.parametrize("text", ["lr,acc\n0.1,{}\n", "lr,{}\n0.1,0.5\n"])
+def test_a_field_too_long_for_csv_is_refused(tmp_path, text):
+    (tmp_path / "runs.csv").write_text(text.format("1" * 140_000))
+    with pytest.raises(DirectoryError, match=r"CSV table at .*runs\.csv: field larger than"):
+        load(tmp_path / "runs.csv")
 
 
 def test_an_accuracy_in_percent_is_a_share(tmp_path):
@@ -609,7 +656,7 @@ def test_a_metric_whose_last_value_is_not_finite_is_none():
     run.add("accuracy", [float("nan"), 0.5])
     run.add("empty", [])
     assert run.metrics == {"accuracy": 0.5}
-    assert run.series == {"accuracy": [None, 0.5]}
+    assert run.history == {"accuracy": [None, 0.5]}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from pandas.api.types import is_string_dtype
 
 from mnist_sweep.errors import DirectoryError, SelectionError
-from mnist_sweep.records.fields import columns_of_planned, flat
+from mnist_sweep.records.fields import column_order, columns_of_planned, flat, result_columns
 from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
@@ -68,6 +68,13 @@ def test_columns_have_types_that_allow_what_is_absent(sweep):
 def test_every_record_has_the_same_names(sweep):
     names = {tuple(flat(record)) for record in sweep.records}
     assert len(names) == 1
+
+
+def test_columns_of_results_are_there_once_and_in_order():
+    columns = result_columns(10)
+    assert len(columns) == len(set(columns))
+    errors = [name for name in sorted(columns, key=column_order) if name.startswith("error.")]
+    assert errors == ["error.message", "error.type"]
 
 
 def test_a_missing_point_is_known_by_its_label_and_the_defaults(sweep):

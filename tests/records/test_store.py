@@ -143,3 +143,19 @@ def test_cleaning_removes_only_what_writers_leave(tmp_path):
     (run / ".record.json.0123456789abcdef.partial").write_text("")
     assert store.clean_temporary(tmp_path) == 1
     assert all(path.exists() for path in keep)
+
+
+def test_cleaning_passes_over_a_directory_that_vanishes(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".record.json.0123456789abcdef.partial").write_text("")
+    scandir = os.scandir
+
+    def vanishing(path):
+        if str(path).endswith("a"):
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert store.clean_temporary(tmp_path) == 1
+    assert not any((tmp_path / "b").iterdir())

@@ -28,6 +28,7 @@ from mnist_sweep.records.external.found import (
     SEEDS,
     Found,
     FoundRun,
+    Numbers,
     Series,
     check_count,
     number,
@@ -74,7 +75,7 @@ def convert(
     mapping = mapping or ResultMapping()
     check_count(path, len(found.runs))  # of a table and a database only now
     _choose_experiment(path, found, mapping)
-    if not any(run.series for run in found.runs):
+    if not any(run.metrics for run in found.runs):
         reasons = [f"{place}: {why}" for place, why in found.problems]
         reasons += [f"{run.place}: {run.failed or 'no metric'}" for run in found.runs]
         raise DirectoryError(
@@ -84,7 +85,7 @@ def convert(
         )
     for run in found.runs:
         run.settings = {name: _plain(value) for name, value in run.settings.items()}
-        run.series = _by_column(run.series, split, said=bool(mapping.metrics))
+        _name_columns(run, split, said=bool(mapping.metrics))
     seeds = [*_seeds(found, mapping)]
     _scale_percentages(found)
     # Settings in which runs differ come before the others, since labels are cut.
@@ -155,10 +156,11 @@ def _plain(value: Any) -> Any:
     return value if is_plain else str(value)
 
 
-def _by_column(series: Series, split: str, *, said: bool) -> Series:
-    """Metrics by column, of `split` where a name says none; names that the user `said` stay."""
-    found: Series = {}
-    for name in sorted(series, key=_is_of_epochs):
+def _name_columns(run: FoundRun, split: str, *, said: bool) -> None:
+    """Name metrics by column, of `split` where a name says none; those the user `said` stay."""
+    metrics: Numbers = {}
+    history: Series = {}
+    for name in sorted(run.metrics, key=_is_of_epochs):
         first, dot, _ = name.partition(".")
         if not said:
             column = ".".join(split_and_name(name, split))
@@ -166,12 +168,12 @@ def _by_column(series: Series, split: str, *, said: bool) -> Series:
             column = name
         else:
             column = f"{split}.{name.replace('.', '_')}"
-        if column in found and not _is_of_epochs(name):  # val/loss and loss_val: both are kept
+        if column in metrics and not _is_of_epochs(name):  # val/loss and loss_val: both are kept
             column = f"{split}.{re.sub('[./]', '_', name)}"
-        # A result may have its history under another name: epoch_loss, of loss.
-        if len(known := found.get(column, series[name][-1:])) == 1:
-            found[column] = [*series[name][:-1], *known]
-    return found
+        metrics.setdefault(column, run.metrics[name])
+        if name in run.history:  # perhaps under another name than the result: epoch_loss, of loss
+            history.setdefault(column, run.history[name])
+    run.metrics, run.history = metrics, history
 
 
 def _is_of_epochs(name: str) -> bool:
@@ -204,15 +206,17 @@ def _seeds(found: Found, mapping: ResultMapping) -> Iterator[int | None]:
 def _scale_percentages(found: Found) -> None:
     """Make shares of what was written in percent."""
     shares = [name for name, one in definitions().items() if one.format.is_share]
-    names = {n for run in found.runs for n in run.series if n.partition(".")[2] in shares}
+    names = {n for run in found.runs for n in run.metrics if n.partition(".")[2] in shares}
     for name in sorted(names):
-        own = [run for run in found.runs if name in run.series]
-        values = [run.series[name][-1] or 0.0 for run in own]
+        own = [run for run in found.runs if name in run.metrics]
+        values = [run.metrics[name] for run in own]
         # Values of at most 1 may be either: one above 1 decides.
         if max(values) > 1 and min(values) >= 0 and max(values) <= 100:
             found.notes.append(f"{name} is in percent")
             for run in own:
-                run.series[name] = [one and one / 100 for one in run.series[name]]
+                run.metrics[name] /= 100
+                if name in run.history:
+                    run.history[name] = [one and one / 100 for one in run.history[name]]
 
 
 def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record | None:
@@ -222,8 +226,8 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
     for column, value in run.metrics.items():
         own, _, name = column.partition(".")
         metrics.setdefault(own, {})[name] = value
-        if len(run.series[column]) > 1:
-            history[f"{_PREFIX[own]}{name}"] = run.series[column]
+        if column in run.history:
+            history[f"{_PREFIX[own]}{name}"] = run.history[column]
     error = {"type": "NoResult", "message": run.failed or "no metric was found"}
     values = {
         "schema_version": SCHEMA_VERSION,
@@ -248,7 +252,7 @@ def _record(kind: str, run: FoundRun, seed: int | None, found: Found) -> Record 
 
 def _objective(found: Found, mapping: ResultMapping) -> str:
     """The metric by which 'best' is meant: of a mapping its first, else the most usual one."""
-    names = next([*run.series] for run in found.runs if run.series)
+    names = next([*run.metrics] for run in found.runs if run.metrics)
     name = names[0]
     if not mapping.metrics:
         splits = (VALIDATION, TEST, TRAIN)

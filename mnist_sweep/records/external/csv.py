@@ -52,7 +52,7 @@ def read(_path: Path, files: list[Path], wanted: Sequence[str] = ()) -> Found:
     if wanted and table.keys().isdisjoint(wanted):
         known = ", ".join([*table][:20])
         why = f"there is no column {', '.join(wanted)}; there are {known}"
-        found.problems.append((file, why))
+        found.problems.append((file, " ".join(why[:300].split())))
         return found
     metrics = [*wanted] or _metrics_of(table, file)
     found.runs = _runs_of(file, table, metrics)
@@ -102,7 +102,7 @@ def _runs_of(file: Path, table: Columns, metrics: list[str]) -> list[FoundRun]:
         else:
             for name in metrics:
                 run.add(name, [row.get(name)])
-            run.failed = "" if run.series else "the row has no metric"
+            run.failed = "" if run.metrics else "the row has no metric"
         found.append(run)
     return found
 
@@ -113,6 +113,8 @@ def _is_no_setting(name: str) -> bool:
 
 def columns_of(file: Path) -> Columns:
     """The columns of a CSV file as plain values; None where a cell is empty."""
+    from csv import Error
+
     import pandas as pd
 
     try:
@@ -125,7 +127,7 @@ def columns_of(file: Path) -> Columns:
         # A comma can be the decimal one only where it is not the delimiter.
         if ";" in text.partition("\n")[0]:
             table = table.apply(_with_decimal_commas)
-    except (OSError, ValueError) as error:  # pandas' own are ValueErrors
+    except (OSError, ValueError, Error) as error:  # pandas' own are ValueErrors
         raise DirectoryError(f"Expected a CSV table at {file}: {error}.") from error
     # An index that pandas wrote, or a delimiter at the end of each line.
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]

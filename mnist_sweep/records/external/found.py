@@ -12,7 +12,8 @@ from typing import Any
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
 
-# Name -> values by epoch or step; the last, a finite number, is the result.
+Numbers = dict[str, float]  # name -> result
+# Name -> values by epoch or step.
 Series = dict[str, list[float | None]]
 
 # What settings that are seeds are called, the most usual first.
@@ -34,22 +35,22 @@ class FoundRun:
     name: str  # its path in the directory, or its id
     place: Path  # the file or directory that it was read from
     settings: dict[str, Any] = field(default_factory=dict)  # dotted name -> plain value
-    series: Series = field(default_factory=dict)  # of metrics, named as the program wrote them
+    metrics: Numbers = field(default_factory=dict)  # named as the program wrote them
+    # Kept apart, as a result and its history may come from two files: the last of it is not always
+    # the result.
+    history: Series = field(default_factory=dict)
     # Why it has no result, though nothing is wrong with its files; empty if it has one.
     failed: str = ""
     experiment: str = ""  # of an MLflow store, the experiment's name
 
     def add(self, name: str, values: Sequence[Any]) -> None:
-        """Add a metric by its values in order, unless the last one is no result."""
+        """Add a metric by its values in order: the last is its result, several are its history."""
         numbers = [number(value) for value in values]
         if numbers and numbers[-1] is not None:
-            self.series[name] = numbers
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Name -> result."""
-        # The last value is never None: `or` is for the type checker.
-        return {name: values[-1] or 0.0 for name, values in self.series.items()}
+            self.metrics[name] = numbers[-1]
+            # A single value that comes later, as of add_hparams, leaves the history.
+            if len(numbers) > 1:
+                self.history[name] = numbers
 
 
 @dataclass
@@ -109,9 +110,10 @@ def number(value: Any) -> float | None:
         return None
 
 
-def numbers_in(value: Any) -> Series:
-    """The numbers in nested mappings, by dotted name; lists of them are histories."""
-    found: Series = {}
+def numbers_in(value: Any) -> tuple[Numbers, Series]:
+    """The numbers in nested mappings, by dotted name; and the lists of them, as histories."""
+    metrics: Numbers = {}
+    history: Series = {}
     for name, one in flattened(value).items():
         is_history = isinstance(one, list) and len(one) > 1
         values = one if is_history else [one]
@@ -121,5 +123,7 @@ def numbers_in(value: Any) -> Series:
             and all(isinstance(entry, (int, float)) for entry in values)
             and name != "schema_version"
         ):
-            found[name] = numbers
-    return found
+            metrics[name] = numbers[-1]
+            if is_history:
+                history[name] = numbers
+    return metrics, history

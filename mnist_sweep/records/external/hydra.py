@@ -59,10 +59,10 @@ def read(path: Path, jobs: list[Path]) -> Found:
             continue
         # Tables last: they are read only where no other file has numbers.
         _read_files(run, sorted(own, key=lambda one: (one.suffix == ".csv", one)), found, counts)
-        run.failed = "" if run.series else "no JSON, YAML or CSV file with numbers beside .hydra/"
+        run.failed = "" if run.metrics else "no JSON, YAML or CSV file with numbers beside .hydra/"
         found.runs.append(run)
     used = " and ".join(name for name, _ in counts.most_common(3))
-    names = dict.fromkeys(name for run in found.runs for name in run.series)
+    names = dict.fromkeys(name for run in found.runs for name in run.metrics)
     found.notes.append(f"every number in {used} is a metric: {', '.join([*names][:8])}")
     if any(name.endswith(".csv") for name in counts):
         found.notes.append("the rows of a CSV file are in order of epoch or step, else averaged")
@@ -72,17 +72,19 @@ def read(path: Path, jobs: list[Path]) -> Found:
 def _read_files(run: FoundRun, files: list[Path], found: Found, counts: Counter[str]) -> None:
     """Give a run the numbers in its files; `counts` says which were read."""
     for file in files:
-        if file.suffix == ".csv" and run.series:
+        if file.suffix == ".csv" and run.metrics:
             break
         counts[file.name] += 1
         try:
-            series = numbers_in(value_in(file))
+            metrics, history = numbers_in(value_in(file))
         except (OSError, ValueError, RecursionError) as error:
             found.problems.append((file, reason(error)))
             continue
-        for name, values in series.items():
-            if number(run.settings.get(name)) != values[-1]:  # a copy of a setting
-                run.series.setdefault(name, values)
+        for name, value in metrics.items():
+            if number(run.settings.get(name)) != value:  # a copy of a setting
+                run.metrics.setdefault(name, value)
+                if name in history:
+                    run.history.setdefault(name, history[name])
 
 
 def value_in(file: Path) -> Any:

@@ -19,6 +19,7 @@ from mnist_sweep.records.external import csv
 from mnist_sweep.records.external.found import (
     Found,
     FoundRun,
+    Numbers,
     Series,
     check_count,
     number,
@@ -140,7 +141,7 @@ def read_mapped(path: Path, mapping: ResultMapping) -> Found:
             label = file.parent.relative_to(top).as_posix()
             run = FoundRun(file.stem if label == "." else label, file)
             run.settings = settings or {"run_directory": run.name}
-            run.series = _metrics(file, mapping, found)
+            run.metrics, run.history = _metrics(file, mapping, found)
         except (OSError, ValueError, RecursionError) as error:
             found.problems.append((file, " ".join(reason(error).split())))
             continue
@@ -152,36 +153,38 @@ def choose(run: FoundRun, mapping: ResultMapping, found: Found) -> None:
     """Keep, of a run that a reader found, the metrics that the mapping names."""
     if not mapping.metrics or run.failed:
         return
-    absent = [one for one in mapping.metrics.values() if one not in run.series]
+    absent = [one for one in mapping.metrics.values() if one not in run.metrics]
     if absent:
-        known = ", ".join([*run.series][:8]) or "none"
+        known = ", ".join([*run.metrics][:8]) or "none"
         found.problems.append((run.place, f"no {', '.join(absent)}; there is {known}"))
-    own = run.series
-    run.series = {name: own[one] for name, one in mapping.metrics.items() if one in own}
-    run.failed = "" if run.series else f"no {', '.join(absent)}"
+    own, history = run.metrics, run.history
+    run.metrics = {name: own[one] for name, one in mapping.metrics.items() if one in own}
+    run.history = {name: history[one] for name, one in mapping.metrics.items() if one in history}
+    run.failed = "" if run.metrics else f"no {', '.join(absent)}"
 
 
-def _metrics(file: Path, mapping: ResultMapping, found: Found) -> Series:
-    """The metrics of a file; what is not there becomes a problem."""
+def _metrics(file: Path, mapping: ResultMapping, found: Found) -> tuple[Numbers, Series]:
+    """The metrics of a file and their history; what is not there becomes a problem."""
     value = value_in(file)
-    every = numbers_in(value)
+    every, history = numbers_in(value)
     if not mapping.metrics:
         if not every:
             raise ValueError("there is no number in it")
-        return every
-    metrics: Series = {}
+        return every, history
+    metrics: Numbers = {}
     reasons = []
     for name, path in mapping.metrics.items():
         try:
-            series = every.get(path.removesuffix(".-1"))
-            metrics[name] = series or [_number(value, path)]
+            metrics[name] = every[path] if path in every else _number(value, path)
         except ValueError as error:
             reasons.append(str(error))
     if not metrics:
         raise ValueError("; ".join(reasons))
     if reasons:
         found.problems.append((file, "; ".join(reasons)))
-    return metrics
+    # The last of a list has the list as its history.
+    paths = {name: path.removesuffix(".-1") for name, path in mapping.metrics.items()}
+    return metrics, {name: history[path] for name, path in paths.items() if path in history}
 
 
 def _number(value: Any, path: str) -> float:

@@ -94,8 +94,8 @@ def _texts(directory: Path) -> Iterator[tuple[str, str]]:
 def _check_status(run: FoundRun, status: str) -> None:
     if status in ("FAILED", "KILLED", "RUNNING", "SCHEDULED"):
         run.failed = f"MLflow says {status}"
-        run.series = {}
-    elif not run.series:
+        run.metrics, run.history = {}, {}
+    elif not run.metrics:
         run.failed = "it logged no metric"
 
 

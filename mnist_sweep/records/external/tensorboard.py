@@ -77,10 +77,10 @@ def read(path: Path, folders: list[Path]) -> Found:
         except Exception as error:  # noqa: BLE001  # whatever the reader makes of a damaged file
             found.problems.append((folder, f"{type(error).__name__}: {error}"[:200]))
     for name, run in runs.items():
-        run.settings = run.settings or (_spelled(name) if run.series else {})
-        run.failed = "" if run.series else "no scalar was found"
+        run.settings = run.settings or (_spelled(name) if run.metrics else {})
+        run.failed = "" if run.metrics else "no scalar was found"
     # A folder of the experiment alone holds neither.
-    found.runs = [run for run in runs.values() if run.series or run.settings]
+    found.runs = [run for run in runs.values() if run.metrics or run.settings]
     if not any(run.settings for run in found.runs):
         found.notes.append("there are no hyperparameters: runs are named by their folders")
     return found
