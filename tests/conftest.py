@@ -27,11 +27,16 @@ def pytest_configure() -> None:
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="mnist-sweep-test-state-")
 
 
-SLOW_FOLDERS = ("browser", "end_to_end", "inference", "reliability", "training")
-"""Their tests run whole programs or TensorFlow; `-m "not slow"` leaves them out."""
+SLOW = ("browser", "end_to_end", "inference/test_load.py", "reliability", "training")
+"""Folders and files whose tests run whole programs, a browser or Keras."""
 LONG_FOLDER = "reliability"
 """Its tests kill processes and wait for them; they are run with `--long`."""
 LONG = pytest.mark.skip(reason="takes long: run with --long")
+
+
+def is_slow(path: Path) -> bool:
+    """Whether a file or folder is of `SLOW`."""
+    return any(path.is_relative_to(REPOSITORY / "tests" / one) for one in SLOW)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,17 +46,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """With `-m "not slow"`, do not import what is left out: TensorFlow alone takes seconds."""
-    leaves_out = config.option.markexpr == "not slow" and collection_path.name in SLOW_FOLDERS
-    return True if leaves_out and collection_path.parent == REPOSITORY / "tests" else None
+    leaves_out = config.option.markexpr == "not slow" and is_slow(collection_path)
+    return True if leaves_out else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests of `SLOW_FOLDERS`, skip long ones without `--long`; slow files come first."""
+    """Mark the tests of `SLOW`, skip long ones without `--long`; slow files come first."""
     for item in items:
-        folder = item.path.relative_to(REPOSITORY / "tests").parts[0]
-        if folder in SLOW_FOLDERS:
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
-        if folder == LONG_FOLDER:
+        if item.path.is_relative_to(REPOSITORY / "tests" / LONG_FOLDER):
             item.add_marker(pytest.mark.long)
         if item.get_closest_marker("long") and not config.getoption("--long"):
             item.add_marker(LONG)

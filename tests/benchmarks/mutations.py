@@ -127,7 +127,7 @@ MUTATIONS = [
      "if path.exists() and path.stat().st_size < whole:", "if False:",
      f"{BELONGING} -k its_hash_or_fails"),
     ("7 no plan fails the gate", "analysis/gate/check.py",
-     "yield Check(kind, Problem.MISSING)", "yield Check(kind)",
+     "return [Check(kind, Problem.MISSING)]", "return [Check(kind)]",
      f"{CHEATS}::test_a_plan_is_part_of_the_evidence"),
     ("7 fewer runs than the baseline", "analysis/gate/match.py",
      "and len(self.sweep) >= len(self.baseline)", "", f"{CHEATS} -k 'one_seed or seed'"),

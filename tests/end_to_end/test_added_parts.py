@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mnist_sweep import plugins
-from mnist_sweep.sweeping import app
-from mnist_sweep.sweeping.launch import processes
+from conftest import REPOSITORY
+from support.commands import environment, run
 
 ENTRY_POINTS = """
 [mnist_sweep.trainers]
@@ -20,6 +18,7 @@ recorded = my_parts:train
 arrays = my_parts:READER
 """
 PARTS = """
+from multiprocessing import parent_process
 from pathlib import Path
 import numpy as np
 from mnist_sweep.data import Reader
@@ -27,7 +26,7 @@ from mnist_sweep.data.arrays import Examples
 
 def train(network, dataset, settings, on_epoch):
     from mnist_sweep.training import fit
-    Path("trained-by-us").touch()
+    Path("trained").write_text("by us, in a worker" if parent_process() else "by us, in no worker")
     return fit.train(network, dataset, settings, on_epoch)
 
 def read(path):
@@ -43,7 +42,7 @@ READER = Reader(read, description="the array")
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(tmp_path: Path) -> Path:
     """A directory with a module, its entry points and its configuration files."""
     (tmp_path / "my_parts.py").write_text(PARTS)
     installed = tmp_path / "my_parts-1.0.dist-info"
@@ -57,29 +56,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     images = np.random.default_rng(0).integers(0, 50, (120, 4, 4)).astype(np.uint8)
     images[:, 0, 0] = 50 * (np.arange(120) % 3)
     np.save(tmp_path / "images.npy", images)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MNIST_SWEEP_CACHE", str(tmp_path / "cache"))
-    known = (plugins.plugins, plugins.target_of)
-    for found in known:
-        found.cache_clear()
-    yield tmp_path
-    for found in known:
-        found.cache_clear()
+    return tmp_path
 
 
-def test_data_and_trainers_of_another_package_are_used_by_their_names(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(processes, "start_fork_server", lambda *_: None)
-    monkeypatch.setattr(processes, "call", lambda function, *arguments: function(*arguments))
-    app.run(
+def test_data_and_trainers_of_another_package_are_used_by_their_names(project: Path):
+    done = run(
         ["--config-dir=conf", "-m", "nodes=4", "epochs=1", "report=false", "name=s",
-         "data=arrays,letters", "trainer=recorded", "hydra/launcher=basic"]
+         "data=arrays,letters", "trainer=recorded"],
+        project, environment(project, PYTHONPATH=f"{REPOSITORY}:{project}"),
     )  # fmt: skip
+    assert done.code == 0, done.err
     records = [json.loads(p.read_text()) for p in project.glob("outputs/s/runs/*/record.json")]
     # The same content is the same run, whichever way it was read.
     assert [record["status"] for record in records] == ["finished"]
     assert records[0]["config"]["trainer"]["name"] == "recorded"
     assert records[0]["data"]["classes"] == 3
-    assert (project / "trained-by-us").exists()
+    assert (project / "trained").read_text() == "by us, in a worker"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -465,3 +467,18 @@ def test_a_record_holds_all_that_its_run_id_is_made_of(made: dict[str, Record], 
     deciding = DatasetInfo.from_dict(info).deciding()
     for record in made.values():
         assert run_id(canonical(record.config, deciding)) == record.run_id
+
+
+def test_a_reader_that_is_gone_does_not_make_a_failed_sweep_a_good_one(world: World):
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "mnist_sweep", "data=digits", "nodes=4", "epochs=1", "optimizer=sgd",
+         "learning_rate=1e30", "hydra.run.dir=unread"], cwd=world.place,
+        env=world.environ, stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert "diverged" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 1
+    assert (world.place / "unread" / "report.html").exists()

@@ -6,12 +6,11 @@ writes what came of it: starting Python and TensorFlow is most of a small comman
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import process
@@ -101,16 +100,20 @@ def _here(words: Sequence[str], place: str) -> Done:
     os.chdir(place)
     process.ORIGINAL_DIR = place  # where its workers start
     sys.argv[:] = [str(Path(str(mnist_sweep.__file__)).with_name("__main__.py")), *words]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main(words)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        except BaseException as error:  # noqa: BLE001  (what a shell would show as a traceback)
-            code = 1
-            err.write(f"Traceback: {error!r}")
-    return Done(code, out.getvalue(), err.getvalue())
+    for number in (1, 2):
+        os.lseek(number, 0, os.SEEK_SET)
+        os.truncate(number, 0)
+    try:
+        main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException as error:  # noqa: BLE001  (what a shell would show as a traceback)
+        code = 1
+        print(f"Traceback: {error!r}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, err = (os.pread(number, os.fstat(number).st_size, 0).decode() for number in (1, 2))
+    return Done(code, out, err)
 
 
 def _all_here() -> None:
@@ -118,13 +121,15 @@ def _all_here() -> None:
 
     # The fork server has TensorFlow imported; one serves all commands.
     processes.end_fork_server = lambda: None
-    # What libraries and workers write to the streams themselves is no answer.
     asked, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    for line in asked:
-        print(json.dumps(vars(_here(*json.loads(line)))), file=answers, flush=True)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # Files in place of the streams hold what libraries and workers write, too. They are emptied and
+    # not replaced before a command: the fork server of the first one keeps its streams.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        for line in asked:
+            print(json.dumps(vars(_here(*json.loads(line)))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

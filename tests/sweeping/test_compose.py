@@ -23,14 +23,16 @@ def points(axes: list[overrides.Axis]) -> list[tuple[Override, ...]]:
 
 
 def both(load: Callable[..., Any], *words: str) -> tuple[list[Any], list[Any]]:
-    """Settings of the first and the last point, composed our way and Hydra's, which is slow."""
+    """Settings of the first, a middle and the last point, composed our way and Hydra's."""
     loaded = load()
     composer, axes = loaded.composer(*words)
-    first, *_, last = points(axes) * 2  # a sweep may be of one point
-    ours = [composer.settings(point) for point in (first, last)]
+    every = points(axes)
+    # Hydra's way is slow. Of two axes of two values, the middle one mixes both points.
+    some = [every[number] for number in sorted({0, len(every) // 2, len(every) - 1})]
+    ours = [composer.settings(point) for point in some]
     hydras = [
         to_plain(compose(loaded.loader, loaded.master, [overrides.text_of(one) for one in point]))
-        for point in (first, last)
+        for point in some
     ]
     return ours, hydras
 
@@ -41,7 +43,7 @@ def test_a_mapping_or_a_group_swept_alone_gives_hydras_settings(
 ):
     ours, hydras = both(hydra_master, f"{key}={','.join(override_texts(key))}")
     assert ours == hydras
-    assert ours[0] != ours[1]
+    assert ours[0] != ours[-1]
 
 
 def test_all_values_swept_at_once_give_hydras_settings(hydra_master: Callable[..., Any]):
