@@ -107,7 +107,7 @@ def failing(tmp_path_factory):
     [
         ("cli.results.comparison", ["table", "DIR"]),
         ("reporting.html.page.render", ["report", "--no-figures", "DIR"]),
-        ("cli.compare._check", ["check", "DIR", "--baseline", "BASE"]),
+        ("analysis.gate.check", ["check", "DIR", "--baseline", "BASE"]),
         ("sweeping.launch.processes.start_fork_server", ["-m", "layers=1,2"]),
         ("sweeping.launch.processes.end_fork_server", ["-m", "task._target_=nothing.run"]),
     ],
