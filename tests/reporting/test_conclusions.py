@@ -144,7 +144,7 @@ def test_an_interval_without_0_is_explained_where_the_correction_decides():
     clear = difference(*runs)
     assert clear.low > 0
     assert not_distinguishable(clear) == (
-        "not distinguishable after correction for all tests (undecided)"
+        "not distinguishable, as one of many tests may differ by chance (undecided)"
     )
     assert not_distinguishable(replace(clear, low=-0.001)) == "not distinguishable (undecided)"
 

@@ -54,7 +54,7 @@ def _overall(effect: StudyEffect, metric: str, name: str, reported: str) -> Conc
     )
     certainty = values.difference(found, found.p_holm)
     if found.p_holm is not None:
-        certainty += "; p is corrected for all tests of the study, the interval is not"
+        certainty += "; p is corrected for all tests of the study and decides; the interval is not"
     if effect.selected_split == effect.split:
         certainty += f"; the network was also selected on the {effect.split} split"
     if effect.unpaired:

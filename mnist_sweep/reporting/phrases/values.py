@@ -80,8 +80,8 @@ def not_distinguishable(found: Difference) -> str:
     if found.equivalent and found.margin is not None:
         return f"not distinguishable, equivalent within {margin(found.metric, found.margin)}"
     # The interval is of this test alone, and may leave out 0 where the corrected p is not small.
-    after = " after correction for all tests" if found.low * found.high > 0 else ""
-    return f"not distinguishable{after} (undecided)"
+    why = ", as one of many tests may differ by chance" if found.low * found.high > 0 else ""
+    return f"not distinguishable{why} (undecided)"
 
 
 def coverage(covers: str) -> str:
