@@ -54,9 +54,9 @@ _IMPORTED = _code()
 class Computed:
     """The answer to a question about some runs' predictions, if it is known.
 
-    `question` is plain values: all options, and all numbers beside predictions that count;
-    `directories` are of the runs whose predictions count, in order. A `sweep` of None, or one in
-    which nothing may be written, keeps no answer.
+    `question` holds plain values: all options, and all numbers besides predictions that the answer
+    depends on. `directories` are those of the runs whose predictions it depends on; their order
+    matters. Nothing is kept if `sweep` is None or nothing may be written in its directory.
     """
 
     # Plain values as they were kept; None if they have to be computed.

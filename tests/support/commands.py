@@ -1,7 +1,8 @@
 """The program as people run it: one process a command, or many commands in one process.
 
 As a script it reads commands from standard input, runs each as `python -m mnist_sweep` would, and
-writes what came of it: starting Python and TensorFlow is most of a small command.
+writes its exit status and output. Many commands share a process because starting Python and
+TensorFlow takes most of a small command's time.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ A large run has a process of its own, because (tests/benchmarks/worker_processes
 - Isolation: a crash, an out-of-memory kill or a leak costs that run alone.
 
 Runs of the built-in networks that are too small for XLA (training/small.py) share a process one
-after another: most of the time of such a run is what TensorFlow does once in a
-process, and tracing its network, which is done once for all networks of a depth
-(training/fast/any_width.py). Code of the user's own always gets a fresh process, as it may keep
-something that the next run would see.
+after another: most of the time of such a run is what TensorFlow does once in a process, and tracing
+its network, which is done once for all networks of a depth (training/fast/any_width.py). Code of
+the user's own always gets a fresh process, as it may keep something that the next run would see.
 
 Where there is no fork server (Windows) processes are spawned, which takes seconds each.
 """
