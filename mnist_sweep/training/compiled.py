@@ -17,9 +17,9 @@ from time import perf_counter
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from mnist_sweep.data import Dataset
-from mnist_sweep.settings import MLP_TARGET
 from mnist_sweep.training import fit, forms, optimizer, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import (
@@ -63,6 +63,8 @@ def train(
             choice = forms.Choice(choice.form.next, str(error))
     log.warning("trainer=compiled trains this network with Keras's fit: %s", choice.reason)
     eagerly = needs_fit(network) is None
+    if small.keeps_programs(settings):
+        tf.random.set_seed(settings["seed"])  # `fit` shuffles by it, `start_afresh` may leave it
     return fit.train(network, dataset, settings, on_epoch, reason=choice.reason, eagerly=eagerly)
 
 
@@ -150,13 +152,7 @@ def _compiled(
 
 def _shared_by(dataset: Dataset, settings: Mapping[str, Any]) -> str | None:
     """What determines a run's programs; None if the settings do not say all of the network."""
-    is_built_in = settings["model"]["_target_"] == MLP_TARGET
-    is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
-    # Keras's Adafactor divides zero by zero where a pixel is always black. TensorFlow's kernels for
-    # known shapes and Keras's `fit` take what is not a number for 0 in a relu; others do not.
-    has_same_result = settings["optimizer"] != "adafactor"
-    is_given = is_built_in and is_untouched and has_same_result
-    if not (is_given and small.KEEPS_PROGRAMS.get()):
+    if not small.keeps_programs(settings):
         return None
     in_variables = {"seed", "nodes"}
     if settings["schedule"] == "constant":

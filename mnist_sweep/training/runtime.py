@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ class _ProcessState:
 
     threads: int | None = None
     programs: Path | None = None
+    # Whether the last run kept its programs, and no code of the user's own ran since.
+    keeps_programs: bool = False
 
 
 _process = _ProcessState()
@@ -170,6 +173,31 @@ def _keep_programs(flags: str) -> None:
         flag = f"--tf_xla_persistent_cache_directory={path}"
         os.environ["TF_XLA_FLAGS"] = f"{os.environ.get('TF_XLA_FLAGS', '')} {flag}".strip()
         _process.programs = path
+
+
+def start_afresh(seed: int, *, keeps_programs: bool) -> None:
+    """Set all seeds and restart the numbers in names of layers: no run depends on earlier ones.
+
+    Between two runs that keep their programs, TensorFlow's own seed and Keras's session remain:
+    either change makes TensorFlow prepare every program again, which takes longer than such a run
+    trains. Their network names its layers itself, and nothing in it draws by TensorFlow's seed.
+    """
+    import keras
+    import numpy as np
+
+    make_deterministic(on=False)
+    if keeps_programs and _process.keeps_programs:
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002  (Keras's own code draws by it)
+    else:
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+    _process.keeps_programs = keeps_programs
+
+
+def other_code_ran() -> None:
+    """Say that a run's own code may have changed the session: the next run gets a new one."""
+    _process.keeps_programs = False
 
 
 def device() -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from mnist_sweep.settings import MLP_TARGET
+
 # Whether a small network is trained by a program for networks of any width, which is kept for the
 # process's next run and rounds differently from one for its own width. `execute` sets it, for every
 # run of a sweep: there the settings determine the network, while other callers may give any.
@@ -18,6 +20,16 @@ KEEPS_PROGRAMS = ContextVar("KEEPS_PROGRAMS", default=False)
 PARAMETERS_PER_STEP = 50_000
 # Steps times parameters up to which XLA's compilation takes longer than it saves.
 MAX_WORK = 2.5e8
+
+
+def keeps_programs(settings: Mapping[str, Any]) -> bool:
+    """Whether the settings say all of a run's network, so that its programs can serve the next."""
+    is_built_in = settings["model"]["_target_"] == MLP_TARGET
+    is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
+    # Keras's Adafactor divides zero by zero where a pixel is always black. TensorFlow's kernels for
+    # known shapes and Keras's `fit` take what is not a number for 0 in a relu; others do not.
+    has_same_result = settings["optimizer"] != "adafactor"
+    return is_built_in and is_untouched and has_same_result and KEEPS_PROGRAMS.get()
 
 
 def steps_of(settings: Mapping[str, Any], n_train: int) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_sweep.data import Dataset, DatasetInfo, check_unchanged, load
 from mnist_sweep.errors import ModelError, SettingsError
 from mnist_sweep.plugins import plugins
-from mnist_sweep.training import runtime
+from mnist_sweep.training import runtime, small
 from mnist_sweep.training.progress import OnEpoch, Training, ignore
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def train(
     """
     runtime.configure(settings["threads"])
     # `configure` has imported TensorFlow with its threads and flags set; no earlier import may.
-    import keras
     import tensorflow as tf
 
     from mnist_sweep.training import model
@@ -95,10 +94,7 @@ def train(
 
     train_network = trainer(settings["trainer"]["name"])
     dataset = load(info)
-    # A run must not depend on earlier ones: numbers in names of layers and all seeds restart.
-    runtime.make_deterministic(on=False)
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(settings["seed"])
+    runtime.start_afresh(settings["seed"], keeps_programs=small.keeps_programs(settings))
     target = settings["model"]["_target_"]
     network = build(info.shape, info.classes)
     model.check_new(network, target)

@@ -6,10 +6,11 @@ from contextvars import ContextVar
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.settings import MLP_TARGET, OPTIMIZERS
-from mnist_sweep.training import compiled, fit, model, optimizer, small
+from mnist_sweep.training import compiled, fit, forms, model, optimizer, runtime, small
 from mnist_sweep.training.epoch_program import EpochProgram, as_tensor, epoch_order
 from mnist_sweep.training.fast import fused_adam
 from mnist_sweep.training.predictor import CHUNK, Predictor
@@ -313,20 +314,24 @@ def test_small_networks_of_a_depth_are_traced_once_with_the_bits_they_have_alone
         assert result.training.form == "graph"
         return (
             result.network.get_weights(), *result.predictions.values(), result.metrics,
-            vars(result.training.history),
+            result.network.to_json(), vars(result.training.history),
         )  # fmt: skip
+
+    def forget():
+        compiled._kept.clear()
+        runtime.other_code_ran()
 
     in_variables = {"nodes": 9}
     if "schedule" not in changes:
         in_variables["learning_rate"] = 0.01
-    compiled._kept.clear()
+    forget()
     together = [trained(0), trained(0, **in_variables), trained(1), trained(0)]
     assert len(traced) == 1
     trained(0, layers=1)
     trained(0)
     assert len(traced) == 2
     for others, seed, result in (({}, 1, 2), (in_variables, 0, 1), ({}, 0, 0)):
-        compiled._kept.clear()
+        forget()
         np.testing.assert_equal(trained(seed, **others), together[result])
     np.testing.assert_equal(together[0], together[3])
     assert together[0][-1] != together[2][-1]
@@ -349,6 +354,61 @@ def test_the_programs_used_last_of_networks_that_are_not_large_are_kept(digits, 
     assert layers_after(3) == [1, 3]
     monkeypatch.setattr(compiled, "_MAX_KEPT_PARAMETERS", 1_000)
     assert layers_after(3, nodes=20) == [1]
+
+
+@pytest.mark.parametrize("code", ["network", "task"])
+def test_what_the_code_of_another_run_changes_in_keras_does_not_last(monkeypatch, code):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
+    options = settings(data__name="digits", epochs=1, nodes=4)
+
+    def built(shape, classes):
+        return model.mlp(shape, classes, 1, 4)
+
+    def of_the_users_own(shape, classes):
+        keras.config.set_dtype_policy("bfloat16")
+        return built(shape, classes)
+
+    data = prepare(options["data"])
+    first = run(options, data, built).network
+    if code == "network":
+        run({**options, "model": {"_target_": "my.network"}}, data, of_the_users_own)
+    else:
+        of_the_users_own(data.shape, data.classes)
+        runtime.other_code_ran()
+    again = run(options, data, built).network
+    assert again.to_json() == first.to_json()
+    np.testing.assert_equal(again.get_weights(), first.get_weights())
+
+
+def test_programs_stay_prepared_from_one_run_to_the_next(monkeypatch):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
+    cleared = []
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: cleared.append(1))
+    monkeypatch.setattr(tf.random, "set_seed", lambda _: cleared.append(1))
+    runtime.other_code_ran()
+    for seed in range(3):
+        options = settings(data__name="digits", epochs=1, nodes=4, seed=seed)
+        run(options, prepare(options["data"]), lambda *shape: model.mlp(*shape, 1, 4))
+    assert len(cleared) == 2  # by the first run
+
+
+def test_fit_trains_as_alone_where_the_next_of_several_networks_has_no_program(monkeypatch):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
+    fails = forms.Choice(forms.Form.FIT, "too large for a program")
+
+    def trained(seed, choice=None):
+        monkeypatch.setattr(forms, "choose", lambda *_: choice or fails)
+        options = settings(data__name="digits", epochs=2, nodes=4, seed=seed)
+        data = prepare(options["data"])
+        result = run(options, data, lambda *shape: model.mlp(*shape, 1, 4))
+        assert result.training.form == ("graph" if choice else "fit")
+        return result.network.get_weights()
+
+    runtime.other_code_ran()
+    alone = trained(1)
+    runtime.other_code_ran()
+    trained(0, forms.Choice(forms.Form.GRAPH, "small"))
+    np.testing.assert_equal(trained(1), alone)
 
 
 @pytest.mark.parametrize("other", ["network", "trainer", "caller", "optimizer"])
