@@ -18,6 +18,8 @@ from mnist_sweep.errors import SettingsError
 from mnist_sweep.metrics import definitions
 from mnist_sweep.plugins import GROUPS as ENTRY_POINTS
 from mnist_sweep.records.record import Record
+from mnist_sweep.settings.schema import _result
+from mnist_sweep.settings.setting import Setting
 from mnist_sweep.sweeping.plan.checks import check
 from mnist_sweep.sweeping.plan.overrides import GROUPS, parse
 from mnist_sweep.sweeping.plan.sets import for_hydra
@@ -115,6 +117,17 @@ def test_the_architecture_names_every_group_of_entry_points():
     text = (ROOT / "docs/architecture.md").read_text("utf-8")
     for group in ENTRY_POINTS:
         assert f"mnist_sweep.{group}" in text, group
+
+
+def test_the_setting_that_the_architecture_adds_can_be_declared():
+    text = (ROOT / "docs/architecture.md").read_text("utf-8")
+    code = re.search(r"label_smoothing: float = (_result\(.*?\n\))\n", text, re.DOTALL)
+    field = eval(code[1], {"_result": _result})
+    setting = Setting(
+        key="label_smoothing", type=float, optional=False, default=field.default, **field.metadata
+    )
+    assert setting.violation(0.1) is None
+    assert setting.violation(1.0) == "must be a number from 0 to below 1"
 
 
 def test_every_path_that_the_architecture_names_exists():

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class History:
     """One value per epoch; training values are means over the epoch's batches, as in Keras.
 
-    The `val_` lists stay empty without a validation split.
+    The `val_` lists stay empty without a validation split. The trainers fill it; a record's
+    `history` is made of it, and each list there is a curve in the report and on the page of `ui`.
     """
 
     loss: list[float] = field(default_factory=list)

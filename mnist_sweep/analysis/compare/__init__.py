@@ -1,7 +1,8 @@
 """Directories compared: what differs in settings, data, environment and results.
 
-`load_side` reads a directory, `compare` puts several beside each other (the first is what the
-others are measured against) and returns a `Comparison` of fields; `reporting.comparison` writes it.
+`sides` reads the directories, `match` pairs their configurations, `changes` measures and tests what
+changed in each, `comparison` puts several beside each other (the first is what the others are
+measured against). All return fields; `reporting.comparison` writes them.
 """
 
 from mnist_sweep.analysis.compare.comparison import Comparison, Pair, Verdict, VerdictKind, compare

@@ -17,7 +17,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from mnist_sweep.analysis.compare.sides import Shared, Side
+from mnist_sweep.analysis.compare.match import Shared
+from mnist_sweep.analysis.compare.sides import Side
 from mnist_sweep.analysis.statistics import Resampled, difference, of_values, resample_predictions
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.metrics import Metric, confusion_matrix, resolve

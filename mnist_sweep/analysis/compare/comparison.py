@@ -16,15 +16,8 @@ from mnist_sweep.analysis.compare.changes import (
     change_of_means,
     configuration_change,
 )
-from mnist_sweep.analysis.compare.sides import (
-    MACHINE,
-    Differing,
-    Matched,
-    Side,
-    columns_of,
-    differing,
-    match,
-)
+from mnist_sweep.analysis.compare.match import Differing, Matched, differing, match
+from mnist_sweep.analysis.compare.sides import MACHINE, Side, columns_of
 from mnist_sweep.analysis.statistics import holm
 from mnist_sweep.analysis.varying import SEED
 from mnist_sweep.errors import UsageError

@@ -5,6 +5,7 @@
     floors:                          # of each configuration's mean over its runs
       - test.accuracy >= 0.97
       - {rule: test.f1_min >= 0.9, where: layers=2}
+      - parameters <= 1000000        # of what a whole run needs, too
     baseline:                        # not worse than the baseline, beyond the noise of seeds
       - test.accuracy
       - {metric: test.f1_min, tolerance: 0.01}
@@ -69,7 +70,7 @@ class Strict(BaseModel):
 
 
 class Floor(Strict):
-    """A bound on a metric of each configuration for which `where` holds."""
+    """A bound, from below or above, for each configuration for which `where` holds."""
 
     rule: str
     where: str | None = None

@@ -25,7 +25,8 @@ from mnist_sweep.records.external.found import (
     number,
     numbers_in,
 )
-from mnist_sweep.records.external.hydra import hydra_settings, value_in
+from mnist_sweep.records.external.hydra import hydra_settings
+from mnist_sweep.records.external.values import value_in
 from mnist_sweep.records.reading import reason
 from mnist_sweep.safe_files import strict_yaml
 

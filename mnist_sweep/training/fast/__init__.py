@@ -2,5 +2,6 @@
 
 Each replacement computes what Keras's own does, to float32 rounding (`dropout` with other random
 bits), and is used only for networks it is known to be right for. The network that is saved keeps
-Keras's own layers. Everything here imports TensorFlow.
+Keras's own layers. `_train_in` of `training/compiled.py` chooses them; a layer that is replaced in
+XLA is named in `pad_batch`, too, if it treats each row alone. Everything here imports TensorFlow.
 """
