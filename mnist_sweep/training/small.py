@@ -26,11 +26,12 @@ def keeps_programs(settings: Mapping[str, Any]) -> bool:
     """Whether the settings say all of a run's network, so that its programs can serve the next."""
     if not KEEPS_PROGRAMS.get():
         return False
-    is_built_in = settings["model"]["_target_"] == MLP_TARGET
-    is_untouched = settings["trainer"]["name"] == "compiled"  # another one may change the network
+    is_built_in: bool = settings["model"]["_target_"] == MLP_TARGET
+    # Another trainer may change the network.
+    is_untouched: bool = settings["trainer"]["name"] == "compiled"
     # Keras's Adafactor divides zero by zero where a pixel is always black. TensorFlow's kernels for
     # known shapes and Keras's `fit` take what is not a number for 0 in a relu; others do not.
-    has_same_result = settings["optimizer"] != "adafactor"
+    has_same_result: bool = settings["optimizer"] != "adafactor"
     return is_built_in and is_untouched and has_same_result
 
 
