@@ -43,6 +43,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "environment": tuple(Environment.model_fields),
     "error": ("type", "message"),
 }
+_OWN_KEYS = tuple(key for key in RUN_KEYS if key != "model")
 _FIRST = ("run_id", "configuration_id", "label", "status")
 # Columns that every table has, an empty one too.
 ALWAYS = (*_FIRST, "seed", "error.type", "error.message", "directory")
@@ -61,6 +62,8 @@ def flat(record: Record) -> Flat:
         "configuration_id": record.configuration_id,
         "label": record.label,
         "status": str(record.status),
+        # A setting that came later than the record was at its default.
+        **({} if record.task else _usual_settings(_OWN_KEYS)),
         **flat_settings(record.config),
         "parameters": record.parameters,
         "code.sha256": record.code.sha256 if record.code else None,

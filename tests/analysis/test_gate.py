@@ -294,7 +294,7 @@ def test_the_documented_rules_can_be_read(tmp_path):
     lines = rules_module.__doc__.splitlines()
     example = "\n".join(line[4:] for line in lines if line.startswith("    "))
     (tmp_path / "rules.yaml").write_text(example)
-    assert len(read_rules(tmp_path / "rules.yaml").floors) == 2
+    assert len(read_rules(tmp_path / "rules.yaml").floors) == 3
     (tmp_path / "rules.yaml").write_text("")
     assert read_rules(tmp_path / "rules.yaml") == Rules()
 

@@ -15,6 +15,7 @@ from mnist_sweep.records.record import SCHEMA_VERSION, Record, build
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.store import to_json
 from mnist_sweep.records.sweep import load
+from mnist_sweep.settings import SETTINGS
 from support.factories import make_run
 
 FIRST_EDITION = Path(__file__).parent / "schema_1"
@@ -33,6 +34,18 @@ def test_a_directory_of_the_first_edition_is_read():
     assert finished["epochs_trained"] == 3
     (pruned,) = found.frame[found.frame["status"] == RunStatus.PRUNED].to_dict("records")
     assert (pruned["error.type"], pruned["epochs_trained"]) == ("Pruned", 1)
+
+
+def test_a_setting_that_came_later_had_its_default():
+    records = [read_record(path) for path in RECORDS]
+    assert not any("outputs" in record.config for record in records)
+    for record in records:
+        row, own = fields.flat(record), fields.flat_settings(record.config)
+        later = {key for key, one in SETTINGS.items() if one.top in set(row) - set(own)}
+        assert "outputs" in later
+        assert {key: row[key] for key in later} == {key: SETTINGS[key].default for key in later}
+    task = build(make_run().values | {"task": "mine.train", "config": {"task": {}, "seed": 0}})
+    assert "outputs" not in fields.flat(task)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.parent.name)

@@ -226,7 +226,8 @@ def pooled_variances(own: Floats, df: Floats) -> tuple[Floats, Floats, NDArray[n
         common = float(df[rest] @ own[rest]) / known if known else 0.0
         if not (df[place] and common):
             break
-        if len(own) * fdtrc(df[place], known, own[place] / common) > MORE_VARIABLE:
+        # Python floats: beside a variance of nearly 0 the ratio is infinite, without a warning.
+        if len(own) * fdtrc(df[place], known, float(own[place]) / common) > MORE_VARIABLE:
             break
         pooled = rest
     total = float(df[pooled].sum())
