@@ -1,6 +1,7 @@
 """Commands and paths as messages show them: a command works when it is pasted.
 
-Messages of every package name commands, so this stands beside `errors`.
+Messages of every package name commands, so this stands beside `errors`. Where `conf/` is,
+help and Hydra must know too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,19 @@ import shutil
 import sys
 from pathlib import Path
 
-from mnist_sweep.errors import visible
+from mnist_sweep.errors import UsageError, visible
+
+
+def conf_directory() -> Path:
+    """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "conf", package.parent / "conf"):
+        if (candidate / "config.yaml").is_file():
+            return candidate
+    raise UsageError(
+        f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
+        "Install the package again."
+    )
 
 
 def program() -> str:

@@ -19,14 +19,14 @@ from typing import Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
-from mnist_sweep.analysis.where import check_keys, holding, parse, plain, plain_rows, unmet
+from mnist_sweep.analysis.where import check_keys, holding, parse, plain_rows, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import HELD_OUT, Metric, definitions, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.table import RunsTable, measured
+from mnist_sweep.records.table import RunsTable, measured, plain
 from mnist_sweep.settings import DEFAULT_OBJECTIVE
 
 Settings = dict[str, Any]

@@ -14,14 +14,14 @@ from mnist_sweep.analysis.configurations import seed_variances
 from mnist_sweep.analysis.selection import Uncounted, reason_of
 from mnist_sweep.analysis.statistics import Difference, corrected, difference, resample_predictions
 from mnist_sweep.analysis.uncertainty import UncertainSelection
-from mnist_sweep.analysis.where import plain, plain_rows
+from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.sweep import Sweep, all_runs
-from mnist_sweep.records.table import RunsTable
+from mnist_sweep.records.table import RunsTable, plain
 
 SPLIT = "test"
 # Effects are measured on these, and on every class's F1.

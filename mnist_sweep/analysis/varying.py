@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.analysis.where import plain
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import plain
 from mnist_sweep.settings import MLP_KEYS, MLP_TARGET, SETTINGS, TASK_KEYS
 
 if TYPE_CHECKING:

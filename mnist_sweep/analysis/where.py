@@ -16,6 +16,7 @@ from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import closest, resolve
 from mnist_sweep.records.paths import scalar
 from mnist_sweep.records.status import RunStatus
+from mnist_sweep.records.table import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,14 +147,6 @@ def _refuse_percentage(condition: Condition, runs: pd.DataFrame) -> None:
             f"In the condition {condition.text}: {key} is a fraction, though it is shown in "
             f"percent: {key}{sign}{number / 100:g} means {number:g} %."
         )
-
-
-def plain(values: pd.Series[Any]) -> list[Any]:
-    """Plain Python values of a column, None where one is missing."""
-    if values.dtype == "float64" and not values.hasnans:
-        return values.tolist()
-    found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
-    return found
 
 
 def plain_rows(runs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mnist_sweep.command import conf_directory
 from mnist_sweep.errors import UsageError
 from mnist_sweep.settings import SETTINGS
 from mnist_sweep.settings.reference import help_text
@@ -53,7 +54,7 @@ def screen() -> str:
     """
     import yaml
 
-    parts = yaml.safe_load((conf_folder() / "hydra/help/screen.yaml").read_text("utf-8"))
+    parts = yaml.safe_load((conf_directory() / "hydra/help/screen.yaml").read_text("utf-8"))
     groups = {group.lstrip("+"): names for group, names in config_groups().items()}
     shown = [
         f"{group}: {', '.join(names)}\n" for group, names in groups.items() if "hydra" not in group
@@ -137,15 +138,9 @@ def _settings(word: str) -> Iterator[str]:
     yield from (f"{key}={value}" for value in values)
 
 
-def conf_folder() -> Path:
-    """The folder `conf/`: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
-
-
 def config_groups() -> dict[str, list[str]]:
     """Of each folder of `conf/` the choices; an experiment is added, so it has a plus."""
-    conf = conf_folder()
+    conf = conf_directory()
     found: dict[str, list[str]] = {}
     for path in sorted(conf.glob("*/**/*.yaml")):
         group = path.parent.relative_to(conf).as_posix()

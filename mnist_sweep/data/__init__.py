@@ -10,26 +10,12 @@ May import `settings` and the modules beside the packages. Nothing here imports 
 Hydra; scikit-learn is imported only where it computes a split or its digits are read.
 """
 
-from mnist_sweep.data.dataset import (
-    NO_DATA,
-    Dataset,
-    DatasetInfo,
-    check_unchanged,
-    class_counts,
-    load,
-)
-from mnist_sweep.data.prepare import prepare
-from mnist_sweep.data.readers import Reader
-from mnist_sweep.data.split import split
-
-__all__ = [
-    "NO_DATA",
-    "Dataset",
-    "DatasetInfo",
-    "Reader",
-    "check_unchanged",
-    "class_counts",
-    "load",
-    "prepare",
-    "split",
-]
+from mnist_sweep.data.dataset import NO_DATA as NO_DATA
+from mnist_sweep.data.dataset import Dataset as Dataset
+from mnist_sweep.data.dataset import DatasetInfo as DatasetInfo
+from mnist_sweep.data.dataset import check_unchanged as check_unchanged
+from mnist_sweep.data.dataset import class_counts as class_counts
+from mnist_sweep.data.dataset import load as load
+from mnist_sweep.data.prepare import prepare as prepare
+from mnist_sweep.data.readers import Reader as Reader
+from mnist_sweep.data.split import split as split

@@ -42,7 +42,7 @@ from mnist_sweep.records.table import (
     NAME,
     Rows,
     object_array,
-    objects,
+    plain,
     rows_of,
     stacked,
 )
@@ -190,7 +190,7 @@ def read(path: Path) -> Rows | None:
         for place in meta["json"]:
             values: list[Any] = [None] * len(table)
             if stored.column(place).null_count < len(table):  # most are null in all runs
-                texts = objects(table[place])
+                texts = plain(table[place])
                 values = [None if text is None else json.loads(text) for text in texts]
             columns[place] = object_array(values)
         named = dict(zip(meta["names"], columns.values(), strict=True))
@@ -210,7 +210,7 @@ def write(path: Path, rows: Rows) -> None:
     for place, (_, column) in enumerate(rows.table.items()):
         if column.dtype == object:  # Arrow has no one type for it
             as_json.append(str(place))
-            texts = [None if one is None else json.dumps(one) for one in objects(column)]
+            texts = [None if one is None else json.dumps(one) for one in plain(column)]
             columns[str(place)] = pa.array(texts, pa.string())
         else:
             columns[str(place)] = pa.array(column, from_pandas=True)

@@ -53,11 +53,6 @@ class Predictions:
     validation_index: NDArray[np.int32]
     data_sha256: str
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """All fields as arrays, the hash as a 0-d text array: what the file holds."""
-        values = {name: getattr(self, name) for name in _DTYPES}
-        return {**values, _SHA256: np.array(self.data_sha256, dtype="<U64")}
-
 
 @dataclass(frozen=True)
 class Predicted:

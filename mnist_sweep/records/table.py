@@ -52,7 +52,7 @@ class Rows:
         for name in map(str, self.table.columns.difference([*_OWN])):
             column = self.table[name]
             has_type = column.dtype != object and present[name]
-            columns[name] = column if has_type else typed(objects(column), name)
+            columns[name] = column if has_type else typed(plain(column), name)
         directories = [f"{parent}{name}" for name in self.table[NAME]]
         return _table({**columns, "directory": typed(directories, "directory")}, n)
 
@@ -145,7 +145,7 @@ def _below(
             continue
         values: list[Any] = []
         for one, has in zip(tables, known, strict=True):
-            values += objects(one[name]) if has else [None] * len(one)
+            values += plain(one[name]) if has else [None] * len(one)
         columns[name] = made(values, name)
     return _table(columns, sum(map(len, tables)))
 
@@ -156,10 +156,12 @@ def measured(runs: pd.DataFrame) -> list[str]:
     return [name for name in map(str, runs.columns) if is_metric(name) and counts[name]]
 
 
-def objects(column: pd.Series[Any]) -> list[Any]:
-    """A column's values as plain Python, None where one is missing."""
-    plain = column.astype(object)
-    return plain.where(column.notna(), None).tolist()
+def plain(values: pd.Series[Any]) -> list[Any]:
+    """Plain Python values of a column, None where one is missing."""
+    if values.dtype == "float64" and not values.hasnans:
+        return values.tolist()
+    found: list[Any] = values.astype(object).where(values.notna(), None).tolist()
+    return found
 
 
 def typed(values: list[Any], name: str) -> Any:

@@ -28,7 +28,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.command import command
+from mnist_sweep.command import command, conf_directory
 from mnist_sweep.errors import SettingsError, UsageError
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.sweeping.context import Command, SweepContext
@@ -167,7 +167,7 @@ def _hydra(options: argparse.Namespace) -> Iterator[Hydra]:
     """Hydra, with its search path and its global state set until the end of the block."""
     if hydra.__version__.startswith("1.3."):
         version.setbase("1.3")  # 1.4 behaves in one way only, and warns where one is chosen
-    search_path = create_config_search_path(_absolute(options.config_path or conf_directory()))
+    search_path = create_config_search_path(_absolute(options.config_path or str(conf_directory())))
     if options.config_dir is not None:
         directory = Path(options.config_dir).absolute()
         if not directory.is_dir():
@@ -218,18 +218,6 @@ def _directory_importable() -> Iterator[None]:
     finally:
         if added:
             sys.path.remove(here)
-
-
-def conf_directory() -> str:
-    """The absolute path of `conf/`: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).resolve().parents[1]
-    for candidate in (package / "conf", package.parent / "conf"):
-        if (candidate / "config.yaml").is_file():
-            return str(candidate)
-    raise UsageError(
-        f"The settings' files are missing: expected conf/config.yaml in {package} or beside it. "
-        "Install the package again."
-    )
 
 
 def _reason(error: BaseException) -> str:

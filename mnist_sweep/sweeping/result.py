@@ -10,7 +10,7 @@ from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.records.study_file import Study
 from mnist_sweep.settings import Plain
-from mnist_sweep.sweeping.launch.job import Origin, RunSummary
+from mnist_sweep.sweeping.launch.job import RunSummary
 from mnist_sweep.sweeping.launch.submitted import SubmittedJob
 from mnist_sweep.sweeping.plan.points import Plan, union
 
@@ -46,13 +46,8 @@ class SweepResult:
         return len(self.plan.points) if self.n_requested is None else self.n_requested
 
     @property
-    def ran(self) -> list[RunSummary]:
-        """Of the runs that this command carried out."""
-        return [summary for summary in self.summaries if summary.origin is Origin.RAN]
-
-    @property
     def failures(self) -> int:
-        """How many of them failed or diverged."""
+        """How many of the runs that ended failed or diverged."""
         return sum(summary.failed for summary in self.summaries)
 
     def join(self, other: SweepResult) -> None:

@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from mnist_sweep.analysis.compare import VerdictKind, compare, load_side
 from mnist_sweep.analysis.compare.changes import Evidence, flips
-from mnist_sweep.errors import DirectoryError, UsageError
+from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.predictions import Predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.reporting.comparison.phrases import caveats, time_reasons, verdict_sentence
@@ -352,11 +352,6 @@ def test_sides_of_one_name_are_told_apart_by_path_and_by_letter(tmp_path):
     ]  # fmt: skip
     twice = compare([load_side(first), load_side(first)])
     assert [one.name for one in twice.sides] == [f"{first} (A)", f"{first} (B)"]
-
-
-def test_one_side_is_not_a_comparison(grid):
-    with pytest.raises(UsageError, match="two or more"):
-        compare([load_side(grid)])
 
 
 def test_validation_can_be_compared(tmp_path):

@@ -142,7 +142,6 @@ def test_replicates_have_the_distribution_of_a_plain_bootstrap_over_images():
         ([[0, 10]], [0, 1], "between 0 and 9"),
         ([[0, -1]], [0, 1], "between 0 and 9"),
         ([[0, 1]], [0, 11], "True classes"),
-        ([[0.5, 1.0]], [0, 1], "must be integers"),
     ],
 )
 def test_predictions_that_do_not_fit_are_refused(predicted, true, said):

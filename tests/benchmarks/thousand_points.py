@@ -109,9 +109,9 @@ def hydra_s() -> float:
     from hydra import compose, initialize_config_dir
 
     import mnist_sweep  # noqa: F401  (makes the plugins known)
-    from mnist_sweep.sweeping.app import conf_directory
+    from mnist_sweep.command import conf_directory
 
-    with initialize_config_dir(conf_directory(), version_base="1.3"):
+    with initialize_config_dir(str(conf_directory()), version_base="1.3"):
         began = time.perf_counter()
         for nodes in range(10):
             compose("config", overrides=[f"nodes={nodes + 1}", "data=digits"])

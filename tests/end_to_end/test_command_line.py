@@ -206,7 +206,7 @@ def test_metrics_are_those_that_scikit_learn_computes_from_the_predictions(
     world: World, made: dict[str, Record]
 ):
     for record in made.values():
-        found = read_predictions(files(record, world.sweep()) / "predictions.npz").arrays()
+        found = vars(read_predictions(files(record, world.sweep()) / "predictions.npz"))
         for split, n in (("test", record.data.n_test), ("validation", record.data.n_validation)):
             truth, predicted = found[f"{split}_true"], found[f"{split}_predicted"]
             told: Any = getattr(record.metrics, split)
@@ -233,7 +233,7 @@ def test_metrics_are_those_that_scikit_learn_computes_from_the_predictions(
 
 def test_every_run_saw_the_same_examples(world: World, made: dict[str, Record]):
     arrays = [
-        read_predictions(files(record, world.sweep()) / "predictions.npz").arrays()
+        vars(read_predictions(files(record, world.sweep()) / "predictions.npz"))
         for record in made.values()
     ]
     for key in ("test_true", "validation_true", "validation_index"):
@@ -275,9 +275,9 @@ def test_the_saved_model_is_plain_keras_and_predicts_the_same(
     network = keras.saving.load_model(place / "model.keras", safe_mode=True)
     images = data.test_images.astype("float32") / data.info.scale
     answers = np.asarray(network(images)).argmax(axis=1)
-    stored = read_predictions(place / "predictions.npz").arrays()
-    assert (stored["test_true"] == data.test_labels).all()
-    assert (stored["test_predicted"] == answers).mean() > 0.99  # near ties may round either way
+    stored = read_predictions(place / "predictions.npz")
+    assert (stored.test_true == data.test_labels).all()
+    assert (stored.test_predicted == answers).mean() > 0.99  # near ties may round either way
 
 
 def test_the_frame_is_the_table(world: World, made: dict[str, Record]):
@@ -305,12 +305,10 @@ def test_the_same_point_gives_the_same_bits_in_another_process(
     assert record.run_id == before.run_id
     assert record.metrics == before.metrics
     assert record.history == before.history
-    one = read_predictions(files(before, world.sweep()) / "predictions.npz").arrays()
-    other = read_predictions(
-        files(record, world.place / "else where" / "once") / "predictions.npz"
-    ).arrays()
+    places = files(before, world.sweep()), files(record, world.place / "else where" / "once")
+    one, other = (vars(read_predictions(place / "predictions.npz")) for place in places)
     for key, values in one.items():
-        assert values.tobytes() == other[key].tobytes()
+        assert np.asarray(values).tobytes() == np.asarray(other[key]).tobytes()
 
 
 def test_one_run_prints_its_result_and_says_where_it_is(again: Done):

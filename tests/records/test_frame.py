@@ -12,7 +12,7 @@ from mnist_sweep.records.fields import column_order, columns_of_planned, flat, r
 from mnist_sweep.records.paths import SweepPaths, scalar, settings_of
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import all_runs, load
-from mnist_sweep.records.table import combined, frame, objects
+from mnist_sweep.records.table import combined, frame, plain
 from support.factories import make_run, reference_grid, write_sweep
 
 
@@ -110,7 +110,7 @@ def test_tables_below_each_other_keep_types_and_leave_gaps():
     one = frame({"a": [1, None], "b": ["x", "y"], "c": [None, None], "run_id": ["1", "2"]}, 2)
     two = frame({"a": [3], "c": [0.5], "d": [[1]], "run_id": ["3"]}, 1)
     found = combined([(one, "s"), (two, "t")])
-    values = {name: objects(found[name]) for name in ("a", "b", "c", "d", "sweep")}
+    values = {name: plain(found[name]) for name in ("a", "b", "c", "d", "sweep")}
     assert values == {
         "a": [1, None, 3], "b": ["x", "y", None], "c": [None, None, 0.5], "d": [None, None, [1]],
         "sweep": ["s", "s", "t"],

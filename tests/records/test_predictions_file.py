@@ -18,10 +18,10 @@ RUN = make_run(n_test=50, n_validation=30)
 
 def test_predictions_read_back_exactly(tmp_path):
     write_predictions(tmp_path / "p.npz", RUN.arrays)
-    read = read_predictions(tmp_path / "p.npz").arrays()
+    read = vars(read_predictions(tmp_path / "p.npz"))
     assert read.keys() == RUN.arrays.keys()
     for name, array in RUN.arrays.items():
-        assert read[name].dtype == array.dtype
+        assert np.asarray(read[name]).dtype == array.dtype
         np.testing.assert_array_equal(read[name], array)
 
 
@@ -102,7 +102,7 @@ def test_any_damage_is_noticed_or_changes_nothing(tmp_path, position, cut, value
     with contextlib.suppress(DirectoryError):
         read = read_predictions(path)
         for name, array in RUN.arrays.items():
-            np.testing.assert_array_equal(read.arrays()[name], array)
+            np.testing.assert_array_equal(getattr(read, name), array)
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path):

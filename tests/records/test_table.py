@@ -15,7 +15,7 @@ from mnist_sweep.records.table import (
     NAME,
     combined,
     frame_of,
-    objects,
+    plain,
     rows_of,
     stacked,
 )
@@ -30,7 +30,7 @@ rows_of_all = st.lists(
 
 
 def contents(table):
-    return [(name, str(table[name].dtype), objects(table[name])) for name in table]
+    return [(name, str(table[name].dtype), plain(table[name])) for name in table]
 
 
 def packed(rows):
@@ -73,7 +73,7 @@ def test_tables_one_below_the_other_are_the_table_of_all_rows(rows, cut):
 def test_a_column_has_the_type_of_its_values(column, dtype):
     table = frame_of([{"x": value} for value in column])
     assert table["x"].dtype == dtype
-    assert objects(table["x"]) == column
+    assert plain(table["x"]) == column
 
 
 def test_a_result_that_no_run_has_is_still_a_number():

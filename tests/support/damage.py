@@ -50,10 +50,12 @@ def shown(paths: RunPaths) -> Any:
         assert "\n" not in read.reason
         return None
     try:
-        arrays = read_predictions(paths.predictions).arrays()
+        arrays = vars(read_predictions(paths.predictions))
     except MnistSweepError:
         return None
-    return repr(flat(read[0])), {name: array.tobytes() for name, array in arrays.items()}
+    return repr(flat(read[0])), {
+        name: np.asarray(array).tobytes() for name, array in arrays.items()
+    }
 
 
 def flips(rng: np.random.Generator, paths: RunPaths, count: int) -> Iterator[tuple[str, int, Any]]:

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import mnist_sweep  # noqa: F401  (makes the plugins known)
-from mnist_sweep.sweeping import app
+from mnist_sweep.command import conf_directory
 from mnist_sweep.sweeping.plan import overrides
 from mnist_sweep.sweeping.plan.points import Composer
 
@@ -33,7 +33,7 @@ class Loaded:
 
 @pytest.fixture(scope="session")
 def hydra_master() -> Iterator[Callable[..., Loaded]]:
-    with initialize_config_dir(app.conf_directory(), version_base="1.3"):
+    with initialize_config_dir(str(conf_directory()), version_base="1.3"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         known: dict[tuple[str, ...], Loaded] = {}

@@ -20,7 +20,6 @@ from mnist_sweep.analysis.compare.match import Differing, Matched, differing, ma
 from mnist_sweep.analysis.compare.sides import MACHINE, Side, columns_of
 from mnist_sweep.analysis.statistics import holm
 from mnist_sweep.analysis.varying import SEED
-from mnist_sweep.errors import UsageError
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.reading import read_record
@@ -88,11 +87,7 @@ class Comparison:
 
 
 def compare(sides: Sequence[Side], seed: int = 0) -> Comparison:
-    """Compare sides with the first of them; the same sides and seed give the same answer."""
-    if len(sides) < 2:
-        raise UsageError(
-            f"Expected two or more directories to compare, got {len(sides)}. Give another one."
-        )
+    """Compare two or more sides with the first; the same sides and seed give the same answer."""
     names = [side.name for side in sides]
     if len({*names}) < len(names):  # their whole paths tell them apart, or letters
         names = [str(side.directory) for side in sides]

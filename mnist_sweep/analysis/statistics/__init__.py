@@ -11,34 +11,18 @@ What an answer is about stands in `covers`: single runs cover images alone, so t
 p-values. The model is in `variance`; simulated coverage in `tests/benchmarks`.
 """
 
-from mnist_sweep.analysis.statistics.bootstrap import Resampled, resample_predictions
-from mnist_sweep.analysis.statistics.comparisons import Comparisons, compare_all
-from mnist_sweep.analysis.statistics.estimates import (
-    Difference,
-    Interval,
-    corrected,
-    difference,
-    holm,
-    interval,
-    of_values,
-)
-from mnist_sweep.analysis.statistics.sequential import Decision, decide
-from mnist_sweep.analysis.statistics.variance import Covers, SeedVariances
-
-__all__ = [
-    "Comparisons",
-    "Covers",
-    "Decision",
-    "Difference",
-    "Interval",
-    "Resampled",
-    "SeedVariances",
-    "compare_all",
-    "corrected",
-    "decide",
-    "difference",
-    "holm",
-    "interval",
-    "of_values",
-    "resample_predictions",
-]
+from mnist_sweep.analysis.statistics.bootstrap import Resampled as Resampled
+from mnist_sweep.analysis.statistics.bootstrap import resample_predictions as resample_predictions
+from mnist_sweep.analysis.statistics.comparisons import Comparisons as Comparisons
+from mnist_sweep.analysis.statistics.comparisons import compare_all as compare_all
+from mnist_sweep.analysis.statistics.estimates import Difference as Difference
+from mnist_sweep.analysis.statistics.estimates import Interval as Interval
+from mnist_sweep.analysis.statistics.estimates import corrected as corrected
+from mnist_sweep.analysis.statistics.estimates import difference as difference
+from mnist_sweep.analysis.statistics.estimates import holm as holm
+from mnist_sweep.analysis.statistics.estimates import interval as interval
+from mnist_sweep.analysis.statistics.estimates import of_values as of_values
+from mnist_sweep.analysis.statistics.sequential import Decision as Decision
+from mnist_sweep.analysis.statistics.sequential import decide as decide
+from mnist_sweep.analysis.statistics.variance import Covers as Covers
+from mnist_sweep.analysis.statistics.variance import SeedVariances as SeedVariances

@@ -118,8 +118,6 @@ def collapse(predicted: ArrayLike, true: ArrayLike, classes: int = 10) -> Patter
             f"{answers.shape} and {truth.shape}. Runs can be compared only on the same images."
         )
     for name, labels in (("Predicted", answers), ("True", truth)):
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise DataError(f"{name} classes must be integers, got {labels.dtype}.")
         if labels.min() < 0 or labels.max() >= classes:
             raise DataError(
                 f"{name} classes must lie between 0 and {classes - 1}, "

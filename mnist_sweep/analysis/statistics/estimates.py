@@ -15,7 +15,6 @@ import numpy as np
 
 from mnist_sweep.analysis.statistics.bootstrap import Resampled
 from mnist_sweep.analysis.statistics.variance import Covers, SeedVariances, checked_level, means_of
-from mnist_sweep.errors import DataError
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 
@@ -133,21 +132,13 @@ def difference(
 
     Where row i of both sides shares its seed (`paired_seeds`), it is taken seed by seed; else the
     variance over seeds is pooled with that of `others`, further configurations. `margin` is the
-    largest difference that counts as none, to test equivalence.
+    largest difference that counts as none, to test equivalence. Give both sides by `of_values`, or
+    neither.
 
     Raises:
-        DataError: A level outside 0 to 1, sides that do not fit together, or single runs without
-            predictions.
+        DataError: A level outside 0 to 1, or single runs without predictions.
     """
     sides = len(first.observed), len(second.observed)
-    if first.replicates.shape[1] != second.replicates.shape[1]:
-        raise DataError(
-            "Both sides need equally many replicates: give both by `of_values`, or neither."
-        )
-    if paired_seeds and sides[0] != sides[1]:
-        raise DataError(
-            f"Paired by seed, both sides need the same seeds: got {sides[0]} and {sides[1]} runs."
-        )
     rows = np.arange(sum(sides))
     images = min(first.n_examples, second.n_examples)
     if paired_seeds:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mnist_sweep.analysis.statistics.bootstrap import Resampled
 from mnist_sweep.analysis.statistics.comparisons import Direction, direction_sign
 from mnist_sweep.analysis.statistics.variance import checked_level, means_of, ratio
-from mnist_sweep.errors import SelectionError
 from mnist_sweep.settings import DEFAULT_LEVEL
 
 State = Literal["decided", "undecided", "spent"]
@@ -63,11 +62,6 @@ def decide(
     `max_repeats`. `level` is that of all analyses together.
     """
     sign = direction_sign(direction)
-    if not MIN_REPEATS <= min_repeats <= max_repeats:
-        raise SelectionError(
-            "To decide a selection, repeats must go from min_repeats, at least "
-            f"{MIN_REPEATS}, to max_repeats: got {min_repeats} to {max_repeats}."
-        )
     error = (1 - checked_level(level)) / (max_repeats - min_repeats + 1)
     means = [sign * float(table.observed[rows].mean()) for rows in groups]
     contenders = sorted(range(len(groups)), key=means.__getitem__)

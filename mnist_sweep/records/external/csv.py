@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.records.external.found import Found, FoundRun, number, split_and_name
-from mnist_sweep.records.table import objects
+from mnist_sweep.records.table import plain
 from mnist_sweep.safe_files import content
 
 _METRIC = re.compile(
@@ -133,7 +133,7 @@ def columns_of(file: Path) -> Columns:
     unnamed = [name for name in table if str(name).startswith("Unnamed:")]
     table = table.drop(columns=unnamed).rename(columns=str)
     return {  # whole numbers with a gap are floats to pandas
-        str(name): objects(one.convert_dtypes() if one.hasnans else one)
+        str(name): plain(one.convert_dtypes() if one.hasnans else one)
         for name, one in table.items()
     }
 

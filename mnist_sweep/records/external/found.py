@@ -11,6 +11,7 @@ from typing import Any
 
 from mnist_sweep.errors import DirectoryError
 from mnist_sweep.metrics import TEST, TRAIN, VALIDATION, definitions
+from mnist_sweep.settings.all_settings import flat
 
 Numbers = dict[str, float]  # name -> result
 # Name -> values by epoch or step.
@@ -89,15 +90,9 @@ def _plain(name: str) -> str:
     return f"{name}_" if name in _RESERVED else name
 
 
-def flattened(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings with dotted names."""
-    if not isinstance(value, Mapping):
-        return {prefix.removesuffix("."): value}
-    return {
-        key: inner
-        for name, one in value.items()
-        for key, inner in flattened(one, f"{prefix}{name}.").items()
-    }
+def flattened(value: Any) -> dict[str, Any]:
+    """Nested mappings with dotted names; what is no mapping has an empty one."""
+    return dict(flat(value)) if isinstance(value, Mapping) else {"": value}
 
 
 def number(value: Any) -> float | None:

@@ -11,12 +11,11 @@ import numpy as np
 
 from mnist_sweep.analysis.configurations import Configuration
 from mnist_sweep.analysis.varying import MODEL, is_setting
-from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import HELD_OUT, of_split
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
-from mnist_sweep.records.table import RunsTable
+from mnist_sweep.records.table import RunsTable, plain
 from mnist_sweep.reporting.escape import shortened, visible
 from mnist_sweep.reporting.figures.matrices import class_names, confusion_of, with_classes
 from mnist_sweep.reporting.numbers import setting

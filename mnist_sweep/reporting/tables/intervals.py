@@ -18,13 +18,13 @@ from mnist_sweep.analysis.statistics import (
     interval,
     resample_predictions,
 )
-from mnist_sweep.analysis.where import plain
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.metrics import Metric, resolve
 from mnist_sweep.records.computed import Computed
 from mnist_sweep.records.predictions import read_predicted
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.sweep import Sweep
+from mnist_sweep.records.table import plain
 from mnist_sweep.reporting.tables.table import Rows
 from mnist_sweep.settings import DEFAULT_REPLICATES
 

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from mnist_sweep.analysis.configurations import groups
 from mnist_sweep.analysis.selection import reason_of
 from mnist_sweep.analysis.varying import SEED, in_order, order
-from mnist_sweep.analysis.where import check_keys, holding, parse, plain
+from mnist_sweep.analysis.where import check_keys, holding, parse
 from mnist_sweep.errors import DirectoryError, SelectionError, UsageError
 from mnist_sweep.metrics import closest, definitions, resolve
 from mnist_sweep.records.paths import RunPaths, without_seed
 from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.table import RunsTable, typed
+from mnist_sweep.records.table import RunsTable, plain, typed
 from mnist_sweep.reporting.phrases.names import class_name, class_word, repeats_reason
 from mnist_sweep.reporting.tables.table import Rows
 

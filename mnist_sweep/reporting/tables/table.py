@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.varying import is_known, is_setting, used
-from mnist_sweep.analysis.where import plain
 from mnist_sweep.metrics import Format
 from mnist_sweep.records.status import RunStatus
-from mnist_sweep.records.table import RunsTable
+from mnist_sweep.records.table import RunsTable, plain
 from mnist_sweep.reporting.escape import shortened
 from mnist_sweep.reporting.numbers import NOTHING, UNITS, with_spread, written, written_all
 from mnist_sweep.reporting.phrases.names import status_text

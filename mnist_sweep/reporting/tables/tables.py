@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mnist_sweep.analysis.varying import SWEEP, TASK, shown_settings
-from mnist_sweep.analysis.where import parse, plain, unmet
+from mnist_sweep.analysis.where import parse, unmet
 from mnist_sweep.errors import SelectionError
 from mnist_sweep.metrics import overall, resolve
 from mnist_sweep.records.locks import locked
@@ -17,7 +17,7 @@ from mnist_sweep.records.paths import TABLE_FORMATS, SweepPaths
 from mnist_sweep.records.status import MAX_MISSING, RunStatus
 from mnist_sweep.records.store import check_no_link, clean_temporary, write_text
 from mnist_sweep.records.sweep import Sweep, all_runs, load
-from mnist_sweep.records.table import measured
+from mnist_sweep.records.table import measured, plain
 from mnist_sweep.reporting.escape import visible
 from mnist_sweep.reporting.phrases import tables as phrases
 from mnist_sweep.reporting.phrases.names import changed_settings, setting_title
