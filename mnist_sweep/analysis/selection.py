@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, partial
 from itertools import takewhile
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -93,7 +92,7 @@ class Candidate:
     run_ids: tuple[str, ...]
     seeds: tuple[int | None, ...]
     values: tuple[float, ...]
-    _directories: tuple[str, ...] = field(repr=False)
+    directories: tuple[str, ...] = field(repr=False)  # where the runs' files are
     _settings: Callable[[], Settings] = field(repr=False, compare=False)
     confidence: Confidence | None = None  # where the selection's uncertainty is known
 
@@ -101,11 +100,6 @@ class Candidate:
     def value(self) -> float:
         """The mean over the configuration's runs."""
         return self.values[0] if len(self.values) == 1 else fmean(self.values)
-
-    @property
-    def directories(self) -> tuple[Path, ...]:
-        """Where the runs' files are."""
-        return tuple(map(Path, self._directories))
 
     @cached_property
     def settings(self) -> Settings:

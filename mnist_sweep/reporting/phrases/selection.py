@@ -130,13 +130,14 @@ def selection_lines(found: Selection) -> list[Line]:
         )
         lines.append(Line(LineKind.COVERAGE, text))
     lines += [Line(LineKind.EXCLUDED, text) for text in _excluded_lines(found.uncounted)]
-    for one in found.data:
+    data = found.data
+    for one in data:
         if one["notice"]:
             lines.append(Line(LineKind.NOTICE, data_warning(one["name"], one["notice"])))
         about = f"{one['name']} ({one['source']}), {one['examples']:,} {found.weakest_split}"
         text = visible(f"Data: {about} examples, sha256 {one['sha256'][:12]}.")
         lines.append(Line(LineKind.DATA, text))
-    sets = ", ".join(visible(f"{one['name']} ({one['sha256'][:8]})") for one in found.data)
+    sets = ", ".join(visible(f"{one['name']} ({one['sha256'][:8]})") for one in data)
     for note in found.notes:
         # Of single runs the confidence says so.
         if not (note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES):
