@@ -42,7 +42,7 @@ def test_the_best_is_meant_by_the_objective_and_the_worst_by_what_is_asked(grid)
     assert set(worst.run_ids) <= set(two["run_id"])
     assert "2 layers" in str(worst)
     on_test = grid.best(split="test")
-    assert on_test.selection.selection.metric.column == "test.accuracy"
+    assert on_test.selection.metric.column == "test.accuracy"
     with pytest.raises(SelectionError, match="f1_min"):
         grid.best(by="f1min")
 

@@ -14,7 +14,7 @@ from statistics import fmean
 import numpy as np
 
 from mnist_sweep.analysis.configurations import seed_variances
-from mnist_sweep.analysis.selection import Direction, select
+from mnist_sweep.analysis.selection import Direction, Selection, Unknown, select
 from mnist_sweep.analysis.statistics import (
     Interval,
     Resampled,
@@ -23,12 +23,7 @@ from mnist_sweep.analysis.statistics import (
     interval,
     resample_predictions,
 )
-from mnist_sweep.analysis.uncertainty import (
-    UncertainSelection,
-    Unknown,
-    select_again,
-    select_with_uncertainty,
-)
+from mnist_sweep.analysis.uncertainty import select_again, select_with_uncertainty
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
@@ -48,7 +43,7 @@ MAX_RUNS = 200
 class Standing:
     """A selected configuration with its value on the test split."""
 
-    found: UncertainSelection
+    found: Selection
     on_test: Metric | None = None  # what selected it, on the test split; None if it has no splits
     value: float | None = None  # its mean there
     interval: Interval | None = None  # of that mean, where predictions give it
@@ -64,7 +59,7 @@ class HardestClasses:
     support: tuple[int, ...]  # how many images each class has
 
 
-def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | None:
+def best_of(sweep: Sweep, study: Study | None = None) -> Selection | None:
     """The best by the objective; of a study's first grids, on the split that it selects on."""
     if study is None:
         return selection_of([sweep], (), sweep.objective, "best")
@@ -84,7 +79,7 @@ def best_of(sweep: Sweep, study: Study | None = None) -> UncertainSelection | No
         return None
 
 
-def selected_by(study: Study, sweep: Sweep) -> list[UncertainSelection]:
+def selected_by(study: Study, sweep: Sweep) -> list[Selection]:
     """What the stages of a study selected, but for those whose runs are gone."""
     found = []
     for stage in study.stages:
@@ -95,24 +90,24 @@ def selected_by(study: Study, sweep: Sweep) -> list[UncertainSelection]:
     return found
 
 
-def worst_two_layers(sweeps: Sequence[Sweep]) -> UncertainSelection | None:
+def worst_two_layers(sweeps: Sequence[Sweep]) -> Selection | None:
     """The worst of several built-in networks of two layers."""
     found = selection_of(sweeps, TWO_LAYERS, "f1_min", "worst")
-    candidates = found.selection.candidates if found else ()
+    candidates = found.candidates if found else ()
     are_built_in = {one.settings.get(TARGET) for one in candidates} == {MLP_TARGET}
     return found if len(candidates) > 1 and are_built_in else None
 
 
-def default_selections(sweeps: Sequence[Sweep]) -> tuple[UncertainSelection, ...]:
+def default_selections(sweeps: Sequence[Sweep]) -> tuple[Selection, ...]:
     """The best of several configurations by the objective, and the worst two-layer network."""
     best = selection_of(sweeps, (), objective_of(sweeps), "best")
-    several = best if best and len(best.selection.candidates) > 1 else None
+    several = best if best and len(best.candidates) > 1 else None
     return tuple(filter(None, (several, worst_two_layers(sweeps))))
 
 
 def selection_of(
     sweeps: Sequence[Sweep], where: Sequence[str], by: str, direction: Direction
-) -> UncertainSelection | None:
+) -> Selection | None:
     """A selection, with its uncertainty where that takes no longer than the rest of a report."""
     try:
         if is_resampled(sweeps):
@@ -121,7 +116,7 @@ def selection_of(
     except SelectionError:  # there is nothing to select from
         return None
     why = f"it is computed for one directory of at most {MAX_RUNS} runs."
-    return UncertainSelection(found, unknown=Unknown.NOT_COMPUTED, detail=why)
+    return replace(found, unknown=Unknown.NOT_COMPUTED, detail=why)
 
 
 def is_resampled(sweeps: Sequence[Sweep]) -> bool:
@@ -129,9 +124,9 @@ def is_resampled(sweeps: Sequence[Sweep]) -> bool:
     return len(sweeps) == 1 and len(sweeps[0].frame) <= MAX_RUNS
 
 
-def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
+def standing_of(sweep: Sweep, found: Selection) -> Standing:
     """A selected configuration's value on the test split, with its interval where it has one."""
-    metric = found.selection.metric
+    metric = found.metric
     if metric.split not in HELD_OUT:
         return Standing(found)
     on_test = replace(metric, split=TEST)
@@ -146,7 +141,7 @@ def standing_of(sweep: Sweep, found: UncertainSelection) -> Standing:
     return Standing(found, on_test, fmean(values), span)
 
 
-def interval_on_test(sweep: Sweep, found: UncertainSelection, metric: str) -> Interval:
+def interval_on_test(sweep: Sweep, found: Selection, metric: str) -> Interval:
     """The interval of a metric of the selected configuration on the test split.
 
     Raises:
@@ -159,7 +154,7 @@ def interval_on_test(sweep: Sweep, found: UncertainSelection, metric: str) -> In
     return interval(table, found.level, others=others)
 
 
-def hardest_classes(sweep: Sweep, best: UncertainSelection) -> HardestClasses | None:
+def hardest_classes(sweep: Sweep, best: Selection) -> HardestClasses | None:
     """The hardest classes of a selected configuration, if any; raises as `interval_on_test`."""
     weak = weakest_classes(best.chosen.records, TEST)
     if not weak:
@@ -183,7 +178,7 @@ def hardest_classes(sweep: Sweep, best: UncertainSelection) -> HardestClasses | 
 
 
 def _resampled(
-    sweep: Sweep, found: UncertainSelection, metrics: Sequence[str]
+    sweep: Sweep, found: Selection, metrics: Sequence[str]
 ) -> tuple[dict[str, Resampled], Predicted]:
     """Metrics of the configuration's runs on the test split, resampled as its selection was."""
     directories = [sweep.run_paths(one).directory for one in found.chosen.run_ids]

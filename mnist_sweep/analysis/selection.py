@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property, partial
 from itertools import takewhile
-from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mnist_sweep.analysis.varying import SEED, SWEEP, settings_of
 from mnist_sweep.analysis.weakest import WeakClass, weakest_classes
@@ -27,7 +26,15 @@ from mnist_sweep.records.reading import read_record
 from mnist_sweep.records.record import Record
 from mnist_sweep.records.status import RunStatus
 from mnist_sweep.records.table import RunsTable, measured, plain
-from mnist_sweep.settings import DEFAULT_OBJECTIVE
+from mnist_sweep.settings import (
+    DEFAULT_LEVEL,
+    DEFAULT_MARGIN,
+    DEFAULT_OBJECTIVE,
+    DEFAULT_REPLICATES,
+)
+
+if TYPE_CHECKING:
+    from mnist_sweep.analysis.statistics import Covers
 
 Settings = dict[str, Any]
 
@@ -40,6 +47,8 @@ _REASONS = (
     "label", "status", "error.type", "error.message", "epochs", "epochs_trained",
     "history.val_accuracy",
 )  # fmt: skip
+# What the statistics of a selection depend on beside the runs.
+STATISTICS = ("level", "margin", "replicates", "seed", "questions")
 
 
 class Note(StrEnum):
@@ -52,6 +61,28 @@ class Note(StrEnum):
     UNEQUAL_REPEATS = "unequal numbers of runs"
 
 
+class Unknown(StrEnum):
+    """Why the uncertainty of a selection is not known."""
+
+    NOT_FROM_PREDICTIONS = "the metric does not follow from predictions"
+    ONE_CANDIDATE = "there is only one candidate"
+    TOO_MANY = "there are too many candidates"
+    UNREADABLE = "predictions cannot be read or compared"
+    MISMATCH = "predictions and records do not belong together"
+    NOT_COMPUTED = "it was not computed"
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What is known of one candidate beside the chosen one, see `Comparisons`."""
+
+    probability: float  # that it is the worst (or best); over all candidates they sum to 1
+    p_value: float | None  # of no difference from the chosen one; None with single runs
+    p_equivalent: float | None  # of a difference beyond the margin
+    distinguishable: bool
+    equivalent: bool  # one that is neither is undecided
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One configuration with its finished runs, in order of seed; `label` is without it."""
@@ -61,18 +92,14 @@ class Candidate:
     run_ids: tuple[str, ...]
     seeds: tuple[int | None, ...]
     values: tuple[float, ...]
-    _directories: tuple[str, ...] = field(repr=False)
+    directories: tuple[str, ...] = field(repr=False)  # where the runs' files are
     _settings: Callable[[], Settings] = field(repr=False, compare=False)
+    confidence: Confidence | None = None  # where the selection's uncertainty is known
 
     @cached_property
     def value(self) -> float:
         """The mean over the configuration's runs."""
         return self.values[0] if len(self.values) == 1 else fmean(self.values)
-
-    @property
-    def directories(self) -> tuple[Path, ...]:
-        """Where the runs' files are."""
-        return tuple(map(Path, self._directories))
 
     @cached_property
     def settings(self) -> Settings:
@@ -95,22 +122,40 @@ class Uncounted(NamedTuple):
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, from what, and what could not be counted."""
+    """What was chosen, from what, what could not be counted, and how certain that is.
+
+    Each candidate has its confidence, or `unknown` says why there is none.
+    """
 
     metric: Metric
     direction: Direction
     where: tuple[str, ...]
     candidates: tuple[Candidate, ...]  # the chosen one first, then in order
-    ties: tuple[Candidate, ...]  # others whose value equals the chosen one's
     uncounted: tuple[Uncounted, ...]
     weakest_split: str
     notes: tuple[Note, ...]
     runs: RunsTable = field(repr=False, compare=False)  # the candidates' rows
+    unknown: Unknown | None = None
+    detail: str = ""  # what exactly could not be read or does not fit
+    level: float = DEFAULT_LEVEL
+    margin: float = DEFAULT_MARGIN  # the largest difference that counts as none
+    replicates: int = DEFAULT_REPLICATES
+    seed: int = 0  # of the statistics' randomness, not of a run
+    questions: int = 1  # families of tests that its p-values are corrected for, itself included
+    images: int = 0
+    covers: Covers | None = None
+    run_ids: tuple[str, ...] | None = None  # the runs that could count; None for all
 
     @property
     def chosen(self) -> Candidate:
         """The selected configuration."""
         return self.candidates[0]
+
+    @property
+    def ties(self) -> tuple[Candidate, ...]:
+        """Other candidates whose value equals the chosen one's."""
+        value, others = self.chosen.value, self.candidates[1:]
+        return (*takewhile(lambda one: math.isclose(one.value, value, rel_tol=_TIE), others),)
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -124,6 +169,79 @@ class Selection:
     def weakest(self) -> tuple[WeakClass, ...]:
         """The chosen configuration's weakest classes, read from its records."""
         return weakest_classes(self.chosen.records, self.weakest_split)
+
+    @property
+    def probability(self) -> float | None:
+        """The probability that the selected one really is the worst (or best)."""
+        return self.chosen.confidence.probability if self.chosen.confidence else None
+
+    @property
+    def others(self) -> list[tuple[Candidate, Confidence]]:
+        """The other candidates, each with what is known of it."""
+        return [(one, one.confidence) for one in self.candidates[1:] if one.confidence]
+
+    @property
+    def not_distinguishable(self) -> tuple[Candidate, ...]:
+        """Other candidates that are not known to differ from it; with single runs all others."""
+        return tuple(candidate for candidate, one in self.others if not one.distinguishable)
+
+    @property
+    def equivalent(self) -> tuple[Candidate, ...]:
+        """Other candidates that are shown to lie within the margin of the selected one."""
+        return tuple(candidate for candidate, one in self.others if one.equivalent)
+
+    def to_json(self) -> dict[str, Any]:
+        """The selection as plain values; `select_again` makes the same selection of it."""
+        candidates: list[dict[str, Any]] = [
+            {
+                "configuration_id": one.configuration_id,
+                "label": one.label,
+                "value": one.value,
+                "runs": [
+                    {"run_id": run, "seed": seed, "value": value}
+                    for run, seed, value in zip(one.run_ids, one.seeds, one.values, strict=True)
+                ],
+                **(asdict(one.confidence) if one.confidence else {}),
+            }
+            for one in self.candidates
+        ]
+        uncertainty = None
+        if self.chosen.confidence:
+            uncertainty = {
+                "probability": self.probability,
+                "not_distinguishable": [one.configuration_id for one in self.not_distinguishable],
+                "equivalent": [one.configuration_id for one in self.equivalent],
+                "covers": self.covers,
+                "images": self.images,
+                "repeats": len(self.chosen.values),
+            }
+        return {
+            "metric": self.metric.name,
+            "split": self.metric.split,
+            "higher_is_better": self.metric.higher_is_better,
+            "direction": self.direction,
+            "where": list(self.where),
+            "chosen": candidates[0],
+            "candidates": candidates,
+            "ties": [tie.configuration_id for tie in self.ties],
+            "uncounted": [run._asdict() for run in self.uncounted],
+            "weakest_split": self.weakest_split,
+            "weakest": [
+                {"label": one.label, "f1": one.f1}
+                | {
+                    name: [{"label": k, "count": n} for k, n in getattr(one, name)]
+                    for name in ("mistaken_for", "taken_for_it")
+                }
+                for one in self.weakest
+            ],
+            "data": self.data,
+            "notes": [str(note) for note in self.notes],
+            "configuration_id": self.chosen.configuration_id,
+            "run_ids": None if self.run_ids is None else list(self.run_ids),
+            **{name: getattr(self, name) for name in STATISTICS},
+            "uncertainty": uncertainty,
+            "uncertainty_unknown": None if self.unknown is None else str(self.unknown),
+        }
 
 
 def select(
@@ -167,9 +285,8 @@ def select(
             "again, or widen --where."
         )
     downward = metric.higher_is_better == (direction == "best")
-    first, *others = candidates = _candidates(counted, metric.column, downward=downward)
+    candidates = _candidates(counted, metric.column, downward=downward)
     repeats = {len(one.values) for one in candidates}
-    ties = takewhile(lambda one: math.isclose(one.value, first.value, rel_tol=_TIE), others)
     notes = {
         Note.SELECTED_ON_TEST: metric.split == "test",
         Note.DIFFERENT_DATA: len(set(counted["dataset.sha256"])) > 1,
@@ -177,7 +294,7 @@ def select(
         Note.UNEQUAL_REPEATS: len(repeats) > 1,
     }
     return Selection(
-        metric, direction, tuple(where), candidates, tuple(ties), uncounted,
+        metric, direction, tuple(where), candidates, uncounted,
         weakest_split=metric.split if metric.split in HELD_OUT else split,
         notes=tuple(note for note, holds in notes.items() if holds), runs=counted,
     )  # fmt: skip

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from mnist_sweep.analysis.configurations import seed_variances
-from mnist_sweep.analysis.selection import Uncounted, reason_of
+from mnist_sweep.analysis.selection import Selection, Uncounted, reason_of
 from mnist_sweep.analysis.statistics import Difference, corrected, difference, resample_predictions
-from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.analysis.where import plain_rows
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.records.predictions import read_predicted
@@ -80,9 +79,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def study_effects(
-    study: Study, sweep: Sweep, best: UncertainSelection | None = None
-) -> list[StudyEffect]:
+def study_effects(study: Study, sweep: Sweep, best: Selection | None = None) -> list[StudyEffect]:
     """The effects of all changes that a study made to selected configurations, in order of stages.
 
     Those of which nothing is known yet say why; a stage whose source has selected nothing has none.

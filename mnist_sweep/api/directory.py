@@ -180,6 +180,6 @@ class Sweep(records.Sweep):
         found = () if study else default_selections([self])
         standings = [standing_of(self, one) for one in found or (best_of(self, study),) if one]
         for one in standings:
-            label = one.found.selection.direction.capitalize()
+            label = one.found.direction.capitalize()
             yield f"{label:<8}{standing_line(one)}"
         yield from filter(None, (certainty_line(one.found, study) for one in standings[:1]))

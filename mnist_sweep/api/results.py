@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mnist_sweep.analysis.compare import Comparison
     from mnist_sweep.analysis.gate import GateResult
-    from mnist_sweep.analysis.uncertainty import UncertainSelection
+    from mnist_sweep.analysis.selection import Selection
     from mnist_sweep.reporting.tables.table import Table
 
 
@@ -42,7 +42,7 @@ class Selected(_Text):
         selection: The candidates in order, their values, the uncertainty, and excluded runs.
     """
 
-    selection: UncertainSelection
+    selection: Selection
 
     @property
     def settings(self) -> dict[str, Any]:

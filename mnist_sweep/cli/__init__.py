@@ -61,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if arguments is None and threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *END_SIGNALS):
             signal.signal(number, signal.SIG_IGN)  # all is done: nothing to interrupt
+        gc.freeze()  # all memory is given back: a search of it for cycles takes a tenth of a second
     sys.exit(code)
 
 

@@ -90,7 +90,7 @@ def show(result: SweepResult, verbosity: Verbosity = Verbosity.NORMAL) -> ExitCo
         # The table gets the lines that are left of a screen.
         room = MAX_STUDY_LINES if result.study else MAX_LINES
         room -= notes + foot.height + is_reported + 4
-        _add_table(page, found, tables[0], standings[0].found.selection, room)
+        _add_table(page, found, tables[0], standings[0].found, room)
     if verbosity is Verbosity.VERBOSE and tables:
         page.lines += ["", render(tables, width=page.width, colour=page.colour).rstrip()]
     # At once, and before the report, which takes seconds.
@@ -205,7 +205,7 @@ def _add_results(
     page.lines.append("")
     room = page.width and page.width - LABEL
     for standing in standings:
-        selection = standing.found.selection
+        selection = standing.found
         label = selection.direction.capitalize() if len(selection.candidates) > 1 else "Result"
         colour = "green" if selection.direction == "best" else "red"
         page.add(label, phrases.standing_line(standing, room), fg=colour, bold=True)
@@ -243,7 +243,7 @@ def _add_next(
     result = account.result
     commands: dict[str, str] = {}
     if standings:
-        selection = standings[0].found.selection
+        selection = standings[0].found
         values = zip(selection.chosen.values, selection.chosen.run_ids, strict=True)
         end = max if selection.metric.higher_is_better else min
         model = found.run_paths(end(values)[1]).model

@@ -3,9 +3,9 @@
     <cache>/data/<sha256>/{train_images,train_labels,test_images,test_labels}.npy, info.json
     <cache>/sources/<key>.json      which source files had which content
 
-A dataset's directory is written under a temporary name and renamed, so it is there completely or
-not at all, and two processes that write the same one do no harm. Whoever finds one computes its
-hash again (some 30 ms for MNIST); one that does not match is written again.
+Each file appears whole, info.json last, and two processes that write the same dataset write the
+same bytes. Whoever finds one computes its hash again (some 30 ms for MNIST); one that is incomplete
+or does not match is written again, while a run that has mapped the old files keeps them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import stat
 import tempfile
 import time
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from mnist_sweep.atomic_files import atomic, sync_directory, write_bytes
+from mnist_sweep.atomic_files import atomic, write_bytes
 from mnist_sweep.data.arrays import ARRAY_NAMES, MNIST_SHA256, Arrays, Bytes, content_sha256
 from mnist_sweep.errors import DataError
 from mnist_sweep.safe_files import ARRAY_FILE_ERRORS, content, identity, strict_json
@@ -88,8 +87,8 @@ class Cache:
                     why = "exists and belongs to another user or is open to others"
                     raise PermissionError(13, why)
                 (root / "data").mkdir(exist_ok=True)
-                found = verified(root / "data" / sha256, sha256)
-                return found or _write(root / "data", arrays, sha256)
+                directory = root / "data" / sha256
+                return verified(directory, sha256) or _write(directory, arrays, sha256)
             except OSError as error:
                 failures.append(f"{root} ({error.strerror or error})")
         raise DataError(
@@ -201,10 +200,8 @@ def verified(directory: Path, sha256: str) -> Stored | None:
         arrays = Arrays(
             **map_arrays(directory), classes=int(info["classes"]), scale=float(info["scale"])
         )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if directory.is_dir():
-            logger.warning("the prepared data in %s is incomplete (%s)", directory, error)
-        return None
+    except (FileNotFoundError, NotADirectoryError):
+        return None  # perhaps another process is just writing it
     except ARRAY_FILE_ERRORS as error:
         logger.warning("the prepared data in %s is damaged (%s): rebuilding it", directory, error)
         return None
@@ -214,38 +211,21 @@ def verified(directory: Path, sha256: str) -> Stored | None:
     return Stored(directory, arrays, sha256, before)
 
 
-def _write(folder: Path, arrays: Arrays, sha256: str) -> Stored:
-    """Write a dataset to `folder`/`sha256`, replacing a damaged one; nothing is left on failure."""
-    for path in folder.glob(".*-*"):  # of processes that were killed while writing
+def _write(directory: Path, arrays: Arrays, sha256: str) -> Stored:
+    """Write a dataset to its directory, over a damaged one."""
+    for path in directory.parent.glob("*/.*.partial"):  # of killed processes
         with suppress(OSError):
             if time.time() - path.lstat().st_mtime > ABANDONED_AFTER_S:
-                shutil.rmtree(path, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{sha256[:12]}-", dir=folder))
-    try:
-        temporary.chmod(0o755)
-        for name, array in arrays.four().items():
-            with atomic(temporary / f"{name}.npy") as stream:
-                np.save(stream, array, allow_pickle=False)
-        info = {"format": INFO_FORMAT, "classes": arrays.classes, "scale": arrays.scale}
-        write_bytes(temporary / "info.json", json.dumps(info, indent=1).encode())
-        return _put_in_place(temporary, folder / sha256, sha256)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _put_in_place(temporary: Path, directory: Path, sha256: str) -> Stored:
-    for attempt in range(5):
-        with suppress(OSError):  # ENOTEMPTY: another process was first, or a damaged one is there
-            temporary.rename(directory)
-            sync_directory(directory.parent)
-        if stored := verified(directory, sha256):
-            return stored
-        # Moved aside and not deleted in place: a run may still have the files mapped.
-        aside = directory.parent / f".damaged-{os.getpid()}-{attempt}-{sha256[:12]}"
-        with suppress(FileNotFoundError):
-            directory.rename(aside)
-        if aside.is_dir() and not aside.is_symlink():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            aside.unlink(missing_ok=True)
+                path.unlink()
+    if not directory.is_dir():
+        with suppress(OSError):  # it is not there, or another process has just made it
+            directory.unlink()
+    directory.mkdir(exist_ok=True)
+    for name, array in arrays.four().items():
+        with atomic(directory / f"{name}.npy") as stream:
+            np.save(stream, array, allow_pickle=False)
+    info = {"format": INFO_FORMAT, "classes": arrays.classes, "scale": arrays.scale}
+    write_bytes(directory / "info.json", json.dumps(info, indent=1).encode())
+    if stored := verified(directory, sha256):
+        return stored
     raise OSError(f"{directory} does not keep written data")

@@ -78,7 +78,7 @@ def read_runs(
     Returns:
         The rows, in the order of the names; and why other directories, by name, gave no record.
     """
-    runs = paths.runs
+    runs = str(paths.runs)  # a Path takes as long to become text as a file's status to be read
     is_large = bool(memory or len(names) >= MIN_RUNS or _bytes_beside(runs, names) >= MIN_BYTES)
     if memory is not None:
         # The file system's own clock cannot be asked without writing.
@@ -86,7 +86,7 @@ def read_runs(
     else:
         now_ns = clock_ns(paths.directory) if is_large and not problem() else None
     kept = memory[0] if memory else read(paths.cache) if is_large else None
-    place_of = {key: place for place, key in enumerate(kept.table[KEY])} if kept else {}
+    place_of = {key: place for place, key in enumerate(kept.table[KEY].tolist())} if kept else {}
     old: list[int] = []
     new: list[str] = []
     for name in names:
@@ -112,7 +112,7 @@ def read_runs(
         # Files that were read after `now_ns` cannot have changed unnoticed since.
         is_settled = rows.table[LATEST_NS] < now_ns - RACY_NS
         settled = rows.take(is_settled.to_numpy(dtype=bool).nonzero()[0].tolist())
-        if {*settled.table[KEY]} != place_of.keys():
+        if {*settled.table[KEY].tolist()} != place_of.keys():
             if memory is None:
                 write(paths.cache, settled)
             else:
@@ -120,7 +120,7 @@ def read_runs(
     return rows, {name: why for _, unread in done for name, why in unread.items()}
 
 
-def _read_block(runs: Path, names: Sequence[str]) -> tuple[Rows, dict[str, Unread]]:
+def _read_block(runs: str, names: Sequence[str]) -> tuple[Rows, dict[str, Unread]]:
     found: list[Flat] = []
     unread: dict[str, Unread] = {}
     for name in names:
@@ -135,11 +135,11 @@ def _read_block(runs: Path, names: Sequence[str]) -> tuple[Rows, dict[str, Unrea
     return rows_of(found), unread
 
 
-def _bytes_beside(runs: Path, names: Sequence[str]) -> int:
+def _bytes_beside(runs: str, names: Sequence[str]) -> int:
     return sum(one.st_size for name in names for one in _statuses(runs, name)[1:] if one)
 
 
-def _statuses(runs: Path, name: str) -> list[os.stat_result | None]:
+def _statuses(runs: str, name: str) -> list[os.stat_result | None]:
     """Of a run's record and the files beside it."""
     found: list[os.stat_result | None] = []
     for ending in CHECKED:

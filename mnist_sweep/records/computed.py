@@ -63,7 +63,9 @@ class Computed:
     answer: Any = None
     _key = ""
 
-    def __init__(self, sweep: Sweep | None, question: Any, directories: Iterable[Path]) -> None:
+    def __init__(
+        self, sweep: Sweep | None, question: Any, directories: Iterable[str | Path]
+    ) -> None:
         # The sources of metrics of other packages are not known.
         if not sweep or not sweep.may_keep or sweep.is_external or plugins("metrics"):
             return

@@ -70,7 +70,7 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(**{**arrays, _SHA256: str(arrays[_SHA256])})
 
 
-def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
+def read_predicted(directories: Sequence[str | Path], split: str) -> Predicted:
     """What runs (at least one) predicted on the validation or the test split.
 
     Raises:
@@ -86,9 +86,9 @@ def read_predicted(directories: Sequence[Path], split: str) -> Predicted:
     for directory, one in zip(directories, found, strict=True):
         if not all(np.array_equal(one[name], first[name]) for name in same):
             raise DataError(
-                f"Expected runs evaluated on the same {split} images, but {directory.name} and "
-                f"{directories[0].name} used different ones. Compare runs of the same data and "
-                "the same split."
+                f"Expected runs evaluated on the same {split} images, but "
+                f"{Path(directory).name} and {Path(directories[0]).name} used different ones. "
+                "Compare runs of the same data and the same split."
             )
     rows = first["validation_index"].tobytes() if len(names) > 2 else b""
     predicted = np.stack([one[names[1]] for one in found])

@@ -40,7 +40,7 @@ class Stage(_Model):
     # Runs of the unchanged selected configuration on the same fresh seeds.
     control_run_ids: tuple[str, ...] = ()
     changed: dict[str, dict[str, Any]] = {}  # configuration id -> the settings that were changed
-    # JSON of `analysis.uncertainty.UncertainSelection`, or None.
+    # JSON of `analysis.selection.Selection`, or None.
     selection: dict[str, Any] | None = None
     # JSON of `analysis.statistics.Decision` with what was spent and saved, or None.
     decision: dict[str, Any] | None = None

@@ -215,7 +215,7 @@ def load(
             hint = f"Did you mean {inside[0]}?" if inside else _WAY_OUT
             raise DirectoryError(f"{_EXPECTED} {path}, but it holds no runs. {hint}")
     runs = rows.frame(f"{paths.runs}{os.sep}")
-    missing = tuple(_missing(plan, begun, set(runs["run_id"]), problems))
+    missing = tuple(_missing(plan, begun, {*runs["run_id"].tolist()}, problems))
     objective = _objective(plan.objective, runs)
     return Sweep(
         path, runs, tuple(problems), missing, objective, plan.margin, plan,
@@ -256,7 +256,7 @@ def _runs(
     rows, unread = read_runs(paths, names, memory)
     first: dict[str, str] = {}
     names = rows.table[NAME].tolist()
-    for name, run_id in zip(names, rows.table["run_id"] if names else (), strict=True):
+    for name, run_id in zip(names, rows.table["run_id"].tolist() if names else (), strict=True):
         if (taken := first.setdefault(run_id, name)) != name:
             why = f"the same run as {taken}, which was taken instead"
             unread[name] = Unread("problem", why, RunPaths(name).record.name)

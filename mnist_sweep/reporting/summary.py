@@ -17,8 +17,8 @@ from mnist_sweep.analysis.answers import (
     selected_by,
     worst_two_layers,
 )
+from mnist_sweep.analysis.selection import Selection
 from mnist_sweep.analysis.study_effect import study_effects
-from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.analysis.varying import TARGET
 from mnist_sweep.errors import MnistSweepError
 from mnist_sweep.records.status import RunStatus
@@ -58,7 +58,7 @@ class ReportSummary:
     """Either part may be empty."""
 
     conclusions: tuple[phrases.Conclusion, ...] = ()
-    selections: tuple[UncertainSelection, ...] = ()
+    selections: tuple[Selection, ...] = ()
 
 
 def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
@@ -68,7 +68,7 @@ def default_summary(sweeps: Sequence[Sweep]) -> ReportSummary:
 
 
 def conclusions_of(
-    sweeps: Sequence[Sweep], known: Sequence[UncertainSelection] = ()
+    sweeps: Sequence[Sweep], known: Sequence[Selection] = ()
 ) -> tuple[phrases.Conclusion, ...]:
     """`conclusions` of one directory; nothing of several, of very many runs or a damaged study."""
     with suppress(MnistSweepError):  # without predictions the tables stand all the same
@@ -78,12 +78,12 @@ def conclusions_of(
 
 
 def conclusions(
-    sweep: Sweep, study: Study | None = None, known: Sequence[UncertainSelection] = ()
+    sweep: Sweep, study: Study | None = None, known: Sequence[Selection] = ()
 ) -> list[phrases.Conclusion]:
     """What can be concluded from a sweep, or from a study and its stages."""
     claims = CLAIMS if is_reference(sweep, study) else {}
     if study is None:
-        best = next((one for one in known if one.selection.direction == "best"), None)
+        best = next((one for one in known if one.direction == "best"), None)
         worst = [one for one in known if one is not best]
         if not known and (found := worst_two_layers([sweep])):
             worst = [found]
@@ -92,7 +92,7 @@ def conclusions(
         best, worst = best_of(sweep, study), selected_by(study, sweep)
     made = [*phrases.about_best(sweep, best, claims)] if best else []
     for one in worst:
-        chosen = (one.selection.direction, one.selection.where, one.selection.metric.name)
+        chosen = (one.direction, one.where, one.metric.name)
         is_question = chosen == ("worst", TWO_LAYERS, "f1_min")
         made.append(phrases.selected(one, claims.get("worst", "") if is_question else ""))
     if study is None:
@@ -101,7 +101,7 @@ def conclusions(
     effects = study_effects(study, sweep, best)
     made += [one for effect in effects for one in effect_conclusions(effect, claims)]
     if best is not None:
-        name = chosen_name(best.selection)
+        name = chosen_name(best)
         made += [against_best(one, name, claims) for one in effects if one.overall]
     return made
 

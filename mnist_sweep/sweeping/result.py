@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnist_sweep.analysis.selection import Direction
-from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.analysis.selection import Direction, Selection
 from mnist_sweep.records.plan_file import Invocation
 from mnist_sweep.records.study_file import Study
 from mnist_sweep.settings import Plain
@@ -36,7 +35,7 @@ class SweepResult:
     wall_s: float = 0.0  # from reading the grid to the end of the last run
     workers: int = 1  # the number of runs at a time, now
     study: Study | None = None  # what study.json holds; None where the sweep is no study
-    selections: dict[str, UncertainSelection] = field(default_factory=dict)  # by stage
+    selections: dict[str, Selection] = field(default_factory=dict)  # by stage
     n_requested: int | None = None  # None: as many as the plan has points
     objective: tuple[str, Direction] | None = None  # of a search: its metric and direction
 

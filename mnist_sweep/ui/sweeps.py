@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TypeVar
 
@@ -183,15 +183,15 @@ def _plan(directory: Path, signature: Signature) -> tuple[PlanFile, str]:  # noq
         return PlanFile(invocations=()), "its sweep.json cannot be read"
 
 
-@_until_changed(MAX_LOADED)
-def _memory(directory: Path, signature: Signature) -> list[Rows]:  # noqa: ARG001
+@lru_cache(MAX_LOADED)
+def _memory(directory: Path) -> list[Rows]:  # noqa: ARG001
     return []
 
 
 @_until_changed(MAX_LOADED)
 def loaded(directory: Path, signature: Signature) -> Sweep:  # noqa: ARG001
     """A sweep; of its records only those that changed are read again, and nothing is written."""
-    return load(directory, memory=_memory(directory, ()))
+    return load(directory, memory=_memory(directory))
 
 
 @_until_changed(32)

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from mnist_sweep.analysis.selection import select
+from mnist_sweep.analysis.selection import Unknown, select
 from mnist_sweep.analysis.statistics import compare_all, resample_predictions
-from mnist_sweep.analysis.uncertainty import Unknown, select_again, select_with_uncertainty
+from mnist_sweep.analysis.uncertainty import select_again, select_with_uncertainty
 from mnist_sweep.errors import DataError, DirectoryError, SelectionError
 from mnist_sweep.records.paths import RunPaths
 from mnist_sweep.records.predictions import read_predicted, write_predictions
@@ -41,16 +41,18 @@ def predictions_of(directory, **settings):
 def test_it_selects_what_select_selects(grid):
     sweep = load(grid)
     found = select_with_uncertainty(sweep, ["layers=2"], "accuracy", "best", split="test")
-    assert found.selection == select(
-        all_runs([sweep]), ["layers=2"], "accuracy", "best", split="test"
-    )
-    assert found.split == "test"
+    plain = select(all_runs([sweep]), ["layers=2"], "accuracy", "best", split="test")
+    assert [dataclasses.replace(one, confidence=None) for one in found.candidates] == [
+        *plain.candidates
+    ]
+    assert (found.metric, found.where, found.notes) == (plain.metric, plain.where, plain.notes)
+    assert found.metric.split == "test"
 
 
 def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
     sweep = load(grid)
     found = select_with_uncertainty(sweep, by="f1_min", replicates=300, seed=5)
-    records = [r for candidate in found.selection.candidates for r in candidate.records]
+    records = [r for candidate in found.candidates for r in candidate.records]
     predicted = np.stack([
         np.load(predictions_of(grid, layers=r.config["layers"], nodes=r.config["nodes"],
                                seed=r.seed, accuracy=0.9))["validation_predicted"]
@@ -60,9 +62,10 @@ def test_its_numbers_are_the_statistics_of_the_stored_predictions(grid):
     rng = np.random.default_rng(5)
     table = resample_predictions(predicted, true, ["f1_min"], rng, replicates=300)["f1_min"]
     expected = compare_all(table, [np.arange(2) + 2 * i for i in range(4)], "worst", rng)
-    assert [s.probability for s in found.confidences] == expected.probability.tolist()
-    assert [s.p_value for s in found.confidences] == expected.p_values.tolist()
-    assert [s.distinguishable for s in found.confidences] == expected.distinguishable.tolist()
+    sure = [one.confidence for one in found.candidates]
+    assert [s.probability for s in sure] == expected.probability.tolist()
+    assert [s.p_value for s in sure] == expected.p_values.tolist()
+    assert [s.distinguishable for s in sure] == expected.distinguishable.tolist()
     assert (found.images, found.covers) == (300, "images and seeds")
     assert found.probability == expected.probability[0]
 
@@ -87,7 +90,7 @@ def test_a_network_that_is_plainly_worst_is_distinguishable_if_it_has_repeats(tm
     else:
         # One run each says nothing of configurations.
         assert (found.covers, len(found.not_distinguishable)) == ("images", 1)
-        assert [one.p_value for one in found.confidences] == [None, None]
+        assert [one.confidence.p_value for one in found.candidates] == [None, None]
 
 
 def test_equal_networks_cannot_be_told_apart(tmp_path):
@@ -101,7 +104,7 @@ def test_only_the_named_runs_count(grid):
     sweep = load(grid)
     ids = [r.run_id for r in sweep.records if r.seed == 0 and r.config["layers"] == 1]
     found = select_with_uncertainty(sweep, run_ids=ids)
-    counted = {r.run_id for c in found.selection.candidates for r in c.records}
+    counted = {r.run_id for c in found.candidates for r in c.records}
     assert counted == set(ids)
     assert found.run_ids == tuple(sorted(ids))
 
@@ -131,7 +134,7 @@ def test_json_is_strict_and_has_everything(grid):
 def test_missing_predictions_leave_the_selection_and_say_so(grid):
     predictions_of(grid, layers=1, nodes=100, seed=0).unlink()
     found = select_with_uncertainty(load(grid))
-    assert found.selection == select(all_runs([load(grid)]))
+    assert found.candidates == select(all_runs([load(grid)])).candidates
     assert found.probability is None
     assert found.unknown is Unknown.UNREADABLE
     assert "no such file" in found.detail
@@ -178,7 +181,7 @@ def test_a_declared_direction_is_kept_with_the_selection(grid):
     found = select_with_uncertainty(load(grid), by="highest:time.train_s", direction="best")
     again = select_again(load(grid), json.loads(json.dumps(found.to_json())))
     assert again == found
-    assert again.chosen.value == max(one.value for one in found.selection.candidates)
+    assert again.chosen.value == max(one.value for one in found.candidates)
 
 
 def test_one_candidate_has_nothing_to_be_told_from(grid):
@@ -190,8 +193,8 @@ def test_a_tie_s_winner_is_the_selected_one(tmp_path):
     run = make_run(layers=2, nodes=10, accuracy=0.9, simulation_seed=1, **SIZE)
     twin = make_run(layers=2, nodes=20, accuracy=0.9, simulation_seed=1, **SIZE)
     found = select_with_uncertainty(load(write_sweep(tmp_path / "s", [run, twin])))
-    assert not found.confidences[0].distinguishable
-    assert found.not_distinguishable == found.selection.ties
+    assert not found.chosen.confidence.distinguishable
+    assert found.not_distinguishable == found.ties
 
 
 @pytest.mark.parametrize(("level", "replicates"), [(0, 200), (1, 200), (0.95, 99)])
@@ -233,9 +236,8 @@ def test_unequal_records_keep_their_own_runs(grid):
         ),
     )
     found = select_with_uncertainty(load(grid))
-    assert len(found.confidences) == 4
-    assert sorted(len(c.values) for c in found.selection.candidates) == [1, 2, 2, 2]
-    assert dataclasses.asdict(found.confidences[0])["distinguishable"] is False
+    assert sorted(len(c.values) for c in found.candidates) == [1, 2, 2, 2]
+    assert dataclasses.asdict(found.chosen.confidence)["distinguishable"] is False
 
 
 def _failure():
@@ -246,11 +248,11 @@ def _failure():
 
 def test_of_too_many_candidates_nothing_is_resampled_unless_asked_for(grid):
     found = select_with_uncertainty(load(grid), most=3)
-    assert (found.unknown, found.confidences) == (Unknown.TOO_MANY, ())
+    assert (found.unknown, found.probability) == (Unknown.TOO_MANY, None)
     assert select_with_uncertainty(load(grid), most=None).unknown is None
 
 
 def test_the_sweeps_objective_decides_unless_a_metric_is_named(grid):
-    assert select_with_uncertainty(load(grid)).selection.metric.column == "validation.accuracy"
+    assert select_with_uncertainty(load(grid)).metric.column == "validation.accuracy"
     by_test = dataclasses.replace(load(grid), objective="test.f1")
-    assert select_with_uncertainty(by_test).selection.metric.column == "test.f1"
+    assert select_with_uncertainty(by_test).metric.column == "test.f1"

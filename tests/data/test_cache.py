@@ -253,11 +253,12 @@ def test_a_private_directory_open_to_others_is_not_used(
 
 
 def test_what_a_killed_process_left_is_removed_after_a_day(
-    settings: dict[str, Any], environ: dict[str, str], tmp_path: Path
+    settings: dict[str, Any], environ: dict[str, str]
 ) -> None:
-    old, new = (tmp_path / "cache" / "data" / f".{age}-left" for age in ("old", "new"))
-    for path in (old, new):
-        path.mkdir(parents=True)
+    directory = Path(prepare(settings, environ).cache)
+    old, new = (directory / f".info.json.{number:016x}.partial" for number in (1, 2))
+    for path in (old, new, directory / "info.json"):
+        path.write_text("")
     os.utime(old, (LONG_AGO, LONG_AGO))
     prepare(settings, environ)
     assert not old.exists()

@@ -51,7 +51,7 @@ def test_of_a_study_it_is_said_among_which_stages(close):
 
 def test_what_is_shown_to_lie_within_the_margin_is_called_equivalent(close):
     found = select_with_uncertainty(load(close), by="accuracy", margin=0.5)
-    assert len(found.equivalent) == len(found.selection.candidates) - 1
+    assert len(found.equivalent) == len(found.candidates) - 1
     (other,) = found.not_distinguishable
     assert sentences(found)[1].endswith(
         f"; equivalent within 50 points to 2 layers x {other.settings['nodes']} nodes."
@@ -83,7 +83,7 @@ def test_repeats_are_said_to_cover_seeds_and_shown_with_their_spread(tmp_path):
 def test_each_candidate_has_its_probability(close):
     found = select_with_uncertainty(load(close), by="accuracy")
     text = "\n".join(sentences(found))
-    for candidate, sure in zip(found.selection.candidates[1:], found.confidences[1:], strict=True):
+    for candidate, sure in found.others:
         apart = "differs" if sure.distinguishable else "not distinguishable, undecided"
         line = f"{chance(sure.probability)}, {apart} (corrected p {p_value(sure.p_value)})"
         assert f"{candidate.settings['nodes']} nodes (mean of 2 runs, seeds 0, 1); {line}" in text

@@ -13,7 +13,6 @@ from rich.console import Console
 from mnist_sweep.analysis.gate import baseline_of
 from mnist_sweep.analysis.resolve_run import resolve_run
 from mnist_sweep.analysis.selection import select
-from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.data import load as load_data
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import SelectionError
@@ -125,7 +124,7 @@ def test_a_pruned_run_is_no_candidate_and_is_told(half_pruned: Path):
     found = select(all_runs([load(half_pruned)]), by="accuracy", direction="best")
     assert [c.settings["layers"] for c in found.candidates] == [1, 2]
     assert [run.status for run in found.uncounted] == ["pruned", "pruned"]
-    text = " ".join(sentences(UncertainSelection(found)))
+    text = " ".join(sentences(found))
     assert "Excluded: 2 runs were stopped early (pruned)" in text
     assert "layers=4,nodes=100,seed=0 after epoch 3 of 20, validation accuracy 70.0 %" in text
     with pytest.raises(SelectionError, match="is pruned: after epoch 3 of 20"):

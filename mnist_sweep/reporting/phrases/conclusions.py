@@ -9,7 +9,7 @@ from functools import partial
 from statistics import fmean
 
 from mnist_sweep.analysis.answers import HardestClasses, hardest_classes, interval_on_test
-from mnist_sweep.analysis.uncertainty import UncertainSelection
+from mnist_sweep.analysis.selection import Selection
 from mnist_sweep.errors import DataError, DirectoryError
 from mnist_sweep.metrics import resolve
 from mnist_sweep.records.study_file import Stage
@@ -54,15 +54,13 @@ def make(
     return Conclusion(kind, visible(text), number, visible(certainty), reported)
 
 
-def about_best(
-    sweep: Sweep, found: UncertainSelection, claims: Mapping[str, str]
-) -> Iterator[Conclusion]:
+def about_best(sweep: Sweep, found: Selection, claims: Mapping[str, str]) -> Iterator[Conclusion]:
     """Which configuration is best, its test accuracy, and which classes are hardest for it."""
     runs = [record.metrics.test for record in found.chosen.records if record.metrics]
     if not all({"accuracy", "f1"} <= {*one.values} for one in runs):
         return  # of a task that returned others: the selection says which is best
-    metric, count = found.selection.metric, len(found.selection.candidates)
-    name, title = chosen_name(found.selection), values.metric_title(metric)
+    metric, count = found.metric, len(found.candidates)
+    name, title = chosen_name(found), values.metric_title(metric)
     text = f"{name} is the only configuration with a result: {title} {_value(found)}"
     if count > 1:
         end = "highest" if metric.higher_is_better else "lowest"
@@ -76,7 +74,7 @@ def about_best(
         f". On the test split of {data_name(data.name, data.notice)} its accuracy is "
         f"{on_test}, its macro F1 {fmean(one.f1 for one in runs):.4f}"
     )
-    if found.split == "test" and count > 1:
+    if found.metric.split == "test" and count > 1:
         text += "; it was selected on the test split, so these are too optimistic"
     hardest = None
     try:
@@ -94,7 +92,7 @@ def about_best(
         yield _about_hardest(found, hardest, claims.get("hardest digits", ""))
 
 
-def _about_hardest(best: UncertainSelection, found: HardestClasses, claim: str) -> Conclusion:
+def _about_hardest(best: Selection, found: HardestClasses, claim: str) -> Conclusion:
     data, runs = best.chosen.records[0].data, len(best.chosen.records)
     word, plural = class_word(data.name), class_word(data.name, plural=True)
     called = partial(class_name, data)
@@ -128,7 +126,7 @@ def _about_hardest(best: UncertainSelection, found: HardestClasses, claim: str) 
     )
     return make(
         ConclusionKind.HARDEST_CLASSES,
-        f"The hardest {plural} for {chosen_name(best.selection)}, test split: {'; '.join(texts)}.",
+        f"The hardest {plural} for {chosen_name(best)}, test split: {'; '.join(texts)}.",
         f"F1 {first.f1:.4f} ({word} {called(first.label)})",
         f"{100 * its_interval.level:g} % intervals {spans} "
         f"({values.coverage(its_interval.covers)}); {order}",
@@ -136,26 +134,25 @@ def _about_hardest(best: UncertainSelection, found: HardestClasses, claim: str) 
     )
 
 
-def selected(found: UncertainSelection, reported: str = "") -> Conclusion:
+def selected(found: Selection, reported: str = "") -> Conclusion:
     """What a selection chose, and by which weakness."""
-    selection, chosen = found.selection, found.chosen
-    metric, count = selection.metric, len(selection.candidates)
+    chosen, metric, count = found.chosen, found.metric, len(found.candidates)
     title = values.metric_title(metric)
-    where = f" where {' and '.join(selection.where)}" if selection.where else ""
-    text = f"The {selection.direction} of {count} configurations{where}"
+    where = f" where {' and '.join(found.where)}" if found.where else ""
+    text = f"The {found.direction} of {count} configurations{where}"
     if count == 1:
         text = f"The only configuration{where} with a result"
-    text += f" is {chosen_name(selection)}: {title} {_value(found)}"
-    if selection.weakest:
-        weak, data = selection.weakest[0], chosen.records[0].data
+    text += f" is {chosen_name(found)}: {title} {_value(found)}"
+    if found.weakest:
+        weak, data = found.weakest[0], chosen.records[0].data
         name = class_name(data, weak.label)
         text += f"; its weakest {class_word(data.name)} there is {name} (F1 {weak.f1:.4f}"
         if weak.mistaken_for:
             text += f", most often misread as {class_name(data, weak.mistaken_for[0][0])}"
         text += ")"
-    on_test = " It was selected on the test split." if found.split == "test" else ""
+    on_test = " It was selected on the test split." if found.metric.split == "test" else ""
     certainty = confidence(found)
-    if found.confidences and found.covers:
+    if found.covers:
         certainty += f" ({100 * found.level:g} % level; {values.coverage(found.covers)})"
     number = f"{title} {values.amount(metric, chosen.value)}"
     text += f".{on_test}{_excluded(found)}"
@@ -167,12 +164,12 @@ def blocked(stage: Stage) -> Conclusion:
     return make(ConclusionKind.BLOCKED, f"Stage {stage.name} could not run: {stage.reason}")
 
 
-def _value(found: UncertainSelection) -> str:
-    amount = values.amount(found.selection.metric, found.chosen.value)
+def _value(found: Selection) -> str:
+    amount = values.amount(found.metric, found.chosen.value)
     return f"{amount} ({values.runs(len(found.chosen.values))})"
 
 
-def _excluded(found: UncertainSelection) -> str:
-    lost = [f"{run.label} ({run.status})" for run in found.selection.uncounted]
+def _excluded(found: Selection) -> str:
+    lost = [f"{run.label} ({run.status})" for run in found.uncounted]
     shown = listed(lost, _SHOWN_EXCLUDED)
     return f" Excluded (no result yet): {shown}; they could change this." if lost else ""

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from mnist_sweep.analysis.answers import Standing
 from mnist_sweep.analysis.importance import Importance
+from mnist_sweep.analysis.selection import Selection
 from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.analysis.uncertainty import UncertainSelection
 from mnist_sweep.metrics import Metric
 from mnist_sweep.records.study_file import Stage, Study
 from mnist_sweep.records.table import RunsTable
@@ -33,7 +33,7 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     In less than `room` places words are shortened, what the table has too is left out, and then
     the name is cut: of the best one, which the table's first row names too, before its interval.
     """
-    selection, metric = standing.found.selection, standing.found.selection.metric
+    selection, metric = standing.found, standing.found.metric
     on_test, interval = standing.on_test, standing.interval
     name, chosen = chosen_name(selection), selection.chosen
     called = (metric.split or "") if metric.name == "accuracy" else metric_title(metric)
@@ -78,23 +78,22 @@ def standing_line(standing: Standing, room: int | None = None) -> str:
     return f"{shown}{GAP}{text}"
 
 
-def certainty_line(found: UncertainSelection, study: Study | None = None) -> str:
+def certainty_line(found: Selection, study: Study | None = None) -> str:
     """How certain it is that the selected one is the best, in a sentence; empty if not known.
 
     Of a study it is the best of the stages that do not start from a selection, by their runs alone.
     """
-    selection = found.selection
-    if len(selection.candidates) == 1:
+    if len(found.candidates) == 1:
         return ""
-    if selection.ties:
-        tied = f"{len(selection.ties)} others"
-        if len(selection.ties) == 1:
-            tied = network_name(selection.ties[0].settings, differing(selection))
-        return f"Tied for {selection.direction} with {tied}."
+    if found.ties:
+        tied = f"{len(found.ties)} others"
+        if len(found.ties) == 1:
+            tied = network_name(found.ties[0].settings, differing(found))
+        return f"Tied for {found.direction} with {tied}."
     if found.probability is None or found.covers == Covers.IMAGES:
-        is_single = all(len(one.values) == 1 for one in selection.candidates)
+        is_single = all(len(one.values) == 1 for one in found.candidates)
         return "One seed each: a different seed could change the order." if is_single else ""
-    certain = f"{chance(found.probability)} that it is the {selection.direction}"
+    certain = f"{chance(found.probability)} that it is the {found.direction}"
     if study:
         stages = [stage.name for stage in study.stages if not stage.of]
         certain += f" of stage{'s' * (len(stages) > 1)} {visible(', '.join(stages))}"

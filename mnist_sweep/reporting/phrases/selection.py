@@ -7,9 +7,9 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from mnist_sweep.analysis.selection import Candidate, Note, Selection, Uncounted
+from mnist_sweep.analysis.selection import Candidate, Note, Selection, Uncounted, Unknown
 from mnist_sweep.analysis.statistics import Covers
-from mnist_sweep.analysis.uncertainty import MAX_COMPARED, UncertainSelection, Unknown
+from mnist_sweep.analysis.uncertainty import MAX_COMPARED
 from mnist_sweep.analysis.varying import DATA, SEED, SWEEP, varying
 from mnist_sweep.analysis.weakest import WeakClass
 from mnist_sweep.records.record import DataRecord
@@ -63,19 +63,19 @@ class Line(NamedTuple):
     text: str
 
 
-def sentences(found: UncertainSelection) -> list[str]:
+def sentences(found: Selection) -> list[str]:
     """The texts of `selection_lines`."""
     return [line.text for line in selection_lines(found)]
 
 
-def confidence(found: UncertainSelection) -> str:
+def confidence(found: Selection) -> str:
     """'P = 0.62; not distinguishable from 1 layer (undecided)', or that it is not known."""
     if found.probability is None:
         why = found.detail.rstrip(".") or str(found.unknown or "")
         if found.unknown is Unknown.NOT_FROM_PREDICTIONS:
-            why = f"the runs' predictions do not show how {found.selection.metric} would vary"
+            why = f"the runs' predictions do not show how {found.metric} would vary"
         elif found.unknown is Unknown.TOO_MANY:
-            count = len(found.selection.candidates)
+            count = len(found.candidates)
             why = f"the {count:,} candidates are more than {MAX_COMPARED:,} (--exact compares all)"
         elif found.unknown is Unknown.MISMATCH:
             why = (
@@ -83,7 +83,7 @@ def confidence(found: UncertainSelection) -> str:
                 f"({found.detail}); delete those runs' directories and run them again"
             )
         return f"uncertainty not known: {why}"
-    direction, named = found.selection.direction, differing(found.selection)
+    direction, named = found.direction, differing(found)
     if found.covers == Covers.IMAGES:
         return (
             f"one run each, so a different seed could reverse this; of these runs it would be the "
@@ -97,7 +97,7 @@ def confidence(found: UncertainSelection) -> str:
     if undecided:
         parts.append(f"not distinguishable from {_names(undecided, named)} (undecided)")
     if alike:
-        within = values.margin(found.selection.metric, found.margin)
+        within = values.margin(found.metric, found.margin)
         parts.append(f"equivalent within {within} to {_names(alike, named)}")
     if len(parts) == 1:
         parts.append("distinguishable from all others")
@@ -115,44 +115,44 @@ def chosen_name(selection: Selection) -> str:
     return network_name(selection.chosen.settings, differing(selection))
 
 
-def selection_lines(found: UncertainSelection) -> list[Line]:
+def selection_lines(found: Selection) -> list[Line]:
     """What was selected, how sure that is, how close the others are, and what was left out."""
-    selection = found.selection
     lines = [*_answer_lines(found)]
-    if found.confidences:
-        counts = sorted({len(one.values) for one in selection.candidates})
+    if found.covers:
+        counts = sorted({len(one.values) for one in found.candidates})
         many = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         rests = f"{many} runs each: it covers examples and seeds"
         if found.covers == Covers.IMAGES:
             rests = "one run each: it covers examples, not seeds"
         text = (
             f"The uncertainty (level {found.level:g}, {found.replicates:,} replicates) is computed "
-            f"from {found.images:,} {found.split} examples and {rests}."
+            f"from {found.images:,} {found.metric.split} examples and {rests}."
         )
         lines.append(Line(LineKind.COVERAGE, text))
-    lines += [Line(LineKind.EXCLUDED, text) for text in _excluded_lines(selection.uncounted)]
-    for one in selection.data:
+    lines += [Line(LineKind.EXCLUDED, text) for text in _excluded_lines(found.uncounted)]
+    data = found.data
+    for one in data:
         if one["notice"]:
             lines.append(Line(LineKind.NOTICE, data_warning(one["name"], one["notice"])))
-        about = f"{one['name']} ({one['source']}), {one['examples']:,} {selection.weakest_split}"
+        about = f"{one['name']} ({one['source']}), {one['examples']:,} {found.weakest_split}"
         text = visible(f"Data: {about} examples, sha256 {one['sha256'][:12]}.")
         lines.append(Line(LineKind.DATA, text))
-    sets = ", ".join(visible(f"{one['name']} ({one['sha256'][:8]})") for one in selection.data)
-    for note in selection.notes:
+    sets = ", ".join(visible(f"{one['name']} ({one['sha256'][:8]})") for one in data)
+    for note in found.notes:
         # Of single runs the confidence says so.
         if not (note is Note.SINGLE_RUNS and found.covers == Covers.IMAGES):
             lines.append(Line(LineKind.NOTE, _NOTES[note].format(data=sets)))
     return lines
 
 
-def _answer_lines(found: UncertainSelection) -> Iterator[Line]:
-    selection, chosen = found.selection, found.chosen
-    count, direction, named = len(selection.candidates), selection.direction, differing(selection)
+def _answer_lines(found: Selection) -> Iterator[Line]:
+    chosen, count, direction = found.chosen, len(found.candidates), found.direction
+    named = differing(found)
     among = f"the {direction} of {count} configurations"
     if count == 1:
         among = "the only configuration with a result, so there is nothing to compare it with"
-    where = f" where {visible(' and '.join(selection.where))}" if selection.where else ""
-    metric, label = selection.metric, selection.metric.class_index
+    where = f" where {visible(' and '.join(found.where))}" if found.where else ""
+    metric, label = found.metric, found.metric.class_index
     by = values.metric_title(replace(metric, class_index=None))
     if label is not None:
         data = chosen.records[0].data
@@ -163,11 +163,11 @@ def _answer_lines(found: UncertainSelection) -> Iterator[Line]:
     if count > 1:
         text = visible(confidence(found))
         yield Line(LineKind.CONFIDENCE, f"{text[0].upper()}{text[1:]}.")
-    if selection.ties:
-        yield Line(LineKind.TIES, f"Tied for {direction}: {_names(selection.ties, named)}.")
-    if selection.weakest:
-        data, split = chosen.records[0].data, selection.weakest_split
-        weak = "; ".join(_weak(one, data) for one in selection.weakest)
+    if found.ties:
+        yield Line(LineKind.TIES, f"Tied for {direction}: {_names(found.ties, named)}.")
+    if found.weakest:
+        data, split = chosen.records[0].data, found.weakest_split
+        weak = "; ".join(_weak(one, data) for one in found.weakest)
         yield Line(LineKind.WEAKEST, f"Its weakest classes on the {split} split: {weak}.")
     if count > 1:
         shown = "\n".join(_candidate_lines(found, named))
@@ -209,25 +209,23 @@ def _weak(weak: WeakClass, data: DataRecord) -> str:
     return f"{class_name(data, weak.label)} (F1 {weak.f1:.4f}; {misread} {shown})"
 
 
-def _candidate_lines(found: UncertainSelection, named: Sequence[str]) -> Iterator[str]:
+def _candidate_lines(found: Selection, named: Sequence[str]) -> Iterator[str]:
     """Each with its probability, and whether it is distinguishable from the selected one."""
-    selection = found.selection
-    for index, candidate in enumerate(selection.candidates[:SHOWN]):
-        value = amount_of_runs(selection.metric, candidate.values, candidate.value)
+    for index, candidate in enumerate(found.candidates[:SHOWN]):
+        value = amount_of_runs(found.metric, candidate.values, candidate.value)
         line = f"  {value}  {network_name(candidate.settings, named)} ({_runs(candidate)})"
-        if found.confidences:
-            one = found.confidences[index]
+        if one := candidate.confidence:
             line += f"; {chance(one.probability)}"
             if index and one.p_value is not None:
                 line += ", differs" if one.distinguishable else ", not distinguishable"
                 if one.equivalent:
-                    within = values.margin(selection.metric, found.margin)
+                    within = values.margin(found.metric, found.margin)
                     line += f", equivalent within {within}"
                 elif not one.distinguishable:
                     line += ", undecided"
                 line += f" (corrected p {p_value(one.p_value)})"
         yield line
-    if (left := len(selection.candidates) - SHOWN) > 0:
+    if (left := len(found.candidates) - SHOWN) > 0:
         yield f"  … and {left} more"
 
 

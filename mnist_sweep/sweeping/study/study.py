@@ -14,7 +14,8 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from mnist_sweep.analysis.uncertainty import UncertainSelection, select_with_uncertainty
+from mnist_sweep.analysis.selection import Selection
+from mnist_sweep.analysis.uncertainty import select_with_uncertainty
 from mnist_sweep.data import prepare
 from mnist_sweep.errors import MnistSweepError, listed
 from mnist_sweep.records.study_file import Stage as StageResult
@@ -155,7 +156,7 @@ class _StudyRun:
             found = self._selection(choice, points)
         self.outcome.selections[stage.name] = found
         reason = None
-        if lost := found.selection.uncounted:
+        if lost := found.uncounted:
             first = listed([f"{run.label} ({run.status})" for run in lost], 3)
             runs = "run has" if len(lost) == 1 else "runs have"
             reason = (
@@ -164,7 +165,7 @@ class _StudyRun:
             )
         self._note(stage, selection=found.to_json(), reason=reason)
 
-    def _selection(self, choice: SelectionRule, points: Sequence[Point]) -> UncertainSelection:
+    def _selection(self, choice: SelectionRule, points: Sequence[Point]) -> Selection:
         stages = self._points.stages
         selections = sum(stage.select is not None for stage in stages)
         return select_with_uncertainty(
