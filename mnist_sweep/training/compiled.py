@@ -119,6 +119,8 @@ def _train_in(
         _run_epochs(result, programs.epoch, dataset, settings, on_epoch)
     if key:
         _copy(programs.network, network)
+        if key in _kept:
+            runtime.programs_are_kept()
     return result
 
 

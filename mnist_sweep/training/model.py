@@ -34,18 +34,13 @@ def mlp(
     activation: str = "relu",
 ) -> keras.Model:
     """`layers` hidden layers of `nodes` units, each followed by dropout if it is above 0."""
-    # Names as in a new session of Keras, whose own names count on (`runtime.start_afresh`).
-    dense, dropped = (
-        [kind, *(f"{kind}_{i}" for i in range(1, layers + 1))] for kind in ("dense", "dropout")
-    )
-    stack = [keras.Input(input_shape, name="input_layer"), keras.layers.Flatten(name="flatten")]
-    for i in range(layers):
-        stack.append(keras.layers.Dense(nodes, activation=activation, name=dense[i]))
+    stack = [keras.Input(input_shape), keras.layers.Flatten()]
+    for _ in range(layers):
+        stack.append(keras.layers.Dense(nodes, activation=activation))
         if dropout:
-            stack.append(keras.layers.Dropout(dropout, name=dropped[i]))
-    stack.append(keras.layers.Dense(classes, activation="softmax", name=dense[layers]))
-    # At once: `add` would build the network again for each layer.
-    return keras.Sequential(stack, name="sequential")
+            stack.append(keras.layers.Dropout(dropout))
+    stack.append(keras.layers.Dense(classes, activation="softmax"))
+    return keras.Sequential(stack)  # at once: `add` would build the network again for each layer
 
 
 def cnn(

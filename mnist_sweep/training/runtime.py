@@ -33,6 +33,9 @@ _COMPILER_FLAGS = (
     "--xla_gpu_autotune_level=0",
 )
 
+# TensorFlow's caches grow by half a megabyte with each run of a session.
+MAX_SESSION_RUNS = 25
+
 
 @dataclass
 class _ProcessState:
@@ -44,8 +47,9 @@ class _ProcessState:
 
     threads: int | None = None
     programs: Path | None = None
-    # Whether the last run kept its programs, and no code of the user's own ran since.
-    keeps_programs: bool = False
+    session_runs: int = 0  # since Keras's session began
+    has_kept: bool = False  # whether the last run's programs are kept
+    goes_on: bool = False  # whether nothing else happened here since the last run
 
 
 _process = _ProcessState()
@@ -178,26 +182,36 @@ def _keep_programs(flags: str) -> None:
 def start_afresh(seed: int, *, keeps_programs: bool) -> None:
     """Set all seeds and restart the numbers in names of layers: no run depends on earlier ones.
 
-    Between two runs that keep their programs, TensorFlow's own seed and Keras's session remain:
-    either change makes TensorFlow prepare every program again, which takes longer than such a run
-    trains. Their network names its layers itself, and nothing in it draws by TensorFlow's seed.
+    A run that goes on after one that kept its programs leaves TensorFlow's own seed and the rest of
+    Keras's session as they are: to change either makes TensorFlow prepare every program again,
+    which takes longer than such a run trains. Nothing in its network draws by TensorFlow's seed.
     """
     import keras
     import numpy as np
+    from keras.src.utils.naming import reset_uids  # there is no public name for it
 
+    follows = _process.goes_on and _process.has_kept and keeps_programs
     make_deterministic(on=False)
-    if keeps_programs and _process.keeps_programs:
+    if follows and _process.session_runs < MAX_SESSION_RUNS:
+        _process.session_runs += 1
+        reset_uids()
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002  (Keras's own code draws by it)
     else:
+        _process.session_runs = 1
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
-    _process.keeps_programs = keeps_programs
+    _process.has_kept = _process.goes_on = False
 
 
-def other_code_ran() -> None:
-    """Say that a run's own code may have changed the session: the next run gets a new one."""
-    _process.keeps_programs = False
+def programs_are_kept() -> None:
+    """Say that the run's programs can serve the next one."""
+    _process.has_kept = True
+
+
+def go_on() -> None:
+    """Say that another run follows in this process, and that no other code ran since the last."""
+    _process.goes_on = True
 
 
 def device() -> str:

@@ -86,6 +86,8 @@ def test_jobs_that_follow_are_run_in_the_same_process_on_the_devices_of_the_firs
 
     monkeypatch.setattr(worker, "execute", run)
     monkeypatch.setattr(worker, "reset_peak_memory", lambda: done.append("reset"))
+    # What was trained before need not be prepared again.
+    monkeypatch.setattr(worker.runtime, "go_on", lambda: done.append("go on"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     ours, theirs = Pipe()
     jobs = [job_of(tmp_path, make_run(seed=seed)) for seed in range(3)]
@@ -97,7 +99,7 @@ def test_jobs_that_follow_are_run_in_the_same_process_on_the_devices_of_the_firs
     summaries = [message for message in sent(ours) if isinstance(message, RunSummary)]
     assert [one.run_id for one in summaries] == [job.run_id for job in jobs]
     first, second, third = (job.run_id for job in jobs)
-    assert done[:5] == [first, "reset", second, "reset", third]
+    assert done[:7] == [first, "go on", "reset", second, "go on", "reset", third]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
 
 

@@ -2,11 +2,11 @@
 
 import json
 from contextvars import ContextVar
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mnist_sweep.data import load, prepare
 from mnist_sweep.settings import MLP_TARGET, OPTIMIZERS
@@ -308,6 +308,7 @@ def test_small_networks_of_a_depth_are_traced_once_with_the_bits_they_have_alone
                            | changes | others, seed=seed)  # fmt: skip
         target, *arguments = options["model"].values()
         assert target == MLP_TARGET
+        runtime.go_on()
         result = run(
             options, prepare(options["data"]), lambda *shape: model.mlp(*shape, *arguments)
         )
@@ -319,7 +320,7 @@ def test_small_networks_of_a_depth_are_traced_once_with_the_bits_they_have_alone
 
     def forget():
         compiled._kept.clear()
-        runtime.other_code_ran()
+        runtime._process.has_kept = False
 
     in_variables = {"nodes": 9}
     if "schedule" not in changes:
@@ -356,40 +357,55 @@ def test_the_programs_used_last_of_networks_that_are_not_large_are_kept(digits, 
     assert layers_after(3, nodes=20) == [1]
 
 
-@pytest.mark.parametrize("code", ["network", "task"])
-def test_what_the_code_of_another_run_changes_in_keras_does_not_last(monkeypatch, code):
-    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
-    options = settings(data__name="digits", epochs=1, nodes=4)
-
-    def built(shape, classes):
-        return model.mlp(shape, classes, 1, 4)
-
-    def of_the_users_own(shape, classes):
-        keras.config.set_dtype_policy("bfloat16")
-        return built(shape, classes)
-
+def network_of(nodes=4, seed=0, **others):
+    options = settings(data__name="digits", epochs=1, nodes=nodes, seed=seed, **others)
     data = prepare(options["data"])
-    first = run(options, data, built).network
-    if code == "network":
-        run({**options, "model": {"_target_": "my.network"}}, data, of_the_users_own)
-    else:
-        of_the_users_own(data.shape, data.classes)
-        runtime.other_code_ran()
-    again = run(options, data, built).network
-    assert again.to_json() == first.to_json()
-    np.testing.assert_equal(again.get_weights(), first.get_weights())
+    return run(options, data, lambda *shape: model.mlp(*shape, 1, nodes)).network
 
 
-def test_programs_stay_prepared_from_one_run_to_the_next(monkeypatch):
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_programs_stay_prepared_where_one_run_follows_another(monkeypatch, goes_on):
     monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
-    cleared = []
-    monkeypatch.setattr(keras.backend, "clear_session", lambda: cleared.append(1))
-    monkeypatch.setattr(tf.random, "set_seed", lambda _: cleared.append(1))
-    runtime.other_code_ran()
-    for seed in range(3):
-        options = settings(data__name="digits", epochs=1, nodes=4, seed=seed)
+    monkeypatch.setattr(runtime, "MAX_SESSION_RUNS", 3)
+    monkeypatch.setattr(runtime, "_process", replace(runtime._process, has_kept=False))
+    begun = []
+    clear = keras.backend.clear_session
+    monkeypatch.setattr(keras.backend, "clear_session", lambda: (begun.append(1), clear()))
+    count = []
+    for seed in range(4):
+        if goes_on:
+            runtime.go_on()
+        network_of(seed=seed)
+        count.append(len(begun))
+    assert count == ([1, 1, 1, 2] if goes_on else [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("between", ["another network", "a large network", "a failed run"])
+def test_the_session_begins_anew_after_a_run_that_keeps_no_program(monkeypatch, between):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
+    network_of()
+    runtime.go_on()
+    if between == "another network":
+        options = settings(data__name="digits", epochs=1)
+        options["model"] = {"_target_": "my.network"}
         run(options, prepare(options["data"]), lambda *shape: model.mlp(*shape, 1, 4))
-    assert len(cleared) == 2  # by the first run
+    elif between == "a large network":
+        monkeypatch.setattr(compiled, "_MAX_KEPT_PARAMETERS", 100)
+        network_of()
+    else:
+        monkeypatch.setattr(compiled, "_run_epochs", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            network_of()
+    assert not runtime._process.has_kept
+
+
+def test_what_other_code_changes_in_keras_between_two_sweeps_does_not_last(monkeypatch):
+    monkeypatch.setattr(small, "KEEPS_PROGRAMS", ContextVar("kept", default=True))
+    before = network_of()
+    keras.config.set_dtype_policy("bfloat16")
+    after = network_of()
+    assert after.to_json() == before.to_json()
+    np.testing.assert_equal(after.get_weights(), before.get_weights())
 
 
 def test_fit_trains_as_alone_where_the_next_of_several_networks_has_no_program(monkeypatch):
@@ -397,6 +413,7 @@ def test_fit_trains_as_alone_where_the_next_of_several_networks_has_no_program(m
     fails = forms.Choice(forms.Form.FIT, "too large for a program")
 
     def trained(seed, choice=None):
+        runtime.go_on()
         monkeypatch.setattr(forms, "choose", lambda *_: choice or fails)
         options = settings(data__name="digits", epochs=2, nodes=4, seed=seed)
         data = prepare(options["data"])
@@ -404,9 +421,9 @@ def test_fit_trains_as_alone_where_the_next_of_several_networks_has_no_program(m
         assert result.training.form == ("graph" if choice else "fit")
         return result.network.get_weights()
 
-    runtime.other_code_ran()
+    runtime._process.has_kept = False
     alone = trained(1)
-    runtime.other_code_ran()
+    runtime._process.has_kept = False
     trained(0, forms.Choice(forms.Form.GRAPH, "small"))
     np.testing.assert_equal(trained(1), alone)
 

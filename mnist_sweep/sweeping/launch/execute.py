@@ -30,7 +30,7 @@ from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summar
 from mnist_sweep.sweeping.launch.processes import WorkerDiedError
 from mnist_sweep.sweeping.launch.user_code import tasks
 from mnist_sweep.sweeping.launch.user_code.checks import builder, check_code
-from mnist_sweep.training import runtime, small
+from mnist_sweep.training import small
 from mnist_sweep.training.progress import History
 from mnist_sweep.training.saved import verify
 from mnist_sweep.training.train import Result, train
@@ -106,7 +106,6 @@ def _run(job: Job, report: Report) -> RunSummary:
         check_code(job.settings, job.point.code)
         with _stopped_after(job.timeout_s):
             if is_task(job.settings):
-                runtime.other_code_ran()
                 result = tasks.run(job, on_epoch)
             else:
                 kept = small.KEEPS_PROGRAMS.set(True)

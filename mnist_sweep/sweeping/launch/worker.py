@@ -22,6 +22,7 @@ from mnist_sweep.records.status import RunStatus
 from mnist_sweep.sweeping.launch import processes
 from mnist_sweep.sweeping.launch.execute import WRITING, Epoch, execute, too_late
 from mnist_sweep.sweeping.launch.job import Job, Origin, RunSummary, done_summary
+from mnist_sweep.training import runtime
 
 # How long a run may take to stop by itself at its `timeout_s`, before its process is killed.
 LATE_S = 5.0
@@ -43,6 +44,7 @@ def run(pipe: Connection, job: Job, devices: Mapping[str, str]) -> None:
         following = None
         with suppress(EOFError, OSError):  # the parent has ended
             following = pipe.recv()
+        runtime.go_on()
         reset_peak_memory()
 
 
