@@ -33,7 +33,7 @@ _COMPILER_FLAGS = (
     "--xla_gpu_autotune_level=0",
 )
 
-# TensorFlow's caches grow by half a megabyte with each run of a session.
+# TensorFlow's caches grow by half a megabyte or more with each run of a session.
 MAX_SESSION_RUNS = 25
 
 
@@ -182,19 +182,21 @@ def _keep_programs(flags: str) -> None:
 def start_afresh(seed: int, *, keeps_programs: bool) -> None:
     """Set all seeds and restart the numbers in names of layers: no run depends on earlier ones.
 
-    A run that goes on after one that kept its programs leaves TensorFlow's own seed and the rest of
-    Keras's session as they are: to change either makes TensorFlow prepare every program again,
-    which takes longer than such a run trains. Nothing in its network draws by TensorFlow's seed.
+    Between two runs that keep their programs, TensorFlow's own seed and the rest of Keras's session
+    stay as they are, if no other code ran: after a change of either, TensorFlow prepares every
+    program again, which takes longer than such a run trains. Nothing in their networks draws by
+    TensorFlow's seed.
     """
     import keras
     import numpy as np
-    from keras.src.utils.naming import reset_uids  # there is no public name for it
+    from keras.src.utils import naming
 
     follows = _process.goes_on and _process.has_kept and keeps_programs
+    restart_names = getattr(naming, "reset_uids", None)  # it has no public name
     make_deterministic(on=False)
-    if follows and _process.session_runs < MAX_SESSION_RUNS:
+    if follows and restart_names and _process.session_runs < MAX_SESSION_RUNS:
         _process.session_runs += 1
-        reset_uids()
+        restart_names()
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002  (Keras's own code draws by it)
     else:
@@ -210,7 +212,7 @@ def programs_are_kept() -> None:
 
 
 def go_on() -> None:
-    """Say that another run follows in this process, and that no other code ran since the last."""
+    """Say that no other code ran in this process since the last run."""
     _process.goes_on = True
 
 
