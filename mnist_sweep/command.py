@@ -1,7 +1,7 @@
-"""Commands and paths as messages show them: a command works when it is pasted.
+"""How this installation is called, as messages show it: a command works when it is pasted.
 
-Messages of every package name commands, so this stands beside `errors`. Where `conf/` is,
-help and Hydra must know too.
+Messages of every package name commands, so this stands beside `errors`. So does where `conf/` is,
+which both `--help` and Hydra need.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TensorFlow's set-up for one process: threads, compiler flags, no start-up messages.
+"""TensorFlow in one process: threads, compiler flags, no start-up messages, a run's fresh start.
 
 TensorFlow creates its thread pools at its first operation and reads `XLA_FLAGS` at its first
 compilation, so `configure` must run before either; a process trains with one number of threads.
@@ -39,10 +39,10 @@ MAX_SESSION_RUNS = 25
 
 @dataclass
 class _ProcessState:
-    """What `configure` did to this process.
+    """What `configure` did to this process, and what its last run left.
 
-    A module-level object because TensorFlow's threads and flags are the process's as well: they
-    can be set once, and whoever comes second must find out.
+    A module-level object because TensorFlow's threads, flags and programs are the process's as
+    well: threads and flags can be set once, and whoever comes second must find out.
     """
 
     threads: int | None = None

@@ -3,8 +3,8 @@
 `data=NAME data.path=PATH` reads PATH by the reader NAME. To add a format, write a module with
 `find` and `read` and an entry in `_BUILT_IN`, and name it in `FORMATS` of the settings' schema and
 in `conf/data`; another package declares a `Reader` as an entry point of the group
-`mnist_sweep.readers`. A single dataset needs neither: `data._target_` names a function
-that returns its arrays (see `function`).
+`mnist_sweep.readers`. A single dataset needs neither: `data._target_` names a function that returns
+its arrays (see `function`).
 """
 
 from __future__ import annotations
