@@ -2,5 +2,5 @@
 
 `sweeps` finds sweeps and says how far they are, `pages` fills the HTML of `templates/` with that,
 `app` answers requests and decides what may be read. Starlette and Uvicorn serve it (extra `ui`):
-pages, files and pushed events are all there is, and the tables and comparisons are the report's own.
+pages, files and pushed events are all there is. Tables and comparisons are the report's own.
 """
